@@ -1,0 +1,26 @@
+# Two commands do everything: `make demo` and `make test`. Both set up .venv first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: test setup check clean
+
+# .venv holds this checkout (editable) and what its tests need; made again when the dependencies change
+setup: .venv/ready
+.venv/ready: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $@
+
+test: setup check
+	$(BIN)/python -m pytest
+
+# lint, format, types, import contracts
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,71 @@
+"""The command line: one file a command; only here are rooms wired together."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from mpmm import __version__
+from mpmm.errors import MpmmError
+
+COMMANDS = {
+    "synth": "Write a synthetic scene with the layout of DFC2018.",
+    "check": "Show what a configuration holds before training on it.",
+    "plan": "Show the network, its cost and what each rank will do.",
+    "train": "Train a network.",
+    "evaluate": "Score a trained run on its validation or test patches.",
+    "baselines": "Score KNN and SVM on the same patches.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's file only when it is asked for, so that `mpmm --help` is instant."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"mpmm.commands.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mpmm")
+def program() -> None:
+    """Train multi-modal 3D CNNs for land-cover classification on CPU machines.
+
+    \b
+    A first look, without any data of your own:
+        mpmm synth scene               write a small synthetic scene and its configuration
+        mpmm check scene/mpmm.toml     see what is in it
+        mpmm train scene/mpmm.toml     train in this process
+    """
+
+
+def main() -> None:
+    """Run the command line; exit with 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
+    try:
+        code = program.main(standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except MpmmError as error:
+        click.echo(f"error: {error.problem}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,49 @@
+"""The one family of errors that mpmm raises on purpose: what was found, what was expected, what to do."""
+
+
+class MpmmError(Exception):
+    """Root of every error that mpmm raises on purpose.
+
+    Parameters
+    ----------
+    problem
+        One line: what came and what was expected, naming the file, layer or key.
+    hint
+        One line: what the user can do about it.
+    """
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem, hint)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})" if self.hint else self.problem
+
+
+class InputError(MpmmError):
+    """Something the user gave cannot be used; the command line exits with 1."""
+
+
+class ConfigError(InputError):
+    """A key or value of the configuration is wrong."""
+
+
+class SceneError(InputError):
+    """A raster is missing, unreadable, or does not fit the others."""
+
+
+class PatchError(InputError):
+    """Patches cannot be drawn as asked for."""
+
+
+class NetworkError(InputError):
+    """A layer does not fit its input; the message names the layer."""
+
+
+class LayoutError(InputError):
+    """A layout cannot be used with this network or number of ranks."""
+
+
+class RunError(InputError):
+    """A run folder or checkpoint is missing, damaged, or of another network."""

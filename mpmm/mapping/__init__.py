@@ -1,0 +1,1 @@
+"""Whole-scene class maps."""

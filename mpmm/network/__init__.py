@@ -1,0 +1,1 @@
+"""The network: parameters, layers, blocks, streams and fusion, loss, optimizer; knows no rank."""

@@ -1,0 +1,1 @@
+"""Patches from an aligned scene: sampling, splits, batches, normalisation, augmentation."""

@@ -1,0 +1,1 @@
+"""The roles: one process, worker, parameter server, driver; they play a schedule."""

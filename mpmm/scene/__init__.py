@@ -1,0 +1,1 @@
+"""Rasters in: mosaics, alignment to the label grid, the DFC2018 reader, the synthetic scene."""

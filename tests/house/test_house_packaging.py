@@ -1,0 +1,36 @@
+"""The package list in setup.cfg says what the folders hold."""
+
+import configparser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def settings() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def folders_with_code() -> set[str]:
+    ours = {path.parent.relative_to(ROOT) for path in (ROOT / "mpmm").rglob("__init__.py")}
+    return {".".join(folder.parts) for folder in ours} | {"mpmm_kernels"}
+
+
+def test_every_folder_with_code_is_packaged():
+    assert set(settings()["options"]["packages"].split()) == folders_with_code()
+
+
+def test_version_is_the_packages_own():
+    import mpmm
+
+    assert settings()["metadata"]["version"] == mpmm.__version__
+
+
+def test_every_dependency_has_its_reason():
+    lines = settings()["options"]["install_requires"].strip().splitlines()
+    # configparser drops comments, so the reasons are looked for in the file itself
+    text = (ROOT / "setup.cfg").read_text().splitlines()
+    for name in lines:
+        above = next(text[i - 1] for i, line in enumerate(text) if line.strip() == name)
+        assert above.strip().startswith("#") or above.strip() in lines, f"{name} has no reason above it"
