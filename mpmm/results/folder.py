@@ -1,0 +1,109 @@
+"""The run folder: everything a run leaves behind, and everything it needs to be scored or to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from mpmm.errors import RunError
+from mpmm.results.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mpmm.results.files import read_json, unwritable, write_json, write_whole
+from mpmm.scene import LandCover
+
+CheckpointName = Literal["best", "last"]
+
+
+class RunFolder:
+    """A folder with fixed names in it; see `docs/runs.md` for the list.
+
+    Parameters
+    ----------
+    path
+        The folder. Use `create` for a new one and `open` for one that `create` made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a new run folder; one that already holds something is refused, never overwritten."""
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path}: is a file, a run needs a folder", "choose another name with --run")
+        if path.is_dir() and any(path.iterdir()):
+            raise RunError(
+                f"{path}: already holds files, a new run would overwrite them",
+                f"go on with it by `mpmm train --resume {path}`, or choose another folder with --run",
+            )
+        try:
+            (path / "checkpoints").mkdir(parents=True)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Take an existing run folder."""
+        if not (path / "config.toml").is_file():
+            found = "no such folder" if not path.exists() else "no config.toml in it, so no run folder"
+            raise RunError(f"{path}: {found}", "give the folder that `mpmm train` printed")
+        return cls(path)
+
+    @classmethod
+    def new(cls, parent: Path, name: str, today: date) -> RunFolder:
+        """Make `parent/<name>-<date>-<n>` with the first n that is free."""
+        number = 1
+        while (path := parent / f"{name}-{today.isoformat()}-{number}").exists():
+            number += 1
+        return cls.create(path)
+
+    @property
+    def config(self) -> Path:
+        """The run's configuration."""
+        return self.path / "config.toml"
+
+    def checkpoint_path(self, name: CheckpointName) -> Path:
+        """File of the checkpoint `best` or `last`."""
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    def write_checkpoint(self, name: CheckpointName, checkpoint: Checkpoint) -> Path:
+        """Replace one checkpoint, whole or not at all."""
+        path = self.checkpoint_path(name)
+        write_checkpoint(path, checkpoint)
+        return path
+
+    def read_checkpoint(self, name: CheckpointName) -> Checkpoint:
+        """Read one checkpoint."""
+        return read_checkpoint(self.checkpoint_path(name))
+
+    def write_config(self, text: str) -> None:
+        """Keep the configuration with the run."""
+        write_whole(self.config, text.encode())
+
+    def write_part(self, name: str, content: Mapping[str, object]) -> None:
+        """Write `<name>.json`, one of: run, normalization, classes, environment, ..."""
+        write_json(self.path / f"{name}.json", content)
+
+    def read_part(self, name: str) -> dict[str, Any]:
+        """Read `<name>.json`."""
+        return read_json(self.path / f"{name}.json")
+
+    def has_part(self, name: str) -> bool:
+        """Whether `<name>.json` was written."""
+        return (self.path / f"{name}.json").is_file()
+
+    def write_classes(self, classes: Sequence[LandCover]) -> None:
+        """Keep ids, names and colours; the position in this list is the network's output."""
+        listed = [{"id": one.id, "name": one.name, "color": one.color} for one in classes]
+        self.write_part("classes", {"classes": listed})
+
+    def read_classes(self) -> tuple[LandCover, ...]:
+        """Classes in the order of the network's outputs."""
+        content = self.read_part("classes")
+        try:
+            return tuple(LandCover(one["id"], one["name"], one["color"]) for one in content["classes"])
+        except (KeyError, TypeError) as error:
+            path = self.path / "classes.json"
+            raise RunError(f"{path}: {error} is missing or wrong", "restore the file from a copy") from error
