@@ -1,1 +1,18 @@
 """Rasters in: mosaics, alignment to the label grid, the DFC2018 reader, the synthetic scene."""
+
+from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
+from mpmm.scene.grid import Grid
+from mpmm.scene.labels import Labels, LandCover
+from mpmm.scene.modality import Modality
+from mpmm.scene.scene import Scene
+
+__all__ = [
+    "AlignedLabels",
+    "AlignedModality",
+    "AlignedScene",
+    "Grid",
+    "LandCover",
+    "Labels",
+    "Modality",
+    "Scene",
+]

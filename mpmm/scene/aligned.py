@@ -1,0 +1,76 @@
+"""A scene on its label grid, mapped from the cache: what patches are cut from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.scene.grid import Grid
+from mpmm.scene.labels import LandCover
+from mpmm.scene.modality import NormalizationKind
+
+
+@dataclass(frozen=True)
+class AlignedLabels:
+    """The labels of a scene.
+
+    Parameters
+    ----------
+    grid
+        The scene's grid.
+    classes
+        The classes, in the order in which the network numbers them.
+    ids
+        ``(rows, cols)`` int16, mapped read-only: the raster's ids; -1 where the raster has no data.
+    """
+
+    grid: Grid
+    classes: tuple[LandCover, ...]
+    ids: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class AlignedModality:
+    """One modality on the label grid.
+
+    Parameters
+    ----------
+    name
+        The modality's name.
+    values
+        ``(rows, cols, bands)`` float32, mapped read-only; 0 where data is missing.
+    present
+        ``(rows, cols)`` bool, mapped read-only; False where data is missing.
+    normalization
+        How training normalises each band.
+    band_names
+        One name a band: the file's own description, or ``band N`` with N counted from 1 in the file.
+    """
+
+    name: str
+    values: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    normalization: NormalizationKind
+    band_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AlignedScene:
+    """A scene on its label grid.
+
+    Parameters
+    ----------
+    grid
+        The label raster's grid.
+    classes
+        The classes, in the order in which the network numbers them.
+    labels
+        ``(rows, cols)`` int16, mapped read-only: the raster's ids; -1 where the raster has no data.
+    modalities
+        The modalities that were asked for, by name.
+    """
+
+    grid: Grid
+    classes: tuple[LandCover, ...]
+    labels: NDArray[np.int16]
+    modalities: dict[str, AlignedModality]

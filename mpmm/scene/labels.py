@@ -1,0 +1,66 @@
+"""The label raster: which land cover each pixel of the scene has; its grid is the scene's grid."""
+
+import re
+from dataclasses import dataclass
+
+from mpmm.errors import SceneError
+
+LARGEST_ID = 32767
+
+
+@dataclass(frozen=True)
+class LandCover:
+    """One class of land cover: its id in the label raster, its name, its colour ``#rrggbb`` in maps."""
+
+    id: int
+    name: str
+    color: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.id <= LARGEST_ID:
+            raise SceneError(
+                f"class {self.name!r} has id {self.id}; ids go from 0 to {LARGEST_ID}", "renumber it"
+            )
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
+            raise SceneError(
+                f"class {self.name!r} has color {self.color!r}", 'write it as "#rrggbb", e.g. "#32cd33"'
+            )
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The label raster and what its ids mean.
+
+    Parameters
+    ----------
+    file
+        Path, relative to the scene's folder, of any raster that rasterio opens. Whole numbers stored as floats
+        are fine.
+    classes
+        The classes; empty: every id found in the raster, except ``ignore``, becomes a class.
+    ignore
+        Ids that mean "not labelled".
+    crs
+        Coordinate reference system, only for a file that has none.
+    band
+        The band to read, counted from 1.
+    """
+
+    file: str
+    classes: tuple[LandCover, ...] = ()
+    ignore: tuple[int, ...] = (0,)
+    crs: str | None = None
+    band: int = 1
+
+    def __post_init__(self) -> None:
+        ids = [land_cover.id for land_cover in self.classes]
+        twice = sorted({i for i in ids if ids.count(i) > 1})
+        if twice:
+            raise SceneError(
+                f"labels: class ids {twice} are listed more than once", "give each class its own id"
+            )
+        ignored = sorted(set(ids) & set(self.ignore))
+        if ignored:
+            raise SceneError(
+                f"labels: ids {ignored} are both classes and ignored", "take them from one of the lists"
+            )
