@@ -38,9 +38,9 @@ class Estimate:
 class ClassScores:
     """Scores of one class.
 
-    Precision is the share of the pixels given this class that are of it, recall the share of this class's
-    pixels that were found, F1 their harmonic mean. A class that was never predicted has no precision, one without
-    samples no recall, one with neither no F1: these are None, not 0.
+    Precision is the share of the samples given this class that are of it, recall the share of this class's
+    samples that were found, F1 their harmonic mean. A class that was never predicted has no precision, one
+    without samples no recall, one with neither no F1: these are None, not 0.
     """
 
     name: str
@@ -186,8 +186,9 @@ def proportion(hits: int, trials: int) -> Estimate:
 def f1(hits: int, false_alarms: int, misses: int) -> Estimate:
     """Estimate F1 = 2 TP / (2 TP + FP + FN) with a 95% interval.
 
-    F* = TP / (TP + FP + FN) is a proportion: given the number of samples that are of the class or were called it,
-    TP is binomial. F1 = 2 F* / (1 + F*) rises with F*, so Wilson's interval of F* carries over, end by end.
+    F* = TP / (TP + FP + FN) is a proportion: given the number of samples that are of the class or were
+    called it, TP is binomial. F1 = 2 F* / (1 + F*) rises with F*, so Wilson's interval of F* carries over,
+    end by end.
     Source of F*: D. J. Hand, P. Christen, N. Kirielle, F*: an interpretable transformation of the F-measure,
     Machine Learning 110 (2021) 451-456.
     """

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from mpmm.errors import RunError
-from mpmm.results.scores import Estimate, Scores, confusion_matrix, f1, proportion, score
 from scipy.stats import binomtest
 from sklearn import metrics
+
+from mpmm.errors import RunError
+from mpmm.results.scores import Estimate, Scores, confusion_matrix, f1, proportion, score
 
 NAMES = ("water", "road", "roof", "grass", "crop")
 POSITIONS = st.integers(0, len(NAMES) - 1)
