@@ -1,0 +1,95 @@
+"""What a block (convolution, bias, activation, pool) computes and by which method: pure data, no arrays."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Triple: TypeAlias = tuple[int, int, int]
+Volume: TypeAlias = tuple[int, int, int, int]
+Activation: TypeAlias = Literal["relu", "sigmoid", "none"]
+Pool: TypeAlias = Literal["max", "average"]
+Padding: TypeAlias = Literal["valid", "same"]
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """A block's shapes (depth, rows, columns, channels; no batch axis) and its method.
+
+    ``before`` is the zero padding before each axis of the input; the padding after it follows from
+    ``convolved_shape``. ``method`` begins with the name of the `Method` that runs the block.
+    """
+
+    input_shape: Volume
+    filters: int
+    kernel: Triple
+    stride: Triple
+    before: Triple
+    convolved_shape: Volume
+    activation: Activation
+    pool: Pool | None
+    window: Triple
+    output_shape: Volume
+    dtype: str
+    method: str
+
+    @property
+    def weights_shape(self) -> tuple[int, int, int, int, int]:
+        """Shape of the weights: kernel depth, rows, columns, channels in, channels out."""
+        return (*self.kernel, self.input_shape[3], self.filters)
+
+    def __str__(self) -> str:
+        return self.method
+
+
+def convolved_length(length: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
+    """Output length of a convolution along one axis, and the zeros it puts before the input.
+
+    "same" gives ceil(length / stride) outputs and puts the odd zero after, as TensorFlow does (and PyTorch,
+    where it knows "same" at all).
+    """
+    if padding == "valid":
+        return (length - kernel) // stride + 1, 0
+    outputs = -(-length // stride)
+    zeros = max((outputs - 1) * stride + kernel - length, 0)
+    return outputs, zeros // 2
+
+
+def draft(
+    input_shape: Volume,
+    filters: int,
+    kernel: Triple,
+    stride: Triple,
+    padding: tuple[Padding, Padding, Padding],
+    activation: Activation,
+    pool: Pool | None,
+    window: Triple,
+    dtype: str,
+) -> BlockPlan:
+    """A plan with all shapes and no method yet.
+
+    Raises
+    ------
+    ValueError
+        When the kernel or the pool's window does not fit.
+    """
+    axes = [convolved_length(*axis) for axis in zip(input_shape[:3], kernel, stride, padding, strict=True)]
+    (depth, rows, columns), before = (tuple(values) for values in zip(*axes, strict=True))
+    if min(depth, rows, columns) < 1:
+        raise ValueError(f"kernel {kernel} does not fit into the input {input_shape[:3]}")
+    window = window if pool else (1, 1, 1)
+    pooled = depth // window[0], rows // window[1], columns // window[2]
+    if min(pooled) < 1:
+        raise ValueError(f"pool {window} does not fit into the convolved {(depth, rows, columns)}")
+    return BlockPlan(
+        input_shape=input_shape,
+        filters=filters,
+        kernel=kernel,
+        stride=stride,
+        before=(before[0], before[1], before[2]),
+        convolved_shape=(depth, rows, columns, filters),
+        activation=activation,
+        pool=pool,
+        window=window,
+        output_shape=(*pooled, filters),
+        dtype=dtype,
+        method="",
+    )
