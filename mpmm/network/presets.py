@@ -59,8 +59,8 @@ def paper(
         if name not in bands:
             raise NetworkError(f"stream {name}: no such modality", f"known: {', '.join(sorted(bands))}")
     return NetworkSpec(
-        streams=tuple(_stream(name, bands[name], size, dropout) for name in modalities),
-        fusion=(DenseSpec(256, dropout=dropout), DenseSpec(128)),
+        streams=tuple(paper_stream(name, bands[name], size, dropout) for name in modalities),
+        fusion=paper_fusion(dropout),
         classes=classes,
         dtype=dtype,
         kernels=kernels,
@@ -68,9 +68,20 @@ def paper(
     )
 
 
-def _stream(name: str, bands: int, size: int, dropout: float) -> StreamSpec:
+def paper_stream(name: str, bands: int, size: int, dropout: float = 0.5) -> StreamSpec:
+    """The paper's stream for a modality: convolving along the spectrum from 30 bands on."""
     blocks = _spectral_blocks() if bands >= SPECTRAL_BANDS else _spatial_blocks(bands)
     return StreamSpec(name, bands, size, blocks, (DenseSpec(256, dropout=dropout),))
+
+
+def paper_fusion(dropout: float = 0.5) -> tuple[DenseSpec, ...]:
+    """The paper's dense layers between the concatenated streams and the classes."""
+    return (DenseSpec(256, dropout=dropout), DenseSpec(128))
+
+
+def paper_fusion(dropout: float = 0.5) -> tuple[DenseSpec, ...]:
+    """The paper's dense layers between the concatenation and the last layer."""
+    return (DenseSpec(256, dropout=dropout), DenseSpec(128))
 
 
 def _spectral_blocks() -> tuple[BlockSpec, ...]:
