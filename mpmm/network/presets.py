@@ -79,11 +79,6 @@ def paper_fusion(dropout: float = 0.5) -> tuple[DenseSpec, ...]:
     return (DenseSpec(256, dropout=dropout), DenseSpec(128))
 
 
-def paper_fusion(dropout: float = 0.5) -> tuple[DenseSpec, ...]:
-    """The paper's dense layers between the concatenation and the last layer."""
-    return (DenseSpec(256, dropout=dropout), DenseSpec(128))
-
-
 def _spectral_blocks() -> tuple[BlockSpec, ...]:
     return (
         BlockSpec(16, (7, 3, 3), window=(2, 2, 2)),
