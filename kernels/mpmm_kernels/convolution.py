@@ -57,16 +57,31 @@ def _forward(x: Floats, w: Floats, b: Floats, y: Floats, stride: Triple, before:
     depth = y.shape[1]
     for plane in prange(y.shape[0] * depth):
         n, d = plane // depth, plane % depth
-        for h in range(y.shape[2]):
-            y[n, d, h] = b
-            for kd in range(w.shape[0]):
-                from_d = d * stride[0] + kd - before[0]
-                if from_d < 0 or from_d >= x.shape[1]:
-                    continue
-                for kh in range(w.shape[1]):
-                    from_h = h * stride[1] + kh - before[1]
-                    if 0 <= from_h < x.shape[2]:
-                        _add_row(x[n, from_d, from_h], w[kd, kh], y[n, d, h], stride[2], before[2])
+        _forward_plane(x[n], w, b, y[n, d], d, stride, before)
+
+
+@compiled
+def _forward_plane(
+    x: Floats, w: Floats, b: Floats, y: Floats, d: int, stride: Triple, before: Triple
+) -> None:
+    """Fill the plane of outputs at depth d."""
+    for h in range(y.shape[0]):
+        _fill_row(y[h], b)
+        for kd in range(w.shape[0]):
+            from_d = d * stride[0] + kd - before[0]
+            if from_d < 0 or from_d >= x.shape[0]:
+                continue
+            for kh in range(w.shape[1]):
+                from_h = h * stride[1] + kh - before[1]
+                if 0 <= from_h < x.shape[1]:
+                    _add_row(x[from_d, from_h], w[kd, kh], y[h], stride[2], before[2])
+
+
+@compiled
+def _fill_row(y: Floats, b: Floats) -> None:
+    for o in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            y[o, c] = b[c]
 
 
 @compiled
@@ -86,16 +101,22 @@ def _backward_input(dy: Floats, turned: Floats, dx: Floats, stride: Triple, befo
     depth = dx.shape[1]
     for plane in prange(dx.shape[0] * depth):
         n, d = plane // depth, plane % depth
-        dx[n, d] = 0
-        for kd in range(turned.shape[0]):
-            to_d = (d + before[0] - kd) // stride[0]
-            if to_d * stride[0] != d + before[0] - kd or to_d < 0 or to_d >= dy.shape[1]:
-                continue
-            for kh in range(turned.shape[1]):
-                first, last = _reach(kh, dy.shape[2], dx.shape[2], stride[1], before[1])
-                for o in range(first, last):
-                    row = dx[n, d, o * stride[1] + kh - before[1]]
-                    _spread_row(dy[n, to_d, o], turned[kd, kh], row, stride[2], before[2])
+        _backward_plane(dy[n], turned, dx[n, d], d, stride, before)
+
+
+@compiled
+def _backward_plane(dy: Floats, turned: Floats, dx: Floats, d: int, stride: Triple, before: Triple) -> None:
+    """Fill the plane of input gradients at depth d; ``turned`` are the weights with channels swapped."""
+    dx[:] = 0
+    for kd in range(turned.shape[0]):
+        to_d = (d + before[0] - kd) // stride[0]
+        if to_d * stride[0] != d + before[0] - kd or to_d < 0 or to_d >= dy.shape[0]:
+            continue
+        for kh in range(turned.shape[1]):
+            first, last = _reach(kh, dy.shape[1], dx.shape[0], stride[1], before[1])
+            for o in range(first, last):
+                row = dx[o * stride[1] + kh - before[1]]
+                _spread_row(dy[to_d, o], turned[kd, kh], row, stride[2], before[2])
 
 
 @compiled
@@ -117,15 +138,20 @@ def _backward_weights(
     for group in prange(GROUPS):
         start, stop = group_bounds(group, x.shape[0])
         for n in range(start, stop):
-            for d in range(dy.shape[1]):
-                for kd in range(weights.shape[1]):
-                    from_d = d * stride[0] + kd - before[0]
-                    if 0 <= from_d < x.shape[1]:
-                        _add_plane(x[n, from_d], dy[n, d], weights[group, kd], stride, before)
-                for h in range(dy.shape[2]):
-                    for o in range(dy.shape[3]):
-                        for c in range(dy.shape[4]):
-                            bias[group, c] += dy[n, d, h, o, c]
+            _add_sample(x[n], dy[n], weights[group], bias[group], stride, before)
+
+
+@compiled
+def _add_sample(x: Floats, dy: Floats, dw: Floats, db: Floats, stride: Triple, before: Triple) -> None:
+    for d in range(dy.shape[0]):
+        for kd in range(dw.shape[0]):
+            from_d = d * stride[0] + kd - before[0]
+            if 0 <= from_d < x.shape[0]:
+                _add_plane(x[from_d], dy[d], dw[kd], stride, before)
+        for h in range(dy.shape[1]):
+            for o in range(dy.shape[2]):
+                for c in range(dy.shape[3]):
+                    db[c] += dy[d, h, o, c]
 
 
 @compiled

@@ -40,13 +40,17 @@ def average_pool3d_backward(dy: Floats, dx: Floats, window: Triple, stride: Trip
 
 @compiled(parallel=True)
 def _max_forward(x: Floats, y: Floats, winner: Array, window: Triple, stride: Triple) -> None:
-    depth = y.shape[1]
-    for plane in prange(y.shape[0] * depth):
-        n, d = plane // depth, plane % depth
-        for h in range(y.shape[2]):
-            for o in range(y.shape[3]):
-                cell = x[n, d * stride[0] :, h * stride[1] :, o * stride[2] :]
-                _max_cell(cell, y[n, d, h, o], winner[n, d, h, o], window)
+    for n in prange(y.shape[0]):
+        _max_sample(x[n], y[n], winner[n], window, stride)
+
+
+@compiled
+def _max_sample(x: Floats, y: Floats, winner: Array, window: Triple, stride: Triple) -> None:
+    for d in range(y.shape[0]):
+        for h in range(y.shape[1]):
+            for o in range(y.shape[2]):
+                cell = x[d * stride[0] :, h * stride[1] :, o * stride[2] :]
+                _max_cell(cell, y[d, h, o], winner[d, h, o], window)
 
 
 @compiled
@@ -68,47 +72,61 @@ def _max_cell(x: Floats, y: Floats, winner: Array, window: Triple) -> None:
 @compiled(parallel=True)
 def _max_backward(dy: Floats, winner: Array, dx: Floats, window: Triple, stride: Triple) -> None:
     for n in prange(dy.shape[0]):
-        dx[n] = 0
-        for d in range(dy.shape[1]):
-            for h in range(dy.shape[2]):
-                for o in range(dy.shape[3]):
-                    for c in range(dy.shape[4]):
-                        place = int(winner[n, d, h, o, c])
-                        kw = place % window[2]
-                        kh = place // window[2] % window[1]
-                        kd = place // (window[2] * window[1])
-                        to_d, to_h, to_o = d * stride[0] + kd, h * stride[1] + kh, o * stride[2] + kw
-                        dx[n, to_d, to_h, to_o, c] += dy[n, d, h, o, c]
+        _max_backward_sample(dy[n], winner[n], dx[n], window, stride)
+
+
+@compiled
+def _max_backward_sample(dy: Floats, winner: Array, dx: Floats, window: Triple, stride: Triple) -> None:
+    dx[:] = 0
+    for d in range(dy.shape[0]):
+        for h in range(dy.shape[1]):
+            for o in range(dy.shape[2]):
+                for c in range(dy.shape[3]):
+                    place = int(winner[d, h, o, c])
+                    kw = place % window[2]
+                    kh = place // window[2] % window[1]
+                    kd = place // (window[2] * window[1])
+                    to_h, to_o = h * stride[1] + kh, o * stride[2] + kw
+                    dx[d * stride[0] + kd, to_h, to_o, c] += dy[d, h, o, c]
 
 
 @compiled(parallel=True)
 def _average_forward(x: Floats, y: Floats, window: Triple, stride: Triple) -> None:
-    depth = y.shape[1]
+    for n in prange(y.shape[0]):
+        _average_sample(x[n], y[n], window, stride)
+
+
+@compiled
+def _average_sample(x: Floats, y: Floats, window: Triple, stride: Triple) -> None:
     share = x.dtype.type(1 / (window[0] * window[1] * window[2]))
-    for plane in prange(y.shape[0] * depth):
-        n, d = plane // depth, plane % depth
-        for h in range(y.shape[2]):
-            for o in range(y.shape[3]):
-                y[n, d, h, o] = 0
+    y[:] = 0
+    for d in range(y.shape[0]):
+        for h in range(y.shape[1]):
+            for o in range(y.shape[2]):
                 for kd in range(window[0]):
                     for kh in range(window[1]):
                         for kw in range(window[2]):
                             from_h, from_o = h * stride[1] + kh, o * stride[2] + kw
-                            for c in range(y.shape[4]):
-                                y[n, d, h, o, c] += share * x[n, d * stride[0] + kd, from_h, from_o, c]
+                            for c in range(y.shape[3]):
+                                y[d, h, o, c] += share * x[d * stride[0] + kd, from_h, from_o, c]
 
 
 @compiled(parallel=True)
 def _average_backward(dy: Floats, dx: Floats, window: Triple, stride: Triple) -> None:
-    share = dy.dtype.type(1 / (window[0] * window[1] * window[2]))
     for n in prange(dy.shape[0]):
-        dx[n] = 0
-        for d in range(dy.shape[1]):
-            for h in range(dy.shape[2]):
-                for o in range(dy.shape[3]):
-                    for kd in range(window[0]):
-                        for kh in range(window[1]):
-                            for kw in range(window[2]):
-                                to_h, to_o = h * stride[1] + kh, o * stride[2] + kw
-                                for c in range(dy.shape[4]):
-                                    dx[n, d * stride[0] + kd, to_h, to_o, c] += share * dy[n, d, h, o, c]
+        _average_backward_sample(dy[n], dx[n], window, stride)
+
+
+@compiled
+def _average_backward_sample(dy: Floats, dx: Floats, window: Triple, stride: Triple) -> None:
+    share = dy.dtype.type(1 / (window[0] * window[1] * window[2]))
+    dx[:] = 0
+    for d in range(dy.shape[0]):
+        for h in range(dy.shape[1]):
+            for o in range(dy.shape[2]):
+                for kd in range(window[0]):
+                    for kh in range(window[1]):
+                        for kw in range(window[2]):
+                            to_h, to_o = h * stride[1] + kh, o * stride[2] + kw
+                            for c in range(dy.shape[3]):
+                                dx[d * stride[0] + kd, to_h, to_o, c] += share * dy[d, h, o, c]
