@@ -1,0 +1,129 @@
+"""Search for the dealing of blocks to parts that leaves every part enough patches of every class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmm.patches.blocks import BlockGrid, Groups, group, parts_of
+from mpmm.patches.candidates import Candidates
+from mpmm.patches.seeds import Purpose, permutation, random_words
+
+Counts = npt.NDArray[np.int64]
+
+# about so many blocks are tried, in this order: large blocks lose fewer patches along their borders, small
+# ones balance the classes better, and with very few the parts are no sample of the scene
+BLOCKS = (24, 48, 96, 192, 384, 12, 6)
+ATTEMPTS = 3
+SWEEPS = 8
+# a class absent from a part is worse than any shortage; absent from training it cannot be learnt at all
+ABSENT = np.array([16_000_000, 4_000_000, 4_000_000])
+
+
+@dataclass(frozen=True, eq=False)
+class Dealing:
+    """Blocks and the part of each (0 train, 1 validation, 2 test), int8, shape (blocks,)."""
+
+    grid: BlockGrid
+    dealt: npt.NDArray[np.int8]
+    penalty: int
+
+    def part(self, candidates: Candidates) -> npt.NDArray[np.int8]:
+        """Part of each candidate, -1 where its patch lies across parts; shape (candidates,)."""
+        of_place = parts_of(self.grid.touched(np.arange(self.grid.places)), self.dealt)
+        return of_place[self.grid.place(candidates)]
+
+
+def deal_blocks(
+    candidates: Candidates, wanted: Counts, size: int, shares: tuple[float, ...], seed: int
+) -> Dealing:
+    """Find a dealing by seed: several block sizes and starts, each improved block by block.
+
+    Everything is counted in whole numbers, so that every machine finds the same dealing.
+
+    Parameters
+    ----------
+    wanted
+        Patches that each class should have in each part, shape (classes, 3).
+    """
+    best: Dealing | None = None
+    for number, grid in enumerate(_grids(candidates.shape, size, seed)):
+        found = _Search(candidates, grid, wanted, shares).run(seed, number)
+        if best is None or found.penalty < best.penalty:
+            best = found
+        if best.penalty == 0:
+            break
+    assert best is not None
+    return best
+
+
+def _grids(shape: tuple[int, int], size: int, seed: int) -> Iterator[BlockGrid]:
+    """Block grids to try, each edge at several random offsets."""
+    edges = dict.fromkeys(max(size, math.isqrt(shape[0] * shape[1] // blocks)) for blocks in BLOCKS)
+    for edge in edges:
+        words = random_words(2 * ATTEMPTS, seed, Purpose.BLOCKS, edge)
+        for down, right in (words % np.uint64(edge)).reshape(-1, 2):
+            yield BlockGrid(shape, edge, (int(down), int(right)), size)
+
+
+class _Search:
+    """One start from random blocks, and the patches that each class has left in each part."""
+
+    def __init__(
+        self, candidates: Candidates, grid: BlockGrid, wanted: Counts, shares: tuple[float, ...]
+    ) -> None:
+        self.grid, self.wanted, self.shares = grid, wanted, shares
+        self.groups: Groups = group(candidates, grid)
+        self.dealt = np.zeros(grid.count, np.int8)
+        self.left: Counts = np.zeros_like(wanted)
+
+    def run(self, seed: int, number: int) -> Dealing:
+        """Deal blocks at random by share, then move single blocks while that helps."""
+        order = permutation(self.grid.count, seed, Purpose.BLOCKS, number, 0)
+        ends = np.cumsum([round(share * self.grid.count) for share in self.shares[:2]])
+        for part, blocks in enumerate(np.split(order, ends)):
+            self.dealt[blocks] = part
+        self._count(np.arange(len(self.groups.labels)), 1)
+        penalty = self._penalty()
+        for sweep in range(1, SWEEPS + 1):
+            before = penalty
+            for block in permutation(self.grid.count, seed, Purpose.BLOCKS, number, sweep):
+                penalty = self._improve(int(block), penalty)
+            if penalty in (0, before):
+                break
+        return Dealing(self.grid, self.dealt, penalty)
+
+    def _improve(self, block: int, penalty: int) -> int:
+        """Give a block to the part where the penalty is least; stay where none is less."""
+        if not len(self.groups.of_block[block]):
+            return penalty
+        best = int(self.dealt[block])
+        for part in (p for p, share in enumerate(self.shares) if share > 0 and p != best):
+            self._move(block, part)
+            if (moved := self._penalty()) < penalty:
+                best, penalty = part, moved
+        self._move(block, best)
+        return penalty
+
+    def _move(self, block: int, part: int) -> None:
+        if self.dealt[block] != part:
+            self._count(self.groups.of_block[block], -1)
+            self.dealt[block] = part
+            self._count(self.groups.of_block[block], 1)
+
+    def _count(self, groups: Counts, sign: int) -> None:
+        """Add (or take away) groups of candidates where all their blocks are of one part."""
+        part = parts_of(self.groups.touched[groups], self.dealt)
+        whole = part >= 0
+        kept = groups[whole]
+        np.add.at(self.left, (self.groups.labels[kept], part[whole]), sign * self.groups.counts[kept])
+
+    def _penalty(self) -> int:
+        """Squares of the shortages in thousandths, and a large number for each class absent from a part."""
+        short = 1000 * np.maximum(self.wanted - self.left, 0) // np.maximum(self.wanted, 1)
+        absent = (self.left == 0) & (self.wanted > 0)
+        return int((short * short).sum() + (absent * ABSENT).sum())
