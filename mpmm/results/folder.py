@@ -46,8 +46,8 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """Take an existing run folder."""
-        if not (path / "config.toml").is_file():
-            found = "no such folder" if not path.exists() else "no config.toml in it, so no run folder"
+        if not (path / "config.json").is_file():
+            found = "no such folder" if not path.exists() else "no config.json in it, so no run folder"
             raise RunError(f"{path}: {found}", "give the folder that `mpmm train` printed")
         return cls(path)
 
@@ -58,11 +58,6 @@ class RunFolder:
         while (path := parent / f"{name}-{today.isoformat()}-{number}").exists():
             number += 1
         return cls.create(path)
-
-    @property
-    def config(self) -> Path:
-        """The run's configuration."""
-        return self.path / "config.toml"
 
     def checkpoint_path(self, name: CheckpointName) -> Path:
         """File of the checkpoint `best` or `last`."""
@@ -78,9 +73,11 @@ class RunFolder:
         """Read one checkpoint."""
         return read_checkpoint(self.checkpoint_path(name))
 
-    def write_config(self, text: str) -> None:
-        """Keep the configuration with the run."""
-        write_whole(self.config, text.encode())
+    def write_config(self, settings: str, source: str | None) -> None:
+        """Keep the settings as used (JSON), and the TOML file they came from, if any, as it was."""
+        if source is not None:
+            write_whole(self.path / "config.toml", source.encode())
+        write_whole(self.path / "config.json", settings.encode())
 
     def write_part(self, name: str, content: Mapping[str, object]) -> None:
         """Write `<name>.json`, one of: run, normalization, classes, environment, ..."""

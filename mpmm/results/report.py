@@ -1,0 +1,104 @@
+"""Scores as tables for the terminal and as CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from mpmm.results.files import write_whole
+from mpmm.results.scores import Estimate, Scores
+from mpmm.scene import LandCover
+
+
+def comparison_table(rows: Mapping[str, Scores], title: str) -> Table:
+    """Overall accuracy with its 95% interval, average accuracy and kappa: one row a method."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for heading in ("overall accuracy %", "95% interval", "average accuracy %", "kappa", "patches"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for method, scores in rows.items():
+        table.add_row(
+            method,
+            percent(scores.overall_accuracy.value),
+            _interval(scores.overall_accuracy),
+            percent(scores.average_accuracy),
+            "-" if scores.kappa is None else f"{scores.kappa:.3f}",
+            str(scores.samples),
+        )
+    return table
+
+
+def class_table(scores: Scores, classes: Sequence[LandCover]) -> Table:
+    """Precision, recall and F1 in percent, each with its 95% interval: one row a class."""
+    table = Table(title="Per class, percent [95% interval]", title_justify="left")
+    table.add_column("", justify="right")
+    table.add_column("class")
+    for heading in ("patches", "precision", "recall", "F1"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for number, (one, cover) in enumerate(zip(scores.per_class, classes, strict=True), start=1):
+        name = Text.assemble(("■ ", cover.color), one.name)
+        table.add_row(str(number), name, str(one.samples), str(one.precision), str(one.recall), str(one.f1))
+    return table
+
+
+def confusion_table(scores: Scores) -> Table:
+    """Counts by true class (rows) and predicted class (columns, by number); zeros are left blank."""
+    table = Table(
+        title="Confusion: true class in rows, predicted in columns", title_justify="left", padding=(0, 0)
+    )
+    table.add_column("", justify="right")
+    table.add_column("true class", no_wrap=True, max_width=26)
+    for number in range(1, len(scores.classes) + 1):
+        table.add_column(str(number), justify="right", no_wrap=True, min_width=3)
+    for index, (name, row) in enumerate(zip(scores.classes, scores.confusion, strict=True)):
+        cells = [_cell(count, index == column) for column, count in enumerate(row)]
+        table.add_row(str(index + 1), name, *cells)
+    return table
+
+
+def _cell(count: int, right: bool) -> Text:
+    return Text(str(count) if count else "", style="bold green" if right else "red")
+
+
+def write_class_csv(path: Path, scores: Scores) -> None:
+    """Write per-class scores as fractions with their intervals; what is not defined stays empty."""
+    columns = ["class", "samples", "predicted"]
+    for name in ("precision", "recall", "f1"):
+        columns += [name, f"{name}_low", f"{name}_high"]
+    rows = [
+        [one.name, one.samples, one.predicted, *_three(one.precision), *_three(one.recall), *_three(one.f1)]
+        for one in scores.per_class
+    ]
+    _write_csv(path, columns, rows)
+
+
+def write_confusion_csv(path: Path, scores: Scores) -> None:
+    """Write the counts: a row a true class, a column a predicted class."""
+    rows = [[name, *counts] for name, counts in zip(scores.classes, scores.confusion, strict=True)]
+    _write_csv(path, ["true \\ predicted", *scores.classes], rows)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def _three(estimate: Estimate) -> tuple[object, object, object]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def percent(value: float | None) -> str:
+    """Percent with one decimal, "-" where there is no value."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    return "-" if estimate.low is None else f"{percent(estimate.low)} - {percent(estimate.high)}"
