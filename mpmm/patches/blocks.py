@@ -15,7 +15,7 @@ class BlockGrid:
     """Square blocks over the label grid; those at the borders are cut.
 
     A block is no smaller than a patch, so a patch touches one or two blocks down and one or two across. Where
-    it lies among them is its *place*: the upper left block and whether it reaches into the next row and column.
+    it lies among them is its *place*: the upper left block, and whether it reaches the next row and column.
 
     Attributes
     ----------

@@ -20,8 +20,8 @@ class Purpose(IntEnum):
 def random_words(count: int, seed: int, purpose: Purpose, *place: int) -> npt.NDArray[np.uint64]:
     """Draw `count` words of 64 random bits for (seed, purpose, place).
 
-    Only the raw stream of Philox is used, seeded by SeedSequence: NumPy keeps both as they are for good, while
-    the methods of its Generator may change what they draw from one release to the next.
+    Only the raw stream of Philox is used, seeded by SeedSequence: NumPy keeps both as they are for good,
+    while the methods of its Generator may change what they draw from one release to the next.
     """
     key = np.random.SeedSequence(seed, spawn_key=(int(purpose), *place))
     words: npt.NDArray[np.uint64] = np.random.Philox(key).random_raw(count)

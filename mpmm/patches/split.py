@@ -105,9 +105,9 @@ def draw_split(
     shares
         Of training, validation and test; they add up to 1.
     kind
-        "random" draws each patch for itself, so that patches of different parts overlap (the paper's protocol).
-        "block" deals out square blocks of the scene and takes only patches that lie within blocks of one part,
-        so that no pixel is in patches of two parts.
+        "random" draws each patch for itself, so that patches of different parts overlap (the paper's
+        protocol). "block" deals out square blocks of the scene and takes only patches that lie within blocks
+        of one part, so that no pixel is in patches of two parts.
 
     Raises
     ------
@@ -169,8 +169,11 @@ def _split(
     counts = np.stack([part.counts(len(class_ids)) for part in parts], axis=1)
     drawn = counts.sum(axis=1)
     missing = np.argwhere((counts == 0) & (wanted.sum(axis=0) > 0))
+    train, validation, test = parts
     return Split(
-        *parts,
+        train=train,
+        validation=validation,
+        test=test,
         kind=kind,
         size=size,
         class_ids=class_ids,

@@ -36,7 +36,8 @@ def window_sums(mask: npt.NDArray[Any], size: int) -> npt.NDArray[np.int32]:
     top, bottom = _ends(rows, size)
     left, right = _ends(columns, size)
     strips = sums[bottom] - sums[top]
-    return strips[:, right] - strips[:, left]
+    inside: npt.NDArray[np.int32] = strips[:, right] - strips[:, left]
+    return inside
 
 
 def _ends(length: int, size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
