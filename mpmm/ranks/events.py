@@ -1,0 +1,89 @@
+"""What happens in a training run, as data: who plays the run reports these, who records it reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One training step.
+
+    Attributes
+    ----------
+    step
+        Steps done so far, this one included.
+    loss
+        Mean over the batch.
+    correct, patches
+        Patches classified rightly, and all of the batch.
+    seconds
+        Duration, waiting for its batch included.
+    """
+
+    step: int
+    loss: float
+    correct: int
+    patches: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ValidationStep:
+    """One batch of a validation: so many of all patches are done."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a validation found.
+
+    Attributes
+    ----------
+    loss
+        Mean over the patches.
+    confusion
+        Counts by [true class, predicted class], int64, shape (classes, classes).
+    """
+
+    loss: float
+    confusion: NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        """Overall accuracy."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class EpochDone:
+    """One epoch with its validation.
+
+    Attributes
+    ----------
+    epoch
+        0-based.
+    step
+        Steps done so far.
+    loss, accuracy
+        Of training, over the epoch, dropout on.
+    validation
+        None without validation patches.
+    improved
+        Whether the validation accuracy is the best so far.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    validation: Validation | None
+    improved: bool
+
+
+Event = StepDone | ValidationStep | EpochDone

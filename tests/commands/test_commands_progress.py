@@ -1,0 +1,90 @@
+"""What a run shows: lines outside a terminal, a bar inside; signals ask before they kill."""
+
+import io
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mpmm.commands import progress
+from mpmm.commands.interrupt import Interrupt
+from mpmm.commands.progress import Bar, Lines, Throughput, display
+from mpmm.ranks.events import EpochDone, StepDone, Validation, ValidationStep
+
+
+def shown(*events, terminal: bool, monkeypatch) -> str:
+    text = io.StringIO()
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    console = Console(file=text, force_terminal=terminal, width=100, color_system=None)
+    with display(console, 0, 20, 2) as screen:
+        assert isinstance(screen, Bar if terminal else Lines)
+        for event in events:
+            screen.show(event, 0.5, 0.75, 431.4)
+    return text.getvalue()
+
+
+EVENTS = (
+    StepDone(step=10, loss=0.5, correct=30, patches=40, seconds=0.1),
+    ValidationStep(40, 80),
+    EpochDone(0, 10, 0.5, 0.75, Validation(0.25, np.array([[3, 1], [0, 4]])), improved=True),
+)
+EPOCH = (
+    "epoch 1/2  step 10  loss 0.5000  accuracy 75.0%  431 patches/s  "
+    "| validation loss 0.2500  accuracy 87.5%  best"
+)
+
+
+def test_lines_outside_a_terminal(monkeypatch):
+    step, epoch = shown(*EVENTS, terminal=False, monkeypatch=monkeypatch).splitlines()
+    assert step == "step 10/20  loss 0.5000  accuracy 75.0%  431 patches/s  0:00:00 left"
+    assert epoch == EPOCH
+
+
+def test_bar_in_a_terminal(monkeypatch):
+    text = shown(*EVENTS, terminal=True, monkeypatch=monkeypatch)
+    assert EPOCH in " ".join(text.split("\n"))
+    assert "10/20" in text
+    assert "left" in text
+
+
+def test_an_epoch_without_validation_says_nothing_of_it(monkeypatch):
+    event = EpochDone(0, 10, 0.5, 0.75, None, improved=True)
+    assert "validation" not in shown(event, terminal=False, monkeypatch=monkeypatch)
+
+
+def test_throughput_leaves_the_first_step_out():
+    rate = Throughput()
+    rate.add(StepDone(1, 0.5, 30, 40, seconds=30.0))
+    assert (rate.first, rate.patches_per_second) == (30.0, None)
+    rate.add(StepDone(2, 0.5, 30, 40, seconds=0.1))
+    rate.add(StepDone(3, 0.5, 30, 20, seconds=0.1))
+    assert rate.patches_per_second == pytest.approx(300)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_first_signal_asks_second_stops(number):
+    before = signal.getsignal(number)
+    with Interrupt() as interrupt:
+        assert interrupt.requested is None
+        os.kill(os.getpid(), number)
+        assert interrupt.requested == signal.Signals(number).name
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) is before
+
+
+def test_other_threads_change_no_handlers():
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def enter():
+        with Interrupt():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [before]
