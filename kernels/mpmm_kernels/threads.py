@@ -1,0 +1,61 @@
+"""How many threads compute: Numba's and the BLAS library's, set together.
+
+The BLAS library always gets one. Its idle workers spin after a product and take the cores from the kernels,
+its bits follow the number of its threads, and the network's matrices are small.
+"""
+
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import numba
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from mpmm_kernels._compile import config
+
+
+def set_threads(count: int) -> None:
+    """Let the calling Python thread compute with ``count`` threads, and BLAS with one.
+
+    Raises
+    ------
+    ValueError
+        When the process may not use so many: it was bound to fewer cores when it started.
+    """
+    if not 1 <= count <= available_threads():
+        raise ValueError(
+            f"{count} threads asked for, this process may use 1 to {available_threads()}; under mpirun, "
+            "--bind-to none lifts the binding, and NUMBA_NUM_THREADS sets another limit"
+        )
+    numba.set_num_threads(count)
+    threadpool_limits(limits=1, user_api="blas")
+
+
+def threads() -> int:
+    """Number of threads that kernels called from this Python thread compute with."""
+    return int(numba.get_num_threads())
+
+
+def available_threads() -> int:
+    """Number of threads this process may use: the cores it is bound to, or ``NUMBA_NUM_THREADS``."""
+    return int(config.NUMBA_NUM_THREADS)
+
+
+def threading_layer() -> str:
+    """Name of the threading layer in use; known only once a parallel kernel has run, until then ``""``."""
+    layer: Any = vars(numba)["threading_layer"]
+    try:
+        return str(layer())
+    except ValueError:
+        return ""
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """A context in which NumPy's matrix products use one thread (11 us to enter and leave)."""
+    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limit
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
