@@ -4,6 +4,7 @@ from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality
+from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
 from mpmm.scene.scene import Scene
 
 __all__ = [
@@ -11,8 +12,11 @@ __all__ = [
     "AlignedModality",
     "AlignedScene",
     "Grid",
-    "LandCover",
+    "LabelReport",
     "Labels",
+    "LandCover",
     "Modality",
+    "ModalityReport",
     "Scene",
+    "SceneReport",
 ]

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Grid:
-    """A north-up raster's coordinate system, position and size; every modality is aligned to the labels' grid.
+    """A north-up raster's coordinate system, position and size.
 
     Parameters
     ----------
     crs
         Coordinate reference system as WKT.
     transform
-        Affine coefficients ``(a, b, c, d, e, f)``: ``x = a*column + b*row + c``, ``y = d*column + e*row + f``,
-        in units of the CRS; ``(0, 0)`` is the upper-left corner of the upper-left pixel.
+        Affine coefficients ``(a, b, c, d, e, f)``: ``x = a*column + b*row + c``,
+        ``y = d*column + e*row + f``, in units of the CRS, from the upper-left corner of pixel (0, 0).
     height, width
         Rows and columns.
     """

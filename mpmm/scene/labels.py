@@ -34,8 +34,8 @@ class Labels:
     Parameters
     ----------
     file
-        Path, relative to the scene's folder, of any raster that rasterio opens. Whole numbers stored as floats
-        are fine.
+        Path, relative to the scene's folder, of any raster that rasterio opens. Whole numbers stored as
+        floats are fine.
     classes
         The classes; empty: every id found in the raster, except ``ignore``, becomes a class.
     ignore

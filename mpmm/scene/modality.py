@@ -19,8 +19,8 @@ class Modality:
     name
         Letters, digits, ``_`` and ``-``; names the stream of the network that reads it.
     files
-        Paths or glob patterns relative to the scene's folder: the tiles of one mosaic. A pattern's files come in
-        name order; where tiles overlap, the later file wins wherever it has data.
+        Paths or glob patterns relative to the scene's folder: the tiles of one mosaic. A pattern's files come
+        in name order; where tiles overlap, the later file wins wherever it has data.
     bands
         Bands to keep, counted from 1, in this order; None: all but an alpha band.
     drop_bands

@@ -1,11 +1,29 @@
 """A scene: a label raster, its modalities, and the folder they lie in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mpmm.errors import SceneError
+from mpmm.scene import dfc2018
+from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
+from mpmm.scene.aligning import BLOCK_CACHE_BYTES, WINDOW_BYTES
+from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_place
+from mpmm.scene.grid import Grid
+from mpmm.scene.inspecting import inspect_labels, inspect_modality
+from mpmm.scene.label_reading import LabelPlan, plan_labels
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
+from mpmm.scene.plan import Plan, plan_modality
+from mpmm.scene.preparing import (
+    Progress,
+    id_counts,
+    labels_entry,
+    modality_entry,
+    prepare_labels,
+    prepare_modality,
+)
+from mpmm.scene.report import SceneReport
 
 
 @dataclass(frozen=True)
@@ -36,3 +54,126 @@ class Scene:
             raise SceneError(
                 f"modalities {twice} are named more than once", "give each modality its own name"
             )
+
+    @classmethod
+    def dfc2018(cls, folder: Path, lidar: bool = False, cache: Path | None = None) -> "Scene":
+        """Find the files of the 2018 IEEE GRSS Data Fusion Contest (Houston) and describe them.
+
+        Parameters
+        ----------
+        folder
+            The contest's folder, its ``Phase2``, or the folder that holds it.
+        lidar
+            Whether to add the seven LiDAR rasters as a third modality, ``lidar``.
+        cache
+            Where the aligned scene is kept; None: ``.mpmm_cache`` in the folder.
+
+        Raises
+        ------
+        SceneError
+            Where a file is missing: what was looked for, and where.
+        """
+        labels, modalities = dfc2018.find(Path(folder), lidar)
+        return cls(Path(folder), labels, modalities, cache)
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where the aligned scene is kept."""
+        return self.folder / (self.cache or ".mpmm_cache")
+
+    def grid(self) -> Grid:
+        """Return the label raster's grid, from its header."""
+        return plan_labels(self.folder, self.labels).raster.grid
+
+    def inspect(self) -> SceneReport:
+        """Report on every file and check all of them, without writing anything.
+
+        Headers are read, the labels are counted, values are sampled.
+
+        Raises
+        ------
+        SceneError
+            For anything that would keep the scene from being aligned.
+        """
+        label_plan = plan_labels(self.folder, self.labels)
+        plans = self._plans(None, label_plan.raster.grid)
+        label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
+        labels = inspect_labels(label_plan, id_counts(label_entry, label_plan))
+        entries = [self._entry(plan) for plan in plans]
+        modalities = tuple(inspect_modality(plan, entry) for plan, entry in zip(plans, entries, strict=True))
+        return SceneReport(
+            folder=self.folder,
+            cache=self.cache_folder,
+            labels=labels,
+            modalities=modalities,
+            cache_bytes=sum(entry.bytes for entry in [label_entry, *entries]),
+            to_write_bytes=_bytes_to_write([label_entry, *entries]),
+            free_bytes=free_bytes(self.cache_folder),
+            memory_bytes=WINDOW_BYTES + BLOCK_CACHE_BYTES,
+        )
+
+    def align(
+        self, modalities: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> AlignedScene:
+        """Prepare the scene on its label grid, or reuse what is prepared, and map it.
+
+        Parameters
+        ----------
+        modalities
+            Names of the modalities to align; None: all.
+        progress
+            Called with a modality's name and the share of it that is done.
+
+        Raises
+        ------
+        SceneError
+            For every bad input, before anything is written; or where the disk fills up.
+        """
+        label_plan = plan_labels(self.folder, self.labels)
+        grid = label_plan.raster.grid
+        plans = self._plans(modalities, grid)
+        label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
+        id_counts(label_entry, label_plan)
+        entries = [self._entry(plan) for plan in plans]
+        self._check_space([label_entry, *entries])
+        labels = prepare_labels(label_entry, label_plan)
+        aligned = {
+            plan.modality.name: prepare_modality(entry, plan, progress)
+            for plan, entry in zip(plans, entries, strict=True)
+        }
+        return AlignedScene(grid, labels.classes, labels.ids, aligned)
+
+    def align_modality(
+        self, name: str, grid: Grid | None = None, progress: Progress | None = None
+    ) -> AlignedModality:
+        """Prepare or reuse one modality alone; without ``grid`` the label raster's is read."""
+        (plan,) = self._plans([name], grid or self.grid())
+        return prepare_modality(self._entry(plan), plan, progress)
+
+    def read_labels(self) -> AlignedLabels:
+        """Prepare or reuse the labels alone."""
+        plan: LabelPlan = plan_labels(self.folder, self.labels)
+        return prepare_labels(labels_entry(self.folder, self.cache_folder, plan), plan)
+
+    def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[Plan]:
+        known = {modality.name: modality for modality in self.modalities}
+        unknown = [name for name in names or () if name not in known]
+        if unknown:
+            raise SceneError(
+                f"the scene has no modality {unknown[0]!r}; it has {', '.join(known)}", "take one of these"
+            )
+        chosen = known if names is None else names
+        return [plan_modality(self.folder, known[name], grid) for name in chosen]
+
+    def _entry(self, plan: Plan) -> CacheEntry:
+        return modality_entry(self.folder, self.cache_folder, plan)
+
+    def _check_space(self, entries: list[CacheEntry]) -> None:
+        needed = _bytes_to_write(entries)
+        if needed:
+            check_space(self.cache_folder, needed, "scene")
+            make_place(self.cache_folder)
+
+
+def _bytes_to_write(entries: list[CacheEntry]) -> int:
+    return sum(entry.bytes for entry in entries if not entry.is_ready())

@@ -1,0 +1,205 @@
+"""The cache on disk: one folder for each prepared array set, either finished or not there."""
+
+import errno
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from mpmm.errors import SceneError
+from mpmm.scene.fingerprint import fingerprint
+
+# to be raised when the meaning or the layout of the files changes
+VERSION = 1
+
+_MARKER = "ready.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_log = logging.getLogger("mpmm.scene")
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One prepared modality, or the labels: a folder of ``.npy`` files and a marker that is written last.
+
+    Parameters
+    ----------
+    place
+        The cache folder.
+    name
+        The modality, or ``labels``.
+    described
+        Everything the contents depend on.
+    bytes
+        What the files take.
+    """
+
+    place: Path
+    name: str
+    described: Mapping[str, Any]
+    bytes: int
+
+    @property
+    def key(self) -> str:
+        """The fingerprint."""
+        return fingerprint(self.described)
+
+    @property
+    def folder(self) -> Path:
+        """Where the finished files are."""
+        return self.place / f"{self.name}-{self.key[:16]}"
+
+    def is_ready(self) -> bool:
+        """Whether the folder is finished, whole and of this version and fingerprint."""
+        return self.folder.is_dir() and self._damage() is None
+
+    def _damage(self) -> str | None:
+        """What is wrong with a folder that is there."""
+        try:
+            marker = json.loads((self.folder / _MARKER).read_text())
+            version, key, files = marker["version"], marker["fingerprint"], dict(marker["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return f"its {_MARKER} is missing or damaged"
+        if version != VERSION:
+            return f"it was written by cache version {version}, this is version {VERSION}"
+        if key != self.key:
+            return "it is of another source or setting"
+        for name, size in files.items():
+            file = self.folder / name
+            if not file.is_file() or file.stat().st_size != size:
+                return f"{name} does not have the {size:,} bytes it was written with"
+        return None
+
+    def extra(self) -> dict[str, Any]:
+        """What was stored next to the arrays."""
+        marker: dict[str, Any] = json.loads((self.folder / _MARKER).read_text())
+        return dict(marker["extra"])
+
+    def map(self, file: str) -> NDArray[Any]:
+        """Map an array, read-only."""
+        mapped: NDArray[Any] = np.load(self.folder / file, mmap_mode="r")
+        return mapped
+
+    def prepare(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
+        """Make the entry ready: reuse it, wait for the process that is at it, or write it.
+
+        Parameters
+        ----------
+        write
+            Fills an empty folder with arrays and returns what is to be stored next to them.
+
+        Raises
+        ------
+        SceneError
+            Where the cache folder cannot be written, or the disk is too small or full.
+        """
+        if self.is_ready():
+            return
+        make_place(self.place)
+        with _guarded(self), FileLock(self.place / f"{self.folder.name}.lock"):
+            if self.is_ready():
+                return
+            if self.folder.exists():
+                _log.warning("cache %s is prepared again: %s", self.folder, self._damage())
+            for leftover in self.place.glob(f".{self.folder.name}.*"):
+                shutil.rmtree(leftover)
+            check_space(self.place, self.bytes, self.name)
+            self._write(write)
+
+    def _write(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
+        partial = self.place / f".{self.folder.name}.partial"
+        partial.mkdir()
+        try:
+            extra = write(partial)
+            files = sorted(partial.iterdir())
+            for file in files:
+                _flush(file)
+            marker = {
+                "version": VERSION,
+                "fingerprint": self.key,
+                "files": {file.name: file.stat().st_size for file in files},
+                "extra": dict(extra),
+                "described": dict(self.described),
+            }
+            (partial / _MARKER).write_text(json.dumps(marker, indent=1))
+            _flush(partial / _MARKER)
+            _flush(partial)
+            self._put_in_place(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+    def _put_in_place(self, partial: Path) -> None:
+        if self.folder.exists():
+            old = self.place / f".{self.folder.name}.old"
+            self.folder.rename(old)
+            partial.rename(self.folder)
+            shutil.rmtree(old)
+        else:
+            partial.rename(self.folder)
+        _flush(self.place)
+
+
+class _guarded:
+    """Turns a full or failing disk into one clear error."""
+
+    def __init__(self, entry: CacheEntry) -> None:
+        self.entry = entry
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            if error.errno in _FULL:
+                raise _disk_full(self.entry.place, self.entry.bytes, self.entry.name) from error
+            raise SceneError(
+                f"{self.entry.name}: cache {self.entry.place} cannot be written: {error.strerror or error}",
+                'name a folder on a local disk with cache = "..." under [scene]',
+            ) from error
+
+
+def make_place(place: Path) -> None:
+    """Make the cache folder."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SceneError(
+            f"cache folder {place} cannot be made: {error.strerror}",
+            'name a folder that can be written with cache = "..." under [scene]',
+        ) from error
+
+
+def free_bytes(place: Path) -> int:
+    """Free space where the cache is or would be."""
+    there = next(folder for folder in [place, *place.absolute().parents] if folder.is_dir())
+    return shutil.disk_usage(there).free
+
+
+def check_space(place: Path, needed: int, name: str) -> None:
+    """Raise where less is free than is needed."""
+    if free_bytes(place) < needed:
+        raise _disk_full(place, needed, name)
+
+
+def _disk_full(place: Path, needed: int, name: str) -> SceneError:
+    return SceneError(
+        f"{name}: the disk of {place} is full: {needed:,} bytes are needed, {free_bytes(place):,} are free",
+        'make room (caches may be deleted), or name another folder with cache = "..." under [scene]',
+    )
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file or folder to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,68 @@
+"""Finds a scene's files by name or pattern, and says what was looked for where one is missing."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpmm.errors import SceneError
+
+# what lies next to a raster without being one
+_SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
+
+
+def find_files(folder: Path, names: Sequence[str], who: str) -> tuple[Path, ...]:
+    """Resolve paths and glob patterns relative to a folder.
+
+    Parameters
+    ----------
+    folder
+        What relative names start from.
+    names
+        Paths or patterns (``*``, ``?``, ``[...]``, ``**``); a pattern's files come in name order, header and
+        other sidecar files are left out.
+    who
+        The modality (or ``labels``), for the error.
+
+    Returns
+    -------
+    The files, each once, in the order of ``names``.
+
+    Raises
+    ------
+    SceneError
+        Where a file or folder is missing or a pattern matches nothing.
+    """
+    if not folder.is_dir():
+        raise SceneError(f"{who}: the scene's folder {folder} does not exist", "correct the folder's name")
+    found: dict[Path, None] = {}
+    for name in names:
+        found.update(dict.fromkeys(_find(folder, name, who)))
+    return tuple(found)
+
+
+def _find(folder: Path, name: str, who: str) -> list[Path]:
+    path = folder / name
+    if path.exists():
+        return [path]
+    if not glob.has_magic(name):
+        raise SceneError(
+            f"{who}: file {path} is missing{_where_it_ends(path)}", "correct the name, or put it there"
+        )
+    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    rasters = [match for match in matches if match.is_file() and match.suffix.lower() not in _SIDECARS]
+    if not rasters:
+        where = _where_it_ends(Path(*path.parts[: _first_magic(path)]))
+        raise SceneError(
+            f"{who}: no file matches {path}{where}", "correct the pattern, or put the files there"
+        )
+    return rasters
+
+
+def _first_magic(path: Path) -> int:
+    return next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
+
+
+def _where_it_ends(path: Path) -> str:
+    """Name the first folder on the way that is not there, if it is not the file itself."""
+    missing = [parent for parent in [path, *path.parents] if not parent.exists()]
+    return f": there is no folder {missing[-1]}" if missing and missing[-1] != path else ""

@@ -1,0 +1,77 @@
+"""Fingerprints: what a prepared modality was made of, so that a changed source or setting never reuses it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mpmm.scene.grid import Grid
+from mpmm.scene.plan import Plan
+
+# of each file's beginning and end; headers and the newest data lie there
+_SAMPLE_BYTES = 65536
+
+
+def describe_files(folder: Path, files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Name, size, time of change and a hash of beginning and end of each file.
+
+    Names are relative to the scene's folder, so that a scene may be moved with its cache.
+    """
+    return [_describe_file(folder, file) for file in dict.fromkeys(files) if file.exists()]
+
+
+def _describe_file(folder: Path, file: Path) -> dict[str, Any]:
+    status = file.stat()
+    digest = hashlib.sha256()
+    if file.is_file():
+        with file.open("rb") as stream:
+            digest.update(stream.read(_SAMPLE_BYTES))
+            stream.seek(max(0, status.st_size - _SAMPLE_BYTES))
+            digest.update(stream.read(_SAMPLE_BYTES))
+    name = os.path.relpath(file, folder)
+    return {
+        "file": name,
+        "bytes": status.st_size,
+        "changed": status.st_mtime_ns,
+        "sample": digest.hexdigest(),
+    }
+
+
+def describe_plan(folder: Path, plan: Plan) -> dict[str, Any]:
+    """Everything the aligned values depend on."""
+    modality = plan.modality
+    files = [file for raster in plan.rasters for file in raster.files]
+    layers = [
+        {
+            "tiles": [os.path.relpath(tile.raster.path, folder) for tile in layer.mosaic.tiles],
+            "grid": asdict(layer.mosaic.grid),
+            "bands": layer.mosaic.bands,
+            "method": layer.method,
+            "warped": layer.warped,
+        }
+        for layer in plan.layers
+    ]
+    settings = {"scale": modality.scale, "offset": modality.offset, "nodata": _plain(modality.nodata)}
+    return {
+        "grid": asdict(plan.grid),
+        "layers": layers,
+        "settings": settings,
+        "sources": describe_files(folder, files),
+    }
+
+
+def _plain(value: float | None) -> float | str | None:
+    return value if value is None or value == value else "nan"
+
+
+def describe_labels(folder: Path, files: Iterable[Path], grid: Grid, band: int) -> dict[str, Any]:
+    """Everything the ids in the labels' cache depend on."""
+    return {"grid": asdict(grid), "band": band, "sources": describe_files(folder, files)}
+
+
+def fingerprint(described: Mapping[str, Any]) -> str:
+    """SHA-256 of a description."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

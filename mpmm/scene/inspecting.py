@@ -1,0 +1,98 @@
+"""Inspects a scene without preparing it: headers, label counts, and values at sampled windows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from mpmm.scene.aligning import Aligner, Box, boxes
+from mpmm.scene.cache import CacheEntry
+from mpmm.scene.coordinates import crs_name
+from mpmm.scene.label_reading import LabelPlan, classes_of
+from mpmm.scene.plan import Plan
+from mpmm.scene.report import LabelReport, ModalityReport
+from mpmm.scene.truncation import check_complete
+
+# small grids are read whole, of large ones SAMPLES x SAMPLES windows of SIDE x SIDE pixels
+_WHOLE_PIXELS = 2**18
+_SAMPLES = 8
+_SIDE = 16
+
+
+def inspect_labels(plan: LabelPlan, counts: dict[int, int]) -> LabelReport:
+    """Report on the labels; ``counts`` are the pixels of each id."""
+    classes = classes_of(plan, counts)
+    of_classes = {land_cover.id: counts.get(land_cover.id, 0) for land_cover in classes}
+    return LabelReport(
+        file=plan.raster.path,
+        dtype=plan.raster.dtype,
+        grid=plan.raster.grid,
+        crs=crs_name(str(plan.raster.grid.crs)),
+        classes=classes,
+        counts=of_classes,
+        unlabelled=sum(counts.values()) - sum(of_classes.values()),
+    )
+
+
+def inspect_modality(plan: Plan, entry: CacheEntry) -> ModalityReport:
+    """Report on a modality.
+
+    Raises
+    ------
+    SceneError
+        Where one of its files is cut short or cannot be read.
+    """
+    for raster in plan.rasters:
+        check_complete(raster, plan.modality.name)
+    value_range, missing, sampled = sample(plan)
+    layer = plan.layers[0]
+    first = layer.mosaic.tiles[0].raster
+    files = {file for raster in plan.rasters for file in raster.files}
+    return ModalityReport(
+        name=plan.modality.name,
+        files=tuple(raster.path for raster in plan.rasters),
+        height=layer.mosaic.grid.height,
+        width=layer.mosaic.grid.width,
+        bands_in_file=sum(raster.bands for raster in plan.rasters) if plan.modality.stack else first.bands,
+        band_names=plan.band_names,
+        dtype=first.dtype,
+        pixel_size=layer.mosaic.grid.pixel_size,
+        crs=crs_name(str(layer.mosaic.grid.crs)),
+        warped=layer.warped,
+        resampling=layer.method,
+        factor=layer.step,
+        value_range=value_range,
+        missing=missing,
+        sampled=sampled,
+        source_bytes=sum(file.stat().st_size for file in files if file.exists()),
+        cache_bytes=entry.bytes,
+        prepared=entry.is_ready(),
+    )
+
+
+def sample(plan: Plan) -> tuple[tuple[float, float] | None, float, float]:
+    """Value range, share of missing pixels, and the share of the grid that they were taken from."""
+    low, high, seen, present_pixels = np.inf, -np.inf, 0, 0
+    with Aligner(plan) as aligner:
+        for box in _sampled_boxes(plan):
+            values, present = aligner.read(box)
+            seen += present.size
+            present_pixels += int(present.sum())
+            if present.any():
+                there = values[present]
+                low, high = min(low, float(there.min())), max(high, float(there.max()))
+    height, width = plan.grid.shape
+    value_range = (low, high) if present_pixels else None
+    return value_range, 1 - present_pixels / seen, seen / (height * width)
+
+
+def _sampled_boxes(plan: Plan) -> Iterator[Box]:
+    height, width = plan.grid.shape
+    if height * width <= _WHOLE_PIXELS:
+        yield from boxes(plan)
+        return
+    high, wide = min(_SIDE, height), min(_SIDE, width)
+    rows = np.linspace(0, height - high, min(_SAMPLES, height // high)).astype(int)
+    columns = np.linspace(0, width - wide, min(_SAMPLES, width // wide)).astype(int)
+    for row in rows:
+        for column in columns:
+            yield Box(int(row), int(column), high, wide)

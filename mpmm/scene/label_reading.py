@@ -1,0 +1,135 @@
+"""Reads the label raster: whole-numbered ids, all of them known."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from mpmm.errors import SceneError
+from mpmm.scene.files import find_files
+from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
+from mpmm.scene.palette import color_of
+from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
+from mpmm.scene.truncation import check_complete
+
+# the id of a pixel where the label raster has no data
+NO_LABEL = -1
+
+_STRIP_PIXELS = 2**22
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """The labels' settings and their file's header."""
+
+    labels: Labels
+    raster: Raster
+
+
+def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
+    """Read the label raster's header.
+
+    Raises
+    ------
+    SceneError
+        Where the file is missing, unreadable or not one file, has no such band, position or coordinate
+        system.
+    """
+    files = find_files(folder, [labels.file], "labels")
+    if len(files) > 1:
+        raise SceneError(
+            f"labels: {labels.file} matches {len(files)} files; expected one",
+            "name one file; tiles can be joined with gdalbuildvrt",
+        )
+    raster = read_header(files[0], "labels", labels.crs)
+    if not 1 <= labels.band <= raster.bands:
+        raise SceneError(
+            f"labels: band {labels.band} is asked for, but {raster.path} has bands 1 to {raster.bands}",
+            "bands are counted from 1",
+        )
+    return LabelPlan(labels, raster)
+
+
+def strips(plan: LabelPlan) -> Iterator[tuple[int, int]]:
+    """First row and height of the strips in which labels are read."""
+    height, width = plan.raster.grid.shape
+    rows = max(1, _STRIP_PIXELS // width)
+    for row in range(0, height, rows):
+        yield row, min(rows, height - row)
+
+
+def read_ids(plan: LabelPlan, row: int, height: int) -> NDArray[np.int16]:
+    """Read a strip of ids, int16; -1 where there is no data, unless the nodata value is an ignored id.
+
+    Raises
+    ------
+    SceneError
+        Where a value is not a whole number, or beyond any id.
+    """
+    raster, band = plan.raster, plan.labels.band
+    window = Window(0, row, raster.grid.width, height)
+    with open_dataset(raster.path, "labels") as dataset:
+        values = read_window(dataset, [band], window, "labels")[0].astype(np.float64)
+        missing = np.isnan(values)
+        if raster.masked:
+            missing |= dataset.read_masks(band, window=window) == 0
+    nodata = raster.nodata[band - 1]
+    if nodata is not None:
+        missing |= values == nodata
+    values[missing & ~np.isin(values, plan.labels.ignore)] = NO_LABEL
+    _check_whole(plan, values, missing, row)
+    ids: NDArray[np.int16] = values.astype(np.int16)
+    return ids
+
+
+def _check_whole(
+    plan: LabelPlan, values: NDArray[np.float64], missing: NDArray[np.bool_], first_row: int
+) -> None:
+    negative = (values < 0) & ~np.isin(values, plan.labels.ignore)
+    wrong = ~missing & (negative | (values != np.floor(values)) | (np.abs(values) > LARGEST_ID))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        place = f"row {first_row + row}, column {column}"
+        raise SceneError(
+            f"labels: {plan.raster.path} holds {values[row, column]} at {place}; "
+            f"expected whole numbers from 0 to {LARGEST_ID}",
+            "labels are class ids: check that this is the label raster, and its band the right one",
+        )
+
+
+def count_ids(plan: LabelPlan) -> dict[int, int]:
+    """Count the pixels of each id, -1 for "no data".
+
+    Raises
+    ------
+    SceneError
+        Where the file is cut short, or holds anything but whole numbers.
+    """
+    check_complete(plan.raster, "labels")
+    counts = np.zeros(2 * LARGEST_ID + 1, np.int64)
+    for row, height in strips(plan):
+        ids = read_ids(plan, row, height).astype(np.int64).ravel()
+        counts += np.bincount(ids + LARGEST_ID, minlength=len(counts))
+    return {int(i) - LARGEST_ID: int(counts[i]) for i in np.flatnonzero(counts)}
+
+
+def check_known(plan: LabelPlan, ids: Iterable[int]) -> None:
+    """Raise for ids that are neither classes nor ignored."""
+    known = {NO_LABEL, *plan.labels.ignore, *(land_cover.id for land_cover in plan.labels.classes)}
+    unknown = sorted(set(ids) - known)
+    if plan.labels.classes and unknown:
+        raise SceneError(
+            f"labels: {plan.raster.path} holds ids {unknown} that are neither classes nor ignored",
+            "add them to the classes, or to ignore",
+        )
+
+
+def classes_of(plan: LabelPlan, ids: Iterable[int]) -> tuple[LandCover, ...]:
+    """Return the classes that were named, or one for each id found that is not ignored."""
+    if plan.labels.classes:
+        return plan.labels.classes
+    left = sorted(set(ids) - {NO_LABEL, *plan.labels.ignore})
+    return tuple(LandCover(i, f"class {i}", color_of(position)) for position, i in enumerate(left))

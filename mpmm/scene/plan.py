@@ -1,0 +1,166 @@
+"""What it takes to align a modality, worked out from headers alone: mosaics, bands, resampling, checks."""
+
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.warp import transform, transform_bounds
+
+from mpmm.errors import SceneError
+from mpmm.scene.coordinates import crs_name, same_crs
+from mpmm.scene.files import find_files
+from mpmm.scene.grid import Grid
+from mpmm.scene.modality import Modality
+from mpmm.scene.mosaic import Mosaic, plan_mosaic
+from mpmm.scene.raster import Raster, read_header
+from mpmm.scene.resampling import Method
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A mosaic on its way to the grid.
+
+    Parameters
+    ----------
+    mosaic
+        The source; its bands become the layer's.
+    warped
+        Whether it is in another coordinate system than the grid.
+    method
+        How it is resampled.
+    step
+        Rows and columns of source pixels in one grid pixel.
+    """
+
+    mosaic: Mosaic
+    warped: bool
+    method: Method
+    step: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A modality's way to the grid: one layer, or one a file where files are stacked."""
+
+    modality: Modality
+    grid: Grid
+    layers: tuple[Layer, ...]
+
+    @property
+    def rasters(self) -> tuple[Raster, ...]:
+        """Every file's header."""
+        return tuple(tile.raster for layer in self.layers for tile in layer.mosaic.tiles)
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """One name a band that is kept."""
+        firsts = [(layer.mosaic.tiles[0].raster, layer.mosaic.bands) for layer in self.layers]
+        if self.modality.stack:
+            return tuple(
+                f"{raster.path.stem} {raster.names[b - 1]}" for raster, bands in firsts for b in bands
+            )
+        return tuple(raster.names[band - 1] for raster, bands in firsts for band in bands)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the aligned modality on disk: float32 values and a byte of presence a pixel."""
+        return self.grid.height * self.grid.width * (4 * len(self.band_names) + 1)
+
+
+def plan_modality(folder: Path, modality: Modality, grid: Grid) -> Plan:
+    """Read the headers of a modality's files and check that they fit each other and the grid.
+
+    Raises
+    ------
+    SceneError
+        For a missing or unreadable file, tiles that do not fit, a band out of range, a coordinate system
+        that is missing or not the labels', a modality that does not reach the labels.
+    """
+    paths = find_files(folder, modality.files, modality.name)
+    rasters = [read_header(path, modality.name, modality.crs) for path in paths]
+    groups = [[raster] for raster in rasters] if modality.stack else [rasters]
+    picked = _pick_bands(modality, [group[0] for group in groups])
+    layers = tuple(
+        _plan_layer(modality, plan_mosaic(groups[position], modality.name, bands, modality.nodata), grid)
+        for position, bands in picked
+    )
+    return Plan(modality, grid, layers)
+
+
+def _pick_bands(modality: Modality, files: list[Raster]) -> list[tuple[int, tuple[int, ...]]]:
+    """Choose the bands: runs of (position of the file, its bands), in the order of the aligned bands."""
+    every = [(i, band) for i, raster in enumerate(files) for band in range(1, raster.bands + 1)]
+    for what, asked in (("bands", modality.bands or ()), ("drop_bands", modality.drop_bands)):
+        wrong = [band for band in asked if not 1 <= band <= len(every)]
+        if wrong:
+            raise SceneError(
+                f"{modality.name}: {what} asks for {wrong}, but {files[0].path} has bands 1 to {len(every)}",
+                "bands are counted from 1",
+            )
+    colours = [k for k, (i, band) in enumerate(every, start=1) if band not in files[i].alpha]
+    kept = [band for band in modality.bands or colours if band not in modality.drop_bands]
+    if not kept:
+        raise SceneError(f"{modality.name}: no band is left", "take some out of drop_bands")
+    runs: list[tuple[int, tuple[int, ...]]] = []
+    for position, band in (every[k - 1] for k in kept):
+        if runs and runs[-1][0] == position:
+            runs[-1] = position, (*runs[-1][1], band)
+        else:
+            runs.append((position, (band,)))
+    return runs
+
+
+def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> Layer:
+    warped = not same_crs(grid, str(mosaic.grid.crs))
+    if warped and modality.crs is None:
+        theirs, ours = crs_name(str(mosaic.grid.crs)), crs_name(str(grid.crs))
+        raise SceneError(
+            f"{modality.name}: {mosaic.tiles[0].raster.path} is in {theirs}, the labels in {ours}",
+            f'to have it warped, write crs = "{theirs}" into the configuration of {modality.name}',
+        )
+    _check_overlap(mosaic, grid, warped)
+    step = _step(mosaic, grid, warped)
+    method: Method = "bilinear"
+    if modality.resampling != "auto":
+        method = modality.resampling
+    elif sqrt(step[0] * step[1]) > 1.001:
+        method = "average"
+    return Layer(mosaic, warped, method, step)
+
+
+def _check_overlap(mosaic: Mosaic, grid: Grid, warped: bool) -> None:
+    west, south, east, north = bounds = mosaic.grid.bounds
+    file = mosaic.tiles[0].raster.path
+    try:
+        box = transform_bounds(CRS.from_wkt(grid.crs), CRS.from_wkt(mosaic.grid.crs), *grid.bounds)
+    except RasterioError as error:
+        raise SceneError(
+            f"{mosaic.who}: {file} cannot be brought into {crs_name(str(grid.crs))}: {error}",
+            "warp the files first, e.g. with gdalwarp",
+        ) from error
+    box = box if warped else grid.bounds
+    if box[0] >= east or box[2] <= west or box[1] >= north or box[3] <= south:
+        raise SceneError(
+            f"{mosaic.who}: {file} does not reach the labels: it covers {_box(bounds)}, they {_box(box)}",
+            "check that files and labels are of one place, and their coordinate systems",
+        )
+
+
+def _box(bounds: tuple[float, ...]) -> str:
+    return f"x {bounds[0]:.9g} to {bounds[2]:.9g}, y {bounds[1]:.9g} to {bounds[3]:.9g}"
+
+
+def _step(mosaic: Mosaic, grid: Grid, warped: bool) -> tuple[float, float]:
+    """Rows and columns of source pixels in one grid pixel; at the grid's centre if warped."""
+    width, height = grid.pixel_size
+    if warped:
+        west, south, east, north = grid.bounds
+        x, y = (west + east) / 2, (south + north) / 2
+        xs, ys = transform(
+            CRS.from_wkt(grid.crs), CRS.from_wkt(mosaic.grid.crs), [x, x + width, x], [y, y, y - height]
+        )
+        width = sqrt((xs[1] - xs[0]) ** 2 + (ys[1] - ys[0]) ** 2)
+        height = sqrt((xs[2] - xs[0]) ** 2 + (ys[2] - ys[0]) ** 2)
+    return height / mosaic.grid.pixel_size[1], width / mosaic.grid.pixel_size[0]

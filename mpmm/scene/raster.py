@@ -1,0 +1,163 @@
+"""One raster file: its header as data, and reading windows of it without rasterio's warnings."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from mpmm.errors import SceneError
+from mpmm.scene.coordinates import crs_name, parse_crs, same_crs
+from mpmm.scene.grid import Grid
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A raster file's header.
+
+    Parameters
+    ----------
+    path
+        The file.
+    files
+        Every file it is made of: the header of an ENVI pair, the sources of a VRT.
+    driver
+        GDAL's name of the format.
+    grid
+        Coordinate system (the file's, or the one declared for it), position, size.
+    dtype
+        NumPy's name of the value type.
+    bands
+        How many bands, an alpha band included.
+    alpha
+        Which bands, counted from 1, are alpha.
+    nodata
+        Per band the value that means "no data".
+    masked
+        Whether an alpha band or a mask says where data is missing.
+    names
+        Per band the file's description, or ``band N``.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    driver: str
+    grid: Grid
+    dtype: str
+    bands: int
+    alpha: tuple[int, ...]
+    nodata: tuple[float | None, ...]
+    masked: bool
+    names: tuple[str, ...]
+
+
+def open_dataset(path: Path, who: str) -> Any:
+    """Open a raster with rasterio; one clear error where that fails."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            return rasterio.open(path)
+    except RasterioError as error:
+        problem, hint = _why_unreadable(path, str(error).splitlines()[0])
+        raise SceneError(f"{who}: {problem}", hint) from error
+
+
+def _why_unreadable(path: Path, reason: str) -> tuple[str, str]:
+    if path.is_dir():
+        return f"{path} is a folder, not a raster", "name the file in it, or a pattern such as folder/*.tif"
+    if path.stat().st_size == 0:
+        return f"{path} is empty", "copy it again"
+    header = [path.with_suffix(".hdr"), path.with_suffix(".HDR"), Path(f"{path}.hdr"), Path(f"{path}.HDR")]
+    if not path.suffix.lower().startswith(".tif") and not any(file.exists() for file in header):
+        hint = f"if it is an ENVI raw file, put its header next to it: {header[0].name} or {header[2].name}"
+        return f"{path} cannot be opened as a raster: {reason}", hint
+    return f"{path} cannot be opened as a raster: {reason}", "it may be damaged or cut short: copy it again"
+
+
+def read_header(path: Path, who: str, declared: str | None) -> Raster:
+    """Read a raster's header.
+
+    Parameters
+    ----------
+    path
+        The file.
+    who
+        The modality (or ``labels``), for errors.
+    declared
+        The coordinate system that the user says the file is in; taken where the file has none.
+
+    Raises
+    ------
+    SceneError
+        Where the file cannot be opened, has no position or coordinate system, is rotated or south-up, holds
+        complex numbers, or is in another system than declared.
+    """
+    with open_dataset(path, who) as dataset:
+        grid = _read_grid(dataset, path, who, declared)
+        kinds = set(dataset.dtypes)
+        if len(kinds) > 1 or np.dtype(dataset.dtypes[0]).kind not in "iuf":
+            raise SceneError(
+                f"{who}: {path} holds {', '.join(sorted(kinds))}; expected one type of real numbers",
+                "convert it, e.g. with gdal_translate -ot Float32",
+            )
+        flags = {flag for band in dataset.mask_flag_enums for flag in band}
+        descriptions = [text or f"band {i + 1}" for i, text in enumerate(dataset.descriptions)]
+        return Raster(
+            path=path,
+            files=tuple(Path(file) for file in dataset.files) or (path,),
+            driver=dataset.driver,
+            grid=grid,
+            dtype=dataset.dtypes[0],
+            bands=dataset.count,
+            alpha=tuple(i + 1 for i, c in enumerate(dataset.colorinterp) if c == ColorInterp.alpha),
+            nodata=tuple(dataset.nodatavals),
+            masked=bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha}),
+            names=tuple(descriptions),
+        )
+
+
+def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid:
+    t = dataset.transform
+    if t.is_identity:
+        raise SceneError(
+            f"{who}: {path} has no position on the ground (no geotransform)",
+            "georeference it, e.g. with gdal_translate -a_ullr",
+        )
+    if max(abs(t.b), abs(t.d)) > 1e-9 * abs(t.a) or t.a <= 0 or t.e >= 0:
+        raise SceneError(
+            f"{who}: {path} is rotated or not north-up (geotransform {tuple(t)[:6]})",
+            "make it north-up first, e.g. with gdalwarp",
+        )
+    transform = (t.a, 0.0, t.c, 0.0, t.e, t.f)
+    given = parse_crs(declared, who) if declared else None
+    own = dataset.crs.to_wkt() if dataset.crs else given
+    if own is None:
+        raise SceneError(
+            f"{who}: {path} has no coordinate system",
+            f'if you know it, write it into the configuration of {who}, e.g. crs = "EPSG:26915"',
+        )
+    grid = Grid(own, transform, dataset.height, dataset.width)
+    if given is not None and not same_crs(grid, given):
+        raise SceneError(
+            f"{who}: {path} is in {crs_name(own)}, but its crs is given as {crs_name(given)}",
+            "correct or remove the crs given",
+        )
+    return grid
+
+
+def read_window(dataset: Any, bands: list[int], window: Window, who: str) -> NDArray[Any]:
+    """Read ``(bands, rows, cols)``; one clear error where the file is cut short or damaged."""
+    try:
+        values: NDArray[Any] = dataset.read(bands, window=window)
+    except RasterioError as error:
+        raise SceneError(
+            f"{who}: {dataset.name} cannot be read at row {window.row_off}, column {window.col_off}",
+            "it is damaged or cut short: copy it again",
+        ) from error
+    return values

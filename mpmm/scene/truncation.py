@@ -1,0 +1,54 @@
+"""Finds files that were cut short, which some drivers read as zeros without a word."""
+
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from mpmm.errors import SceneError
+from mpmm.scene.raster import Raster, open_dataset
+
+
+def check_complete(raster: Raster, who: str) -> None:
+    """Raise where a raster's file, or a source of a VRT, ends before its data does; reads headers only.
+
+    Raw files (ENVI, EHdr) are compared with the size that their header implies, TIFFs block by block with the
+    block's place in the file.
+    """
+    for file in raster.files if raster.driver == "VRT" else (raster.path,):
+        with open_dataset(file, who) as dataset:
+            needed = _bytes_needed(dataset)
+        size = file.stat().st_size
+        if size < needed:
+            raise SceneError(
+                f"{who}: {file} is cut short: it has {size:,} bytes, its header asks for {needed:,}",
+                "copy it again",
+            )
+
+
+def _bytes_needed(dataset: Any) -> int:
+    """Where the data of a raw file or a TIFF ends; 0 for other formats."""
+    if dataset.driver == "GTiff":
+        return max(_block_ends(dataset), default=0)
+    return _raw_bytes(dataset) if dataset.driver in ("ENVI", "EHdr") else 0
+
+
+def _raw_bytes(dataset: Any) -> int:
+    tags = dataset.tags(ns="ENVI")
+    if tags.get("file_compression", "0").strip() not in ("", "0"):
+        return 0
+    values: int = dataset.count * dataset.height * dataset.width * np.dtype(dataset.dtypes[0]).itemsize
+    return int(tags.get("header_offset", "0")) + values
+
+
+def _block_ends(dataset: Any) -> Iterator[int]:
+    rows, columns = dataset.block_shapes[0]
+    separate = getattr(dataset.interleaving, "value", "") == "BAND"
+    for band in dataset.indexes if separate else dataset.indexes[:1]:
+        for y in range(ceil(dataset.height / rows)):
+            for x in range(ceil(dataset.width / columns)):
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band)
+                length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
+                if offset and length:
+                    yield int(offset) + int(length)
