@@ -1,0 +1,131 @@
+"""A block: a chain of layers with named inputs and one output; what a layout gives to a rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from mpmm.errors import NetworkError
+from mpmm.network.concatenate import Concatenate
+from mpmm.network.layer import NO_COST, Cost, Layer, Step
+from mpmm.network.parameter import Array, Parameter
+
+
+class Block:
+    """Layers that are always computed together, on one rank.
+
+    Parameters
+    ----------
+    name
+        E.g. ``hsi.block1`` or ``fusion.output``.
+    input_shapes
+        Shape of one sample of each input, by the name of the block or modality it comes from.
+    layers
+        In forward order.
+    dtype
+        Of every array.
+    concatenate
+        Joins the inputs where there are several.
+    reads_modality
+        The input is a patch, whose gradient nobody needs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        input_shapes: Mapping[str, tuple[int, ...]],
+        layers: tuple[Layer, ...],
+        dtype: str,
+        *,
+        concatenate: Concatenate | None = None,
+        reads_modality: bool = False,
+    ) -> None:
+        self.name = name
+        self.input_shapes = dict(input_shapes)
+        self.inputs = tuple(input_shapes)
+        self.layers = layers
+        self.dtype = np.dtype(dtype)
+        self.concatenate = concatenate
+        self.reads_modality = reads_modality
+        self.output_shape = layers[-1].output_shape
+        self.parameters: tuple[Parameter, ...] = tuple(one for layer in layers for one in layer.parameters)
+
+    def forward(
+        self, inputs: Mapping[str, Array], step: Step, before: Callable[[Layer], None] | None = None
+    ) -> Array:
+        """Output of one batch.
+
+        Parameters
+        ----------
+        inputs
+            (n, *input shape) by input name; other names are ignored.
+        step
+            Which step, and whether it trains.
+        before
+            Called with each layer before its forward, e.g. to wait for its parameters.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n, *output_shape), a view that holds until the block's backward or next forward.
+        """
+        x = self.join(inputs)
+        for layer in self.layers:
+            if before is not None:
+                before(layer)
+            x = layer.forward(x, step)
+        return x
+
+    def backward(self, dy: Array, after: Callable[[Layer], None] | None = None) -> dict[str, Array]:
+        """Gradient of each input, by name; empty for a block that reads a modality.
+
+        Parameters
+        ----------
+        dy
+            (n, *output_shape), the loss gradient of the last forward's output.
+        after
+            Called with each layer after its backward, e.g. to send its parameters' gradients on their way.
+        """
+        gradient: Array | None = dy
+        for layer in reversed(self.layers):
+            if gradient is not None:
+                gradient = layer.backward(gradient)
+                if after is not None:
+                    after(layer)
+        return self.split(gradient)
+
+    def join(self, inputs: Mapping[str, Array]) -> Array:
+        """The first layer's input: the block's inputs checked, and side by side where there are several."""
+        arrays = [self._checked(name, inputs) for name in self.inputs]
+        if self.concatenate is not None:
+            return self.concatenate.forward(arrays)
+        return arrays[0].reshape(len(arrays[0]), *self.layers[0].input_shape)
+
+    def split(self, dx: Array | None) -> dict[str, Array]:
+        """The first layer's input gradient, back in parts by input name."""
+        if dx is None or self.reads_modality:
+            return {}
+        if self.concatenate is not None:
+            return dict(zip(self.inputs, self.concatenate.backward(dx), strict=True))
+        name = self.inputs[0]
+        return {name: dx.reshape(len(dx), *self.input_shapes[name])}
+
+    def cost(self) -> Cost:
+        """Work and memory of all layers for one sample."""
+        start = NO_COST if self.concatenate is None else self.concatenate.cost()
+        return sum((layer.cost() for layer in self.layers), start)
+
+    def _checked(self, name: str, inputs: Mapping[str, Array]) -> Array:
+        if name not in inputs:
+            raise NetworkError(
+                f"{self.name}: input '{name}' is missing", f"it reads {', '.join(self.inputs)}"
+            )
+        array = np.asarray(inputs[name])
+        if array.shape[1:] != self.input_shapes[name] or len(array) == 0:
+            expected = ", ".join(str(length) for length in self.input_shapes[name])
+            raise NetworkError(
+                f"{self.name}: input '{name}' has shape {array.shape}, expected (samples, {expected})",
+                "check the patch size and the bands of the modality",
+            )
+        return np.ascontiguousarray(array, dtype=self.dtype)

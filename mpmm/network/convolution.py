@@ -1,0 +1,122 @@
+"""Convolution with its bias, activation and pool as one layer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mpmm_kernels import block as kernel
+
+from mpmm.network.initialisation import initial_weights
+from mpmm.network.layer import Cost, Layer, Step
+from mpmm.network.parameter import Array, Parameter
+
+if TYPE_CHECKING:
+    from mpmm.network.spec import BlockSpec, Kernels
+
+
+class Convolution(Layer):
+    """(n, D, H, W, C) -> (n, D', H', W', filters): pool(activation(x * w + b)).
+
+    Parameters
+    ----------
+    name
+        Also the beginning of its parameters' names.
+    input_shape
+        (D, H, W, C) of one sample.
+    block
+        Filters, kernel, stride, padding, activation, pool and window.
+    dtype, kernels
+        Of the network.
+    seed
+        Of the initial weights.
+    needs_input_gradient
+        False for the first layer of a stream, whose input is the patch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        input_shape: tuple[int, ...],
+        block: BlockSpec,
+        *,
+        dtype: str,
+        kernels: Kernels,
+        seed: int,
+        needs_input_gradient: bool,
+    ) -> None:
+        depth, rows, columns, channels = input_shape
+        self.plan = kernel.plan_block(
+            (depth, rows, columns, channels),
+            block.filters,
+            block.kernel,
+            block.stride,
+            block.paddings,
+            block.activation,
+            None if block.pool == "none" else block.pool,
+            block.window,
+            dtype,
+            kernels,
+        )
+        self.weights, self.bias = _parameters(name, channels, block, dtype, seed)
+        super().__init__(name, input_shape, self.plan.output_shape, (self.weights, self.bias))
+        self._needs_input_gradient = needs_input_gradient
+        self._capacity = 0
+        self._buffers: kernel.Buffers = None
+
+    def forward(self, x: Array, step: Step) -> Array:
+        """pool(activation(b + sum over kernel and channels of x w))."""
+        self._keep(x, step)
+        if len(x) > self._capacity:
+            self._capacity = len(x)
+            self._buffers = kernel.allocate(self.plan, self._capacity)
+        compute = kernel.forward if step.training else kernel.infer
+        return compute(self.plan, self._buffers, x, self.weights.value, self.bias.value)
+
+    def backward(self, dy: Array) -> Array | None:
+        """With g = dy through pool and activation: dw = sum of x g, db = sum of g, dx = sum of g w."""
+        return kernel.backward(
+            self.plan,
+            self._buffers,
+            self._taken(),
+            self.weights.value,
+            self.bias.value,
+            dy,
+            self.weights.gradient,
+            self.bias.gradient,
+            self._needs_input_gradient,
+        )
+
+    def cost(self) -> Cost:
+        """Products of the convolution alone; kept are the output and, for a max-pool, each winner's place."""
+        products = math.prod(self.plan.convolved_shape) * math.prod(self.plan.weights_shape[:4])
+        kept = math.prod(self.output_shape)
+        winners = kept if self.plan.pool == "max" else 0
+        backward = 2 if self._needs_input_gradient else 1
+        return Cost(
+            2 * products, backward * 2 * products, kept * np.dtype(self.plan.dtype).itemsize + winners
+        )
+
+    def describe(self) -> str:
+        """The kernel chosen for these shapes."""
+        return str(self.plan)
+
+
+def _parameters(
+    name: str, channels: int, block: BlockSpec, dtype: str, seed: int
+) -> tuple[Parameter, Parameter]:
+    taps = math.prod(block.kernel)
+    weights = initial_weights(
+        seed,
+        f"{name}.weights",
+        (*block.kernel, channels, block.filters),
+        taps * channels,
+        taps * block.filters,
+        block.activation,
+        dtype,
+    )
+    return (
+        Parameter.trained(f"{name}.weights", weights),
+        Parameter.trained(f"{name}.bias", np.zeros(block.filters, dtype)),
+    )

@@ -1,0 +1,82 @@
+"""Dense layer with its activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mpmm_kernels import dense as kernel
+
+from mpmm.network.initialisation import initial_weights
+from mpmm.network.layer import Cost, Layer, Step, Workspace
+from mpmm.network.parameter import Array, Parameter
+
+if TYPE_CHECKING:
+    from mpmm.network.spec import Activation
+
+
+class Dense(Layer):
+    """(n, features) -> (n, units): y = activation(x w + b), with w of shape (features, units).
+
+    Parameters
+    ----------
+    name
+        Also the beginning of its parameters' names.
+    features, units
+        Inputs and outputs.
+    activation
+        "relu", "sigmoid" or "none".
+    dtype
+        Of the network.
+    seed
+        Of the initial weights.
+    needs_input_gradient
+        False for the first layer of a stream, whose input is the patch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        features: int,
+        units: int,
+        activation: Activation,
+        *,
+        dtype: str,
+        seed: int,
+        needs_input_gradient: bool = True,
+    ) -> None:
+        weights = initial_weights(
+            seed, f"{name}.weights", (features, units), features, units, activation, dtype
+        )
+        self.weights = Parameter.trained(f"{name}.weights", weights)
+        self.bias = Parameter.trained(f"{name}.bias", np.zeros(units, dtype))
+        super().__init__(name, (features,), (units,), (self.weights, self.bias))
+        self.activation: Activation = activation
+        self._needs_input_gradient = needs_input_gradient
+        self._y = Workspace((units,), dtype)
+        self._dx = Workspace((features,), dtype)
+
+    def forward(self, x: Array, step: Step) -> Array:
+        """y = activation(x w + b)."""
+        self._keep(x, step)
+        y = self._y.take(len(x))
+        kernel.dense_forward(x, self.weights.value, self.bias.value, y, self.activation)
+        return y
+
+    def backward(self, dy: Array) -> Array | None:
+        """With dz = dy activation'(z): dw = x^T dz, db = sum of dz, dx = dz w^T."""
+        x = self._taken()
+        dz = self._y.take(len(x))  # y's own memory: once dz is known nobody needs y
+        kernel.dense_backward_activation(dz, dy, dz, self.activation)
+        kernel.dense_backward_weights(x, dz, self.weights.gradient, self.bias.gradient)
+        if not self._needs_input_gradient:
+            return None
+        dx = self._dx.take(len(x))
+        kernel.dense_backward_input(dz, self.weights.value, dx)
+        return dx
+
+    def cost(self) -> Cost:
+        """The matrix products; kept is the output."""
+        products = self.weights.value.size
+        backward = 2 if self._needs_input_gradient else 1
+        return Cost(2 * products, backward * 2 * products, self.output_shape[0] * self.bias.value.itemsize)

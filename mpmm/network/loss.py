@@ -1,0 +1,109 @@
+"""Softmax with categorical cross-entropy: the loss of a batch and its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from mpmm_kernels import softmax as kernel
+
+from mpmm.errors import NetworkError
+from mpmm.network.parameter import Array
+
+Labels = npt.NDArray[np.integer[Any]]
+
+
+class Loss(NamedTuple):
+    """Mean loss of a batch, its number of correct classes, and the loss gradient of its logits."""
+
+    loss: float
+    correct: int
+    dlogits: Array
+
+
+class SoftmaxCrossEntropy:
+    """Mean over the batch of - sum over classes k of t_k log softmax(logits)_k.
+
+    The target is t_k = weight_k ((1 - smoothing) [k is the label] + smoothing / classes). The mean is over
+    the samples, not over their weights, so that parts of a batch add up to the whole; give class weights
+    that are 1 on average over the samples.
+
+    Parameters
+    ----------
+    class_weights
+        One a class; ones by default.
+    label_smoothing
+        Share of the target spread over all classes, in [0, 1).
+
+    Raises
+    ------
+    NetworkError
+        A weight is negative or not finite, or the smoothing is out of range.
+
+    References
+    ----------
+    Goodfellow, Bengio, Courville, "Deep Learning", 2016, section 6.2.2.3; smoothing: Szegedy et al.,
+    "Rethinking the Inception Architecture", CVPR 2016, section 7.
+    """
+
+    def __init__(self, class_weights: Sequence[float] | Array | None = None, label_smoothing: float = 0.0):
+        weights = None if class_weights is None else np.asarray(class_weights, "float64")
+        if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise NetworkError("loss: class weights must be finite and not negative", f"got {weights}")
+        if not 0.0 <= label_smoothing < 1.0:
+            raise NetworkError(f"loss: label smoothing is {label_smoothing}, expected 0 or more, less than 1")
+        self.class_weights = weights
+        self.label_smoothing = label_smoothing
+
+    def __call__(self, logits: Array, labels: Labels, batch: int | None = None) -> Loss:
+        """Loss of one batch, or of a part of one.
+
+        Parameters
+        ----------
+        logits
+            (n, classes).
+        labels
+            (n,), class positions from 0.
+        batch
+            Samples of the whole batch that the mean is over, when this is a part of it; n by default.
+
+        Raises
+        ------
+        NetworkError
+            Labels do not fit the logits.
+        """
+        weights = self._checked(logits, labels)
+        losses, dlogits = np.empty(len(logits)), np.empty_like(logits)
+        scale = 1.0 / (batch or len(logits))
+        kernel.cross_entropy(
+            logits, labels.astype("int64"), weights, float(self.label_smoothing), scale, losses, dlogits
+        )
+        correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
+        return Loss(float(np.add.reduce(losses)) * scale, correct, dlogits)
+
+    def _checked(self, logits: Array, labels: Labels) -> Array:
+        """The class weights, once logits, labels and they are known to fit each other."""
+        samples, classes = logits.shape
+        if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
+            raise NetworkError(
+                f"loss: labels are {labels.dtype} {labels.shape}, expected ({samples},) integers",
+                "one class position a sample",
+            )
+        if labels.min() < 0 or labels.max() >= classes:
+            raise NetworkError(
+                f"loss: labels from {labels.min()} to {labels.max()}, the network has {classes} classes",
+                "labels are positions in the list of classes, from 0",
+            )
+        weights = np.ones(classes) if self.class_weights is None else self.class_weights
+        if weights.shape != (classes,):
+            raise NetworkError(f"loss: {weights.size} class weights, the network has {classes} classes")
+        return weights.astype(logits.dtype)
+
+
+def probabilities(logits: Array) -> Array:
+    """Softmax of each row of (n, classes)."""
+    result = np.empty_like(logits)
+    kernel.softmax(np.ascontiguousarray(logits), result)
+    return result

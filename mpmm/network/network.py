@@ -1,0 +1,126 @@
+"""The network: all blocks of a description, or the few that a rank owns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from mpmm.errors import NetworkError
+from mpmm.network.block import Block
+from mpmm.network.build import block_builders
+from mpmm.network.layer import NO_COST, Cost, Step
+from mpmm.network.parameter import Array, Parameter, state_sha256
+from mpmm.network.spec import NetworkSpec
+from mpmm.network.state import check_state
+from mpmm.network.summary import summary_table
+
+
+class Network:
+    """Blocks in forward order with their parameters.
+
+    Parameters
+    ----------
+    spec
+        What to build.
+    only
+        Names of the blocks to build; all by default. A parameter's initial value depends on the seed and
+        its name alone, so parts of a network built in several places hold what the whole would.
+
+    Attributes
+    ----------
+    blocks
+        By name, in forward order.
+    parameters
+        By name, in name order; running statistics too.
+
+    Raises
+    ------
+    NetworkError
+        ``only`` names a block that the network has not.
+    """
+
+    def __init__(self, spec: NetworkSpec, only: Collection[str] | None = None) -> None:
+        builders = block_builders(spec)
+        unknown = sorted(set(only or ()) - set(builders))
+        if unknown:
+            raise NetworkError(f"no block '{unknown[0]}' in this network", f"known: {', '.join(builders)}")
+        self.spec = spec
+        self.blocks: dict[str, Block] = {
+            name: build() for name, build in builders.items() if only is None or name in only
+        }
+        self.missing = tuple(name for name in builders if name not in self.blocks)
+        found = [parameter for block in self.blocks.values() for parameter in block.parameters]
+        self.parameters: dict[str, Parameter] = {
+            parameter.name: parameter for parameter in sorted(found, key=lambda one: one.name)
+        }
+
+    def forward(self, inputs: Mapping[str, Array], step: Step) -> Array:
+        """Logits of one batch.
+
+        Parameters
+        ----------
+        inputs
+            (n, bands, size, size) by modality.
+        step
+            Which step, and whether it trains.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n, classes), a view that holds until the next backward or forward.
+
+        Raises
+        ------
+        NetworkError
+            A modality is missing or has another shape, or blocks of the network are not here.
+        """
+        self._demand_all_blocks()
+        outputs = dict(inputs)
+        for name, block in self.blocks.items():
+            outputs[name] = block.forward(outputs, step)
+        return outputs["fusion.output"]
+
+    def backward(self, dlogits: Array) -> None:
+        """Fill the gradient of every parameter from the loss gradient of the last forward's logits."""
+        self._demand_all_blocks()
+        gradients = {"fusion.output": dlogits}
+        for name, block in reversed(self.blocks.items()):
+            gradients.update(block.backward(gradients.pop(name)))
+
+    def state(self) -> dict[str, Array]:
+        """A copy of every parameter's value, running statistics too, by name in name order."""
+        return {name: parameter.value.copy() for name, parameter in self.parameters.items()}
+
+    def load(self, values: Mapping[str, Array]) -> None:
+        """Take over every parameter's value; nothing is changed when something does not fit.
+
+        Raises
+        ------
+        NetworkError
+            A parameter is missing, unexpected, or of another shape.
+        """
+        check_state({name: one.value for name, one in self.parameters.items()}, values, "parameter")
+        for name, parameter in self.parameters.items():
+            parameter.value[...] = values[name]
+
+    def cost(self) -> Cost:
+        """Work and memory of all blocks for one sample."""
+        return sum((block.cost() for block in self.blocks.values()), NO_COST)
+
+    def summary(self) -> str:
+        """A table: layer, output shape, parameters, cost a patch, kernel."""
+        return summary_table(self.blocks)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _demand_all_blocks(self) -> None:
+        if self.missing:
+            raise NetworkError(
+                f"this part of a network has no block {', '.join(self.missing)}",
+                "go through .blocks one by one, or build the network without `only`",
+            )
+
+
+def parameters_sha256(network: Network) -> str:
+    """SHA-256 over the bits of all parameters, running statistics too, in name order."""
+    return state_sha256({name: parameter.value for name, parameter in network.parameters.items()})

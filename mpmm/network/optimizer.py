@@ -1,0 +1,112 @@
+"""Adam, and the exponential average of running statistics; the same for one process and a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from mpmm_kernels.adam import adam_step
+from mpmm_kernels.batchnorm import exponential_average
+
+from mpmm.errors import NetworkError
+from mpmm.network.parameter import Array, Parameter
+from mpmm.network.state import check_state
+
+
+class Adam:
+    """Moves parameters along their gradients; keeps the two moments of each by its name.
+
+    Parameters
+    ----------
+    rate
+        Learning rate.
+    beta1, beta2
+        How much of the first and second moment is kept each step.
+    epsilon
+        Added to the root of the second moment.
+    decay
+        Decoupled weight decay, for weights only: biases and batch-norm's gamma and beta are left alone.
+    average
+        How much of a running statistic (``trainable=False``) is kept each step.
+
+    References
+    ----------
+    Kingma and Ba, "Adam", ICLR 2015, algorithm 1; decay: Loshchilov and Hutter, "Decoupled Weight Decay
+    Regularization", ICLR 2019, algorithm 2.
+    """
+
+    def __init__(
+        self,
+        rate: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        decay: float = 0.0,
+        average: float = 0.9,
+    ) -> None:
+        self.rate = rate
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.decay = decay
+        self.average = average
+        self._moments: dict[str, tuple[Array, Array]] = {}
+
+    def update(self, parameter: Parameter, step: int) -> None:
+        """Move one parameter in place by its gradient; ``step`` counts the updates from 1."""
+        if not parameter.trainable:
+            exponential_average(parameter.value, parameter.gradient, self.average)
+            return
+        first, second = self._moments_of(parameter)
+        adam_step(
+            parameter.value,
+            parameter.gradient,
+            first,
+            second,
+            self.rate,
+            self.beta1,
+            self.beta2,
+            self.epsilon,
+            step,
+            self.decay if parameter.value.ndim > 1 else 0.0,
+        )
+
+    def state(self) -> dict[str, Array]:
+        """A copy of all moments, as ``first.<parameter>`` and ``second.<parameter>``, in name order."""
+        moments = {
+            f"{moment}.{name}": pair[place]
+            for name, pair in self._moments.items()
+            for place, moment in enumerate(("first", "second"))
+        }
+        return {name: moments[name].copy() for name in sorted(moments)}
+
+    def load_state(self, values: Mapping[str, Array], parameters: Mapping[str, Parameter]) -> None:
+        """Take over moments that ``state`` gave, for these parameters; none at all means a fresh start.
+
+        Raises
+        ------
+        NetworkError
+            A moment is missing, unexpected, or of another shape; nothing is changed then.
+        """
+        trained = {name: one.value for name, one in parameters.items() if one.trainable}
+        expected = {f"{moment}.{name}": trained[name] for moment in ("first", "second") for name in trained}
+        if values:
+            check_state(expected, values, "moment")
+        self._moments = {
+            name: (_copy(values[f"first.{name}"], like), _copy(values[f"second.{name}"], like))
+            for name, like in trained.items()
+            if values
+        }
+
+    def _moments_of(self, parameter: Parameter) -> tuple[Array, Array]:
+        pair = self._moments.get(parameter.name)
+        if pair is None:
+            pair = np.zeros_like(parameter.value), np.zeros_like(parameter.value)
+            self._moments[parameter.name] = pair
+        if pair[0].shape != parameter.value.shape:
+            raise NetworkError(
+                f"moment {parameter.name} has shape {pair[0].shape}, expected {parameter.value.shape}"
+            )
+        return pair
+
+
+def _copy(values: Array, like: Array) -> Array:
+    return np.array(values, dtype=like.dtype, order="C")

@@ -1,0 +1,87 @@
+"""Whole networks against PyTorch: gradients for the same weights and batch, and Adam in lockstep."""
+
+import os
+
+import numpy as np
+import pytest
+from network_examples import random_batch, reduced_paper, small, three_modalities
+
+from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
+
+torch = pytest.importorskip("torch")
+from network_torch import Twin  # noqa: E402  (needs torch)
+
+FULL = os.environ.get("MPMM_FULL") == "1"
+# A bias before a batch-norm may have the gradient zero: below this size the difference counts as it is.
+FLOOR = 1e-6
+
+
+def assert_close(found, expected, tolerance, name):
+    """Largest difference, relative to the largest value."""
+    difference = np.abs(found - expected).max() / max(np.abs(expected).max(), FLOOR)
+    assert difference < tolerance, f"{name}: {difference:.2e}"
+
+
+def assert_same_gradients(spec, samples):
+    network, step = Network(spec), Step(training=True, number=3, seed=9)
+    twin = Twin(network)
+    patches, labels = random_batch(spec, samples)
+    logits = network.forward(patches, step)
+    theirs = twin.forward(patches, step)
+    assert_close(logits, theirs.detach().numpy(), 1e-9, "logits")
+    loss = torch.nn.functional.cross_entropy(theirs, torch.tensor(labels))
+    loss.backward()
+    found = SoftmaxCrossEntropy()(logits, labels)
+    assert found.loss == pytest.approx(loss.item(), rel=1e-12)
+    network.backward(found.dlogits)
+    for name, tensor in twin.trained().items():
+        assert_close(network.parameters[name].gradient, tensor.grad.numpy(), 1e-9, name)
+
+
+@pytest.mark.parametrize(
+    "spec", [small(), three_modalities(), reduced_paper()], ids=["small", "three", "reduced"]
+)
+def test_gradients_equal_pytorchs(spec):
+    assert_same_gradients(spec, 5)
+
+
+@pytest.mark.slow
+def test_gradients_of_the_paper_equal_pytorchs():
+    assert_same_gradients(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 6 if FULL else 4)
+
+
+def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
+    """Adam here and in PyTorch from the same parameters, dropout masks shared, a new batch each step."""
+    network, loss, optimizer = Network(spec), SoftmaxCrossEntropy(), Adam(decay=decay)
+    twin = Twin(network, optimizer.average)
+    weights = [one for one in twin.trained().values() if one.ndim > 1]
+    rest = [one for one in twin.trained().values() if one.ndim == 1]
+    theirs = torch.optim.AdamW(
+        [{"params": weights, "weight_decay": decay}, {"params": rest, "weight_decay": 0}]
+    )
+    for number in range(1, steps + 1):
+        step = Step(training=True, number=number, seed=2)
+        patches, labels = random_batch(spec, samples, seed=number)
+        network.backward(loss(network.forward(patches, step), labels).dlogits)
+        for parameter in network.parameters.values():
+            optimizer.update(parameter, number)
+        theirs.zero_grad()
+        torch.nn.functional.cross_entropy(twin.forward(patches, step), torch.tensor(labels)).backward()
+        theirs.step()
+    for name, parameter in network.parameters.items():
+        expected = twin.tensors[name].detach().numpy()
+        assert np.abs(parameter.value - expected).max() < tolerance, name
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+def test_adam_in_lockstep_with_pytorch(decay):
+    run_in_lockstep(small(), 6, 20, 1e-7, decay)
+
+
+def test_adam_in_lockstep_on_the_reduced_paper():
+    run_in_lockstep(reduced_paper(), 5, 20, 1e-7)
+
+
+@pytest.mark.slow
+def test_adam_in_lockstep_on_the_paper():
+    run_in_lockstep(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 4, 20 if FULL else 3, 1e-7)
