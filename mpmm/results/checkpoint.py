@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mpmm.errors import RunError
+from mpmm.network import state_sha256
 from mpmm.results.files import write_whole
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,8 +31,8 @@ class Checkpoint:
     Parameters
     ----------
     arrays
-        Group -> name -> array. The groups of a run: `parameters` (with the running statistics), and Adam's
-        `first` and `second` moments.
+        Group -> name -> array. The groups of a run: `parameters` (with the running statistics) and Adam's
+        `moments`.
     state
         What JSON can hold: step, epoch, position in the epoch, seeds, best score, configuration.
     """
@@ -52,7 +52,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         for group, arrays in checkpoint.arrays.items()
         for name, array in arrays.items()
     }
-    header = {"format": FORMAT, "sha256": arrays_sha256(flat), "state": checkpoint.state}
+    header = {"format": FORMAT, "sha256": state_sha256(flat), "state": checkpoint.state}
     write_whole(path, save(flat, {_HEADER: json.dumps(header, allow_nan=False)}))
 
 
@@ -66,7 +66,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     flat, metadata = _read(path)
     header = _header(path, metadata)
-    if arrays_sha256(flat) != header["sha256"]:
+    if state_sha256(flat) != header["sha256"]:
         raise _damaged(path, "its arrays do not match their checksum")
     arrays: dict[str, dict[str, NDArray[Any]]] = {}
     for key, array in flat.items():
@@ -108,17 +108,3 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 def _damaged(path: Path, why: str) -> RunError:
     return RunError(f"{path}: damaged checkpoint: {why}", "use the other one: --checkpoint best or last")
-
-
-def arrays_sha256(arrays: Arrays) -> str:
-    """SHA-256 of all arrays' values in the order of their names: bytes in C order, little-endian.
-
-    For a network's parameters this is the `parameters_sha256` by which runs are compared: two runs that
-    print the same one ended with the same parameters, bit for bit.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name], order="C")
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(little.tobytes())
-    return digest.hexdigest()

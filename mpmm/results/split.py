@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mpmm.errors import RunError
-from mpmm.patches.samples import Samples
+from mpmm.patches import Samples
 from mpmm.results.files import write_whole
 from mpmm.scene import LandCover
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mpmm.errors import RunError
-from mpmm.patches.samples import Samples
+from mpmm.patches import Samples
 from mpmm.results.environment import environment, processor, versions
 from mpmm.results.files import read_json, write_json, write_whole
 from mpmm.results.folder import RunFolder
