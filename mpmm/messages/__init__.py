@@ -1,1 +1,30 @@
 """Messages between ranks: kinds and tags, channels, waiting, traffic; the only room that imports mpi4py."""
+
+from mpmm.messages.abort import end_together
+from mpmm.messages.channel import Arrival, Channel
+from mpmm.messages.errors import MessageError, Stopped
+from mpmm.messages.kinds import Kind, tag_of
+from mpmm.messages.stop import Stop
+from mpmm.messages.traffic import Amount, Flow, Traffic
+from mpmm.messages.transfer import Transfer
+from mpmm.messages.waiting import Waiter
+from mpmm.messages.world import launched_rank, launched_ranks, world
+
+__all__ = [
+    "Amount",
+    "Arrival",
+    "Channel",
+    "Flow",
+    "Kind",
+    "MessageError",
+    "Stop",
+    "Stopped",
+    "Traffic",
+    "Transfer",
+    "Waiter",
+    "end_together",
+    "launched_rank",
+    "launched_ranks",
+    "tag_of",
+    "world",
+]

@@ -1,0 +1,85 @@
+"""The wire: the few non-blocking calls of MPI that transfers are made of, with MPI's errors as ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmm.messages.errors import MessageError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+class Wire:
+    """Bytes to and from other ranks.
+
+    In each method ``what`` is the message in words, for errors.
+
+    Parameters
+    ----------
+    communicator
+        Of MPI.
+    synchronous
+        Sends by ``Issend``: each completes only when its receive has begun.
+    """
+
+    def __init__(self, communicator: MPI.Intracomm, synchronous: bool) -> None:
+        # asked for only where there is a communicator
+        from mpi4py import MPI
+
+        self._mpi = MPI
+        self._status = MPI.Status()
+        self._communicator = communicator
+        self._isend = communicator.Issend if synchronous else communicator.Isend
+
+    def start(self, buffer: npt.NDArray[Any], peer: int, tag: int, what: str) -> MPI.Request:
+        """Start a send of a C-contiguous array."""
+        try:
+            return self._isend(_bytes_of(buffer), peer, tag)
+        except self._mpi.Exception as error:
+            raise _translated(error, what) from error
+
+    def find(self, peer: int, tag: int, what: str) -> tuple[MPI.Message, int] | None:
+        """The next message and its bytes, taken from the queue; None when none has come."""
+        try:
+            message = self._communicator.Improbe(peer, tag, self._status)
+            return None if message is None else (message, self._status.Get_count(self._mpi.BYTE))
+        except self._mpi.Exception as error:
+            raise _translated(error, what) from error
+
+    def fill(self, buffer: npt.NDArray[Any], message: MPI.Message, what: str) -> MPI.Request:
+        """Start the receive of a message that was found into a C-contiguous array of its length."""
+        try:
+            return message.Irecv(_bytes_of(buffer))
+        except self._mpi.Exception as error:
+            raise _translated(error, what) from error
+
+    def complete(self, request: MPI.Request, what: str) -> bool:
+        """Whether a send or receive is complete; if so, the request is spent."""
+        try:
+            return request.Test()
+        except self._mpi.Exception as error:
+            raise _translated(error, what) from error
+
+    def peek(self, peer: int | None, tag: int, what: str) -> tuple[int, int] | None:
+        """Peer and bytes of the next message, which stays queued; from anyone when ``peer`` is None."""
+        source = self._mpi.ANY_SOURCE if peer is None else peer
+        try:
+            if not self._communicator.Iprobe(source, tag, self._status):
+                return None
+            return self._status.Get_source(), self._status.Get_count(self._mpi.BYTE)
+        except self._mpi.Exception as error:
+            raise _translated(error, what) from error
+
+
+def _bytes_of(buffer: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The array's memory as bytes, without a copy."""
+    return buffer.reshape(-1).view(np.uint8)
+
+
+def _translated(error: MPI.Exception, what: str) -> MessageError:
+    text = f"{what} failed: {error.Get_error_string()}"
+    return MessageError(text, "see whether the other rank still runs")

@@ -1,0 +1,35 @@
+"""Every rank sends arrays of several sizes and dtypes to every other, and gets them back doubled."""
+
+import sys
+
+import numpy as np
+
+from mpmm.messages import Channel, Kind, end_together, world
+
+SIZES = (1, 1000, 5000, 300_000)
+
+communicator = world()
+with end_together(communicator):
+    channel = Channel(communicator, synchronous="synchronous" in sys.argv)
+    others = [rank for rank in range(channel.size) if rank != channel.rank]
+    for dtype in ("float32", "float64"):
+        for item, size in enumerate(SIZES):
+            mine = np.arange(size, dtype=dtype) + channel.rank
+            for peer in others:
+                channel.isend(Kind.ACTIVATION, item, mine, peer)
+            for peer in others:
+                theirs = np.empty(size, dtype)
+                channel.receive(Kind.ACTIVATION, item, theirs, peer)
+                np.testing.assert_array_equal(theirs, np.arange(size, dtype=dtype) + peer)
+                channel.isend(Kind.GRADIENT, item, 2 * theirs, peer)
+            for peer in others:
+                back = np.empty(size, dtype)
+                channel.receive(Kind.GRADIENT, item, back, peer)
+                np.testing.assert_array_equal(back, 2 * mine)
+            channel.settle(Kind.ACTIVATION, item)
+    channel.settle_all()
+    bytes_each = sum(SIZES) * 12 * 2 * len(others)
+    sent, received = channel.traffic.total("sent"), channel.traffic.total("received")
+    assert sent == received, (sent, received)
+    assert (sent.messages, sent.bytes) == (len(SIZES) * 2 * 2 * len(others), bytes_each), sent
+    print(f"rank {channel.rank} fine")

@@ -1,0 +1,85 @@
+"""Channels between real ranks: round trips, mismatches found, waiting is cheap, one failure ends all once."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from mpi_runner import Ended, Overdue, run_ranks
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+pytestmark = pytest.mark.mpi
+
+
+def play(ranks: int, program: str, *arguments: str, limit: float = 30) -> Ended:
+    return run_ranks(ranks, [str(PROGRAMS / f"{program}.py"), *arguments], limit)
+
+
+@pytest.mark.parametrize("mode", ["buffered", "synchronous"])
+def test_round_trips_of_all_sizes_between_all_ranks(mode: str) -> None:
+    ended = play(4, "round_trips", mode)
+    assert ended.lines() == [f"rank {rank} fine" for rank in range(4)], ended.err
+    assert ended.code == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("short", "rank 1: parameter push 7 from rank 0 has 12 bytes, expected 16"),
+        ("long", "rank 1: parameter push 7 from rank 0 has 20 bytes, expected 16"),
+        ("dtype", "rank 1: parameter push 7 from rank 0 has 32 bytes, expected 16"),
+        # written into the buffer by Open MPI 5.0.11 before it looks at the length: memory corrupted
+        ("long and large", "rank 1: parameter push 7 from rank 0 has 800000 bytes, expected 16"),
+    ],
+)
+def test_a_message_that_does_not_fit_is_found(what: str, message: str) -> None:
+    ended = play(2, "mismatch", what)
+    assert f"found: {message}" in ended.out, ended
+
+
+def test_waiting_costs_less_than_three_percent_of_a_core() -> None:
+    ended = play(5, "idle")
+    figures = [re.findall(r"[\d.]+", line) for line in ended.lines("share")]
+    assert len(figures) == 4, ended
+    assert all(float(share) < 0.03 for share, _ in figures), figures
+    assert all(float(waited) > 2.5 for _, waited in figures), figures
+
+
+@pytest.mark.parametrize("rank", ["0", "3", "all"])
+@pytest.mark.parametrize(
+    ("way", "message", "code"),
+    [
+        ("error", r"error: rank \d: the file is too old\nhint: use a newer one\n", 1),
+        ("bug", r"error: rank \d on \S+:\nTraceback[^$]*ZeroDivisionError: a bug of ours\n", 1),
+        ("thread", r"error: rank \d on \S+:\nTraceback[^$]*ZeroDivisionError: a bug of ours\n", 1),
+        ("exit", r"error: rank \d: exit with 4\n", 4),
+        ("SIGTERM", r"error: rank \d: ended by SIGTERM\n", 130),
+    ],
+)
+def test_one_failure_ends_all_within_two_seconds_and_is_shown_once(
+    way: str, message: str, code: int, rank: str
+) -> None:
+    ended = play(5, "failing", way, rank)
+    after = time.time() - float(ended.lines("failing")[0].split()[1])
+    assert len(re.findall(message, ended.err)) == 1, ended.err
+    assert ended.err.count("error: rank") == 1, ended.err
+    assert ended.code == code
+    assert after < 2, ended
+
+
+def test_a_killed_rank_ends_the_job() -> None:
+    ended = play(5, "failing", "SIGKILL", "2")
+    assert time.time() - float(ended.lines("failing")[0].split()[1]) < 2
+    assert ended.code != 0
+
+
+def test_the_runner_kills_ranks_that_never_end() -> None:
+    start = time.monotonic()
+    with pytest.raises(Overdue, match="began 1") as found:
+        # rank 9 does not exist: everybody waits for everybody
+        play(2, "failing", "error", "9", limit=3)
+    assert time.monotonic() - start < 10
+    assert "took over 3 s" in str(found.value)

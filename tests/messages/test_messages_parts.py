@@ -1,0 +1,125 @@
+"""What messages are made of, without MPI: tags, traffic, pauses, stopping; importing them starts no MPI."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpmm.messages import (
+    Amount,
+    Flow,
+    Kind,
+    MessageError,
+    Stop,
+    Stopped,
+    Traffic,
+    Waiter,
+    launched_ranks,
+    tag_of,
+)
+from mpmm.messages.kinds import ITEM_LIMIT, TAG_LIMIT, kind_and_item
+from mpmm.messages.waiting import pause_after
+
+
+def test_no_two_messages_share_a_tag_and_every_mpi_has_them_all() -> None:
+    tags = {tag_of(kind, item): (kind, item) for kind in Kind for item in range(ITEM_LIMIT)}
+    assert len(tags) == len(Kind) * ITEM_LIMIT
+    assert max(tags) <= TAG_LIMIT
+    assert all(kind_and_item(tag) == named for tag, named in tags.items())
+
+
+@pytest.mark.parametrize("item", [-1, ITEM_LIMIT])
+def test_an_item_without_a_tag_is_refused(item: int) -> None:
+    with pytest.raises(MessageError, match=f"no MPI tag for item {item} of kind parameter push"):
+        tag_of(Kind.PUSH, item)
+
+
+def test_traffic_adds_up_by_direction_kind_and_peer() -> None:
+    first, second = Traffic(), Traffic()
+    first.count("sent", Kind.PUSH, 0, 100)
+    first.count("sent", Kind.PUSH, 0, 20)
+    first.count("received", Kind.PULL, 0, 7)
+    second.count("sent", Kind.PUSH, 0, 3)
+    second.count("sent", Kind.ACTIVATION, 3, 50)
+    both = first + second
+    assert dict(both) == {
+        Flow("sent", Kind.PUSH, 0): Amount(3, 123),
+        Flow("received", Kind.PULL, 0): Amount(1, 7),
+        Flow("sent", Kind.ACTIVATION, 3): Amount(1, 50),
+    }
+    assert both.total("sent") == Amount(4, 173)
+    assert both.total(peer=3) == Amount(1, 50)
+    assert both == second + first != first
+    assert first.total("sent") == Amount(2, 120), "adding changes neither"
+    assert {
+        "direction": "received",
+        "kind": "parameter pull",
+        "peer": 0,
+        "messages": 1,
+        "bytes": 7,
+    } in both.rows()
+
+
+@given(st.floats(0, 1000))
+def test_pauses_are_short_at_first_and_never_a_large_part_of_the_wait(waited: float) -> None:
+    pause = pause_after(waited)
+    assert 10e-6 <= pause <= 5e-3
+    assert pause <= max(10e-6, waited / 8)
+    if waited < 0.1:
+        assert pause <= 1e-3
+    else:
+        assert pause <= waited / 100
+
+
+def test_a_wait_returns_when_it_is_over_and_counts_its_time() -> None:
+    waiter, end = Waiter(), time.perf_counter() + 0.1
+    waiter.until(lambda: time.perf_counter() > end, "the clock")
+    assert 0.08 < waiter.seconds < 2
+
+
+def test_a_wait_ends_at_its_limit_or_some_time_after_a_request_to_stop() -> None:
+    with pytest.raises(MessageError, match=r"more than 0\.02 s for godot"):
+        Waiter(limit=0.02).until(lambda: False, "godot")
+    stop = Stop(grace=0.02)
+    stop.ask("SIGTERM")
+    stop.ask("too late")
+    with pytest.raises(Stopped, match="stopped by SIGTERM while waiting for godot"):
+        Waiter(stop).until(lambda: False, "godot")
+
+
+def test_the_first_signal_asks_and_the_second_acts_as_before() -> None:
+    stop = Stop()
+    before = signal.getsignal(signal.SIGTERM)
+    with stop.on_signals():
+        assert not stop.asked
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        assert stop.reason == "SIGTERM"
+        assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("variables", "ranks"),
+    [({}, 1), ({"OMPI_COMM_WORLD_SIZE": "5"}, 5), ({"PMI_SIZE": "4"}, 4), ({"SLURM_STEP_NUM_TASKS": "3"}, 3)],
+)
+def test_the_number_of_ranks_is_known_without_mpi(
+    variables: dict[str, str], ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert launched_ranks() == ranks
+
+
+def test_importing_the_room_does_not_import_mpi4py() -> None:
+    code = "import sys, mpmm.messages; sys.exit('mpi4py' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,112 @@
+"""Starts ranks under a real mpirun from plain pytest; none of them outlives its time limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the ranks left: mpirun's exit code, all they printed, and how long it took."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    def lines(self, prefix: str = "") -> list[str]:
+        """Sorted lines of standard output that begin with ``prefix``."""
+        return sorted(line for line in self.out.splitlines() if line.startswith(prefix))
+
+
+class Overdue(Exception):
+    """The ranks did not end in time and were killed; holds what they had printed."""
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Lets mpirun start more ranks than cores, as root too, and finds this checkout uninstalled."""
+    paths = [str(ROOT), str(ROOT / "kernels"), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "NUMBA_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        **extra,
+    }
+
+
+def start_ranks(ranks: int, command: list[str], out: int, err: int, **extra: str) -> subprocess.Popen[bytes]:
+    """mpirun in a session of its own, so that all it starts can be found again."""
+    mpirun = Path(sys.executable).parent / "mpirun"
+    return subprocess.Popen(
+        [str(mpirun), "-np", str(ranks), "--bind-to", "none", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        env=environment(**extra),
+        start_new_session=True,
+    )
+
+
+def run_ranks(ranks: int, command: list[str], limit: float = 30, **extra: str) -> Ended:
+    """Run ``command`` (a script's path first: Python is put before it) on every rank, to its end.
+
+    Raises
+    ------
+    Overdue
+        It took longer than ``limit`` seconds; mpirun and all ranks have been killed.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        mpirun = start_ranks(ranks, [sys.executable, *command], out.fileno(), err.fileno(), **extra)
+        try:
+            code = mpirun.wait(limit)
+        except subprocess.TimeoutExpired:
+            kill_session(mpirun)
+            raise Overdue(
+                f"{command} on {ranks} ranks took over {limit} s:\n{_text(out)}\n{_text(err)}"
+            ) from None
+        finally:
+            kill_session(mpirun)
+        return Ended(code, _text(out), _text(err), time.monotonic() - start)
+
+
+def kill_session(mpirun: subprocess.Popen[bytes]) -> None:
+    """Kill mpirun and every process of its session: its ranks are in process groups of their own."""
+    for process in session_of(mpirun.pid):
+        process.kill()
+    if mpirun.poll() is None:
+        mpirun.send_signal(signal.SIGKILL)
+        mpirun.wait()
+
+
+def session_of(pid: int) -> list[psutil.Process]:
+    """Living processes of the session that ``pid`` leads, without the leader."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != pid and os.getsid(process.pid) == pid:
+                found.append(process)
+        except (ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def _text(file: object) -> str:
+    file.seek(0)  # type: ignore[attr-defined]
+    return str(file.read().decode(errors="replace"))  # type: ignore[attr-defined]
