@@ -1,0 +1,52 @@
+"""Adam against Algorithm 1 of the paper, number by number, and PyTorch's AdamW."""
+
+import numpy as np
+import pytest
+from mpmm_kernels.adam import adam_step
+from naive import optimisation as naive
+
+OPTIONS = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+
+
+def steps(value, gradients, decay):
+    first, second = np.zeros_like(value), np.zeros_like(value)
+    for number, gradient in enumerate(gradients, start=1):
+        adam_step(value, gradient, first, second, **OPTIONS, step=number, decay=decay)
+    return value
+
+
+def problem(dtype):
+    rng = np.random.default_rng(17)
+    return rng.standard_normal((3, 5)).astype(dtype), rng.standard_normal((20, 3, 5)).astype(dtype)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-13), ("float32", 1e-5)])
+def test_equals_the_paper(dtype, error, decay):
+    value, gradients = problem(dtype)
+    expected = [
+        naive.adam(float(value[place]), gradients[:, *place].tolist(), **OPTIONS, decay=decay)
+        for place in np.ndindex(*value.shape)
+    ]
+    found = steps(value, gradients, decay)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.ravel(), expected, rtol=0, atol=error)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-10), ("float32", 1e-4)])
+def test_equals_pytorch(dtype, error, decay):
+    torch = pytest.importorskip("torch")
+    value, gradients = problem(dtype)
+    theirs = torch.from_numpy(value.copy()).requires_grad_()
+    optimizer = torch.optim.AdamW([theirs], 0.01, (0.9, 0.999), 1e-8, weight_decay=decay)
+    for gradient in gradients:
+        theirs.grad = torch.from_numpy(gradient.copy())
+        optimizer.step()
+    np.testing.assert_allclose(steps(value, gradients, decay), theirs.detach().numpy(), rtol=0, atol=error)
+
+
+def test_the_first_step_is_the_rate_long():
+    """Without bias correction it would be about three times the rate."""
+    value = steps(np.zeros(3), [np.array([1e-3, -5.0, 100.0])], decay=0.0)
+    np.testing.assert_allclose(value, [-0.01, 0.01, -0.01], rtol=1e-4)

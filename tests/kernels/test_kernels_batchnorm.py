@@ -1,0 +1,103 @@
+"""Batch normalisation against plain formulae, central differences and PyTorch."""
+
+import numpy as np
+import pytest
+from mpmm_kernels.batchnorm import (
+    batchnorm_backward,
+    batchnorm_backward_sums,
+    batchnorm_statistics,
+    batchnorm_sums,
+    exponential_average,
+    normalise,
+)
+from naive import normalisation as naive
+from naive.gradients import central_differences, relative_error
+
+EPSILON = 1e-3
+SHAPES = [(2, 1, 1), (1, 5, 3), (5, 7, 3), (40, 9, 16)]
+
+
+class Problem:
+    def __init__(self, shape, dtype):
+        rng = np.random.default_rng(5)
+        self.x = (3 * rng.standard_normal(shape) + 2).astype(dtype)
+        self.dy = rng.standard_normal(shape).astype(dtype)
+        self.gamma, self.beta = rng.random(shape[2]).astype(dtype) + 0.5, rng.random(shape[2]).astype(dtype)
+        self.count = shape[0] * shape[1]
+
+    def statistics(self):
+        sums = np.full((len(self.x), 2, self.x.shape[2]), np.nan)
+        batchnorm_sums(self.x, sums)
+        mean, variance = batchnorm_statistics(sums, self.count)
+        return mean, 1 / np.sqrt(variance + EPSILON)
+
+    def forward(self):
+        y = np.full_like(self.x, np.nan)
+        normalise(self.x, *self.statistics(), self.gamma, self.beta, y)
+        return y
+
+    def backward(self):
+        sums, dx = np.full((len(self.x), 2, self.x.shape[2]), np.nan), np.full_like(self.x, np.nan)
+        mean, inverse = self.statistics()
+        batchnorm_backward_sums(self.x, self.dy, mean, inverse, sums)
+        total = np.add.reduce(sums, axis=0)
+        batchnorm_backward(self.x, self.dy, mean, inverse, self.gamma, total, self.count, dx)
+        return dx, total[1], total[0]
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-12), ("float32", 1e-5)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_equals_the_textbook(shape, dtype, error):
+    problem = Problem(shape, dtype)
+    expected = naive.batchnorm(problem.x, problem.gamma, problem.beta, EPSILON)
+    np.testing.assert_allclose(problem.forward(), expected, rtol=0, atol=10 * error)
+    gradients = naive.batchnorm_backward(problem.x, problem.gamma, problem.dy, EPSILON)
+    for found, wanted in zip(problem.backward(), gradients, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=10 * error)
+
+
+@pytest.mark.parametrize("shape", SHAPES[1:3])
+def test_gradients_by_central_differences(shape):
+    problem = Problem(shape, "float64")
+    arrays = problem.x, problem.gamma, problem.beta
+    for found, array in zip(problem.backward(), arrays, strict=True):
+        expected = central_differences(lambda: (problem.forward() * problem.dy).sum(), array)
+        assert relative_error(found, expected) < 1e-6
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-10), ("float32", 1e-4)])
+@pytest.mark.parametrize("shape", SHAPES[1:])
+def test_equals_pytorch(shape, dtype, error):
+    torch = pytest.importorskip("torch")
+    problem = Problem(shape, dtype)
+    x, gamma, beta = (
+        torch.from_numpy(array.copy()).requires_grad_() for array in (problem.x, problem.gamma, problem.beta)
+    )
+    y = torch.nn.functional.batch_norm(x.permute(0, 2, 1), None, None, gamma, beta, True, eps=EPSILON)
+    y.backward(torch.from_numpy(problem.dy).permute(0, 2, 1))
+    assert relative_error(problem.forward(), y.detach().permute(0, 2, 1).numpy()) < error
+    for found, theirs in zip(problem.backward(), (x, gamma, beta), strict=True):
+        assert relative_error(found, theirs.grad.numpy()) < error
+
+
+def test_shards_that_gather_their_sums_get_the_same_bits():
+    problem = Problem((10, 6, 4), "float32")
+    whole, shards = np.empty((10, 2, 4)), np.empty((10, 2, 4))
+    batchnorm_sums(problem.x, whole)
+    for start, stop in ((0, 3), (3, 10)):
+        batchnorm_sums(problem.x[start:stop], shards[start:stop])
+    np.testing.assert_array_equal(shards, whole)
+
+
+def test_a_constant_channel_has_no_negative_variance():
+    x, sums = np.full((3, 50, 1), 0.1), np.empty((3, 2, 1))
+    batchnorm_sums(x, sums)
+    mean, variance = batchnorm_statistics(sums, 150)
+    assert mean.item() == pytest.approx(0.1)
+    assert 0 <= variance.item() < 1e-15
+
+
+def test_exponential_average():
+    running = np.array([1.0, 2.0])
+    exponential_average(running, np.array([3.0, 0.0]), 0.75)
+    np.testing.assert_allclose(running, [1.5, 1.5])

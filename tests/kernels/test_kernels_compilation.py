@@ -1,0 +1,140 @@
+"""Machine code on disk: made once by one process, never stale, and forgotten versions removed."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from mpmm_kernels import _cache
+from mpmm_kernels.warm_up import compile_once
+
+# Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
+PROGRAM = """
+import numpy as np
+from mpmm_kernels.adam import _adam, adam_step
+from mpmm_kernels.softmax import softmax
+from mpmm_kernels.warm_up import compile_once
+
+with compile_once("adam and softmax") as first:
+    values = [np.ones(3) for _ in range(4)]
+    adam_step(*values, 0.1, 0.9, 0.999, 1e-8, 1, 0.0)
+    softmax(np.ones((2, 2)), np.ones((2, 2)))
+made = sum(sum(kernel.stats.cache_misses.values()) for kernel in (_adam, softmax))
+print(int(first), made, *values[0])
+"""
+
+
+def start(folder: Path, **variables: str) -> "subprocess.Popen[str]":
+    environment = os.environ | {"MPMM_KERNEL_CACHE": str(folder)} | variables
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, int, str]:
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    first, made, values = output.strip().split(maxsplit=2)
+    return int(first), int(made), values
+
+
+def test_of_two_cold_processes_one_compiles_and_the_other_waits(tmp_path):
+    """Two ranks on one machine used to compile the same kernels at once, each at half the speed."""
+    processes = [start(tmp_path), start(tmp_path)]
+    first, second = sorted((finish(process) for process in processes), reverse=True)
+    assert first[:2] == (1, 2)
+    assert second[:2] == (0, 0)
+    assert first[2] == second[2]
+    assert finish(start(tmp_path))[:2] == (0, 0)
+    assert len(list(tmp_path.glob("kernels-*"))) == 1
+
+
+def die_while_compiling() -> None:
+    with compile_once("kernels") as first:
+        assert first
+        raise KeyboardInterrupt
+
+
+def test_a_process_that_dies_while_compiling_leaves_the_work_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        die_while_compiling()
+    with compile_once("kernels") as first:
+        assert first
+    with compile_once("kernels") as first:
+        assert not first
+    with compile_once("other kernels") as first:
+        assert first
+
+
+def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
+    with compile_once("kernels") as first:
+        assert first
+    with FileLock(tmp_path / "compiling.lock"), compile_once("kernels") as first:
+        assert not first
+
+
+@pytest.mark.parametrize("changed", ["source", "processor", "Numba", "setting"])
+def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch, changed):
+    """Numba itself looks only at the file that holds the kernel: a changed helper left stale code behind."""
+    for name in ("_cache.py", "helper.py"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(_cache, "__file__", str(tmp_path / "_cache.py"))
+    before = _cache.cache_key.__wrapped__()
+    assert _cache.cache_key.__wrapped__() == before
+    if changed == "source":
+        (tmp_path / "helper.py").write_text("x = 1")
+    elif changed == "processor":
+        monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
+    elif changed == "Numba":
+        monkeypatch.setattr("numba.__version__", "another")
+    else:
+        monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
+    assert _cache.cache_key.__wrapped__() != before
+
+
+def test_threads_do_not_change_the_key(monkeypatch):
+    before = _cache.cache_key.__wrapped__()
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
+    monkeypatch.setenv("NUMBA_THREADING_LAYER", "workqueue")
+    assert _cache.cache_key.__wrapped__() == before
+
+
+def folder_used(parent: Path, name: str, hours_ago: float) -> Path:
+    folder = parent / f"kernels-{name}"
+    folder.mkdir()
+    (folder / "code.nbc").write_bytes(b"code")
+    used = time.time() - 3600 * hours_ago
+    os.utime(folder, (used, used))
+    return folder
+
+
+def test_folders_of_forgotten_versions_are_removed(tmp_path):
+    ours = folder_used(tmp_path, "ours", 2000)
+    recent = [folder_used(tmp_path, f"recent{i}", 2 + i) for i in range(7)]
+    surplus = folder_used(tmp_path, "surplus", 20)
+    _cache.remove_stale(tmp_path, keep=ours)
+    assert ours.exists()
+    assert all(folder.exists() for folder in recent)
+    assert not surplus.exists()
+    month = folder_used(tmp_path, "month", 24 * 31)
+    _cache.remove_stale(tmp_path, keep=ours)
+    assert not month.exists()
+
+
+def test_a_folder_in_use_is_never_surplus(tmp_path):
+    busy = [folder_used(tmp_path, f"busy{i}", 0.1) for i in range(20)]
+    _cache.remove_stale(tmp_path, keep=busy[0])
+    assert all(folder.exists() for folder in busy)
+
+
+def test_an_unusable_folder_is_passed_over(tmp_path, monkeypatch):
+    """A home that cannot be written to (or is a file) must not keep the kernels from compiling."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    assert _cache.cache_folder.__wrapped__().parent == tmp_path / "home" / "mpmm"

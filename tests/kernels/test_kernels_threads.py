@@ -1,0 +1,101 @@
+"""The same bits at any number of threads, in one process; and the limits of that number.
+
+Run as a script, the file prints a digest of every parallel kernel's results at 1, 2, 3 and 4 threads.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from mpmm_kernels import activation, batchnorm, block, dense, dropout
+from mpmm_kernels.threads import available_threads, set_threads, threads
+
+COUNTS = (1, 2, 3, 4)
+
+
+def results(dtype: str) -> Iterator[np.ndarray]:
+    """Results of the parallel kernels for fixed inputs, more samples than groups."""
+    rng = np.random.default_rng(29)
+    for pool in ("max", "average"):
+        yield from block_results(pool, dtype, rng)
+    x, dy = (rng.standard_normal((21, 33, 12)).astype(dtype) for _ in range(2))
+    sums, y = np.empty((21, 2, 12)), np.empty_like(x)
+    batchnorm.batchnorm_sums(x, sums)
+    mean, variance = batchnorm.batchnorm_statistics(sums, 21 * 33)
+    yield mean
+    batchnorm.normalise(x, mean, 1 / np.sqrt(variance), mean + 1, mean, y)
+    yield y
+    batchnorm.batchnorm_backward_sums(x, dy, mean, 1 / np.sqrt(variance), sums)
+    batchnorm.batchnorm_backward(x, dy, mean, 1 / np.sqrt(variance), mean, sums[0], 21 * 33, y)
+    yield y
+    activation.sigmoid(x, y)
+    yield y
+    dropout.dropout(x, y, dropout.dropout_key(1, "a", 2), 3, 0.5)
+    yield y
+    weights, gradient = rng.standard_normal((396, 50)).astype(dtype), np.empty((396, 50), dtype)
+    z = np.empty((21, 50), dtype)
+    dense.dense_forward(x.reshape(21, -1), weights, weights[0].copy(), z, "relu")
+    yield z
+    dense.dense_backward_weights(x.reshape(21, -1), z, gradient, np.empty(50, dtype))
+    yield gradient
+
+
+def block_results(pool: str, dtype: str, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    shape = (6, 7, 8, 3), 8, (3, 3, 3), (1, 1, 1), ("same",) * 3, "relu", pool, (2, 2, 2)
+    plan = block.plan_block(*shape, dtype, kernels="reference")
+    buffers = block.allocate(plan, 21)
+    x = rng.standard_normal((21, *plan.input_shape)).astype(dtype)
+    w = rng.standard_normal(plan.weights_shape).astype(dtype)
+    y = block.forward(plan, buffers, x, w, w[0, 0, 0, 0].copy())
+    yield y
+    dw, db = np.empty_like(w), np.empty(8, dtype)
+    yield block.backward(plan, buffers, x, w, db, np.cos(y), dw, db, True)
+    yield dw
+    yield db
+
+
+def digest(count: int) -> str:
+    set_threads(count)
+    total = hashlib.sha256()
+    for dtype in ("float32", "float64"):
+        for array in results(dtype):
+            total.update(np.ascontiguousarray(array).tobytes())
+    return total.hexdigest()
+
+
+def test_the_number_of_threads_does_not_change_a_bit():
+    environment = os.environ | {"NUMBA_NUM_THREADS": str(max(COUNTS))}
+    run = subprocess.run(
+        [sys.executable, __file__], env=environment, capture_output=True, text=True, check=True
+    )
+    digests = dict(line.split() for line in run.stdout.splitlines())
+    assert list(digests) == [str(count) for count in COUNTS]
+    assert len(set(digests.values())) == 1
+
+
+@pytest.mark.parametrize("count", [0, available_threads() + 1])
+def test_an_impossible_number_of_threads_is_refused(count):
+    before = threads()
+    with pytest.raises(ValueError, match=f"{count} threads asked for"):
+        set_threads(count)
+    assert threads() == before
+
+
+def test_blas_gets_one_thread():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    before = threads()
+    with threadpool_limits(limits=2, user_api="blas"):
+        set_threads(1)
+        assert threads() == 1
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+    set_threads(before)
+
+
+if __name__ == "__main__":
+    for count in COUNTS:
+        print(count, digest(count))
