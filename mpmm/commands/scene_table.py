@@ -1,0 +1,73 @@
+"""The ``[scene]`` table of a configuration, as a user writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from mpmm.commands.validation import read_as
+from mpmm.errors import ConfigError
+from mpmm.scene import Labels, LandCover, Modality, Scene
+from mpmm.scene.palette import color_of
+
+
+@dataclass(frozen=True)
+class _Class:
+    name: str
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class SceneTable:
+    """A preset and a folder, or a folder, labels, classes and modalities."""
+
+    folder: str = "."
+    preset: Literal["dfc2018"] | None = None
+    lidar: bool = False
+    cache: str | None = None
+    labels: dict[str, JsonValue] | None = None
+    classes: dict[str, str | _Class] = field(default_factory=dict)
+    modalities: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+
+    def scene(self, path: Path) -> Scene:
+        """The scene that the configuration at ``path`` describes; its folders count from the file's own."""
+        folder = path.parent / Path(self.folder).expanduser()
+        cache = None if self.cache is None else path.parent / Path(self.cache).expanduser()
+        if self.preset is not None:
+            return self._preset(folder, cache)
+        if self.labels is None or not self.modalities:
+            missing = "labels" if self.labels is None else "modalities.NAME"
+            raise ConfigError(
+                f"{path}: [scene] has no {missing}", f'add [scene.{missing}], or preset = "dfc2018"'
+            )
+        return Scene(
+            folder=folder,
+            labels=replace(read_as(Labels, self.labels, f"{path}: scene.labels"), classes=self._classes()),
+            modalities=tuple(
+                read_as(Modality, {**table, "name": name}, f"{path}: scene.modalities.{name}")
+                for name, table in self.modalities.items()
+            ),
+            cache=cache,
+        )
+
+    def _preset(self, folder: Path, cache: Path | None) -> Scene:
+        if self.labels is not None or self.classes or self.modalities:
+            raise ConfigError(
+                f'[scene] has preset = "{self.preset}" and labels, classes or modalities of its own',
+                "keep the preset, or describe the scene without it",
+            )
+        return Scene.dfc2018(folder, lidar=self.lidar, cache=cache)
+
+    def _classes(self) -> tuple[LandCover, ...]:
+        found = []
+        for position, (key, item) in enumerate(self.classes.items()):
+            if not key.lstrip("-").isdigit():
+                raise ConfigError(
+                    f"scene.classes: '{key}' is no label id", 'write 1 = "soil", the id as in the raster'
+                )
+            given = item if isinstance(item, _Class) else _Class(item)
+            found.append(LandCover(int(key), given.name, given.color or color_of(position)))
+        return tuple(found)

@@ -1,0 +1,82 @@
+"""Reads plain tables into frozen dataclasses; every fault becomes one line that names the key."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from mpmm.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def read_as(kind: type[T], table: object, origin: str) -> T:
+    """``table`` (of dicts, lists, strings, numbers) as the dataclass ``kind``; ``origin`` names the file.
+
+    Raises
+    ------
+    ConfigError
+        A key is unknown, missing, out of range or of the wrong type.
+    """
+    # pydantic hands a configuration on to dataclasses inside a type, but takes none for a dataclass itself
+    adapter = TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
+    try:
+        # JSON is the form in which strict reading takes lists for tuples and whole numbers for floats
+        return adapter.validate_json(json.dumps([table], default=str))[0]
+    except ValidationError as error:
+        raise _explained(kind, error.errors(include_url=False), origin) from error
+
+
+def _explained(kind: type, faults: list[ErrorDetails], origin: str) -> ConfigError:
+    # an unknown key is most often the cause of a missing one
+    first = min(faults, key=lambda fault: fault["type"] != "unexpected_keyword_argument")
+    path = [part for part in first["loc"][1:] if not _is_branch(part)]
+    where = ".".join(str(part) for part in path) or "the table"
+    if first["type"] == "unexpected_keyword_argument":
+        known = _keys_at(kind, path[:-1])
+        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
+        return ConfigError(f"{origin}: unknown key '{where}'", hint)
+    if first["type"] in ("missing", "missing_argument"):
+        return ConfigError(f"{origin}: '{where}' is missing", "add it; see docs/configuration.md")
+    came = json.dumps(first["input"], default=str)
+    came = came if len(came) <= 60 else came[:57] + "..."
+    expected = first["msg"][0].lower() + first["msg"][1:]
+    return ConfigError(f"{origin}: '{where}' is {came}: {expected}", "see docs/configuration.md")
+
+
+def _is_branch(part: int | str) -> bool:
+    """Whether this part of a location names a branch of a union and not a key."""
+    return isinstance(part, str) and (part in ("str", "int", "float") or "[" in part or part.startswith("_"))
+
+
+def _keys_at(kind: object, path: Sequence[int | str]) -> list[str]:
+    """Known keys of the dataclass that stands at ``path`` below ``kind``."""
+    for part in path:
+        kind = next(_below(kind, part), None)
+    found = next((item for item in _members(kind) if is_dataclass(item)), None)
+    return [] if found is None else [item.name for item in fields(found)]
+
+
+def _below(kind: object, part: int | str) -> Iterator[object]:
+    for member in _members(kind):
+        if is_dataclass(member):
+            hints = typing.get_type_hints(member, include_extras=False)
+            if part in hints:
+                yield hints[str(part)]
+        elif typing.get_origin(member) in (dict, tuple):
+            yield from (arg for arg in typing.get_args(member)[::-1] if arg is not Ellipsis)
+
+
+def _members(kind: object) -> tuple[Any, ...]:
+    """The branches of a union, or the type alone."""
+    is_union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return typing.get_args(kind) if is_union else (kind,)
