@@ -2,7 +2,10 @@
 
 from mpmm.patches.augmentation import orientations
 from mpmm.patches.batches import Batches
+from mpmm.patches.normalization import Normalization, NormalizationKind, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
+from mpmm.patches.prefetch import Prefetcher, prefetch
+from mpmm.patches.reader import PatchReader
 from mpmm.patches.samples import Samples
 from mpmm.patches.split import Split, SplitKind, draw_split
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
@@ -10,13 +13,20 @@ from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usa
 __all__ = [
     "Batches",
     "ClassCount",
+    "Normalization",
+    "NormalizationKind",
+    "PatchReader",
+    "Pixels",
+    "Prefetcher",
     "Samples",
     "Split",
     "SplitKind",
     "class_positions",
     "draw_split",
     "lost_per_class",
+    "measure_normalization",
     "orientations",
     "overlap_share",
+    "prefetch",
     "usable_centres",
 ]

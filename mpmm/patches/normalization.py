@@ -1,0 +1,154 @@
+"""Normalisation: a shift and a scale for each band, measured on training patches only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from mpmm.errors import PatchError
+from mpmm.patches.samples import Samples
+from mpmm.patches.windows import window_sums
+
+NormalizationKind = Literal["standard", "minmax", "none"]
+Doubles = npt.NDArray[np.float64]
+
+# float64 copies of pixels are made for about so many numbers at a time: 16 MiB
+CHUNK = 2**21
+
+
+class Pixels(Protocol):
+    """What patches need of a modality on the label grid; :class:`mpmm.scene.AlignedModality` has it."""
+
+    @property
+    def name(self) -> str:
+        """The modality's name."""
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """Values, shape (rows, columns, bands)."""
+
+    @property
+    def normalization(self) -> NormalizationKind:
+        """How training normalises each band."""
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Each band becomes (value - shift) / scale.
+
+    Attributes
+    ----------
+    kind
+        "standard" (shift the mean, scale the standard deviation), "minmax" (onto 0..1) or "none".
+    shift, scale
+        One number a band. A band that never varies has scale 1, so that it becomes 0.
+    """
+
+    kind: NormalizationKind
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        kinds = get_args(NormalizationKind)
+        if self.kind not in kinds:
+            raise PatchError(f"normalisation {self.kind!r} is unknown", f"use one of {', '.join(kinds)}")
+        usable = np.isfinite([*self.shift, *self.scale]).all() and min(self.scale, default=1) > 0
+        if len(self.shift) != len(self.scale) or not usable:
+            raise PatchError(
+                f"normalisation with {len(self.shift)} shifts and {len(self.scale)} scales, not all usable",
+                "give one finite shift and one scale above 0 for each band",
+            )
+
+    @classmethod
+    def none(cls, bands: int) -> Self:
+        """Leave every band as it is."""
+        return cls("none", (0.0,) * bands, (1.0,) * bands)
+
+    def linear(self) -> npt.NDArray[np.float32]:
+        """Return shift and factor (1 / scale) of each band as the gather kernel takes them, (2, bands)."""
+        return np.stack([np.array(self.shift), 1 / np.array(self.scale)]).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON takes and gives back to the bit."""
+        return {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Restore from :meth:`to_dict`."""
+        missing = {"kind", "shift", "scale"} - set(plain)
+        if missing:
+            raise PatchError(f"normalisation without {', '.join(sorted(missing))}", "restore the run's files")
+        return cls(plain["kind"], tuple(map(float, plain["shift"])), tuple(map(float, plain["scale"])))
+
+
+def measure_normalization(modality: Pixels, samples: Samples, size: int) -> Normalization:
+    """Measure a modality's normalisation on the patches around these samples.
+
+    A pixel counts once for every patch that it is in, so that the statistics are those of the patches.
+    Sums are in float64, in the order of the scene's pixels: the same on every machine. Memory does not grow
+    with the number of patches or bands.
+
+    Raises
+    ------
+    PatchError
+        There are no samples, a patch leaves the scene, or a band holds values that are not finite.
+    """
+    bands = modality.values.shape[2]
+    if modality.normalization == "none":
+        return Normalization.none(bands)
+    if not len(samples):
+        raise PatchError(f"{modality.name}: no training patches to normalise by", "draw training patches")
+    times = coverage(samples, size, modality.values.shape[:2])
+    measure = _extremes if modality.normalization == "minmax" else _moments
+    shift, scale = measure(modality.values, times)
+    if not np.isfinite(shift + scale).all():
+        band = int(np.flatnonzero(~np.isfinite(shift + scale))[0])
+        raise PatchError(
+            f"{modality.name}: band {band} (from 0) holds values that are not finite in training patches",
+            "mark them as missing by `nodata` in the scene's description",
+        )
+    scale = np.where(scale > 0, scale, 1.0)
+    return Normalization(modality.normalization, tuple(shift.tolist()), tuple(scale.tolist()))
+
+
+def coverage(samples: Samples, size: int, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """Count for every pixel the patches that it is in, shape (rows, columns)."""
+    centres = np.zeros(shape, np.int32)
+    np.add.at(centres, (samples.rows, samples.columns), 1)
+    return window_sums(centres, size)
+
+
+def _moments(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
+    """Mean and standard deviation of each band, in two passes."""
+    total = float(times.sum(dtype=np.int64))
+    mean = _sum(weight[:, None] * pixels for pixels, weight in _pixels(values, times)) / total
+    squares = _sum(weight[:, None] * (pixels - mean) ** 2 for pixels, weight in _pixels(values, times))
+    return mean, np.sqrt(squares / total)
+
+
+def _extremes(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
+    """Minimum and range of each band."""
+    ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in _pixels(values, times)]
+    low, high = (np.array(end) for end in zip(*ends, strict=True))
+    return low.min(axis=0), high.max(axis=0) - low.min(axis=0)
+
+
+def _sum(chunks: Iterator[Doubles]) -> Doubles:
+    total: Doubles = np.add.reduce([chunk.sum(axis=0) for chunk in chunks])
+    return total
+
+
+def _pixels(
+    values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]
+) -> Iterator[tuple[Doubles, Doubles]]:
+    """Covered pixels and how often each counts, a chunk of rows at a time: (pixels, bands), (pixels,)."""
+    _, columns, bands = values.shape
+    step = max(1, CHUNK // (columns * bands))
+    for start in range(0, len(values), step):
+        counts = times[start : start + step]
+        if (covered := counts > 0).any():
+            yield values[start : start + step][covered].astype(np.float64), counts[covered].astype(np.float64)

@@ -1,0 +1,129 @@
+"""The reader: cuts patches of one modality from its mapped scene."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from mpmm_kernels.gather import gather
+
+from mpmm.errors import PatchError
+from mpmm.patches.augmentation import orientations
+from mpmm.patches.normalization import Normalization, Pixels
+from mpmm.patches.samples import Samples
+from mpmm.patches.windows import check_size
+
+Patches = npt.NDArray[np.float32]
+
+
+class PatchReader:
+    """Reads normalised patches of one modality by sample index.
+
+    Parameters
+    ----------
+    modality
+        Values (rows, columns, bands), float32, usually mapped from the cache.
+    samples
+        The centres that indices refer to.
+    size
+        Odd edge of a patch, in pixels.
+    normalization
+        Shift and scale of each band.
+    augment
+        Flip and turn each patch by (seed, epoch, sample): alike for all modalities of a sample.
+    seed
+        Of the augmentation.
+
+    Raises
+    ------
+    PatchError
+        A patch leaves the scene, or the normalisation is of another number of bands.
+    """
+
+    def __init__(
+        self,
+        modality: Pixels,
+        samples: Samples,
+        size: int,
+        normalization: Normalization,
+        *,
+        augment: bool = False,
+        seed: int = 0,
+    ) -> None:
+        _check(modality, samples, size, normalization)
+        self.name, self.samples, self.size = modality.name, samples, size
+        self.augment, self.seed = augment, seed
+        # one type of array, read-only, so that the kernel is compiled once
+        self._values = np.ascontiguousarray(modality.values, np.float32).view(np.ndarray)
+        self._values.flags.writeable = False
+        self._linear = normalization.linear()
+        self._centres = np.stack([samples.rows, samples.columns], axis=1).astype(np.int32)
+
+    @property
+    def bands(self) -> int:
+        """Number of bands."""
+        return int(self._values.shape[2])
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Bands, rows and columns of a patch."""
+        return self.bands, self.size, self.size
+
+    def read(
+        self, indices: npt.NDArray[np.integer[Any]], epoch: int = 0, out: Patches | None = None
+    ) -> Patches:
+        """Cut the patches of these samples.
+
+        Parameters
+        ----------
+        indices
+            Positions in the samples, shape (n,).
+        epoch
+            Decides how patches are flipped and turned, where they are.
+        out
+            Filled if given: float32, contiguous, of the result's shape.
+
+        Returns
+        -------
+        float32 (n, bands, size, size)
+        """
+        shape = (len(indices), *self.shape)
+        patches = np.empty(shape, np.float32) if out is None else out
+        if patches.shape != shape or patches.dtype != np.float32 or not patches.flags.c_contiguous:
+            raise PatchError(
+                f"patches of shape {shape} cannot be read into {patches.dtype} {patches.shape}",
+                "give a contiguous float32 array of that shape",
+            )
+        gather(self._values, self._centres[indices], self._codes(indices, epoch), self._linear, patches)
+        return patches
+
+    def _codes(self, indices: npt.NDArray[np.integer[Any]], epoch: int) -> npt.NDArray[np.uint8]:
+        if not self.augment:
+            return np.zeros(len(indices), np.uint8)
+        return orientations(indices, epoch, self.seed)
+
+
+def _check(modality: Pixels, samples: Samples, size: int, normalization: Normalization) -> None:
+    """Refuse what the kernel, which checks no bounds, would read wrongly."""
+    if modality.values.ndim != 3:
+        raise PatchError(
+            f"{modality.name}: values of shape {modality.values.shape}", "give (rows, columns, bands)"
+        )
+    rows, columns, bands = modality.values.shape
+    check_size(size, rows, columns)
+    if len(normalization.shift) != bands:
+        raise PatchError(
+            f"{modality.name}: {bands} bands, normalisation of {len(normalization.shift)}",
+            "measure the normalisation on this modality",
+        )
+    half = size // 2
+    outside = (samples.rows < half) | (samples.rows >= rows - half)
+    outside |= (samples.columns < half) | (samples.columns >= columns - half)
+    if outside.any():
+        first = int(np.flatnonzero(outside)[0])
+        raise PatchError(
+            f"{modality.name}: the patch of sample {first} around row {samples.rows[first]}, column "
+            f"{samples.columns[first]} leaves the scene of {rows} x {columns} pixels",
+            "draw samples from this scene with this patch size",
+        )
