@@ -1,0 +1,182 @@
+"""Chance for the synthetic scene: dice and noise that give the same integers on every machine.
+
+Only the raw words of a bit generator are used (NumPy promises their stream; it does not promise that of the
+distributions), and only integer arithmetic afterwards: no rounding can fall differently elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Item = TypeVar("Item")
+Ints = NDArray[np.int32]
+Positions = NDArray[np.signedinteger[Any]]
+
+
+def raw_words(key: Sequence[int], count: int) -> NDArray[np.uint64]:
+    """`count` random 64-bit words that depend on `key` (non-negative integers) alone."""
+    words = np.random.PCG64(np.random.SeedSequence(list(key))).random_raw(count)
+    return np.asarray(words, dtype=np.uint64)
+
+
+def raw_bytes(key: Sequence[int], count: int) -> NDArray[np.uint8]:
+    """`count` random bytes that depend on `key` alone, on machines of either byte order."""
+    words = raw_words(key, -(-count // 8)).astype("<u8")
+    return words.view(np.uint8)[:count]
+
+
+class Dice:
+    """Integer decisions in a fixed order, from one key.
+
+    Parameters
+    ----------
+    key
+        Non-negative integers, for example (seed, what it is for, row, column).
+    """
+
+    def __init__(self, *key: int) -> None:
+        self._generator = np.random.PCG64(np.random.SeedSequence(list(key)))
+
+    def below(self, bound: int) -> int:
+        """An integer in [0, bound)."""
+        return int(self._generator.random_raw()) % bound
+
+    def between(self, low: int, high: int) -> int:
+        """An integer in [low, high]."""
+        return low + self.below(high - low + 1)
+
+    def chance(self, percent: int) -> bool:
+        """True in `percent` of a hundred throws."""
+        return self.below(100) < percent
+
+    def pick(self, items: Sequence[Item]) -> Item:
+        """One of `items`."""
+        return items[self.below(len(items))]
+
+    def shuffled(self, items: Sequence[Item]) -> list[Item]:
+        """All of `items` in random order."""
+        deck = list(items)
+        for last in range(len(deck) - 1, 0, -1):
+            other = self.below(last + 1)
+            deck[last], deck[other] = deck[other], deck[last]
+        return deck
+
+
+class NoiseTable:
+    """Periodic two-dimensional noise in [-127, 127], mean about 0 and standard deviation about 42.
+
+    Tables with periods that share no factor, used together, repeat only after the product of both.
+
+    Parameters
+    ----------
+    key
+        Decides the values.
+    period
+        Side of the table in pixels.
+    blur
+        Side of the box, in pixels, that is averaged twice: the size of the blobs. 1: white noise.
+    """
+
+    def __init__(self, key: Sequence[int], period: int, blur: int) -> None:
+        white = raw_bytes(key, period * period).reshape(period, period).astype(np.int64) - 128
+        smooth = _blurred(_blurred(white, blur), blur) if blur > 1 else white
+        self.values = _standardised(smooth)
+        self._period = period
+
+    def at(self, rows: Positions, columns: Positions) -> NDArray[np.int8]:
+        """Noise on the grid of `rows` and `columns` (any non-negative integers): (rows, columns)."""
+        found: NDArray[np.int8] = self.values[np.ix_(rows % self._period, columns % self._period)]
+        return found
+
+
+def _blurred(values: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    """Sums over periodic boxes of `side` x `side` pixels."""
+    for axis in (0, 1):
+        wrapped = np.concatenate([values, values.take(range(side - 1), axis=axis)], axis=axis)
+        sums = np.cumsum(wrapped, axis=axis)
+        first = np.zeros_like(sums.take([0], axis=axis))
+        sums = np.concatenate([first, sums], axis=axis)
+        length = values.shape[axis]
+        values = sums.take(range(side, side + length), axis=axis) - sums.take(range(length), axis=axis)
+    return values
+
+
+def _standardised(values: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Integers shifted and scaled to mean 0 and standard deviation 42, clipped to an int8."""
+    centred = values - values.sum() // values.size
+    # sums of squares may pass 64 bits: coarser steps do for a scale
+    step = max(1, int(np.abs(centred).max()) >> 15)
+    variance = int(((centred // step) ** 2).sum()) // centred.size
+    deviation = max(1, _square_root(variance)) * step
+    return np.asarray(np.clip(centred * 42 // deviation, -127, 127), dtype=np.int8)
+
+
+def _square_root(number: int) -> int:
+    """The integer square root."""
+    guess = max(1, number)
+    while guess * guess > number:
+        guess = (guess + number // guess) // 2
+    return guess
+
+
+class SlowLine:
+    """A smooth random function of one integer coordinate, with values in [-amplitude, amplitude].
+
+    Parameters
+    ----------
+    key
+        Decides the values at the knots.
+    length
+        The function is defined on [0, length).
+    pitch
+        Distance between knots.
+    amplitude
+        Largest absolute value.
+    """
+
+    def __init__(self, key: Sequence[int], length: int, pitch: int, amplitude: int) -> None:
+        knots = raw_bytes(key, length // pitch + 2).astype(np.int64) - 128
+        position = np.arange(length, dtype=np.int64)
+        left, step = position // pitch, position % pitch
+        # smoothstep 3t^2 - 2t^3 in units of 1/pitch^3
+        weight = step * step * (3 * pitch - 2 * step)
+        blend = knots[left] * (pitch**3 - weight) + knots[left + 1] * weight
+        self.values = (blend * amplitude // (128 * pitch**3)).astype(np.int32)
+
+
+class SlowField:
+    """A smooth random function of two integer coordinates, in [-amplitude, amplitude], bilinear in between.
+
+    Parameters
+    ----------
+    key
+        Decides the values at the knots.
+    pitch
+        Distance between knots.
+    amplitude
+        Largest absolute value.
+    """
+
+    _KNOTS = 67
+
+    def __init__(self, key: Sequence[int], pitch: int, amplitude: int) -> None:
+        count = self._KNOTS
+        self._knots = raw_bytes(key, count * count).reshape(count, count).astype(np.int64) - 128
+        self._pitch, self._amplitude = pitch, amplitude
+
+    def at(self, rows: Positions, columns: Positions) -> Ints:
+        """The function on the grid of `rows` and `columns` (non-negative): (rows, columns)."""
+        pitch = self._pitch
+        above, down = rows.astype(np.int64) // pitch % self._KNOTS, rows % pitch
+        left, right = columns.astype(np.int64) // pitch % self._KNOTS, columns % pitch
+        below, beside = (above + 1) % self._KNOTS, (left + 1) % self._KNOTS
+        top = self._knots[np.ix_(above, left)] * (pitch - right) + self._knots[np.ix_(above, beside)] * right
+        bottom = (
+            self._knots[np.ix_(below, left)] * (pitch - right) + self._knots[np.ix_(below, beside)] * right
+        )
+        blend = top * (pitch - down)[:, None] + bottom * down[:, None]
+        return (blend * self._amplitude // (128 * pitch * pitch)).astype(np.int32)
