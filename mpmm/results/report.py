@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,7 @@ from mpmm.scene import LandCover
 
 def comparison_table(rows: Mapping[str, Scores], title: str) -> Table:
     """Overall accuracy with its 95% interval, average accuracy and kappa: one row a method."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("method", no_wrap=True)
     for heading in ("overall accuracy %", "95% interval", "average accuracy %", "kappa", "patches"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -35,7 +36,7 @@ def comparison_table(rows: Mapping[str, Scores], title: str) -> Table:
 
 def class_table(scores: Scores, classes: Sequence[LandCover]) -> Table:
     """Precision, recall and F1 in percent, each with its 95% interval: one row a class."""
-    table = Table(title="Per class, percent [95% interval]", title_justify="left")
+    table = Table(title="Per class, percent [95% interval]", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("", justify="right")
     table.add_column("class")
     for heading in ("patches", "precision", "recall", "F1"):
@@ -46,18 +47,21 @@ def class_table(scores: Scores, classes: Sequence[LandCover]) -> Table:
     return table
 
 
-def confusion_table(scores: Scores) -> Table:
-    """Counts by true class (rows) and predicted class (columns, by number); zeros are left blank."""
-    table = Table(
-        title="Confusion: true class in rows, predicted in columns", title_justify="left", padding=(0, 0)
-    )
-    table.add_column("", justify="right")
-    table.add_column("true class", no_wrap=True, max_width=26)
+def confusion_table(scores: Scores, names: bool = True) -> Table:
+    """Counts by true class (rows) and predicted class (columns, by number); zeros are left blank.
+
+    Without `names`, rows have the number alone: for terminals too narrow for both.
+    """
+    title = "Confusion: true class in rows, predicted in columns"
+    table = Table(title=title, title_justify="left", padding=(0, 0), box=SIMPLE_HEAD)
+    table.add_column("", justify="right", no_wrap=True)
+    if names:
+        table.add_column("true class", no_wrap=True)
     for number in range(1, len(scores.classes) + 1):
-        table.add_column(str(number), justify="right", no_wrap=True, min_width=3)
+        table.add_column(str(number), justify="right", no_wrap=True)
     for index, (name, row) in enumerate(zip(scores.classes, scores.confusion, strict=True)):
         cells = [_cell(count, index == column) for column, count in enumerate(row)]
-        table.add_row(str(index + 1), name, *cells)
+        table.add_row(str(index + 1), *([Text(name)] if names else []), *cells)
     return table
 
 

@@ -1,0 +1,82 @@
+"""What a run says of itself in lines: before its first step and after its last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from mpmm.commands.prepare import Prepared
+from mpmm.network import Network
+from mpmm.patches import Split
+from mpmm.results.report import percent
+from mpmm.results.scores import Scores
+
+
+def say(console: Console, label: str, text: str) -> None:
+    """One line: a label in a column of its own, then text; never wrapped, never coloured by its content."""
+    console.print(f"{label:<11}{text}", highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def telling(console: Console) -> Iterator[Callable[[str, float], None]]:
+    """A receiver of the scene's progress: a moving line in a terminal, one line a modality elsewhere."""
+    told: set[str] = set()
+    with console.status("reading the scene") as status:
+
+        def tell(name: str, share: float) -> None:
+            status.update(f"aligning {name} {100 * share:.0f}%")
+            if share < 1 and name not in told and not console.is_terminal:
+                say(console, "aligning", f"{name} onto the label grid (once; kept in the scene's cache)")
+            told.add(name)
+
+        yield tell
+
+
+def say_scene(console: Console, prepared: Prepared) -> None:
+    """Scene, patches and classes."""
+    rows, columns = prepared.scene.labels.shape
+    bands = ", ".join(f"{stream.name} {stream.bands} bands" for stream in prepared.spec.streams)
+    size, classes = prepared.config.patches.size, len(prepared.scene.classes)
+    say(console, "scene", f"{rows} x {columns} pixels, {classes} classes; {bands}")
+    counts = ", ".join(f"{len(samples)} {part}" for part, samples in prepared.parts.items())
+    say(console, "patches", f"{counts}; {size} x {size} pixels")
+
+
+def say_split(console: Console, prepared: Prepared, split: Split) -> None:
+    """How far the validation patches are from the training patches, and which classes are short."""
+    names = {cover.id: cover.name for cover in prepared.scene.classes}
+    leak = f"{percent(split.leak())}% of validation patches share pixels with a training patch"
+    say(console, "split", f"{split.kind}: {leak}")
+    if split.short:
+        few = ", ".join(f"{names[one]} {count}" for one, count in split.short.items())
+        say(console, "", f"fewer patches than asked for: {few}")
+    for part, one in split.absent:
+        say(console, "", f"no {part} patch of class {names[one]}")
+
+
+def say_network(console: Console, network: Network, threads: int) -> None:
+    """Size and arithmetic."""
+    values = sum(parameter.value.size for parameter in network.parameters.values())
+    spec = network.spec
+    streams = " + ".join(spec.modalities)
+    say(console, "network", f"{streams}: {values:,} parameters, {spec.dtype}, {spec.kernels} kernels")
+    say(console, "threads", str(threads))
+
+
+def say_scores(console: Console, scores: Scores) -> None:
+    """Overall accuracy, average accuracy, kappa."""
+    kappa = "-" if scores.kappa is None else f"{scores.kappa:.3f}"
+    overall, average = scores.overall_accuracy, percent(scores.average_accuracy)
+    line = f"overall accuracy {overall} %, average accuracy {average} %, kappa {kappa}"
+    say(console, "validation", f"{line} ({scores.samples} patches)")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

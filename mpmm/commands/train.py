@@ -1,0 +1,102 @@
+"""`mpmm train`: train a network, or go on with a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import click
+import psutil
+from rich.console import Console
+
+from mpmm.commands.config import Config, load_config
+from mpmm.commands.session import Ending
+from mpmm.commands.training import go_on, train
+
+POSITIVE = click.IntRange(min=1)
+LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
+
+
+@click.command("train", short_help="Train a network.")
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run folder.")
+@click.option("--run", type=click.Path(path_type=Path), metavar="DIR", help="Name of the new run folder.")
+@click.option(
+    "--layout", type=click.Choice(get_args(LayoutName)), help="Which rank owns what; 'single' is one process."
+)
+@click.option("--epochs", type=POSITIVE, help="Passes over the training patches.")
+@click.option("--steps", type=POSITIVE, help="End after so many steps, even within an epoch.")
+@click.option("--threads", type=POSITIVE, help="Threads to compute with; all cores by default.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of parameters, batches, augmentation and dropout.")
+def command(
+    config: Path | None,
+    resume: Path | None,
+    run: Path | None,
+    layout: LayoutName | None,
+    epochs: int | None,
+    steps: int | None,
+    threads: int | None,
+    seed: int | None,
+) -> int:
+    """Train the network that CONFIG describes, or go on with a run.
+
+    \b
+        mpmm train scene/mpmm.toml            a new run in runs/<name>-<date>-<n>
+        mpmm train --resume runs/scene-...    go on where it was interrupted
+
+    Options take precedence over the configuration. Ctrl-C finishes the step and writes a checkpoint; a run
+    that goes on ends with the same parameters, bit for bit, as one that was never interrupted. A folder that
+    holds files is never overwritten. The last line is a fingerprint (SHA-256) of all parameters.
+    """
+    began = psutil.Process().create_time()
+    console = Console()
+    if resume is not None:
+        _refuse_with_resume(CONFIG=config, run=run, layout=layout, seed=seed)
+        return _code(go_on(resume, steps=steps, epochs=epochs, threads=threads, console=console, began=began))
+    if config is None:
+        raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")
+    settings = overridden(load_config(config), layout=layout, epochs=epochs, threads=threads, seed=seed)
+    source = config.read_text(encoding="utf-8")
+    ending = train(
+        settings, name=name_of(config), path=run, source=source, steps=steps, console=console, began=began
+    )
+    return _code(ending)
+
+
+def overridden(
+    config: Config,
+    *,
+    layout: LayoutName | None = None,
+    epochs: int | None = None,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Config:
+    """The configuration with what was given on the command line put in."""
+    training, layouts = config.training, config.layout
+    if epochs is not None:
+        training = replace(training, epochs=epochs)
+    if seed is not None:
+        training = replace(training, seed=seed)
+    if layout is not None:
+        layouts = replace(layouts, name=layout, ranks={})
+    if threads is not None:
+        layouts = replace(layouts, threads=threads)
+    return replace(config, training=training, layout=layouts)
+
+
+def name_of(config: Path) -> str:
+    """Name of a run of this file: the file's own, or its folder's where it is called mpmm.toml."""
+    return config.resolve().parent.name or "run" if config.stem == "mpmm" else config.stem
+
+
+def _refuse_with_resume(**given: object) -> None:
+    """A run has its configuration, folder, layout and seed already."""
+    for name, value in given.items():
+        if value is not None:
+            what = name if name.isupper() else f"--{name}"
+            raise click.UsageError(f"--resume takes the run as it was started: leave {what} out")
+
+
+def _code(ending: Ending) -> int:
+    return 0 if ending.interrupted is None else 130

@@ -1,0 +1,164 @@
+"""A whole training run in this process: prepare, train, record, sum up; new or from a checkpoint on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from mpmm_kernels.threads import available_threads, set_threads
+from rich.console import Console
+
+from mpmm.commands import single, talk
+from mpmm.commands.config import Config
+from mpmm.commands.prepare import Prepared, keep, prepare, restore
+from mpmm.commands.session import Ending, Session
+from mpmm.errors import ConfigError, LayoutError, NetworkError, RunError
+from mpmm.messages import launched_ranks
+from mpmm.network import NetworkSpec
+from mpmm.ranks.counters import Counters
+from mpmm.results.checkpoint import Checkpoint
+from mpmm.results.environment import environment
+from mpmm.results.folder import RunFolder
+
+
+def train(
+    config: Config,
+    *,
+    name: str,
+    path: Path | None = None,
+    source: str | None = None,
+    steps: int | None = None,
+    expected: NetworkSpec | None = None,
+    console: Console | None = None,
+    began: float | None = None,
+) -> Ending:
+    """Train a new run.
+
+    Parameters
+    ----------
+    config
+        All settings.
+    name, path
+        The run folder is `path`, or `runs/<name>-<date>-<n>` if that is None.
+    source
+        The TOML file's text, kept with the run.
+    steps
+        End after so many steps, even within an epoch.
+    expected
+        The network that must come out, if it was described elsewhere.
+    console
+        Where progress goes; None: nowhere.
+    began
+        Time since the epoch from which the time to the first step counts; now by default.
+    """
+    began = time.time() if began is None else began
+    screen = console or Console(quiet=True)
+    check_layout(config)
+    threads = use_threads(config)
+    with talk.telling(screen) as tell:
+        prepared, split = prepare(config, tell)
+    _check_expected(prepared.spec, expected)
+    process = single.assemble(prepared, Counters())
+    folder = RunFolder.new(Path("runs"), name, date.today()) if path is None else RunFolder.create(path)
+    keep(prepared, split, folder)
+    folder.write_part("environment", environment(threads))
+    folder.write_config(config.as_json(), source)
+    talk.say(screen, "run", str(folder.path))
+    talk.say_scene(screen, prepared)
+    talk.say_split(screen, prepared, split)
+    return Session(folder, prepared, process, threads, steps, screen, began).play(None)
+
+
+def go_on(
+    path: Path,
+    *,
+    steps: int | None = None,
+    epochs: int | None = None,
+    threads: int | None = None,
+    console: Console | None = None,
+    began: float | None = None,
+) -> Ending:
+    """Go on with a run from its last checkpoint; it ends as if it had never been interrupted.
+
+    Parameters
+    ----------
+    path
+        The run folder.
+    steps, epochs
+        New limits; without either the ones it was started with.
+    threads
+        Threads, which change nothing but the speed.
+    console, began
+        As in `train`.
+    """
+    began = time.time() if began is None else began
+    screen = console or Console(quiet=True)
+    folder = RunFolder.open(path)
+    checkpoint = folder.read_checkpoint("last")
+    with talk.telling(screen) as tell:
+        prepared = _changed(restore(folder, tell), folder, epochs, threads)
+    check_layout(prepared.config)
+    used = use_threads(prepared.config)
+    process = single.assemble(prepared, _counters(folder, checkpoint))
+    single.load(process, checkpoint)
+    folder.write_part("environment", environment(used))
+    if steps is None and epochs is None:
+        steps = checkpoint.state["steps_limit"]
+    talk.say(screen, "run", f"{folder.path}, going on after step {process.counters.step}")
+    talk.say_scene(screen, prepared)
+    return Session(folder, prepared, process, used, steps, screen, began).play(checkpoint)
+
+
+def check_layout(config: Config) -> None:
+    """Refuse what one process cannot train."""
+    ranks = launched_ranks()
+    if ranks > 1:
+        raise LayoutError(
+            f"mpirun started {ranks} ranks, this version trains in one process", "start it without mpirun"
+        )
+    if config.layout.ranks or config.layout.name not in ("auto", "single"):
+        asked = "ranks of its own" if config.layout.ranks else repr(config.layout.name)
+        raise LayoutError(f"layout {asked} needs several ranks, this is one process", "use --layout single")
+
+
+def _check_expected(spec: NetworkSpec, expected: NetworkSpec | None) -> None:
+    """A network described beforehand fits the scene it is trained on."""
+    if expected is None or spec == expected:
+        return
+    found, wanted = (
+        f"{one.classes} classes, "
+        + ", ".join(f"{s.name} {s.bands} bands of {s.size} pixels" for s in one.streams)
+        for one in (spec, expected)
+    )
+    raise NetworkError(f"the network is for {wanted}; the scene gives {found}", "describe it for this scene")
+
+
+def use_threads(config: Config) -> int:
+    """Compute with the threads asked for, all cores by default."""
+    count = config.layout.threads or available_threads()
+    try:
+        set_threads(count)
+    except ValueError as error:
+        raise ConfigError(str(error), "give fewer with --threads") from error
+    return count
+
+
+def _changed(prepared: Prepared, folder: RunFolder, epochs: int | None, threads: int | None) -> Prepared:
+    """The run with new limits, which its folder remembers."""
+    config = prepared.config
+    training = config.training if epochs is None else replace(config.training, epochs=epochs)
+    layout = config.layout if threads is None else replace(config.layout, threads=threads)
+    config = replace(config, training=training, layout=layout)
+    if config != prepared.config:
+        folder.write_config(config.as_json(), None)
+    return replace(prepared, config=config)
+
+
+def _counters(folder: RunFolder, checkpoint: Checkpoint) -> Counters:
+    try:
+        return Counters.from_dict(checkpoint.state["counters"])
+    except (KeyError, TypeError) as error:
+        path = folder.checkpoint_path("last")
+        raise RunError(f"{path}: its state lacks {error}", "it was not written by mpmm train") from error

@@ -1,0 +1,70 @@
+"""Classifies patches batch by batch with a network that is whole in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy
+from mpmm.network.parameter import Array
+from mpmm.patches import prefetch
+from mpmm.ranks.events import Validation, ValidationStep
+
+# how many batches are read ahead: one is under way while one is computed
+DEPTH = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Patches by modality, (n, bands, size, size) each, and their class positions, (n,)."""
+
+    inputs: Mapping[str, Array]
+    labels: NDArray[np.int16]
+
+
+# patches of these samples as augmented in this epoch
+Read = Callable[[NDArray[np.integer[Any]], int], Batch]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Patches held back from training: how to read them, how many there are, how many go at once."""
+
+    read: Read
+    count: int
+    batch: int
+
+    def batches(self) -> Iterator[Batch]:
+        """All of them in order."""
+        starts = range(0, self.count, self.batch)
+        indices = (np.arange(start, min(start + self.batch, self.count)) for start in starts)
+        with prefetch((self.read(some, 0) for some in indices), DEPTH) as batches:
+            yield from batches
+
+
+def validate(
+    network: Network, loss: SoftmaxCrossEntropy, held: Held
+) -> Generator[ValidationStep, None, Validation | None]:
+    """Score the network on the patches held back; yields after each batch, returns what was found."""
+    if held.count == 0:
+        return None
+    total, done = 0.0, 0
+    confusion = np.zeros((network.spec.classes, network.spec.classes), np.int64)
+    for batch in held.batches():
+        logits = network.forward(batch.inputs, EVALUATION)
+        np.add.at(confusion, (batch.labels, logits.argmax(axis=1)), 1)
+        mean, _, _ = loss(logits, batch.labels)
+        total += mean * len(batch.labels)
+        done += len(batch.labels)
+        yield ValidationStep(done, held.count)
+    return Validation(total / held.count, confusion)
+
+
+def predict(network: Network, held: Held) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
+    """Class positions (true, predicted) of the patches held back, batch by batch."""
+    for batch in held.batches():
+        yield batch.labels, network.forward(batch.inputs, EVALUATION).argmax(axis=1)

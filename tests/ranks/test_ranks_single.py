@@ -1,0 +1,217 @@
+"""Training in one process: left at any event and taken up again, it ends with the same bits."""
+
+import math
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mpmm_kernels.threads import available_threads, set_threads
+
+from mpmm.errors import RunError
+from mpmm.network import (
+    Adam,
+    BlockSpec,
+    DenseSpec,
+    Network,
+    NetworkSpec,
+    SoftmaxCrossEntropy,
+    StreamSpec,
+    parameters_sha256,
+)
+from mpmm.patches import Batches
+from mpmm.ranks.counters import Counters, Limits
+from mpmm.ranks.events import EpochDone, StepDone, ValidationStep
+from mpmm.ranks.inference import Batch, Held, predict
+from mpmm.ranks.single import SingleProcess
+from mpmm.ranks.warm_up import warm_up
+
+CLASSES, SIZE = 3, 5
+SPEC = NetworkSpec(
+    streams=(
+        StreamSpec(
+            "hsi", 6, SIZE, (BlockSpec(2, (3, 3, 3), window=(2, 1, 1), dropout=0.2),), (DenseSpec(8),)
+        ),
+        StreamSpec(
+            "rgb", 3, SIZE, (BlockSpec(2, (3, 3, 3), window=(1, 1, 1)),), (DenseSpec(8, dropout=0.5),)
+        ),
+    ),
+    fusion=(DenseSpec(8, dropout=0.5),),
+    classes=CLASSES,
+    kernels="reference",
+    seed=5,
+)
+EPOCHS = 3
+
+
+class Patches:
+    """Patches in memory, turned by (epoch, sample), whose class shifts their values."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        self.labels = (np.arange(count) % CLASSES).astype(np.int16)
+        self.inputs = {
+            name: (random.normal(size=(count, bands, SIZE, SIZE)) + self.labels[:, None, None, None]).astype(
+                "f4"
+            )
+            for name, bands in (("hsi", 6), ("rgb", 3))
+        }
+
+    def __call__(self, indices, epoch: int) -> Batch:
+        turned = {
+            name: np.stack([np.rot90(values[i], (epoch + i) % 4, (1, 2)) for i in indices])
+            for name, values in self.inputs.items()
+        }
+        return Batch(turned, self.labels[indices])
+
+
+TRAIN, VALIDATION = Patches(22, seed=1), Patches(10, seed=2)
+
+
+def process(spec=SPEC, counters=None, rate=1e-2, held=10) -> SingleProcess:
+    return SingleProcess(
+        network=Network(spec),
+        loss=SoftmaxCrossEntropy(),
+        optimizer=Adam(rate=rate),
+        read=TRAIN,
+        batches=Batches(22, 4, seed=3),
+        held=Held(VALIDATION, held, 4),
+        counters=counters or Counters(),
+        seed=7,
+    )
+
+
+def taken_up(left: SingleProcess) -> SingleProcess:
+    """A new process with what a checkpoint keeps of the one left."""
+    new = process(counters=Counters.from_dict(left.counters.to_dict()))
+    new.network.load(left.network.state())
+    new.optimizer.load_state(left.optimizer.state(), new.network.parameters)
+    return new
+
+
+def figures(event):
+    if isinstance(event, StepDone):
+        return event.step, event.loss, event.correct, event.patches
+    if isinstance(event, EpochDone):
+        found = event.validation
+        return event.epoch, event.loss, event.accuracy, found.loss, found.confusion.tolist(), event.improved
+    return event.done, event.total
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    whole = process()
+    events = [figures(event) for event in whole.run(Limits(EPOCHS))]
+    return events, parameters_sha256(whole.network)
+
+
+def test_the_events_of_a_run(uninterrupted):
+    kinds = [type(event) for event in process().run(Limits(EPOCHS))]
+    assert kinds == ([StepDone] * 6 + [ValidationStep] * 3 + [EpochDone]) * EPOCHS
+
+
+def test_same_bits_at_another_thread_count(uninterrupted):
+    again = process()
+    set_threads(1)
+    try:
+        events = [figures(event) for event in again.run(Limits(EPOCHS))]
+    finally:
+        set_threads(available_threads())
+    assert events == uninterrupted[0]
+    assert parameters_sha256(again.network) == uninterrupted[1]
+
+
+# an epoch is 6 steps, 3 validation steps and its end; stops lie within and behind each of them
+@pytest.mark.parametrize("stops", [[3], [6], [8], [10], [1, 1, 1], [4, 3, 9]])
+def test_left_anywhere_and_taken_up_ends_with_the_same_bits(uninterrupted, stops):
+    run = process()
+    for stop in stops:
+        with closing(run.run(Limits(EPOCHS))) as events:
+            for _ in range(stop):
+                next(events)
+        run = taken_up(run)
+    rest = [figures(event) for event in run.run(Limits(EPOCHS))]
+    assert rest == uninterrupted[0][-len(rest) :]
+    assert parameters_sha256(run.network) == uninterrupted[1]
+
+
+def test_steps_end_a_run_within_an_epoch(uninterrupted):
+    run = process()
+    events = [figures(event) for event in run.run(Limits(EPOCHS, steps=8))]
+    assert events == uninterrupted[0][:12]
+    assert (run.counters.step, run.counters.epoch, run.counters.position) == (8, 1, 2)
+    list(run.run(Limits(EPOCHS)))
+    assert parameters_sha256(run.network) == uninterrupted[1]
+
+
+def test_steps_that_end_an_epoch_validate_it():
+    events = list(process().run(Limits(EPOCHS, steps=6)))
+    assert isinstance(events[-1], EpochDone)
+
+
+def test_patience_ends_a_run():
+    run = process(rate=0.0, spec=replace(SPEC, seed=1))
+    # nothing is learned but running statistics, so the validation stops getting better
+    list(run.run(Limits(epochs=50, patience=2)))
+    assert run.counters.epoch < 50
+    assert run.counters.stale == 2
+
+
+def test_it_learns():
+    run = process()
+    events = [event for event in run.run(Limits(epochs=25)) if isinstance(event, EpochDone)]
+    assert events[-1].validation.accuracy >= 0.9
+    assert events[-1].loss < events[0].loss / 2
+
+
+def test_validation_counts_every_patch_once_and_predict_agrees():
+    run = process()
+    last = list(run.run(Limits(epochs=1)))[-1].validation
+    assert last.confusion.sum() == 10
+    assert last.confusion.sum(axis=1).tolist() == np.bincount(VALIDATION.labels).tolist()
+    pairs = [np.concatenate(each) for each in zip(*predict(run.network, run.held), strict=True)]
+    assert last.accuracy == np.mean(pairs[0] == pairs[1])
+
+
+def test_without_validation_patches():
+    events = list(process(held=0).run(Limits(epochs=1)))
+    assert events[-1].validation is None
+    assert events[-1].improved
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_the_parameters():
+    run = process()
+    spoiled = iter(range(100))
+
+    def read(indices, epoch):
+        batch = TRAIN(indices, epoch)
+        if next(spoiled) == 3:
+            batch.inputs["rgb"][0, 0, 0, 0] = math.inf
+        return batch
+
+    run = replace(run, read=read)
+    events = run.run(Limits(EPOCHS))
+    for _ in range(3):
+        next(events)
+    before = parameters_sha256(run.network)
+    with pytest.raises(RunError, match=r"step 4 \(epoch 1\): the loss is nan") as caught:
+        next(events)
+    assert "training.rate" in caught.value.hint
+    assert parameters_sha256(run.network) == before
+
+
+def test_a_reader_that_fails_ends_the_run_with_its_error():
+    def read(indices, epoch):
+        raise OSError("disk gone")
+
+    with pytest.raises(OSError, match="disk gone"):
+        list(replace(process(), read=read).run(Limits(EPOCHS)))
+
+
+def test_warm_up_changes_nothing(uninterrupted):
+    run = process()
+    before = parameters_sha256(run.network)
+    warm_up(run.network)
+    assert parameters_sha256(run.network) == before
+    list(run.run(Limits(EPOCHS)))
+    assert parameters_sha256(run.network) == uninterrupted[1]
