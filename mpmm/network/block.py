@@ -48,6 +48,7 @@ class Block:
         self.dtype = np.dtype(dtype)
         self.concatenate = concatenate
         self.reads_modality = reads_modality
+        self._samples = 0
         self.output_shape = layers[-1].output_shape
         self.parameters: tuple[Parameter, ...] = tuple(one for layer in layers for one in layer.parameters)
 
@@ -87,7 +88,7 @@ class Block:
         after
             Called with each layer after its backward, e.g. to send its parameters' gradients on their way.
         """
-        gradient: Array | None = dy
+        gradient: Array | None = self._checked_gradient(dy)
         for layer in reversed(self.layers):
             if gradient is not None:
                 gradient = layer.backward(gradient)
@@ -98,6 +99,13 @@ class Block:
     def join(self, inputs: Mapping[str, Array]) -> Array:
         """The first layer's input: the block's inputs checked, and side by side where there are several."""
         arrays = [self._checked(name, inputs) for name in self.inputs]
+        counts = [len(array) for array in arrays]
+        if len(set(counts)) > 1:
+            raise NetworkError(
+                f"{self.name}: its inputs have {', '.join(map(str, counts))} samples",
+                "give every modality the same patches",
+            )
+        self._samples = counts[0]
         if self.concatenate is not None:
             return self.concatenate.forward(arrays)
         return arrays[0].reshape(len(arrays[0]), *self.layers[0].input_shape)
@@ -129,3 +137,12 @@ class Block:
                 "check the patch size and the bands of the modality",
             )
         return np.ascontiguousarray(array, dtype=self.dtype)
+
+    def _checked_gradient(self, dy: Array) -> Array:
+        expected = (self._samples, *self.output_shape)
+        if self._samples and dy.shape != expected:
+            raise NetworkError(
+                f"{self.name}: gradient has shape {dy.shape}, expected {expected}",
+                "it is the gradient of the last forward's output",
+            )
+        return np.ascontiguousarray(dy, dtype=self.dtype)

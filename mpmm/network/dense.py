@@ -66,14 +66,21 @@ class Dense(Layer):
     def backward(self, dy: Array) -> Array | None:
         """With dz = dy activation'(z): dw = x^T dz, db = sum of dz, dx = dz w^T."""
         x = self._taken()
-        dz = self._y.take(len(x))  # y's own memory: once dz is known nobody needs y
-        kernel.dense_backward_activation(dz, dy, dz, self.activation)
+        dz = self._through_activation(dy)
         kernel.dense_backward_weights(x, dz, self.weights.gradient, self.bias.gradient)
         if not self._needs_input_gradient:
             return None
         dx = self._dx.take(len(x))
         kernel.dense_backward_input(dz, self.weights.value, dx)
         return dx
+
+    def _through_activation(self, dy: Array) -> Array:
+        """The gradient of x w + b; in y's own memory, since once it is known nobody needs y."""
+        if self.activation == "none":
+            return dy
+        y = self._y.take(len(dy))
+        kernel.dense_backward_activation(y, dy, y, self.activation)
+        return y
 
     def cost(self) -> Cost:
         """The matrix products; kept is the output."""

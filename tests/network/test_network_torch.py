@@ -1,7 +1,5 @@
 """Whole networks against PyTorch: gradients for the same weights and batch, and Adam in lockstep."""
 
-import os
-
 import numpy as np
 import pytest
 from network_examples import random_batch, reduced_paper, small, three_modalities
@@ -11,7 +9,6 @@ from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
 torch = pytest.importorskip("torch")
 from network_torch import Twin  # noqa: E402  (needs torch)
 
-FULL = os.environ.get("MPMM_FULL") == "1"
 # A bias before a batch-norm may have the gradient zero: below this size the difference counts as it is.
 FLOOR = 1e-6
 
@@ -45,9 +42,8 @@ def test_gradients_equal_pytorchs(spec):
     assert_same_gradients(spec, 5)
 
 
-@pytest.mark.slow
 def test_gradients_of_the_paper_equal_pytorchs():
-    assert_same_gradients(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 6 if FULL else 4)
+    assert_same_gradients(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 6)
 
 
 def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
@@ -82,6 +78,5 @@ def test_adam_in_lockstep_on_the_reduced_paper():
     run_in_lockstep(reduced_paper(), 5, 20, 1e-7)
 
 
-@pytest.mark.slow
 def test_adam_in_lockstep_on_the_paper():
-    run_in_lockstep(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 4, 20 if FULL else 3, 1e-7)
+    run_in_lockstep(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 4, 20, 1e-7)
