@@ -18,7 +18,7 @@ def parse_crs(text: str, who: str) -> str:
     """Turn what a user wrote (``EPSG:26915``, WKT, PROJ) into WKT."""
     try:
         return str(CRS.from_user_input(text).to_wkt())
-    except CRSError as error:
+    except (CRSError, ValueError) as error:
         raise SceneError(
             f"{who}: crs {text!r} is not a coordinate system", 'write it as "EPSG:26915" or as WKT'
         ) from error

@@ -18,7 +18,7 @@ from mpmm.scene.truncation import check_complete
 # the id of a pixel where the label raster has no data
 NO_LABEL = -1
 
-_STRIP_PIXELS = 2**22
+_STRIP_PIXELS = 2**20
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from mpmm.scene.coordinates import TOLERANCE, crs_name, same_crs
 from mpmm.scene.grid import Grid
 from mpmm.scene.raster import Raster, open_dataset, read_window
 
+_LARGEST = np.finfo(np.float32).max
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -175,10 +177,11 @@ class MosaicReader:
         for band, values in zip(self.mosaic.bands, data, strict=True):
             nodata = raster.nodata[band - 1] if self.mosaic.nodata is None else self.mosaic.nodata
             if values.dtype.kind == "f":
-                result &= np.isfinite(values)
+                # NaN, infinities, and what is one in float32
+                result &= np.abs(values) <= _LARGEST
             if nodata is not None and _can_hold(values.dtype, nodata):
                 result &= values != values.dtype.type(nodata)
-        if raster.masked:
+        if raster.masked and not set(raster.alpha) & set(self.mosaic.bands):
             result &= self._dataset(position).dataset_mask(window=window) != 0
         return result
 

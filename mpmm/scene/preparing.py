@@ -31,12 +31,16 @@ def labels_entry(folder: Path, cache: Path, plan: LabelPlan) -> CacheEntry:
     return CacheEntry(cache, "labels", described, 2 * rows * columns)
 
 
+def check_sources(entry: CacheEntry, plan: Plan) -> None:
+    """Raise where a file that is still to be read is cut short."""
+    if not entry.is_ready():
+        for raster in plan.rasters:
+            check_complete(raster, plan.modality.name)
+
+
 def prepare_modality(entry: CacheEntry, plan: Plan, progress: Progress | None) -> AlignedModality:
     """Prepare a modality if it is not yet, and map it."""
     name = plan.modality.name
-    if not entry.is_ready():
-        for raster in plan.rasters:
-            check_complete(raster, name)
     entry.prepare(lambda partial: _write_modality(partial, plan, progress))
     if progress:
         progress(name, 1.0)

@@ -17,6 +17,7 @@ from mpmm.scene.modality import Modality
 from mpmm.scene.plan import Plan, plan_modality
 from mpmm.scene.preparing import (
     Progress,
+    check_sources,
     id_counts,
     labels_entry,
     modality_entry,
@@ -135,6 +136,8 @@ class Scene:
         label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
         id_counts(label_entry, label_plan)
         entries = [self._entry(plan) for plan in plans]
+        for plan, entry in zip(plans, entries, strict=True):
+            check_sources(entry, plan)
         self._check_space([label_entry, *entries])
         labels = prepare_labels(label_entry, label_plan)
         aligned = {
@@ -148,7 +151,9 @@ class Scene:
     ) -> AlignedModality:
         """Prepare or reuse one modality alone; without ``grid`` the label raster's is read."""
         (plan,) = self._plans([name], grid or self.grid())
-        return prepare_modality(self._entry(plan), plan, progress)
+        entry = self._entry(plan)
+        check_sources(entry, plan)
+        return prepare_modality(entry, plan, progress)
 
     def read_labels(self) -> AlignedLabels:
         """Prepare or reuse the labels alone."""

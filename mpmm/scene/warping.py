@@ -44,6 +44,9 @@ def warp_window(reader: MosaicReader, layer: Layer, window: Grid) -> tuple[NDArr
         # the exact transformation of every pixel: an approximation would differ from window to window
         "tolerance": 0.0,
         "num_threads": 1,
+        # widths of the kernels: GDAL would take them from the window's size, differently for each window
+        "XSCALE": 1 / layer.step[1],
+        "YSCALE": 1 / layer.step[0],
     }
     values, share = np.zeros(shape), np.zeros(window.shape)
     reproject(source.astype(np.float64), values, **geometry)
