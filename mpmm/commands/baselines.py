@@ -1,0 +1,105 @@
+"""`mpmm baselines`: score KNN and SVM on the same patches as the network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from mpmm.commands import talk
+from mpmm.commands.config import load_config
+from mpmm.commands.prepare import Prepared, prepare, restore
+from mpmm.errors import RunError
+from mpmm.results.files import write_json
+from mpmm.results.folder import RunFolder
+from mpmm.results.report import comparison_table
+from mpmm.results.scores import Scores, score
+
+if TYPE_CHECKING:
+    from mpmm.baselines import Read
+
+FILE = "baselines.json"
+
+
+@click.command("baselines", short_help="Score KNN and SVM on the same patches.")
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Use this run's own patches, and write the scores into its folder.",
+)
+def command(config: Path | None, run: Path | None) -> None:
+    """Score the classical baselines: KNN (k=5, Euclidean) and RBF-SVM (one machine a class).
+
+    \b
+        mpmm baselines scene/mpmm.toml             on the split that CONFIG draws; prints only
+        mpmm baselines --run runs/scene-...        on a run's split; mpmm evaluate then shows both
+
+    They get the same training patches as the network, normalised alike, all modalities as one long vector,
+    and are scored on the same validation and test patches. No choice is made on those.
+    """
+    if config is None and run is None:
+        raise click.UsageError("give a CONFIG, or a run: mpmm baselines --run RUN")
+    console = Console()
+    # a table as wide as its content where the output is no terminal
+    console = console if console.is_terminal else Console(width=120)
+    with talk.telling(console) as tell:
+        if run is None:
+            assert config is not None
+            prepared, split = prepare(load_config(config), tell)
+            talk.say_split(console, prepared, split)
+        else:
+            prepared = restore(RunFolder.open(run), tell)
+            _check_same(config, prepared, run)
+    talk.say_scene(console, prepared)
+    scores = compare(prepared, console)
+    for part, rows in scores.items():
+        console.print(comparison_table(rows, f"{part} patches"))
+    if run is not None:
+        write_json(run / FILE, plain(scores))
+        talk.say(console, "written", str(run / FILE))
+
+
+def compare(prepared: Prepared, console: Console) -> dict[str, dict[str, Scores]]:
+    """Fit every baseline on the training patches and score the others: part -> name -> scores."""
+    # scikit-learn takes a second to import, which `mpmm --help` and wrong arguments need not wait for
+    from mpmm.baselines import baselines, fitted, predicted, vectors
+
+    features = vectors(_reading(prepared, "train"), len(prepared.parts["train"]))
+    talk.say(console, "features", f"{features.shape[1]:,} a patch, {features.nbytes / 2**20:,.0f} MiB")
+    parts = [part for part in ("validation", "test") if len(prepared.parts[part])]
+    scores: dict[str, dict[str, Scores]] = {part: {} for part in parts}
+    for name, model in baselines().items():
+        began = time.perf_counter()
+        with console.status(name):
+            fitted(model, features, prepared.parts["train"].labels)
+            for part in parts:
+                samples = prepared.parts[part]
+                guess = predicted(model, _reading(prepared, part), len(samples))
+                scores[part][name] = score(samples.labels, guess, prepared.class_names)
+        talk.say(console, name, f"fitted and scored in {talk.duration(time.perf_counter() - began)}")
+    return scores
+
+
+def plain(scores: Mapping[str, Mapping[str, Scores]]) -> dict[str, dict[str, Any]]:
+    """Return what `baselines.json` holds: part -> name -> scores as `Scores.to_dict` gives them."""
+    return {part: {name: each.to_dict() for name, each in rows.items()} for part, rows in scores.items()}
+
+
+def _reading(prepared: Prepared, part: str) -> Read:
+    read = prepared.reader(part)
+    return lambda indices: read(indices, 0).inputs
+
+
+def _check_same(config: Path | None, prepared: Prepared, run: Path) -> None:
+    """A CONFIG beside a run has to draw the run's patches."""
+    if config is not None and load_config(config).patches != prepared.config.patches:
+        raise RunError(
+            f"{run}: was trained with other [patches] than {config} has",
+            "leave CONFIG out: the run has its own",
+        )
