@@ -84,9 +84,14 @@ def _sample_sums(x: Floats, sums: Array) -> None:
 @compiled(parallel=True)
 def _normalise(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats) -> None:
     for n in prange(x.shape[0]):
-        for p in range(x.shape[1]):
-            for c in range(x.shape[2]):
-                y[n, p, c] = (x[n, p, c] - mean[c]) * scale[c] + beta[c]
+        _normalise_sample(x[n], mean, scale, beta, y[n])
+
+
+@compiled
+def _normalise_sample(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats) -> None:
+    for p in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            y[p, c] = (x[p, c] - mean[c]) * scale[c] + beta[c]
 
 
 @compiled(parallel=True)
@@ -110,7 +115,13 @@ def _backward(
     x: Floats, dy: Floats, mean: Floats, scale: Floats, level: Floats, slope: Floats, dx: Floats
 ) -> None:
     for n in prange(x.shape[0]):
-        for p in range(x.shape[1]):
-            for c in range(x.shape[2]):
-                rest = dy[n, p, c] - level[c] - (x[n, p, c] - mean[c]) * slope[c]
-                dx[n, p, c] = scale[c] * rest
+        _backward_sample(x[n], dy[n], mean, scale, level, slope, dx[n])
+
+
+@compiled
+def _backward_sample(
+    x: Floats, dy: Floats, mean: Floats, scale: Floats, level: Floats, slope: Floats, dx: Floats
+) -> None:
+    for p in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            dx[p, c] = scale[c] * (dy[p, c] - level[c] - (x[p, c] - mean[c]) * slope[c])

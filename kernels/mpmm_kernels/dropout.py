@@ -6,6 +6,7 @@ with the finaliser's constants of Stafford's variant 13): one stream a sample, i
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numba import prange
@@ -36,7 +37,7 @@ def dropout(x: Floats, y: Floats, key: np.uint64, first_sample: int, rate: float
     rate
         Share of units dropped, at least 0 and below 1.
     """
-    scale: float = x.dtype.type(1 / (1 - rate))
+    scale = x.dtype.type(1 / (1 - rate))
     least = np.uint64(round(rate * 2**32))
     _dropout(x.reshape(len(x), -1), y.reshape(len(y), -1), key, first_sample, least, scale)
 
