@@ -1,1 +1,70 @@
 """Which rank owns which block, and what each rank does in a step, as data."""
+
+from mpmm.placement.instructions import (
+    AnyOrder,
+    Backward,
+    Collect,
+    Forward,
+    Infer,
+    Instruction,
+    LoadLabels,
+    LoadPatches,
+    Loss,
+    Receive,
+    Send,
+    Settle,
+    SettleAll,
+    TakeSnapshot,
+    Update,
+)
+from mpmm.placement.layout import Layout, check
+from mpmm.placement.plan import RankPlan, plan, plan_text, schedule_text
+from mpmm.placement.prediction import flattened, operations, traffic
+from mpmm.placement.presets import PRESETS, layout_for
+from mpmm.placement.schedule import StepKind, schedule
+from mpmm.placement.sections import Section, sections
+from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
+from mpmm.placement.shares import Share, share_of, share_out
+from mpmm.placement.threads import threads_per_rank
+
+__all__ = [
+    "PRESETS",
+    "AnyOrder",
+    "Backward",
+    "BlockShape",
+    "Collect",
+    "Forward",
+    "Infer",
+    "Instruction",
+    "LayerShape",
+    "Layout",
+    "LoadLabels",
+    "LoadPatches",
+    "Loss",
+    "NetworkShape",
+    "ParameterShape",
+    "RankPlan",
+    "Receive",
+    "Section",
+    "Send",
+    "Settle",
+    "SettleAll",
+    "Share",
+    "StepKind",
+    "TakeSnapshot",
+    "Update",
+    "check",
+    "describe",
+    "flattened",
+    "layout_for",
+    "operations",
+    "plan",
+    "plan_text",
+    "schedule",
+    "schedule_text",
+    "sections",
+    "share_of",
+    "share_out",
+    "threads_per_rank",
+    "traffic",
+]

@@ -1,0 +1,111 @@
+"""The plan: what a layout means for each rank, as data and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mpmm.messages.traffic import Traffic
+from mpmm.placement.instructions import Instruction, Settle
+from mpmm.placement.layout import Layout
+from mpmm.placement.prediction import operations, traffic
+from mpmm.placement.schedule import StepKind, schedule
+from mpmm.placement.sections import sections
+from mpmm.placement.shape import NetworkShape
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """One rank's part of a layout.
+
+    Attributes
+    ----------
+    rank, role
+        The rank's number, and what it is in words.
+    sections
+        What it owns, e.g. "hsi.block1..block3".
+    parameters
+        Values it computes with; all of them for the server and the driver.
+    operations
+        Of forward and backward a step.
+    traffic
+        What it sends and receives a training step.
+    """
+
+    rank: int
+    role: str
+    sections: tuple[str, ...]
+    parameters: int
+    operations: int
+    traffic: Traffic
+
+
+def plan(shape: NetworkShape, layout: Layout, batch: int) -> tuple[RankPlan, ...]:
+    """What each rank owns, computes, sends and receives in a training step over ``batch`` samples."""
+    return tuple(_rank_plan(shape, layout, rank, batch) for rank in range(layout.ranks))
+
+
+def _rank_plan(shape: NetworkShape, layout: Layout, rank: int, batch: int) -> RankPlan:
+    names = tuple(str(one) for one in sections(shape, layout) if rank in one.ranks)
+    whole = rank in (layout.server, layout.driver)
+    held = shape.blocks if whole else [shape.by_name[name] for name in layout.blocks_of(rank)]
+    return RankPlan(
+        rank,
+        layout.role(rank),
+        names,
+        sum(block.size for block in held),
+        operations(shape, layout, rank, batch),
+        traffic(schedule(shape, layout, rank, StepKind.TRAIN, batch)),
+    )
+
+
+def plan_text(plans: Sequence[RankPlan]) -> str:
+    """Two tables: what each rank owns and computes, and what it sends and receives by kind and peers."""
+    owned: list[tuple[str, ...]] = [("rank", "role", "sections", "parameters", "MFLOP a step")]
+    owned += [
+        (
+            str(one.rank),
+            one.role,
+            ", ".join(one.sections),
+            f"{one.parameters:,}",
+            f"{one.operations / 1e6:,.1f}",
+        )
+        for one in plans
+    ]
+    moved: list[tuple[str, ...]] = [
+        ("rank", "kind", "with ranks", "messages out", "bytes out", "messages in", "bytes in")
+    ]
+    moved += [row for one in plans for row in _traffic_rows(one)]
+    return f"{_in_columns(owned, left=3)}\n\n{_in_columns(moved, left=3)}"
+
+
+def _traffic_rows(one: RankPlan) -> list[tuple[str, ...]]:
+    rows = []
+    for kind in sorted({flow.kind for flow, _ in one.traffic}):
+        peers = sorted({flow.peer for flow, _ in one.traffic if flow.kind == kind})
+        out, came = one.traffic.total("sent", kind), one.traffic.total("received", kind)
+        numbers = [f"{number:,}" for number in (out.messages, out.bytes, came.messages, came.bytes)]
+        rows.append((str(one.rank), kind.label, ", ".join(map(str, peers)), *numbers))
+    return rows
+
+
+def schedule_text(instructions: Sequence[Instruction]) -> str:
+    """The schedule, one instruction a line, without the waits for buffers that are free in any case."""
+    lines: list[str] = []
+    for instruction in instructions:
+        if not isinstance(instruction, Settle):
+            lines += str(instruction).splitlines()
+    return "\n".join(lines)
+
+
+def _in_columns(rows: Sequence[Sequence[str]], left: int) -> str:
+    """Columns as wide as their widest entry, the first ``left`` of them to the left, a rule below."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            text.ljust(width) if column < left else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -1,0 +1,154 @@
+"""What placement needs to know of a network: names, shapes and costs of its blocks, no arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mpmm.network.build import block_builders
+from mpmm.network.layer import Layer
+from mpmm.network.spec import NetworkSpec
+
+FUSION = "fusion"
+
+
+@dataclass(frozen=True)
+class ParameterShape:
+    """A parameter without its values; running statistics are not trainable."""
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool = True
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """A layer: its parameters in the order in which a message holds them, and operations for one sample."""
+
+    name: str
+    parameters: tuple[ParameterShape, ...] = ()
+    flops_forward: int = 0
+    flops_backward: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of values of all parameters, running statistics too."""
+        return sum(parameter.size for parameter in self.parameters)
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """A block: what it reads (blocks or modalities), one sample's output, its layers in forward order."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output_shape: tuple[int, ...]
+    layers: tuple[LayerShape, ...]
+
+    @property
+    def stream(self) -> str:
+        """The modality whose stream the block belongs to, or "fusion"."""
+        return self.name.split(".")[0]
+
+    @property
+    def size(self) -> int:
+        """Number of parameter values."""
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def flops(self) -> int:
+        """Operations of forward and backward for one sample."""
+        return sum(layer.flops_forward + layer.flops_backward for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """A network: its blocks in forward order, and the dtype of every array.
+
+    Messages name blocks and layers by their number in this order.
+    """
+
+    blocks: tuple[BlockShape, ...]
+    dtype: str = "float32"
+
+    @cached_property
+    def by_name(self) -> dict[str, BlockShape]:
+        """Blocks by name."""
+        return {block.name: block for block in self.blocks}
+
+    @cached_property
+    def block_numbers(self) -> dict[str, int]:
+        """Place of each block in forward order."""
+        return {block.name: number for number, block in enumerate(self.blocks)}
+
+    @cached_property
+    def layer_numbers(self) -> dict[str, int]:
+        """Place of each layer with parameters in forward order."""
+        return {layer.name: number for number, layer in enumerate(self.trained_layers())}
+
+    @cached_property
+    def consumers(self) -> dict[str, str]:
+        """The one block that reads each block's output; none reads the last block's."""
+        return {
+            source: block.name for block in self.blocks for source in block.inputs if source in self.by_name
+        }
+
+    @cached_property
+    def play_order(self) -> tuple[BlockShape, ...]:
+        """Blocks with the lighter streams first, then the fusion.
+
+        A rank with parts of several streams computes in this order, backward in its reverse: a light
+        stream's activations arrive first, a heavy stream's gradient is waited for longest.
+        """
+        places = {name: place for place, name in enumerate(self.streams)}
+        return tuple(sorted(self.blocks, key=lambda block: places.get(block.stream, len(places))))
+
+    @cached_property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams, the one with the fewest operations first."""
+        names = dict.fromkeys(block.stream for block in self.blocks if block.stream != FUSION)
+        loads = {name: sum(block.flops for block in self.blocks_of(name)) for name in names}
+        return tuple(sorted(names, key=loads.__getitem__))
+
+    @property
+    def output(self) -> BlockShape:
+        """The block whose outputs are the logits."""
+        return self.blocks[-1]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a value."""
+        return np.dtype(self.dtype).itemsize
+
+    def blocks_of(self, stream: str) -> tuple[BlockShape, ...]:
+        """Blocks of one stream, or of the fusion, in forward order."""
+        return tuple(block for block in self.blocks if block.stream == stream)
+
+    def trained_layers(self) -> Iterator[LayerShape]:
+        """Layers that have parameters, in forward order."""
+        return (layer for block in self.blocks for layer in block.layers if layer.parameters)
+
+
+def describe(spec: NetworkSpec) -> NetworkShape:
+    """The shape of a network; one block at a time is built and let go."""
+    blocks = []
+    for build in block_builders(spec).values():
+        block = build()
+        layers = tuple(_layer_shape(layer) for layer in block.layers)
+        blocks.append(BlockShape(block.name, block.inputs, block.output_shape, layers))
+    return NetworkShape(tuple(blocks), spec.dtype)
+
+
+def _layer_shape(layer: Layer) -> LayerShape:
+    cost = layer.cost()
+    parameters = tuple(ParameterShape(one.name, one.value.shape, one.trainable) for one in layer.parameters)
+    return LayerShape(layer.name, parameters, cost.flops_forward, cost.flops_backward)

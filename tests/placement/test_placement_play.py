@@ -1,0 +1,127 @@
+"""Schedules of all ranks played together: every send meets its receive, all is there in time, all end."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from placement_networks import TWO_STREAMS, layouts, network, networks
+from placement_player import Deadlock, Player
+
+from mpmm.messages import Kind
+from mpmm.placement import Layout, NetworkShape, Receive, Send, Settle, StepKind, layout_for
+
+TRAIN, EVALUATE = StepKind.TRAIN, StepKind.EVALUATE
+START, FINISH, SNAPSHOT = (StepKind.START, 0), (StepKind.FINISH, 0), (StepKind.SNAPSHOT, 0)
+
+# three steps with a smaller last batch, a validation over the ranks, and on
+RUN = [
+    START,
+    (TRAIN, 40),
+    SNAPSHOT,
+    (TRAIN, 40),
+    SNAPSHOT,
+    SNAPSHOT,
+    (TRAIN, 3),
+    FINISH,
+    *[(EVALUATE, 16)] * 4,
+    (EVALUATE, 1),
+    START,
+    (TRAIN, 1),
+    FINISH,
+]
+
+
+def play(shape: NetworkShape, layout: Layout, seed: int = 0) -> Player:
+    player = Player(shape, layout, RUN, seed)
+    player.play()
+    assert set(player.versions.values()) == {4}, "every parameter is updated once a step"
+    for step, (kind, batch) in enumerate(RUN):
+        if kind == EVALUATE:
+            shares = sorted((share.first, share.count) for share in player.collected[step])
+            assert [first for first, _ in shares] == [
+                sum(n for _, n in shares[:k]) for k in range(len(shares))
+            ]
+            assert sum(count for _, count in shares) == batch, "each patch is classified once"
+    assert player.snapshots == ([1, 2, 2] if layout.driver is not None else [])
+    return player
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("name", "ranks"),
+    [
+        ("single", 1),
+        ("baseline", 4),
+        ("baseline", 5),
+        ("optimized", 4),
+        ("optimized", 5),
+        ("data", 2),
+        ("data", 16),
+    ],
+)
+def test_the_named_layouts_play_to_their_end(name: str, ranks: int, seed: int) -> None:
+    play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name), seed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), networks(), st.integers(0, 1000))
+def test_any_layout_of_any_network_plays_to_its_end(
+    data: st.DataObject, shape: NetworkShape, seed: int
+) -> None:
+    play(shape, data.draw(layouts(shape)), seed)
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3, 5])
+@pytest.mark.parametrize("name", ["baseline", "optimized"])
+def test_any_number_of_streams_plays(streams: int, name: str) -> None:
+    shape = network({f"m{place}": [5 + place, 4] for place in range(streams)})
+    for ranks in (streams + 2, streams + 3):
+        play(shape, layout_for(shape, ranks, name))
+
+
+def spoiled(
+    player: Player, rank: int, sort: type, change: dict[str, object] | None, **found: object
+) -> Player:
+    """Leave out the rank's first instruction of this kind and these attributes, or change it."""
+    todo = player.ranks[rank].todo
+    place = next(
+        place
+        for place, (_, one) in enumerate(todo)
+        if isinstance(one, sort) and all(getattr(one, key) == value for key, value in found.items())
+    )
+    step, one = todo.pop(place)
+    if change is not None:
+        todo.insert(place, (step, dataclasses.replace(one, **change)))  # type: ignore[type-var]
+    return player
+
+
+@pytest.fixture
+def player() -> Player:
+    return Player(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "baseline"), RUN)
+
+
+def test_the_player_finds_a_missing_send_and_says_who_waits(player: Player) -> None:
+    with pytest.raises(Deadlock, match=r"rank 3 waits: receive activation hsi.head.*from rank 2"):
+        spoiled(player, 2, Send, None, kind=Kind.ACTIVATION).play()
+
+
+def test_the_player_finds_a_missing_receive(player: Player) -> None:
+    with pytest.raises(AssertionError, match=r"rank 1 needs parameter pull rgb.block1.convolution of 0"):
+        spoiled(player, 1, Receive, None, kind=Kind.PULL).play()
+
+
+def test_the_player_finds_a_message_of_another_size(player: Player) -> None:
+    with pytest.raises(AssertionError, match=r"39, 4"):
+        spoiled(player, 1, Send, {"shape": (39, 4)}, kind=Kind.ACTIVATION).play()
+
+
+def test_the_player_finds_a_buffer_written_under_way(player: Player) -> None:
+    driver = player.ranks[4]
+    driver.todo = driver.todo[:4] * 0
+    todo = player.ranks[0].todo
+    player.ranks[0].todo = [(step, one) for step, one in todo if not isinstance(one, Settle)]
+    with pytest.raises(AssertionError, match="rank 0 writes snapshot 0 under way"):
+        player.play()

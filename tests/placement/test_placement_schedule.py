@@ -1,0 +1,190 @@
+"""What schedules promise: data stays where it is, pushes follow their layer at once, traffic is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from placement_networks import TWO_STREAMS, layouts, networks
+
+from mpmm.errors import LayoutError
+from mpmm.messages import Amount, Kind
+from mpmm.network import paper
+from mpmm.placement import (
+    AnyOrder,
+    Backward,
+    Forward,
+    Instruction,
+    LoadLabels,
+    LoadPatches,
+    NetworkShape,
+    Receive,
+    Send,
+    Settle,
+    StepKind,
+    Update,
+    describe,
+    flattened,
+    layout_for,
+    plan,
+    plan_text,
+    schedule,
+    schedule_text,
+    traffic,
+)
+
+PAPER = describe(paper({"hsi": 48, "rgb": 3}, classes=20))
+
+
+def of(kind: type, instructions: Sequence[Instruction]) -> list[Instruction]:
+    return [one for one in flattened(instructions) if isinstance(one, kind)]
+
+
+@pytest.mark.parametrize("name", ["baseline", "optimized"])
+@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_a_rank_reads_only_its_own_modality_and_the_fusion_only_labels(name: str, kind: str) -> None:
+    layout = layout_for(PAPER, 5, name)
+    read = {rank: [] for rank in range(5)}  # type: ignore[var-annotated]
+    for rank in range(5):
+        for one in flattened(schedule(PAPER, layout, rank, kind, 40)):
+            if isinstance(one, LoadPatches | LoadLabels):
+                read[rank].append(getattr(one, "modality", "labels"))
+    labels = ["labels"] if kind == "train" else []
+    assert read == {0: [], 1: ["rgb"], 2: ["hsi"], 3: labels, 4: []}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), networks(), st.integers(1, 50))
+def test_every_message_of_a_step_has_its_other_end(
+    data: st.DataObject, shape: NetworkShape, batch: int
+) -> None:
+    layout = data.draw(layouts(shape))
+    for kind in StepKind:
+        found = [traffic(schedule(shape, layout, rank, kind, batch)) for rank in range(layout.ranks)]
+        if kind in (StepKind.START, StepKind.FINISH):
+            continue
+        # a step's pulls were sent in the step before: the sums agree, START and FINISH make up the ends
+        for rank, mine in enumerate(found):
+            for flow, amount in mine:
+                way = "received" if flow.direction == "sent" else "sent"
+                assert found[flow.peer].total(way, flow.kind, rank) == amount, (kind, rank, flow)
+    start, finish = (
+        [traffic(schedule(shape, layout, rank, kind)) for rank in range(layout.ranks)]
+        for kind in (StepKind.START, StepKind.FINISH)
+    )
+    for rank in range(layout.ranks):
+        assert start[layout.server].total("sent", peer=rank) == finish[rank].total("received")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), networks())
+def test_each_parameter_is_updated_once_and_by_the_server(data: st.DataObject, shape: NetworkShape) -> None:
+    layout = data.draw(layouts(shape))
+    for rank in range(layout.ranks):
+        updated = [one.layer for one in of(Update, schedule(shape, layout, rank, "train", 40))]  # type: ignore[union-attr]
+        expected = sorted(shape.layer_numbers) if rank == layout.server else []
+        assert sorted(updated) == expected
+
+
+def test_a_gradient_is_pushed_right_after_its_layer_and_pulled_right_before_its_block() -> None:
+    layout = layout_for(TWO_STREAMS, 5, "baseline")
+    steps = [one for one in schedule(TWO_STREAMS, layout, 2, "train", 40) if not isinstance(one, Settle)]
+    for before, after in pairwise(steps):
+        if isinstance(after, Send) and after.kind == Kind.PUSH:
+            assert before == Backward(after.name, after.name.rsplit(".", 1)[0])
+    text = [str(one) for one in steps]
+    assert text.index("forward hsi.block1") < text.index(
+        "receive parameter pull hsi.block2.convolution, 36 B from rank 0"
+    )
+
+
+def test_the_gradient_of_an_activation_goes_before_the_push_of_its_layer() -> None:
+    layout = layout_for(TWO_STREAMS, 5, "optimized")
+    sends = of(Send, schedule(TWO_STREAMS, layout, 3, "train", 40))
+    names = [(one.kind, one.name) for one in sends]  # type: ignore[union-attr]
+    for stream in ("hsi", "rgb"):
+        gradient = names.index((Kind.GRADIENT, f"{stream}.block2"))
+        assert names[gradient + 1] == (Kind.PUSH, f"{stream}.block3.convolution")
+    assert names.index((Kind.GRADIENT, "hsi.block2")) < names.index((Kind.GRADIENT, "rgb.block2"))
+
+
+def test_a_rank_with_several_streams_takes_the_light_one_first() -> None:
+    steps = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "optimized"), 3, "train", 40)
+    blocks = [one.block for one in of(Forward, steps)]  # type: ignore[union-attr]
+    assert blocks == [
+        "rgb.block3",
+        "rgb.head",
+        "hsi.block3",
+        "hsi.head",
+        "fusion.block1",
+        "fusion.block2",
+        "fusion.output",
+    ]
+
+
+def test_data_averages_in_rank_order_by_samples() -> None:
+    steps = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "data"), 0, "train", 40)
+    assert {one.parts for one in of(Update, steps)} == {((1, 14), (2, 13), (3, 13))}  # type: ignore[union-attr]
+    few = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "data"), 0, "train", 2)
+    assert {one.parts for one in of(Update, few)} == {((1, 1), (2, 1))}  # type: ignore[union-attr]
+
+
+def test_one_process_sends_nothing_and_updates_each_layer_after_its_backward() -> None:
+    steps = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 1), 0, "train", 40)
+    assert not of(Send, steps) + of(Receive, steps) + of(AnyOrder, steps)
+    for before, after in pairwise(steps):
+        if isinstance(after, Update):
+            assert isinstance(before, Backward)
+            assert before.layer == after.layer
+
+
+def test_the_papers_traffic_a_step() -> None:
+    """The arithmetic by hand: 40 patches, float32; 256 features a stream, or the maps before block 3."""
+    base, moved = (plan(PAPER, layout_for(PAPER, 5, name), 40) for name in ("baseline", "optimized"))
+    assert base[2].traffic.total("sent", Kind.ACTIVATION) == Amount(1, 40 * 256 * 4)
+    assert moved[2].traffic.total("sent", Kind.ACTIVATION) == Amount(1, 40 * 8 * 4 * 4 * 32 * 4)
+    assert moved[1].traffic.total("sent", Kind.ACTIVATION) == Amount(1, 40 * 3 * 4 * 4 * 32 * 4)
+    for plans in (base, moved):
+        assert plans[0].parameters == 579_476
+        assert plans[0].traffic.total("received", Kind.PUSH) == Amount(17, 579_476 * 4)
+        assert plans[0].traffic.total("sent", Kind.PULL) == Amount(17, 579_476 * 4)
+        assert sum(one.parameters for one in plans[1:4]) == 579_476
+
+
+def test_the_plan_as_text() -> None:
+    text = plan_text(plan(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "optimized"), 40))
+    first, second = text.split("\n\n")
+    assert " ".join(first.splitlines()[0].split()) == "rank role sections parameters MFLOP a step"
+    assert first.splitlines()[4].split() == ["2", "worker", "hsi.block1..block2", "27", "0.0"]
+    assert "2     activation           3                      1      1,920            0         0" in second
+
+
+def test_the_schedule_as_text() -> None:
+    text = schedule_text(schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "optimized"), 1, "train", 40))
+    assert text.splitlines()[:5] == [
+        "receive parameter pull rgb.block1.convolution, 32 B from rank 0",
+        "receive parameter pull rgb.block1.batchnorm, 20 B from rank 0",
+        "load 40 patches of rgb",
+        "forward rgb.block1",
+        "receive parameter pull rgb.block2.convolution, 36 B from rank 0",
+    ]
+    assert "settle" not in text
+    server = schedule_text(schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "data"), 0, "train", 40))
+    assert "update hsi.head.dense1 by the mean of ranks 1, 2, 3; send parameter pull" in server
+
+
+def test_schedules_are_the_same_whoever_asks() -> None:
+    layout = layout_for(TWO_STREAMS, 5)
+    again = layout_for(TWO_STREAMS, 5)
+    assert schedule(TWO_STREAMS, layout, 3, "train", 40) == schedule(TWO_STREAMS, again, 3, "train", 40)
+
+
+def test_a_rank_or_batch_that_is_not_there_is_refused() -> None:
+    layout = layout_for(TWO_STREAMS, 5)
+    with pytest.raises(LayoutError, match="no rank 5 in layout baseline"):
+        schedule(TWO_STREAMS, layout, 5, "train", 40)
+    with pytest.raises(LayoutError, match="a step over 0 samples"):
+        schedule(TWO_STREAMS, layout, 0, "train")
