@@ -7,6 +7,7 @@ distributions), and only integer arithmetic afterwards: no rounding can fall dif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any, TypeVar
 
 import numpy as np
@@ -111,16 +112,8 @@ def _standardised(values: NDArray[np.int64]) -> NDArray[np.int8]:
     # sums of squares may pass 64 bits: coarser steps do for a scale
     step = max(1, int(np.abs(centred).max()) >> 15)
     variance = int(((centred // step) ** 2).sum()) // centred.size
-    deviation = max(1, _square_root(variance)) * step
+    deviation = max(1, isqrt(variance)) * step
     return np.asarray(np.clip(centred * 42 // deviation, -127, 127), dtype=np.int8)
-
-
-def _square_root(number: int) -> int:
-    """The integer square root."""
-    guess = max(1, number)
-    while guess * guess > number:
-        guess = (guess + number // guess) // 2
-    return guess
 
 
 class SlowLine:

@@ -95,10 +95,13 @@ def _blocks(upright: list[Strip], level: list[Strip]) -> list[Box]:
 
 
 def _fill_blocks(plan: Plan, seed: int, blocks: list[Box], inner: Box) -> None:
-    """Deal the uses: inside `inner` every use comes at least once, the rest is as usual in a town."""
+    """Deal the uses: inside `inner` every use comes at least once, in larger towns up to three times.
+
+    The rest is as usual in a town.
+    """
     dice = Dice(seed, USES)
     inside = [number for number, block in enumerate(blocks) if _contains(inner, block)]
-    must = list(EVERY_USE)[: len(inside)]
+    must = (EVERY_USE * min(3, max(1, len(inside) // 24)))[: len(inside)]
     deck = dice.shuffled([*must, *(dice.pick(USUAL) for _ in range(len(inside) - len(must)))])
     uses = dict(zip(inside, deck, strict=True))
     for number, block in enumerate(blocks):

@@ -1,0 +1,89 @@
+"""`mpmm check`: what a configuration holds, before training on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+
+from mpmm.commands import check_report
+from mpmm.commands.config import Config, load_config
+from mpmm.commands.prepare import draw, network_spec
+from mpmm.commands.talk import say, telling
+from mpmm.errors import RunError
+from mpmm.patches import ClassCount, Split, lost_per_class, usable_centres
+from mpmm.scene import AlignedScene
+
+
+@click.command("check", short_help="Show what a configuration holds before training on it.")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="PNG",
+    help="Also draw the modalities, the labels and where the patches lie.",
+)
+def command(config: Path, picture: Path | None) -> None:
+    """Show what CONFIG holds before training on it: files, values, classes, patches, memory and disk.
+
+    Every file is read once and kept on the label grid in the scene's cache, as training does it; nothing else
+    is written.
+
+    \b
+        mpmm check scene/mpmm.toml --picture scene.png
+    """
+    settings = load_config(config)
+    _check_picture(picture)
+    report = settings.scene.inspect()
+    bands = {modality.name: len(modality.band_names) for modality in report.modalities}
+    spec = network_spec(settings, bands, len(report.labels.classes))
+    console = Console()
+    check_report.say_scene(console, report)
+    with telling(console) as tell:
+        scene = settings.scene.align(spec.modalities, tell)
+    check_report.say_modalities(console, report, missing_shares(scene))
+    check_report.say_classes(console, scene.classes, *count_centres(settings, scene))
+    split = draw(settings, scene)
+    check_report.say_split(console, scene.classes, split)
+    check_report.say_needs(console, report, spec, settings)
+    if picture is not None:
+        _draw(picture, config, scene, split)
+        say(console, "picture", str(picture))
+
+
+def missing_shares(scene: AlignedScene) -> Mapping[str, float]:
+    """Share of the label grid without data, by modality."""
+    return {name: 1.0 - float(np.mean(modality.present)) for name, modality in scene.modalities.items()}
+
+
+def count_centres(
+    config: Config, scene: AlignedScene
+) -> tuple[tuple[ClassCount, ...], tuple[ClassCount, ...]]:
+    """Pixels of each class that can be a patch's centre: if every pixel had data, and as it is."""
+    size, ids = config.patches.size, [cover.id for cover in scene.classes]
+    everywhere = usable_centres([np.ones(scene.labels.shape, dtype=bool)], size)
+    present = usable_centres([modality.present for modality in scene.modalities.values()], size)
+    return lost_per_class(scene.labels, everywhere, ids), lost_per_class(scene.labels, present, ids)
+
+
+def _check_picture(picture: Path | None) -> None:
+    """Refuse a picture that could not be written, before the work is done."""
+    if picture is None:
+        return
+    if picture.suffix.lower() != ".png":
+        raise RunError(f"{picture}: pictures are PNG files", "give a name that ends in .png")
+    if not picture.parent.is_dir():
+        raise RunError(f"{picture}: folder {picture.parent} does not exist", "make it, or name another")
+
+
+def _draw(picture: Path, config: Path, scene: AlignedScene, split: Split) -> None:
+    # matplotlib takes a second to import
+    from mpmm.commands.check_picture import draw_scene
+
+    try:
+        draw_scene(picture, str(config), scene, split)
+    except OSError as error:
+        raise RunError(f"{picture}: cannot be written: {error.strerror}", "name another file") from error
