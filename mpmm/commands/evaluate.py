@@ -54,8 +54,10 @@ def command(run: Path, part: str, checkpoint: str) -> None:
 
 def _print_confusion(console: Console, scores: Scores) -> None:
     """The widest form that fits."""
+    # measured without a limit, which would else be the terminal's own width
+    unlimited = console.options.update_width(10_000)
     for table in (confusion_table(scores), confusion_table(scores, names=False)):
-        if console.measure(table).maximum <= console.width:
+        if console.measure(table, options=unlimited).maximum <= console.width:
             console.print(table)
             return
     console.print("Confusion: too wide for this terminal, see confusion.csv and confusion.png below")

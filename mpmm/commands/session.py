@@ -75,8 +75,13 @@ class Session:
             recorder = self._recorder(log, stack.enter_context(self._display()), state.get("seconds", 0.0))
             if checkpoint is None:
                 recorder.checkpoint("last")
-            warm_up(self.process.network)
-            scores = self._train(recorder, interrupt)
+            try:
+                warm_up(self.process.network)
+                scores = self._train(recorder, interrupt)
+            except KeyboardInterrupt:
+                talk.say(self.console, "stopped", "at once; what came after the last checkpoint is lost")
+                talk.say(self.console, "go on", f"mpmm train --resume {self.folder.path}")
+                raise
         self._sum_up(recorder, scores, interrupt.requested)
         return Ending(Run(self.folder, self.prepared), interrupt.requested)
 

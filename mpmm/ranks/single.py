@@ -87,7 +87,7 @@ class SingleProcess:
         if not math.isfinite(loss):
             raise RunError(
                 f"step {number + 1} (epoch {self.counters.epoch + 1}): the loss is {loss}",
-                "lower training.rate, and look for extreme values with `mpmm check`",
+                "the last checkpoint is kept; lower training.rate, look for extreme values with `mpmm check`",
             )
         self.network.backward(dlogits)
         for parameter in self.network.parameters.values():

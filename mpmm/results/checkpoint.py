@@ -77,7 +77,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Mapping[str, str]]:
     if not path.is_file():
-        raise RunError(f"{path}: no such checkpoint", "was the run stopped before its first one was written?")
+        raise RunError(f"{path}: no such checkpoint", "give the folder of a run that was started")
     try:
         with safe_open(path, framework="numpy") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -70,8 +70,13 @@ class RunFolder:
         return path
 
     def read_checkpoint(self, name: CheckpointName) -> Checkpoint:
-        """Read one checkpoint."""
-        return read_checkpoint(self.checkpoint_path(name))
+        """Read one checkpoint; a missing or damaged one is a RunError."""
+        path = self.checkpoint_path(name)
+        if name == "best" and not path.exists() and self.checkpoint_path("last").exists():
+            raise RunError(
+                f"{path}: no epoch has been finished yet, so none is the best", "take --checkpoint last"
+            )
+        return read_checkpoint(path)
 
     def write_config(self, settings: str, source: str | None) -> None:
         """Keep the settings as used (JSON), and the TOML file they came from, if any, as it was."""
