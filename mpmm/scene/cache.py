@@ -5,7 +5,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ class CacheEntry:
         if self.is_ready():
             return
         make_place(self.place)
-        with _guarded(self), FileLock(self.place / f"{self.folder.name}.lock"):
+        with _one_clear_error(self), FileLock(self.place / f"{self.folder.name}.lock"):
             if self.is_ready():
                 return
             if self.folder.exists():
@@ -147,23 +148,19 @@ class CacheEntry:
         _flush(self.place)
 
 
-class _guarded:
-    """Turns a full or failing disk into one clear error."""
-
-    def __init__(self, entry: CacheEntry) -> None:
-        self.entry = entry
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            if error.errno in _FULL:
-                raise _disk_full(self.entry.place, self.entry.bytes, self.entry.name) from error
-            raise SceneError(
-                f"{self.entry.name}: cache {self.entry.place} cannot be written: {error.strerror or error}",
-                'name a folder on a local disk with cache = "..." under [scene]',
-            ) from error
+@contextmanager
+def _one_clear_error(entry: CacheEntry) -> Iterator[None]:
+    """Turn what a full, failing or lockless disk raises into one clear error."""
+    try:
+        yield
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise _disk_full(entry.place, entry.bytes, entry.name) from error
+        reason = getattr(error, "strerror", None) or error
+        raise SceneError(
+            f"{entry.name}: cache {entry.place} cannot be written: {reason}",
+            'name a folder on a local disk with cache = "..." under [scene]',
+        ) from error
 
 
 def make_place(place: Path) -> None:

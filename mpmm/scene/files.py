@@ -7,7 +7,7 @@ from pathlib import Path
 from mpmm.errors import SceneError
 
 # what lies next to a raster without being one
-_SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
+SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
 
 
 def find_files(folder: Path, names: Sequence[str], who: str) -> tuple[Path, ...]:
@@ -49,7 +49,7 @@ def _find(folder: Path, name: str, who: str) -> list[Path]:
             f"{who}: file {path} is missing{_where_it_ends(path)}", "correct the name, or put it there"
         )
     matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
-    rasters = [match for match in matches if match.is_file() and match.suffix.lower() not in _SIDECARS]
+    rasters = [match for match in matches if match.is_file() and match.suffix.lower() not in SIDECARS]
     if not rasters:
         where = _where_it_ends(Path(*path.parts[: _first_magic(path)]))
         raise SceneError(

@@ -12,7 +12,7 @@ from mpmm.errors import SceneError
 from mpmm.scene.files import find_files
 from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
 from mpmm.scene.palette import color_of
-from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
+from mpmm.scene.raster import Raster, open_dataset, read_header, read_mask, read_window
 from mpmm.scene.truncation import check_complete
 
 # the id of a pixel where the label raster has no data
@@ -75,7 +75,7 @@ def read_ids(plan: LabelPlan, row: int, height: int) -> NDArray[np.int16]:
         values = read_window(dataset, [band], window, "labels")[0].astype(np.float64)
         missing = np.isnan(values)
         if raster.masked:
-            missing |= dataset.read_masks(band, window=window) == 0
+            missing |= ~read_mask(dataset, window, "labels")
     nodata = raster.nodata[band - 1]
     if nodata is not None:
         missing |= values == nodata

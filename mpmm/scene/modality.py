@@ -54,6 +54,8 @@ class Modality:
     stack: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.files, str):
+            object.__setattr__(self, "files", (self.files,))
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", self.name) or self.name == "labels":
             raise SceneError(
                 f"modality name {self.name!r} cannot be used",

@@ -12,7 +12,7 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.coordinates import TOLERANCE, crs_name, same_crs
 from mpmm.scene.grid import Grid
-from mpmm.scene.raster import Raster, open_dataset, read_window
+from mpmm.scene.raster import Raster, open_dataset, read_mask, read_window
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -182,7 +182,7 @@ class MosaicReader:
             if nodata is not None and _can_hold(values.dtype, nodata):
                 result &= values != values.dtype.type(nodata)
         if raster.masked and not set(raster.alpha) & set(self.mosaic.bands):
-            result &= self._dataset(position).dataset_mask(window=window) != 0
+            result &= read_mask(self._dataset(position), window, self.mosaic.who)
         return result
 
 

@@ -1,6 +1,8 @@
 """One raster file: its header as data, and reading windows of it without rasterio's warnings."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,11 +155,24 @@ def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid
 
 def read_window(dataset: Any, bands: list[int], window: Window, who: str) -> NDArray[Any]:
     """Read ``(bands, rows, cols)``; one clear error where the file is cut short or damaged."""
-    try:
+    with _readable(dataset, window, who):
         values: NDArray[Any] = dataset.read(bands, window=window)
+    return values
+
+
+def read_mask(dataset: Any, window: Window, who: str) -> NDArray[np.bool_]:
+    """Read ``(rows, cols)``: where the file's own mask or alpha band says that there is data."""
+    with _readable(dataset, window, who):
+        mask: NDArray[np.bool_] = dataset.dataset_mask(window=window) != 0
+    return mask
+
+
+@contextmanager
+def _readable(dataset: Any, window: Window, who: str) -> Iterator[None]:
+    try:
+        yield
     except RasterioError as error:
         raise SceneError(
             f"{who}: {dataset.name} cannot be read at row {window.row_off}, column {window.col_off}",
             "it is damaged or cut short: copy it again",
         ) from error
-    return values

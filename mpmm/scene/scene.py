@@ -49,6 +49,7 @@ class Scene:
     cache: Path | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
         names = [modality.name for modality in self.modalities]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

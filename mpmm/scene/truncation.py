@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mpmm.errors import SceneError
+from mpmm.scene.files import SIDECARS
 from mpmm.scene.raster import Raster, open_dataset
 
 
@@ -16,7 +18,7 @@ def check_complete(raster: Raster, who: str) -> None:
     Raw files (ENVI, EHdr) are compared with the size that their header implies, TIFFs block by block with the
     block's place in the file.
     """
-    for file in raster.files if raster.driver == "VRT" else (raster.path,):
+    for file in _files_with_data(raster):
         with open_dataset(file, who) as dataset:
             needed = _bytes_needed(dataset)
         size = file.stat().st_size
@@ -25,6 +27,13 @@ def check_complete(raster: Raster, who: str) -> None:
                 f"{who}: {file} is cut short: it has {size:,} bytes, its header asks for {needed:,}",
                 "copy it again",
             )
+
+
+def _files_with_data(raster: Raster) -> list[Path]:
+    """The file itself, or the sources of a VRT that lie on a disk."""
+    if raster.driver != "VRT":
+        return [raster.path]
+    return [file for file in raster.files if file.is_file() and file.suffix.lower() not in SIDECARS]
 
 
 def _bytes_needed(dataset: Any) -> int:

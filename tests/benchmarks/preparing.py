@@ -1,7 +1,7 @@
 """Minutes and peak memory of preparing a scene of Houston's size; run by hand, prints a table.
 
-python tests/benchmarks/preparing.py                 writes the synthetic scene into a temporary folder first
-python tests/benchmarks/preparing.py FOLDER          a folder with the contest's files, real or synthetic
+python tests/benchmarks/preparing.py           writes the synthetic scene into a temporary folder first
+python tests/benchmarks/preparing.py FOLDER    a folder with the contest's files, real or synthetic
 """
 
 import argparse
@@ -53,22 +53,24 @@ def machine() -> str:
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB"
 
 
+def mebibytes(count: float) -> str:
+    """A count of bytes, in MiB; nothing for none."""
+    return f"{count / 2**20:,.0f}" if count else ""
+
+
 def print_table(folder: Path) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="mpmm-preparing-", dir=folder) as cache:
         report = Scene.dfc2018(folder, cache=Path(cache)).inspect()
-        table = Table("step", "source", "minutes", "peak MiB", "cache MiB", title=f"preparing on {machine()}")
+        table = Table(
+            "step", "source MiB", "minutes", "peak MiB", "cache MiB", title=f"preparing on {machine()}"
+        )
         sizes = {m.name: (m.source_bytes, m.cache_bytes) for m in report.modalities}
         for what in ("inspect", "labels", *sizes, "all"):
             seconds, peak = measure(folder, Path(cache), what)
             source, written = sizes.get(what, (0, 0))
-            row = [
-                f"{source / 2**20:,.0f} MiB" if source else "",
-                f"{seconds / 60:.2f}",
-                f"{peak / 2**20:,.0f}",
-            ]
             name = "all, from the cache" if what == "all" else what
-            table.add_row(name, *row, f"{written / 2**20:,.0f}" if written else "")
+            table.add_row(name, mebibytes(source), f"{seconds / 60:.2f}", mebibytes(peak), mebibytes(written))
     for m in report.modalities:
         shape = f"{m.bands_in_file} x {m.height} x {m.width} {m.dtype}"
         print(f"{m.name}: {shape} in {len(m.files)} files, {m.resampling} {m.factor[0]:.3g}")

@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 
 from mpmm.errors import MpmmError, SceneError
-from mpmm.scene import Labels, LandCover, Modality, Scene
+from mpmm.scene import Labels, LandCover, Modality, Scene, cache
 
 WEST, NORTH = 272056.0, 3290290.0
 
@@ -296,3 +296,28 @@ def test_a_disk_without_room(make_scene, plain, tmp_path, monkeypatch):
     with pytest.raises(SceneError, match="6,600 bytes are needed, 1,000 are free"):
         scene.align()
     assert not list(tmp_path.glob("**/.mpmm_cache"))
+
+
+def test_a_vrts_sidecars_are_no_sources(make_scene, write_raster, tmp_path):
+    """Statistics and overviews lie next to a VRT; only its sources can be cut short."""
+    write_raster("x.tif", np.ones((10, 15), np.uint8))
+    (tmp_path / "x.vrt").write_text(
+        '<VRTDataset rasterXSize="15" rasterYSize="10"><SRS>EPSG:26915</SRS>'
+        "<GeoTransform>272056, 1, 0, 3290290, 0, -1</GeoTransform>"
+        '<VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">x.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    (tmp_path / "x.vrt.aux.xml").write_text("<PAMDataset></PAMDataset>")
+    assert make_scene(Modality("x", ("x.vrt",))).inspect().modalities[0].missing == 0
+
+
+def test_a_place_without_locks(make_scene, plain, monkeypatch):
+    """Some network file systems have no locks."""
+
+    def refuse(*args, **kwargs):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(cache, "FileLock", refuse)
+    with pytest.raises(SceneError, match="cannot be written: FileSystem does not appear to support flock"):
+        make_scene(Modality("x", ("x.tif",))).align()
