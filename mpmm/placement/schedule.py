@@ -68,12 +68,15 @@ def schedule(
 
 
 def _start(script: Script) -> Iterator[Instruction]:
-    """The server sends all parameters; they are pulled in the first step."""
+    """The server sends all parameters; they are pulled in the first step.
+
+    The last micro-batches of an evaluation may still be under way, from buffers that the step will write.
+    """
+    yield SettleAll()
     if script.serves:
         for block in script.shape.play_order:
             for layer in block.layers:
                 if layer.parameters and script.layout.owner[block.name] != (script.rank,):
-                    yield script.settle_layer(Kind.PULL, layer)
                     yield from answers(script, block, layer)
 
 

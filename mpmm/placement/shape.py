@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mpmm.network.build import block_builders
-from mpmm.network.layer import Layer
-from mpmm.network.spec import NetworkSpec
+if TYPE_CHECKING:
+    from mpmm.network import Layer, NetworkSpec
 
 FUSION = "fusion"
 
@@ -140,6 +140,9 @@ class NetworkShape:
 
 def describe(spec: NetworkSpec) -> NetworkShape:
     """The shape of a network; one block at a time is built and let go."""
+    # the one function here that needs the network itself, and with it the compiler
+    from mpmm.network.build import block_builders
+
     blocks = []
     for build in block_builders(spec).values():
         block = build()

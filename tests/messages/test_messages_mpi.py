@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import time
 from pathlib import Path
 
 import pytest
 from mpi_runner import Ended, Overdue, run_ranks
+
+from mpmm.network import paper
+from mpmm.placement import describe
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -83,3 +87,30 @@ def test_the_runner_kills_ranks_that_never_end() -> None:
         play(2, "failing", "error", "9", limit=3)
     assert time.monotonic() - start < 10
     assert "took over 3 s" in str(found.value)
+
+
+@pytest.fixture(scope="module")
+def paper_shape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The paper's network, pickled, so that the ranks need not load the compiler."""
+    path = tmp_path_factory.mktemp("shape") / "paper.pickle"
+    path.write_bytes(pickle.dumps(describe(paper({"hsi": 48, "rgb": 3}, classes=20))))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks", "mode"),
+    [
+        ("baseline", 5, "buffered"),
+        ("baseline", 5, "synchronous"),
+        ("optimized", 4, "synchronous"),
+        ("data", 5, "synchronous"),
+    ],
+)
+def test_schedules_play_over_mpi_with_the_predicted_traffic_to_the_byte(
+    name: str, ranks: int, mode: str, paper_shape: Path
+) -> None:
+    ended = play(ranks, "play_schedule", str(paper_shape), name, mode)
+    lines = ended.lines("rank")
+    assert len(lines) == ranks, ended
+    assert all("as predicted" in line for line in lines)
+    assert ended.code == 0

@@ -196,6 +196,8 @@ class Player:
         for source in self.shape.by_name[one.block].inputs:
             if source in self.shape.by_name:
                 self.need_free(rank, Kind.GRADIENT, self.shape.block_numbers[source])
+        for kind in (Kind.ACTIVATION, Kind.LOGITS):
+            self.need_free(rank, kind, self.shape.block_numbers[one.block])
         self.hold(rank, "output", one.block, step)
 
     def Infer(self, rank: int, step: int, one: Infer) -> None:

@@ -11,7 +11,16 @@ from placement_networks import TWO_STREAMS, layouts, network, networks
 from placement_player import Deadlock, Player
 
 from mpmm.messages import Kind
-from mpmm.placement import Layout, NetworkShape, Receive, Send, Settle, StepKind, layout_for
+from mpmm.placement import (
+    Layout,
+    NetworkShape,
+    Receive,
+    Send,
+    Settle,
+    SettleAll,
+    StepKind,
+    layout_for,
+)
 
 TRAIN, EVALUATE = StepKind.TRAIN, StepKind.EVALUATE
 START, FINISH, SNAPSHOT = (StepKind.START, 0), (StepKind.FINISH, 0), (StepKind.SNAPSHOT, 0)
@@ -125,3 +134,27 @@ def test_the_player_finds_a_buffer_written_under_way(player: Player) -> None:
     player.ranks[0].todo = [(step, one) for step, one in todo if not isinstance(one, Settle)]
     with pytest.raises(AssertionError, match="rank 0 writes snapshot 0 under way"):
         player.play()
+
+
+def test_an_evaluation_still_under_way_when_training_goes_on() -> None:
+    """A fusion rank that lagged got the next step's activations as the evaluation's last.
+
+    An evaluation ends with sends under way, and the first forward of a training wrote into their buffer.
+    So START waits for them; without that the player finds it in some order of events.
+    """
+    layout = layout_for(TWO_STREAMS, 5, "baseline")
+    found = 0
+    for seed in range(10):
+        player = Player(TWO_STREAMS, layout, RUN, seed)
+        for rank in player.ranks:
+            rank.todo = [
+                (step, one)
+                for step, one in rank.todo
+                if not (isinstance(one, SettleAll) and RUN[step] == START)
+            ]
+        try:
+            player.play()
+        except AssertionError as error:
+            assert "under way" in str(error)
+            found += 1
+    assert found
