@@ -55,7 +55,9 @@ def _mix(z: np.uint64) -> np.uint64:
 
 
 @compiled(parallel=True)
-def _dropout(x: Floats, y: Floats, key: np.uint64, first: int, least: np.uint64, scale: float) -> None:
+def _dropout(
+    x: Floats, y: Floats, key: np.uint64, first: int, least: np.uint64, scale: np.floating[Any]
+) -> None:
     for n in prange(x.shape[0]):
         stream = _mix(key + np.uint64(first + n + 1) * _GOLDEN)
         for i in range(x.shape[1]):
