@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from mpmm_kernels.gather import gather
+from mpmm_kernels.warm_up import compile_once
 
 from mpmm.errors import PatchError
 from mpmm.patches.augmentation import orientations
@@ -59,6 +60,9 @@ class PatchReader:
         self._values.flags.writeable = False
         self._linear = normalization.linear()
         self._centres = np.stack([samples.rows, samples.columns], axis=1).astype(np.int32)
+        # of several ranks that start cold on a machine, one compiles
+        with compile_once("gather float32"):
+            self.read(np.zeros(0, np.int64))
 
     @property
     def bands(self) -> int:
