@@ -28,7 +28,8 @@ def compile_once(what: str) -> Iterator[bool]:
     if done.exists():
         yield False
         return
-    with FileLock(folder / "compiling.lock"):
+    # one lock object a process, so that a context inside another does not wait for itself
+    with FileLock(folder / "compiling.lock", is_singleton=True):
         if not done.exists():
             yield True
             done.touch()

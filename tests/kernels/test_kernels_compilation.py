@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from mpmm_kernels import _cache
 from mpmm_kernels.warm_up import compile_once
 
@@ -70,11 +69,22 @@ def test_a_process_that_dies_while_compiling_leaves_the_work_to_the_next(tmp_pat
         assert first
 
 
+def test_one_context_inside_another_does_not_wait_for_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
+    with compile_once("network") as first, compile_once("patches") as second:
+        assert first
+        assert second
+    with compile_once("network") as first, compile_once("patches") as second:
+        assert not first
+        assert not second
+
+
 def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
     with compile_once("kernels") as first:
         assert first
-    with FileLock(tmp_path / "compiling.lock"), compile_once("kernels") as first:
+    monkeypatch.delattr("mpmm_kernels.warm_up.FileLock")
+    with compile_once("kernels") as first:
         assert not first
 
 
