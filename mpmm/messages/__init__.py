@@ -8,7 +8,7 @@ from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
 from mpmm.messages.waiting import Waiter
-from mpmm.messages.world import launched_rank, launched_ranks, world
+from mpmm.messages.world import launched_rank, launched_ranks, neighbours, world
 
 __all__ = [
     "Amount",
@@ -25,6 +25,7 @@ __all__ = [
     "end_together",
     "launched_rank",
     "launched_ranks",
+    "neighbours",
     "tag_of",
     "world",
 ]

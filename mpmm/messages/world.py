@@ -60,6 +60,12 @@ def world() -> MPI.Intracomm:
     return communicator
 
 
+def neighbours(communicator: MPI.Intracomm) -> tuple[int, ...]:
+    """The ranks on this rank's machine, itself among them. To be asked by all ranks together."""
+    hosts = communicator.allgather(os.uname().nodename)
+    return tuple(rank for rank, host in enumerate(hosts) if host == os.uname().nodename)
+
+
 def _check_size(size: int) -> None:
     """All ranks are in one world: a mpirun of another MPI than mpi4py's starts worlds of one rank each."""
     if size != launched_ranks():

@@ -12,6 +12,7 @@ from mpmm.placement.prediction import operations, traffic
 from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.sections import sections
 from mpmm.placement.shape import NetworkShape
+from mpmm.placement.threads import threads_per_rank
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class RankPlan:
         Values it computes with; all of them for the server and the driver.
     operations
         Of forward and backward a step.
+    threads
+        That it computes with when all ranks share a machine.
     traffic
         What it sends and receives a training step.
     """
@@ -37,15 +40,17 @@ class RankPlan:
     sections: tuple[str, ...]
     parameters: int
     operations: int
+    threads: int
     traffic: Traffic
 
 
-def plan(shape: NetworkShape, layout: Layout, batch: int) -> tuple[RankPlan, ...]:
+def plan(shape: NetworkShape, layout: Layout, batch: int, cores: int = 1) -> tuple[RankPlan, ...]:
     """What each rank owns, computes, sends and receives in a training step over ``batch`` samples."""
-    return tuple(_rank_plan(shape, layout, rank, batch) for rank in range(layout.ranks))
+    threads = threads_per_rank(shape, layout, cores)
+    return tuple(_rank_plan(shape, layout, rank, batch, threads[rank]) for rank in range(layout.ranks))
 
 
-def _rank_plan(shape: NetworkShape, layout: Layout, rank: int, batch: int) -> RankPlan:
+def _rank_plan(shape: NetworkShape, layout: Layout, rank: int, batch: int, threads: int) -> RankPlan:
     names = tuple(str(one) for one in sections(shape, layout) if rank in one.ranks)
     whole = rank in (layout.server, layout.driver)
     held = shape.blocks if whole else [shape.by_name[name] for name in layout.blocks_of(rank)]
@@ -55,28 +60,27 @@ def _rank_plan(shape: NetworkShape, layout: Layout, rank: int, batch: int) -> Ra
         names,
         sum(block.size for block in held),
         operations(shape, layout, rank, batch),
+        threads,
         traffic(schedule(shape, layout, rank, StepKind.TRAIN, batch)),
     )
 
 
 def plan_text(plans: Sequence[RankPlan]) -> str:
     """Two tables: what each rank owns and computes, and what it sends and receives by kind and peers."""
-    owned: list[tuple[str, ...]] = [("rank", "role", "sections", "parameters", "MFLOP a step")]
-    owned += [
-        (
-            str(one.rank),
-            one.role,
-            ", ".join(one.sections),
-            f"{one.parameters:,}",
-            f"{one.operations / 1e6:,.1f}",
-        )
-        for one in plans
+    owned: list[tuple[str, ...]] = [
+        ("rank", "role", "sections", "parameters", "MFLOP a step", "threads"),
+        *(_owned_row(one) for one in plans),
     ]
     moved: list[tuple[str, ...]] = [
         ("rank", "kind", "with ranks", "messages out", "bytes out", "messages in", "bytes in")
     ]
     moved += [row for one in plans for row in _traffic_rows(one)]
     return f"{_in_columns(owned, left=3)}\n\n{_in_columns(moved, left=3)}"
+
+
+def _owned_row(one: RankPlan) -> tuple[str, ...]:
+    numbers = f"{one.parameters:,}", f"{one.operations / 1e6:,.1f}", str(one.threads)
+    return (str(one.rank), one.role, ", ".join(one.sections), *numbers)
 
 
 def _traffic_rows(one: RankPlan) -> list[tuple[str, ...]]:

@@ -157,8 +157,8 @@ def test_the_papers_traffic_a_step() -> None:
 def test_the_plan_as_text() -> None:
     text = plan_text(plan(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "optimized"), 40))
     first, second = text.split("\n\n")
-    assert " ".join(first.splitlines()[0].split()) == "rank role sections parameters MFLOP a step"
-    assert first.splitlines()[4].split() == ["2", "worker", "hsi.block1..block2", "27", "0.0"]
+    assert " ".join(first.splitlines()[0].split()) == "rank role sections parameters MFLOP a step threads"
+    assert first.splitlines()[4].split() == ["2", "worker", "hsi.block1..block2", "27", "0.0", "1"]
     assert "2     activation           3                      1      1,920            0         0" in second
 
 
