@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
+from mpmm.errors import SceneError
 from mpmm.scene.mosaic import MosaicReader
 from mpmm.scene.plan import Layer, Plan
 from mpmm.scene.resampling import Taps, any_missing, combine, source_range, taps
@@ -76,7 +78,13 @@ class Aligner:
         self, layer: Layer, reader: MosaicReader, box: Box
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if layer.warped:
-            return warp_window(reader, layer, self.plan.grid.part(*box))
+            try:
+                return warp_window(reader, layer, self.plan.grid.part(*box))
+            except RasterioError as error:
+                raise SceneError(
+                    f"{layer.mosaic.who}: {layer.mosaic.tiles[0].raster.path} cannot be warped: {error}",
+                    "warp the files first, e.g. with gdalwarp",
+                ) from error
         return resample_window(reader, layer, *self._taps(layer, box))
 
     def _taps(self, layer: Layer, box: Box) -> tuple[Taps, Taps]:

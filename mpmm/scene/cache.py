@@ -6,13 +6,13 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
@@ -56,6 +56,23 @@ class CacheEntry:
     def folder(self) -> Path:
         """Where the finished files are."""
         return self.place / f"{self.name}-{self.key[:16]}"
+
+    @property
+    def partial(self) -> Path:
+        """Where the files are while they are written."""
+        return self.place / f".{self.folder.name}.partial"
+
+    @property
+    def lock(self) -> Path:
+        """What the process that writes holds."""
+        return self.place / f"{self.folder.name}.lock"
+
+    def bytes_to_write(self) -> int:
+        """What is still to be written, by this or another process that is at it."""
+        if self.is_ready():
+            return 0
+        written = sum(file.stat().st_size for file in self.partial.glob("*"))
+        return max(0, self.bytes - written)
 
     def is_ready(self) -> bool:
         """Whether the folder is finished, whole and of this version and fingerprint."""
@@ -104,18 +121,32 @@ class CacheEntry:
         if self.is_ready():
             return
         make_place(self.place)
-        with _one_clear_error(self), FileLock(self.place / f"{self.folder.name}.lock"):
+        with _one_clear_error(self), FileLock(self.lock):
             if self.is_ready():
                 return
             if self.folder.exists():
                 _log.warning("cache %s is prepared again: %s", self.folder, self._damage())
-            for leftover in self.place.glob(f".{self.folder.name}.*"):
-                shutil.rmtree(leftover)
+            self._remove_leftovers()
             check_space(self.place, self.bytes, self.name)
             self._write(write)
 
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes left behind: their locks are free."""
+        for leftover in self.place.glob(".*.partial"):
+            lock = self.place / f"{leftover.stem[1:]}.lock"
+            if lock == self.lock:
+                shutil.rmtree(leftover)
+                continue
+            with suppress(Timeout), FileLock(lock, blocking=False):
+                shutil.rmtree(leftover)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+    @property
+    def _old(self) -> Path:
+        return self.place / f".{self.folder.name}.old"
+
     def _write(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
-        partial = self.place / f".{self.folder.name}.partial"
+        partial = self.partial
         partial.mkdir()
         try:
             extra = write(partial)
@@ -139,10 +170,9 @@ class CacheEntry:
 
     def _put_in_place(self, partial: Path) -> None:
         if self.folder.exists():
-            old = self.place / f".{self.folder.name}.old"
-            self.folder.rename(old)
+            self.folder.rename(self._old)
             partial.rename(self.folder)
-            shutil.rmtree(old)
+            shutil.rmtree(self._old)
         else:
             partial.rename(self.folder)
         _flush(self.place)

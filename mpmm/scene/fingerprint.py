@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mpmm.scene.grid import Grid
+from mpmm.scene.labels import Labels
 from mpmm.scene.plan import Plan
+from mpmm.scene.raster import Raster
 
 # of each file's beginning and end; headers and the newest data lie there
 _SAMPLE_BYTES = 65536
@@ -67,9 +68,14 @@ def _plain(value: float | None) -> float | str | None:
     return value if value is None or value == value else "nan"
 
 
-def describe_labels(folder: Path, files: Iterable[Path], grid: Grid, band: int) -> dict[str, Any]:
+def describe_labels(folder: Path, raster: Raster, labels: Labels) -> dict[str, Any]:
     """Everything the ids in the labels' cache depend on."""
-    return {"grid": asdict(grid), "band": band, "sources": describe_files(folder, files)}
+    return {
+        "grid": asdict(raster.grid),
+        "band": labels.band,
+        "ignore": sorted(labels.ignore),
+        "sources": describe_files(folder, raster.files),
+    }
 
 
 def fingerprint(described: Mapping[str, Any]) -> str:

@@ -131,21 +131,26 @@ def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> Layer:
 
 
 def _check_overlap(mosaic: Mosaic, grid: Grid, warped: bool) -> None:
-    west, south, east, north = bounds = mosaic.grid.bounds
-    file = mosaic.tiles[0].raster.path
-    try:
-        box = transform_bounds(CRS.from_wkt(grid.crs), CRS.from_wkt(mosaic.grid.crs), *grid.bounds)
-    except RasterioError as error:
+    bounds, labels = mosaic.grid.bounds, _bounds_there(mosaic, grid) if warped else grid.bounds
+    apart = [labels[i] >= bounds[i + 2] or labels[i + 2] <= bounds[i] for i in (0, 1)]
+    if any(apart):
         raise SceneError(
-            f"{mosaic.who}: {file} cannot be brought into {crs_name(str(grid.crs))}: {error}",
-            "warp the files first, e.g. with gdalwarp",
-        ) from error
-    box = box if warped else grid.bounds
-    if box[0] >= east or box[2] <= west or box[1] >= north or box[3] <= south:
-        raise SceneError(
-            f"{mosaic.who}: {file} does not reach the labels: it covers {_box(bounds)}, they {_box(box)}",
+            f"{mosaic.who}: {mosaic.tiles[0].raster.path} does not reach the labels: "
+            f"it covers {_box(bounds)}, they {_box(labels)}",
             "check that files and labels are of one place, and their coordinate systems",
         )
+
+
+def _bounds_there(mosaic: Mosaic, grid: Grid) -> tuple[float, ...]:
+    """Bounds of the grid in the mosaic's coordinate system."""
+    try:
+        return tuple(transform_bounds(CRS.from_wkt(grid.crs), CRS.from_wkt(mosaic.grid.crs), *grid.bounds))
+    except RasterioError as error:
+        raise SceneError(
+            f"{mosaic.who}: {mosaic.tiles[0].raster.path} cannot be brought into {crs_name(str(grid.crs))}: "
+            f"{error}",
+            "warp the files first, e.g. with gdalwarp",
+        ) from error
 
 
 def _box(bounds: tuple[float, ...]) -> str:

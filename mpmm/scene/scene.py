@@ -182,4 +182,4 @@ class Scene:
 
 
 def _bytes_to_write(entries: list[CacheEntry]) -> int:
-    return sum(entry.bytes for entry in entries if not entry.is_ready())
+    return sum(entry.bytes_to_write() for entry in entries)

@@ -276,6 +276,14 @@ def test_another_coordinate_systems_description_is_the_same_system(write_raster,
     assert not report.modalities[0].warped
 
 
+def test_a_local_coordinate_system_does_as_long_as_all_are_in_it(write_raster, make_scene):
+    """A survey's own coordinates cannot be turned into any other, and need not be."""
+    local = 'LOCAL_CS["site",UNIT["metre",1]]'
+    write_raster("labels.tif", np.ones((20, 30), np.uint8), 0.5, crs=local)
+    write_raster("x.tif", np.ones((10, 15), np.uint8), crs=local)
+    assert make_scene(Modality("x", ("x.tif",))).align().modalities["x"].present.all()
+
+
 def test_progress_goes_from_nothing_to_all(write_raster, make_scene):
     write_raster("x.tif", np.ones((10, 15), np.uint8))
     told: list[tuple[str, float]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from mpmm.errors import SceneError
 from mpmm.scene import Labels, LandCover, Modality, Scene, cache, preparing
@@ -141,6 +142,13 @@ def test_known_ids_are_checked_in_the_cache_too(scene, write_raster):
         Scene(scene.folder, some, scene.modalities).align()
 
 
+def test_another_list_of_ignored_ids_is_prepared_anew(scene, write_raster):
+    """Whether nodata keeps its value or becomes -1 depends on it."""
+    write_raster("labels.tif", np.array([[7, 1]], np.uint8), 0.5, nodata=7)
+    assert Scene(scene.folder, Labels("labels.tif"), ()).read_labels().ids.tolist() == [[-1, 1]]
+    assert Scene(scene.folder, Labels("labels.tif", ignore=(7,)), ()).read_labels().ids.tolist() == [[7, 1]]
+
+
 @pytest.mark.parametrize(
     "damage", ["version", "marker", "no marker", "short array", "no array", "fingerprint"]
 )
@@ -255,6 +263,30 @@ def test_several_processes_prepare_once(scene):
     assert [error for _, error in outputs] == ["", "", ""]
     assert sum("prepares" in out for out, _ in outputs) == 1
     assert {out.split()[-1] for out, _ in outputs} == {"6000.0"}
+
+
+def test_a_process_that_waits_needs_no_room_of_its_own(scene, monkeypatch):
+    """While another process writes, its files already take the room that was counted as free."""
+    scene.align()
+    (done,) = (path for path in scene.cache_folder.glob("x-*") if path.is_dir())
+    partial = scene.cache_folder / f".{done.name}.partial"
+    done.rename(partial)
+    (partial / "ready.json").unlink()
+    assert scene.inspect().to_write_bytes == 0
+    partial.rename(done)
+    assert scene.inspect().to_write_bytes == 20 * 30 * (2 * 4 + 1)
+
+
+def test_leftovers_of_other_settings_are_removed_too_unless_in_use(scene):
+    scene.cache_folder.mkdir()
+    dead, alive = (scene.cache_folder / f".x-{key}.partial" for key in ("dead", "alive"))
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "values.npy").write_bytes(b"some")
+    with FileLock(scene.cache_folder / "x-alive.lock"):
+        scene.align()
+    assert not dead.exists()
+    assert alive.exists()
 
 
 def test_a_kill_midway_leaves_nothing_finished_and_no_lock(scene, prepared):
