@@ -42,6 +42,7 @@ def environment(**extra: str) -> dict[str, str]:
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PRTE_MCA_hwloc_default_binding_policy": "none",
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "NUMBA_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
@@ -54,7 +55,7 @@ def start_ranks(ranks: int, command: list[str], out: int, err: int, **extra: str
     """mpirun in a session of its own, so that all it starts can be found again."""
     mpirun = Path(sys.executable).parent / "mpirun"
     return subprocess.Popen(
-        [str(mpirun), "-np", str(ranks), "--bind-to", "none", *command],
+        [str(mpirun), "-np", str(ranks), *command],
         stdin=subprocess.DEVNULL,
         stdout=out,
         stderr=err,
