@@ -34,19 +34,23 @@ def gather(values: Array, centres: Array, codes: Array, linear: Array, patches: 
         Filled: ``(n, bands, size, size)``, contiguous, of the scene's type.
     """
     count, bands, size, _ = patches.shape
-    half = size // 2
+    half, columns = size // 2, values.shape[1]
+    source, norm = values.reshape(-1), linear.reshape(-1)
     tiled = bands >= LANES and size >= LANES
     for n in range(count):
         top, left = centres[n, 0] - half, centres[n, 1] - half
-        ahead = min(n + 1, count - 1)
+        following = min(n + 1, count - 1)
+        ahead = ((centres[following, 0] - half) * columns + centres[following, 1] - half) * bands
+        _fetch_ends(source, ahead, columns * bands, size, bands)
         for i in range(size):
-            _fetch_run(values, centres[ahead, 0] - half + i, centres[ahead, 1] - half, size)
+            _fetch_run(source, ahead + i * columns * bands, size * bands)
             row, column, down, right = _line(i, size, codes[n])
-            line = (top + row, left + column, down, right)
+            start = ((top + row) * columns + left + column) * bands
+            step = (down * columns + right) * bands
             if tiled:
-                _move_tiles(values, line, linear, patches[n], i)
+                _move_tiles(source, start, step, norm, patches[n], i)
             else:
-                _move_pixels(values, line, linear, patches[n], i)
+                _move_pixels(source, start, step, norm, patches[n], i)
 
 
 @compiled
@@ -66,23 +70,20 @@ def _line(i: int, size: int, code: int) -> Line:
 
 
 @compiled
-def _move_pixels(values: Array, line: Line, linear: Array, patch: Array, i: int) -> None:
+def _move_pixels(source: Array, start: int, step: int, norm: Array, patch: Array, i: int) -> None:
     """Fill row i of a patch, number by number."""
-    row, column, down, right = line
-    for b in range(patch.shape[0]):
-        shift, factor = linear[0, b], linear[1, b]
-        for j in range(patch.shape[2]):
-            patch[b, i, j] = (values[row + j * down, column + j * right, b] - shift) * factor
+    bands, size = patch.shape[0], patch.shape[2]
+    for b in range(bands):
+        shift, factor = norm[b], norm[bands + b]
+        for j in range(size):
+            patch[b, i, j] = (source[start + j * step + b] - shift) * factor
 
 
 @compiled
-def _move_tiles(values: Array, line: Line, linear: Array, patch: Array, i: int) -> None:
+def _move_tiles(source: Array, start: int, step: int, norm: Array, patch: Array, i: int) -> None:
     """Fill row i of a patch, tile by tile; the last tiles overlap the ones before."""
-    row, column, down, right = line
     bands, size, area = patch.shape[0], patch.shape[2], patch.shape[1] * patch.shape[2]
-    step = (down * values.shape[1] + right) * bands
-    start = (row * values.shape[1] + column) * bands
-    source, norm, target = values.reshape(-1), linear.reshape(-1), patch.reshape(-1)
+    target = patch.reshape(-1)
     for pixel in range(0, size, LANES):
         j = min(pixel, size - LANES)
         for first in range(0, bands, LANES):
@@ -92,10 +93,15 @@ def _move_tiles(values: Array, line: Line, linear: Array, patch: Array, i: int) 
 
 
 @compiled
-def _fetch_run(values: Array, row: int, column: int, size: int) -> None:
-    """Ask for the pixels of one window row; misses of the address translation cost most, and overlap so."""
-    bands = values.shape[2]
-    start = (row * values.shape[1] + column) * bands
-    source = values.reshape(-1)
-    for place in range(start, start + size * bands, LINE):
+def _fetch_ends(source: Array, start: int, pitch: int, size: int, bands: int) -> None:
+    """Ask for both ends of each row of a window, so that their addresses are looked up side by side."""
+    for place in range(start, start + size * pitch, pitch):
+        fetch(source, place)
+        fetch(source, place + size * bands - 1)
+
+
+@compiled
+def _fetch_run(source: Array, start: int, length: int) -> None:
+    """Ask for all numbers of a run."""
+    for place in range(start, start + length, LINE):
         fetch(source, place)
