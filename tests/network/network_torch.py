@@ -6,6 +6,9 @@ import torch.nn.functional as F
 
 from mpmm.network import EVALUATION, Dropout
 
+# Its idle workers would spin on the cores that others use.
+torch.set_num_threads(1)
+
 ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "none": lambda x: x}
 POOLS = {"max": F.max_pool3d, "average": F.avg_pool3d, "none": lambda x, window: x}
 CHANNELS_LAST = (0, 2, 3, 4, 1)

@@ -24,10 +24,10 @@ def one_step(threads):
     return logits.tobytes(), {name: one.gradient.tobytes() for name, one in network.parameters.items()}
 
 
-def after_training(spec, threads, steps):
+def after_training(spec, threads, samples):
     set_threads(threads)
     network = Network(spec)
-    train(network, *random_batch(spec, 21), steps)
+    train(network, *random_batch(spec, samples), 20)
     return parameters_sha256(network)
 
 
@@ -37,9 +37,11 @@ def test_forward_and_backward_at_one_and_two_threads():
 
 
 @pytest.mark.skipif(available_threads() < 2, reason="this process may use one thread only")
-@pytest.mark.parametrize("spec", [SPEC, reduced_paper("float32")], ids=["small", "paper"])
-def test_twenty_steps_at_one_and_two_threads(spec):
-    assert after_training(spec, 1, 20) == after_training(spec, 2, 20)
+@pytest.mark.parametrize(
+    ("spec", "samples"), [(SPEC, 21), (reduced_paper("float32"), 9)], ids=["small", "paper"]
+)
+def test_twenty_steps_at_one_and_two_threads(spec, samples):
+    assert after_training(spec, 1, samples) == after_training(spec, 2, samples)
 
 
 def test_training_changes_every_parameter():

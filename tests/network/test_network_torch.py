@@ -1,5 +1,7 @@
 """Whole networks against PyTorch: gradients for the same weights and batch, and Adam in lockstep."""
 
+import os
+
 import numpy as np
 import pytest
 from network_examples import random_batch, reduced_paper, small, three_modalities
@@ -9,6 +11,7 @@ from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
 torch = pytest.importorskip("torch")
 from network_torch import Twin  # noqa: E402  (needs torch)
 
+FULL = os.environ.get("MPMM_FULL") == "1"
 # A bias before a batch-norm may have the gradient zero: below this size the difference counts as it is.
 FLOOR = 1e-6
 
@@ -74,9 +77,6 @@ def test_adam_in_lockstep_with_pytorch(decay):
     run_in_lockstep(small(), 6, 20, 1e-7, decay)
 
 
-def test_adam_in_lockstep_on_the_reduced_paper():
-    run_in_lockstep(reduced_paper(), 5, 20, 1e-7)
-
-
+@pytest.mark.slow
 def test_adam_in_lockstep_on_the_paper():
-    run_in_lockstep(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 4, 20, 1e-7)
+    run_in_lockstep(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 4, 20 if FULL else 5, 1e-7)
