@@ -17,8 +17,8 @@ from mpmm.commands.config import (
     load_config,
 )
 from mpmm.commands.run import Run
-from mpmm.commands.train import name_of, overridden
-from mpmm.commands.training import train
+from mpmm.commands.train import name_of
+from mpmm.commands.training import overridden, train
 from mpmm.network import NetworkSpec
 from mpmm.scene import Scene
 

@@ -72,11 +72,14 @@ class Session:
         with ExitStack() as stack:
             log = stack.enter_context(MetricsLog(self.folder.path, state.get("log_lines", 0)))
             interrupt = stack.enter_context(Interrupt())
-            recorder = self._recorder(log, stack.enter_context(self._display()), state.get("seconds", 0.0))
+            screen = stack.enter_context(self._display())
+            recorder = self._recorder(log, screen, state.get("seconds", 0.0))
             if checkpoint is None:
                 recorder.checkpoint("last")
             try:
-                warm_up(self.process.network)
+                warm_up(
+                    self.process.network, lambda: screen.say("compiling the kernels, once on this machine")
+                )
                 scores = self._train(recorder, interrupt)
             except KeyboardInterrupt:
                 talk.say(self.console, "stopped", "at once; what came after the last checkpoint is lost")
@@ -156,8 +159,8 @@ class Session:
             },
         )
         speed = "" if rate is None else f", {rate:.0f} patches/s"
-        took = f"{counters.step} steps in {talk.duration(recorder.seconds)}{speed}"
-        talk.say(self.console, "ended", f"{reason}: {took}")
+        took = f"in {talk.duration(recorder.seconds)}{speed}"
+        talk.say(self.console, "ended", f"at step {counters.step} ({reason}), {took}")
         if scores is not None:
             talk.say_scores(self.console, scores)
         verb = "go on" if interrupted else "evaluate"

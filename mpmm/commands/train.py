@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import click
 import psutil
 from rich.console import Console
 
-from mpmm.commands.config import Config, load_config
+from mpmm.commands.config import load_config
 from mpmm.commands.session import Ending
-from mpmm.commands.training import go_on, train
+from mpmm.commands.training import LayoutName, go_on, overridden, train
 
 POSITIVE = click.IntRange(min=1)
-LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
 
 
 @click.command("train", short_help="Train a network.")
@@ -52,8 +50,18 @@ def command(
     began = psutil.Process().create_time()
     console = Console()
     if resume is not None:
-        _refuse_with_resume(CONFIG=config, run=run, layout=layout, seed=seed)
-        return _code(go_on(resume, steps=steps, epochs=epochs, threads=threads, console=console, began=began))
+        _refuse_with_resume(CONFIG=config, run=run, seed=seed)
+        return _code(
+            go_on(
+                resume,
+                steps=steps,
+                epochs=epochs,
+                layout=layout,
+                threads=threads,
+                console=console,
+                began=began,
+            )
+        )
     if config is None:
         raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")
     settings = overridden(load_config(config), layout=layout, epochs=epochs, threads=threads, seed=seed)
@@ -64,34 +72,13 @@ def command(
     return _code(ending)
 
 
-def overridden(
-    config: Config,
-    *,
-    layout: LayoutName | None = None,
-    epochs: int | None = None,
-    threads: int | None = None,
-    seed: int | None = None,
-) -> Config:
-    """The configuration with what was given on the command line put in."""
-    training, layouts = config.training, config.layout
-    if epochs is not None:
-        training = replace(training, epochs=epochs)
-    if seed is not None:
-        training = replace(training, seed=seed)
-    if layout is not None:
-        layouts = replace(layouts, name=layout, ranks={})
-    if threads is not None:
-        layouts = replace(layouts, threads=threads)
-    return replace(config, training=training, layout=layouts)
-
-
 def name_of(config: Path) -> str:
     """Name of a run of this file: the file's own, or its folder's where it is called mpmm.toml."""
     return config.resolve().parent.name or "run" if config.stem == "mpmm" else config.stem
 
 
 def _refuse_with_resume(**given: object) -> None:
-    """A run has its configuration, folder, layout and seed already."""
+    """A run has its configuration, folder and seed already."""
     for name, value in given.items():
         if value is not None:
             what = name if name.isupper() else f"--{name}"

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from mpmm_kernels.threads import available_threads, set_threads
 from rich.console import Console
@@ -21,6 +22,8 @@ from mpmm.ranks.counters import Counters
 from mpmm.results.checkpoint import Checkpoint
 from mpmm.results.environment import environment
 from mpmm.results.folder import RunFolder
+
+LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
 
 
 def train(
@@ -62,13 +65,14 @@ def train(
     _check_expected(prepared.spec, expected)
     process = single.assemble(prepared, Counters())
     folder = RunFolder.new(Path("runs"), name, date.today()) if path is None else RunFolder.create(path)
-    keep(prepared, split, folder)
-    folder.write_part("environment", environment(threads))
-    folder.write_config(config.as_json(), source)
-    talk.say(screen, "run", str(folder.path))
-    talk.say_scene(screen, prepared)
-    talk.say_split(screen, prepared, split)
-    return Session(folder, prepared, process, threads, steps, screen, began).play(None)
+    with folder.held():
+        keep(prepared, split, folder)
+        folder.write_part("environment", environment(threads))
+        folder.write_config(config.as_json(), source)
+        talk.say(screen, "run", str(folder.path))
+        talk.say_scene(screen, prepared)
+        talk.say_split(screen, prepared, split)
+        return Session(folder, prepared, process, threads, steps, screen, began).play(None)
 
 
 def go_on(
@@ -76,6 +80,7 @@ def go_on(
     *,
     steps: int | None = None,
     epochs: int | None = None,
+    layout: LayoutName | None = None,
     threads: int | None = None,
     console: Console | None = None,
     began: float | None = None,
@@ -88,27 +93,51 @@ def go_on(
         The run folder.
     steps, epochs
         New limits; without either the ones it was started with.
-    threads
-        Threads, which change nothing but the speed.
+    layout, threads
+        New ones, which change nothing but the speed.
     console, began
         As in `train`.
     """
     began = time.time() if began is None else began
     screen = console or Console(quiet=True)
     folder = RunFolder.open(path)
-    checkpoint = folder.read_checkpoint("last")
-    with talk.telling(screen) as tell:
-        prepared = _changed(restore(folder, tell), folder, epochs, threads)
-    check_layout(prepared.config)
-    used = use_threads(prepared.config)
-    process = single.assemble(prepared, _counters(folder, checkpoint))
-    single.load(process, checkpoint)
-    folder.write_part("environment", environment(used))
-    if steps is None and epochs is None:
-        steps = checkpoint.state["steps_limit"]
-    talk.say(screen, "run", f"{folder.path}, going on after step {process.counters.step}")
-    talk.say_scene(screen, prepared)
-    return Session(folder, prepared, process, used, steps, screen, began).play(checkpoint)
+    with folder.held():
+        checkpoint = folder.read_checkpoint("last")
+        with talk.telling(screen) as tell:
+            prepared = restore(folder, tell)
+        config = overridden(prepared.config, layout=layout, epochs=epochs, threads=threads)
+        check_layout(config)
+        used = use_threads(config)
+        prepared = _changed(prepared, folder, config)
+        process = single.assemble(prepared, _counters(folder, checkpoint))
+        single.load(process, checkpoint)
+        folder.write_part("environment", environment(used))
+        if steps is None and epochs is None:
+            steps = checkpoint.state["steps_limit"]
+        talk.say(screen, "run", f"{folder.path}, going on after step {process.counters.step}")
+        talk.say_scene(screen, prepared)
+        return Session(folder, prepared, process, used, steps, screen, began).play(checkpoint)
+
+
+def overridden(
+    config: Config,
+    *,
+    layout: LayoutName | None = None,
+    epochs: int | None = None,
+    threads: int | None = None,
+    seed: int | None = None,
+) -> Config:
+    """The configuration with what was given on the command line put in."""
+    training, layouts = config.training, config.layout
+    if epochs is not None:
+        training = replace(training, epochs=epochs)
+    if seed is not None:
+        training = replace(training, seed=seed)
+    if layout is not None:
+        layouts = replace(layouts, name=layout, ranks={})
+    if threads is not None:
+        layouts = replace(layouts, threads=threads)
+    return replace(config, training=training, layout=layouts)
 
 
 def check_layout(config: Config) -> None:
@@ -145,12 +174,8 @@ def use_threads(config: Config) -> int:
     return count
 
 
-def _changed(prepared: Prepared, folder: RunFolder, epochs: int | None, threads: int | None) -> Prepared:
-    """The run with new limits, which its folder remembers."""
-    config = prepared.config
-    training = config.training if epochs is None else replace(config.training, epochs=epochs)
-    layout = config.layout if threads is None else replace(config.layout, threads=threads)
-    config = replace(config, training=training, layout=layout)
+def _changed(prepared: Prepared, folder: RunFolder, config: Config) -> Prepared:
+    """The run with new settings, which its folder remembers."""
     if config != prepared.config:
         folder.write_config(config.as_json(), None)
     return replace(prepared, config=config)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from mpmm_kernels.warm_up import compile_once
 
 from mpmm.network import EVALUATION, Adam, Block, Network, Parameter, SoftmaxCrossEntropy, Step
 
 
-def warm_up(network: Network) -> None:
+def warm_up(network: Network, compiling: Callable[[], None] | None = None) -> None:
     """Run each block, the loss and Adam on zeros; no parameter changes.
 
     Of several processes on one machine that come with the same network, one compiles and the others wait.
@@ -17,8 +19,12 @@ def warm_up(network: Network) -> None:
     ----------
     network
         The whole of it, or the blocks of one rank.
+    compiling
+        Called before kernels that this machine has not compiled yet are.
     """
-    with compile_once(f"{network.spec} {tuple(network.blocks)}"):
+    with compile_once(f"{network.spec} {tuple(network.blocks)}") as cold:
+        if cold and compiling is not None:
+            compiling()
         for block in network.blocks.values():
             _run(block)
         _update(network.spec.classes, np.dtype(network.spec.dtype))

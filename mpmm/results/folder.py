@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+
+from filelock import FileLock, Timeout
 
 from mpmm.errors import RunError
 from mpmm.results.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -58,6 +61,17 @@ class RunFolder:
         while (path := parent / f"{name}-{today.isoformat()}-{number}").exists():
             number += 1
         return cls.create(path)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the run to this process; the lock goes with the process, however that ends."""
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                yield
+        except Timeout as error:
+            raise RunError(
+                f"{self.path}: another process is training this run", "wait for it or stop it first"
+            ) from error
 
     def checkpoint_path(self, name: CheckpointName) -> Path:
         """File of the checkpoint `best` or `last`."""

@@ -22,6 +22,7 @@ from mpmm.commands.training import go_on
 from mpmm.errors import LayoutError, MpmmError, NetworkError, PatchError, RunError
 from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec, state_sha256
 from mpmm.results.checkpoint import read_checkpoint
+from mpmm.results.folder import RunFolder
 from mpmm.results.log import read_log
 
 LIMIT = 90
@@ -68,7 +69,7 @@ def signal_after(event_number: int, monkeypatch, number=signal.SIGINT, times=1):
 
 def test_a_run_folder_is_self_contained(whole, config):
     names = {str(path.relative_to(whole.folder)) for path in whole.folder.rglob("*") if path.is_file()}
-    assert names == {
+    assert names - {".lock"} == {
         "checkpoints/best.safetensors",
         "checkpoints/last.safetensors",
         "classes.json",
@@ -253,6 +254,13 @@ def test_an_existing_run_is_never_overwritten(whole, config):
     with pytest.raises(RunError, match="already holds files"):
         fit(config, run=whole.folder)
     assert sorted((path, path.stat().st_mtime_ns) for path in whole.folder.rglob("*")) == before
+
+
+def test_a_run_is_one_processes_at_a_time(config, tmp_path):
+    run = fit(config, run=tmp_path / "run", steps=1, progress=False)
+    with RunFolder(run.folder).held(), pytest.raises(RunError, match="another process is training"):
+        go_on(run.folder, steps=2)
+    assert go_on(run.folder, steps=2).run.summary_["steps"] == 2
 
 
 def test_layouts_of_several_ranks_are_refused(config, tmp_path, monkeypatch):

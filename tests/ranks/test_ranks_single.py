@@ -215,3 +215,13 @@ def test_warm_up_changes_nothing(uninterrupted):
     assert parameters_sha256(run.network) == before
     list(run.run(Limits(EPOCHS)))
     assert parameters_sha256(run.network) == uninterrupted[1]
+
+
+def test_warm_up_says_when_it_compiles(monkeypatch, tmp_path):
+    from mpmm_kernels import warm_up as room
+
+    monkeypatch.setattr(room, "cache_folder", lambda: tmp_path)
+    said = []
+    for _ in range(2):
+        warm_up(Network(SPEC), lambda: said.append("compiling"))
+    assert said == ["compiling"]
