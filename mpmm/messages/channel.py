@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from mpmm.messages.errors import MessageError
 from mpmm.messages.kinds import Kind, tag_of
+from mpmm.messages.pump import Pump
 from mpmm.messages.traffic import Traffic
 from mpmm.messages.transfer import Receiving, Sending, Transfer
 from mpmm.messages.waiting import Waiter
@@ -153,12 +155,16 @@ class Channel:
         for kind, item in list(self._sends):
             self.settle(kind, item)
 
-    def progress(self) -> None:
-        """Let MPI move what is under way; between two pieces of computation this costs microseconds."""
-        for queues in self._sends.values():
-            for queue in queues.values():
-                while queue and queue[0].done():
-                    queue.popleft()
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Within, a thread lets MPI move messages while this rank computes."""
+        pump = Pump(self._wire.move)
+        self._wire.started = pump.wake
+        try:
+            yield
+        finally:
+            self._wire.started = _nothing
+            pump.close()
 
     def _what(self, kind: Kind, item: int, whither: str) -> str:
         """The message in words."""
@@ -177,3 +183,7 @@ class Channel:
             raise MessageError(
                 f"{what}: the array has dtype {buffer.dtype}, expected floating point", "convert it first"
             )
+
+
+def _nothing() -> None:
+    """Nobody needs to know."""

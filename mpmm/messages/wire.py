@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +14,11 @@ from mpmm.messages.errors import MessageError
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+_NO_TAG = 0
+
 
 class Wire:
-    """Bytes to and from other ranks.
+    """Bytes to and from other ranks; one thread at a time is in MPI.
 
     In each method ``what`` is the message in words, for errors.
 
@@ -24,6 +28,11 @@ class Wire:
         Of MPI.
     synchronous
         Sends by ``Issend``: each completes only when its receive has begun.
+
+    Attributes
+    ----------
+    started
+        Called whenever a transfer has been started.
     """
 
     def __init__(self, communicator: MPI.Intracomm, synchronous: bool) -> None:
@@ -34,18 +43,25 @@ class Wire:
         self._status = MPI.Status()
         self._communicator = communicator
         self._isend = communicator.Issend if synchronous else communicator.Isend
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self.started: Callable[[], None] = lambda: None
 
     def start(self, buffer: npt.NDArray[Any], peer: int, tag: int, what: str) -> MPI.Request:
         """Start a send of a C-contiguous array."""
         try:
-            return self._isend(_bytes_of(buffer), peer, tag)
+            with self._lock:
+                request = self._isend(_bytes_of(buffer), peer, tag)
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
+        self._count()
+        return request
 
     def find(self, peer: int, tag: int, what: str) -> tuple[MPI.Message, int] | None:
         """The next message and its bytes, taken from the queue; None when none has come."""
         try:
-            message = self._communicator.Improbe(peer, tag, self._status)
+            with self._lock:
+                message = self._communicator.Improbe(peer, tag, self._status)
             return None if message is None else (message, self._status.Get_count(self._mpi.BYTE))
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
@@ -53,26 +69,45 @@ class Wire:
     def fill(self, buffer: npt.NDArray[Any], message: MPI.Message, what: str) -> MPI.Request:
         """Start the receive of a message that was found into a C-contiguous array of its length."""
         try:
-            return message.Irecv(_bytes_of(buffer))
+            with self._lock:
+                request = message.Irecv(_bytes_of(buffer))
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
+        self._count()
+        return request
 
     def complete(self, request: MPI.Request, what: str) -> bool:
         """Whether a send or receive is complete; if so, the request is spent."""
         try:
-            return request.Test()
+            with self._lock:
+                done = request.Test()
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
+        self._under_way -= done
+        return done
 
     def peek(self, peer: int | None, tag: int, what: str) -> tuple[int, int] | None:
         """Peer and bytes of the next message, which stays queued; from anyone when ``peer`` is None."""
         source = self._mpi.ANY_SOURCE if peer is None else peer
         try:
-            if not self._communicator.Iprobe(source, tag, self._status):
+            with self._lock:
+                found = self._communicator.Iprobe(source, tag, self._status)
+            if not found:
                 return None
             return self._status.Get_source(), self._status.Get_count(self._mpi.BYTE)
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
+
+    def move(self) -> bool:
+        """Let MPI move what it can, from any thread; whether a transfer is under way."""
+        with self._lock:
+            # no message has this tag: any call of MPI moves all messages
+            self._communicator.Iprobe(self._mpi.ANY_SOURCE, _NO_TAG)
+        return self._under_way > 0
+
+    def _count(self) -> None:
+        self._under_way += 1
+        self.started()
 
 
 def _bytes_of(buffer: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -114,3 +114,10 @@ def test_schedules_play_over_mpi_with_the_predicted_traffic_to_the_byte(
     assert len(lines) == ranks, ended
     assert all("as predicted" in line for line in lines)
     assert ended.code == 0
+
+
+def test_a_large_message_comes_while_its_sender_computes() -> None:
+    """Between machines MPI moves messages only while it is called; the sender is not calling it."""
+    command = [str(PROGRAMS / "computing.py"), "moving"]
+    ended = run_ranks(2, command, OMPI_MCA_btl="tcp,self", OMPI_MCA_pml="ob1")
+    assert float(ended.lines("came")[0].split()[1]) < 0.7, ended
