@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from mpmm_kernels._arrays import Floats
+from mpmm_kernels.direct import DIRECT, DIRECT_IF_LARGE
 from mpmm_kernels.method import Method
 from mpmm_kernels.plain import PLAIN
 from mpmm_kernels.plan import Activation, BlockPlan, Padding, Pool, Triple, Volume, draft
@@ -15,8 +16,8 @@ Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 
 # The methods tried for each choice of kernels, best first; the last takes everything.
 _METHODS: dict[Kernels, tuple[Method, ...]] = {
-    "fast": (PLAIN,),
-    "direct": (PLAIN,),
+    "fast": (DIRECT_IF_LARGE, PLAIN),
+    "direct": (DIRECT, PLAIN),
     "reference": (PLAIN,),
 }
 _BY_NAME = {method.name: method for methods in _METHODS.values() for method in methods}

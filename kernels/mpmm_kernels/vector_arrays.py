@@ -1,0 +1,32 @@
+"""Arrays for vector kernels: on cache-line boundaries, zeroed, one row of scratch a worker."""
+
+import numba
+import numpy as np
+
+from mpmm_kernels._arrays import Array
+
+_CACHE_LINE = 64
+_MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
+
+# Sums over samples are made in this many fixed groups, however many threads there are. Fewer than those of
+# the plain kernels: each group has a gradient of its own, and micro-kernels want many samples for each.
+SUMS = 8
+
+
+def zeros_aligned(shape: tuple[int, ...], dtype: str) -> Array:
+    """An array of zeros that begins on a cache line; the memory is taken when it is first written."""
+    count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    raw = np.zeros(count + _CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % _CACHE_LINE
+    return raw[start : start + count].view(dtype).reshape(shape)
+
+
+def scratch(elements: int, dtype: str) -> Array:
+    """A row of so many elements for every thread there may ever be; no two share a cache line."""
+    per_line = _CACHE_LINE // np.dtype(dtype).itemsize
+    return zeros_aligned((_MOST_THREADS, -(-elements // per_line) * per_line), dtype)
+
+
+def workers(rows: Array) -> Array:
+    """The rows of scratch of as many workers as there are threads now."""
+    return rows[: numba.get_num_threads()]

@@ -1,0 +1,179 @@
+"""Micro-kernels: the innermost steps of a convolution on a tuple of vector accumulators.
+
+Each is emitted as straight-line code by a loop over LLVM's builder. How many accumulators there are is the
+length of a tuple, so that Numba's types specialise the code: sizes it depends on are passed as tuples whose
+length matters and whose elements do not (`size`). All arrays are flat; places in them count elements.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from llvmlite import ir
+
+from mpmm_kernels import vector_emit
+from mpmm_kernels.vector import Vector, intrinsic, types
+
+Size: TypeAlias = tuple[None, ...]
+Block: TypeAlias = tuple[Any, ...]
+Offsets: TypeAlias = tuple[int, ...]
+
+_BYTE = ir.IntType(8)
+
+
+def size(count: int) -> Size:
+    """A size as a tuple's length: the argument that specialises a micro-kernel."""
+    return (None,) * count
+
+
+def _parts(builder: Any, block: Any) -> list[Any]:
+    return [builder.extract_value(block, i) for i in range(block.type.count)]
+
+
+@intrinsic
+def zeros(typing: Any, like: Any, count: Any) -> Any:
+    """A block of as many zero vectors as ``count`` is long, of the elements of ``like``."""
+    vector = Vector(like.dtype)
+    block = types.UniTuple(vector, len(count))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, [vector_emit.zero(vector.emitted)] * len(count))
+
+    return block(like, count), emit
+
+
+@intrinsic
+def slide(typing: Any, block: Any, x: Any, x_at: Any, w: Any, w_at: Any, w_step: Any, taps: Any) -> Any:
+    """block[i] += sum over k of x[x_at + i + k] * w[w_at + k * w_step ...]: a line of a convolution."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = _parts(builder, args[0])
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[3])
+        vector, last = out[0].type, len(taps) - 1
+        places = [builder.add(args[4], builder.mul(args[5], args[5].type(k))) for k in range(len(taps))]
+        tap = [weights.load(place, vector) for place in places]
+        for j in range(len(out) + last):
+            value = source.broadcast(builder.add(args[2], args[2].type(j)), vector)
+            for k in range(max(0, j - len(out) + 1), min(last, j) + 1):
+                out[j - k] = vector_emit.multiply_add(builder, value, tap[k], out[j - k])
+        return vector_emit.pack(builder, out)
+
+    return block(block, x, types.intp, w, types.intp, types.intp, taps), emit
+
+
+@intrinsic
+def outer(
+    typing: Any, block: Any, x: Any, x_at: Any, step: Any, taps: Any, w: Any, w_at: Any, columns: Any
+) -> Any:
+    """block[i, k, j] += x[x_at + i * step + k] * w[w_at + vector j ...]: an outer product, k over ``taps``.
+
+    The innermost step of a matrix product: with one tap the rows of x are ``step`` apart.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = _parts(builder, args[0])
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[5])
+        vector, index = out[0].type, args[2].type
+        column = [
+            weights.load(builder.add(args[6], index(j * vector.count)), vector) for j in range(len(columns))
+        ]
+        for row in range(len(out) // len(columns)):
+            i, k = divmod(row, len(taps))
+            offset = builder.add(builder.mul(index(i), args[3]), index(k))
+            value = source.broadcast(builder.add(args[2], offset), vector)
+            for j, weight in enumerate(column, start=row * len(columns)):
+                out[j] = vector_emit.multiply_add(builder, value, weight, out[j])
+        return vector_emit.pack(builder, out)
+
+    return block(block, x, types.intp, types.intp, taps, w, types.intp, columns), emit
+
+
+@intrinsic
+def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
+    """The block whose rows of ``columns`` vectors are ``step`` apart; as large as the tuple ``like``."""
+    block = types.UniTuple(Vector(y.dtype), len(like))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        vector = block.dtype.emitted
+        places = _places(builder, args[2], args[3], len(like), len(columns), vector.count)
+        return vector_emit.pack(builder, [memory.load(place, vector) for place in places])
+
+    return block(like, y, types.intp, types.intp, columns), emit
+
+
+@intrinsic
+def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
+    """Write the block's rows of ``columns`` vectors ``step`` apart, from y_at on."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        lanes = args[0].type.element.count
+        places = _places(builder, args[2], args[3], len(block), len(columns), lanes)
+        for place, value in zip(places, _parts(builder, args[0]), strict=True):
+            memory.store(place, value)
+        return context.get_dummy_value()
+
+    return types.void(block, y, types.intp, types.intp, columns), emit
+
+
+def _places(builder: Any, start: Any, step: Any, vectors: int, columns: int, lanes: int) -> Iterator[Any]:
+    for i in range(vectors):
+        row, column = divmod(i, columns)
+        offset = builder.add(builder.mul(start.type(row), step), start.type(column * lanes))
+        yield builder.add(start, offset)
+
+
+@intrinsic
+def largest(typing: Any, x: Any, x_at: Any, offsets: Any, winner: Any, winner_at: Any) -> Any:
+    """The largest of the vectors at x_at + each of ``offsets``, lane by lane; which it is goes to ``winner``.
+
+    ``winner`` holds bytes: the first largest one's number. A NaN wins, so that it is not hidden.
+    """
+    vector = Vector(x.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, x, args[0])
+        places = [builder.add(args[1], offset) for offset in _parts(builder, args[2])]
+        best = memory.load(places[0], vector.emitted)
+        numbers = ir.VectorType(_whole(vector), vector.lanes)
+        number = ir.Constant(numbers, [0] * vector.lanes)
+        for i, place in enumerate(places[1:], start=1):
+            value = memory.load(place, vector.emitted)
+            wins = builder.or_(
+                builder.fcmp_ordered(">", value, best), builder.fcmp_unordered("uno", value, value)
+            )
+            best = builder.select(wins, value, best)
+            number = builder.select(wins, ir.Constant(numbers, [i] * vector.lanes), number)
+        lowest = builder.trunc(number, ir.VectorType(_BYTE, vector.lanes))
+        vector_emit.Memory(context, builder, winner, args[3]).store(args[4], lowest)
+        return best
+
+    return vector(x, types.intp, offsets, winner, types.intp), emit
+
+
+@intrinsic
+def scatter(typing: Any, value: Vector, winner: Any, winner_at: Any, y: Any, y_at: Any, offsets: Any) -> Any:
+    """Undo `largest`: each lane of ``value`` to the offset its byte of ``winner`` tells, else zeros."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[3])
+        chosen = vector_emit.Memory(context, builder, winner, args[1]).load(
+            args[2], ir.VectorType(_BYTE, value.lanes)
+        )
+        numbers = ir.VectorType(_whole(value), value.lanes)
+        number = builder.zext(chosen, numbers)
+        for i, offset in enumerate(_parts(builder, args[5])):
+            here = builder.icmp_unsigned("==", number, ir.Constant(numbers, [i] * value.lanes))
+            memory.store(
+                builder.add(args[4], offset), builder.select(here, args[0], vector_emit.zero(args[0].type))
+            )
+        return context.get_dummy_value()
+
+    return types.void(value, winner, types.intp, y, types.intp, offsets), emit
+
+
+def _whole(vector: Vector) -> ir.IntType:
+    """The whole number as wide as a vector's elements."""
+    return ir.IntType(vector.dtype.bitwidth)

@@ -1,0 +1,107 @@
+"""What the vector kernels write into LLVM: loads, stores, broadcasts and fused multiply-adds of vectors."""
+
+from typing import Any
+
+import numba.core.cgutils
+from llvmlite import ir
+from numba.core import config
+
+_INDEX = ir.IntType(64)
+_declare: Any = numba.core.cgutils.get_or_insert_function
+
+
+class Memory:
+    """A flat array while code is emitted: places in elements in, LLVM values out."""
+
+    def __init__(self, context: Any, builder: Any, array_type: Any, array: Any) -> None:
+        if array_type.ndim != 1 or array_type.layout != "C":
+            raise TypeError(f"vector kernels take flat contiguous arrays, not {array_type}")
+        self.context, self.builder = context, builder
+        self.array = context.make_array(array_type)(context, builder, array)
+        self.alignment = array_type.dtype.bitwidth // 8
+
+    def load(self, place: Any, vector: ir.VectorType) -> Any:
+        """The elements from ``place`` on as a vector."""
+        loaded = self.builder.load(self._pointer(place, vector, vector.count))
+        loaded.align = self.alignment
+        return loaded
+
+    def load_part(self, place: Any, count: Any, vector: ir.VectorType) -> Any:
+        """The first ``count`` of them, and zeros."""
+        pointer = self._pointer(place, vector, count)
+        name = f"llvm.masked.load.v{vector.count}f{self.alignment * 8}.p0"
+        mask = self._first(count, vector.count)
+        kind = ir.FunctionType(vector, [pointer.type, ir.IntType(32), mask.type, vector])
+        function = _declare(self.builder.module, kind, name)
+        return self.builder.call(function, [pointer, ir.IntType(32)(self.alignment), mask, zero(vector)])
+
+    def store(self, place: Any, value: Any) -> None:
+        """Write a vector."""
+        stored = self.builder.store(value, self._pointer(place, value.type, value.type.count))
+        stored.align = self.alignment if isinstance(value.type.element, ir.FloatType | ir.DoubleType) else 1
+
+    def store_part(self, place: Any, count: Any, value: Any) -> None:
+        """Write the first ``count`` elements of a vector."""
+        pointer = self._pointer(place, value.type, count)
+        name = f"llvm.masked.store.v{value.type.count}f{self.alignment * 8}.p0"
+        mask = self._first(count, value.type.count)
+        kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, ir.IntType(32), mask.type])
+        function = _declare(self.builder.module, kind, name)
+        self.builder.call(function, [value, pointer, ir.IntType(32)(self.alignment), mask])
+
+    def broadcast(self, place: Any, vector: ir.VectorType) -> Any:
+        """The one element at ``place`` in every lane."""
+        self._check(place, 1)
+        return splat(self.builder, self.builder.load(self.builder.gep(self.array.data, [place])), vector)
+
+    def _pointer(self, place: Any, vector: ir.VectorType, count: Any) -> Any:
+        self._check(place, count)
+        return self.builder.bitcast(self.builder.gep(self.array.data, [place]), vector.as_pointer())
+
+    def _first(self, count: Any, lanes: int) -> Any:
+        """A mask of the first ``count`` lanes."""
+        numbers = ir.Constant(ir.VectorType(_INDEX, lanes), list(range(lanes)))
+        return self.builder.icmp_signed("<", numbers, splat(self.builder, count, numbers.type))
+
+    def _check(self, place: Any, count: Any) -> None:
+        if not vars(config)["BOUNDSCHECK"]:
+            return
+        builder = self.builder
+        end = builder.add(place, count if isinstance(count, ir.Value) else _INDEX(count))
+        outside = builder.or_(
+            builder.icmp_signed("<", place, _INDEX(0)), builder.icmp_signed(">", end, self.array.nitems)
+        )
+        with builder.if_then(outside, likely=False):
+            message = (f"vector kernel outside its array of {self.array.data.type}",)
+            self.context.call_conv.return_user_exc(builder, IndexError, message)
+
+
+def zero(vector: ir.VectorType) -> ir.Constant:
+    """A vector of zeros."""
+    return ir.Constant(vector, [0.0] * vector.count)
+
+
+def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
+    """One value in every lane."""
+    unknown = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(unknown, value, ir.IntType(32)(0))
+    return builder.shuffle_vector(
+        first, unknown, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    )
+
+
+def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once where the processor can."""
+    vector = a.type
+    bits = 32 if isinstance(vector.element, ir.FloatType) else 64
+    kind = ir.FunctionType(vector, [vector] * 3)
+    function = _declare(builder.module, kind, f"llvm.fmuladd.v{vector.count}f{bits}")
+    return builder.call(function, [a, b, c])
+
+
+def pack(builder: Any, vectors: list[Any]) -> Any:
+    """Vectors as the tuple a kernel holds them in."""
+    block: Any = ir.Constant(ir.ArrayType(vectors[0].type, len(vectors)), ir.Undefined)
+    for i, vector in enumerate(vectors):
+        block = builder.insert_value(block, vector, i)
+    return block

@@ -1,0 +1,191 @@
+"""Blocks by emitted kernels against the plain ones: shapes, checked places, other processors, thread counts.
+
+Run as a script it compares some cases in a process whose environment says how kernels are compiled.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from mpmm_kernels import block
+from mpmm_kernels._compile import compiled
+from mpmm_kernels.threads import set_threads
+from mpmm_kernels.vector import lanes, load, store
+
+VALID, SAME, SPECTRAL = ("valid",) * 3, ("same",) * 3, ("same", "valid", "valid")
+STEP = (1, 1, 1)
+# kernels; input, filters, kernel, stride, padding, activation, pool, window
+CASES = {
+    "first layer": ("direct", ((10, 9, 10, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))),
+    "deep kernel, two vectors": ("direct", ((12, 5, 6, 1), 20, (11, 3, 3), STEP, SAME, "relu", None, STEP)),
+    "many channels": ("direct", ((7, 6, 7, 16), 32, (3, 3, 3), STEP, SPECTRAL, "relu", "max", (2, 2, 2))),
+    "odd sizes": ("direct", ((5, 7, 6, 3), 20, (2, 3, 4), STEP, SAME, "none", None, STEP)),
+    "strided": ("direct", ((7, 7, 6, 5), 8, (3, 3, 2), (2, 2, 2), SAME, "sigmoid", "average", (2, 1, 2))),
+    "strided first": ("direct", ((7, 9, 8, 1), 5, (3, 4, 3), (1, 2, 2), VALID, "relu", "max", (1, 2, 1))),
+    "one output": ("direct", ((4, 3, 3, 7), 35, (4, 3, 3), STEP, VALID, "sigmoid", "max", STEP)),
+}
+# few enough to compile again for other processors
+SOME = ("first layer", "many channels", "odd sizes")
+
+
+def make(kernels, case, dtype, samples):
+    plan = block.plan_block(*case, dtype, kernels)
+    rng = np.random.default_rng(7)
+    fan_in = np.prod(plan.weights_shape[:4])
+    x, w, b, dy = (
+        rng.standard_normal(shape).astype(dtype)
+        for shape in (
+            (samples, *plan.input_shape),
+            plan.weights_shape,
+            (plan.filters,),
+            (samples, *plan.output_shape),
+        )
+    )
+    return plan, x, (w / np.sqrt(fan_in)).astype(dtype), b, dy
+
+
+def run(kernels, case, dtype="float32", samples=3, buffers=None):
+    """Output and gradients of x, w and b; each a copy."""
+    plan, x, w, b, dy = make(kernels, case, dtype, samples)
+    buffers = buffers or block.allocate(plan, samples)
+    dw, db = np.full_like(w, np.nan), np.full_like(b, np.nan)
+    y = block.forward(plan, buffers, x, w, b).copy()
+    dx = block.backward(plan, buffers, x, w, b, dy, dw, db, True)
+    return y, dx.copy(), dw, db
+
+
+def errors(kernels, case, dtype="float32", samples=3):
+    found, plain = run(kernels, case, dtype, samples), run("reference", case, dtype, samples)
+    return [abs(a - b).max() / abs(b).max() for a, b in zip(found, plain, strict=True)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_plain_kernels(name):
+    kernels, case = CASES[name]
+    assert max(errors(kernels, case)) < 2e-6
+
+
+@pytest.mark.parametrize("name", ["first layer", "strided"])
+def test_equals_plain_kernels_in_double_precision(name):
+    kernels, case = CASES[name]
+    assert max(errors(kernels, case, "float64")) < 1e-13
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_smaller_batch_uses_the_same_buffers(name):
+    """What a larger batch left in the buffers must not leak into the next, smaller one."""
+    kernels, case = CASES[name]
+    plan = block.plan_block(*case, "float32", kernels)
+    buffers = block.allocate(plan, 9)
+    run(kernels, case, samples=9, buffers=buffers)
+    for found, wanted in zip(
+        run(kernels, case, samples=1, buffers=buffers), run(kernels, case, samples=1), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name):
+    kernels, case = CASES[name]
+    y, _, dw, db = run(kernels, case)
+    plan, x, w, b, dy = make(kernels, case, "float32", 3)
+    buffers = block.allocate(plan, 3)
+    np.testing.assert_array_equal(block.infer(plan, buffers, x, w, b), y)
+    other_dw, other_db = np.empty_like(dw), np.empty_like(db)
+    assert block.backward(plan, buffers, x, w, b, dy, other_dw, other_db, False) is None
+    np.testing.assert_array_equal(other_dw, dw)
+    np.testing.assert_array_equal(other_db, db)
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_what_is_not_a_number_is_not_hidden_by_the_pool(name):
+    kernels, case = CASES[name]
+    plan, x, w, b, _ = make(kernels, case, "float32", 2)
+    x[0, 2, 3, 3] = np.nan
+    y = block.forward(plan, block.allocate(plan, 2), x, w, b)
+    plain = block.plan_block(*case, "float32", "reference")
+    expected = block.forward(plain, block.allocate(plain, 2), x, w, b)
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    assert np.isnan(y).any()
+
+
+def test_plans_tell_how_they_run():
+    _, case = CASES["first layer"]
+    assert str(block.plan_block(*case, "float32", "direct")).startswith("direct slide ")
+    _, case = CASES["many channels"]
+    assert str(block.plan_block(*case, "float32", "direct")).startswith("direct outer ")
+
+
+def test_shapes_no_emitted_kernel_takes_fall_to_the_plain_ones():
+    huge_window = ((9, 9, 9, 1), 2, (1, 1, 1), STEP, VALID, "relu", "max", (5, 5, 5))
+    assert str(block.plan_block(*huge_window, "float32", "direct")) == "plain"
+
+
+def test_fast_leaves_small_blocks_to_the_plain_kernels():
+    """They would take seconds to compile and save microseconds."""
+    small = ((8, 7, 7, 1), 4, (3, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))
+    assert str(block.plan_block(*small, "float32", "direct")).startswith("direct ")
+    assert str(block.plan_block(*small, "float32", "fast")) == "plain"
+
+
+def script(what, **settings):
+    """Lines that this file prints when run as a script."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings}
+    command = [sys.executable, __file__, what]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return tuple(done.stdout.splitlines())
+
+
+def test_the_same_bits_at_any_number_of_threads():
+    assert script("threads", NUMBA_NUM_THREADS="4") == SOME
+
+
+def test_no_kernel_leaves_its_arrays():
+    """In the checked build every load and store looks at its place first."""
+    assert script("compare", NUMBA_BOUNDSCHECK="1") == SOME
+
+
+def test_the_checked_build_refuses_a_wrong_place():
+    assert script("overrun", NUMBA_BOUNDSCHECK="1") == ("refused",)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="AVX2 belongs to x86-64")
+def test_right_on_a_processor_with_avx2_only():
+    features = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2,-avx512f"
+    assert script("compare", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=features) == SOME
+
+
+def compare():
+    for name in SOME:
+        worst = max(errors(*CASES[name]))
+        assert worst < 2e-6, f"{name}: {worst}"
+        print(name)
+
+
+def threads():
+    for name in SOME:
+        results = []
+        for count in (1, 2, 4):
+            set_threads(count)
+            results.append([array.tobytes() for array in run(*CASES[name], samples=11)])
+        assert results[0] == results[1] == results[2], name
+        print(name)
+
+
+@compiled
+def read_past(array):
+    store(array, 1, load(array, 0))
+
+
+def overrun():
+    try:
+        read_past(np.zeros(lanes("float32"), "float32"))
+    except IndexError:
+        print("refused")
+
+
+if __name__ == "__main__":
+    {"compare": compare, "threads": threads, "overrun": overrun}[sys.argv[1]]()
