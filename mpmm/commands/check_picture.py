@@ -136,9 +136,11 @@ def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) ->
     _tint(image, covered["train"] & covered["validation"], _LEAK)
     leak = f"{100 * split.leak():.1f}% of validation overlaps training"
     _draw_image(axes, image, f"{split.size} x {split.size} patches, {split.kind} split: {leak}")
+    # a footprint's edge in points, on axes about 11 or 5 inches wide: its centre leaves it visible
+    edge = split.size / shape[1] * 72 * (11 if shape[1] / shape[0] > _WIDE else 5)
     for name, part in split.parts.items():
         rows, columns = part.rows / step, part.columns / step
-        axes.plot(columns, rows, ".", color=_CENTRES[name], markersize=2.6, markeredgewidth=0)
+        axes.plot(columns, rows, ".", color=_CENTRES[name], markersize=min(2.6, edge / 4), markeredgewidth=0)
     handles = [
         Patch(facecolor=_COLOURS[name], label=f"{name} {len(part):,}") for name, part in split.parts.items()
     ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mpmm.commands.check_composite import wavelength
 from mpmm.commands.config import Config
 from mpmm.commands.talk import say
 from mpmm.network import NetworkSpec
@@ -73,7 +75,7 @@ def say_classes(
     counts: Sequence[ClassCount],
 ) -> None:
     """Labelled pixels of each class, and how many of them can be a patch's centre."""
-    table = Table(title="Labelled pixels", title_justify="left")
+    table = _table("Labelled pixels")
     _add_columns(table, "labelled", "near edge", "no data", "usable")
     rows = [
         (count.labelled, if_all.lost, count.lost - if_all.lost, count.usable)
@@ -89,7 +91,7 @@ def say_classes(
 
 def say_split(console: Console, classes: Sequence[LandCover], split: Split) -> None:
     """Patches of each class and part, and how far the parts are apart."""
-    table = Table(title=f"Patches of {split.size} x {split.size} pixels", title_justify="left")
+    table = _table(f"Patches of {split.size} x {split.size} pixels")
     _add_columns(table, "asked", "drawn", *split.parts)
     parts = split.counts()
     for cover, row in zip(classes, parts.tolist(), strict=True):
@@ -128,10 +130,15 @@ def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: 
     say(console, "", f"{_bytes(batches)} for {held} in training; `mpmm plan` tells the network's")
 
 
+def _table(title: str) -> Table:
+    """Narrow enough for a line of 80 characters even with seven-digit counts."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
 def _add_columns(table: Table, *headings: str) -> None:
     """Id and class, then numbers."""
     table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("class", no_wrap=True)
+    table.add_column("class")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
 
@@ -145,6 +152,10 @@ def _numbers(*numbers: int) -> tuple[str, ...]:
 
 
 def _ends(names: Sequence[str]) -> str:
+    """The first and the last band: by wavelength where they tell one."""
+    first, last = wavelength(names[0]), wavelength(names[-1])
+    if first is not None and last is not None:
+        return f"{first:g} to {last:g} nm"
     return names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"
 
 

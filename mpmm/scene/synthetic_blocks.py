@@ -148,11 +148,11 @@ def _gravel_lot(plan: Plan, dice: Dice, box: Box) -> None:
     for left in range(lot.left + 3 * M, lot.right - 5 * M, 5 * M):
         axis.add(
             Layer.DETAIL,
-            lot.columns(left - lot.left, left - lot.left + 42),
+            lot.columns(left - lot.left, left - lot.left + 46),
             ground,
             Cover.UNPAVED_PARKING,
-            across=(30, 10),
-            tone=-45,
+            across=(32, 14),
+            tone=-75,
         )
         for top in range(lot.top + M, lot.bottom - 6 * M, 6 * M):
             if dice.chance(22):

@@ -7,6 +7,7 @@ distributions), and only integer arithmetic afterwards: no rounding can fall dif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isqrt
 from typing import Any, TypeVar
 
@@ -83,9 +84,7 @@ class NoiseTable:
     """
 
     def __init__(self, key: Sequence[int], period: int, blur: int) -> None:
-        white = raw_bytes(key, period * period).reshape(period, period).astype(np.int64) - 128
-        smooth = _blurred(_blurred(white, blur), blur) if blur > 1 else white
-        self.values = _standardised(smooth)
+        self.values = _noise(tuple(key), period, blur)
         self._period = period
 
     def at(self, rows: Positions, columns: Positions) -> NDArray[np.int8]:
@@ -94,26 +93,36 @@ class NoiseTable:
         return found
 
 
-def _blurred(values: NDArray[np.int64], side: int) -> NDArray[np.int64]:
-    """Sums over periodic boxes of `side` x `side` pixels."""
-    for axis in (0, 1):
-        wrapped = np.concatenate([values, values.take(range(side - 1), axis=axis)], axis=axis)
-        sums = np.cumsum(wrapped, axis=axis)
-        first = np.zeros_like(sums.take([0], axis=axis))
-        sums = np.concatenate([first, sums], axis=axis)
-        length = values.shape[axis]
-        values = sums.take(range(side, side + length), axis=axis) - sums.take(range(length), axis=axis)
+# the five tables of one scene: several scenes of a seed, as in tests, make them once
+@lru_cache(maxsize=5)
+def _noise(key: tuple[int, ...], period: int, blur: int) -> NDArray[np.int8]:
+    white = raw_bytes(key, period * period).reshape(period, period).astype(np.int32) - 128
+    return _standardised(_blurred(_blurred(white, blur), blur) if blur > 1 else white)
+
+
+def _blurred(values: Ints, side: int) -> Ints:
+    """Sums over periodic boxes of `side` x `side` pixels.
+
+    Running sums may wrap around 32 bits; their differences are exact all the same.
+    """
+    for _ in range(2):
+        length = len(values)
+        sums = np.zeros((length + side, values.shape[1]), dtype=np.int32)
+        np.cumsum(np.concatenate([values, values[: side - 1]]), axis=0, dtype=np.int32, out=sums[1:])
+        values = np.ascontiguousarray((sums[side:] - sums[:length]).T)
     return values
 
 
-def _standardised(values: NDArray[np.int64]) -> NDArray[np.int8]:
+def _standardised(values: Ints) -> NDArray[np.int8]:
     """Integers shifted and scaled to mean 0 and standard deviation 42, clipped to an int8."""
-    centred = values - values.sum() // values.size
-    # sums of squares may pass 64 bits: coarser steps do for a scale
+    centred = values - np.int32(int(values.sum(dtype=np.int64)) // values.size)
+    # in steps coarse enough that nothing passes 32 bits
     step = max(1, int(np.abs(centred).max()) >> 15)
-    variance = int(((centred // step) ** 2).sum()) // centred.size
-    deviation = max(1, isqrt(variance)) * step
-    return np.asarray(np.clip(centred * 42 // deviation, -127, 127), dtype=np.int8)
+    centred //= np.int32(step)
+    variance = int(np.multiply(centred, centred, dtype=np.int64).sum()) // centred.size
+    centred *= np.int32(42)
+    centred //= np.int32(max(1, isqrt(variance)))
+    return np.asarray(np.clip(centred, -127, 127), dtype=np.int8)
 
 
 class SlowLine:

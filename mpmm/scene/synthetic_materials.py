@@ -114,6 +114,7 @@ MATERIALS = (
     Material("ballast", 0.090, 0.0, ((400, 820, 0.10),), (), (13, 9, 6), "asphalt", 8),
     Material("rail steel", 0.150, 0.0, ((500, 800, 0.06),), (), (4, 3, 3), "ballast", 4),
     Material("white line", 0.180, 0.0, ((*_TITANIUM_WHITE, 0.30),), (), (5, 5, 4), "asphalt", 9),
+    Material("worn line", 0.170, 0.0, ((400, 1000, 0.12),), (), (5, 6, 4), "asphalt", 6),
     Material("yellow line", 0.070, 0.0, ((480, 560, 0.36),), (), (5, 5, 4), "asphalt", 9),
     # roofs: grey and brown come in pairs that only the infrared tells apart
     Material("grey shingle", 0.110, 0.0, ((400, 1000, 0.04),), (), (5, 6, 5), "asphalt", 6),

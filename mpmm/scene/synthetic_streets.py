@@ -172,11 +172,12 @@ def draw_crossing(plan: Plan, dice: Dice, upright: Strip, level: Strip) -> None:
 
 
 def _stripes(plan: Plan, dice: Dice, box: Box, kind: Kind) -> None:
-    """One crosswalk: bars of 0.8 m every 1.6 m, some of them worn; or none at all."""
+    """One crosswalk, or none at all: bars of 0.7 m every 1.6 m, worn, on dark asphalt.
+
+    From afar it is hardly brighter than the road: only a camera sees the bars.
+    """
     if dice.chance(30):
         return
-    worn = dice.between(-110, 0)
-    plan.add(Layer.CROSSWALK, box, "asphalt", Cover.CROSSWALKS)
-    plan.add(
-        Layer.CROSSWALK_MARK, box, "white line", Cover.CROSSWALKS, kind=kind, period=32, bar=14, tone=worn
-    )
+    cover, worn = Cover.CROSSWALKS, dice.between(-30, 10)
+    plan.add(Layer.CROSSWALK, box, "asphalt", cover, tone=dice.between(-80, -50))
+    plan.add(Layer.CROSSWALK_MARK, box, "worn line", cover, kind=kind, period=32, bar=14, tone=worn)
