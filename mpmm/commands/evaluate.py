@@ -30,7 +30,13 @@ WIDTH = 160
 @click.option(
     "--part", type=click.Choice(PARTS), default="validation", show_default=True, help="Which patches."
 )
-@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option(
+    "--checkpoint",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Parameters with the best validation accuracy, or those of the last step.",
+)
 def command(run: Path, part: str, checkpoint: str) -> None:
     """Score a run's network on the validation or test patches of its own split.
 
