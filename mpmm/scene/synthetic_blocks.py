@@ -111,7 +111,7 @@ def _flat_roof(plan: Plan, dice: Dice, wing: Box, roof: str, height: int) -> Non
     """A flat roof with a parapet and air conditioners."""
     tone, cover = dice.between(-20, 20), Cover.NON_RESIDENTIAL
     plan.add(Layer.BUILDING, wing, roof, cover, height=height, tone=tone + 25)
-    plan.add(Layer.BUILDING, wing.inset(8), roof, cover, height=height - 40, tone=tone)
+    plan.add(Layer.ROOF, wing.inset(8), roof, cover, height=height - 40, tone=tone)
     for _ in range(wing.height * wing.width // (10 * M) ** 2):
         top, left = dice.between(wing.top, wing.bottom), dice.between(wing.left, wing.right)
         unit = Box(top, left, min(top + 36, wing.bottom - 10), min(left + 50, wing.right - 10))

@@ -98,6 +98,6 @@ def house(plan: Plan, dice: Dice, lot: Box) -> None:
     box, tone, height = axis.own(body), dice.between(-20, 20), dice.between(450, 700)
     middle = box.width // 2
     cover = Cover.RESIDENTIAL
-    axis.add(Layer.BUILDING, box.columns(0, middle), roof, cover, height=height, tone=tone + 22)
-    axis.add(Layer.BUILDING, box.columns(middle, box.width), roof, cover, height=height, tone=tone - 22)
+    axis.add(Layer.BUILDING, box, roof, cover, height=height, tone=tone + 22)
+    axis.add(Layer.ROOF, box.columns(middle, box.width), roof, cover, height=height, tone=tone - 22)
     axis.add(Layer.ROOF, box.columns(middle - 2, middle + 2), roof, cover, height=height + 40, tone=tone + 40)
