@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,9 +26,9 @@ class Ended:
     err: str
     seconds: float
 
-    def lines(self, prefix: str = "") -> list[str]:
-        """Sorted lines of standard output that begin with ``prefix``."""
-        return sorted(line for line in self.out.splitlines() if line.startswith(prefix))
+    def found(self, pattern: str) -> list[str]:
+        """Sorted matches in standard output; mpirun may join the lines of several ranks."""
+        return sorted(re.findall(pattern, self.out))
 
 
 class Overdue(Exception):

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from mpmm.errors import MpmmError
+from mpmm.messages.stop import SIGNALS
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -36,15 +37,12 @@ class _Terminated(BaseException):
 def end_together(communicator: MPI.Intracomm) -> Iterator[None]:
     """Within, whatever ends this rank early ends all ranks, with this rank's message.
 
-    That is an exception (in any thread), an exit with another code than 0, SIGTERM and SIGINT. An
+    That is an exception (in any thread), an exit with another code than 0, or one of `SIGNALS`. An
     `MpmmError` is shown as its two lines, anything else with its traceback. When several ranks fail at
     once, one of them speaks. To be entered by all ranks together.
     """
     voice = _Voice(communicator)
-    before = (
-        threading.excepthook,
-        {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)},
-    )
+    before = threading.excepthook, {number: signal.getsignal(number) for number in SIGNALS}
     threading.excepthook = lambda failed: voice.end_all(failed.exc_value or failed.exc_type())
     for number in before[1]:
         signal.signal(number, _raise_terminated)

@@ -10,7 +10,8 @@ from types import FrameType
 
 from mpmm.messages.errors import Stopped
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGUSR1 is what mpirun passes on from launch/mpmm-run; SIGTERM of Open MPI's mpirun leaves 0.2 s
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stop:
@@ -57,7 +58,7 @@ class Stop:
 
     @contextmanager
     def on_signals(self, *numbers: signal.Signals) -> Iterator[Stop]:
-        """Within, the first of these signals (by default SIGINT and SIGTERM) asks; a second acts as before.
+        """Within, the first of these signals (`SIGNALS` by default) asks; a second acts as before.
 
         Python calls handlers in the main thread, between two instructions: no running kernel is cut short.
         """

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mpi_runner import environment
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 BIN = Path(sys.executable).parent
+PROGRAMS = Path(__file__).parent / "programs"
 BARE = {"PATH": "/usr/bin:/bin", "MPMM_BIN": str(BIN)}
 
 
@@ -50,6 +54,31 @@ def test_without_a_command_or_a_program_it_says_what_to_do(tmp_path: Path) -> No
     ended = launched("-np", "5", "train", MPMM_BIN="/nowhere")
     assert (ended.returncode, "hint: run make setup" in ended.stderr) == (1, True)
     assert "launch/mpmm-run -np 5 train" in launched("--help", MPMM_BIN=str(tmp_path)).stdout
+
+
+@pytest.mark.mpi
+def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
+    """Open MPI's mpirun alone would kill them half a second later."""
+    (tmp_path / "mpmm").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAMS / "stopping.py"}" "$@"\n')
+    (tmp_path / "mpirun").write_text(f'#!/bin/sh\nexec "{BIN / "mpirun"}" "$@"\n')
+    for program in tmp_path.iterdir():
+        program.chmod(0o755)
+    wrapper = subprocess.Popen(
+        [str(LAUNCH / "mpmm-run"), "-np", "3", "train"],
+        env={**environment(), "MPMM_BIN": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert wrapper.stdout is not None
+    began = [wrapper.stdout.readline().split()[0] for _ in range(3)]
+    # as a terminal does: to the whole group in the foreground
+    os.killpg(wrapper.pid, signal.SIGINT)
+    out, _ = wrapper.communicate(timeout=30)
+    assert began == ["began"] * 3
+    finished = sorted(re.findall(r"rank \d finished after \w+?1", out))
+    assert finished == [f"rank {rank} finished after SIGUSR1" for rank in range(3)]
+    assert wrapper.returncode == 0
 
 
 @pytest.mark.parametrize("script", ["mpmm-run", "slurm.sh"])
