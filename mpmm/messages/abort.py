@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Ranks away from rank 0's machine let it speak first when all fail for the same reason.
 _COURTESY = 0.3
+# MPICH's mpirun drops what it has not passed on yet when it is told to abort.
+_TO_BE_HEARD = 0.3
 _LAST_RESORT = 5.0
 FAILED, INTERRUPTED = 1, 130
 
@@ -86,6 +88,7 @@ class _Voice:
             time.sleep(_COURTESY)
         if self._take():
             _show(_message(error, self._rank))
+            time.sleep(_TO_BE_HEARD)
         else:
             # the rank that speaks ends this one; should it die before it can, this one ends all
             time.sleep(_LAST_RESORT)
