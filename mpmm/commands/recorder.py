@@ -37,6 +37,8 @@ class Recorder:
         Duration of the run before this process went on with it.
     began
         Time since the epoch from which the time to the first step counts; now by default.
+    every
+        Seconds between two checkpoints within an epoch; a minute by default.
 
     Attributes
     ----------
@@ -57,6 +59,7 @@ class Recorder:
         classes: tuple[str, ...],
         seconds: float = 0.0,
         began: float | None = None,
+        every: float | None = None,
     ) -> None:
         self.folder = folder
         self.throughput = Throughput()
@@ -69,6 +72,7 @@ class Recorder:
         self._settings = dict(settings)
         self._classes = classes
         self._before = seconds
+        self._every = SECONDS_BETWEEN_CHECKPOINTS if every is None else every
         self._began = self._kept = time.monotonic()
 
     @property
@@ -113,7 +117,7 @@ class Recorder:
                 "seconds": round(event.seconds, 6),
             }
         )
-        if time.monotonic() - self._kept > SECONDS_BETWEEN_CHECKPOINTS:
+        if time.monotonic() - self._kept > self._every:
             self.checkpoint("last")
 
     def _record_epoch(self, event: EpochDone) -> None:

@@ -10,16 +10,13 @@ from rich.console import Console
 
 from mpmm.commands import single, talk
 from mpmm.commands.interrupt import Interrupt
+from mpmm.commands.keeper import Keeper
 from mpmm.commands.prepare import Prepared
-from mpmm.commands.progress import Display, Silent, display
 from mpmm.commands.recorder import Recorder
 from mpmm.commands.run import Run
-from mpmm.network import parameters_sha256
-from mpmm.ranks.counters import Limits
 from mpmm.ranks.single import SingleProcess
 from mpmm.ranks.warm_up import warm_up
 from mpmm.results.checkpoint import Checkpoint
-from mpmm.results.environment import versions
 from mpmm.results.folder import RunFolder
 from mpmm.results.log import MetricsLog
 from mpmm.results.scores import Scores
@@ -70,27 +67,28 @@ class Session:
         state: dict[str, Any] = {} if checkpoint is None else dict(checkpoint.state)
         talk.say_network(self.console, self.process.network, self.threads)
         with ExitStack() as stack:
+            keeper = self._keeper()
             log = stack.enter_context(MetricsLog(self.folder.path, state.get("log_lines", 0)))
             interrupt = stack.enter_context(Interrupt())
-            screen = stack.enter_context(self._display())
-            recorder = self._recorder(log, screen, state.get("seconds", 0.0))
+            screen = stack.enter_context(keeper.display())
+            recorder = keeper.recorder(log, screen, state.get("seconds", 0.0))
             if checkpoint is None:
                 recorder.checkpoint("last")
             try:
                 warm_up(
                     self.process.network, lambda: screen.say("compiling the kernels, once on this machine")
                 )
-                scores = self._train(recorder, interrupt)
+                scores = self._train(keeper, recorder, interrupt)
             except KeyboardInterrupt:
                 talk.say(self.console, "stopped", "at once; what came after the last checkpoint is lost")
                 talk.say(self.console, "go on", f"mpmm train --resume {self.folder.path}")
                 raise
-        self._sum_up(recorder, scores, interrupt.requested)
+        keeper.sum_up(recorder, scores, interrupt.requested)
         return Ending(Run(self.folder, self.prepared), interrupt.requested)
 
-    def _train(self, recorder: Recorder, interrupt: Interrupt) -> Scores | None:
+    def _train(self, keeper: Keeper, recorder: Recorder, interrupt: Interrupt) -> Scores | None:
         """Scores of the last parameters; None when interrupted or without validation patches."""
-        validation = single.play(self.process, self._limits(), recorder, interrupt)
+        validation = single.play(self.process, keeper.limits, recorder, interrupt)
         recorder.checkpoint("last")
         if interrupt.requested is not None:
             return None
@@ -101,69 +99,17 @@ class Session:
             return None
         return Scores.from_confusion(validation.confusion, self.prepared.class_names)
 
-    def _limits(self) -> Limits:
-        training = self.prepared.config.training
-        return Limits(training.epochs, self.steps, training.patience)
-
-    def _display(self) -> Display:
-        if self.console.quiet:
-            return Silent()
-        epochs = self.prepared.config.training.epochs
-        total = epochs * self.process.batches.steps_per_epoch
-        total = total if self.steps is None else min(total, self.steps)
-        return display(self.console, self.process.counters.step, total, epochs)
-
-    def _recorder(self, log: MetricsLog, screen: Display, seconds: float) -> Recorder:
-        config = self.prepared.config
-        settings = {
-            "config": config.as_json(),
-            "seeds": {"patches": config.patches.seed, "training": config.training.seed},
-            "steps_limit": self.steps,
-        }
-        return Recorder(
+    def _keeper(self) -> Keeper:
+        return Keeper(
             self.folder,
-            log,
-            screen,
+            self.prepared,
             self.process.counters,
             lambda: single.arrays(self.process),
-            settings,
-            self.prepared.class_names,
-            seconds,
+            self.process.batches.steps_per_epoch,
+            self.steps,
+            "single",
+            1,
+            self.threads,
+            self.console,
             self.began,
         )
-
-    def _sum_up(self, recorder: Recorder, scores: Scores | None, interrupted: str | None) -> None:
-        """Write `run.json` and say how it ended; the last line holds the fingerprint of the parameters."""
-        counters, rate = self.process.counters, recorder.throughput.patches_per_second
-        reason = f"interrupted by {interrupted}" if interrupted else self._limits().reached(counters)
-        sha256 = parameters_sha256(self.process.network)
-        self.folder.write_part(
-            "run",
-            {
-                "finished": interrupted is None,
-                "ended": reason,
-                "steps": counters.step,
-                "epochs": counters.epoch,
-                "seconds": round(recorder.seconds, 3),
-                "first_step_seconds": recorder.first_step_seconds,
-                "patches_per_second": rate,
-                "parameters_sha256": sha256,
-                "validation": None if scores is None else scores.to_dict(),
-                "best": {"epoch": counters.best_epoch, "accuracy": counters.best},
-                "layout": "single",
-                "ranks": 1,
-                "threads": self.threads,
-                "dtype": self.prepared.spec.dtype,
-                "kernels": self.prepared.spec.kernels,
-                "versions": versions(),
-            },
-        )
-        speed = "" if rate is None else f", {rate:.0f} patches/s"
-        took = f"in {talk.duration(recorder.seconds)}{speed}"
-        talk.say(self.console, "ended", f"at step {counters.step} ({reason}), {took}")
-        if scores is not None:
-            talk.say_scores(self.console, scores)
-        verb = "go on" if interrupted else "evaluate"
-        command = "train --resume" if interrupted else "evaluate"
-        talk.say(self.console, verb, f"mpmm {command} {self.folder.path}")
-        talk.say(self.console, "parameters", f"sha256 {sha256}")

@@ -9,9 +9,12 @@ import click
 import psutil
 from rich.console import Console
 
+from mpmm.commands import distributed
 from mpmm.commands.config import load_config
+from mpmm.commands.distributed import Wanted
 from mpmm.commands.session import Ending
 from mpmm.commands.training import LayoutName, go_on, overridden, train
+from mpmm.messages import launched_ranks
 
 POSITIVE = click.IntRange(min=1)
 
@@ -48,7 +51,8 @@ def command(
     holds files is never overwritten. The last line is a fingerprint (SHA-256) of all parameters.
     """
     began = psutil.Process().create_time()
-    console = Console()
+    # mpirun gives its ranks a terminal even where its own output is a file
+    console = Console(force_terminal=False) if launched_ranks() > 1 else Console()
     if resume is not None:
         _refuse_with_resume(CONFIG=config, run=run, seed=seed)
         return _code(
@@ -66,6 +70,9 @@ def command(
         raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")
     settings = overridden(load_config(config), layout=layout, epochs=epochs, threads=threads, seed=seed)
     source = config.read_text(encoding="utf-8")
+    if launched_ranks() > 1:
+        wanted = Wanted(name_of(config), run, source, steps, console, began)
+        return distributed.train(settings, wanted)
     ending = train(
         settings, name=name_of(config), path=run, source=source, steps=steps, console=console, began=began
     )

@@ -55,7 +55,7 @@ class Adam:
         if not parameter.trainable:
             exponential_average(parameter.value, parameter.gradient, self.average)
             return
-        first, second = self._moments_of(parameter)
+        first, second = self.moments(parameter)
         adam_step(
             parameter.value,
             parameter.gradient,
@@ -96,7 +96,8 @@ class Adam:
             if values
         }
 
-    def _moments_of(self, parameter: Parameter) -> tuple[Array, Array]:
+    def moments(self, parameter: Parameter) -> tuple[Array, Array]:
+        """A trained parameter's two moments themselves, no copies; zeros before its first update."""
         pair = self._moments.get(parameter.name)
         if pair is None:
             pair = np.zeros_like(parameter.value), np.zeros_like(parameter.value)

@@ -9,6 +9,7 @@ from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.aligning import BLOCK_CACHE_BYTES, WINDOW_BYTES
 from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_place
+from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.inspecting import inspect_labels, inspect_modality
 from mpmm.scene.label_reading import LabelPlan, plan_labels
@@ -156,6 +157,16 @@ class Scene:
         check_sources(entry, plan)
         return prepare_modality(entry, plan, progress)
 
+    def files_here(self) -> frozenset[str]:
+        """Names of the modalities whose files all exist here, and "labels"; nothing is opened."""
+        sources = [("labels", [self.labels.file]), *((one.name, one.files) for one in self.modalities)]
+        return frozenset(name for name, files in sources if self._exist(name, files))
+
+    def bands_of(self, name: str, grid: Grid) -> int:
+        """Return how many bands a modality has on this grid, from its headers."""
+        (plan,) = self._plans([name], grid)
+        return len(plan.band_names)
+
     def read_labels(self) -> AlignedLabels:
         """Prepare or reuse the labels alone."""
         plan: LabelPlan = plan_labels(self.folder, self.labels)
@@ -170,6 +181,12 @@ class Scene:
             )
         chosen = known if names is None else names
         return [plan_modality(self.folder, known[name], grid) for name in chosen]
+
+    def _exist(self, name: str, files: Sequence[str]) -> bool:
+        try:
+            return bool(find_files(self.folder, files, name))
+        except SceneError:
+            return False
 
     def _entry(self, plan: Plan) -> CacheEntry:
         return modality_entry(self.folder, self.cache_folder, plan)

@@ -1,0 +1,57 @@
+"""The party: this rank's ends of all connections, joined and left together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mpmm_kernels.threads import available_threads, set_threads
+
+from mpmm.commands.gathering import Gathered
+from mpmm.messages import Channel, end_together, neighbours, world
+from mpmm.placement import threads_per_rank
+from mpmm.ranks.meeting import Meeting
+
+# for tests: every send waits for its receive
+SYNCHRONOUS = "MPMM_SYNCHRONOUS_SENDS"
+
+
+@dataclass(frozen=True)
+class Party:
+    """This rank among the others.
+
+    Attributes
+    ----------
+    channel, meeting
+        To the other ranks; for what is told at the start.
+    together
+        The ranks on this machine.
+    """
+
+    channel: Channel
+    meeting: Meeting
+    together: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        """This rank's number."""
+        return self.channel.rank
+
+    def share_threads(self, gathered: Gathered) -> list[int]:
+        """Let this rank compute with its part of the machine's cores; the threads of all ranks."""
+        cores = gathered.prepared.config.layout.threads or len(os.sched_getaffinity(0))
+        counts = threads_per_rank(gathered.shape, gathered.layout, cores, self.together)
+        count = min(counts[self.together.index(self.rank)], available_threads())
+        set_threads(count)
+        return [int(one) for one in self.meeting.exchange(count)]
+
+
+@contextmanager
+def join() -> Iterator[Party]:
+    """Meet the other ranks; whatever ends this rank early within ends all."""
+    communicator = world()
+    with end_together(communicator):
+        channel = Channel(communicator, synchronous=bool(os.environ.get(SYNCHRONOUS)))
+        yield Party(channel, Meeting(channel), neighbours(communicator))

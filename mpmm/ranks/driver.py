@@ -1,0 +1,93 @@
+"""The driver: follows the run by the server's records, validates snapshots while the others train."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpmm.messages import Kind
+from mpmm.network import Network, SoftmaxCrossEntropy
+from mpmm.placement import StepKind
+from mpmm.ranks.counters import Counters
+from mpmm.ranks.course import Course
+from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
+from mpmm.ranks.inference import Held, validate
+from mpmm.ranks.orders import VERDICT, Record, Told
+from mpmm.ranks.player import Player
+from mpmm.ranks.state import State
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A state has come that is to be kept: the counters and `Driver.state` are of the same step."""
+
+
+@dataclass(eq=False)
+class Driver:
+    """The rank that validates, and keeps the run.
+
+    Parameters
+    ----------
+    player, course
+        They receive snapshots.
+    network, state
+        Whole; what the last snapshot holds.
+    loss, held
+        Of the validation.
+    counters
+        Where the run stands by the records received; counted on in place.
+    patient
+        Whether the server waits for each validation.
+    """
+
+    player: Player
+    course: Course
+    network: Network
+    state: State
+    loss: SoftmaxCrossEntropy
+    held: Held
+    counters: Counters
+    patient: bool
+
+    def run(self) -> Generator[Event | Kept, None, None]:
+        """Report every event in the order of the run, to its end."""
+        while True:
+            record = Record.receive(self.player.channel, self.course.layout.server)
+            if record.told == Told.STEP:
+                yield self._step(record)
+                continue
+            self._receive_snapshot()
+            yield Kept()
+            if record.told == Told.EPOCH:
+                yield from self._validate_epoch()
+            elif record.told == Told.END:
+                return
+
+    def validated(self) -> Generator[ValidationStep, None, Validation | None]:
+        """Score the last snapshot."""
+        return (yield from validate(self.network, self.loss, self.held))
+
+    def _step(self, record: Record) -> StepDone:
+        loss = record.loss_sum / record.patches
+        self.counters.add_step(loss, record.correct, record.patches)
+        return StepDone(self.counters.step, loss, record.correct, record.patches, record.seconds)
+
+    def _receive_snapshot(self) -> None:
+        self.player.play(self.course.of(StepKind.SNAPSHOT))
+        snapshot = self.player.mailbox.snapshot
+        self.state.copy_from([snapshot[item] for item in sorted(snapshot)])
+        self.state.put_into_network()
+        assert int(self.state.counters[0]) == self.counters.step, "server and driver count alike"
+
+    def _validate_epoch(self) -> Generator[Event, None, None]:
+        validation = yield from self.validated()
+        accuracy = None if validation is None else validation.accuracy
+        if self.patient:
+            verdict = np.array([np.nan if accuracy is None else accuracy])
+            self.player.channel.isend(Kind.METRICS, VERDICT, verdict, self.course.layout.server)
+        counters = self.counters
+        epoch, loss, training = counters.epoch, counters.loss, counters.accuracy
+        improved = counters.end_epoch(accuracy)
+        yield EpochDone(epoch, counters.step, loss, training, validation, improved)

@@ -1,0 +1,55 @@
+"""Parameters one after the other in one array: what a push, a pull and a snapshot hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mpmm.network import Parameter
+from mpmm.network.parameter import Array
+
+
+def pack(arrays: Sequence[Array], flat: Array) -> Array:
+    """Copy the arrays into ``flat``, whose length is theirs together."""
+    place = 0
+    for array in arrays:
+        flat[place : place + array.size] = array.reshape(-1)
+        place += array.size
+    assert place == flat.size, "the network's shape and the network are of the same description"
+    return flat
+
+
+def flat_of(arrays: Sequence[Array]) -> Array:
+    """The arrays in a new one."""
+    return pack(arrays, np.empty(sum(array.size for array in arrays), arrays[0].dtype))
+
+
+def unpack(flat: Array, arrays: Sequence[Array]) -> None:
+    """Copy what `pack` put into ``flat`` into the arrays, in place."""
+    place = 0
+    for array in arrays:
+        array[...] = flat[place : place + array.size].reshape(array.shape)
+        place += array.size
+    assert place == flat.size, "the network's shape and the network are of the same description"
+
+
+def values_of(parameters: Sequence[Parameter]) -> list[Array]:
+    """Their values."""
+    return [one.value for one in parameters]
+
+
+def gradients_of(parameters: Sequence[Parameter]) -> list[Array]:
+    """Their gradients; of running statistics what the batch measured."""
+    return [one.gradient for one in parameters]
+
+
+def weighted_mean(flats: Sequence[Array], samples: Sequence[int]) -> Array:
+    """Mean of equally long arrays by numbers of samples, added in the order given; one alone is itself."""
+    if len(flats) == 1:
+        return flats[0]
+    whole = sum(samples)
+    mean = flats[0] * flats[0].dtype.type(samples[0] / whole)
+    for flat, count in zip(flats[1:], samples[1:], strict=True):
+        mean += flat * np.asarray(count / whole, flat.dtype)
+    return mean

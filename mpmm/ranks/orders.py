@@ -1,0 +1,79 @@
+"""Orders from the server to the others outside of a step: what comes next, and from where on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from mpmm.messages import Channel, Kind
+
+# items of CONTROL and METRICS; item 0 of both belongs to the schedule
+ORDER, RECORD, VERDICT = 1, 1, 2
+
+
+class Do(IntEnum):
+    """What a worker does next."""
+
+    TRAIN = 1
+    EVALUATE = 2
+    SYNCHRONISE = 3
+    END = 4
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to do next, and the step, epoch and position in it that training goes on from."""
+
+    do: Do
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+
+    def send(self, channel: Channel, peer: int) -> None:
+        """Start sending it."""
+        numbers = np.array([self.do, self.step, self.epoch, self.position], np.int64)
+        channel.isend(Kind.CONTROL, ORDER, numbers, peer)
+
+    @classmethod
+    def receive(cls, channel: Channel, server: int) -> Order:
+        """Wait for the next one."""
+        numbers = np.empty(4, np.int64)
+        channel.receive(Kind.CONTROL, ORDER, numbers, server)
+        do, *rest = (int(number) for number in numbers)
+        return cls(Do(do), *rest)
+
+
+class Told(IntEnum):
+    """What the server tells the driver; all but STEP and STOP are followed by a snapshot."""
+
+    STEP = 1
+    EPOCH = 2
+    KEEP = 3
+    END = 4
+    STOP = 5
+
+
+@dataclass(frozen=True)
+class Record:
+    """One message to the driver: a step's figures, or what the snapshot that follows is for."""
+
+    told: Told
+    loss_sum: float = 0.0
+    correct: int = 0
+    patches: int = 0
+    seconds: float = 0.0
+
+    def send(self, channel: Channel, driver: int) -> None:
+        """Start sending it."""
+        numbers = np.array([self.told, self.loss_sum, self.correct, self.patches, self.seconds])
+        channel.isend(Kind.METRICS, RECORD, numbers, driver)
+
+    @classmethod
+    def receive(cls, channel: Channel, server: int) -> Record:
+        """Wait for the next one."""
+        numbers = np.empty(5)
+        channel.receive(Kind.METRICS, RECORD, numbers, server)
+        told, loss_sum, correct, patches, seconds = (float(number) for number in numbers)
+        return cls(Told(int(told)), loss_sum, int(correct), int(patches), seconds)

@@ -1,0 +1,192 @@
+"""The parameter server: announces steps, updates parameters, and has them validated after each epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.messages import Kind
+from mpmm.network import SoftmaxCrossEntropy, Step
+from mpmm.placement import StepKind
+from mpmm.ranks.counters import Counters, Limits
+from mpmm.ranks.course import Course
+from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
+from mpmm.ranks.inference import Batch
+from mpmm.ranks.keeping import Keeping
+from mpmm.ranks.orders import VERDICT, Do, Order, Record, Told
+from mpmm.ranks.player import Player
+from mpmm.ranks.share_reader import ShareReader
+
+# between two snapshots for the driver to keep, besides one at each epoch's end
+SECONDS_BETWEEN_SNAPSHOTS = 60.0
+
+
+@dataclass(eq=False)
+class Server:
+    """Rank 0: holds every parameter; may own blocks too.
+
+    Parameters
+    ----------
+    player, course, reader
+        As of a worker.
+    keeping
+        Parameters and optimizer.
+    loss
+        Of validations over the streams' ranks.
+    labels
+        Class positions of the patches held back, (samples,).
+    classes
+        How many there are.
+    seed
+        Of the dropout masks.
+    patient
+        Whether a validation can end the run: training then waits for each.
+    """
+
+    player: Player
+    course: Course
+    reader: ShareReader
+    keeping: Keeping
+    loss: SoftmaxCrossEntropy
+    labels: NDArray[np.int16]
+    classes: int
+    seed: int
+    patient: bool
+    _synchronised: bool = field(default=False, init=False)
+    _kept: float = field(default_factory=time.monotonic, init=False)
+
+    @property
+    def counters(self) -> Counters:
+        """Where the run stands."""
+        return self.keeping.counters
+
+    @property
+    def _driver(self) -> int | None:
+        return self.course.layout.driver
+
+    def run(self, limits: Limits) -> Generator[Event, None, None]:
+        """Train until a limit is reached, reporting each event just after it; epochs only without a driver.
+
+        The run may be left at any event but within an epoch's validation: counters and arrays then hold a
+        state from which it can go on.
+        """
+        while True:
+            if self.counters.position == self.reader.batches.steps_per_epoch:
+                yield from self._end_epoch()
+            if limits.reached(self.counters) is not None:
+                return
+            yield from self._segment(limits)
+
+    def close(self) -> None:
+        """Let everybody end; the driver gets the last state."""
+        self._order(Order(Do.END))
+        if self._driver is not None:
+            self._snapshot(Told.END)
+        self.player.channel.settle_all()
+
+    def validated(self) -> Generator[ValidationStep, None, Validation | None]:
+        """Score the present parameters over the ranks of the streams."""
+        if not self._synchronised:
+            self._order(Order(Do.SYNCHRONISE))
+            self.player.play(self.course.of(StepKind.START))
+            self.player.play(self.course.of(StepKind.FINISH))
+            self._synchronised = True
+        return (yield from self._score())
+
+    def _order(self, order: Order) -> None:
+        layout = self.course.layout
+        for rank in layout.workers:
+            if rank != layout.server:
+                order.send(self.player.channel, rank)
+
+    def _segment(self, limits: Limits) -> Iterator[Event]:
+        """Steps up to one after which somebody has to wait: for a validation, or the end."""
+        counters, player = self.counters, self.player
+        self._order(Order(Do.TRAIN, counters.step, counters.epoch, counters.position))
+        player.play(self.course.of(StepKind.START))
+        with closing(self.reader.training(counters.epoch, counters.position)) as batches:
+            for samples, batch in batches:
+                last = self._is_last(limits)
+                yield self._step(samples, batch, last)
+                if last:
+                    break
+                if counters.position == self.reader.batches.steps_per_epoch:
+                    yield from self._end_epoch()
+                elif self._driver is not None and self._snapshot_is_due():
+                    self._snapshot(Told.KEEP)
+        player.play(self.course.of(StepKind.FINISH))
+        self._synchronised = True
+
+    def _step(self, samples: int, batch: Batch | None, last: bool) -> StepDone:
+        began, mailbox = time.perf_counter(), self.player.mailbox
+        mailbox.begin()
+        mailbox.control[0] = last
+        step = Step(training=True, number=self.counters.step, seed=self.seed)
+        self.player.play(self.course.of(StepKind.TRAIN, samples), batch, step)
+        loss_sum, correct, patches = (float(number) for number in mailbox.metrics)
+        self.counters.add_step(loss_sum / patches, int(correct), int(patches))
+        self.keeping.remember()
+        seconds = time.perf_counter() - began
+        if self._driver is not None:
+            record = Record(Told.STEP, loss_sum, int(correct), int(patches), seconds)
+            record.send(self.player.channel, self._driver)
+        return StepDone(self.counters.step, loss_sum / patches, int(correct), int(patches), seconds)
+
+    def _is_last(self, limits: Limits) -> bool:
+        """Whether somebody has to wait after the next step."""
+        counters = self.counters
+        if limits.steps is not None and counters.step + 1 >= limits.steps:
+            return True
+        waits = self._driver is None or self.patient or counters.epoch + 1 >= limits.epochs
+        return counters.position + 1 == self.reader.batches.steps_per_epoch and waits
+
+    def _end_epoch(self) -> Iterator[Event]:
+        """Count the epoch; without a driver validate first, with patience wait for the driver's verdict."""
+        epoch, loss, accuracy = self.counters.epoch, self.counters.loss, self.counters.accuracy
+        if self._driver is not None:
+            self._snapshot(Told.EPOCH)
+            self.counters.end_epoch(self._verdict() if self.patient else None)
+            return
+        validation = yield from self.validated()
+        improved = self.counters.end_epoch(None if validation is None else validation.accuracy)
+        yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved)
+
+    def _snapshot(self, why: Told) -> None:
+        assert self._driver is not None
+        self.keeping.remember()
+        Record(why).send(self.player.channel, self._driver)
+        self.player.play(self.course.of(StepKind.SNAPSHOT))
+        self._kept = time.monotonic()
+
+    def _snapshot_is_due(self) -> bool:
+        return time.monotonic() - self._kept > SECONDS_BETWEEN_SNAPSHOTS
+
+    def _verdict(self) -> float | None:
+        """The driver's validation accuracy; None without validation patches."""
+        assert self._driver is not None
+        accuracy = np.empty(1)
+        self.player.channel.receive(Kind.METRICS, VERDICT, accuracy, self._driver)
+        return None if np.isnan(accuracy[0]) else float(accuracy[0])
+
+    def _score(self) -> Generator[ValidationStep, None, Validation | None]:
+        held, mailbox = self.reader.held, self.player.mailbox
+        if held.count == 0:
+            return None
+        self._order(Order(Do.EVALUATE))
+        total, done = 0.0, 0
+        confusion = np.zeros((self.classes, self.classes), np.int64)
+        with closing(self.reader.scoring()) as batches:
+            for samples, batch in batches:
+                mailbox.begin()
+                self.player.play(self.course.of(StepKind.EVALUATE, samples), batch)
+                logits, labels = mailbox.all_logits(), self.labels[done : done + samples]
+                np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
+                total += self.loss(logits, labels).loss * samples
+                done += samples
+                yield ValidationStep(done, held.count)
+        return Validation(total / held.count, confusion)

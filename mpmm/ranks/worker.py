@@ -1,0 +1,67 @@
+"""A worker: plays its schedule as often as the server says."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from mpmm.network import Step
+from mpmm.placement import StepKind
+from mpmm.ranks.course import Course
+from mpmm.ranks.orders import Do, Order
+from mpmm.ranks.player import Player
+from mpmm.ranks.share_reader import ShareReader
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A rank that owns blocks, and is not the server.
+
+    Parameters
+    ----------
+    player, course
+        What it computes with, and in which order.
+    reader
+        What it reads.
+    seed
+        Of the dropout masks.
+    """
+
+    player: Player
+    course: Course
+    reader: ShareReader
+    seed: int
+
+    def run(self) -> None:
+        """Follow the server's orders to the end."""
+        while (order := self._next()).do != Do.END:
+            if order.do == Do.TRAIN:
+                self._train(order)
+            elif order.do == Do.EVALUATE:
+                self._evaluate()
+            else:
+                self.player.play(self.course.of(StepKind.START))
+                self.player.play(self.course.of(StepKind.FINISH))
+        self.player.channel.settle_all()
+
+    def _next(self) -> Order:
+        return Order.receive(self.player.channel, self.course.layout.server)
+
+    def _train(self, order: Order) -> None:
+        """Steps until one is announced as the last; then the parameters are the new ones."""
+        self.player.play(self.course.of(StepKind.START))
+        number = order.step
+        with closing(self.reader.training(order.epoch, order.position)) as batches:
+            for samples, batch in batches:
+                step = Step(training=True, number=number, seed=self.seed)
+                self.player.play(self.course.of(StepKind.TRAIN, samples), batch, step)
+                number += 1
+                if self.player.mailbox.control[0]:
+                    break
+        self.player.play(self.course.of(StepKind.FINISH))
+
+    def _evaluate(self) -> None:
+        """All micro-batches, one behind the other, without waiting for what the next rank makes of them."""
+        with closing(self.reader.scoring()) as batches:
+            for samples, batch in batches:
+                self.player.play(self.course.of(StepKind.EVALUATE, samples), batch)
