@@ -49,5 +49,5 @@ def _forget_old(home: Path) -> None:
 def _state() -> str:
     """Fingerprint of the code that writes the scenes."""
     room = Path(mpmm.scene.__file__).parent
-    sources = [*sorted(room.glob("synthetic*.py")), room / "dfc2018.py"]
+    sources = [*sorted(room.glob("synthetic/*.py")), room / "dfc2018.py"]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

@@ -12,8 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from mpmm.scene.synthetic import write_synthetic
-from mpmm.scene.synthetic_city import SizeName
+from mpmm.scene.synthetic import SizeName, write_synthetic
 
 # between two plain lines, so that a log file stays readable
 SECONDS_BETWEEN_LINES = 10.0

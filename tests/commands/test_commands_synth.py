@@ -9,9 +9,9 @@ from rich.console import Console
 from mpmm import commands
 from mpmm.commands import synth
 from mpmm.errors import SceneError
-from mpmm.scene import synthetic
-from mpmm.scene.synthetic_city import EXTENTS, Extent
-from mpmm.scene.synthetic_plan import METRE
+from mpmm.scene.synthetic import scene as synthetic
+from mpmm.scene.synthetic.city import EXTENTS, Extent
+from mpmm.scene.synthetic.plan import METRE
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,12 @@ import rasterio
 from scenes import tiny_scene
 
 from mpmm.scene.dfc2018 import CLASSES
-from mpmm.scene.synthetic_city import EXTENTS, plan_city
-from mpmm.scene.synthetic_materials import MATERIALS
-from mpmm.scene.synthetic_paint import Painter
-from mpmm.scene.synthetic_plan import Cover
-from mpmm.scene.synthetic_sensors import Sensors
-from mpmm.scene.synthetic_spectra import WAVELENGTHS, colours
+from mpmm.scene.synthetic.city import EXTENTS, plan_city
+from mpmm.scene.synthetic.materials import MATERIALS
+from mpmm.scene.synthetic.paint import Painter
+from mpmm.scene.synthetic.plan import Cover
+from mpmm.scene.synthetic.sensors import Sensors
+from mpmm.scene.synthetic.spectra import WAVELENGTHS, colours
 
 HALF = 12
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.scene.synthetic_materials import MATERIALS, NUMBERS, Curve
+from mpmm.scene.synthetic.materials import MATERIALS, NUMBERS, Curve
 
 BANDS = 48
 # band centres in nm: 374.4 to 1047.1, exact to a tenth by integer arithmetic

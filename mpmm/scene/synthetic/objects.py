@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mpmm.scene.synthetic_chance import Dice
-from mpmm.scene.synthetic_materials import CAR_PAINTS
-from mpmm.scene.synthetic_plan import METRE, Box, Cover, Kind, Layer, Plan
+from mpmm.scene.synthetic.chance import Dice
+from mpmm.scene.synthetic.materials import CAR_PAINTS
+from mpmm.scene.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
 
 M = METRE
 

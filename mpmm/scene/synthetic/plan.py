@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.scene.synthetic_materials import NUMBERS
+from mpmm.scene.synthetic.materials import NUMBERS
 
 # one tick is a pixel of the RGB, 0.05 m
 METRE = 20

@@ -16,9 +16,9 @@ from rasterio.windows import Window
 
 from mpmm.errors import SceneError
 from mpmm.scene import dfc2018
-from mpmm.scene.synthetic_city import Extent
-from mpmm.scene.synthetic_plan import METRE
-from mpmm.scene.synthetic_spectra import BANDS, WAVELENGTHS
+from mpmm.scene.synthetic.city import Extent
+from mpmm.scene.synthetic.plan import METRE
+from mpmm.scene.synthetic.spectra import BANDS, WAVELENGTHS
 
 # the scene lies where Houston's does: lower left corner of the labels, in metres
 EAST, NORTH = 272056, 3289689

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mpmm.scene.synthetic_city import SizeName
-from mpmm.scene.synthetic_files import TREE
+from mpmm.scene.synthetic.city import SizeName
+from mpmm.scene.synthetic.files import TREE
 
 # patches per class and epochs that fit the size: minutes on a few cores
 _PATCHES: dict[SizeName, tuple[int, int]] = {"tiny": (40, 10), "small": (200, 20), "houston": (400, 30)}

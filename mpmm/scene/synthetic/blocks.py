@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntEnum
 
-from mpmm.scene.synthetic_chance import Dice
-from mpmm.scene.synthetic_objects import Axis, car, house, tree, trees
-from mpmm.scene.synthetic_plan import METRE, Box, Cover, Kind, Layer, Plan
+from mpmm.scene.synthetic.chance import Dice
+from mpmm.scene.synthetic.objects import Axis, car, house, tree, trees
+from mpmm.scene.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
 
 M = METRE
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.scene.synthetic_chance import NoiseTable, Positions, SlowField, raw_bytes
-from mpmm.scene.synthetic_paint import Painting
-from mpmm.scene.synthetic_plan import METRE, Box, Cover, Surfaces
-from mpmm.scene.synthetic_spectra import (
+from mpmm.scene.synthetic.chance import NoiseTable, Positions, SlowField, raw_bytes
+from mpmm.scene.synthetic.paint import Painting
+from mpmm.scene.synthetic.plan import METRE, Box, Cover, Surfaces
+from mpmm.scene.synthetic.spectra import (
     BANDS,
     band_numbers,
     colours,

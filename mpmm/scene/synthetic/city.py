@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mpmm.scene.synthetic_blocks import EVERY_USE, USUAL, draw_block
-from mpmm.scene.synthetic_chance import Dice
-from mpmm.scene.synthetic_plan import METRE, Box, Plan, Surfaces
-from mpmm.scene.synthetic_streets import Street, Strip, draw_crossing, draw_street, lay_strips
+from mpmm.scene.synthetic.blocks import EVERY_USE, USUAL, draw_block
+from mpmm.scene.synthetic.chance import Dice
+from mpmm.scene.synthetic.plan import METRE, Box, Plan, Surfaces
+from mpmm.scene.synthetic.streets import Street, Strip, draw_crossing, draw_street, lay_strips
 
 SizeName = Literal["tiny", "small", "houston"]
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 
 from mpmm.errors import SceneError
-from mpmm.scene.synthetic_city import EXTENTS, Extent, SizeName, plan_city
-from mpmm.scene.synthetic_config import config_text
-from mpmm.scene.synthetic_files import TILES, TREE, Layout, SceneFiles, check_sizes
-from mpmm.scene.synthetic_paint import RIM, Painter, Painting
-from mpmm.scene.synthetic_plan import METRE, Box
-from mpmm.scene.synthetic_sensors import QUARTER, Sensors
-from mpmm.scene.synthetic_spectra import BANDS
+from mpmm.scene.synthetic.city import EXTENTS, Extent, SizeName, plan_city
+from mpmm.scene.synthetic.config import config_text
+from mpmm.scene.synthetic.files import TILES, TREE, Layout, SceneFiles, check_sizes
+from mpmm.scene.synthetic.paint import RIM, Painter, Painting
+from mpmm.scene.synthetic.plan import METRE, Box
+from mpmm.scene.synthetic.sensors import QUARTER, Sensors
+from mpmm.scene.synthetic.spectra import BANDS
 
 Progress = Callable[[str, float], None]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.scene.synthetic_chance import SlowLine
-from mpmm.scene.synthetic_city import Extent
-from mpmm.scene.synthetic_plan import METRE, Box, Kind, Surfaces
+from mpmm.scene.synthetic.chance import SlowLine
+from mpmm.scene.synthetic.city import Extent
+from mpmm.scene.synthetic.plan import METRE, Box, Kind, Surfaces
 
 # what a key of chance is for
 BEND_DOWN, BEND_ACROSS = 11, 12

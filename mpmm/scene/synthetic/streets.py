@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from mpmm.scene.synthetic_chance import Dice
-from mpmm.scene.synthetic_materials import TRAIN_PAINTS
-from mpmm.scene.synthetic_objects import Axis, car
-from mpmm.scene.synthetic_plan import METRE, Box, Cover, Kind, Layer, Plan
+from mpmm.scene.synthetic.chance import Dice
+from mpmm.scene.synthetic.materials import TRAIN_PAINTS
+from mpmm.scene.synthetic.objects import Axis, car
+from mpmm.scene.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
 
 M = METRE
 
