@@ -16,6 +16,7 @@ COMMANDS = {
     "plan": "Show the network, its cost and what each rank will do.",
     "train": "Train a network.",
     "evaluate": "Score a trained run on its validation or test patches.",
+    "map": "Classify every pixel of a scene.",
     "baselines": "Score KNN and SVM on the same patches.",
 }
 

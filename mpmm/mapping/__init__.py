@@ -1,1 +1,28 @@
-"""Whole-scene class maps."""
+"""Whole-scene class maps: exact, with the work that neighbouring patches share done once."""
+
+from mpmm.mapping.classifier import Classifier, PatchClassifier, TileClassifier, classifier_for
+from mpmm.mapping.geotiff import write_geotiff
+from mpmm.mapping.layers import LayerSpec, layer_specs
+from mpmm.mapping.mapper import Mapper
+from mpmm.mapping.pixels import Edge, ScenePixels
+from mpmm.mapping.stages import is_exact
+from mpmm.mapping.windows import Window, checked_region, cut
+from mpmm.mapping.work import WorkFolder
+
+__all__ = [
+    "Classifier",
+    "Edge",
+    "LayerSpec",
+    "Mapper",
+    "PatchClassifier",
+    "ScenePixels",
+    "TileClassifier",
+    "Window",
+    "WorkFolder",
+    "checked_region",
+    "classifier_for",
+    "cut",
+    "is_exact",
+    "layer_specs",
+    "write_geotiff",
+]

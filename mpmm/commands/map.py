@@ -1,0 +1,71 @@
+"""`mpmm map`: classify every pixel of a scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+from rich.console import Console
+
+from mpmm.commands.mapping import MapOptions, make_map
+from mpmm.mapping import Edge, Window
+from mpmm.results.folder import CheckpointName
+
+
+@click.command("map", short_help="Classify every pixel of a scene.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("scene", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("map.tif"),
+    show_default=True,
+    metavar="TIF",
+)
+@click.option("--probabilities", is_flag=True, help="Also write each class's probability, a band a class.")
+@click.option("--confidence", is_flag=True, help="Also write the probability of the class that was chosen.")
+@click.option(
+    "--window",
+    type=int,
+    nargs=4,
+    metavar="ROW COLUMN HEIGHT WIDTH",
+    help="Map a part of the scene; counted in pixels from 0.",
+)
+@click.option(
+    "--edge",
+    type=click.Choice(get_args(Edge)),
+    default="nodata",
+    show_default=True,
+    help="Where no whole patch fits: leave pixels unclassified, or mirror the scene.",
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="GIB",
+    help="What one rank's arrays may take.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; all cores by default.")
+@click.option("--checkpoint", type=click.Choice(get_args(CheckpointName)), default="best", show_default=True)
+@click.option(
+    "--picture", type=click.Path(path_type=Path), metavar="PNG", help="Also draw labels and map side by side."
+)
+def command(run: Path, scene: Path | None, window: tuple[int, int, int, int] | None, **given: object) -> int:
+    """Classify every pixel of a scene with the network of RUN, and write the map as GeoTIFF.
+
+    \b
+        mpmm map runs/first                          the scene it was trained on, into map.tif
+        mpmm map runs/first other.toml -o other.tif  another scene with the same modalities
+        mpmm map runs/first --confidence --picture map.png
+
+    Each pixel gets the class that the patch around it would get; pixels without a whole patch, or with
+    missing data in it, are not classified (0). Started again after an interruption, the same command goes on
+    with the windows that are missing; the file appears when all are there.
+    """
+    region = None if window is None else Window(*window)
+    options = MapOptions(region=region, **given)  # type: ignore[arg-type]
+    ending = make_map(run, scene, options, Console())
+    return 0 if ending.interrupted is None else 130

@@ -1,0 +1,72 @@
+"""What a map needs of a run: network, classes, normalisation; not the scene it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpmm.commands.config import Config, config_from_json
+from mpmm.commands.prepare import network_spec
+from mpmm.errors import RunError
+from mpmm.mapping import Edge, ScenePixels
+from mpmm.network import Network
+from mpmm.patches import Normalization
+from mpmm.results.folder import CheckpointName, RunFolder
+from mpmm.scene import AlignedModality, LandCover, Scene
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network, ready to map.
+
+    Attributes
+    ----------
+    folder
+        The run.
+    config
+        Its settings.
+    classes
+        In the order of the network's outputs.
+    normalizations
+        By modality.
+    network
+        With the checkpoint's parameters.
+    """
+
+    folder: Path
+    config: Config
+    classes: tuple[LandCover, ...]
+    normalizations: Mapping[str, Normalization]
+    network: Network
+
+    @classmethod
+    def open(cls, path: Path, checkpoint: CheckpointName = "best") -> Trained:
+        """Read a run folder; the scene it was trained on need not be there any more."""
+        folder = RunFolder.open(path)
+        settings = folder.path / "config.json"
+        config = config_from_json(settings.read_text(encoding="utf-8"), str(settings))
+        classes = folder.read_classes()
+        plain = folder.read_part("normalization")
+        normalizations = {name: Normalization.from_dict(one) for name, one in plain.items()}
+        bands = {name: len(one.shift) for name, one in normalizations.items()}
+        network = Network(network_spec(config, bands, len(classes)))
+        network.load(folder.read_checkpoint(checkpoint).arrays.get("parameters", {}))
+        return cls(folder.path, config, classes, normalizations, network)
+
+    def pixels(self, modalities: Mapping[str, AlignedModality], edge: Edge) -> ScenePixels:
+        """The scene as the network reads it."""
+        spec = self.network.spec
+        sizes = {stream.name: stream.size for stream in spec.streams}
+        wanted = {name: modalities[name] for name in spec.modalities}
+        return ScenePixels(wanted, self.normalizations, sizes, edge)
+
+    def check(self, scene: Scene) -> None:
+        """Refuse a scene without the network's modalities."""
+        known = [modality.name for modality in scene.modalities]
+        missing = [name for name in self.network.spec.modalities if name not in known]
+        if missing:
+            raise RunError(
+                f"{scene.folder}: no modality {missing[0]!r}, which {self.folder} was trained on",
+                f"the scene has {', '.join(known)}; name its modalities as in the training scene",
+            )

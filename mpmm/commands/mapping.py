@@ -1,0 +1,244 @@
+"""A whole map: scene, windows, rasters; in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpmm_kernels.warm_up import compile_once
+from rich.console import Console
+
+from mpmm import __version__
+from mpmm.commands import talk
+from mpmm.commands.config import load_config
+from mpmm.commands.interrupt import Interrupt
+from mpmm.commands.map_picture import draw_map
+from mpmm.commands.map_progress import Speed, showing
+from mpmm.commands.map_trained import Trained
+from mpmm.commands.training import overridden, use_threads
+from mpmm.errors import RunError
+from mpmm.mapping import (
+    Edge,
+    Mapper,
+    Window,
+    WorkFolder,
+    checked_region,
+    classifier_for,
+    cut,
+    layer_specs,
+    write_geotiff,
+)
+from mpmm.mapping.layers import LayerName
+from mpmm.network import parameters_sha256
+from mpmm.results.folder import CheckpointName
+from mpmm.scene import AlignedModality, AlignedScene
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """What `mpmm map` was asked for.
+
+    Attributes
+    ----------
+    output
+        The class map; other rasters lie beside it.
+    probabilities, confidence
+        Whether to write them too.
+    region
+        The part to map; None: all.
+    edge
+        What to do where no whole patch fits.
+    memory
+        GiB that one rank's arrays may take.
+    threads
+        None: all cores.
+    checkpoint
+        "best" or "last".
+    picture
+        A PNG of labels and map, or None.
+    """
+
+    output: Path
+    probabilities: bool = False
+    confidence: bool = False
+    region: Window | None = None
+    edge: Edge = "nodata"
+    memory: float = 1.0
+    threads: int | None = None
+    checkpoint: CheckpointName = "best"
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class MapEnding:
+    """How a map ended: its files, and the name of the signal that interrupted it, if one did."""
+
+    files: tuple[Path, ...]
+    interrupted: str | None
+
+
+def make_map(run: Path, scene: Path | None, options: MapOptions, console: Console) -> MapEnding:
+    """Map a scene, or go on with a map that was interrupted.
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    scene
+        Configuration of the scene; None: the one the run was trained on.
+
+    Raises
+    ------
+    MpmmError
+        Run, scene and options do not fit each other, before anything is computed; a file cannot be written.
+    """
+    check_output(options.output, (".tif", ".tiff"), "maps are GeoTIFF files")
+    if options.picture is not None:
+        check_output(options.picture, (".png",), "pictures are PNG files")
+    trained = Trained.open(run, options.checkpoint)
+    source = trained.config.scene if scene is None else load_config(scene).scene
+    trained.check(source)
+    with talk.telling(console) as tell:
+        aligned = source.align(trained.network.spec.modalities, tell)
+    threads = use_threads(overridden(trained.config, threads=options.threads))
+    job = Job.prepare(trained, aligned, options, threads)
+    job.introduce(console, threads)
+    with job.work.held(), Interrupt() as interrupt:
+        job.compute(console, interrupt)
+        if interrupt.requested is not None:
+            talk.say(console, "stopped", f"by {interrupt.requested}; the same command goes on with the map")
+            return MapEnding((), interrupt.requested)
+        files = job.finish(console)
+    return MapEnding(files, None)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One map to make.
+
+    Attributes
+    ----------
+    trained, scene, options
+        What maps what, and how.
+    mapper
+        Computes windows.
+    windows
+        All of the map's.
+    work
+        Keeps what is done.
+    """
+
+    trained: Trained
+    scene: AlignedScene
+    options: MapOptions
+    mapper: Mapper
+    windows: tuple[Window, ...]
+    work: WorkFolder
+
+    @classmethod
+    def prepare(cls, trained: Trained, scene: AlignedScene, options: MapOptions, threads: int) -> Job:
+        """Lay the map out."""
+        pixels = trained.pixels(scene.modalities, options.edge)
+        region = checked_region(options.region, *pixels.shape)
+        windows = cut(region)
+        largest = max(one.height for one in windows), max(one.width for one in windows)
+        classifier = classifier_for(trained.network, pixels, largest, threads, int(options.memory * GIB))
+        layers = layer_specs(trained.classes, options.confidence, options.probabilities)
+        mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, layers)
+        folder = options.output.with_name(f".{options.output.name}.work")
+        work = WorkFolder(folder, region, windows, layers, _key(trained, scene, options.edge))
+        return cls(trained, scene, options, mapper, windows, work)
+
+    def introduce(self, console: Console, threads: int) -> None:
+        """Say what is about to be done."""
+        region, (rows, columns) = self.work.region, self.mapper.scene.shape
+        part = "" if (region.height, region.width) == (rows, columns) else f" of {rows} x {columns}"
+        size = f"{region.height} x {region.width}{part} pixels, {len(self.windows)} windows"
+        talk.say(console, "map", f"{self.options.output}: {size}")
+        talk.say(console, "network", f"{self.trained.folder}, checkpoint {self.options.checkpoint}")
+        talk.say(console, "method", self.mapper.classifier.describe())
+        talk.say(console, "threads", str(threads))
+
+    def compute(self, console: Console, interrupt: Interrupt) -> None:
+        """Map the missing windows, until a signal comes."""
+        missing = self.work.missing()
+        if len(missing) < len(self.windows):
+            talk.say(console, "going on", f"{len(missing)} of {len(self.windows)} windows are missing")
+        with compile_once(f"map {self.trained.network.spec} {self.mapper.classifier.describe()}") as cold:
+            if cold:
+                talk.say(console, "compiling", "the kernels, once on this machine")
+            self.mapper.warm_up()
+        left = sum(self.windows[index].pixels for index in missing)
+        speed = Speed(self.work.region.pixels - left, self.work.region.pixels)
+        with showing(console, speed) as done:
+            for index in missing:
+                if interrupt.requested is not None:
+                    return
+                self.work.put(index, self.mapper.map(self.windows[index], done))
+        took = talk.duration(speed.seconds)
+        talk.say(console, "mapped", f"{left:,} pixels in {took}, {speed.rate:,.0f} pixels/s")
+
+    def finish(self, console: Console) -> tuple[Path, ...]:
+        """Write the rasters and the picture, delete the work folder."""
+        region, files = self.work.region, []
+        grid = self.scene.grid.part(region.row, region.column, region.height, region.width)
+        # the class map last: where it stands, all of it stands
+        for layer in reversed(self.mapper.layers):
+            path = layer_path(self.options.output, layer.name)
+            raster = self.work.raster(layer)
+            write_geotiff(path, raster, layer, grid, self.trained.classes, self._tags(), self.work.path)
+            talk.say(console, "written", str(path))
+            files.append(path)
+        if self.options.picture is not None:
+            inside = region.of(Window(0, 0, *self.scene.grid.shape))
+            classes = self.work.raster(self.mapper.layers[0])[0]
+            title = f"{self.trained.folder.name}, checkpoint {self.options.checkpoint}"
+            draw_map(self.options.picture, title, self.trained.classes, self.scene.labels[inside], classes)
+            talk.say(console, "picture", str(self.options.picture))
+        self.work.remove()
+        return tuple(reversed(files))
+
+    def _tags(self) -> Mapping[str, str]:
+        return {
+            "MPMM_VERSION": __version__,
+            "MPMM_RUN": self.trained.folder.resolve().name,
+            "MPMM_CHECKPOINT": self.options.checkpoint,
+            "MPMM_PARAMETERS_SHA256": parameters_sha256(self.trained.network),
+        }
+
+
+def layer_path(output: Path, name: LayerName) -> Path:
+    """`map.tif` for the classes, `map-confidence.tif` and `map-probabilities.tif` beside it."""
+    return output if name == "classes" else output.with_name(f"{output.stem}-{name}{output.suffix}")
+
+
+def check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
+    """Refuse a file that could not be written, before the work is done."""
+    if path.suffix.lower() not in suffixes:
+        raise RunError(f"{path}: {what}", f"give a name that ends in {suffixes[0]}")
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: folder {path.parent} does not exist", "make it, or name another")
+
+
+def _key(trained: Trained, scene: AlignedScene, edge: Edge) -> Mapping[str, object]:
+    """What decides the pixels of a map besides its region and layers."""
+    return {
+        "parameters": parameters_sha256(trained.network),
+        "spec": str(trained.network.spec),
+        "normalization": {name: one.to_dict() for name, one in trained.normalizations.items()},
+        "scene": {name: _state(modality) for name, modality in scene.modalities.items()},
+        "grid": str(scene.grid),
+        "edge": edge,
+        "version": __version__,
+    }
+
+
+def _state(modality: AlignedModality) -> list[object]:
+    """Which file of the scene's cache this is."""
+    filename = getattr(modality.values, "filename", None)
+    if filename is None:
+        return list(modality.values.shape)
+    return [str(filename), Path(filename).stat().st_mtime_ns]

@@ -1,0 +1,156 @@
+"""Logits of every pixel of a window: shared work done once, or patch by patch where that is not exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.mapping.layout import Stages
+from mpmm.mapping.pixels import ScenePixels
+from mpmm.mapping.stages import is_exact
+from mpmm.mapping.tile import TileNetwork
+from mpmm.mapping.tiling import choose_tile
+from mpmm.mapping.windows import Window, tiles_of
+from mpmm.network import EVALUATION, Network
+from mpmm.network.parameter import Array
+from mpmm.network.spec import StreamSpec
+
+# patches computed at once where pixels do not share work
+BATCH = 64
+Mask = NDArray[np.bool_]
+# called with the pixels done since the last call
+Done = Callable[[int], None]
+
+
+class Classifier(Protocol):
+    """What computes logits."""
+
+    def describe(self) -> str:
+        """How, in a few words."""
+
+    def warm_up(self) -> None:
+        """Load or compile every kernel."""
+
+    def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
+        """Fill ``out`` (height, width, classes) where ``usable`` (height, width); elsewhere it stays any."""
+
+
+def classifier_for(
+    network: Network, scene: ScenePixels, window: tuple[int, int], threads: int, limit: int
+) -> Classifier:
+    """The fastest classifier that gives the same as cutting a patch around every pixel.
+
+    Parameters
+    ----------
+    network
+        All of it, with its trained parameters.
+    scene
+        The pixels.
+    window
+        Rows and columns of the largest window to come.
+    threads
+        How many compute.
+    limit
+        Bytes that the arrays may take.
+    """
+    if not is_exact(network.spec):
+        return PatchClassifier(network, scene)
+    return TileClassifier(network, scene, window, threads, limit)
+
+
+class TileClassifier:
+    """Classifies tile by tile; as many at once as there are threads.
+
+    Raises
+    ------
+    PatchError
+        The limit is too low for any tile.
+    """
+
+    def __init__(
+        self, network: Network, scene: ScenePixels, window: tuple[int, int], threads: int, limit: int
+    ) -> None:
+        values = {name: parameter.value for name, parameter in network.parameters.items()}
+        stages = Stages.of(network.spec, values)
+        self.layout = choose_tile(network.spec, stages, window, threads, limit)
+        self._network = TileNetwork(self.layout, threads)
+        self._scene, self._tiles = scene, threads
+
+    def describe(self) -> str:
+        """The tiles."""
+        rows, columns, size = self.layout.rows, self.layout.columns, self.layout.bytes * self._tiles
+        work = self.layout.operations / (rows * columns) / 1e6
+        return (
+            f"exact, shared work done once: {self._tiles} tiles of {rows} x {columns} pixels at a time, "
+            f"{work:.1f} MFLOP a pixel, {size / 2**20:,.0f} MiB"
+        )
+
+    def warm_up(self) -> None:
+        """One tile of zeros."""
+        for array in self._network.inputs.values():
+            array[:1] = 0
+        self._network.logits(1)
+
+    def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
+        """Fill ``out`` tile by tile; tiles without a usable pixel are left out."""
+        tiles = tiles_of(window, self.layout.rows, self.layout.columns)
+        wanted = [tile for tile in tiles if usable[tile.of(window)].any()]
+        done(usable.size - sum(usable[tile.of(window)].size for tile in wanted))
+        for first in range(0, len(wanted), self._tiles):
+            batch = wanted[first : first + self._tiles]
+            self._read(batch)
+            for found, tile in zip(self._network.logits(len(batch)), batch, strict=True):
+                part = out[tile.of(window)]
+                part[...] = found[: part.shape[0], : part.shape[1]]
+            done(sum(usable[tile.of(window)].size for tile in batch))
+
+    def _read(self, tiles: Sequence[Window]) -> None:
+        for name, array in self._network.inputs.items():
+            for place, tile in enumerate(tiles):
+                self._scene.read(name, tile, array[place])
+
+
+class PatchClassifier:
+    """Classifies patch by patch, for networks that put zeros around the rows or columns of a patch.
+
+    What the zeros touch differs from patch to patch, so there is no work to share.
+    """
+
+    def __init__(self, network: Network, scene: ScenePixels) -> None:
+        self._network, self._scene = network, scene
+
+    def describe(self) -> str:
+        """Why it takes long."""
+        work = self._network.cost().flops_forward / 1e6
+        return (
+            'patch by patch, since the network pads rows or columns ("same"), so that neighbouring patches '
+            f"share no work: {work:.1f} MFLOP a pixel"
+        )
+
+    def warm_up(self) -> None:
+        """One patch of zeros."""
+        spec = self._network.spec
+        zeros = {one.name: np.zeros((1, one.bands, one.size, one.size), spec.dtype) for one in spec.streams}
+        self._network.forward(zeros, EVALUATION)
+
+    def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
+        """Fill ``out`` where ``usable``."""
+        views = {stream.name: self._views(stream, window) for stream in self._network.spec.streams}
+        rows, columns = np.nonzero(usable)
+        done(usable.size - len(rows))
+        for first in range(0, len(rows), BATCH):
+            some = rows[first : first + BATCH], columns[first : first + BATCH]
+            inputs = {name: view[some] for name, view in views.items()}
+            out[some] = self._network.forward(inputs, EVALUATION)
+            done(len(some[0]))
+
+    def _views(self, stream: StreamSpec, window: Window) -> Array:
+        """(height, width, bands, size, size): the patch around each pixel, without copying any."""
+        more = stream.size - 1
+        pixels = np.empty((stream.bands, window.height + more, window.width + more), self._network.spec.dtype)
+        self._scene.read(stream.name, window, pixels)
+        patches = np.lib.stride_tricks.sliding_window_view(pixels, (stream.size, stream.size), axis=(1, 2))
+        return patches.transpose(1, 2, 0, 3, 4)

@@ -1,0 +1,56 @@
+"""The tile size: the least arithmetic that fits the memory limit, by trying the ways to cut a window."""
+
+from __future__ import annotations
+
+from mpmm.errors import PatchError
+from mpmm.mapping.layout import Stages, TileLayout, lay_out
+from mpmm.network.spec import NetworkSpec
+
+# into how many pieces the rows and the columns of a window may be cut
+PIECES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 64)
+
+
+def choose_tile(
+    spec: NetworkSpec, stages: Stages, window: tuple[int, int], tiles: int, limit: int
+) -> TileLayout:
+    """Lay out the tiles of windows of at most ``window`` rows and columns.
+
+    Parameters
+    ----------
+    window
+        Rows and columns of the largest window.
+    tiles
+        How many are computed at once: one for each thread.
+    limit
+        Bytes that the arrays of so many tiles may take.
+
+    Raises
+    ------
+    PatchError
+        Even the smallest tile needs more.
+    """
+    best: tuple[float, TileLayout] | None = None
+    for rows in _lengths(window[0], stages.multiple()[0]):
+        for columns in _lengths(window[1], stages.multiple()[1]):
+            layout = lay_out(spec, stages, rows, columns)
+            if layout.bytes * tiles > limit:
+                continue
+            count = -(-window[0] // rows) * -(-window[1] // columns)
+            # threads wait for each other at the end of a batch
+            work = layout.operations * -(-count // tiles) * tiles
+            if best is None or work < best[0]:
+                best = work, layout
+    if best is None:
+        smallest = lay_out(spec, stages, *stages.multiple()).bytes * tiles
+        raise PatchError(
+            f"{tiles} tiles of the smallest size need {smallest / 2**20:.1f} MiB, the limit is "
+            f"{limit / 2**20:.1f}",
+            "allow more with --memory, or compute with fewer --threads",
+        )
+    return best[1]
+
+
+def _lengths(window: int, multiple: int) -> list[int]:
+    """Lengths of the pieces when a window is cut into so many, rounded up to multiples, largest first."""
+    found = {-(-window // (multiple * count)) * multiple for count in PIECES}
+    return sorted(found | {multiple}, reverse=True)

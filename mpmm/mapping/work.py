@@ -1,0 +1,130 @@
+"""The work folder of a map under way: its rasters, window by window, and which windows are done."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from mpmm.errors import RunError
+from mpmm.mapping.layers import LayerName, LayerSpec, Pixels
+from mpmm.mapping.windows import Window
+
+
+class WorkFolder:
+    """Keeps the windows of one map until all are there.
+
+    A window is marked as done only after all of its pixels are on the disk. A folder of another map (another
+    network, scene, region, other layers) is begun anew.
+
+    Parameters
+    ----------
+    path
+        The folder, beside the map to come.
+    region
+        The part of the scene that is mapped.
+    windows
+        What it is cut into.
+    layers
+        The rasters.
+    key
+        What else decides the pixels: plain values that JSON takes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        region: Window,
+        windows: Sequence[Window],
+        layers: Sequence[LayerSpec],
+        key: Mapping[str, object],
+    ) -> None:
+        self.path, self.region, self.windows, self.layers = path, region, windows, layers
+        self._key = json.dumps(
+            {
+                **key,
+                "region": str(region),
+                "windows": len(windows),
+                "layers": [str(layer) for layer in layers],
+            },
+            indent=2,
+            sort_keys=True,
+        )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder to this process, and ready for `put`; what was done before is kept.
+
+        Raises
+        ------
+        RunError
+            Another process writes this map, or the folder cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_suffix(".lock"), timeout=0):
+                self._begin()
+                yield
+            self.path.with_suffix(".lock").unlink(missing_ok=True)
+        except Timeout as error:
+            raise RunError(
+                f"{self.path}: another process writes this map", "wait for it or stop it"
+            ) from error
+        except OSError as error:
+            hint = "name a map with -o where there is room and you may write"
+            raise RunError(f"{self.path}: cannot be written: {error.strerror}", hint) from error
+
+    def missing(self) -> tuple[int, ...]:
+        """Which windows are not done."""
+        done = np.fromfile(self._done, np.uint8)
+        return tuple(np.flatnonzero(done == 0).tolist())
+
+    def put(self, index: int, pixels: Mapping[LayerName, Pixels]) -> None:
+        """Keep one window's rasters, (bands, height, width) each."""
+        inside = self.windows[index].of(self.region)
+        for layer in self.layers:
+            raster = self._raster(layer, "r+")
+            raster[(slice(None), *inside)] = pixels[layer.name]
+            raster.flush()
+        with self._done.open("r+b") as file:
+            file.seek(index)
+            file.write(b"\x01")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def raster(self, layer: LayerSpec) -> Pixels:
+        """A raster as it is so far, (bands, rows, columns), mapped read-only."""
+        return self._raster(layer, "r")
+
+    def remove(self) -> None:
+        """Delete the folder: its map is written."""
+        shutil.rmtree(self.path)
+
+    @property
+    def _done(self) -> Path:
+        return self.path / "done"
+
+    def _raster(self, layer: LayerSpec, mode: str) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
+        shape = (layer.bands, self.region.height, self.region.width)
+        return np.memmap(self.path / f"{layer.name}.raw", layer.dtype, mode, shape=shape)  # type: ignore[call-overload, no-any-return]
+
+    def _begin(self) -> None:
+        """Go on with the folder, or empty it and reserve the room for all rasters."""
+        key = self.path / "map.json"
+        if key.is_file() and key.read_text(encoding="utf-8") == self._key:
+            return
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self.path.mkdir()
+        for layer in self.layers:
+            size = layer.bands * self.region.pixels * np.dtype(layer.dtype).itemsize
+            with (self.path / f"{layer.name}.raw").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        self._done.write_bytes(bytes(len(self.windows)))
+        key.write_text(self._key, encoding="utf-8")
