@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from mpmm.commands.config import Config, config_from_json
 from mpmm.commands.prepare import Prepared, Tell, network_spec
 from mpmm.commands.survey import Survey, check_needs, drawer, modalities_of, needs, survey
+from mpmm.errors import RunError
 from mpmm.patches import Normalization, Samples, Split, draw_split, measure_normalization, usable_centres
 from mpmm.placement import Layout, NetworkShape, describe, layout_for
 from mpmm.ranks.meeting import Meeting
-from mpmm.scene import AlignedModality, AlignedScene
+from mpmm.results.folder import RunFolder
+from mpmm.results.split import read_split
+from mpmm.scene import AlignedModality, AlignedScene, Scene
 
 PARTS = ("train", "validation", "test")
+Change = Callable[[Config], Config]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,55 @@ def gather(meeting: Meeting, config: Config, tell: Tell | None = None) -> Gather
     own = {name: one for name, one in normalizations.items() if name in here}
     prepared = Prepared(config, scene, split.parts, own, spec)
     return Gathered(prepared, split, shape, layout, normalizations)
+
+
+def gather_again(
+    meeting: Meeting,
+    folder: RunFolder | None,
+    source: int,
+    change: Change,
+    scene: Scene | None,
+    tell: Tell | None,
+) -> Gathered:
+    """Prepare a run that exists: rank ``source`` reads its folder and tells the others.
+
+    Parameters
+    ----------
+    meeting
+        Of all ranks.
+    folder, source
+        The run folder, and on which rank it is.
+    change
+        The settings that may differ from the run's.
+    scene
+        Where the rasters lie here; None: where the folder says.
+    tell
+        Told of the scene's progress.
+    """
+    plain: dict[str, Any] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    if meeting.rank == source and folder is not None:
+        plain["config"] = (folder.path / "config.json").read_text(encoding="utf-8")
+        plain["normalization"] = folder.read_part("normalization")
+        plain["classes"] = [(one.id, one.name, one.color) for one in folder.read_classes()]
+        found_parts = read_split(folder.path / "split.csv")
+        arrays = packed_parts({name: found_parts.get(name, Samples.of([], [], [])) for name in PARTS})
+    plain, arrays = meeting.tell(plain, source, arrays)
+    config = change(config_from_json(plain["config"], "the run's config.json"))
+    config = config if scene is None else replace(config, scene=scene)
+    found = survey(meeting, config.scene)
+    if [(one.id, one.name, one.color) for one in found.classes] != [tuple(one) for one in plain["classes"]]:
+        raise RunError(
+            f"{config.scene.folder}: its classes are not those that the run was trained on",
+            "the scene has changed since; train anew",
+        )
+    shape, layout, spec = place(meeting, config, found)
+    here = aligned(meeting, config, found, shape, layout, tell)
+    normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
+    aligned_scene = AlignedScene(found.grid, found.classes, _labels_elsewhere(found), here)
+    own = {name: one for name, one in normalizations.items() if name in here}
+    prepared = Prepared(config, aligned_scene, unpacked_parts(arrays), own, spec)
+    return Gathered(prepared, None, shape, layout, normalizations)
 
 
 def settings_of_first(meeting: Meeting, config: Config) -> Config:

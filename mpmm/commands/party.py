@@ -11,8 +11,14 @@ from mpmm_kernels.threads import available_threads, set_threads
 
 from mpmm.commands.gathering import Gathered
 from mpmm.messages import Channel, end_together, neighbours, world
+from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.placement import threads_per_rank
+from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.meeting import Meeting
+from mpmm.ranks.monitor import MeasuringWaiter, Monitor
+from mpmm.ranks.notice import Notice
+from mpmm.ranks.player import Player, unwatched
+from mpmm.ranks.timeline import Timeline
 
 # for tests: every send waits for its receive
 SYNCHRONOUS = "MPMM_SYNCHRONOUS_SENDS"
@@ -28,11 +34,16 @@ class Party:
         To the other ranks; for what is told at the start.
     together
         The ranks on this machine.
+    notice, monitor, timeline
+        Of the end; of what this rank costs; of what it does when, where that was asked for.
     """
 
     channel: Channel
     meeting: Meeting
     together: tuple[int, ...]
+    notice: Notice
+    monitor: Monitor
+    timeline: Timeline | None
 
     @property
     def rank(self) -> int:
@@ -47,11 +58,24 @@ class Party:
         set_threads(count)
         return [int(one) for one in self.meeting.exchange(count)]
 
+    def player(self, network: Network, loss: SoftmaxCrossEntropy, keeping: Keeping | None = None) -> Player:
+        """What follows this rank's schedules."""
+        watch = unwatched if self.timeline is None else self.timeline.watch
+        return Player(self.channel, network, loss, keeping, watch, self.notice.check)
+
 
 @contextmanager
-def join() -> Iterator[Party]:
+def join(trace: bool = False) -> Iterator[Party]:
     """Meet the other ranks; whatever ends this rank early within ends all."""
     communicator = world()
     with end_together(communicator):
-        channel = Channel(communicator, synchronous=bool(os.environ.get(SYNCHRONOUS)))
-        yield Party(channel, Meeting(channel), neighbours(communicator))
+        notice = Notice()
+        waiter = MeasuringWaiter(notice)
+        channel = Channel(communicator, waiter, synchronous=bool(os.environ.get(SYNCHRONOUS)))
+        monitor = Monitor(channel.rank, waiter, channel.traffic)
+        notice.tick = monitor.tick
+        timeline = Timeline(channel.rank) if trace else None
+        if timeline is not None:
+            waiter.observe = timeline.waited
+        with notice.heeded():
+            yield Party(channel, Meeting(channel), neighbours(communicator), notice, monitor, timeline)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from rich.console import Console
 
+from mpmm.commands import farewell
 from mpmm.commands.gathering import Gathered
 from mpmm.commands.keeper import Keeper
 from mpmm.commands.party import Party
 from mpmm.commands.recorder import Recorder
 from mpmm.commands.single import loss_of
+from mpmm.messages import Stopped
+from mpmm.messages.abort import INTERRUPTED
 from mpmm.network import Adam, Network
 from mpmm.patches import Batches
 from mpmm.ranks.counters import Counters, Limits
@@ -22,7 +26,6 @@ from mpmm.ranks.course import Course
 from mpmm.ranks.driver import Driver, Kept
 from mpmm.ranks.events import EpochDone, Validation
 from mpmm.ranks.keeping import Keeping
-from mpmm.ranks.player import Player
 from mpmm.ranks.server import Server
 from mpmm.ranks.share_reader import ShareReader
 from mpmm.ranks.state import State
@@ -32,6 +35,9 @@ from mpmm.results.checkpoint import Arrays, Checkpoint
 from mpmm.results.folder import RunFolder
 from mpmm.results.log import MetricsLog
 from mpmm.results.scores import Scores
+
+# seconds from SIGTERM, by when what was sent at the first sign has been written, to the last words
+GRACE_OF_THE_KEEPER = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,79 +130,129 @@ class Part:
 def play(part: Part) -> int:
     """Play this rank's role to the end of the run; the exit code."""
     layout, rank = part.gathered.layout, part.party.rank
+    folder = part.start.folder
+    farewell.watch_from_here(part.party, part.gathered, None if folder is None else folder.path)
     if rank == layout.server:
-        return _serve(part)
-    if rank == layout.driver:
-        return _drive(part)
-    prepared = part.gathered.prepared
-    network = Network(prepared.spec, only=layout.blocks_of(rank))
-    warm_up(network)
-    player = Player(part.party.channel, network, loss_of(prepared))
-    Worker(player, part.course, part.reader(), prepared.config.training.seed).run()
+        _serve(part)
+    elif rank == layout.driver:
+        _drive(part)
+    else:
+        _work(part)
     return 0
 
 
-def _serve(part: Part) -> int:
+def _work(part: Part) -> None:
+    layout, rank, prepared = part.gathered.layout, part.party.rank, part.gathered.prepared
+    network = Network(prepared.spec, only=layout.blocks_of(rank))
+    warm_up(network)
+    player = part.party.player(network, loss_of(prepared))
+    course = part.course
+    Worker(player, course, part.reader(), prepared.config.training.seed).run()
+    farewell.part(part.party, course, layout.collector)
+
+
+def _serve(part: Part) -> None:
+    server = _server(part)
+    if part.gathered.layout.driver is None:
+        _serve_and_keep(part, server)
+        return
+    part.party.notice.save = server.save
+    for _ in server.run(part.limits):
+        pass
+    server.close()
+    farewell.part(part.party, server.course, part.gathered.layout.collector)
+
+
+def _server(part: Part) -> Server:
     prepared, training = part.gathered.prepared, part.gathered.prepared.config.training
-    layout, course = part.gathered.layout, part.course
     network, optimizer = Network(prepared.spec), Adam(rate=training.rate, decay=training.decay)
     if part.start.arrays:
         network.load(part.start.arrays.get("parameters", {}))
         optimizer.load_state(part.start.arrays.get("moments", {}), network.parameters)
-    keeping = Keeping(network, optimizer, part.start.counters)
-    warm_up(Network(prepared.spec, only=layout.blocks_of(layout.server)))
-    loss = loss_of(prepared)
-    player = Player(part.party.channel, network, loss, keeping)
-    labels, classes = prepared.parts["validation"].labels, prepared.spec.classes
-    patient = training.patience is not None
-    server = Server(player, course, part.reader(), keeping, loss, labels, classes, training.seed, patient)
-    if layout.driver is not None:
-        for _ in server.run(part.limits):
-            pass
-        server.close()
-        return 0
-    keeper = part.keeper(keeping.counters, keeping.complete)
+    keeping, loss = Keeping(network, optimizer, part.start.counters), loss_of(prepared)
+    warm_up(Network(prepared.spec, only=part.gathered.layout.blocks_of(part.party.rank)))
+    return Server(
+        part.party.player(network, loss, keeping),
+        part.course,
+        part.reader(),
+        keeping,
+        loss,
+        prepared.parts["validation"].labels,
+        prepared.spec.classes,
+        training.seed,
+        training.patience is not None,
+    )
+
+
+def _serve_and_keep(part: Part, server: Server) -> None:
+    """Without a driver the server keeps the run."""
+    keeper = part.keeper(server.counters, server.keeping.complete)
     with ExitStack() as stack:
         recorder = _recorder(part, keeper, stack)
+        part.party.notice.save = lambda: recorder.checkpoint("last")
+        part.party.notice.grace = GRACE_OF_THE_KEEPER
         validation: Validation | None = None
-        with closing(server.run(keeper.limits)) as events:
-            for event in events:
-                recorder.record(event)
-                validation = event.validation if isinstance(event, EpochDone) else None
+        try:
+            with closing(server.run(keeper.limits)) as events:
+                for event in events:
+                    recorder.record(event)
+                    validation = event.validation if isinstance(event, EpochDone) else None
+        except Stopped:
+            _stop(part, keeper, recorder)
         _keep_last(keeper, recorder)
         validation = validation or _exhausted(server.validated())
         server.close()
-    _sum_up(keeper, recorder, validation)
-    return 0
+    _sum_up(part, keeper, recorder, validation, server.course)
 
 
-def _drive(part: Part) -> int:
-    prepared = part.gathered.prepared
-    network = Network(prepared.spec)
-    if part.start.arrays:
-        network.load(part.start.arrays.get("parameters", {}))
-    state = State(network)
-    state.put(part.start.arrays.get("moments", {}))
-    counters = part.start.counters
-    keeper = part.keeper(counters, state)
-    loss = loss_of(prepared)
-    player = Player(part.party.channel, Network(prepared.spec, only=()), loss)
-    patient = prepared.config.training.patience is not None
-    driver = Driver(player, part.course, network, state, loss, prepared.held("validation"), counters, patient)
+def _drive(part: Part) -> None:
+    driver = _driver(part)
+    keeper = part.keeper(driver.counters, driver.state)
+    part.party.notice.grace = GRACE_OF_THE_KEEPER
     with ExitStack() as stack:
         recorder = _recorder(part, keeper, stack, every=np.inf)
-        warm_up(network)
+        warm_up(driver.network)
         validation: Validation | None = None
-        for event in driver.run():
-            if isinstance(event, Kept):
-                recorder.checkpoint("last")
-            else:
-                recorder.record(event)
-                validation = event.validation if isinstance(event, EpochDone) else None
+        try:
+            for event in driver.run():
+                part.party.notice.check()
+                if isinstance(event, Kept):
+                    recorder.checkpoint("last")
+                else:
+                    recorder.record(event)
+                    validation = event.validation if isinstance(event, EpochDone) else None
+        except Stopped:
+            driver.rewind()
+            _stop(part, keeper, recorder)
         _keep_last(keeper, recorder)
         validation = validation or _exhausted(driver.validated())
-    _sum_up(keeper, recorder, validation)
-    return 0
+    _sum_up(part, keeper, recorder, validation, driver.course)
+
+
+def _driver(part: Part) -> Driver:
+    prepared = part.gathered.prepared
+    network, loss = Network(prepared.spec), loss_of(prepared)
+    network.load({**network.state(), **part.start.arrays.get("parameters", {})})
+    state = State(network)
+    state.put(part.start.arrays.get("moments", {}))
+    return Driver(
+        part.party.player(Network(prepared.spec, only=()), loss),
+        part.course,
+        network,
+        state,
+        loss,
+        prepared.held("validation"),
+        part.start.counters,
+        prepared.config.training.patience is not None,
+    )
+
+
+def _stop(part: Part, keeper: Keeper, recorder: Recorder) -> NoReturn:
+    """A signal: the last checkpoint is that of the last complete step; say so and end all ranks."""
+    keeper.sum_up(recorder, None, part.party.notice.reason)
+    sys.stdout.flush()
+    part.party.channel.communicator.Abort(INTERRUPTED)
+    raise AssertionError("Abort returned")
 
 
 def _recorder(part: Part, keeper: Keeper, stack: ExitStack, every: float | None = None) -> Recorder:
@@ -214,11 +270,17 @@ def _keep_last(keeper: Keeper, recorder: Recorder) -> None:
         recorder.checkpoint("best")
 
 
-def _sum_up(keeper: Keeper, recorder: Recorder, validation: Validation | None) -> None:
+def _sum_up(
+    part: Part, keeper: Keeper, recorder: Recorder, validation: Validation | None, course: Course
+) -> None:
+    """Hear what every rank has cost; write and say how the run ended."""
+    costs = farewell.part(part.party, course, part.party.rank)
+    farewell.write(keeper.folder.path, costs, part.gathered)
+    farewell.say(keeper.console, costs, part.gathered)
     scores = None
     if validation is not None:
         scores = Scores.from_confusion(validation.confusion, keeper.prepared.class_names)
-    keeper.sum_up(recorder, scores, None)
+    keeper.sum_up(recorder, scores, None, {"per_rank": farewell.summary(costs)})
 
 
 def _exhausted(steps: Any) -> Validation | None:

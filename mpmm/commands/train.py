@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -30,6 +31,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--steps", type=POSITIVE, help="End after so many steps, even within an epoch.")
 @click.option("--threads", type=POSITIVE, help="Threads to compute with; all cores by default.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of parameters, batches, augmentation and dropout.")
+@click.option("--trace", is_flag=True, help="Under mpirun: keep a timeline of all ranks, trace.json.")
 def command(
     config: Path | None,
     resume: Path | None,
@@ -39,6 +41,7 @@ def command(
     steps: int | None,
     threads: int | None,
     seed: int | None,
+    trace: bool,
 ) -> int:
     """Train the network that CONFIG describes, or go on with a run.
 
@@ -53,6 +56,12 @@ def command(
     began = psutil.Process().create_time()
     # mpirun gives its ranks a terminal even where its own output is a file
     console = Console(force_terminal=False) if launched_ranks() > 1 else Console()
+    if resume is not None and launched_ranks() > 1:
+        _refuse_with_resume(run=run, seed=seed)
+        scene = None if config is None else load_config(config).scene
+        change = partial(overridden, layout=layout, epochs=epochs, threads=threads)
+        wanted = Wanted(resume.name, resume, None, steps, console, began, epochs is not None, trace)
+        return distributed.go_on(resume, change, scene, wanted)
     if resume is not None:
         _refuse_with_resume(CONFIG=config, run=run, seed=seed)
         return _code(
@@ -71,7 +80,7 @@ def command(
     settings = overridden(load_config(config), layout=layout, epochs=epochs, threads=threads, seed=seed)
     source = config.read_text(encoding="utf-8")
     if launched_ranks() > 1:
-        wanted = Wanted(name_of(config), run, source, steps, console, began)
+        wanted = Wanted(name_of(config), run, source, steps, console, began, trace=trace)
         return distributed.train(settings, wanted)
     ending = train(
         settings, name=name_of(config), path=run, source=source, steps=steps, console=console, began=began

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mpmm.messages import Kind
 from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
@@ -50,15 +49,22 @@ class Driver:
     held: Held
     counters: Counters
     patient: bool
+    _kept: Counters = field(default_factory=Counters, init=False)
+
+    def rewind(self) -> None:
+        """Count back to the last state that was kept: steps after it are only known by their figures."""
+        self.counters.__dict__.update(self._kept.__dict__)
 
     def run(self) -> Generator[Event | Kept, None, None]:
         """Report every event in the order of the run, to its end."""
+        self._kept = replace(self.counters)
         while True:
             record = Record.receive(self.player.channel, self.course.layout.server)
             if record.told == Told.STEP:
                 yield self._step(record)
                 continue
             self._receive_snapshot()
+            self._kept = replace(self.counters)
             yield Kept()
             if record.told == Told.EPOCH:
                 yield from self._validate_epoch()
@@ -86,8 +92,9 @@ class Driver:
         accuracy = None if validation is None else validation.accuracy
         if self.patient:
             verdict = np.array([np.nan if accuracy is None else accuracy])
-            self.player.channel.isend(Kind.METRICS, VERDICT, verdict, self.course.layout.server)
+            self.player.channel.isend(*VERDICT, verdict, self.course.layout.server)
         counters = self.counters
         epoch, loss, training = counters.epoch, counters.loss, counters.accuracy
         improved = counters.end_epoch(accuracy)
+        self._kept = replace(counters)
         yield EpochDone(epoch, counters.step, loss, training, validation, improved)

@@ -9,8 +9,11 @@ import numpy as np
 
 from mpmm.messages import Channel, Kind
 
-# items of CONTROL and METRICS; item 0 of both belongs to the schedule
-ORDER, RECORD, VERDICT = 1, 1, 2
+# kinds that no schedule uses: what the others count is what `mpmm plan` predicts. Item 0 of SETUP is the
+# meeting's at the start.
+ORDER = Kind.SETUP, 1
+RECORD = Kind.MONITOR, 0
+VERDICT = Kind.MONITOR, 1
 
 
 class Do(IntEnum):
@@ -34,13 +37,13 @@ class Order:
     def send(self, channel: Channel, peer: int) -> None:
         """Start sending it."""
         numbers = np.array([self.do, self.step, self.epoch, self.position], np.int64)
-        channel.isend(Kind.CONTROL, ORDER, numbers, peer)
+        channel.isend(*ORDER, numbers, peer)
 
     @classmethod
     def receive(cls, channel: Channel, server: int) -> Order:
         """Wait for the next one."""
         numbers = np.empty(4, np.int64)
-        channel.receive(Kind.CONTROL, ORDER, numbers, server)
+        channel.receive(*ORDER, numbers, server)
         do, *rest = (int(number) for number in numbers)
         return cls(Do(do), *rest)
 
@@ -68,12 +71,12 @@ class Record:
     def send(self, channel: Channel, driver: int) -> None:
         """Start sending it."""
         numbers = np.array([self.told, self.loss_sum, self.correct, self.patches, self.seconds])
-        channel.isend(Kind.METRICS, RECORD, numbers, driver)
+        channel.isend(*RECORD, numbers, driver)
 
     @classmethod
     def receive(cls, channel: Channel, server: int) -> Record:
         """Wait for the next one."""
         numbers = np.empty(5)
-        channel.receive(Kind.METRICS, RECORD, numbers, server)
+        channel.receive(*RECORD, numbers, server)
         told, loss_sum, correct, patches, seconds = (float(number) for number in numbers)
         return cls(Told(int(told)), loss_sum, int(correct), int(patches), seconds)

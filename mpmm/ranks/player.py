@@ -106,10 +106,15 @@ class Player:
         step
             Which step it is.
         """
+        before = self._batch, self._step
         self._batch, self._step = batch, step
-        for one in instructions:
-            self._check()
-            self._one(one)
+        name = f"step {step.number + 1}" if step.training else "between steps"
+        with self._watch("Step", name):
+            for one in instructions:
+                self._check()
+                self._one(one)
+        # a snapshot may be sent from within a step
+        self._batch, self._step = before
 
     def _one(self, one: Instruction) -> None:
         with self._watch(type(one).__name__, str(one)):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.messages import Kind
 from mpmm.network import SoftmaxCrossEntropy, Step
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
@@ -59,6 +58,7 @@ class Server:
     patient: bool
     _synchronised: bool = field(default=False, init=False)
     _kept: float = field(default_factory=time.monotonic, init=False)
+    _sending: bool = field(default=False, init=False)
 
     @property
     def counters(self) -> Counters:
@@ -97,6 +97,11 @@ class Server:
             self.player.play(self.course.of(StepKind.FINISH))
             self._synchronised = True
         return (yield from self._score())
+
+    def save(self) -> None:
+        """Have the driver keep the state after the last complete step; also from within a step."""
+        if self._driver is not None and not self._sending:
+            self._snapshot(Told.KEEP)
 
     def _order(self, order: Order) -> None:
         layout = self.course.layout
@@ -158,10 +163,10 @@ class Server:
 
     def _snapshot(self, why: Told) -> None:
         assert self._driver is not None
-        self.keeping.remember()
+        self._sending = True
         Record(why).send(self.player.channel, self._driver)
         self.player.play(self.course.of(StepKind.SNAPSHOT))
-        self._kept = time.monotonic()
+        self._kept, self._sending = time.monotonic(), False
 
     def _snapshot_is_due(self) -> bool:
         return time.monotonic() - self._kept > SECONDS_BETWEEN_SNAPSHOTS
@@ -170,7 +175,7 @@ class Server:
         """The driver's validation accuracy; None without validation patches."""
         assert self._driver is not None
         accuracy = np.empty(1)
-        self.player.channel.receive(Kind.METRICS, VERDICT, accuracy, self._driver)
+        self.player.channel.receive(*VERDICT, accuracy, self._driver)
         return None if np.isnan(accuracy[0]) else float(accuracy[0])
 
     def _score(self) -> Generator[ValidationStep, None, Validation | None]:

@@ -1,0 +1,110 @@
+"""What a rank costs, second by second: computing, waiting, memory, bytes; the paper's Ganglia."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from mpmm.messages import Stop, Traffic, Waiter
+
+SECONDS = 1.0
+
+
+class MeasuringWaiter(Waiter):
+    """Waits, and measures what that costs.
+
+    Attributes
+    ----------
+    cpu_seconds
+        CPU seconds of the waiting itself.
+    observe
+        Called with each wait: what it was for, its beginning and its end (seconds since the epoch).
+    """
+
+    def __init__(self, stop: Stop | None = None, limit: float | None = None) -> None:
+        super().__init__(stop, limit)
+        self.cpu_seconds = 0.0
+        self.observe: Callable[[str, float, float], None] | None = None
+
+    def until(self, ready: Callable[[], bool], waiting_for: str) -> None:
+        """As `Waiter.until`."""
+        if ready():
+            return
+        began, cpu = time.time(), time.thread_time()
+        try:
+            super().until(ready, waiting_for)
+        finally:
+            self.cpu_seconds += time.thread_time() - cpu
+            if self.observe is not None:
+                self.observe(waiting_for, began, time.time())
+
+
+class Monitor:
+    """Samples of this process.
+
+    Parameters
+    ----------
+    rank
+        Whose.
+    waiter, traffic
+        Where waits and bytes are counted.
+
+    Attributes
+    ----------
+    samples
+        One a second at most, oldest first, as plain values for JSON; sums since the monitor was made.
+    """
+
+    def __init__(self, rank: int, waiter: MeasuringWaiter, traffic: Traffic) -> None:
+        self.samples: list[dict[str, Any]] = []
+        self._rank, self._waiter, self._traffic = rank, waiter, traffic
+        self._process = psutil.Process()
+        self._file: Path | None = None
+        self._began = time.time()
+        self._cpu, self._waited, self._spun = self._cpu_seconds(), waiter.seconds, waiter.cpu_seconds
+        self._next = time.monotonic()
+
+    def write_to(self, file: Path) -> None:
+        """Append each sample to a JSON-lines file too, those so far included."""
+        file.parent.mkdir(exist_ok=True)
+        self._file = file
+        self._append(self.samples)
+
+    def tick(self) -> None:
+        """Take a sample if a second has passed since the last one; to be called often, costs 0.1 us."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SECONDS
+            self.sample()
+
+    def sample(self) -> dict[str, Any]:
+        """Take a sample now."""
+        spun = self._waiter.cpu_seconds - self._spun
+        cpu = self._cpu_seconds() - self._cpu
+        now = {
+            "rank": self._rank,
+            "time": round(time.time(), 3),
+            "seconds": round(time.time() - self._began, 3),
+            "cpu_computing": round(cpu - spun, 3),
+            "cpu_waiting": round(spun, 4),
+            "waiting": round(self._waiter.seconds - self._waited, 3),
+            "resident_bytes": self._process.memory_info().rss,
+            "bytes_in": self._traffic.total("received").bytes,
+            "bytes_out": self._traffic.total("sent").bytes,
+        }
+        self.samples.append(now)
+        self._append([now])
+        return now
+
+    def _append(self, samples: list[dict[str, Any]]) -> None:
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(one) + "\n" for one in samples)
+
+    def _cpu_seconds(self) -> float:
+        times = self._process.cpu_times()
+        return float(times.user + times.system)

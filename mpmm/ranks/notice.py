@@ -1,0 +1,68 @@
+"""Notice of the end: the state is saved at its first sign, and waits end soon after it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from mpmm.messages import Stop
+
+
+class Notice(Stop):
+    """Signals that end a run, looked at between instructions and in every wait.
+
+    Open MPI's mpirun, told to end (Ctrl-C, SIGTERM, or because a rank failed), sends its ranks SIGCONT, a
+    quarter of a second later SIGTERM, and another quarter later SIGKILL; where a rank called for the end,
+    SIGTERM follows at once. SIGCONT is therefore taken as the first sign. It also comes when a stopped job is
+    continued: then a checkpoint more has been written, and nothing else happens.
+
+    Parameters
+    ----------
+    grace
+        Seconds that waits go on after SIGTERM or SIGINT.
+
+    Attributes
+    ----------
+    save
+        Called once at the first sign, outside of any computation; does nothing by default.
+    tick
+        Called at each look.
+    """
+
+    def __init__(self, grace: float = 1.2) -> None:
+        super().__init__(grace)
+        self.save: Callable[[], None] = _nothing
+        self.tick: Callable[[], None] = _nothing
+        self._sign = False
+
+    def check(self, waiting_for: str = "the next instruction") -> None:
+        """Save when there is a first sign; raise `Stopped` when the grace is over."""
+        self.tick()
+        if self._sign:
+            self._sign = False
+            self.save()
+        super().check(waiting_for)
+
+    def ask(self, reason: str) -> None:
+        """End soon."""
+        self._sign = self._sign or not self.asked
+        super().ask(reason)
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Within, signals are taken notice of."""
+        before = signal.signal(signal.SIGCONT, self._continued)
+        try:
+            with self.on_signals():
+                yield
+        finally:
+            signal.signal(signal.SIGCONT, before)
+
+    def _continued(self, number: int, frame: FrameType | None) -> None:
+        self._sign = True
+
+
+def _nothing() -> None:
+    return None

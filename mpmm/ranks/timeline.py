@@ -1,0 +1,80 @@
+"""The timeline of a rank: what it did when, for Chrome's and Perfetto's trace viewers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+# by type of instruction: the rest computes or reads
+_CATEGORIES = {"Step": "step", "Send": "message", "Receive": "message", "Settle": "wait", "SettleAll": "wait"}
+# about 100 MB of JSON a rank; a timeline is for looking at, and viewers hold no more
+LONGEST = 1_000_000
+
+
+class Timeline:
+    """Collects spans of time.
+
+    Parameters
+    ----------
+    rank
+        Whose; a row of processes in the viewer.
+    """
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+        self._spans: list[tuple[str, str, float, float]] = []
+
+    @contextmanager
+    def watch(self, kind: str, text: str) -> Iterator[None]:
+        """A span around one instruction of the schedule."""
+        began = time.time()
+        try:
+            yield
+        finally:
+            self.add(_CATEGORIES.get(kind, "work"), text, began, time.time())
+
+    def waited(self, what: str, began: float, ended: float) -> None:
+        """A span of waiting."""
+        self.add("wait", f"wait for {what}", began, ended)
+
+    def add(self, category: str, text: str, began: float, ended: float) -> None:
+        """A span, in seconds since the epoch."""
+        if len(self._spans) < LONGEST:
+            self._spans.append((category, text, began, ended))
+
+    def plain(self) -> list[tuple[str, str, float, float]]:
+        """The spans as they are: category, text, beginning, end."""
+        return self._spans
+
+
+def trace_events(
+    spans: Mapping[int, list[tuple[str, str, float, float]]], names: Mapping[int, str]
+) -> dict[str, Any]:
+    """All ranks' spans in the Trace Event Format ("X" events, times in microseconds).
+
+    Parameters
+    ----------
+    spans, names
+        By rank.
+    """
+    start = min((began for listed in spans.values() for _, _, began, _ in listed), default=0.0)
+    events: list[dict[str, Any]] = []
+    for rank, listed in spans.items():
+        events.append(
+            {"ph": "M", "name": "process_name", "pid": rank, "args": {"name": f"rank {rank} {names[rank]}"}}
+        )
+        events += [
+            {
+                "ph": "X",
+                "name": text.splitlines()[0],
+                "cat": category,
+                "pid": rank,
+                "tid": 0,
+                "ts": round(1e6 * (began - start), 1),
+                "dur": round(1e6 * (ended - began), 1),
+            }
+            for category, text, began, ended in listed
+        ]
+    return {"traceEvents": events, "displayTimeUnit": "ms"}
