@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mpmm.commands import check_report
 from mpmm.commands.config import Config, load_config
-from mpmm.commands.prepare import draw, network_spec
+from mpmm.commands.prepare import check_patches, draw, network_spec
 from mpmm.commands.talk import say, telling
 from mpmm.errors import RunError
 from mpmm.patches import ClassCount, Split, lost_per_class, usable_centres
@@ -38,6 +38,7 @@ def command(config: Path, picture: Path | None) -> None:
     settings = load_config(config)
     _check_picture(picture)
     report = settings.scene.inspect()
+    check_patches(settings, report)
     bands = {modality.name: len(modality.band_names) for modality in report.modalities}
     spec = network_spec(settings, bands, len(report.labels.classes))
     console = Console()

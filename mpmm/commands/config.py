@@ -21,6 +21,8 @@ from mpmm.scene import Scene
 Positive = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# TOML knows inf; NaN fails every comparison
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,8 @@ class TrainingConfig:
 
     epochs: Positive = 30
     batch: Positive = 40
-    rate: Annotated[float, Field(gt=0)] = 1e-3
-    decay: Annotated[float, Field(ge=0)] = 0.0
+    rate: Annotated[Finite, Field(gt=0)] = 1e-3
+    decay: Annotated[Finite, Field(ge=0)] = 0.0
     patience: Positive | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.commands.config import Config, config_from_json
-from mpmm.errors import RunError
+from mpmm.errors import PatchError, RunError
 from mpmm.network import NetworkSpec
 from mpmm.patches import (
     Normalization,
     PatchReader,
     Samples,
     Split,
+    check_shares,
+    check_size,
     draw_split,
     measure_normalization,
     usable_centres,
@@ -24,7 +26,7 @@ from mpmm.patches import (
 from mpmm.ranks.inference import Batch, Held, Read
 from mpmm.results.folder import RunFolder
 from mpmm.results.split import read_split, write_split
-from mpmm.scene import AlignedScene
+from mpmm.scene import AlignedScene, SceneReport
 
 Tell = Callable[[str, float], None]
 
@@ -100,6 +102,7 @@ def prepare(config: Config, tell: Tell | None = None) -> tuple[Prepared, Split]:
         A raster, a patch setting or the network does not fit; one line says which.
     """
     report = config.scene.inspect()
+    check_patches(config, report)
     bands = {modality.name: len(modality.band_names) for modality in report.modalities}
     spec = network_spec(config, bands, len(report.labels.classes))
     scene = config.scene.align(spec.modalities, tell)
@@ -109,6 +112,24 @@ def prepare(config: Config, tell: Tell | None = None) -> tuple[Prepared, Split]:
         for name, modality in ((name, scene.modalities[name]) for name in spec.modalities)
     }
     return Prepared(config, scene, split.parts, normalizations, spec), split
+
+
+def check_patches(config: Config, report: SceneReport) -> None:
+    """Refuse patches that this scene cannot give, as far as its labels tell: before anything is written.
+
+    Raises
+    ------
+    PatchError
+        The size is even or larger than the scene, the shares do not add up, or a class has no pixel.
+    """
+    check_size(config.patches.size, *report.labels.grid.shape)
+    check_shares(config.patches.shares)
+    for cover in report.labels.classes:
+        if not report.labels.counts.get(cover.id):
+            raise PatchError(
+                f"{report.labels.file}: class {cover.id} ({cover.name}) has no pixel",
+                "leave the class out of [scene.classes]",
+            )
 
 
 def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> NetworkSpec:
@@ -124,6 +145,7 @@ def draw(config: Config, scene: AlignedScene) -> Split:
         scene.labels,
         usable_centres(present, patches.size),
         [cover.id for cover in scene.classes],
+        class_names=[cover.name for cover in scene.classes],
         size=patches.size,
         per_class=patches.per_class,
         fraction=patches.fraction,

@@ -37,7 +37,7 @@ class SceneTable:
         folder = path.parent / Path(self.folder).expanduser()
         cache = None if self.cache is None else path.parent / Path(self.cache).expanduser()
         if self.preset is not None:
-            return self._preset(folder, cache)
+            return self._preset(path, folder, cache)
         if self.labels is None or not self.modalities:
             missing = "labels" if self.labels is None else "modalities.NAME"
             raise ConfigError(
@@ -45,7 +45,9 @@ class SceneTable:
             )
         return Scene(
             folder=folder,
-            labels=replace(read_as(Labels, self.labels, f"{path}: scene.labels"), classes=self._classes()),
+            labels=replace(
+                read_as(Labels, self.labels, f"{path}: scene.labels"), classes=self._classes(path)
+            ),
             modalities=tuple(
                 read_as(Modality, {**table, "name": name}, f"{path}: scene.modalities.{name}")
                 for name, table in self.modalities.items()
@@ -53,20 +55,21 @@ class SceneTable:
             cache=cache,
         )
 
-    def _preset(self, folder: Path, cache: Path | None) -> Scene:
+    def _preset(self, path: Path, folder: Path, cache: Path | None) -> Scene:
         if self.labels is not None or self.classes or self.modalities:
             raise ConfigError(
-                f'[scene] has preset = "{self.preset}" and labels, classes or modalities of its own',
+                f'{path}: [scene] has preset = "{self.preset}" and labels, classes or modalities of its own',
                 "keep the preset, or describe the scene without it",
             )
         return Scene.dfc2018(folder, lidar=self.lidar, cache=cache)
 
-    def _classes(self) -> tuple[LandCover, ...]:
+    def _classes(self, path: Path) -> tuple[LandCover, ...]:
         found = []
         for position, (key, item) in enumerate(self.classes.items()):
             if not key.lstrip("-").isdigit():
                 raise ConfigError(
-                    f"scene.classes: '{key}' is no label id", 'write 1 = "soil", the id as in the raster'
+                    f"{path}: scene.classes: '{key}' is no label id",
+                    'write 1 = "soil", the id as in the raster',
                 )
             given = item if isinstance(item, _Class) else _Class(item)
             found.append(LandCover(int(key), given.name, given.color or color_of(position)))

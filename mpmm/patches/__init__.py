@@ -7,8 +7,10 @@ from mpmm.patches.overlap import overlap_share
 from mpmm.patches.prefetch import Prefetcher, prefetch
 from mpmm.patches.reader import PatchReader
 from mpmm.patches.samples import Samples
+from mpmm.patches.shares import check_shares
 from mpmm.patches.split import Split, SplitKind, draw_split
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
+from mpmm.patches.windows import check_size
 
 __all__ = [
     "Batches",
@@ -21,6 +23,8 @@ __all__ = [
     "Samples",
     "Split",
     "SplitKind",
+    "check_shares",
+    "check_size",
     "class_positions",
     "draw_split",
     "lost_per_class",

@@ -60,7 +60,10 @@ class Candidates:
 
 
 def find_candidates(
-    labels: npt.NDArray[Any], usable: npt.NDArray[np.bool_], class_ids: Sequence[int]
+    labels: npt.NDArray[Any],
+    usable: npt.NDArray[np.bool_],
+    class_ids: Sequence[int],
+    class_names: Sequence[str] = (),
 ) -> Candidates:
     """Find every usable labelled centre; a class without any is an error that names it."""
     if labels.shape != usable.shape:
@@ -76,12 +79,13 @@ def find_candidates(
         labels=position.ravel()[flat],
         class_ids=tuple(int(id) for id in class_ids),
     )
-    for id, count in zip(found.class_ids, found.counts(), strict=True):
+    for at, count in enumerate(found.counts()):
         if count == 0:
-            labelled = int((labels == id).sum())
+            labelled = int((labels == class_ids[at]).sum())
+            name = f" ({class_names[at]})" if class_names else ""
             raise PatchError(
-                f"class {id} has no usable pixel: {labelled} are labelled, none has a whole patch with data "
-                "in every modality",
+                f"class {class_ids[at]}{name} has no usable pixel: {labelled} are labelled, none has a whole "
+                "patch with data in every modality",
                 "leave the class out, use a smaller patch, or fewer modalities",
             )
     return found

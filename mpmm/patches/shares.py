@@ -13,12 +13,13 @@ PARTS = ("train", "validation", "test")
 def check_shares(shares: Sequence[float]) -> None:
     """Refuse shares that are not three, not positive where they must be, or do not add up to 1."""
     if len(shares) != len(PARTS) or min(shares) < 0 or not math.isclose(sum(shares), 1, abs_tol=1e-6):
+        listed = ", ".join(f"{share:g}" for share in shares)
         raise PatchError(
-            f"shares {', '.join(f'{share:g}' for share in shares)}",
-            "give three shares for training, validation and test that add up to 1",
+            f"patches: shares {listed} add up to {sum(shares):g}",
+            "give three shares for training, validation and test, none negative, that add up to 1",
         )
     if shares[0] == 0:
-        raise PatchError("the training share is 0", "give training a share above 0")
+        raise PatchError("patches: the training share is 0", "give training a share above 0")
 
 
 def apportion(count: int, shares: Sequence[float]) -> tuple[int, ...]:

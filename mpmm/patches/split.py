@@ -77,6 +77,7 @@ def draw_split(
     usable: npt.NDArray[np.bool_],
     class_ids: Sequence[int],
     *,
+    class_names: Sequence[str] = (),
     size: int,
     per_class: int = 400,
     fraction: float | None = None,
@@ -96,6 +97,8 @@ def draw_split(
         Where a patch can lie, shape (rows, columns); see :func:`mpmm.patches.usable_centres`.
     class_ids
         Label ids of the classes; a class's position here is what the network predicts.
+    class_names
+        Their names, for errors.
     size
         Odd edge of a patch, in pixels.
     per_class
@@ -117,7 +120,7 @@ def draw_split(
     check_size(size, *labels.shape)
     check_shares(shares)
     _check_amount(per_class, fraction, kind, seed)
-    candidates = find_candidates(labels, usable, class_ids)
+    candidates = find_candidates(labels, usable, class_ids, class_names)
     asked = [_asked(int(count), per_class, fraction) for count in candidates.counts()]
     there = np.minimum(asked, candidates.counts())
     wanted = np.array([apportion(int(count), shares) for count in there])

@@ -1,5 +1,6 @@
 """One modality of a scene: a sensor's rasters and how they come onto the label grid."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -29,7 +30,7 @@ class Modality:
     resampling
         ``auto``: ``average`` where the source's pixel is smaller than the grid's, else ``bilinear``.
     scale, offset
-        Each value becomes ``value * scale + offset``.
+        Each value becomes ``value * scale + offset``; finite, and a scale other than 0.
     nodata
         The value that means "no data"; None: what the files say.
     crs
@@ -63,3 +64,8 @@ class Modality:
             )
         if not self.files:
             raise SceneError(f"{self.name}: no files are named", "list at least one file or pattern")
+        if not (math.isfinite(self.scale) and math.isfinite(self.offset)) or self.scale == 0:
+            raise SceneError(
+                f"{self.name}: scale {self.scale:g} and offset {self.offset:g} leave no values",
+                "take finite numbers, and a scale other than 0",
+            )

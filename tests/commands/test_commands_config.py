@@ -75,6 +75,8 @@ def test_json_round_trip(tmp_path):
         ("[patches]\nsize = 0", "'patches.size' is 0", "configuration"),
         ('[patches]\nsplit = "blocks"', "'patches.split' is \"blocks\"", "configuration"),
         ("[patches]\nshares = [0.5, 0.5]", "'patches.shares", ""),
+        ("[training]\nrate = inf", "'training.rate' is Infinity", "configuration"),
+        ("[training]\ndecay = nan", "'training.decay' is NaN", "configuration"),
         (
             "[network.streams.hsi]\nblocks = [{filters = 8, kernal = [3, 3, 3]}]",
             "unknown key 'network.streams.hsi.blocks.0.kernal'",
@@ -107,6 +109,7 @@ def test_faults_name_the_key(tmp_path, text, problem, hint):
         (SCENE.replace("file =", "files ="), "scene.labels: unknown key 'files'", "'file'"),
         (SCENE.replace('1 = "soil"', 'soil = "soil"'), "'soil' is no label id", "1 ="),
         (SCENE.replace("#0000ff", "blue"), "'blue'", "#rrggbb"),
+        (SCENE.replace("[scene]", '[scene]\npreset = "dfc2018"'), "of its own", "keep the preset"),
     ],
 )
 def test_faults_of_the_scene(tmp_path, text, problem, hint):

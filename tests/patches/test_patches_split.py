@@ -167,6 +167,7 @@ SOME = np.ones((20, 20), np.int16)
     ("options", "says"),
     [
         ({"class_ids": [1, 8]}, "class 8 has no usable pixel: 0 are labelled"),
+        ({"class_ids": [1, 8], "class_names": ["soil", "sea"]}, r"class 8 \(sea\) has no usable pixel"),
         ({"size": 21}, "larger than the scene of 20 x 20"),
         ({"size": 6}, "patch size 6"),
         ({"per_class": 0}, "0 patches per class"),

@@ -278,6 +278,9 @@ def test_settings_that_contradict_themselves(tmp_path):
         Scene(tmp_path, Labels("l.tif"), (one, one))
     with pytest.raises(SceneError, match="no files"):
         Modality("x", ())
+    for senseless in ({"scale": 0.0}, {"scale": float("inf")}, {"offset": float("nan")}):
+        with pytest.raises(SceneError, match="leave no values"):
+            Modality("x", ("x.tif",), **senseless)
     with pytest.raises(SceneError, match=r"ids \[1\] are listed more than once"):
         Labels("l.tif", (grass, grass))
     with pytest.raises(SceneError, match=r"ids \[1\] are both"):
