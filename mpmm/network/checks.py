@@ -39,7 +39,10 @@ def check_block(block: BlockSpec, index: int, stream: str) -> None:
     _check_triple(block.kernel, conv, "kernel")
     _check_triple(block.stride, conv, "stride")
     if len(block.paddings) != 3:
-        raise NetworkError(f"{conv}: padding has {len(block.paddings)} values, expected one or three")
+        raise NetworkError(
+            f"{conv}: padding has {len(block.paddings)} values, expected one or three",
+            "one for all axes, or one each for bands, rows, columns",
+        )
     for padding in block.paddings:
         _check_choice(padding, PADDINGS, conv, "padding")
     _check_choice(block.activation, ACTIVATIONS, conv, "activation")
@@ -71,18 +74,19 @@ def check_network(classes: int, dtype: str, kernels: str, seed: int) -> None:
     _check_choice(dtype, DTYPES, "network", "dtype")
     _check_choice(kernels, KERNELS, "network", "kernels")
     if not 0 <= seed < 2**63:
-        raise NetworkError(f"network: seed is {seed}, expected 0 to 2^63 - 1")
+        raise NetworkError(f"network: seed is {seed}, expected 0 to 2^63 - 1", "use a smaller one")
 
 
 def _check_count(value: int, layer: str, what: str) -> None:
     if value < 1:
-        raise NetworkError(f"{layer}: {what} is {value}, expected 1 or more")
+        raise NetworkError(f"{layer}: {what} is {value}, expected 1 or more", "use a whole number above 0")
 
 
 def _check_triple(values: Sequence[int], layer: str, what: str) -> None:
     if len(values) != 3 or min(values) < 1:
         raise NetworkError(
-            f"{layer}: {what} is {tuple(values)}, expected three numbers of 1 or more (bands, rows, columns)"
+            f"{layer}: {what} is {tuple(values)}, expected three numbers of 1 or more",
+            "give one each for bands, rows, columns",
         )
 
 

@@ -53,7 +53,10 @@ class SoftmaxCrossEntropy:
         if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise NetworkError("loss: class weights must be finite and not negative", f"got {weights}")
         if not 0.0 <= label_smoothing < 1.0:
-            raise NetworkError(f"loss: label smoothing is {label_smoothing}, expected 0 or more, less than 1")
+            raise NetworkError(
+                f"loss: label smoothing is {label_smoothing}, expected 0 or more, less than 1",
+                "it is the share of a label spread over all classes",
+            )
         self.class_weights = weights
         self.label_smoothing = label_smoothing
 
@@ -98,7 +101,9 @@ class SoftmaxCrossEntropy:
             )
         weights = np.ones(classes) if self.class_weights is None else self.class_weights
         if weights.shape != (classes,):
-            raise NetworkError(f"loss: {weights.size} class weights, the network has {classes} classes")
+            raise NetworkError(
+                f"loss: {weights.size} class weights, the network has {classes} classes", "give one a class"
+            )
         return weights.astype(logits.dtype)
 
 

@@ -104,7 +104,8 @@ class Adam:
             self._moments[parameter.name] = pair
         if pair[0].shape != parameter.value.shape:
             raise NetworkError(
-                f"moment {parameter.name} has shape {pair[0].shape}, expected {parameter.value.shape}"
+                f"moment {parameter.name} has shape {pair[0].shape}, expected {parameter.value.shape}",
+                "take the checkpoint of this network",
             )
         return pair
 

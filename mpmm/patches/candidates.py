@@ -86,6 +86,6 @@ def find_candidates(
             raise PatchError(
                 f"class {class_ids[at]}{name} has no usable pixel: {labelled} are labelled, none has a whole "
                 "patch with data in every modality",
-                "leave the class out, use a smaller patch, or fewer modalities",
+                "ignore the id (labels.ignore), use a smaller patch, or fewer modalities",
             )
     return found

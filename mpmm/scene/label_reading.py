@@ -116,14 +116,20 @@ def count_ids(plan: LabelPlan) -> dict[int, int]:
     return {int(i) - LARGEST_ID: int(counts[i]) for i in np.flatnonzero(counts)}
 
 
+def _listed(ids: list[int]) -> str:
+    """The first ids, and how many more."""
+    more = f" and {len(ids) - 10:,} more" if len(ids) > 10 else ""
+    return f"ids {ids[:10]}{more}"
+
+
 def check_known(plan: LabelPlan, ids: Iterable[int]) -> None:
     """Raise for ids that are neither classes nor ignored."""
     known = {NO_LABEL, *plan.labels.ignore, *(land_cover.id for land_cover in plan.labels.classes)}
     unknown = sorted(set(ids) - known)
     if plan.labels.classes and unknown:
         raise SceneError(
-            f"labels: {plan.raster.path} holds ids {unknown} that are neither classes nor ignored",
-            "add them to the classes, or to ignore",
+            f"labels: {plan.raster.path} holds {_listed(unknown)} that are neither classes nor ignored",
+            "add them to the classes, or to ignore; or is this not the label raster?",
         )
 
 

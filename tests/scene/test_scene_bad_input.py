@@ -260,6 +260,14 @@ def test_ids_outside_the_class_list(make_scene, refused, plain):
     make_scene(Modality("x", ("x.tif",)), classes=classes, ignore=(0, 2, 3)).align()
 
 
+def test_of_many_unknown_ids_the_first_are_named(make_scene, refused, plain, write_raster):
+    """An image given as labels has hundreds."""
+    write_raster("labels.tif", np.arange(200, dtype=np.uint8).reshape(10, 20))
+    classes = (LandCover(1, "grass", "#00ff00"),)
+    error = refused(make_scene(Modality("x", ("x.tif",)), classes=classes), "10, 11] and 188 more")
+    assert "not the label raster?" in error.hint
+
+
 def test_a_modality_the_scene_does_not_have(make_scene, plain):
     with pytest.raises(SceneError, match="has no modality 'y'; it has x"):
         make_scene(Modality("x", ("x.tif",))).align(["y"])
