@@ -1,6 +1,6 @@
 """The method "direct": convolution by emitted micro-kernels, fused with bias, ReLU and max-pool."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -17,14 +17,11 @@ from mpmm_kernels.fused import (
     finish_forward,
     flat,
     floor,
+    if_large,
 )
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector_arrays import SUMS, scratch, workers, zeros_aligned
-from mpmm_kernels.vector_blocks import Offsets
-
-# Multiply-adds of a sample from which a block is worth kernels compiled for its shape: about 10 us in plain ones
-_LARGE = 100_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ class Layout:
     forward_tile: Tile
     weights: shapes.Source
     weights_tile: Tile
+    weights_spread: shapes.Spread
     lines: shapes.Spread
     input: shapes.Source
     input_tile: Tile
@@ -53,7 +51,7 @@ def layout(plan: BlockPlan) -> Layout:
     spare = -plan.kernel[0] % tile.planes
     staging = shapes.staging(plan, spare)
     forward = shapes.forward_source(plan, staging, plan.kernel[0])
-    sample = shapes.spread_sample(plan)
+    lines, sample = shapes.spread_lines(plan), shapes.spread_sample(plan)
     to_input = shapes.gradient_source(plan, sample)
     return Layout(
         staging=staging,
@@ -62,7 +60,8 @@ def layout(plan: BlockPlan) -> Layout:
         forward_tile=line_tile(forward, channels, plan.dtype),
         weights=shapes.forward_source(plan, staging, plan.kernel[0] + spare),
         weights_tile=tile,
-        lines=shapes.spread_lines(plan),
+        weights_spread=lines if channels == 1 else sample,
+        lines=lines,
         input=to_input,
         input_tile=line_tile(to_input, to_input.column_step, plan.dtype),
         sample=sample,
@@ -142,7 +141,7 @@ def _forward(plan: BlockPlan, buffers: DirectBuffers, x: Floats, w: Floats, b: F
         tile.block,
         tile.columns,
         tile.taps,
-        _window_offsets(how.pooled, how.lines),
+        shapes.window_offsets(how.pooled, how.lines),
     )
     return finish_forward(plan, buffers.around, len(x))
 
@@ -168,17 +167,17 @@ def _backward(
         buffers.weight_sums,
         buffers.bias_sums,
         workers(buffers.staged),
-        workers(buffers.lines),
+        workers(buffers.lines if how.weights_spread is how.lines else buffers.gradients),
         len(x),
         floor(plan),
         how.staging,
         how.weights,
-        how.lines,
+        how.weights_spread,
         how.pooled,
         tile.block,
         tile.columns,
         tile.taps,
-        _window_offsets(how.pooled, how.lines),
+        shapes.window_offsets(how.pooled, how.weights_spread),
     )
     _add_groups(plan, buffers, dw, db)
     return _input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
@@ -217,24 +216,11 @@ def _input_gradient(
         tile.block,
         tile.columns,
         tile.taps,
-        _window_offsets(how.pooled, how.sample),
+        shapes.window_offsets(how.pooled, how.sample),
     )
     return buffers.input_gradient[:samples]
 
 
-def _window_offsets(pooled: shapes.Pooled, spread: shapes.Spread) -> Offsets:
-    """Offsets of a window's elements from its first one."""
-    places = np.ndindex(pooled.window_depth, pooled.window_rows, pooled.window_columns)
-    steps = spread.plane_step, spread.row_step, spread.column_step
-    return tuple(sum(i * step for i, step in zip(place, steps, strict=True)) for place in places)
-
-
-def _offer_if_large(plan: BlockPlan) -> str | None:
-    """Small blocks are fast enough by plain kernels, which need no compiling for every shape."""
-    products = np.prod(plan.convolved_shape) * np.prod(plan.weights_shape[:4])
-    return _offer(plan) if products >= _LARGE else None
-
-
 # Inference does the same: it keeps nothing but a byte for each element of the output.
 DIRECT = Method("direct", _offer, _allocate, _forward, _forward, _backward)
-DIRECT_IF_LARGE = replace(DIRECT, offer=_offer_if_large)
+DIRECT_IF_LARGE = if_large(DIRECT)

@@ -11,12 +11,12 @@ from numba import prange
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.direct_lines import Upper, add_weight_gradient, convolve_line, pool_line, spread_line
-from mpmm_kernels.direct_shape import Pooled, Slab, Source, Spread, Staging
-from mpmm_kernels.vector_blocks import Offsets, Size
+from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread, Staging
+from mpmm_kernels.vector_blocks import Size
 
 
 @compiled
-def _first() -> int:
+def beginning() -> int:
     """Place 0 as any other place: a literal 0 would have Numba compile kernels once more for it."""
     return int(np.intp(0))
 
@@ -24,18 +24,24 @@ def _first() -> int:
 @compiled
 def stage(x: Floats, sample: int, staged: Floats, shape: Staging) -> tuple[Floats, int]:
     """The array and place where the sample stands with the zeros around it: x itself where there are none."""
-    run = shape.inner_columns * shape.channels
     first = sample * shape.inner_depth * shape.inner_rows
     if staged.size == 0:
-        return x, first * run
+        return x, first * shape.inner_columns * shape.channels
     for d in range(shape.inner_depth):
         for r in range(shape.inner_rows):
-            start = (first + d * shape.inner_rows + r) * run
-            row = (d + shape.before_depth) * shape.rows + r + shape.before_rows
-            place = (row * shape.columns + shape.before_columns) * shape.channels
-            for i in range(run):
-                staged[place + i] = x[start + i]
-    return staged, _first()
+            start = (first + d * shape.inner_rows + r) * shape.inner_columns * shape.channels
+            place = staged_row(d, r, shape)
+            for column in range(shape.inner_columns):
+                for c in range(shape.channels):
+                    staged[place + column * shape.padded + c] = x[start + column * shape.channels + c]
+    return staged, beginning()
+
+
+@compiled
+def staged_row(depth: int, row: int, shape: Staging) -> int:
+    """Place in the staged sample of a row's first element."""
+    line = (depth + shape.before_depth) * shape.rows + row + shape.before_rows
+    return (line * shape.columns + shape.before_columns) * shape.padded
 
 
 @compiled(parallel=True)
@@ -65,17 +71,16 @@ def forward(
             place = stage(x, n, staged[worker], staging)
             for d in range(pooled.depth):
                 for r in range(pooled.rows):
-                    slab = window_line(d, r, pooled)
-                    convolve_slab(place, w, scratch, _first(), slab, source, block, columns, taps)
+                    slab = window_line(d, r, pooled.window_depth, pooled.window_rows, pooled)
+                    convolve_slab(place, w, scratch, beginning(), slab, source, block, columns, taps)
                     line = (n * pooled.depth + d) * pooled.rows + r
-                    pool_line(scratch, upper, line, floor, pooled, offsets)
+                    pool_line(scratch, beginning(), upper, line, floor, pooled, offsets)
 
 
 @compiled
-def window_line(depth: int, row: int, pooled: Pooled) -> Slab:
-    """The part of the convolution under one line of the output."""
-    first_plane, first_row = depth * pooled.window_depth, row * pooled.window_rows
-    return Slab(first_plane, first_row, pooled.window_depth, pooled.window_rows)
+def window_line(depth: int, row: int, planes: int, lines: int, pooled: Pooled) -> Slab:
+    """The part of the convolution that begins under the line (depth, row) of the output."""
+    return Slab(depth * pooled.window_depth, row * pooled.window_rows, planes, lines)
 
 
 @compiled
@@ -120,6 +125,7 @@ def backward_weights(
 ) -> None:
     """Fill dw (kernel rows, kernel depth, products, filters) and db, a row for each group of samples."""
     workers, groups = lines.shape[0], dw.shape[0]
+    depths, rows = spread.planes // pooled.window_depth, spread.lines // pooled.window_rows
     for worker in prange(workers):
         scratch = lines[worker]
         for group in range(worker * groups // workers, (worker + 1) * groups // workers):
@@ -128,11 +134,10 @@ def backward_weights(
             upper = Upper(y, dy, winner, db[group])
             for n in range(group * samples // groups, (group + 1) * samples // groups):
                 place = stage(x, n, staged[worker], staging)
-                for d in range(pooled.depth):
-                    for r in range(pooled.rows):
-                        line = (n * pooled.depth + d) * pooled.rows + r
-                        spread_line(upper, line, floor, scratch, _first(), spread, pooled, offsets)
-                        slab = window_line(d, r, pooled)
+                for d in range(0, pooled.depth, depths):
+                    for r in range(0, pooled.rows, rows):
+                        spread_slab(upper, n, d, r, floor, scratch, spread, pooled, offsets)
+                        slab = window_line(d, r, spread.planes, spread.lines, pooled)
                         add_weight_gradient(
                             place, scratch, dw[group], slab, source, spread, block, columns, taps
                         )
@@ -165,31 +170,36 @@ def backward_input(
         gradient, scratch = gradients[worker], lines[worker]
         upper = Upper(y, dy, winner, lines[worker])
         for n in range(worker * samples // workers, (worker + 1) * samples // workers):
-            spread_sample(upper, n, floor, gradient, spread, pooled, offsets)
+            spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
             for d in range(extents.planes):
                 for r in range(extents.lines):
                     convolve_line(
-                        (gradient, _first()), w, scratch, _first(), d, r, source, block, columns, taps
+                        (gradient, beginning()), w, scratch, beginning(), d, r, source, block, columns, taps
                     )
                     line = (n * extents.planes + d) * extents.lines + r
                     _take_channels(scratch, dx, line * source.length * channels, source, channels)
 
 
 @compiled
-def spread_sample(
+def spread_slab(
     upper: Upper,
     sample: int,
+    depth: int,
+    row: int,
     floor: float,
     gradient: Floats,
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
 ) -> None:
-    """Fill the sample's part of the convolution's gradient that windows hold; all else stays zero."""
-    for d in range(pooled.depth):
-        for r in range(pooled.rows):
+    """Fill the convolution's gradient from the window line (depth, row) on, as much as ``spread`` holds.
+
+    What no window holds stays zero.
+    """
+    for d in range(min(spread.planes // pooled.window_depth, pooled.depth)):
+        for r in range(min(spread.lines // pooled.window_rows, pooled.rows)):
             to = d * pooled.window_depth * spread.plane_step + r * pooled.window_rows * spread.row_step
-            line = (sample * pooled.depth + d) * pooled.rows + r
+            line = (sample * pooled.depth + depth + d) * pooled.rows + row + r
             spread_line(upper, line, floor, gradient, to, spread, pooled, offsets)
 
 

@@ -1,29 +1,30 @@
 """One line (all columns of a row) of a direct convolution and of the pooling over it, in one sample."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
-from mpmm_kernels.direct_shape import Pooled, Slab, Source, Spread
+from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread
 from mpmm_kernels.vector import (
     add,
     at_least,
+    challenge,
     lanes_of,
     load,
+    load_bytes,
     load_part,
     splat,
     store,
+    store_bytes,
     store_part,
     where_above,
+    where_number,
 )
 from mpmm_kernels.vector_blocks import (
     Block,
-    Offsets,
     Size,
-    largest,
     load_block,
     outer,
-    scatter,
     size,
     slide,
     store_block,
@@ -115,24 +116,36 @@ def _index(position: int, gap: int, length: int) -> int:
 
 
 @compiled
-def pool_line(lines: Floats, upper: Upper, line: int, floor: float, pooled: Pooled, offsets: Offsets) -> None:
-    """Fill a line of y with max(largest of the window + bias, floor), of ``winner`` with who was largest.
+def pool_line(
+    lines: Floats, first: int, upper: Upper, line: int, floor: float, pooled: Pooled, offsets: Offsets
+) -> None:
+    """Fill a line of y with max(largest of the window + bias, floor), of ``winner`` with who it was.
 
-    A window's elements are ``offsets`` away from its first. As bias and activation never change the order,
-    they come after the pooling, where there are fewer elements.
+    The line's windows begin at ``first``; their elements are ``offsets`` away from their first. As bias and
+    activation never change the order, they come after the pooling, where there are fewer elements.
     """
     step = lanes_of(lines)
     for column in range(pooled.columns):
         pixel = line * pooled.columns + column
         for c in range(0, pooled.padded, step):
-            place = column * pooled.window_columns * pooled.padded + c
-            value = largest(lines, place, offsets, upper.winner, pixel * pooled.padded + c)
+            place = first + column * pooled.window_columns * pooled.padded + c
+            value = _largest(lines, place, offsets, upper.winner, pixel * pooled.padded + c)
             value = at_least(add(value, load(upper.bias, c)), splat(floor))
             count = pooled.channels - c
             if count >= step:
                 store(upper.y, pixel * pooled.channels + c, value)
             else:
                 store_part(upper.y, pixel * pooled.channels + c, value, count)
+
+
+@compiled
+def _largest(lines: Floats, place: int, offsets: Offsets, winner: Array, winner_at: int) -> Any:
+    """The largest vectors of a window, lane by lane; which one it is goes to ``winner``."""
+    best, number = load(lines, place + offsets[0]), splat(lines.dtype.type(0))
+    for i in range(1, offsets.size):
+        best, number = challenge(best, number, load(lines, place + offsets[i]), i)
+    store_bytes(winner, winner_at, number)
+    return best
 
 
 @compiled
@@ -160,7 +173,9 @@ def spread_line(
             )
             total = add(total, value)
             to = g_at + spread.first + column * pooled.window_columns * spread.column_step + c
-            scatter(value, upper.winner, pixel * pooled.padded + c, g, to, offsets)
+            number = load_bytes(g, upper.winner, pixel * pooled.padded + c)
+            for i in range(offsets.size):
+                store(g, to + offsets[i], where_number(number, i, value))
         store(upper.bias, c, total)
 
 

@@ -1,9 +1,14 @@
 """What direct convolution needs to know of a block: extents, and steps through flat arrays."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mpmm_kernels.plan import BlockPlan, Triple
 from mpmm_kernels.vector import lanes
+
+Offsets: TypeAlias = NDArray[np.int64]
 
 
 class Source(NamedTuple):
@@ -70,12 +75,16 @@ class Slab(NamedTuple):
 
 
 class Staging(NamedTuple):
-    """A sample with zeros around it: extents with the zeros, how many stand before, extents inside."""
+    """A sample with zeros around it: extents with them, channels, zeros before, extents inside.
+
+    Channels may be padded with zeros as well, to whole vectors.
+    """
 
     depth: int
     rows: int
     columns: int
     channels: int
+    padded: int
     before_depth: int
     before_rows: int
     before_columns: int
@@ -106,12 +115,13 @@ def staging(plan: BlockPlan, spare_planes: int) -> Staging:
     reach = [(length - 1) * stride + kernel for length, stride, kernel in steps]
     inner = plan.input_shape[:3]
     depth, rows, columns = (max(b + n, r) for b, n, r in zip(plan.before, inner, reach, strict=True))
-    return Staging(depth + spare_planes, rows, columns, plan.input_shape[3], *plan.before, *inner)
+    channels = plan.input_shape[3]
+    return Staging(depth + spare_planes, rows, columns, channels, channels, *plan.before, *inner)
 
 
 def is_staged(staged: Staging) -> bool:
     """Whether there are any zeros around the sample; else it is read where it is."""
-    return staged[:3] != staged[-3:]
+    return staged[:3] != staged[-3:] or staged.channels != staged.padded
 
 
 def forward_source(plan: BlockPlan, staged: Staging, kernel_depth: int) -> Source:
@@ -174,3 +184,10 @@ def gradient_source(plan: BlockPlan, spread: Spread) -> Source:
         length=plan.input_shape[2],
         filters=whole_vectors(plan.input_shape[3], plan.dtype),
     )
+
+
+def window_offsets(pooled: Pooled, spread: Spread) -> Offsets:
+    """Offsets of a window's elements from its first one."""
+    window = pooled.window_depth, pooled.window_rows, pooled.window_columns
+    places = np.indices(window).reshape(3, -1)
+    return np.array([spread.plane_step, spread.row_step, spread.column_step]) @ places

@@ -30,7 +30,7 @@ def line_tile(source: Source, channels: int, dtype: str) -> Tile:
         width = _even_share(source.length, REGISTERS - source.products - 2)
         return Tile(size(width), size(1), size(source.products))
     vectors = source.filters // lanes(dtype)
-    tiles = [(_even_share(source.length, _rows(n)), n) for n in range(1, 5) if vectors % n == 0]
+    tiles = [(_even_share(source.length, rows_of(n)), n) for n in range(1, 5) if vectors % n == 0]
     width, columns = max(tiles, key=lambda tile: tile[0] * tile[1] / (tile[0] + tile[1]))
     return Tile(size(width * columns), size(columns), size(1))
 
@@ -38,15 +38,15 @@ def line_tile(source: Source, channels: int, dtype: str) -> Tile:
 def weights_tile(source: Source, channels: int, dtype: str) -> Tile:
     """The tile of the weights' gradient: for one channel several kernel planes, else a part of a row."""
     vectors = source.filters // lanes(dtype)
-    if channels == 1 and source.products <= _rows(1):
-        planes = _even_share(source.kernel_depth, _rows(1) // source.products)
+    if channels == 1 and source.products <= rows_of(1):
+        planes = _even_share(source.kernel_depth, rows_of(1) // source.products)
         return Tile(size(planes * source.products), size(1), size(source.products))
     columns = 2 if vectors % 2 == 0 else 1
-    taps = max(n for n in range(1, _rows(columns) + 1) if source.products % n == 0)
+    taps = max(n for n in range(1, rows_of(columns) + 1) if source.products % n == 0)
     return Tile(size(taps * columns), size(columns), size(taps))
 
 
-def _rows(columns: int) -> int:
+def rows_of(columns: int) -> int:
     """Rows of a block of so many columns that leave registers for a row's element and the columns."""
     return (REGISTERS - columns - 1) // columns
 

@@ -9,9 +9,13 @@ import numpy as np
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels.activation import sigmoid, sigmoid_backward
+from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.pooling import average_pool3d_backward, average_pool3d_forward
 from mpmm_kernels.vector_arrays import zeros_aligned
+
+# Multiply-adds of a sample from which a block is worth kernels of its own: plain ones take about 10 us
+_LARGE = 100_000
 
 
 def core(plan: BlockPlan) -> BlockPlan:
@@ -72,3 +76,13 @@ def begin_backward(plan: BlockPlan, arrays: Surroundings, dy: Floats) -> Floats:
 def flat(array: Array) -> Array:
     """The array's elements as one row; a view, which kernels take because it is contiguous."""
     return np.ascontiguousarray(array).reshape(-1)
+
+
+def if_large(method: Method) -> Method:
+    """The same method for large blocks only: small ones are not worth compiling kernels for their shape."""
+
+    def offer(plan: BlockPlan) -> str | None:
+        products = np.prod(plan.convolved_shape) * np.prod(plan.weights_shape[:4])
+        return method.offer(plan) if products >= _LARGE else None
+
+    return replace(method, offer=offer)

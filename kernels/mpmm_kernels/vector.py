@@ -2,7 +2,8 @@
 
 Inside a compiled kernel a `Vector` is made by `load` or `splat`, combined by `add` and the like, and written
 by `store`: each an instruction or two. Arrays are flat and contiguous, places in them count elements.
-``NUMBA_BOUNDSCHECK=1`` makes every load and store check its place (IndexError).
+``NUMBA_BOUNDSCHECK=1`` makes every load and store check its place; the IndexError is only seen when the main
+thread meets it, so check with one thread.
 """
 
 from collections.abc import Callable
@@ -36,6 +37,7 @@ def _register_bits() -> int:
 
 
 REGISTER_BITS = _register_bits()
+_BYTE = ir.IntType(8)
 # Vector registers a micro-kernel can count on; AArch64 has 32 of 128 bits, x86 16 unless it has AVX-512.
 REGISTERS = 32 if REGISTER_BITS == 512 else 16
 
@@ -163,3 +165,58 @@ def where_above(typing: Any, value: Vector, floor: Vector, chosen: Vector) -> An
         return builder.select(above, args[2], vector_emit.zero(args[2].type))
 
     return chosen(value, floor, chosen), emit
+
+
+@intrinsic
+def challenge(typing: Any, best: Vector, number: Vector, value: Vector, challenger: Any) -> Any:
+    """The larger of ``best`` and ``value`` in each lane, and whose it is: ``number`` or the challenger's.
+
+    The earlier one stays where both are equal. A NaN wins, so that it is not hidden.
+    """
+    both = types.UniTuple(best, 2)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        old, number, new, challenger = args
+        own = builder.sitofp(challenger, number.type.element)
+        missing = builder.fcmp_unordered("uno", new, new)
+        wins = builder.or_(builder.fcmp_ordered(">", new, old), missing)
+        whose = builder.select(wins, vector_emit.splat(builder, own, number.type), number)
+        return vector_emit.pack(builder, [builder.select(wins, new, old), whose])
+
+    return both(best, number, value, types.intp), emit
+
+
+@intrinsic
+def where_number(typing: Any, number: Vector, wanted: Any, value: Vector) -> Any:
+    """``value`` in the lanes where ``number`` is the wanted one, else 0."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number, wanted, value = args
+        one = vector_emit.splat(builder, builder.sitofp(wanted, number.type.element), number.type)
+        return builder.select(builder.fcmp_ordered("==", number, one), value, vector_emit.zero(value.type))
+
+    return value(number, types.intp, value), emit
+
+
+@intrinsic
+def store_bytes(typing: Any, array: Any, place: Any, number: Vector) -> Any:
+    """Write small whole numbers, a byte each."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        narrow = builder.fptoui(args[2], ir.VectorType(_BYTE, number.lanes))
+        vector_emit.Memory(context, builder, array, args[0]).store(args[1], narrow)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, number), emit
+
+
+@intrinsic
+def load_bytes(typing: Any, like: Any, array: Any, place: Any) -> Any:
+    """Bytes as a vector of the elements of ``like``."""
+    vector = Vector(like.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, array, args[1])
+        return builder.uitofp(memory.load(args[2], ir.VectorType(_BYTE, vector.lanes)), vector.emitted)
+
+    return vector(like, array, types.intp), emit

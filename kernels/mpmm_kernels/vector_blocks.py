@@ -8,16 +8,11 @@ length matters and whose elements do not (`size`). All arrays are flat; places i
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from llvmlite import ir
-
 from mpmm_kernels import vector_emit
 from mpmm_kernels.vector import Vector, intrinsic, types
 
 Size: TypeAlias = tuple[None, ...]
 Block: TypeAlias = tuple[Any, ...]
-Offsets: TypeAlias = tuple[int, ...]
-
-_BYTE = ir.IntType(8)
 
 
 def size(count: int) -> Size:
@@ -123,57 +118,3 @@ def _places(builder: Any, start: Any, step: Any, vectors: int, columns: int, lan
         row, column = divmod(i, columns)
         offset = builder.add(builder.mul(start.type(row), step), start.type(column * lanes))
         yield builder.add(start, offset)
-
-
-@intrinsic
-def largest(typing: Any, x: Any, x_at: Any, offsets: Any, winner: Any, winner_at: Any) -> Any:
-    """The largest of the vectors at x_at + each of ``offsets``, lane by lane; which it is goes to ``winner``.
-
-    ``winner`` holds bytes: the first largest one's number. A NaN wins, so that it is not hidden.
-    """
-    vector = Vector(x.dtype)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, x, args[0])
-        places = [builder.add(args[1], offset) for offset in _parts(builder, args[2])]
-        best = memory.load(places[0], vector.emitted)
-        numbers = ir.VectorType(_whole(vector), vector.lanes)
-        number = ir.Constant(numbers, [0] * vector.lanes)
-        for i, place in enumerate(places[1:], start=1):
-            value = memory.load(place, vector.emitted)
-            wins = builder.or_(
-                builder.fcmp_ordered(">", value, best), builder.fcmp_unordered("uno", value, value)
-            )
-            best = builder.select(wins, value, best)
-            number = builder.select(wins, ir.Constant(numbers, [i] * vector.lanes), number)
-        lowest = builder.trunc(number, ir.VectorType(_BYTE, vector.lanes))
-        vector_emit.Memory(context, builder, winner, args[3]).store(args[4], lowest)
-        return best
-
-    return vector(x, types.intp, offsets, winner, types.intp), emit
-
-
-@intrinsic
-def scatter(typing: Any, value: Vector, winner: Any, winner_at: Any, y: Any, y_at: Any, offsets: Any) -> Any:
-    """Undo `largest`: each lane of ``value`` to the offset its byte of ``winner`` tells, else zeros."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, y, args[3])
-        chosen = vector_emit.Memory(context, builder, winner, args[1]).load(
-            args[2], ir.VectorType(_BYTE, value.lanes)
-        )
-        numbers = ir.VectorType(_whole(value), value.lanes)
-        number = builder.zext(chosen, numbers)
-        for i, offset in enumerate(_parts(builder, args[5])):
-            here = builder.icmp_unsigned("==", number, ir.Constant(numbers, [i] * value.lanes))
-            memory.store(
-                builder.add(args[4], offset), builder.select(here, args[0], vector_emit.zero(args[0].type))
-            )
-        return context.get_dummy_value()
-
-    return types.void(value, winner, types.intp, y, types.intp, offsets), emit
-
-
-def _whole(vector: Vector) -> ir.IntType:
-    """The whole number as wide as a vector's elements."""
-    return ir.IntType(vector.dtype.bitwidth)

@@ -64,7 +64,7 @@ class Memory:
         return self.builder.icmp_signed("<", numbers, splat(self.builder, count, numbers.type))
 
     def _check(self, place: Any, count: Any) -> None:
-        if not vars(config)["BOUNDSCHECK"]:
+        if vars(config)["BOUNDSCHECK"] != 1:  # -1 where it is not set
             return
         builder = self.builder
         end = builder.add(place, count if isinstance(count, ir.Value) else _INDEX(count))

@@ -1,0 +1,216 @@
+"""Winograd's transforms of 3x3 convolutions: tiles of vectors in registers, straight-line code.
+
+F(m x m, 3 x 3) makes m x m outputs of a tile of n x n inputs, n = m + 2, by n * n products, not 9 * m * m:
+y = A' [(G w G') * (B' x B)] A, where * multiplies element by element (Lavin and Gray, "Fast algorithms for
+convolutional neural networks", 2016, after Winograd, 1980). The matrices are Cook's and Toom's: polynomials
+interpolated at n - 1 small numbers and at infinity. Which m it is follows from the number of vectors.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cache
+from math import isqrt, prod
+from typing import Any, NamedTuple, TypeAlias
+
+from llvmlite import ir
+
+from mpmm_kernels import vector_emit
+from mpmm_kernels.vector import Vector, intrinsic, types
+
+Matrix: TypeAlias = tuple[tuple[Fraction, ...], ...]
+
+TAPS = 3
+_POINTS = 0, 1, -1, 2, -2
+
+
+class Matrices(NamedTuple):
+    """A' (m x n), G (n x 3) and B' (n x n) of one F(m, 3)."""
+
+    output: Matrix
+    weights: Matrix
+    input: Matrix
+
+
+@cache
+def matrices(m: int) -> Matrices:
+    """The transforms of F(m, 3) for m of 2, 3 or 4."""
+    points = [Fraction(point) for point in _POINTS[: m + 1]]
+    n = len(points) + 1
+    others = [[b for b in points if b != a] for a in points]
+    scales = [prod((a - b for b in rest), start=Fraction(1)) for a, rest in zip(points, others, strict=True)]
+    weights = [[a**k / scale for k in range(TAPS)] for a, scale in zip(points, scales, strict=True)]
+    output = [[a**i for a in points] + [Fraction(i == m - 1)] for i in range(m)]
+    inputs = [[*_polynomial(rest), Fraction(0)] for rest in others]
+    return Matrices(
+        output=_matrix(output),
+        weights=_matrix([*weights, [Fraction(k == TAPS - 1) for k in range(TAPS)]]),
+        input=_matrix([*inputs, _polynomial(points)[:n]]),
+    )
+
+
+def _polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
+    """Coefficients of the product of (x - root), the constant first."""
+    coefficients = [Fraction(1)]
+    for root in roots:
+        shifted, scaled = [Fraction(0), *coefficients], [*(-root * c for c in coefficients), Fraction(0)]
+        coefficients = [a + b for a, b in zip(shifted, scaled, strict=True)]
+    return coefficients
+
+
+def _matrix(rows: Sequence[Sequence[Fraction]]) -> Matrix:
+    return tuple(tuple(row) for row in rows)
+
+
+def _transposed(matrix: Matrix) -> Matrix:
+    return tuple(zip(*matrix, strict=True))
+
+
+@intrinsic
+def input_points(typing: Any, tile: Any) -> Any:
+    """B' x B: an n x n tile of the input."""
+    return _both_sides(tile, matrices(isqrt(len(tile)) - 2).input)
+
+
+@intrinsic
+def input_gradient(typing: Any, points: Any) -> Any:
+    """B v B': the gradient of a tile of the input, by the gradient of its points."""
+    return _both_sides(points, _transposed(matrices(isqrt(len(points)) - 2).input))
+
+
+@intrinsic
+def output_tile(typing: Any, points: Any) -> Any:
+    """A' v A: the m x m outputs of n x n points."""
+    return _both_sides(points, matrices(isqrt(len(points)) - 2).output)
+
+
+@intrinsic
+def output_points(typing: Any, tile: Any) -> Any:
+    """A g A': the gradient of points, by the gradient of m x m outputs."""
+    return _both_sides(tile, _transposed(matrices(isqrt(len(tile))).output))
+
+
+@intrinsic
+def weight_points(typing: Any, taps: Any, points: Any) -> Any:
+    """G w G' for 3 x 3 weights; ``points`` is a tuple as long as the result."""
+    signature, emit = _both_sides(taps, matrices(isqrt(len(points)) - 2).weights)
+    return signature.return_type(taps, points), emit
+
+
+@intrinsic
+def weight_gradient(typing: Any, points: Any) -> Any:
+    """G' v G: the gradient of 3 x 3 weights, by the gradient of their points."""
+    return _both_sides(points, _transposed(matrices(isqrt(len(points)) - 2).weights))
+
+
+def _both_sides(tile: Any, matrix: Matrix) -> Any:
+    """What makes ``matrix`` x transposed ``matrix`` of a square tile of vectors."""
+    side = len(matrix[0])
+    made = types.UniTuple(tile.dtype, len(matrix) ** 2)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rows = [[builder.extract_value(args[0], r * side + c) for c in range(side)] for r in range(side)]
+        across = [_combine(builder, matrix, column) for column in zip(*rows, strict=True)]
+        down = [_combine(builder, matrix, row) for row in zip(*across, strict=True)]
+        return vector_emit.pack(builder, [value for row in down for value in row])
+
+    return made(tile), emit
+
+
+def _combine(builder: Any, matrix: Matrix, values: Sequence[Any]) -> list[Any]:
+    """The matrix times a column of vectors.
+
+    Rows that belong to a number and its negative are the sum and the difference of the same two halves.
+    """
+    made: dict[int, Any] = {}
+    for i, row in enumerate(matrix):
+        twin = next((j for j in range(i + 1, len(matrix)) if _are_twins(row, matrix[j])), None)
+        if i in made:
+            continue
+        if twin is None:
+            made[i] = _sum(builder, row, values)
+            continue
+        same = [c if c == d else Fraction(0) for c, d in zip(row, matrix[twin], strict=True)]
+        other = [c if c != d else Fraction(0) for c, d in zip(row, matrix[twin], strict=True)]
+        halves = _sum(builder, same, values), _sum(builder, other, values)
+        made[i], made[twin] = builder.fadd(*halves), builder.fsub(*halves)
+    return [made[i] for i in range(len(matrix))]
+
+
+def _are_twins(row: Sequence[Fraction], other: Sequence[Fraction]) -> bool:
+    """Whether two rows differ in nothing but some signs, and share something."""
+    pairs = list(zip(row, other, strict=True))
+    signs = {c == d for c, d in pairs if c}
+    return all(abs(c) == abs(d) for c, d in pairs) and signs == {True, False}
+
+
+def _sum(builder: Any, factors: Sequence[Fraction], values: Sequence[Any]) -> Any:
+    """The sum of factor * value; factors of one need no product."""
+    terms = sorted(((c, v) for c, v in zip(factors, values, strict=True) if c), key=lambda term: term[0] != 1)
+    (factor, total), *rest = terms
+    if factor != 1:
+        total = builder.fmul(_constant(factor, total.type), total)
+    for factor, value in rest:
+        if factor == 1:
+            total = builder.fadd(total, value)
+        elif factor == -1:
+            total = builder.fsub(total, value)
+        else:
+            total = vector_emit.multiply_add(builder, _constant(factor, value.type), value, total)
+    return total
+
+
+def _constant(factor: Fraction, vector: Any) -> Any:
+    return ir.Constant(vector, [float(factor)] * vector.count)
+
+
+@intrinsic
+def load_tile(typing: Any, like: Any, x: Any, x_at: Any, row_step: Any, column_step: Any) -> Any:
+    """A square tile of vectors, as many as ``like`` is long."""
+    tile = types.UniTuple(Vector(x.dtype), len(like))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, x, args[1])
+        places = _places(builder, args[2:], len(like))
+        return vector_emit.pack(builder, [memory.load(place, tile.dtype.emitted) for place in places])
+
+    return tile(like, x, types.intp, types.intp, types.intp), emit
+
+
+@intrinsic
+def store_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_step: Any) -> Any:
+    """Write a square tile of vectors."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        for i, place in enumerate(_places(builder, args[2:], len(tile))):
+            memory.store(place, builder.extract_value(args[0], i))
+        return context.get_dummy_value()
+
+    return types.void(tile, y, types.intp, types.intp, types.intp), emit
+
+
+@intrinsic
+def add_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_step: Any) -> Any:
+    """Add a square tile of vectors to what is there."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        for i, place in enumerate(_places(builder, args[2:], len(tile))):
+            value = builder.extract_value(args[0], i)
+            memory.store(place, builder.fadd(memory.load(place, value.type), value))
+        return context.get_dummy_value()
+
+    return types.void(tile, y, types.intp, types.intp, types.intp), emit
+
+
+def _places(builder: Any, steps: Any, count: int) -> list[Any]:
+    """Places of a square tile from (first place, row step, column step)."""
+    first, row_step, column_step = steps
+    side = isqrt(count)
+    return [
+        builder.add(
+            first, builder.add(builder.mul(first.type(r), row_step), builder.mul(first.type(c), column_step))
+        )
+        for r in range(side)
+        for c in range(side)
+    ]
