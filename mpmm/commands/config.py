@@ -189,8 +189,10 @@ class _ConfigTable:
     layout: LayoutConfig = LayoutConfig()
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, partly: bool = False) -> Config:
     """Read a TOML configuration; relative folders in it count from the file's own folder.
+
+    ``partly`` takes rasters of a preset that are missing here as being on another rank's machine.
 
     Raises
     ------
@@ -208,7 +210,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}", "see docs/configuration.md for the format") from error
     read = read_as(_ConfigTable, table, str(path))
     return Config(
-        scene=read.scene.scene(path.resolve()),
+        scene=read.scene.scene(path.resolve(), partly),
         patches=read.patches,
         network=read.network,
         training=read.training,

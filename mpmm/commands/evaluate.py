@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import click
 from rich.console import Console
 
+from mpmm.commands import evaluate_ranks, talk
+from mpmm.commands.evaluate_ranks import Asked, Form, Found
 from mpmm.commands.run import PARTS, Run
 from mpmm.commands.training import use_threads
+from mpmm.messages import launched_ranks
+from mpmm.ranks.warm_up import warm_up
 from mpmm.results.files import read_json, write_json
+from mpmm.results.folder import CheckpointName
 from mpmm.results.picture import write_confusion_picture
 from mpmm.results.report import (
     class_table,
@@ -37,24 +44,58 @@ WIDTH = 160
     show_default=True,
     help="Parameters with the best validation accuracy, or those of the last step.",
 )
-def command(run: Path, part: str, checkpoint: str) -> None:
+@click.option("--patches", type=click.IntRange(min=1), help="Draw so many patches instead, none trained on.")
+@click.option(
+    "--form",
+    type=click.Choice(get_args(Form)),
+    default="model",
+    show_default=True,
+    help="Under mpirun: each rank its blocks of every patch, or all blocks for its share of the patches.",
+)
+def command(run: Path, part: str, checkpoint: CheckpointName, patches: int | None, form: Form) -> None:
     """Score a run's network on the validation or test patches of its own split.
 
+    \b
+        mpmm evaluate runs/first --part test
+        mpirun -np 5 mpmm evaluate runs/first --patches 14000 --form data
+
     Prints overall accuracy, average accuracy and Cohen's kappa, precision, recall and F1 of each class with
-    95% intervals, and the confusion matrix. Writes them into the run folder too, under evaluation/:
-    scores.json, classes.csv, confusion.csv, confusion.png.
+    95% intervals, the confusion matrix and the patches a second. Writes the scores into the run folder too,
+    under evaluation/: scores.json, classes.csv, confusion.csv, confusion.png.
     """
-    console = Console()
-    console = console if console.is_terminal else Console(width=WIDTH)
-    opened = Run.open(run)
+    asked = Asked(run, part, checkpoint, patches, form)
+    ranks = launched_ranks()
+    # mpirun gives its ranks a terminal of its own, even where its output is a file
+    console = Console(force_terminal=False) if ranks > 1 else Console()
+    console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
+    found = evaluate_ranks.evaluate(asked, lambda name, share: None) if ranks > 1 else _alone(asked)
+    if found is not None:
+        _show(console, asked, found)
+
+
+def _alone(asked: Asked) -> Found:
+    """Score in this process."""
+    opened = Run.open(asked.path)
     use_threads(opened.prepared.config)
-    scores = opened.evaluate(part, "best" if checkpoint == "best" else "last")
-    folder = opened.folder / "evaluation" / f"{part}-{checkpoint}"
-    _write(folder, scores, f"{opened.folder.name}, {part} patches, checkpoint {checkpoint}")
-    rows = {"mpmm": scores, **_baselines(opened.folder, part)}
-    console.print(comparison_table(rows, f"{opened.folder}, {part} patches, checkpoint {checkpoint}"))
+    warm_up(opened.network(asked.checkpoint))
+    began = time.perf_counter()
+    scores = opened.evaluate(asked.part, asked.checkpoint, asked.patches)
+    return Found(scores, time.perf_counter() - began, 1, "single")
+
+
+def _show(console: Console, asked: Asked, found: Found) -> None:
+    opened = Run.open(asked.path)
+    scores, what = found.scores, asked.part if asked.patches is None else f"{asked.patches}-drawn"
+    folder = opened.folder / "evaluation" / f"{what}-{asked.checkpoint}"
+    _write(folder, scores, f"{opened.folder.name}, {what} patches, checkpoint {asked.checkpoint}")
+    rows = {"mpmm": scores, **({} if asked.patches else _baselines(opened.folder, asked.part))}
+    title = f"{opened.folder}, {what} patches, checkpoint {asked.checkpoint}"
+    console.print(comparison_table(rows, title))
     console.print(class_table(scores, opened.classes_))
     _print_confusion(console, scores)
+    ranks = "one process" if found.ranks == 1 else f"{found.ranks} ranks, layout {found.layout}"
+    rate = f"{scores.samples / found.seconds:,.0f} patches/s"
+    talk.say(console, "took", f"{found.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
     console.print(f"written   {folder}", soft_wrap=True, highlight=False)
 
 

@@ -69,8 +69,9 @@ def say(console: Console, costs: Sequence[dict[str, Any]], gathered: Gathered) -
             console,
             f"rank {rank}",
             f"{what}: {last['cpu_computing']:.1f} CPU s, waited {100 * share:.0f}% of "
-            f"{last['seconds']:.1f} s by {last['cpu_waiting']:.2f} CPU s, {last['resident_bytes'] / 2**20:.0f} MiB, "
-            f"{last['bytes_in'] / 1e6:.1f} MB in, {last['bytes_out'] / 1e6:.1f} MB out",
+            f"{last['seconds']:.1f} s by {last['cpu_waiting']:.2f} CPU s, "
+            f"{last['resident_bytes'] / 2**20:.0f} MiB, {last['bytes_in'] / 1e6:.1f} MB in, "
+            f"{last['bytes_out'] / 1e6:.1f} MB out",
         )
 
 

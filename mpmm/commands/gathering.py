@@ -18,7 +18,7 @@ from mpmm.placement import Layout, NetworkShape, describe, layout_for
 from mpmm.ranks.meeting import Meeting
 from mpmm.results.folder import RunFolder
 from mpmm.results.split import read_split
-from mpmm.scene import AlignedModality, AlignedScene, Scene
+from mpmm.scene import AlignedModality, AlignedScene, Grid, Scene
 
 PARTS = ("train", "validation", "test")
 Change = Callable[[Config], Config]
@@ -61,7 +61,7 @@ def gather(meeting: Meeting, config: Config, tell: Tell | None = None) -> Gather
         As `mpmm.commands.prepare.prepare`; or a rank lacks files, or the layout cannot use so many ranks.
     """
     config = settings_of_first(meeting, config)
-    found = survey(meeting, config.scene)
+    found = survey(meeting, config.scene, config.network.modalities)
     shape, layout, spec = place(meeting, config, found)
     here = aligned(meeting, config, found, shape, layout, tell)
     split = _draw(meeting, config, found, shape, layout, here)
@@ -79,6 +79,7 @@ def gather_again(
     change: Change,
     scene: Scene | None,
     tell: Tell | None,
+    drives: bool = True,
 ) -> Gathered:
     """Prepare a run that exists: rank ``source`` reads its folder and tells the others.
 
@@ -94,6 +95,8 @@ def gather_again(
         Where the rasters lie here; None: where the folder says.
     tell
         Told of the scene's progress.
+    drives
+        Whether a driver will validate, for which it needs every modality.
     """
     plain: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
@@ -106,14 +109,14 @@ def gather_again(
     plain, arrays = meeting.tell(plain, source, arrays)
     config = change(config_from_json(plain["config"], "the run's config.json"))
     config = config if scene is None else replace(config, scene=scene)
-    found = survey(meeting, config.scene)
+    found = survey(meeting, config.scene, config.network.modalities)
     if [(one.id, one.name, one.color) for one in found.classes] != [tuple(one) for one in plain["classes"]]:
         raise RunError(
             f"{config.scene.folder}: its classes are not those that the run was trained on",
             "the scene has changed since; train anew",
         )
-    shape, layout, spec = place(meeting, config, found)
-    here = aligned(meeting, config, found, shape, layout, tell)
+    shape, layout, spec = place(meeting, config, found, drives)
+    here = aligned(meeting, config, found, shape, layout, tell, drives)
     normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
     aligned_scene = AlignedScene(found.grid, found.classes, _labels_elsewhere(found), here)
     own = {name: one for name, one in normalizations.items() if name in here}
@@ -127,12 +130,14 @@ def settings_of_first(meeting: Meeting, config: Config) -> Config:
     return replace(config_from_json(str(text), "rank 0's configuration"), scene=config.scene)
 
 
-def place(meeting: Meeting, config: Config, found: Survey) -> tuple[NetworkShape, Layout, Any]:
+def place(
+    meeting: Meeting, config: Config, found: Survey, drives: bool = True
+) -> tuple[NetworkShape, Layout, Any]:
     """Network and layout for what the ranks have."""
     spec = network_spec(config, found.bands, len(found.classes))
     shape = describe(spec)
     layout = layout_for(shape, meeting.size, config.layout.name, config.layout.ranks or None)
-    check_needs(found, shape, layout)
+    check_needs(found, shape, layout, drives)
     return shape, layout, spec
 
 
@@ -143,9 +148,10 @@ def aligned(
     shape: NetworkShape,
     layout: Layout,
     tell: Tell | None,
+    drives: bool = True,
 ) -> dict[str, AlignedModality]:
     """This rank's modalities, on the labels' grid."""
-    wanted = needs(shape, layout, meeting.rank)
+    wanted = needs(shape, layout, meeting.rank, drives)
     return {
         name: config.scene.align_modality(name, found.grid, tell) for name in wanted if name in found.bands
     }
@@ -166,12 +172,10 @@ def _draw(
 ) -> Split:
     """The split, drawn by the rank with the labels from everybody's masks of where data is missing."""
     root = drawer(shape, layout)
-    given = {name: np.packbits(here[name].present) for name in _measured_by(meeting.rank, shape, layout)}
-    masks = {name: mask for _, arrays in meeting.collect(None, root, given) for name, mask in arrays.items()}
+    present = masks(meeting, root, found.grid, shape, layout, here)
     plain: list[Any] = []
     arrays: dict[str, NDArray[Any]] = {}
     if meeting.rank == root:
-        present = [_unpacked(mask, found.grid.shape) for mask in masks.values()]
         split = _drawn(config, found, present)
         plain = [split.kind, split.size, split.class_ids, [*split.asked.items()], [*split.short.items()]]
         plain += [split.absent, split.block_edge]
@@ -187,6 +191,23 @@ def _draw(
         absent=tuple((part, number) for part, number in absent),
         block_edge=edge,
     )
+
+
+def masks(
+    meeting: Meeting,
+    root: int,
+    grid: Grid,
+    shape: NetworkShape,
+    layout: Layout,
+    here: Mapping[str, AlignedModality],
+) -> list[NDArray[np.bool_]]:
+    """Where each modality has data, on rank ``root``; a bit a pixel crosses ranks."""
+    given = {name: np.packbits(here[name].present) for name in _measured_by(meeting.rank, shape, layout)}
+    return [
+        _unpacked(mask, grid.shape)
+        for _, arrays in meeting.collect(None, root, given)
+        for mask in arrays.values()
+    ]
 
 
 def _drawn(config: Config, found: Survey, present: list[NDArray[np.bool_]]) -> Split:

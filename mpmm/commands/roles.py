@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -26,6 +27,7 @@ from mpmm.ranks.course import Course
 from mpmm.ranks.driver import Driver, Kept
 from mpmm.ranks.events import EpochDone, Validation
 from mpmm.ranks.keeping import Keeping
+from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.server import Server
 from mpmm.ranks.share_reader import ShareReader
 from mpmm.ranks.state import State
@@ -171,17 +173,11 @@ def _server(part: Part) -> Server:
         optimizer.load_state(part.start.arrays.get("moments", {}), network.parameters)
     keeping, loss = Keeping(network, optimizer, part.start.counters), loss_of(prepared)
     warm_up(Network(prepared.spec, only=part.gathered.layout.blocks_of(part.party.rank)))
-    return Server(
-        part.party.player(network, loss, keeping),
-        part.course,
-        part.reader(),
-        keeping,
-        loss,
-        prepared.parts["validation"].labels,
-        prepared.spec.classes,
-        training.seed,
-        training.patience is not None,
-    )
+    player, course, reader = part.party.player(network, loss, keeping), part.course, part.reader()
+    labels = prepared.parts["validation"].labels
+    scoring = Scoring(player, course, reader, loss, labels, prepared.spec.classes)
+    patient = training.patience is not None
+    return Server(player, course, reader, keeping, scoring, training.seed, patient)
 
 
 def _serve_and_keep(part: Part, server: Server) -> None:
@@ -249,7 +245,11 @@ def _driver(part: Part) -> Driver:
 
 def _stop(part: Part, keeper: Keeper, recorder: Recorder) -> NoReturn:
     """A signal: the last checkpoint is that of the last complete step; say so and end all ranks."""
-    keeper.sum_up(recorder, None, part.party.notice.reason)
+    signal, step = part.party.notice.reason, keeper.counters.step
+    text = f"{signal}: the state after step {step} is kept; go on: mpmm train --resume {keeper.folder.path}"
+    # mpirun, once it ends, forwards errors only
+    os.write(2, f"{text}\n".encode())
+    keeper.sum_up(recorder, None, signal)
     sys.stdout.flush()
     part.party.channel.communicator.Abort(INTERRUPTED)
     raise AssertionError("Abort returned")

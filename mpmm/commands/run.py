@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mpmm.commands.extra_patches import extra_patches
 from mpmm.commands.prepare import Prepared, restore
 from mpmm.errors import RunError
 from mpmm.network import Network
+from mpmm.patches import usable_centres
 from mpmm.ranks.inference import predict
 from mpmm.results.folder import CheckpointName, RunFolder
 from mpmm.results.log import read_log
@@ -98,8 +101,10 @@ class Run:
         network.load(self._folder.read_checkpoint(checkpoint).arrays.get("parameters", {}))
         return network
 
-    def evaluate(self, part: str = "validation", checkpoint: CheckpointName = "best") -> Scores:
-        """Score a checkpoint on the patches of one part of the split.
+    def evaluate(
+        self, part: str = "validation", checkpoint: CheckpointName = "best", patches: int | None = None
+    ) -> Scores:
+        """Score a checkpoint on the patches of one part of the split, or on so many drawn for it.
 
         Raises
         ------
@@ -108,7 +113,7 @@ class Run:
         """
         if part not in PARTS:
             raise RunError(f"no part {part!r} in a split", f"take one of {', '.join(PARTS)}")
-        prepared = self.prepared
+        prepared = self.prepared if patches is None else self._with_drawn(part, patches)
         if not len(prepared.parts[part]):
             raise RunError(
                 f"{self.folder}: the {part} part has no patches", "see patches.shares in its config"
@@ -118,3 +123,16 @@ class Run:
         for truth, predicted in predict(network, prepared.held(part)):
             confusion += confusion_matrix(truth, predicted, classes)
         return Scores.from_confusion(confusion, prepared.class_names)
+
+    def _with_drawn(self, part: str, count: int) -> Prepared:
+        """With patches drawn anew in place of a part; none of them is trained on."""
+        prepared, config = self.prepared, self.prepared.config
+        drawn = extra_patches(
+            prepared.scene.labels,
+            usable_centres([one.present for one in prepared.scene.modalities.values()], config.patches.size),
+            [cover.id for cover in prepared.scene.classes],
+            prepared.parts["train"],
+            count,
+            config.patches.seed,
+        )
+        return replace(prepared, parts={**prepared.parts, part: drawn})

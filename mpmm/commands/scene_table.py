@@ -32,12 +32,15 @@ class SceneTable:
     classes: dict[str, str | _Class] = field(default_factory=dict)
     modalities: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
 
-    def scene(self, path: Path) -> Scene:
-        """The scene that the configuration at ``path`` describes; its folders count from the file's own."""
+    def scene(self, path: Path, partly: bool = False) -> Scene:
+        """The scene that the configuration at ``path`` describes; its folders count from the file's own.
+
+        ``partly`` takes files that are missing here as being on another machine.
+        """
         folder = path.parent / Path(self.folder).expanduser()
         cache = None if self.cache is None else path.parent / Path(self.cache).expanduser()
         if self.preset is not None:
-            return self._preset(path, folder, cache)
+            return self._preset(path, folder, cache, partly)
         if self.labels is None or not self.modalities:
             missing = "labels" if self.labels is None else "modalities.NAME"
             raise ConfigError(
@@ -55,13 +58,13 @@ class SceneTable:
             cache=cache,
         )
 
-    def _preset(self, path: Path, folder: Path, cache: Path | None) -> Scene:
+    def _preset(self, path: Path, folder: Path, cache: Path | None, partly: bool) -> Scene:
         if self.labels is not None or self.classes or self.modalities:
             raise ConfigError(
                 f'{path}: [scene] has preset = "{self.preset}" and labels, classes or modalities of its own',
                 "keep the preset, or describe the scene without it",
             )
-        return Scene.dfc2018(folder, lidar=self.lidar, cache=cache)
+        return Scene.dfc2018(folder, lidar=self.lidar, cache=cache, partly=partly)
 
     def _classes(self, path: Path) -> tuple[LandCover, ...]:
         found = []

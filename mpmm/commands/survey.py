@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpmm.errors import LayoutError, SceneError
@@ -33,19 +33,31 @@ class Survey:
     held: tuple[frozenset[str], ...]
 
 
-def survey(meeting: Meeting, scene: Scene) -> Survey:
+def survey(meeting: Meeting, scene: Scene, wanted: Collection[str]) -> Survey:
     """Look what files are here, tell the others; one rank reads each header.
+
+    Parameters
+    ----------
+    meeting
+        Of all ranks.
+    scene
+        As this rank sees it.
+    wanted
+        Modalities that the network needs; none: all.
 
     Raises
     ------
     SceneError
-        Nobody has the labels, or a header cannot be used.
+        Nobody has the labels or a wanted modality, or a header cannot be used.
     """
     held = tuple(frozenset(names) for names in meeting.exchange(sorted(scene.files_here())))
     grid, classes = _labels(meeting, scene, held)
     bands = {}
     for modality in scene.modalities:
         reader = _first_with(modality.name, held)
+        if reader is None and modality.name in (wanted or [modality.name]):
+            # says what is missing, and where it was looked for
+            scene.bands_of(modality.name, grid)
         if reader is not None:
             here = scene.bands_of(modality.name, grid) if meeting.rank == reader else 0
             bands[modality.name] = int(meeting.tell(here, reader)[0])
@@ -86,10 +98,10 @@ def modalities_of(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, 
     )
 
 
-def needs(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, ...]:
-    """What a rank opens: its modalities, the labels where the loss is; a driver opens all modalities."""
+def needs(shape: NetworkShape, layout: Layout, rank: int, drives: bool = True) -> tuple[str, ...]:
+    """What a rank opens: its modalities, the labels where the loss is; all modalities if it drives."""
     own = modalities_of(shape, layout, rank)
-    if rank == layout.driver:
+    if drives and rank == layout.driver:
         own = tuple(
             source for block in shape.blocks for source in block.inputs if source not in shape.by_name
         )
@@ -102,7 +114,7 @@ def drawer(shape: NetworkShape, layout: Layout) -> int:
     return layout.owner[shape.output.name][0]
 
 
-def check_needs(found: Survey, shape: NetworkShape, layout: Layout) -> None:
+def check_needs(found: Survey, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:
     """Every rank has the files that it will open.
 
     Raises
@@ -111,7 +123,7 @@ def check_needs(found: Survey, shape: NetworkShape, layout: Layout) -> None:
         Naming the first rank that lacks any.
     """
     for rank in range(layout.ranks):
-        missing = [name for name in needs(shape, layout, rank) if name not in found.held[rank]]
+        missing = [name for name in needs(shape, layout, rank, drives) if name not in found.held[rank]]
         if missing:
             where = [other for other, names in enumerate(found.held) if missing[0] in names]
             hint = f"rank {where[0]} has them; choose a layout or hostfile by which it reads them"

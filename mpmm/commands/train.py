@@ -58,7 +58,7 @@ def command(
     console = Console(force_terminal=False) if launched_ranks() > 1 else Console()
     if resume is not None and launched_ranks() > 1:
         _refuse_with_resume(run=run, seed=seed)
-        scene = None if config is None else load_config(config).scene
+        scene = None if config is None else load_config(config, partly=True).scene
         change = partial(overridden, layout=layout, epochs=epochs, threads=threads)
         wanted = Wanted(resume.name, resume, None, steps, console, began, epochs is not None, trace)
         return distributed.go_on(resume, change, scene, wanted)
@@ -77,7 +77,8 @@ def command(
         )
     if config is None:
         raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")
-    settings = overridden(load_config(config), layout=layout, epochs=epochs, threads=threads, seed=seed)
+    loaded = load_config(config, partly=launched_ranks() > 1)
+    settings = overridden(loaded, layout=layout, epochs=epochs, threads=threads, seed=seed)
     source = config.read_text(encoding="utf-8")
     if launched_ranks() > 1:
         wanted = Wanted(name_of(config), run, source, steps, console, began, trace=trace)

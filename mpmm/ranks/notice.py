@@ -31,7 +31,7 @@ class Notice(Stop):
         Called at each look.
     """
 
-    def __init__(self, grace: float = 1.2) -> None:
+    def __init__(self, grace: float = 0.7) -> None:
         super().__init__(grace)
         self.save: Callable[[], None] = _nothing
         self.tick: Callable[[], None] = _nothing

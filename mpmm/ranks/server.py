@@ -8,9 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mpmm.network import SoftmaxCrossEntropy, Step
+from mpmm.network import Step
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.course import Course
@@ -19,6 +18,7 @@ from mpmm.ranks.inference import Batch
 from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.orders import VERDICT, Do, Order, Record, Told
 from mpmm.ranks.player import Player
+from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.share_reader import ShareReader
 
 # between two snapshots for the driver to keep, besides one at each epoch's end
@@ -35,12 +35,8 @@ class Server:
         As of a worker.
     keeping
         Parameters and optimizer.
-    loss
-        Of validations over the streams' ranks.
-    labels
-        Class positions of the patches held back, (samples,).
-    classes
-        How many there are.
+    scoring
+        Of validations over the streams' ranks, where there is no driver.
     seed
         Of the dropout masks.
     patient
@@ -51,9 +47,7 @@ class Server:
     course: Course
     reader: ShareReader
     keeping: Keeping
-    loss: SoftmaxCrossEntropy
-    labels: NDArray[np.int16]
-    classes: int
+    scoring: Scoring
     seed: int
     patient: bool
     _synchronised: bool = field(default=False, init=False)
@@ -91,12 +85,15 @@ class Server:
 
     def validated(self) -> Generator[ValidationStep, None, Validation | None]:
         """Score the present parameters over the ranks of the streams."""
+        if self.reader.held.count == 0:
+            return None
         if not self._synchronised:
             self._order(Order(Do.SYNCHRONISE))
             self.player.play(self.course.of(StepKind.START))
             self.player.play(self.course.of(StepKind.FINISH))
             self._synchronised = True
-        return (yield from self._score())
+        self._order(Order(Do.EVALUATE))
+        return (yield from self.scoring.run())
 
     def save(self) -> None:
         """Have the driver keep the state after the last complete step; also from within a step."""
@@ -177,21 +174,3 @@ class Server:
         accuracy = np.empty(1)
         self.player.channel.receive(*VERDICT, accuracy, self._driver)
         return None if np.isnan(accuracy[0]) else float(accuracy[0])
-
-    def _score(self) -> Generator[ValidationStep, None, Validation | None]:
-        held, mailbox = self.reader.held, self.player.mailbox
-        if held.count == 0:
-            return None
-        self._order(Order(Do.EVALUATE))
-        total, done = 0.0, 0
-        confusion = np.zeros((self.classes, self.classes), np.int64)
-        with closing(self.reader.scoring()) as batches:
-            for samples, batch in batches:
-                mailbox.begin()
-                self.player.play(self.course.of(StepKind.EVALUATE, samples), batch)
-                logits, labels = mailbox.all_logits(), self.labels[done : done + samples]
-                np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
-                total += self.loss(logits, labels).loss * samples
-                done += samples
-                yield ValidationStep(done, held.count)
-        return Validation(total / held.count, confusion)

@@ -1,6 +1,7 @@
 """The 2018 IEEE GRSS Data Fusion Contest (Houston): its files found and described, read unchanged."""
 
 import os
+from collections.abc import Sequence
 from itertools import product
 from math import ceil, floor
 from pathlib import Path
@@ -72,7 +73,7 @@ LIDAR_FILES = (
 )
 
 
-def find(folder: Path, lidar: bool) -> tuple[Labels, tuple[Modality, ...]]:
+def find(folder: Path, lidar: bool, partly: bool = False) -> tuple[Labels, tuple[Modality, ...]]:
     """Find the contest's files under a folder.
 
     Parameters
@@ -81,33 +82,61 @@ def find(folder: Path, lidar: bool) -> tuple[Labels, tuple[Modality, ...]]:
         The contest's folder, its ``Phase2``, or the folder that holds it.
     lidar
         Whether the LiDAR rasters are wanted too.
+    partly
+        Whether files may be missing because they lie on another machine; these are described all the same.
 
     Raises
     ------
     SceneError
         Where a file is missing: what was looked for, and where.
     """
+    if partly:
+        return _find_partly(folder, lidar)
     if not folder.is_dir():
         raise SceneError(f"dfc2018: folder {folder} does not exist", "name the folder that holds Phase2")
     roots = _roots(folder)
     labels = _first(roots, LABEL_FILES, "the ground truth")
     hsi = _first(roots, HSI_FILES, "the hyperspectral image")
     grid = read_header(labels, "labels", CRS).grid
-    modalities = [
-        Modality("hsi", (_name(folder, hsi),), drop_bands=DROPPED_HSI_BANDS, resampling="bilinear", crs=CRS),
-        Modality(
-            "rgb",
-            tuple(_name(folder, tile) for tile in _training_tiles(roots, grid)),
-            bands=(1, 2, 3),
-            resampling="average",
-            crs=CRS,
-        ),
-    ]
+    tiles = [_name(folder, tile) for tile in _training_tiles(roots, grid)]
+    heights = []
     if lidar:
         files = [_first(roots, (f"{LIDAR_FOLDER}/{file}",), "a LiDAR raster") for file in LIDAR_FILES]
-        names = tuple(_name(folder, file) for file in files)
-        modalities.append(Modality("lidar", names, crs=CRS, stack=True))
-    return Labels(_name(folder, labels), CLASSES, crs=CRS), tuple(modalities)
+        heights = [_name(folder, file) for file in files]
+    return _described(_name(folder, labels), _name(folder, hsi), tiles, heights)
+
+
+def _described(
+    labels: str, hsi: str, tiles: Sequence[str], lidar: Sequence[str]
+) -> tuple[Labels, tuple[Modality, ...]]:
+    """What the files are."""
+    modalities = [
+        Modality("hsi", (hsi,), drop_bands=DROPPED_HSI_BANDS, resampling="bilinear", crs=CRS),
+        Modality("rgb", tuple(tiles), bands=(1, 2, 3), resampling="average", crs=CRS),
+    ]
+    if lidar:
+        modalities.append(Modality("lidar", tuple(lidar), crs=CRS, stack=True))
+    return Labels(labels, CLASSES, crs=CRS), tuple(modalities)
+
+
+def _find_partly(folder: Path, lidar: bool) -> tuple[Labels, tuple[Modality, ...]]:
+    """Files that are not here under the name they would have; without the ground truth every RGB tile."""
+    roots = _roots(folder)
+
+    def name_of(names: tuple[str, ...]) -> str:
+        here = (path for root, name in product(roots, names) for path in sorted(root.glob(name)))
+        path = next(here, None)
+        return names[0] if path is None else _name(folder, path)
+
+    labels = name_of(LABEL_FILES)
+    if (folder / labels).is_file() and any(True for root in roots for _ in root.glob(RGB_PATTERN)):
+        grid = read_header(folder / labels, "labels", CRS).grid
+        tiles = [_name(folder, tile) for tile in _training_tiles(roots, grid)]
+    else:
+        found = next((found for root in roots if (found := sorted(root.glob(RGB_PATTERN)))), [])
+        tiles = [_name(folder, tile) for tile in found] or [RGB_PATTERN]
+    heights = [name_of((f"{LIDAR_FOLDER}/{file}",)) for file in LIDAR_FILES] if lidar else []
+    return _described(labels, name_of(HSI_FILES), tiles, heights)
 
 
 def _roots(folder: Path) -> list[Path]:

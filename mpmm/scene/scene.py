@@ -59,7 +59,9 @@ class Scene:
             )
 
     @classmethod
-    def dfc2018(cls, folder: Path, lidar: bool = False, cache: Path | None = None) -> "Scene":
+    def dfc2018(
+        cls, folder: Path, lidar: bool = False, cache: Path | None = None, partly: bool = False
+    ) -> "Scene":
         """Find the files of the 2018 IEEE GRSS Data Fusion Contest (Houston) and describe them.
 
         Parameters
@@ -70,13 +72,15 @@ class Scene:
             Whether to add the seven LiDAR rasters as a third modality, ``lidar``.
         cache
             Where the aligned scene is kept; None: ``.mpmm_cache`` in the folder.
+        partly
+            Whether files may be missing here because another machine has them.
 
         Raises
         ------
         SceneError
             Where a file is missing: what was looked for, and where.
         """
-        labels, modalities = dfc2018.find(Path(folder), lidar)
+        labels, modalities = dfc2018.find(Path(folder), lidar, partly)
         return cls(Path(folder), labels, modalities, cache)
 
     @property

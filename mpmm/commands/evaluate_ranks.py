@@ -1,0 +1,193 @@
+"""`mpmm evaluate` under mpirun: micro-batches flow through the ranks, or each rank takes a share of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from mpmm.commands.config import Config
+from mpmm.commands.extra_patches import extra_patches
+from mpmm.commands.gathering import Gathered, gather_again, masks, packed_parts, unpacked_parts
+from mpmm.commands.party import Party, join
+from mpmm.commands.single import loss_of
+from mpmm.commands.survey import drawer
+from mpmm.commands.training import overridden
+from mpmm.errors import RunError
+from mpmm.network import Adam, Network
+from mpmm.patches import Batches, usable_centres
+from mpmm.placement import StepKind
+from mpmm.ranks.counters import Counters
+from mpmm.ranks.course import Course
+from mpmm.ranks.events import Validation
+from mpmm.ranks.keeping import Keeping
+from mpmm.ranks.orders import Do, Order
+from mpmm.ranks.scoring import Scoring
+from mpmm.ranks.share_reader import ShareReader
+from mpmm.ranks.warm_up import warm_up
+from mpmm.ranks.worker import Worker
+from mpmm.results.folder import CheckpointName, RunFolder
+from mpmm.results.scores import Scores
+
+Form = Literal["model", "data"]
+# the part of an evaluation's patches that were drawn for it
+DRAWN = "drawn"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to score, and how.
+
+    Attributes
+    ----------
+    path, part, checkpoint
+        The run folder; which patches of its split; the best or the last parameters.
+    patches
+        So many patches drawn for this instead; None: the part's.
+    form
+        "model": each rank computes its blocks, micro-batches flow from rank to rank. "data": each computes
+        the whole network for its share of every micro-batch.
+    """
+
+    path: Path
+    part: str
+    checkpoint: CheckpointName
+    patches: int | None
+    form: Form
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came out, on the rank that collects."""
+
+    scores: Scores
+    seconds: float
+    ranks: int
+    layout: str
+
+
+def evaluate(asked: Asked, tell: Callable[[str, float], None]) -> Found | None:
+    """Score a run together with the other ranks; None on those that do not collect.
+
+    Raises
+    ------
+    MpmmError
+        The run or the part is missing, or a rank lacks the files of its modality.
+    """
+    with join() as party:
+        holders = party.meeting.exchange((asked.path / "config.json").is_file())
+        folder = RunFolder.open(asked.path) if holders[party.rank] or True not in holders else None
+        source = holders.index(True)
+        change = partial(_in_form, form=asked.form)
+        gathered = gather_again(party.meeting, folder, source, change, None, tell, drives=False)
+        gathered = _with_patches(party, gathered, asked)
+        party.share_threads(gathered)
+        parameters = _parameters(party, folder, source, asked.checkpoint)
+        return _play(party, gathered, parameters)
+
+
+def _in_form(config: Config, form: Form) -> Config:
+    """The run's own layout for model form, unless that is data or one process."""
+    if form == "data":
+        return overridden(config, layout="data")
+    apart = config.layout.name in ("baseline", "optimized") or config.layout.ranks
+    return config if apart else overridden(config, layout="baseline")
+
+
+def _with_patches(party: Party, gathered: Gathered, asked: Asked) -> Gathered:
+    """With the patches to be scored as the validation part, which is the one that ranks score."""
+    prepared = gathered.prepared
+    if asked.patches is None:
+        chosen = prepared.parts[asked.part]
+        if not len(chosen):
+            raise RunError(
+                f"{asked.path}: the {asked.part} part has no patches", "see patches.shares in its config"
+            )
+        return _scoring(gathered, {**prepared.parts, "validation": chosen})
+    root = drawer(gathered.shape, gathered.layout)
+    config, scene = prepared.config, prepared.scene
+    here = masks(party.meeting, root, scene.grid, gathered.shape, gathered.layout, scene.modalities)
+    arrays: dict[str, NDArray[Any]] = {}
+    if party.rank == root:
+        drawn = extra_patches(
+            config.scene.read_labels().ids,
+            usable_centres(here, config.patches.size),
+            [cover.id for cover in scene.classes],
+            prepared.parts["train"],
+            asked.patches,
+            config.patches.seed,
+        )
+        arrays = packed_parts({**prepared.parts, "validation": drawn})
+    _, arrays = party.meeting.tell(None, root, arrays)
+    return _scoring(gathered, unpacked_parts(arrays))
+
+
+def _scoring(gathered: Gathered, parts: Mapping[str, Any]) -> Gathered:
+    return replace(gathered, prepared=replace(gathered.prepared, parts=parts))
+
+
+def _parameters(
+    party: Party, folder: RunFolder | None, source: int, name: CheckpointName
+) -> dict[str, NDArray[Any]]:
+    """The checkpoint's parameters, on every rank."""
+    arrays: dict[str, NDArray[Any]] = {}
+    if party.rank == source and folder is not None:
+        arrays = dict(folder.read_checkpoint(name).arrays.get("parameters", {}))
+    return party.meeting.tell(None, source, arrays)[1]
+
+
+def _play(party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any]]) -> Found | None:
+    layout, prepared = gathered.layout, gathered.prepared
+    course, loss = Course(gathered.shape, layout, party.rank), loss_of(prepared)
+    training, held = prepared.config.training, prepared.held("validation")
+    reader = ShareReader(
+        layout, party.rank, prepared.reader("train"), Batches(max(1, held.count), training.batch), held
+    )
+    serves = party.rank == layout.server
+    warm_up(Network(prepared.spec, only=layout.blocks_of(party.rank)))
+    network = Network(prepared.spec, only=None if serves else layout.blocks_of(party.rank))
+    keeping = None
+    if serves:
+        network.load(parameters)
+        keeping = Keeping(network, Adam(), Counters())
+    player = party.player(network, loss, keeping)
+    # nobody's clock starts before everybody has compiled
+    party.meeting.exchange(None)
+    began = time.perf_counter()
+    validation: Validation | None = None
+    if serves:
+        orders = [rank for rank in layout.workers if rank != layout.server]
+        for rank in orders:
+            Order(Do.SYNCHRONISE).send(party.channel, rank)
+        player.play(course.of(StepKind.START))
+        player.play(course.of(StepKind.FINISH))
+        for rank in orders:
+            Order(Do.EVALUATE).send(party.channel, rank)
+            Order(Do.END).send(party.channel, rank)
+    if serves or party.rank == layout.collector:
+        labels = prepared.parts["validation"].labels
+        validation = _exhausted(Scoring(player, course, reader, loss, labels, prepared.spec.classes))
+        party.channel.settle_all()
+    else:
+        Worker(player, course, reader, training.seed).run()
+    seconds = time.perf_counter() - began
+    party.meeting.exchange(None)
+    if validation is None:
+        return None
+    scores = Scores.from_confusion(validation.confusion, prepared.class_names)
+    return Found(scores, seconds, layout.ranks, layout.name)
+
+
+def _exhausted(scoring: Scoring) -> Validation | None:
+    steps = scoring.run()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Validation | None = end.value
+            return found
