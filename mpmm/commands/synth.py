@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from mpmm.commands.ticker import ticking
 from mpmm.scene.synthetic import SizeName, write_synthetic
-
-# between two plain lines, so that a log file stays readable
-SECONDS_BETWEEN_LINES = 10.0
 
 
 @click.command("synth", short_help="Write a synthetic scene with the layout of DFC2018.")
@@ -40,7 +35,7 @@ def command(folder: Path, size: SizeName, seed: int, force: bool) -> None:
     """
     console = Console()
     began = time.monotonic()
-    with _telling(console) as tell:
+    with ticking(console) as tell:
         config = write_synthetic(folder, size, seed, tell, force=force)
     seconds = time.monotonic() - began
     _say(console, f"wrote a synthetic scene ({size}, seed {seed}) to {folder} in {seconds:.0f} s")
@@ -49,32 +44,3 @@ def command(folder: Path, size: SizeName, seed: int, force: bool) -> None:
 
 def _say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _telling(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """A receiver of progress: a bar in a terminal, a line now and then elsewhere."""
-    if not console.is_terminal:
-        yield _Lines(console).tell
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-
-        def tell(what: str, share: float) -> None:
-            bar.update(task, description=what, completed=share)
-
-        yield tell
-
-
-class _Lines:
-    """Progress as plain lines: a new one for each new thing, and every few seconds."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._what, self._spoke = console, "", 0.0
-
-    def tell(self, what: str, share: float) -> None:
-        if what == self._what and time.monotonic() - self._spoke < SECONDS_BETWEEN_LINES:
-            return
-        _say(self._console, what if what != self._what else f"{what}: {100 * share:.0f}%")
-        self._what, self._spoke = what, time.monotonic()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from rich.console import Console
 
 from mpmm.commands.prepare import Prepared
+from mpmm.commands.ticker import ticking
 from mpmm.network import Network
 from mpmm.patches import Split
 from mpmm.results.report import percent
@@ -19,19 +20,13 @@ def say(console: Console, label: str, text: str) -> None:
     console.print(f"{label:<11}{text}", highlight=False, markup=False, soft_wrap=True)
 
 
-@contextmanager
-def telling(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """A receiver of the scene's progress: a moving line in a terminal, one line a modality elsewhere."""
-    told: set[str] = set()
-    with console.status("reading the scene") as status:
+def telling(console: Console) -> AbstractContextManager[Callable[[str, float], None]]:
+    """A receiver of the scene's progress: modality and share of it that is on the label grid."""
+    return ticking(console, _aligning, "reading the scene")
 
-        def tell(name: str, share: float) -> None:
-            status.update(f"aligning {name} {100 * share:.0f}%")
-            if share < 1 and name not in told and not console.is_terminal:
-                say(console, "aligning", f"{name} onto the label grid (once; kept in the scene's cache)")
-            told.add(name)
 
-        yield tell
+def _aligning(name: str) -> str:
+    return f"{'aligning':<11}{name} onto the label grid (once; kept in the scene's cache)"
 
 
 def say_scene(console: Console, prepared: Prepared) -> None:

@@ -4,7 +4,6 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
 from mpmm import commands
 from mpmm.commands import synth
@@ -75,25 +74,3 @@ def test_interrupted_is_130_and_leaves_no_configuration(tmp_path, monkeypatch):
         commands.main()
     assert ended.value.code == 130
     assert not (tmp_path / "mpmm.toml").exists()
-
-
-def test_bar_in_a_terminal():
-    console = Console(force_terminal=True, width=100, record=True)
-    with synth._telling(console) as tell:
-        tell("writing the scene", 0.5)
-    assert "50%" in console.export_text() or "writing" in console.export_text()
-
-
-def test_lines_come_now_and_then(monkeypatch):
-    now = [100.0]
-    monkeypatch.setattr(synth.time, "monotonic", lambda: now[0])
-    console = Console(force_terminal=False, width=100, record=True)
-    with synth._telling(console) as tell:
-        for second in range(25):
-            now[0] = 100.0 + second
-            tell("writing the scene", second / 25)
-    assert console.export_text().splitlines() == [
-        "writing the scene",
-        "writing the scene: 40%",
-        "writing the scene: 80%",
-    ]

@@ -128,9 +128,16 @@ def test_an_interrupted_scene_has_no_configuration_and_can_be_written_again(tmp_
 def test_a_disk_that_is_too_small_is_noticed_before_anything_is_written(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**6))
-    with pytest.raises(SceneError, match=r"the scene needs 2\.\d GB, the disk has 0\.0 GB"):
+    with pytest.raises(SceneError, match=r"the scene needs 2,\d\d\d MB, the disk has 1 MB"):
         write_synthetic(tmp_path / "scene", "houston", 0)
-    assert not any((tmp_path / "scene").iterdir())
+    assert not (tmp_path / "scene").exists()
+
+
+def test_a_replaced_scene_makes_room_for_the_next(tmp_path, patch_size, monkeypatch):
+    write_synthetic(tmp_path, "tiny", 0)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
+    assert write_synthetic(tmp_path, "tiny", 1, force=True).is_file()
 
 
 def test_a_disk_that_fills_up_is_one_clear_error(tmp_path, patch_size, monkeypatch):

@@ -65,8 +65,9 @@ def write_synthetic(
     extent = EXTENTS[size]
     layout = Layout(folder, extent)
     try:
-        _clear(folder, force)
+        _check_place(folder, force)
         _check_room(folder, layout.bytes())
+        _clear(folder)
         (folder / MARKER).write_text(_marker_text(size, seed), encoding="utf-8")
         _write_rasters(layout, seed, progress or (lambda what, share: None))
         check_sizes(layout)
@@ -79,10 +80,9 @@ def write_synthetic(
     return folder / CONFIG
 
 
-def _clear(folder: Path, force: bool) -> None:
-    """Make the folder, or empty it of an earlier synthetic scene."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.iterdir()):
+def _check_place(folder: Path, force: bool) -> None:
+    """Refuse a folder that holds anything but, by force, a synthetic scene."""
+    if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MARKER).is_file():
         raise SceneError(
@@ -92,16 +92,24 @@ def _clear(folder: Path, force: bool) -> None:
         raise SceneError(
             f"{folder} already holds a synthetic scene", "--force replaces it, or name another folder"
         )
+
+
+def _clear(folder: Path) -> None:
+    """Make the folder, or empty it of an earlier synthetic scene."""
+    folder.mkdir(parents=True, exist_ok=True)
     # the configuration first: without it the rest does not look ready
     (folder / CONFIG).unlink(missing_ok=True)
     shutil.rmtree(folder / TREE.split("/")[0], ignore_errors=True)
 
 
 def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
+    """Refuse a disk too small, before anything is written; what is replaced makes room."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    replaced = sum(file.stat().st_size for file in folder.glob(f"{TREE}/**/*") if file.is_file())
+    free = shutil.disk_usage(there).free + replaced
     if free < needed:
         raise SceneError(
-            f"{folder}: the scene needs {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB free",
+            f"{folder}: the scene needs {needed / 1e6:,.0f} MB, the disk has {free / 1e6:,.0f} MB free",
             "make room, or choose a smaller --size",
         )
 
