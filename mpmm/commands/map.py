@@ -8,8 +8,12 @@ from typing import get_args
 import click
 from rich.console import Console
 
-from mpmm.commands.mapping import MapOptions, make_map
+from mpmm.commands.config import load_config
+from mpmm.commands.map_job import MapOptions
+from mpmm.commands.map_play import map_alone, map_together
+from mpmm.commands.map_trained import Trained
 from mpmm.mapping import Edge, Window
+from mpmm.messages import launched_ranks
 from mpmm.results.folder import CheckpointName
 
 
@@ -67,5 +71,11 @@ def command(run: Path, scene: Path | None, window: tuple[int, int, int, int] | N
     """
     region = None if window is None else Window(*window)
     options = MapOptions(region=region, **given)  # type: ignore[arg-type]
-    ending = make_map(run, scene, options, Console())
+    # mpirun gives its ranks a terminal even where its own output is a file
+    if launched_ranks() > 1:
+        ending = map_together(run, scene, options, Console(force_terminal=False))
+    else:
+        trained = Trained.open(run, options.checkpoint)
+        source = trained.config.scene if scene is None else load_config(scene).scene
+        ending = map_alone(trained, source, options, Console())
     return 0 if ending.interrupted is None else 130

@@ -33,9 +33,14 @@ class Speed:
         return time.monotonic() - self._began
 
     @property
+    def fresh(self) -> int:
+        """Pixels done by this start."""
+        return self.done - self._first
+
+    @property
     def rate(self) -> float:
         """Pixels a second."""
-        return (self.done - self._first) / max(self.seconds, 1e-9)
+        return self.fresh / max(self.seconds, 1e-9)
 
     def __str__(self) -> str:
         left = (self.total - self.done) / self.rate if self.rate else 0.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mpmm.commands.config import Config, config_from_json
 from mpmm.commands.prepare import network_spec
 from mpmm.errors import RunError
 from mpmm.mapping import Edge, ScenePixels
 from mpmm.network import Network
+from mpmm.network.parameter import Array
 from mpmm.patches import Normalization
 from mpmm.results.folder import CheckpointName, RunFolder
 from mpmm.scene import AlignedModality, LandCover, Scene
@@ -45,14 +47,33 @@ class Trained:
         """Read a run folder; the scene it was trained on need not be there any more."""
         folder = RunFolder.open(path)
         settings = folder.path / "config.json"
-        config = config_from_json(settings.read_text(encoding="utf-8"), str(settings))
-        classes = folder.read_classes()
-        plain = folder.read_part("normalization")
-        normalizations = {name: Normalization.from_dict(one) for name, one in plain.items()}
+        parameters = folder.read_checkpoint(checkpoint).arrays.get("parameters", {})
+        plain = {
+            "config": settings.read_text(encoding="utf-8"),
+            "classes": [[one.id, one.name, one.color] for one in folder.read_classes()],
+            "normalization": folder.read_part("normalization"),
+        }
+        return cls.of(folder.path, plain, parameters)
+
+    @classmethod
+    def of(cls, folder: Path, plain: Mapping[str, Any], parameters: Mapping[str, Array]) -> Trained:
+        """From what `told` gives."""
+        config = config_from_json(plain["config"], str(folder / "config.json"))
+        classes = tuple(LandCover(*one) for one in plain["classes"])
+        normalizations = {name: Normalization.from_dict(one) for name, one in plain["normalization"].items()}
         bands = {name: len(one.shift) for name, one in normalizations.items()}
         network = Network(network_spec(config, bands, len(classes)))
-        network.load(folder.read_checkpoint(checkpoint).arrays.get("parameters", {}))
-        return cls(folder.path, config, classes, normalizations, network)
+        network.load(parameters)
+        return cls(folder, config, classes, normalizations, network)
+
+    def told(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Plain values and arrays, for the other ranks."""
+        plain = {
+            "config": self.config.as_json(),
+            "classes": [[one.id, one.name, one.color] for one in self.classes],
+            "normalization": {name: one.to_dict() for name, one in self.normalizations.items()},
+        }
+        return plain, self.network.state()
 
     def pixels(self, modalities: Mapping[str, AlignedModality], edge: Edge) -> ScenePixels:
         """The scene as the network reads it."""

@@ -1,6 +1,7 @@
 """Whole-scene class maps: exact, with the work that neighbouring patches share done once."""
 
 from mpmm.mapping.classifier import Classifier, PatchClassifier, TileClassifier, classifier_for
+from mpmm.mapping.dealing import Dealer, help_map
 from mpmm.mapping.geotiff import write_geotiff
 from mpmm.mapping.layers import LayerSpec, layer_specs
 from mpmm.mapping.mapper import Mapper
@@ -11,6 +12,7 @@ from mpmm.mapping.work import WorkFolder
 
 __all__ = [
     "Classifier",
+    "Dealer",
     "Edge",
     "LayerSpec",
     "Mapper",
@@ -22,6 +24,7 @@ __all__ = [
     "checked_region",
     "classifier_for",
     "cut",
+    "help_map",
     "is_exact",
     "layer_specs",
     "write_geotiff",

@@ -66,19 +66,16 @@ class WorkFolder:
         RunError
             Another process writes this map, or the folder cannot be written.
         """
+        lock = self.path.with_suffix(".lock")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path.with_suffix(".lock"), timeout=0):
-                self._begin()
+            with FileLock(lock, timeout=0):
+                with self._writing():
+                    self._begin()
                 yield
-            self.path.with_suffix(".lock").unlink(missing_ok=True)
         except Timeout as error:
             raise RunError(
                 f"{self.path}: another process writes this map", "wait for it or stop it"
             ) from error
-        except OSError as error:
-            hint = "name a map with -o where there is room and you may write"
-            raise RunError(f"{self.path}: cannot be written: {error.strerror}", hint) from error
 
     def missing(self) -> tuple[int, ...]:
         """Which windows are not done."""
@@ -88,23 +85,25 @@ class WorkFolder:
     def put(self, index: int, pixels: Mapping[LayerName, Pixels]) -> None:
         """Keep one window's rasters, (bands, height, width) each."""
         inside = self.windows[index].of(self.region)
-        for layer in self.layers:
-            raster = self._raster(layer, "r+")
-            raster[(slice(None), *inside)] = pixels[layer.name]
-            raster.flush()
-        with self._done.open("r+b") as file:
-            file.seek(index)
-            file.write(b"\x01")
-            file.flush()
-            os.fsync(file.fileno())
+        with self._writing():
+            for layer in self.layers:
+                raster = self._raster(layer, "r+")
+                raster[(slice(None), *inside)] = pixels[layer.name]
+                raster.flush()
+            with self._done.open("r+b") as file:
+                file.seek(index)
+                file.write(b"\x01")
+                file.flush()
+                os.fsync(file.fileno())
 
     def raster(self, layer: LayerSpec) -> Pixels:
         """A raster as it is so far, (bands, rows, columns), mapped read-only."""
         return self._raster(layer, "r")
 
     def remove(self) -> None:
-        """Delete the folder: its map is written."""
+        """Delete the folder and its lock: the map is written."""
         shutil.rmtree(self.path)
+        self.path.with_suffix(".lock").unlink(missing_ok=True)
 
     @property
     def _done(self) -> Path:
@@ -113,6 +112,16 @@ class WorkFolder:
     def _raster(self, layer: LayerSpec, mode: str) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
         shape = (layer.bands, self.region.height, self.region.width)
         return np.memmap(self.path / f"{layer.name}.raw", layer.dtype, mode, shape=shape)  # type: ignore[call-overload, no-any-return]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written: {error.strerror}",
+                "name a map with -o where there is room and you may write",
+            ) from error
 
     def _begin(self) -> None:
         """Go on with the folder, or empty it and reserve the room for all rasters."""

@@ -25,6 +25,7 @@ class Kind(IntEnum):
     LOGITS = 8
     SETUP = 9
     MONITOR = 10
+    MAP = 11
 
     @property
     def label(self) -> str:
@@ -48,6 +49,7 @@ _LABELS = {
     Kind.LOGITS: "logits",
     Kind.SETUP: "setup",
     Kind.MONITOR: "monitor",
+    Kind.MAP: "map",
 }
 _FLOATING = {
     Kind.ACTIVATION,

@@ -1,8 +1,8 @@
-"""A whole map: scene, windows, rasters; in this process."""
+"""One map to make: what it is laid out as, its windows, its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,12 @@ from rich.console import Console
 
 from mpmm import __version__
 from mpmm.commands import talk
-from mpmm.commands.config import load_config
-from mpmm.commands.interrupt import Interrupt
 from mpmm.commands.map_picture import draw_map
 from mpmm.commands.map_progress import Speed, showing
 from mpmm.commands.map_trained import Trained
-from mpmm.commands.training import overridden, use_threads
 from mpmm.errors import RunError
 from mpmm.mapping import (
+    Dealer,
     Edge,
     Mapper,
     Window,
@@ -30,9 +28,10 @@ from mpmm.mapping import (
     write_geotiff,
 )
 from mpmm.mapping.layers import LayerName
+from mpmm.messages import Channel
 from mpmm.network import parameters_sha256
 from mpmm.results.folder import CheckpointName
-from mpmm.scene import AlignedModality, AlignedScene
+from mpmm.scene import AlignedModality, AlignedScene, Grid
 
 GIB = 2**30
 
@@ -72,49 +71,6 @@ class MapOptions:
     picture: Path | None = None
 
 
-@dataclass(frozen=True)
-class MapEnding:
-    """How a map ended: its files, and the name of the signal that interrupted it, if one did."""
-
-    files: tuple[Path, ...]
-    interrupted: str | None
-
-
-def make_map(run: Path, scene: Path | None, options: MapOptions, console: Console) -> MapEnding:
-    """Map a scene, or go on with a map that was interrupted.
-
-    Parameters
-    ----------
-    run
-        The run folder.
-    scene
-        Configuration of the scene; None: the one the run was trained on.
-
-    Raises
-    ------
-    MpmmError
-        Run, scene and options do not fit each other, before anything is computed; a file cannot be written.
-    """
-    check_output(options.output, (".tif", ".tiff"), "maps are GeoTIFF files")
-    if options.picture is not None:
-        check_output(options.picture, (".png",), "pictures are PNG files")
-    trained = Trained.open(run, options.checkpoint)
-    source = trained.config.scene if scene is None else load_config(scene).scene
-    trained.check(source)
-    with talk.telling(console) as tell:
-        aligned = source.align(trained.network.spec.modalities, tell)
-    threads = use_threads(overridden(trained.config, threads=options.threads))
-    job = Job.prepare(trained, aligned, options, threads)
-    job.introduce(console, threads)
-    with job.work.held(), Interrupt() as interrupt:
-        job.compute(console, interrupt)
-        if interrupt.requested is not None:
-            talk.say(console, "stopped", f"by {interrupt.requested}; the same command goes on with the map")
-            return MapEnding((), interrupt.requested)
-        files = job.finish(console)
-    return MapEnding(files, None)
-
-
 @dataclass(frozen=True, eq=False)
 class Job:
     """One map to make.
@@ -125,8 +81,6 @@ class Job:
         What maps what, and how.
     mapper
         Computes windows.
-    windows
-        All of the map's.
     work
         Keeps what is done.
     """
@@ -135,7 +89,6 @@ class Job:
     scene: AlignedScene
     options: MapOptions
     mapper: Mapper
-    windows: tuple[Window, ...]
     work: WorkFolder
 
     @classmethod
@@ -150,50 +103,56 @@ class Job:
         mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, layers)
         folder = options.output.with_name(f".{options.output.name}.work")
         work = WorkFolder(folder, region, windows, layers, _key(trained, scene, options.edge))
-        return cls(trained, scene, options, mapper, windows, work)
+        return cls(trained, scene, options, mapper, work)
 
-    def introduce(self, console: Console, threads: int) -> None:
+    def introduce(self, console: Console, threads: str) -> None:
         """Say what is about to be done."""
         region, (rows, columns) = self.work.region, self.mapper.scene.shape
         part = "" if (region.height, region.width) == (rows, columns) else f" of {rows} x {columns}"
-        size = f"{region.height} x {region.width}{part} pixels, {len(self.windows)} windows"
+        size = f"{region.height} x {region.width}{part} pixels, {len(self.work.windows)} windows"
         talk.say(console, "map", f"{self.options.output}: {size}")
         talk.say(console, "network", f"{self.trained.folder}, checkpoint {self.options.checkpoint}")
         talk.say(console, "method", self.mapper.classifier.describe())
-        talk.say(console, "threads", str(threads))
+        talk.say(console, "threads", threads)
 
-    def compute(self, console: Console, interrupt: Interrupt) -> None:
-        """Map the missing windows, until a signal comes."""
-        missing = self.work.missing()
-        if len(missing) < len(self.windows):
-            talk.say(console, "going on", f"{len(missing)} of {len(self.windows)} windows are missing")
+    def warm_up(self, console: Console) -> None:
+        """Load the kernels, or compile them if this machine has not yet."""
         with compile_once(f"map {self.trained.network.spec} {self.mapper.classifier.describe()}") as cold:
             if cold:
                 talk.say(console, "compiling", "the kernels, once on this machine")
             self.mapper.warm_up()
-        left = sum(self.windows[index].pixels for index in missing)
+
+    def compute(self, console: Console, stopped: Callable[[], bool], channel: Channel | None = None) -> None:
+        """Map the missing windows, until all are there or it is stopped; together with the other ranks."""
+        missing = self.work.missing()
+        if len(missing) < len(self.work.windows):
+            talk.say(console, "going on", f"{len(missing)} of {len(self.work.windows)} windows are missing")
+        self.warm_up(console)
+        left = sum(self.work.windows[index].pixels for index in missing)
         speed = Speed(self.work.region.pixels - left, self.work.region.pixels)
         with showing(console, speed) as done:
-            for index in missing:
-                if interrupt.requested is not None:
-                    return
-                self.work.put(index, self.mapper.map(self.windows[index], done))
+            Dealer(channel, self.mapper, self.work, done, stopped).run()
         took = talk.duration(speed.seconds)
-        talk.say(console, "mapped", f"{left:,} pixels in {took}, {speed.rate:,.0f} pixels/s")
+        talk.say(console, "mapped", f"{speed.fresh:,} pixels in {took}, {speed.rate:,.0f} pixels/s")
+
+    @property
+    def grid(self) -> Grid:
+        """Where the map lies."""
+        region = self.work.region
+        return self.scene.grid.part(region.row, region.column, region.height, region.width)
 
     def finish(self, console: Console) -> tuple[Path, ...]:
         """Write the rasters and the picture, delete the work folder."""
-        region, files = self.work.region, []
-        grid = self.scene.grid.part(region.row, region.column, region.height, region.width)
+        files = []
         # the class map last: where it stands, all of it stands
         for layer in reversed(self.mapper.layers):
             path = layer_path(self.options.output, layer.name)
             raster = self.work.raster(layer)
-            write_geotiff(path, raster, layer, grid, self.trained.classes, self._tags(), self.work.path)
+            write_geotiff(path, raster, layer, self.grid, self.trained.classes, self._tags(), self.work.path)
             talk.say(console, "written", str(path))
             files.append(path)
         if self.options.picture is not None:
-            inside = region.of(Window(0, 0, *self.scene.grid.shape))
+            inside = self.work.region.of(Window(0, 0, *self.scene.grid.shape))
             classes = self.work.raster(self.mapper.layers[0])[0]
             title = f"{self.trained.folder.name}, checkpoint {self.options.checkpoint}"
             draw_map(self.options.picture, title, self.trained.classes, self.scene.labels[inside], classes)
@@ -215,8 +174,14 @@ def layer_path(output: Path, name: LayerName) -> Path:
     return output if name == "classes" else output.with_name(f"{output.stem}-{name}{output.suffix}")
 
 
-def check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
-    """Refuse a file that could not be written, before the work is done."""
+def check_outputs(options: MapOptions) -> None:
+    """Refuse files that could not be written, before the work is done."""
+    _check_output(options.output, (".tif", ".tiff"), "maps are GeoTIFF files")
+    if options.picture is not None:
+        _check_output(options.picture, (".png",), "pictures are PNG files")
+
+
+def _check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
     if path.suffix.lower() not in suffixes:
         raise RunError(f"{path}: {what}", f"give a name that ends in {suffixes[0]}")
     if not path.parent.is_dir():

@@ -1,0 +1,37 @@
+"""Maps a run in windows of 40 x 100 pixels; kills itself after so many of them (on that rank, if given).
+
+map_and_die.py RUN OUTPUT COUNT|None [RANK]
+"""
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+from mpmm.commands import map as map_command
+from mpmm.commands import map_job
+from mpmm.mapping import Mapper, cut
+from mpmm.messages import launched_rank
+
+RUN, OUTPUT, COUNT = sys.argv[1:4]
+RANK = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+MAP = Mapper.map
+mapped = 0
+
+
+def map_or_die(self, window, done=lambda pixels: None):
+    """Windows that were mapped before this one are kept already."""
+    global mapped
+    if str(mapped) == COUNT and launched_rank() == RANK:
+        os.kill(os.getpid(), signal.SIGKILL)
+    mapped += 1
+    return MAP(self, window, done)
+
+
+map_job.cut = partial(cut, edge=(40, 100))
+Mapper.map = map_or_die
+code = map_command.command.main([RUN, "-o", OUTPUT], standalone_mode=False)
+print(f"rank {launched_rank()} mapped {mapped}\n", end="", flush=True)
+assert Path(OUTPUT).exists() or launched_rank() > 0
+sys.exit(code)

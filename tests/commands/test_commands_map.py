@@ -1,0 +1,178 @@
+"""`mpmm map`: the map agrees with `mpmm evaluate`, goes on after a kill, and says what it cannot do."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner
+from mpi_runner import run_ranks
+from scenes import tiny_scene
+from small_runs import small_config
+
+from mpmm.commands import map as map_command
+from mpmm.commands.api import fit
+from mpmm.commands.map_api import predict_map
+from mpmm.commands.run import Run
+from mpmm.errors import ConfigError, MpmmError, PatchError, RunError
+from mpmm.mapping import Window, cut
+from mpmm.patches import usable_centres
+from mpmm.results.scores import Scores, confusion_matrix
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("mapped")
+    return fit(small_config(folder / "scene"), run=folder / "run", epochs=3, progress=False)
+
+
+@pytest.fixture(scope="module")
+def found(run):
+    return predict_map(run, confidence=True, probabilities=True, progress=False)
+
+
+def mapped(*arguments: object) -> str:
+    result = CliRunner().invoke(map_command.command, [str(one) for one in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read(1)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_accuracy_is_that_of_evaluate_on_the_same_pixels(run, found, part):
+    samples, ids = run.prepared.parts[part], [cover.id for cover in run.classes_]
+    predicted = np.searchsorted(ids, found.ids[samples.rows, samples.columns])
+    confusion = confusion_matrix(samples.labels, predicted, len(ids))
+    assert Scores.from_confusion(confusion, run.prepared.class_names) == run.evaluate(part, "best")
+
+
+def test_all_pixels_with_a_whole_patch_are_classified_and_no_others(run, found):
+    usable = usable_centres([one.present for one in run.prepared.scene.modalities.values()], 9)
+    np.testing.assert_array_equal(found.ids != found.nodata, usable)
+    np.testing.assert_array_equal(np.isfinite(found.confidence), usable)
+
+
+def test_probabilities_add_up_and_their_largest_is_the_confidence(found):
+    classified = found.ids != found.nodata
+    shares = found.probabilities[:, classified]
+    np.testing.assert_allclose(shares.sum(axis=0), 1, atol=0.002 * 20 + 1e-5)
+    np.testing.assert_array_equal(shares.max(axis=0), found.confidence[classified])
+    ids = np.array([cover.id for cover in found.classes])
+    chosen = np.take_along_axis(shares, np.searchsorted(ids, found.ids[classified])[None], axis=0)[0]
+    np.testing.assert_array_equal(chosen, shares.max(axis=0))
+
+
+def test_the_command_writes_map_rasters_and_picture(run, found, tmp_path):
+    output = tmp_path / "town.tif"
+    text = mapped(
+        run.folder, "-o", output, "--confidence", "--probabilities", "--picture", tmp_path / "p.png"
+    )
+    np.testing.assert_array_equal(read(output), found.ids)
+    assert (read(tmp_path / "town-confidence.tif") != 255).sum() == (found.ids != 0).sum()
+    with rasterio.open(tmp_path / "town-probabilities.tif") as file:
+        assert file.count == 20
+        assert file.descriptions[0] == run.classes_[0].name
+    with rasterio.open(output) as file:
+        assert tuple(file.transform)[:6] == run.prepared.scene.grid.transform
+        assert file.tags()["MPMM_RUN"] == run.folder.name
+    picture = matplotlib.image.imread(tmp_path / "p.png")
+    shown = {tuple(np.rint(255 * one).astype(int)) for one in picture.reshape(-1, 4)[::3, :3]}
+    for cover in run.classes_:
+        assert tuple(int(cover.color[place : place + 2], 16) for place in (1, 3, 5)) in shown
+    names = {path.name for path in tmp_path.iterdir() if not path.name.startswith("p.")}
+    assert names == {"town.tif", "town.tif.aux.xml", "town-confidence.tif", "town-probabilities.tif"}
+    for word in ("pixels/s", "shared work done once", "written", "picture"):
+        assert word in text
+
+
+def test_a_part_with_mirrored_edges(run, found, tmp_path):
+    mapped(run.folder, "-o", tmp_path / "m.tif", "--window", 0, 100, 20, 40, "--edge", "reflect")
+    part = read(tmp_path / "m.tif")
+    assert part.shape == (20, 40)
+    assert (part != 0).all()
+    inner = found.ids[4:20, 100:140]
+    np.testing.assert_array_equal(part[4:], inner)
+    with rasterio.open(tmp_path / "m.tif") as file:
+        left = run.prepared.scene.grid.part(0, 100, 20, 40).transform[2]
+        assert file.transform.c == left
+
+
+def test_another_scene_with_the_same_modalities(run, tmp_path):
+    other = predict_map(run, tiny_scene(tmp_path / "other", seed=1), progress=False)
+    own = predict_map(run, progress=False)
+    assert other.ids.shape == own.ids.shape
+    assert (other.ids != own.ids).mean() > 0.2
+
+
+def start(run: Run, output: Path, windows: int | None) -> subprocess.CompletedProcess[str]:
+    """Map in small windows in a process of its own, which kills itself after ``windows`` of them."""
+    command = [sys.executable, str(PROGRAMS / "map_and_die.py"), str(run.folder), str(output), str(windows)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_killed_map_goes_on_at_the_missing_windows(run, found, tmp_path):
+    output = tmp_path / "m.tif"
+    count = len(cut(Window(0, 0, 140, 240), (40, 100)))
+    killed = start(run, output, 5)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not output.exists()
+    again = start(run, output, None)
+    assert again.returncode == 0, again.stderr
+    assert f"{count - 5} of {count} windows are missing" in again.stdout
+    np.testing.assert_array_equal(read(output), found.ids)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.tif", "m.tif.aux.xml"]
+
+
+@pytest.mark.mpi
+def test_ranks_share_the_windows_and_map_the_same(run, found, tmp_path):
+    output = tmp_path / "m.tif"
+    ended = run_ranks(3, [str(PROGRAMS / "map_and_die.py"), str(run.folder), str(output), "None"], limit=120)
+    assert ended.code == 0, ended.err
+    np.testing.assert_array_equal(read(output), found.ids)
+    counts = [int(one) for one in ended.found(r"rank \d mapped (\d+)")]
+    assert sum(counts) == 12
+    assert min(counts) > 0
+
+
+@pytest.mark.mpi
+def test_a_rank_that_dies_ends_all_and_a_new_start_goes_on(run, found, tmp_path):
+    output, program = tmp_path / "m.tif", str(PROGRAMS / "map_and_die.py")
+    ended = run_ranks(3, [program, str(run.folder), str(output), "2", "1"], limit=120)
+    assert ended.code != 0
+    assert not output.exists()
+    again = start(run, output, None)
+    assert "of 12 windows are missing" in again.stdout
+    np.testing.assert_array_equal(read(output), found.ids)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (["-o", "map.png"], RunError, "maps are GeoTIFF files"),
+        (["-o", "nowhere/map.tif"], RunError, "does not exist"),
+        (["--picture", "map.jpg"], RunError, "pictures are PNG files"),
+        (["--window", 0, 0, 500, 10], PatchError, "the scene has 140 x 240"),
+        (["--memory", 0.00001], PatchError, "allow more with --memory"),
+        (["missing.toml"], ConfigError, "cannot be read"),
+        (["--checkpoint", "other"], SystemExit, ""),
+    ],
+)
+def test_what_cannot_be_mapped_is_refused(run, tmp_path, monkeypatch, arguments, error, words):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(map_command.command, [str(run.folder), *map(str, arguments)])
+    assert isinstance(result.exception, error)
+    if isinstance(result.exception, MpmmError):
+        assert words in str(result.exception)
+    assert list(tmp_path.iterdir()) == []

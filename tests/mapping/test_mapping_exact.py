@@ -1,0 +1,120 @@
+"""Every pixel of a map has the logits that the patch around it has."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mapping_examples import BARE, ODD, PADDED, PAPER, patch_logits, scene, trained, window_logits
+
+from mpmm.errors import PatchError
+from mpmm.mapping import PatchClassifier, TileClassifier, Window, classifier_for, is_exact
+from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+
+TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+
+
+def compare(network, pixels, window=None, count=200, **options):
+    """Demand equal logits at random pixels, equal classes but for ties."""
+    window = window or Window(0, 0, *pixels.shape)
+    found, usable, classifier = window_logits(network, pixels, window, **options)
+    places = np.argwhere(usable)
+    places = np.random.default_rng(2).permutation(places)[:count]
+    expected = patch_logits(network, pixels, places + np.array([window.row, window.column]))
+    ours = found[tuple(places.T)]
+    scale = np.abs(expected).max()
+    tolerance = TOLERANCE[network.spec.dtype] * scale
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance)
+    best = np.sort(expected, axis=1)
+    clear = best[:, -1] - best[:, -2] > 2 * tolerance
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(ours.argmax(axis=1)[clear], expected.argmax(axis=1)[clear])
+    return classifier
+
+
+@pytest.mark.parametrize("spec", [ODD, BARE, PAPER], ids=["odd", "bare", "paper"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_logits_are_those_of_the_patches(spec, dtype):
+    network = trained(replace(spec, dtype=dtype))
+    classifier = compare(network, scene(network.spec, 37, 41))
+    assert isinstance(classifier, TileClassifier)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_mirrored_edges_and_tiles_of_little_memory(threads):
+    network = trained(PAPER)
+    pixels = scene(network.spec, 31, 43, edge="reflect", holes=1)
+    whole = compare(network, pixels, count=400, threads=threads)
+    small = compare(network, pixels, count=400, threads=threads, memory=threads * 400_000)
+    assert small.layout.rows * small.layout.columns < whole.layout.rows * whole.layout.columns
+
+
+def test_a_part_of_a_scene_is_mapped_as_in_the_whole():
+    network = trained(ODD)
+    compare(network, scene(network.spec, 40, 50), Window(9, 13, 17, 22))
+
+
+def test_hand_vectorised_kernels():
+    network = trained(replace(PAPER, dtype="float32", kernels="direct"))
+    compare(network, scene(network.spec, 30, 33))
+
+
+def test_padded_networks_go_patch_by_patch_and_say_so():
+    network = trained(PADDED)
+    assert not is_exact(network.spec)
+    classifier = compare(network, scene(network.spec, 14, 15, edge="reflect"))
+    assert isinstance(classifier, PatchClassifier)
+    assert "patch by patch, since the network pads" in classifier.describe()
+
+
+def test_padding_that_adds_nothing_is_exact():
+    same = BlockSpec(2, (3, 1, 1), padding="same", pool="none")
+    assert is_exact(NetworkSpec((StreamSpec("hsi", 4, 5, (same,)),), (), 3))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_valid_network(data):
+    """Shapes nobody thought of: kernels, strides and windows of 1 to 3, any pool, any patch size."""
+    size = data.draw(st.sampled_from([5, 7, 9, 11]))
+    small = st.integers(1, 2)
+    blocks, bands, left = [], data.draw(st.integers(1, 4)), size
+    for _ in range(data.draw(st.integers(0, 2))):
+        kernel, stride, window = (data.draw(st.integers(1, most)) for most in (3, 2, 3))
+        pool = data.draw(st.sampled_from(["max", "average", "none"]))
+        convolved = (left - kernel) // stride + 1
+        if convolved < (1 if pool == "none" else window):
+            break
+        block = BlockSpec(
+            data.draw(small),
+            (1, kernel, kernel),
+            (1, stride, stride),
+            activation=data.draw(st.sampled_from(["relu", "sigmoid", "none"])),
+            pool=pool,
+            window=(1, window, window),
+            batch_norm=data.draw(st.booleans()),
+        )
+        blocks.append(block)
+        left = convolved if pool == "none" else convolved // window
+    dense = tuple(DenseSpec(3) for _ in range(data.draw(st.integers(0, 2))))
+    stream = StreamSpec("any", bands, size, tuple(blocks), dense)
+    network = trained(NetworkSpec((stream,), (), 3, "float64", "reference"))
+    pixels = scene(network.spec, 19, 23, holes=1)
+    found, usable, _ = window_logits(network, pixels)
+    places = np.argwhere(usable)[::7]
+    expected = patch_logits(network, pixels, places)
+    np.testing.assert_allclose(found[tuple(places.T)], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_too_little_memory_is_refused_with_what_is_needed():
+    network = trained(PAPER)
+    with pytest.raises(PatchError, match=r"smallest size need .* MiB, the limit is 0\.0") as caught:
+        classifier_for(network, scene(network.spec, 30, 30), (30, 30), 2, 1000)
+    assert "--memory" in caught.value.hint
+
+
+def test_a_scene_with_other_bands_is_refused():
+    pixels = scene(PAPER, 30, 30)
+    with pytest.raises(PatchError, match="12 bands, the network was trained on 3"):
+        replace(pixels, normalizations={**pixels.normalizations, "spectra": pixels.normalizations["camera"]})
