@@ -13,7 +13,7 @@ from rich.text import Text
 from mpmm.commands.check_composite import wavelength
 from mpmm.commands.config import Config
 from mpmm.commands.talk import say
-from mpmm.network import NetworkSpec
+from mpmm.network import Network, NetworkSpec
 from mpmm.patches import ClassCount, Split
 from mpmm.results.report import percent
 from mpmm.scene import LandCover, ModalityReport, SceneReport
@@ -127,7 +127,19 @@ def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: 
     batches = _BATCHES * config.training.batch * values * width
     say(console, "memory", f"up to {_bytes(report.memory_bytes)} while the scene is prepared")
     held = f"{_BATCHES} batches of {config.training.batch} patches"
-    say(console, "", f"{_bytes(batches)} for {held} in training; `mpmm plan` tells the network's")
+    say(console, "", f"{_bytes(batches)} for {held} in training")
+    network = network_bytes(spec, config.training.batch)
+    say(console, "", f"about {_bytes(network)} for the network and its optimizer in training")
+
+
+def network_bytes(spec: NetworkSpec, batch: int) -> int:
+    """What one process trains with, to a fifth: measured, as buffers depend on the kernels."""
+    network = Network(spec)
+    values = sum(parameter.value.nbytes for parameter in network.parameters.values())
+    # values, gradients, two moments, and the gradients' parts of eight groups of samples
+    parameters = (4 + 8) * values
+    # what layers keep, and as much again for its gradients
+    return parameters + 2 * batch * network.cost().activation_bytes
 
 
 def _table(title: str) -> Table:

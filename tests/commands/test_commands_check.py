@@ -3,6 +3,7 @@
 import re
 import shutil
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from matplotlib.image import imread
 from scenes import tiny_scene
 
 from mpmm import commands
-from mpmm.commands import check
+from mpmm.commands import check, check_report
 from mpmm.commands.check_composite import composite, wavelength
 from mpmm.commands.config import load_config
 from mpmm.commands.prepare import draw
 from mpmm.errors import MpmmError, PatchError
+from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
 from mpmm.scene import AlignedModality
 
 
@@ -67,6 +69,7 @@ def aligned(config, output):
         "disk       sources 13 MB; aligned scene 6.99 MB",
         "while the scene is prepared",
         "15.3 MB for 3 batches of 40 patches in training",
+        " MB for the network and its optimizer in training",
     ],
 )
 def test_says(output, said):
@@ -273,3 +276,24 @@ def test_says_how_much_is_not_labelled(output, aligned):
     found = re.search(r"20 classes; (\S+)% of the pixels are not labelled", output)
     assert found is not None
     assert float(found[1]) == pytest.approx(100 * np.mean(aligned.labels == 0), abs=0.06)
+
+
+def test_the_networks_memory_is_about_what_a_step_takes():
+    spec = paper({"hsi": 48, "rgb": 3}, 20)
+    patches = {one.name: np.zeros((40, one.bands, one.size, one.size), np.float32) for one in spec.streams}
+
+    def step():
+        network, optimizer = Network(spec), Adam()
+        logits = network.forward(patches, Step(training=True, number=1, seed=0))
+        network.backward(SoftmaxCrossEntropy()(logits, np.zeros(40, np.int16)).dlogits)
+        for parameter in network.parameters.values():
+            optimizer.update(parameter, 1)
+        return network, optimizer
+
+    step()  # loads the kernels
+    tracemalloc.start()
+    kept = step()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept
+    assert check_report.network_bytes(spec, 40) == pytest.approx(taken, rel=0.35)
