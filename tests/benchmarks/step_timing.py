@@ -1,0 +1,65 @@
+"""Timing of rivals in turn, the processor's measured peak, an environment in which PyTorch is at its best."""
+
+import os
+import time
+from statistics import median
+
+import numpy as np
+from mpmm_kernels._compile import compiled
+from mpmm_kernels.vector import lanes
+from mpmm_kernels.vector_blocks import size, slide, store_block, zeros
+from numba import prange
+
+# PyTorch frees and takes large arrays in each step: it waits for zeroed pages unless the allocator keeps them
+MALLOC = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "536870912",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+_ROW, _TAPS, _REPEATS = 24, 3, 20_000
+
+
+def environment(threads):
+    """What a process that measures with so many threads is started in."""
+    return {**os.environ, **MALLOC, "OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
+
+
+def in_turn(rivals, rounds):
+    """Median and least seconds of each of the named functions, called one after the other, round by round."""
+    for run in rivals.values():
+        run()
+        run()
+    seconds = {name: [] for name in rivals}
+    for _ in range(rounds):
+        for name, run in rivals.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: (median(values), min(values)) for name, values in seconds.items()}
+
+
+def peak(threads):
+    """Floating-point operations a second of multiply-adds in registers, the best of several tries."""
+    x, w = np.ones(_ROW + _TAPS, "float32"), np.full(_TAPS * lanes("float32"), 1e-6, "float32")
+    y = np.zeros((threads, _ROW * lanes("float32")), "float32")
+    operations = 2 * threads * _REPEATS * _ROW * _TAPS * lanes("float32")
+    best = min(in_turn({"peak": lambda: _spin(x, w, y, size(_ROW), size(_TAPS))}, 15)["peak"])
+    return operations / best
+
+
+@compiled(parallel=True)
+def _spin(x, w, y, width, taps):
+    for worker in prange(y.shape[0]):
+        _spin_one(x, w, y[worker], width, taps)
+
+
+@compiled
+def _spin_one(x, w, y, width, taps):
+    sums = zeros(x, width)
+    for _ in range(_REPEATS):
+        sums = slide(sums, x, 0, w, 0, w.size // len(taps), taps)
+    store_block(sums, y, 0, w.size // len(taps), _ONE)
+
+
+_ONE = size(1)
