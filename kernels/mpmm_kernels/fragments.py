@@ -36,7 +36,9 @@ def pool_fragments(
         (channels,): batch-norm with running statistics; 0, 1, 0 change nothing.
     """
     share = np.array([1 / (window[0] * window[1]) if average else 1])
-    _pool(x, y, window, average, _as(x, share), _as(x, mean), _as(x, scale), _as(x, shift))
+    columns = x.shape[3] - window[1] + 1
+    mean, scale, shift = (np.tile(_as(x, one), columns) for one in (mean, scale, shift))
+    _pool(x.reshape(-1), x.shape, y, window, average, _as(x, share), mean, scale, shift)
 
 
 def _as(like: Floats, values: Floats) -> Floats:
@@ -46,6 +48,7 @@ def _as(like: Floats, values: Floats) -> Floats:
 @compiled(parallel=True)
 def _pool(
     x: Floats,
+    shape: tuple[int, int, int, int, int],
     y: Floats,
     window: Window,
     average: bool,
@@ -54,38 +57,49 @@ def _pool(
     scale: Floats,
     shift: Floats,
 ) -> None:
-    shifts = window[2] * window[3]
-    for fragment in prange(y.shape[0]):
-        place = fragment % shifts
-        sample, target = x[fragment // shifts], y[fragment]
-        for d in range(y.shape[1]):
-            for r in range(y.shape[2]):
-                row = r * window[2] + place // window[3]
-                _pool_line(sample[d], row, place % window[3], target[d, r], window, average)
-                _finish_line(target[d, r], share, mean, scale, shift)
+    """Plane by plane, line by line; a line's windows are first pooled at every column."""
+    samples, depth, rows, columns, channels = shape
+    for plane in prange(samples * depth):
+        line = np.empty_like(mean)
+        n, d = plane // depth, plane % depth
+        for row in range(y.shape[2] * window[2]):
+            start = (plane * rows + row) * columns * channels
+            _pool_line(x, start, columns * channels, channels, line, window, average)
+            _normalise(line, share, mean, scale, shift)
+            first = (n * window[2] + row % window[2]) * window[3]
+            _deal_out(line, y[first : first + window[3]], d, row // window[2])
 
 
 @compiled
-def _pool_line(x: Floats, row: int, first: int, y: Floats, window: Window, average: bool) -> None:
-    """Largest values, or sums, of a line's windows."""
-    for c in range(y.shape[0]):
-        column = first + c * window[3]
-        for k in range(y.shape[1]):
-            y[c, k] = x[row, column, k]
-        for element in range(1, window[0] * window[1]):
-            p, q = element // window[1], element % window[1]
-            if average:
-                for k in range(y.shape[1]):
-                    y[c, k] += x[row + p, column + q, k]
-            else:
-                for k in range(y.shape[1]):
-                    value = x[row + p, column + q, k]
-                    # a NaN wins, so that it is not hidden
-                    y[c, k] = y[c, k] if value <= y[c, k] else value
+def _pool_line(
+    x: Floats, start: int, row_step: int, channels: int, line: Floats, window: Window, average: bool
+) -> None:
+    """Largest values, or sums, of the windows that begin in a row, at every column."""
+    for i in range(line.size):
+        line[i] = x[start + i]
+    for element in range(1, window[0] * window[1]):
+        place = start + element // window[1] * row_step + element % window[1] * channels
+        if average:
+            for i in range(line.size):
+                line[i] += x[place + i]
+        else:
+            for i in range(line.size):
+                # a NaN wins, so that it is not hidden
+                line[i] = line[i] if x[place + i] <= line[i] else x[place + i]
 
 
 @compiled
-def _finish_line(y: Floats, share: Floats, mean: Floats, scale: Floats, shift: Floats) -> None:
-    for c in range(y.shape[0]):
-        for k in range(y.shape[1]):
-            y[c, k] = (y[c, k] * share[0] - mean[k]) * scale[k] + shift[k]
+def _normalise(line: Floats, share: Floats, mean: Floats, scale: Floats, shift: Floats) -> None:
+    for i in range(line.size):
+        line[i] = (line[i] * share[0] - mean[i]) * scale[i] + shift[i]
+
+
+@compiled
+def _deal_out(line: Floats, fragments: Floats, depth: int, row: int) -> None:
+    """Each fragment's columns of a line."""
+    channels = fragments.shape[4]
+    for fragment in range(fragments.shape[0]):
+        for column in range(fragments.shape[3]):
+            place = (column * fragments.shape[0] + fragment) * channels
+            for k in range(channels):
+                fragments[fragment, depth, row, column, k] = line[place + k]

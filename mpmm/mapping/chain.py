@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from mpmm_kernels import block as kernel
 from mpmm_kernels.fragments import pool_fragments
 
-from mpmm.mapping.stages import ConvolutionStage, SplitStage, Stage
+from mpmm.mapping.dense import Dense, scratch_bytes
+from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
 from mpmm.network.parameter import Array
 from mpmm.network.spec import DType, Kernels
 
@@ -27,7 +28,7 @@ class Link:
     stage
         What is computed.
     plan
-        The kernel and its shapes; None for a split.
+        The kernel and its shapes, of a convolution.
     output
         Shape of one fragment behind it.
     samples
@@ -47,6 +48,8 @@ class Link:
     @property
     def operations(self) -> int:
         """Arithmetic on one tile, a product and its sum as two."""
+        if isinstance(self.stage, DenseStage):
+            return 2 * self.values * len(self.stage.weights)
         if self.plan is None:
             return 4 * self.values
         return (
@@ -73,6 +76,9 @@ def _link(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels: Kerne
         reach = zip((rows, columns), stage.window, stage.step, strict=True)
         left, across = ((length - window - step + 1) // step + 1 for length, window, step in reach)
         return Link(stage, None, (bands, left, across, channels), samples * math.prod(stage.step))
+    if isinstance(stage, DenseStage):
+        left, across = rows - stage.volume[1] + 1, columns - stage.volume[2] + 1
+        return Link(stage, None, (1, left, across, len(stage.bias)), samples)
     plan = kernel.plan_block(
         shape,
         stage.weights.shape[4],
@@ -97,6 +103,8 @@ def bytes_of(links: Sequence[Link], dtype: DType) -> int:
     total = 0
     for link in links:
         total += link.values * size
+        if isinstance(link.stage, DenseStage):
+            total += scratch_bytes(link.stage, *link.output[1:3])
         if link.plan is not None:
             total += link.samples * math.prod(link.plan.convolved_shape)
             if not link.plan.method.startswith("direct"):
@@ -113,29 +121,38 @@ class Chain:
         The stages, laid out.
     tiles
         How many tiles go at once.
+    threads
+        How many compute.
     dtype
         Of every array.
     """
 
-    def __init__(self, links: Sequence[Link], tiles: int, dtype: DType) -> None:
-        self.links = tuple(links)
-        self._arrays: list[kernel.Buffers] = [
-            np.empty((tiles * link.samples, *link.output), dtype)
-            if link.plan is None
-            else kernel.allocate(link.plan, tiles * link.samples)
-            for link in self.links
-        ]
+    def __init__(self, links: Sequence[Link], tiles: int, threads: int, dtype: DType) -> None:
+        self._players = [_player(link, tiles * link.samples, threads, dtype) for link in links]
 
     def run(self, x: Array) -> Array:
         """(n, bands, rows, columns, channels) -> the last stage's fragments, a view until the next run."""
-        for link, array in zip(self.links, self._arrays, strict=True):
-            stage = link.stage
-            if isinstance(stage, ConvolutionStage):
-                assert link.plan is not None
-                x = kernel.infer(link.plan, array, x, stage.weights, stage.bias)
-            else:
-                y = array[: len(x) * math.prod(stage.step)]
-                window = (*stage.window, *stage.step)
-                pool_fragments(x, y, window, stage.average, stage.mean, stage.scale, stage.shift)
-                x = y
+        for player in self._players:
+            x = player(x)
         return x
+
+
+def _player(link: Link, samples: int, threads: int, dtype: DType) -> Callable[[Array], Array]:
+    """What computes one stage for up to so many fragments, with arrays of its own."""
+    stage = link.stage
+    if isinstance(stage, ConvolutionStage):
+        assert link.plan is not None, "a convolution has a plan"
+        plan, buffers = link.plan, kernel.allocate(link.plan, samples)
+        return lambda x: kernel.infer(plan, buffers, x, stage.weights, stage.bias)
+    y = np.empty((samples, *link.output), dtype)
+    if isinstance(stage, SplitStage):
+        return lambda x: _split(stage, x, y)
+    dense = Dense(stage, *link.output[1:3], threads)
+    return lambda x: dense.run(x, y[: len(x)])
+
+
+def _split(stage: SplitStage, x: Array, y: Array) -> Array:
+    y = y[: len(x) * math.prod(stage.step)]
+    window = (*stage.window, *stage.step)
+    pool_fragments(x, y, window, stage.average, stage.mean, stage.scale, stage.shift)
+    return y

@@ -76,7 +76,7 @@ class TileClassifier:
         values = {name: parameter.value for name, parameter in network.parameters.items()}
         stages = Stages.of(network.spec, values)
         self.layout = choose_tile(network.spec, stages, window, threads, limit)
-        self._network = TileNetwork(self.layout, threads)
+        self._network = TileNetwork(self.layout, threads, threads)
         self._scene, self._tiles = scene, threads
 
     def describe(self) -> str:

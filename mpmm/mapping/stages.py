@@ -3,8 +3,7 @@
 With valid spatial padding, what a patch's layers compute at a place does not depend on the patch's borders,
 so neighbouring patches share nearly all of it. A convolution runs on the whole window; a step of s pixels (a
 pool, or a strided convolution) goes on with all s x s shifted grids, each as a sample of its own
-("fragments"); the first dense layer after flattening is a convolution by the whole volume that is left of a
-patch, the others are convolutions by one pixel.
+("fragments"); a dense layer is a matrix product for each pixel.
 """
 
 from __future__ import annotations
@@ -66,7 +65,27 @@ class SplitStage:
     shift: Array
 
 
-Stage = ConvolutionStage | SplitStage
+@dataclass(frozen=True, eq=False)
+class DenseStage:
+    """A dense layer over the volume that is left of a patch.
+
+    Attributes
+    ----------
+    weights, bias
+        (features, units) and (units,).
+    volume
+        Bands, rows, columns, channels that were flattened to features.
+    activation
+        "relu", "sigmoid" or "none".
+    """
+
+    weights: Array
+    bias: Array
+    volume: tuple[int, int, int, int]
+    activation: Activation
+
+
+Stage = ConvolutionStage | SplitStage | DenseStage
 
 
 def is_exact(spec: NetworkSpec) -> bool:
@@ -100,7 +119,7 @@ def stream_stages(stream: StreamSpec, values: Mapping[str, Array]) -> tuple[Stag
     return tuple(stages)
 
 
-def fusion_stages(spec: NetworkSpec, values: Mapping[str, Array]) -> tuple[ConvolutionStage, ...]:
+def fusion_stages(spec: NetworkSpec, values: Mapping[str, Array]) -> tuple[DenseStage, ...]:
     """The stages from all streams' features, side by side, to the logits."""
     layers: list[tuple[str, DenseSpec]] = [
         (f"fusion.block{index}.dense", dense) for index, dense in enumerate(spec.fusion, 1)
@@ -149,12 +168,8 @@ def _block_stages(block: BlockSpec, name: str, values: Mapping[str, Array]) -> l
 
 def _dense_stage(
     activation: Activation, name: str, values: Mapping[str, Array], volume: tuple[int, int, int, int]
-) -> ConvolutionStage:
-    """A dense layer over a flattened volume (bands, rows, columns, channels): a convolution by all of it."""
-    weights = values[f"{name}.weights"]
-    return ConvolutionStage(
-        weights.reshape(*volume, weights.shape[1]), values[f"{name}.bias"], activation=activation
-    )
+) -> DenseStage:
+    return DenseStage(values[f"{name}.weights"], values[f"{name}.bias"], volume, activation)
 
 
 def _normalisation(name: str, values: Mapping[str, Array]) -> tuple[Array, Array, Array]:

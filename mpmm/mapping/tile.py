@@ -19,9 +19,11 @@ class TileNetwork:
         The tiles' size and how they are computed.
     tiles
         How many tiles may come at once.
+    threads
+        How many compute.
     """
 
-    def __init__(self, layout: TileLayout, tiles: int) -> None:
+    def __init__(self, layout: TileLayout, tiles: int, threads: int) -> None:
         dtype = layout.spec.dtype
         self.layout = layout
         self.inputs: dict[str, Array] = {
@@ -30,8 +32,8 @@ class TileNetwork:
             )
             for stream in layout.spec.streams
         }
-        self._streams = {name: Chain(links, tiles, dtype) for name, links in layout.streams.items()}
-        self._fusion = Chain(layout.fusion, tiles, dtype)
+        self._streams = {name: Chain(links, tiles, threads, dtype) for name, links in layout.streams.items()}
+        self._fusion = Chain(layout.fusion, tiles, threads, dtype)
         steps = layout.steps[layout.spec.streams[0].name] if layout.together else ()
         self._steps = steps
         high, wide, fragments = fragment_of(layout.rows, layout.columns, steps)
