@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -135,11 +136,10 @@ def play(part: Part) -> int:
     folder = part.start.folder
     farewell.watch_from_here(part.party, part.gathered, None if folder is None else folder.path)
     if rank == layout.server:
-        _serve(part)
-    elif rank == layout.driver:
-        _drive(part)
-    else:
-        _work(part)
+        return _serve(part)
+    if rank == layout.driver:
+        return _drive(part)
+    _work(part)
     return 0
 
 
@@ -153,16 +153,16 @@ def _work(part: Part) -> None:
     farewell.part(part.party, course, layout.collector)
 
 
-def _serve(part: Part) -> None:
+def _serve(part: Part) -> int:
     server = _server(part)
     if part.gathered.layout.driver is None:
-        _serve_and_keep(part, server)
-        return
+        return _serve_and_keep(part, server)
     part.party.notice.save = server.save
     for _ in server.run(part.limits):
         pass
     server.close()
     farewell.part(part.party, server.course, part.gathered.layout.collector)
+    return 0
 
 
 def _server(part: Part) -> Server:
@@ -177,10 +177,13 @@ def _server(part: Part) -> Server:
     labels = prepared.parts["validation"].labels
     scoring = Scoring(player, course, reader, loss, labels, prepared.spec.classes)
     patient = training.patience is not None
-    return Server(player, course, reader, keeping, scoring, training.seed, patient)
+    notice = part.party.notice
+    return Server(
+        player, course, reader, keeping, scoring, training.seed, patient, lambda: bool(notice.leaving)
+    )
 
 
-def _serve_and_keep(part: Part, server: Server) -> None:
+def _serve_and_keep(part: Part, server: Server) -> int:
     """Without a driver the server keeps the run."""
     keeper = part.keeper(server.counters, server.keeping.complete)
     with ExitStack() as stack:
@@ -196,12 +199,13 @@ def _serve_and_keep(part: Part, server: Server) -> None:
         except Stopped:
             _stop(part, keeper, recorder)
         _keep_last(keeper, recorder)
-        validation = validation or _exhausted(server.validated())
+        if keeper.limits.reached(keeper.counters) is not None:
+            validation = validation or _exhausted(server.validated())
         server.close()
-    _sum_up(part, keeper, recorder, validation, server.course)
+    return _sum_up(part, keeper, recorder, validation, server.course)
 
 
-def _drive(part: Part) -> None:
+def _drive(part: Part) -> int:
     driver = _driver(part)
     keeper = part.keeper(driver.counters, driver.state)
     part.party.notice.grace = GRACE_OF_THE_KEEPER
@@ -221,8 +225,9 @@ def _drive(part: Part) -> None:
             driver.rewind()
             _stop(part, keeper, recorder)
         _keep_last(keeper, recorder)
-        validation = validation or _exhausted(driver.validated())
-    _sum_up(part, keeper, recorder, validation, driver.course)
+        if keeper.limits.reached(keeper.counters) is not None:
+            validation = validation or _exhausted(driver.validated())
+    return _sum_up(part, keeper, recorder, validation, driver.course)
 
 
 def _driver(part: Part) -> Driver:
@@ -245,11 +250,11 @@ def _driver(part: Part) -> Driver:
 
 def _stop(part: Part, keeper: Keeper, recorder: Recorder) -> NoReturn:
     """A signal: the last checkpoint is that of the last complete step; say so and end all ranks."""
-    signal, step = part.party.notice.reason, keeper.counters.step
-    text = f"{signal}: the state after step {step} is kept; go on: mpmm train --resume {keeper.folder.path}"
+    reason, step = part.party.notice.reason, keeper.counters.step
+    text = f"{reason}: the state after step {step} is kept; go on: mpmm train --resume {keeper.folder.path}"
     # mpirun, once it ends, forwards errors only
     os.write(2, f"{text}\n".encode())
-    keeper.sum_up(recorder, None, signal)
+    keeper.sum_up(recorder, None, reason)
     sys.stdout.flush()
     part.party.channel.communicator.Abort(INTERRUPTED)
     raise AssertionError("Abort returned")
@@ -272,15 +277,20 @@ def _keep_last(keeper: Keeper, recorder: Recorder) -> None:
 
 def _sum_up(
     part: Part, keeper: Keeper, recorder: Recorder, validation: Validation | None, course: Course
-) -> None:
-    """Hear what every rank has cost; write and say how the run ended."""
+) -> int:
+    """Hear what every rank has cost; write and say how the run ended; the exit code."""
     costs = farewell.part(part.party, course, part.party.rank)
     farewell.write(keeper.folder.path, costs, part.gathered)
     farewell.say(keeper.console, costs, part.gathered)
     scores = None
     if validation is not None:
         scores = Scores.from_confusion(validation.confusion, keeper.prepared.class_names)
-    keeper.sum_up(recorder, scores, None, {"per_rank": farewell.summary(costs)})
+    ended = keeper.limits.reached(keeper.counters) is not None
+    interrupted = None if ended else part.party.notice.leaving or signal.SIGUSR1.name
+    keeper.sum_up(
+        recorder, None if interrupted else scores, interrupted, {"per_rank": farewell.summary(costs)}
+    )
+    return INTERRUPTED if interrupted else 0
 
 
 def _exhausted(steps: Any) -> Validation | None:

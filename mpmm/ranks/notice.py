@@ -18,6 +18,9 @@ class Notice(Stop):
     SIGTERM follows at once. SIGCONT is therefore taken as the first sign. It also comes when a stopped job is
     continued: then a checkpoint more has been written, and nothing else happens.
 
+    SIGUSR1, which mpirun passes on and `launch/mpmm-run` sends on Ctrl-C, asks for an end without haste: the
+    server makes the next step the last.
+
     Parameters
     ----------
     grace
@@ -29,12 +32,15 @@ class Notice(Stop):
         Called once at the first sign, outside of any computation; does nothing by default.
     tick
         Called at each look.
+    leaving
+        Name of the signal that asked for an end without haste, or empty.
     """
 
     def __init__(self, grace: float = 0.7) -> None:
         super().__init__(grace)
         self.save: Callable[[], None] = _nothing
         self.tick: Callable[[], None] = _nothing
+        self.leaving = ""
         self._sign = False
 
     def check(self, waiting_for: str = "the next instruction") -> None:
@@ -46,7 +52,10 @@ class Notice(Stop):
         super().check(waiting_for)
 
     def ask(self, reason: str) -> None:
-        """End soon."""
+        """End soon; on SIGUSR1 after a step."""
+        if reason == signal.SIGUSR1.name:
+            self.leaving = reason
+            return
         self._sign = self._sign or not self.asked
         super().ask(reason)
 

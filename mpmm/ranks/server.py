@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -41,6 +41,8 @@ class Server:
         Of the dropout masks.
     patient
         Whether a validation can end the run: training then waits for each.
+    leaving
+        Whether to end after the next step, though no limit is reached.
     """
 
     player: Player
@@ -50,6 +52,7 @@ class Server:
     scoring: Scoring
     seed: int
     patient: bool
+    leaving: Callable[[], bool] = lambda: False
     _synchronised: bool = field(default=False, init=False)
     _kept: float = field(default_factory=time.monotonic, init=False)
     _sending: bool = field(default=False, init=False)
@@ -70,9 +73,10 @@ class Server:
         state from which it can go on.
         """
         while True:
-            if self.counters.position == self.reader.batches.steps_per_epoch:
+            ended = self.counters.position == self.reader.batches.steps_per_epoch
+            if ended and not self.leaving():
                 yield from self._end_epoch()
-            if limits.reached(self.counters) is not None:
+            if limits.reached(self.counters) is not None or self.leaving():
                 return
             yield from self._segment(limits)
 
@@ -142,6 +146,8 @@ class Server:
     def _is_last(self, limits: Limits) -> bool:
         """Whether somebody has to wait after the next step."""
         counters = self.counters
+        if self.leaving():
+            return True
         if limits.steps is not None and counters.step + 1 >= limits.steps:
             return True
         waits = self._driver is None or self.patient or counters.epoch + 1 >= limits.epochs

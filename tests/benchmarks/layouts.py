@@ -80,6 +80,7 @@ def measured(config: Path, path: Path, case: tuple[str, int], steps: int, cores:
     )
     return {
         "rate": run["patches_per_second"],
+        "sha256": run["parameters_sha256"],
         "threads": run["threads"],
         "bytes": sent / steps,
         "waiting": trained_waiting(path, len(costs)),
@@ -118,7 +119,9 @@ def show(found: dict[tuple[str, int], list[dict]]) -> None:
             f"{rate / one:>14.2f}  {size:>9.2f}  {waiting}"
         )
     spun = [share for runs in found.values() for run in runs for share in run["spun"]]
-    print(f"\nwaiting cost at most {100 * max(spun):.1f}% of a core")
+    same = {run["sha256"] for (layout, _), runs in found.items() if layout != "data" for run in runs}
+    print(f"\nparameters but of data: {'the same bits' if len(same) == 1 else 'DIFFERENT'}")
+    print(f"waiting cost at most {100 * max(spun):.1f}% of a core")
 
 
 if __name__ == "__main__":
