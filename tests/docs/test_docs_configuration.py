@@ -1,9 +1,11 @@
 """docs/configuration.md is true: its examples load, name every key, and show the defaults."""
 
+import json
 import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -28,7 +30,7 @@ TABLES = [PatchesConfig, NetworkConfig, TrainingConfig, LayoutConfig, SceneTable
 def _contest_files_are_elsewhere(monkeypatch):
     """The preset looks for its files at once; they need a registration, so a scene stands in for them."""
 
-    def found(folder: Path, *, lidar: bool, cache: Path | None) -> Scene:
+    def found(folder: Path, *, cache: Path | None, **_: bool) -> Scene:
         return Scene(folder, Labels("labels.tif"), (Modality("hsi", ("hsi.tif",)),), cache)
 
     monkeypatch.setattr(Scene, "dfc2018", found)
@@ -44,9 +46,30 @@ def test_example_loads(tmp_path, text):
 def test_every_key_is_shown(table):
     shown = set(re.findall(r"\b([a-z_]+)\s*=", "\n".join(EXAMPLES)))
     headed = {part for head in re.findall(r"\[([a-z.]+)\]", "\n".join(EXAMPLES)) for part in head.split(".")}
-    # the name stands in the table's head; ranks are explained with the layouts
-    given = {field.name for field in fields(table)} - {"name", "ranks"}
+    # the name stands in the table's head
+    given = {field.name for field in fields(table)} - {"name"}
     assert given <= shown | headed
+
+
+@pytest.mark.parametrize("table", [*TABLES, BlockSpec, DenseSpec], ids=lambda table: table.__name__)
+def test_every_choice_is_named(table):
+    choices = {choice for hint in get_type_hints(table).values() for choice in _choices(hint)}
+    assert [choice for choice in choices if f'"{choice}"' not in PAGE.read_text()] == []
+
+
+def _choices(hint: object) -> set[str]:
+    """The words that a type allows, also inside unions and tuples."""
+    if get_origin(hint) is Literal:
+        return set(get_args(hint))
+    return {choice for inner in get_args(hint) for choice in _choices(inner)}
+
+
+@pytest.mark.parametrize("key", ["stride", "padding", "activation", "pool", "batch_norm", "dropout"])
+def test_the_table_of_blocks_shows_the_defaults(key):
+    default = re.search(rf"^\| `{key}`[^|]*\| `([^`]+)`", PAGE.read_text(), re.M)
+    assert default is not None
+    value = getattr(BlockSpec(1, (1, 1, 1)), key)
+    assert json.loads(default[1]) == (list(value) if isinstance(value, tuple) else value)
 
 
 def test_defaults_shown_are_the_defaults(tmp_path):
