@@ -14,9 +14,10 @@ from rich.console import Console
 from mpmm.commands import talk
 from mpmm.commands.config import Config
 from mpmm.commands.gathering import Change, Gathered, gather, gather_again
+from mpmm.commands.part import Part, Start
 from mpmm.commands.party import Party, join
 from mpmm.commands.prepare import keep
-from mpmm.commands.roles import Part, Start, play
+from mpmm.commands.roles import play
 from mpmm.errors import RunError
 from mpmm.results.checkpoint import Checkpoint
 from mpmm.results.environment import environment

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from mpmm.commands.config import Config
 from mpmm.commands.extra_patches import extra_patches
-from mpmm.commands.gathering import Gathered, gather_again, masks, packed_parts, unpacked_parts
+from mpmm.commands.gathering import Gathered, gather_again
 from mpmm.commands.party import Party, join
+from mpmm.commands.sampling import masks, packed_parts, unpacked_parts
 from mpmm.commands.single import loss_of
 from mpmm.commands.survey import drawer
 from mpmm.commands.training import overridden
 from mpmm.errors import RunError
-from mpmm.network import Adam, Network
+from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches, usable_centres
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
@@ -27,6 +28,7 @@ from mpmm.ranks.course import Course
 from mpmm.ranks.events import Validation
 from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.orders import Do, Order
+from mpmm.ranks.player import Player
 from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.share_reader import ShareReader
 from mpmm.ranks.warm_up import warm_up
@@ -142,45 +144,61 @@ def _parameters(
 
 
 def _play(party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any]]) -> Found | None:
+    """Score; the clock runs from when all ranks have compiled to when this one is done."""
     layout, prepared = gathered.layout, gathered.prepared
-    course, loss = Course(gathered.shape, layout, party.rank), loss_of(prepared)
-    training, held = prepared.config.training, prepared.held("validation")
-    reader = ShareReader(
-        layout, party.rank, prepared.reader("train"), Batches(max(1, held.count), training.batch), held
-    )
-    serves = party.rank == layout.server
+    loss, reader = loss_of(prepared), _reader(party, gathered)
     warm_up(Network(prepared.spec, only=layout.blocks_of(party.rank)))
-    network = Network(prepared.spec, only=None if serves else layout.blocks_of(party.rank))
-    keeping = None
-    if serves:
-        network.load(parameters)
-        keeping = Keeping(network, Adam(), Counters())
-    player = party.player(network, loss, keeping)
-    # nobody's clock starts before everybody has compiled
+    player = _player(party, gathered, loss, parameters)
+    course = Course(gathered.shape, layout, party.rank)
     party.meeting.exchange(None)
     began = time.perf_counter()
     validation: Validation | None = None
-    if serves:
-        orders = [rank for rank in layout.workers if rank != layout.server]
-        for rank in orders:
-            Order(Do.SYNCHRONISE).send(party.channel, rank)
-        player.play(course.of(StepKind.START))
-        player.play(course.of(StepKind.FINISH))
-        for rank in orders:
-            Order(Do.EVALUATE).send(party.channel, rank)
-            Order(Do.END).send(party.channel, rank)
-    if serves or party.rank == layout.collector:
+    if party.rank == layout.server:
+        _order(player, course)
+    if party.rank in (layout.server, layout.collector):
         labels = prepared.parts["validation"].labels
         validation = _exhausted(Scoring(player, course, reader, loss, labels, prepared.spec.classes))
         party.channel.settle_all()
     else:
-        Worker(player, course, reader, training.seed).run()
+        Worker(player, course, reader, prepared.config.training.seed).run()
     seconds = time.perf_counter() - began
     party.meeting.exchange(None)
     if validation is None:
         return None
     scores = Scores.from_confusion(validation.confusion, prepared.class_names)
     return Found(scores, seconds, layout.ranks, layout.name)
+
+
+def _reader(party: Party, gathered: Gathered) -> ShareReader:
+    """Of the patches to be scored; nothing is trained."""
+    prepared = gathered.prepared
+    held = prepared.held("validation")
+    batches = Batches(held.count, held.batch)
+    return ShareReader(gathered.layout, party.rank, prepared.reader("train"), batches, held)
+
+
+def _player(
+    party: Party, gathered: Gathered, loss: SoftmaxCrossEntropy, parameters: Mapping[str, NDArray[Any]]
+) -> Player:
+    """This rank's blocks; the server has all, with the parameters that it will send."""
+    layout, spec = gathered.layout, gathered.prepared.spec
+    if party.rank != layout.server:
+        return party.player(Network(spec, only=layout.blocks_of(party.rank)), loss)
+    network = Network(spec)
+    network.load(parameters)
+    return party.player(network, loss, Keeping(network, Adam(), Counters()))
+
+
+def _order(player: Player, course: Course) -> None:
+    """The server sends the workers their parameters, has them score, and lets them end."""
+    workers = [rank for rank in course.layout.workers if rank != course.rank]
+    for rank in workers:
+        Order(Do.SYNCHRONISE).send(player.channel, rank)
+    player.play(course.of(StepKind.START))
+    player.play(course.of(StepKind.FINISH))
+    for rank in workers:
+        Order(Do.EVALUATE).send(player.channel, rank)
+        Order(Do.END).send(player.channel, rank)
 
 
 def _exhausted(scoring: Scoring) -> Validation | None:

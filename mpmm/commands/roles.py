@@ -5,129 +5,33 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
-from rich.console import Console
 
 from mpmm.commands import farewell
-from mpmm.commands.gathering import Gathered
 from mpmm.commands.keeper import Keeper
-from mpmm.commands.party import Party
+from mpmm.commands.part import Part
 from mpmm.commands.recorder import Recorder
 from mpmm.commands.single import loss_of
 from mpmm.messages import Stopped
 from mpmm.messages.abort import INTERRUPTED
 from mpmm.network import Adam, Network
-from mpmm.patches import Batches
-from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.course import Course
 from mpmm.ranks.driver import Driver, Kept
 from mpmm.ranks.events import EpochDone, Validation
 from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.server import Server
-from mpmm.ranks.share_reader import ShareReader
 from mpmm.ranks.state import State
 from mpmm.ranks.warm_up import warm_up
 from mpmm.ranks.worker import Worker
-from mpmm.results.checkpoint import Arrays, Checkpoint
-from mpmm.results.folder import RunFolder
 from mpmm.results.log import MetricsLog
 from mpmm.results.scores import Scores
 
 # seconds from SIGTERM, by when what was sent at the first sign has been written, to the last words
 GRACE_OF_THE_KEEPER = 0.1
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where a run begins or goes on.
-
-    Attributes
-    ----------
-    folder
-        The run folder, on the rank that keeps the run.
-    checkpoint
-        That it goes on from, on the ranks that need its arrays; its state on all; None for a new run.
-    steps
-        End after so many steps, if given.
-    threads
-        Of each rank.
-    console, began
-        Where progress goes; time since the epoch from which the time to the first step counts.
-    """
-
-    folder: RunFolder | None
-    checkpoint: Checkpoint | None
-    steps: int | None
-    threads: list[int]
-    console: Console
-    began: float
-
-    @property
-    def counters(self) -> Counters:
-        """Where the run stands."""
-        if self.checkpoint is None:
-            return Counters()
-        return Counters.from_dict(self.checkpoint.state["counters"])
-
-    @property
-    def arrays(self) -> Mapping[str, Arrays]:
-        """Of the checkpoint."""
-        return {} if self.checkpoint is None else self.checkpoint.arrays
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One rank's part of a run."""
-
-    party: Party
-    gathered: Gathered
-    start: Start
-
-    @property
-    def limits(self) -> Limits:
-        """When the run ends."""
-        training = self.gathered.prepared.config.training
-        return Limits(training.epochs, self.start.steps, training.patience)
-
-    @property
-    def course(self) -> Course:
-        """This rank's schedules."""
-        return Course(self.gathered.shape, self.gathered.layout, self.party.rank)
-
-    def reader(self) -> ShareReader:
-        """What this rank reads of each batch."""
-        prepared, training = self.gathered.prepared, self.gathered.prepared.config.training
-        return ShareReader(
-            self.gathered.layout,
-            self.party.rank,
-            prepared.reader("train", augment=prepared.config.patches.augment),
-            Batches(len(prepared.parts["train"]), training.batch, training.seed, training.drop_last),
-            prepared.held("validation"),
-        )
-
-    def keeper(self, counters: Counters, state: State) -> Keeper:
-        """Who keeps the run; on one rank only."""
-        start = self.start
-        assert start.folder is not None, "only the rank with the folder keeps the run"
-        return Keeper(
-            start.folder,
-            self.gathered.whole,
-            counters,
-            state.arrays,
-            self.reader().batches.steps_per_epoch,
-            start.steps,
-            self.gathered.layout.name,
-            self.gathered.layout.ranks,
-            start.threads,
-            start.console,
-            start.began,
-        )
 
 
 def play(part: Part) -> int:
