@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -78,6 +79,7 @@ class TileClassifier:
         self.layout = choose_tile(network.spec, stages, window, threads, limit)
         self._network = TileNetwork(self.layout, threads, threads)
         self._scene, self._tiles = scene, threads
+        self._readers = ThreadPoolExecutor(threads)
 
     def describe(self) -> str:
         """The tiles."""
@@ -108,9 +110,13 @@ class TileClassifier:
             done(sum(usable[tile.of(window)].size for tile in batch))
 
     def _read(self, tiles: Sequence[Window]) -> None:
-        for name, array in self._network.inputs.items():
-            for place, tile in enumerate(tiles):
-                self._scene.read(name, tile, array[place])
+        """Fill the network's inputs, a thread a tile."""
+
+        def read(place: int) -> None:
+            for name, array in self._network.inputs.items():
+                self._scene.read(name, tiles[place], array[place])
+
+        list(self._readers.map(read, range(len(tiles))))
 
 
 class PatchClassifier:

@@ -1,0 +1,31 @@
+"""A map's memory follows its limit, not the scene."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parent / "programs" / "map_large_scene.py"
+MIB = 2**20
+
+
+def megabytes(limit: int, rows: int) -> float:
+    """Peak memory of a process that maps part of a scene of so many rows, above that before it began."""
+    command = [sys.executable, str(PROGRAM), str(limit * MIB), str(rows)]
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, timeout=240, check=True, env=environment
+    )
+    return float(done.stdout) / MIB
+
+
+@pytest.mark.parametrize("limit", [24, 96])
+def test_peak_memory_stays_under_the_limit_and_some(limit):
+    assert megabytes(limit, 1200) < limit + 60
+
+
+def test_peak_memory_does_not_grow_with_the_scene():
+    assert megabytes(24, 3600) < megabytes(24, 1200) + 10
