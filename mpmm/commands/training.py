@@ -145,7 +145,8 @@ def check_layout(config: Config) -> None:
     ranks = launched_ranks()
     if ranks > 1:
         raise LayoutError(
-            f"mpirun started {ranks} ranks, this version trains in one process", "start it without mpirun"
+            f"mpirun started {ranks} ranks, mpmm.fit trains in one process",
+            "run `mpmm train` under mpirun, or this program without it",
         )
     if config.layout.ranks or config.layout.name not in ("auto", "single"):
         asked = "ranks of its own" if config.layout.ranks else repr(config.layout.name)
