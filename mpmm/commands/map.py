@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from mpmm.commands.config import load_config
+from mpmm.commands.map_ground import Place
 from mpmm.commands.map_job import MapOptions
 from mpmm.commands.map_play import map_alone, map_together
 from mpmm.commands.map_trained import Trained
@@ -38,6 +39,20 @@ from mpmm.results.folder import CheckpointName
     help="Map a part of the scene; counted in pixels from 0.",
 )
 @click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    metavar="RASTER",
+    help="Map on this raster's grid instead of the labels'; SCENE then needs no labels.",
+)
+@click.option("--pixel-size", type=float, help="Or on a grid of pixels of this size ...")
+@click.option(
+    "--extent",
+    type=float,
+    nargs=4,
+    metavar="WEST SOUTH EAST NORTH",
+    help="... over this extent, both in the coordinates of the network's first modality.",
+)
+@click.option(
     "--edge",
     type=click.Choice(get_args(Edge)),
     default="nodata",
@@ -57,7 +72,15 @@ from mpmm.results.folder import CheckpointName
 @click.option(
     "--picture", type=click.Path(path_type=Path), metavar="PNG", help="Also draw labels and map side by side."
 )
-def command(run: Path, scene: Path | None, window: tuple[int, int, int, int] | None, **given: object) -> int:
+def command(
+    run: Path,
+    scene: Path | None,
+    window: tuple[int, int, int, int] | None,
+    like: Path | None,
+    pixel_size: float | None,
+    extent: tuple[float, float, float, float] | None,
+    **given: object,
+) -> int:
     """Classify every pixel of a scene with the network of RUN, and write the map as GeoTIFF.
 
     \b
@@ -70,7 +93,7 @@ def command(run: Path, scene: Path | None, window: tuple[int, int, int, int] | N
     with the windows that are missing; the file appears when all are there.
     """
     region = None if window is None else Window(*window)
-    options = MapOptions(region=region, **given)  # type: ignore[arg-type]
+    options = MapOptions(region=region, place=Place(like, pixel_size, extent), **given)  # type: ignore[arg-type]
     # mpirun gives its ranks a terminal even where its own output is a file
     if launched_ranks() > 1:
         ending = map_together(run, scene, options, Console(force_terminal=False))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from mpmm.commands.config import Config, load_config
+from mpmm.commands.map_ground import Place, ground
 from mpmm.commands.map_job import Job, MapOptions, check_outputs
-from mpmm.commands.map_play import aligned
 from mpmm.commands.map_trained import Trained
 from mpmm.commands.run import Run
 from mpmm.commands.training import overridden, use_threads
@@ -70,6 +70,9 @@ def predict_map(
     memory: float = 1.0,
     threads: int | None = None,
     checkpoint: CheckpointName = "best",
+    like: Path | str | None = None,
+    pixel_size: float | None = None,
+    extent: tuple[float, float, float, float] | None = None,
     progress: bool = True,
 ) -> ClassMap:
     """Classify every pixel of a scene with a trained network, in this process.
@@ -96,6 +99,10 @@ def predict_map(
         All cores by default.
     checkpoint
         "best" or "last".
+    like
+        A raster whose grid is taken instead of the labels'; the scene then needs no labels.
+    pixel_size, extent
+        Or edge of a pixel, and west, south, east, north, in the coordinates of the network's first modality.
     progress
         Show it on standard output.
 
@@ -111,15 +118,16 @@ def predict_map(
     """
     console = Console(quiet=not progress)
     trained = Trained.open(run.folder if isinstance(run, Run) else Path(run), checkpoint)
+    place = Place(None if like is None else Path(like), pixel_size, extent)
     used = use_threads(overridden(trained.config, threads=threads))
     with ExitStack() as stack:
-        place = Path(output) if output is not None else _scratch(stack) / "map.tif"
+        path = Path(output) if output is not None else _scratch(stack) / "map.tif"
         region = None if window is None else Window(*window)
         options = MapOptions(
-            place, probabilities, confidence, region, edge, memory, threads, checkpoint, None
+            path, probabilities, confidence, region, edge, memory, threads, checkpoint, None, place
         )
         check_outputs(options)
-        job = Job.prepare(trained, aligned(trained, _settled(scene, trained), console), options, used)
+        job = Job.prepare(trained, ground(trained, _settled(scene, trained), place, console), options, used)
         stack.enter_context(job.work.held())
         job.compute(console, lambda: False)
         rasters = {layer.name: np.array(job.work.raster(layer)) for layer in job.mapper.layers}

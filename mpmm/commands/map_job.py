@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpmm_kernels.warm_up import compile_once
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mpmm import __version__
 from mpmm.commands import talk
+from mpmm.commands.map_ground import Ground, Place
 from mpmm.commands.map_picture import draw_map
 from mpmm.commands.map_progress import Speed, showing
 from mpmm.commands.map_trained import Trained
@@ -31,7 +32,7 @@ from mpmm.mapping.layers import LayerName
 from mpmm.messages import Channel
 from mpmm.network import parameters_sha256
 from mpmm.results.folder import CheckpointName
-from mpmm.scene import AlignedModality, AlignedScene, Grid
+from mpmm.scene import AlignedModality, Grid
 
 GIB = 2**30
 
@@ -58,6 +59,8 @@ class MapOptions:
         "best" or "last".
     picture
         A PNG of labels and map, or None.
+    place
+        A grid other than the labels'.
     """
 
     output: Path
@@ -69,6 +72,7 @@ class MapOptions:
     threads: int | None = None
     checkpoint: CheckpointName = "best"
     picture: Path | None = None
+    place: Place = field(default_factory=Place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +81,7 @@ class Job:
 
     Attributes
     ----------
-    trained, scene, options
+    trained, ground, options
         What maps what, and how.
     mapper
         Computes windows.
@@ -86,15 +90,15 @@ class Job:
     """
 
     trained: Trained
-    scene: AlignedScene
+    ground: Ground
     options: MapOptions
     mapper: Mapper
     work: WorkFolder
 
     @classmethod
-    def prepare(cls, trained: Trained, scene: AlignedScene, options: MapOptions, threads: int) -> Job:
+    def prepare(cls, trained: Trained, ground: Ground, options: MapOptions, threads: int) -> Job:
         """Lay the map out."""
-        pixels = trained.pixels(scene.modalities, options.edge)
+        pixels = trained.pixels(ground.modalities, options.edge)
         region = checked_region(options.region, *pixels.shape)
         windows = cut(region)
         largest = max(one.height for one in windows), max(one.width for one in windows)
@@ -102,8 +106,8 @@ class Job:
         layers = layer_specs(trained.classes, options.confidence, options.probabilities)
         mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, layers)
         folder = options.output.with_name(f".{options.output.name}.work")
-        work = WorkFolder(folder, region, windows, layers, _key(trained, scene, options.edge))
-        return cls(trained, scene, options, mapper, work)
+        work = WorkFolder(folder, region, windows, layers, _key(trained, ground, options.edge))
+        return cls(trained, ground, options, mapper, work)
 
     def introduce(self, console: Console, threads: str) -> None:
         """Say what is about to be done."""
@@ -139,7 +143,7 @@ class Job:
     def grid(self) -> Grid:
         """Where the map lies."""
         region = self.work.region
-        return self.scene.grid.part(region.row, region.column, region.height, region.width)
+        return self.ground.grid.part(region.row, region.column, region.height, region.width)
 
     def finish(self, console: Console) -> tuple[Path, ...]:
         """Write the rasters and the picture, delete the work folder."""
@@ -152,10 +156,11 @@ class Job:
             talk.say(console, "written", str(path))
             files.append(path)
         if self.options.picture is not None:
-            inside = self.work.region.of(Window(0, 0, *self.scene.grid.shape))
+            inside = self.work.region.of(Window(0, 0, *self.ground.grid.shape))
             classes = self.work.raster(self.mapper.layers[0])[0]
+            labels = None if self.ground.labels is None else self.ground.labels[inside]
             title = f"{self.trained.folder.name}, checkpoint {self.options.checkpoint}"
-            draw_map(self.options.picture, title, self.trained.classes, self.scene.labels[inside], classes)
+            draw_map(self.options.picture, title, self.trained.classes, labels, classes)
             talk.say(console, "picture", str(self.options.picture))
         self.work.remove()
         return tuple(reversed(files))
@@ -188,14 +193,14 @@ def _check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
         raise RunError(f"{path}: folder {path.parent} does not exist", "make it, or name another")
 
 
-def _key(trained: Trained, scene: AlignedScene, edge: Edge) -> Mapping[str, object]:
+def _key(trained: Trained, ground: Ground, edge: Edge) -> Mapping[str, object]:
     """What decides the pixels of a map besides its region and layers."""
     return {
         "parameters": parameters_sha256(trained.network),
         "spec": str(trained.network.spec),
         "normalization": {name: one.to_dict() for name, one in trained.normalizations.items()},
-        "scene": {name: _state(modality) for name, modality in scene.modalities.items()},
-        "grid": str(scene.grid),
+        "scene": {name: _state(modality) for name, modality in ground.modalities.items()},
+        "grid": str(ground.grid),
         "edge": edge,
         "version": __version__,
     }

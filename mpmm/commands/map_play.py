@@ -14,13 +14,14 @@ from rich.console import Console
 from mpmm.commands import talk
 from mpmm.commands.config import load_config
 from mpmm.commands.interrupt import Interrupt
+from mpmm.commands.map_ground import ground
 from mpmm.commands.map_job import Job, MapOptions, check_outputs
 from mpmm.commands.map_trained import Trained
 from mpmm.commands.party import Party, join
 from mpmm.commands.training import overridden, use_threads
 from mpmm.mapping import help_map
 from mpmm.messages import Channel
-from mpmm.scene import AlignedScene, Scene
+from mpmm.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def map_alone(trained: Trained, scene: Scene, options: MapOptions, console: Cons
     """
     check_outputs(options)
     threads = use_threads(overridden(trained.config, threads=options.threads))
-    job = Job.prepare(trained, aligned(trained, scene, console), options, threads)
+    job = Job.prepare(trained, ground(trained, scene, options.place, console), options, threads)
     job.introduce(console, f"{threads}")
     with Interrupt() as interrupt:
         return _made(job, console, lambda: interrupt.requested or "", None)
@@ -56,7 +57,9 @@ def map_together(run: Path, scene: Path | None, options: MapOptions, console: Co
         source = trained.config.scene if scene is None else load_config(scene).scene
         screen = console if party.rank == 0 else Console(quiet=True)
         threads = _share(party, options.threads or trained.config.layout.threads)
-        job = Job.prepare(trained, aligned(trained, source, screen), options, threads[party.rank])
+        job = Job.prepare(
+            trained, ground(trained, source, options.place, screen), options, threads[party.rank]
+        )
         job.introduce(screen, " ".join(map(str, threads)) + f" on {len(threads)} ranks")
         if party.rank == 0:
             return _made(job, console, lambda: party.notice.reason, party.channel)
@@ -64,13 +67,6 @@ def map_together(run: Path, scene: Path | None, options: MapOptions, console: Co
         with party.channel.moving():
             help_map(party.channel, job.mapper, job.work.windows, job.mapper.layers)
         return MapEnding((), None)
-
-
-def aligned(trained: Trained, scene: Scene, console: Console) -> AlignedScene:
-    """The scene with the network's modalities, on its grid."""
-    trained.check(scene)
-    with talk.telling(console) as tell:
-        return scene.align(trained.network.spec.modalities, tell)
 
 
 def _made(job: Job, console: Console, reason: Callable[[], str], channel: Channel | None) -> MapEnding:

@@ -41,16 +41,14 @@ class SceneTable:
         cache = None if self.cache is None else path.parent / Path(self.cache).expanduser()
         if self.preset is not None:
             return self._preset(path, folder, cache, partly)
-        if self.labels is None or not self.modalities:
+        if not self.modalities:
             missing = "labels" if self.labels is None else "modalities.NAME"
             raise ConfigError(
                 f"{path}: [scene] has no {missing}", f'add [scene.{missing}], or preset = "dfc2018"'
             )
         return Scene(
             folder=folder,
-            labels=replace(
-                read_as(Labels, self.labels, f"{path}: scene.labels"), classes=self._classes(path)
-            ),
+            labels=self._labels(path),
             modalities=tuple(
                 read_as(Modality, {**table, "name": name}, f"{path}: scene.modalities.{name}")
                 for name, table in self.modalities.items()
@@ -65,6 +63,15 @@ class SceneTable:
                 "keep the preset, or describe the scene without it",
             )
         return Scene.dfc2018(folder, lidar=self.lidar, cache=cache, partly=partly)
+
+    def _labels(self, path: Path) -> Labels | None:
+        """None for a scene that is only mapped."""
+        if self.labels is not None:
+            labels = read_as(Labels, self.labels, f"{path}: scene.labels")
+            return replace(labels, classes=self._classes(path))
+        if self.classes:
+            raise ConfigError(f"{path}: [scene] has classes, but no labels", "add [scene.labels]")
+        return None
 
     def _classes(self, path: Path) -> tuple[LandCover, ...]:
         found = []

@@ -2,6 +2,7 @@
 
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.grid import Grid
+from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
@@ -19,4 +20,6 @@ __all__ = [
     "ModalityReport",
     "Scene",
     "SceneReport",
+    "grid_like",
+    "grid_over",
 ]

@@ -37,7 +37,7 @@ class Scene:
     folder
         What relative file names start from.
     labels
-        The label raster; its grid is the scene's.
+        The label raster; its grid is the scene's. None: modalities can be aligned on a grid that is given.
     modalities
         The sensors.
     cache
@@ -45,7 +45,7 @@ class Scene:
     """
 
     folder: Path
-    labels: Labels
+    labels: Labels | None
     modalities: tuple[Modality, ...]
     cache: Path | None = None
 
@@ -90,7 +90,7 @@ class Scene:
 
     def grid(self) -> Grid:
         """Return the label raster's grid, from its header."""
-        return plan_labels(self.folder, self.labels).raster.grid
+        return self._label_plan().raster.grid
 
     def inspect(self) -> SceneReport:
         """Report on every file and check all of them, without writing anything.
@@ -102,7 +102,7 @@ class Scene:
         SceneError
             For anything that would keep the scene from being aligned.
         """
-        label_plan = plan_labels(self.folder, self.labels)
+        label_plan = self._label_plan()
         plans = self._plans(None, label_plan.raster.grid)
         label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
         labels = inspect_labels(label_plan, id_counts(label_entry, label_plan))
@@ -136,7 +136,7 @@ class Scene:
         SceneError
             For every bad input, before anything is written; or where the disk fills up.
         """
-        label_plan = plan_labels(self.folder, self.labels)
+        label_plan = self._label_plan()
         grid = label_plan.raster.grid
         plans = self._plans(modalities, grid)
         label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
@@ -156,14 +156,26 @@ class Scene:
         self, name: str, grid: Grid | None = None, progress: Progress | None = None
     ) -> AlignedModality:
         """Prepare or reuse one modality alone; without ``grid`` the label raster's is read."""
-        (plan,) = self._plans([name], grid or self.grid())
-        entry = self._entry(plan)
-        check_sources(entry, plan)
-        return prepare_modality(entry, plan, progress)
+        return self.align_on(grid or self.grid(), [name], progress)[name]
+
+    def align_on(
+        self, grid: Grid, modalities: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> dict[str, AlignedModality]:
+        """Prepare or reuse modalities on any grid, by name; the scene needs no labels for it."""
+        plans = self._plans(modalities, grid)
+        entries = [self._entry(plan) for plan in plans]
+        for plan, entry in zip(plans, entries, strict=True):
+            check_sources(entry, plan)
+        self._check_space(entries)
+        return {
+            plan.modality.name: prepare_modality(entry, plan, progress)
+            for plan, entry in zip(plans, entries, strict=True)
+        }
 
     def files_here(self) -> frozenset[str]:
         """Names of the modalities whose files all exist here, and "labels"; nothing is opened."""
-        sources = [("labels", [self.labels.file]), *((one.name, one.files) for one in self.modalities)]
+        labels = [] if self.labels is None else [("labels", (self.labels.file,))]
+        sources = [*labels, *((one.name, one.files) for one in self.modalities)]
         return frozenset(name for name, files in sources if self._exist(name, files))
 
     def bands_of(self, name: str, grid: Grid) -> int:
@@ -173,8 +185,16 @@ class Scene:
 
     def read_labels(self) -> AlignedLabels:
         """Prepare or reuse the labels alone."""
-        plan: LabelPlan = plan_labels(self.folder, self.labels)
+        plan = self._label_plan()
         return prepare_labels(labels_entry(self.folder, self.cache_folder, plan), plan)
+
+    def _label_plan(self) -> LabelPlan:
+        if self.labels is None:
+            raise SceneError(
+                f"{self.folder}: the scene has no label raster",
+                "add [scene.labels]; only `mpmm map` does without, on a grid given by --like or --extent",
+            )
+        return plan_labels(self.folder, self.labels)
 
     def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[Plan]:
         known = {modality.name: modality for modality in self.modalities}

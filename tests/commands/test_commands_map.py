@@ -16,9 +16,10 @@ from small_runs import small_config
 
 from mpmm.commands import map as map_command
 from mpmm.commands.api import fit
+from mpmm.commands.config import load_config
 from mpmm.commands.map_api import predict_map
 from mpmm.commands.run import Run
-from mpmm.errors import ConfigError, MpmmError, PatchError, RunError
+from mpmm.errors import ConfigError, MpmmError, PatchError, RunError, SceneError
 from mpmm.mapping import Window, cut
 from mpmm.patches import usable_centres
 from mpmm.results.scores import Scores, confusion_matrix
@@ -114,6 +115,55 @@ def test_another_scene_with_the_same_modalities(run, tmp_path):
     own = predict_map(run, progress=False)
     assert other.ids.shape == own.ids.shape
     assert (other.ids != own.ids).mean() > 0.2
+
+
+def unlabelled(folder: Path) -> Path:
+    """The tiny scene again, described without its labels."""
+    scene = load_config(tiny_scene(folder)).scene
+    tables = [
+        f"[scene.modalities.{one.name}]\nfiles = {[str(scene.folder / file) for file in one.files]}\n"
+        f"drop_bands = {list(one.drop_bands)}\n"
+        for one in scene.modalities
+    ]
+    (folder / "plain.toml").write_text('[scene]\nfolder = "."\n' + "\n".join(tables).replace("'", '"'))
+    return folder / "plain.toml"
+
+
+def test_a_scene_without_labels_on_the_grid_of_a_raster(run, found, tmp_path):
+    config = unlabelled(tmp_path / "other")
+    mapped(run.folder, "-o", tmp_path / "own.tif")
+    text = mapped(
+        run.folder,
+        config,
+        "-o",
+        tmp_path / "m.tif",
+        "--like",
+        tmp_path / "own.tif",
+        "--picture",
+        tmp_path / "p.png",
+    )
+    np.testing.assert_array_equal(read(tmp_path / "m.tif"), found.ids)
+    assert "picture" in text
+
+
+def test_a_scene_without_labels_over_an_extent(run, found, tmp_path):
+    a, _, west, _, e, north = found.grid.transform
+    extent = west + 50 * a, north + 90 * e, west + 130 * a, north + 10 * e
+    other = predict_map(run, unlabelled(tmp_path / "other"), pixel_size=a, extent=extent, progress=False)
+    part = found.grid.part(10, 50, 80, 80)
+    # the ENVI header has other words for the same coordinates
+    assert (other.grid.transform, other.grid.shape) == (part.transform, part.shape)
+    # the grid ends where the extent does, and so do whole patches
+    np.testing.assert_array_equal(other.ids[4:-4, 4:-4], found.ids[14:86, 54:126])
+    assert (other.ids[:4] == other.nodata).all()
+
+
+def test_a_scene_without_labels_needs_a_grid(run, tmp_path):
+    with pytest.raises(SceneError, match="has no label raster") as caught:
+        mapped(run.folder, unlabelled(tmp_path / "other"), "-o", tmp_path / "m.tif")
+    assert "--like" in caught.value.hint
+    with pytest.raises(SceneError, match="either another raster's, or a pixel size and an extent"):
+        mapped(run.folder, tmp_path / "other" / "plain.toml", "-o", tmp_path / "m.tif", "--pixel-size", 0.5)
 
 
 def start(run: Run, output: Path, windows: int | None) -> subprocess.CompletedProcess[str]:
