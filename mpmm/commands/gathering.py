@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.commands.config import Config, config_from_json
-from mpmm.commands.prepare import Prepared, Tell, network_spec
+from mpmm.commands.prepare import Prepared, Tell, check_sizes, network_spec
 from mpmm.commands.sampling import PARTS, draw_together, measure_together, packed_parts, unpacked_parts
 from mpmm.commands.survey import Survey, check_needs, needs, survey
 from mpmm.errors import RunError
@@ -63,6 +63,7 @@ def gather(meeting: Meeting, config: Config, tell: Tell | None = None) -> Gather
     """
     config = settings_of_first(meeting, config)
     found = survey(meeting, config.scene, config.network.modalities)
+    check_sizes(config, found.grid)
     shape, layout, spec = place(meeting, config, found)
     here = aligned(meeting, config, found, shape, layout, tell)
     split = draw_together(meeting, config, found, shape, layout, here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -41,3 +42,5 @@ class Interrupt:
         if self.requested is not None:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number).name
+        # a handler may come in the middle of any print, so it writes past Python's own buffers
+        os.write(2, b"\nstopping after this step; once more stops at once\n")

@@ -114,7 +114,7 @@ class Keeper:
                 "patches_per_second": rate,
                 "parameters_sha256": sha256,
                 "validation": None if scores is None else scores.to_dict(),
-                "best": {"epoch": counters.best_epoch, "accuracy": counters.best},
+                "best": {"epoch": _counted_from_1(counters.best_epoch), "accuracy": counters.best},
                 "layout": self.layout,
                 "ranks": self.ranks,
                 "threads": self.threads,
@@ -133,3 +133,7 @@ class Keeper:
         command = "train --resume" if interrupted else "evaluate"
         talk.say(self.console, verb, f"mpmm {command} {self.folder.path}")
         talk.say(self.console, "parameters", f"sha256 {sha256}")
+
+
+def _counted_from_1(epoch: int | None) -> int | None:
+    return None if epoch is None else epoch + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from mpmm.patches import (
 from mpmm.ranks.inference import Batch, Held, Read
 from mpmm.results.folder import RunFolder
 from mpmm.results.split import read_split, write_split
-from mpmm.scene import AlignedScene, SceneReport
+from mpmm.scene import AlignedScene, Grid, LandCover, SceneReport
 
 Tell = Callable[[str, float], None]
 
@@ -122,14 +122,19 @@ def check_patches(config: Config, report: SceneReport) -> None:
     PatchError
         The size is even or larger than the scene, the shares do not add up, or a class has no pixel.
     """
-    check_size(config.patches.size, *report.labels.grid.shape)
-    check_shares(config.patches.shares)
+    check_sizes(config, report.labels.grid)
     for cover in report.labels.classes:
         if not report.labels.counts.get(cover.id):
             raise PatchError(
                 f"{report.labels.file}: class {cover.id} ({cover.name}) has no pixel",
                 "leave the class out of [scene.classes]",
             )
+
+
+def check_sizes(config: Config, grid: Grid) -> None:
+    """The part of `check_patches` that needs to know the scene's grid only."""
+    check_size(config.patches.size, *grid.shape)
+    check_shares(config.patches.shares)
 
 
 def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> NetworkSpec:
@@ -139,13 +144,20 @@ def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> Netw
 
 def draw(config: Config, scene: AlignedScene) -> Split:
     """The split that the configuration asks for."""
-    patches = config.patches
     present = [modality.present for modality in scene.modalities.values()]
+    return draw_where(config, scene.labels, present, scene.classes)
+
+
+def draw_where(
+    config: Config, ids: NDArray[np.int16], present: Sequence[NDArray[np.bool_]], classes: Sequence[LandCover]
+) -> Split:
+    """The split, from the label ids and each modality's mask of where it has data, all (rows, columns)."""
+    patches = config.patches
     return draw_split(
-        scene.labels,
+        ids,
         usable_centres(present, patches.size),
-        [cover.id for cover in scene.classes],
-        class_names=[cover.name for cover in scene.classes],
+        [cover.id for cover in classes],
+        class_names=[cover.name for cover in classes],
         size=patches.size,
         per_class=patches.per_class,
         fraction=patches.fraction,

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.commands.config import Config
+from mpmm.commands.prepare import draw_where
 from mpmm.commands.survey import Survey, drawer, modalities_of
-from mpmm.patches import Normalization, Samples, Split, draw_split, measure_normalization, usable_centres
+from mpmm.patches import Normalization, Samples, Split, measure_normalization
 from mpmm.placement import Layout, NetworkShape
 from mpmm.ranks.meeting import Meeting
 from mpmm.scene import AlignedModality, Grid
@@ -32,7 +33,7 @@ def draw_together(
     plain: list[Any] = []
     arrays: dict[str, NDArray[Any]] = {}
     if meeting.rank == root:
-        split = _drawn(config, found, present)
+        split = draw_where(config, config.scene.read_labels().ids, present, found.classes)
         plain = [split.kind, split.size, split.class_ids, [*split.asked.items()], [*split.short.items()]]
         plain += [split.absent, split.block_edge]
         arrays = packed_parts(split.parts)
@@ -64,21 +65,6 @@ def masks(
         for _, arrays in meeting.collect(None, root, given)
         for mask in arrays.values()
     ]
-
-
-def _drawn(config: Config, found: Survey, present: list[NDArray[np.bool_]]) -> Split:
-    patches = config.patches
-    return draw_split(
-        config.scene.read_labels().ids,
-        usable_centres(present, patches.size),
-        [cover.id for cover in found.classes],
-        size=patches.size,
-        per_class=patches.per_class,
-        fraction=patches.fraction,
-        shares=patches.shares,
-        kind=patches.split,
-        seed=patches.seed,
-    )
 
 
 def _measured_by(rank: int, shape: NetworkShape, layout: Layout) -> list[str]:

@@ -96,9 +96,13 @@ class Limits:
     def reached(self, counters: Counters) -> str | None:
         """Why the run ends here, or None while it goes on."""
         if self.steps is not None and counters.step >= self.steps:
-            return f"{self.steps} steps"
+            return _counted(self.steps, "step")
         if counters.epoch >= self.epochs:
-            return f"{self.epochs} epochs"
+            return _counted(self.epochs, "epoch")
         if self.patience is not None and counters.stale >= self.patience:
             return f"no better validation accuracy for {self.patience} epochs"
         return None
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
