@@ -61,13 +61,13 @@ def ours(config: Path, threads: int, memory: int):
     )
 
 
-def theirs(compiled: bool):
+def theirs(batches: list[int], compiled: bool):
     """PyTorch's inference of each batch size, patches already cut and laid out."""
     from step_pytorch import Twin
 
     chance = np.random.default_rng(0)
     rivals = {}
-    for batch in BATCHES:
+    for batch in batches:
         patches = {
             name: chance.normal(size=(batch, bands, SIZE, SIZE)).astype(np.float32)
             for name, bands in (("hsi", 48), ("rgb", 3))
@@ -85,7 +85,7 @@ def measure(config: Path, threads: int, options: argparse.Namespace) -> dict[str
     torch.set_num_threads(threads)
     set_threads(threads)
     whole, some, tiles = ours(config, threads, int(options.memory * 2**30))
-    rivals = {"map": whole, "ours, patch by patch": some, **theirs(options.compile)}
+    rivals = {"map": whole, "ours, patch by patch": some, **theirs(options.batches, options.compile)}
     seconds = in_turn(rivals, options.rounds)
     done = {"map": EDGE * EDGE, "ours, patch by patch": SOME[0] * SOME[1]}
     speeds = {
@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", type=float, default=1.0, help="GiB")
+    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES), help="PyTorch's")
     parser.add_argument("--compile", action="store_true", help="compile PyTorch's network")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
@@ -140,6 +141,7 @@ def _small(folder: Path) -> Path:
 def _in_process(config: Path, threads: int, options: argparse.Namespace) -> dict:
     command = [sys.executable, __file__, str(config), "--measure", str(threads)]
     command += ["--rounds", str(options.rounds), "--memory", str(options.memory)]
+    command += ["--batches", *map(str, options.batches)]
     command += ["--compile"] if options.compile else []
     done = subprocess.run(command, env=environment(threads), stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
