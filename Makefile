@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: test setup check clean
+.PHONY: demo test setup check clean
 
 # .venv holds this checkout (editable) and what its tests need; made again when the dependencies change
 setup: .venv/ready
@@ -11,6 +11,10 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	touch $@
+
+# the main job under mpirun -np 5, with scores and a map at the end
+demo: setup
+	launch/demo
 
 test: setup check
 	$(BIN)/python -m pytest
