@@ -28,6 +28,7 @@ from mpmm.results.folder import CheckpointName
     default=Path("map.tif"),
     show_default=True,
     metavar="TIF",
+    help="The class map to write.",
 )
 @click.option("--probabilities", is_flag=True, help="Also write each class's probability, a band a class.")
 @click.option("--confidence", is_flag=True, help="Also write the probability of the class that was chosen.")
