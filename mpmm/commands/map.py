@@ -69,7 +69,13 @@ from mpmm.results.folder import CheckpointName
     help="What one rank's arrays may take.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; all cores by default.")
-@click.option("--checkpoint", type=click.Choice(get_args(CheckpointName)), default="best", show_default=True)
+@click.option(
+    "--checkpoint",
+    type=click.Choice(get_args(CheckpointName)),
+    default="best",
+    show_default=True,
+    help="Parameters with the best validation accuracy, or those of the last step.",
+)
 @click.option(
     "--picture", type=click.Path(path_type=Path), metavar="PNG", help="Also draw labels and map side by side."
 )
