@@ -28,4 +28,4 @@ def test_peak_memory_stays_under_the_limit_and_some(limit):
 
 
 def test_peak_memory_does_not_grow_with_the_scene():
-    assert megabytes(24, 3600) < megabytes(24, 1200) + 10
+    assert megabytes(24, 2400) < megabytes(24, 1200) + 10
