@@ -4,7 +4,7 @@ Public names, each imported when it is first asked for:
 
 - `Scene`, `Labels`, `LandCover`, `Modality`: rasters on one label grid;
 - `Config`, `load_config` and its tables `PatchesConfig`, `NetworkConfig`, `TrainingConfig`: a run's settings;
-- `fit`, which trains and returns a `Run`; `predict_map`, which classifies every pixel of a scene;
+- `fit`, which trains and returns a `Run`; `predict_map`, which gives a `ClassMap`;
 - `Network`, `paper` and `NetworkSpec`, `StreamSpec`, `BlockSpec`, `DenseSpec`: a network on its own;
 - `MpmmError`, the root of every error raised on purpose.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mpmm.commands.api import fit
     from mpmm.commands.config import Config, NetworkConfig, PatchesConfig, TrainingConfig, load_config
-    from mpmm.commands.map_api import predict_map
+    from mpmm.commands.map_api import ClassMap, predict_map
     from mpmm.commands.run import Run
     from mpmm.errors import MpmmError
     from mpmm.network import BlockSpec, DenseSpec, Network, NetworkSpec, StreamSpec, paper
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "mpmm.commands.api": ("fit",),
     "mpmm.commands.config": ("Config", "NetworkConfig", "PatchesConfig", "TrainingConfig", "load_config"),
-    "mpmm.commands.map_api": ("predict_map",),
+    "mpmm.commands.map_api": ("ClassMap", "predict_map"),
     "mpmm.commands.run": ("Run",),
     "mpmm.errors": ("MpmmError",),
     "mpmm.network": ("BlockSpec", "DenseSpec", "Network", "NetworkSpec", "StreamSpec", "paper"),
@@ -38,6 +38,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BlockSpec",
+    "ClassMap",
     "Config",
     "DenseSpec",
     "Labels",
