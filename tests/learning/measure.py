@@ -1,6 +1,6 @@
 """How well a configuration learns: scores over several seeds, beside KNN and SVM on the same patches.
 
-    python tests/learning/measure.py CONFIG [--seeds 0 1 2] [--only hsi] [--part test] [--threads 1]
+    python tests/learning/measure.py CONFIG [--seeds 0 1 2] [--only hsi] [--split random] [--part test]
 
 Seed k draws split k and trains with seed k. The network scored is the one with the best validation
 accuracy; baselines take no choice. With `--only` a network of that modality alone is trained on the very
@@ -186,11 +186,14 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", metavar="MODALITY")
+    parser.add_argument("--split", choices=("block", "random"))
     parser.add_argument("--part", choices=("validation", "test"), default="test")
     parser.add_argument("--threads", type=int, default=available_threads())
     given = parser.parse_args()
     config = load_config(given.config)
     config = replace(config, layout=replace(config.layout, threads=given.threads))
+    if given.split is not None:
+        config = replace(config, patches=replace(config.patches, split=given.split))
     report(measure(config, given.seeds, only=given.only, part=given.part), given.seeds)
 
 
