@@ -84,6 +84,8 @@ def measure(
             if only is not None:
                 seeded = alone(seeded, only, Path(folder) / f"labels-{seed}.tif")
             run = mpmm.fit(seeded, run=Path(folder) / str(seed), progress=False)
+            if not run.summary_["finished"]:
+                raise SystemExit(f"interrupted at seed {seed}: nothing was measured")
             found = {"mpmm": run.evaluate(part)}
             if beside:
                 found |= compare(run.prepared, QUIET)[part]
