@@ -10,6 +10,25 @@ from pathlib import Path
 
 from scenes import tiny_scene
 
+# streams, fusion and training that take hundredths of a second a step, with dropout and batch-norm on
+SMALL_NETWORK = """\
+kernels = "reference"
+fusion = [{ units = 16, dropout = 0.3 }]
+
+[network.streams.hsi]
+blocks = [{ filters = 4, kernel = [7, 3, 3], window = [6, 2, 2], dropout = 0.1 }]
+dense = [{ units = 16, dropout = 0.3 }]
+
+[network.streams.rgb]
+blocks = [{ filters = 4, kernel = [3, 3, 3], window = [1, 2, 2] }]
+dense = [{ units = 16 }]
+
+[training]
+epochs = 2
+batch = 16
+rate = 0.005
+"""
+
 SMALL = """\
 [scene]
 preset = "dfc2018"
@@ -22,22 +41,7 @@ augment = true
 
 [network]
 modalities = ["hsi", "rgb"]
-kernels = "reference"
-fusion = [{{ units = 16, dropout = 0.3 }}]
-
-[network.streams.hsi]
-blocks = [{{ filters = 4, kernel = [7, 3, 3], window = [6, 2, 2], dropout = 0.1 }}]
-dense = [{{ units = 16, dropout = 0.3 }}]
-
-[network.streams.rgb]
-blocks = [{{ filters = 4, kernel = [3, 3, 3], window = [1, 2, 2] }}]
-dense = [{{ units = 16 }}]
-
-[training]
-epochs = 2
-batch = 16
-rate = 0.005
-{training}
+{network}{training}
 """
 
 
@@ -49,6 +53,6 @@ def small_config(folder: Path, training: str = "", patches: str = "") -> Path:
     """
     config = tiny_scene(folder)
     tree = next(line for line in config.read_text().splitlines() if line.startswith("folder = "))
-    text = SMALL.format(folder=tree.split('"')[1], training=training)
+    text = SMALL.format(network=SMALL_NETWORK, folder=tree.split('"')[1], training=training)
     config.write_text(text.replace("augment = true\n", f"augment = true\n{patches}\n"))
     return config

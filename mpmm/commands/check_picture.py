@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -16,17 +14,14 @@ from numpy.typing import NDArray
 from mpmm.commands.check_composite import Image, composite, luminance
 from mpmm.patches import Samples, Split
 from mpmm.patches.windows import window_sums
-from mpmm.results.files import write_whole
+from mpmm.results.figures import MOST_PIXELS, class_image, class_legend, new_figure, write_figure
 from mpmm.scene import AlignedScene
 
-# no panel needs more pixels than this along its longer side
-_MOST_PIXELS = 2400
 # a scene this much wider than high has its panels one below the other
 _WIDE = 1.9
 _COLOURS = {"train": "#2171b5", "validation": "#f28e2b", "test": "#59a14f"}
 _CENTRES = {"train": "#08306b", "validation": "#7f2704", "test": "#00441b"}
 _LEAK = "#d62728"
-_UNLABELLED = "#1c1c1c"
 
 
 def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> None:
@@ -44,9 +39,9 @@ def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> Non
         The patches; their footprints get a panel.
     """
     rows, columns = scene.labels.shape
-    step = -(-max(rows, columns) // _MOST_PIXELS)
+    step = -(-max(rows, columns) // MOST_PIXELS)
     images = [composite(modality, step) for modality in scene.modalities.values()]
-    images.append((_label_image(scene, step), "labels"))
+    images.append((class_image(scene.labels[::step, ::step], scene.classes), "labels"))
     figure, places = _arrange(len(images) + 1, columns / rows)
     for place, (image, what) in zip(places, images, strict=False):
         _draw_image(place, image, what)
@@ -65,9 +60,7 @@ def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> Non
         title_fontsize=8,
         alignment="left",
     )
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(path, content.getvalue())
+    write_figure(path, figure)
 
 
 def _arrange(count: int, aspect: float) -> tuple[Figure, list[Any]]:
@@ -76,15 +69,9 @@ def _arrange(count: int, aspect: float) -> tuple[Figure, list[Any]]:
     down = -(-count // across)
     width = 11.0 if across == 1 else 5.0
     height = min(max(width / aspect, 0.6), 9.0) + 0.45
-    figure = Figure(
-        figsize=(
-            across * width + (0.0 if across == 1 else 2.4),
-            down * height + (1.5 if across == 1 else 0.6),
-        ),
-        layout="constrained",
-        dpi=130,
+    figure = new_figure(
+        across * width + (0.0 if across == 1 else 2.4), down * height + (1.5 if across == 1 else 0.6)
     )
-    FigureCanvasAgg(figure)
     return figure, list(figure.subplots(down, across, squeeze=False).ravel())
 
 
@@ -100,30 +87,13 @@ def _draw_image(axes: Any, image: Image, title: str) -> None:
     axes.set_axis_off()
 
 
-def _label_image(scene: AlignedScene, step: int) -> Image:
-    """Labels in their classes' colours; dark where there is none."""
-    labels = scene.labels[::step, ::step]
-    image = np.empty((*labels.shape, 3), dtype=np.float32)
-    image[:] = to_rgb(_UNLABELLED)
-    for cover in scene.classes:
-        image[labels == cover.id] = to_rgb(cover.color)
-    return image
-
-
 def _legend(scene: AlignedScene) -> list[Patch]:
     ids, counts = np.unique(scene.labels, return_counts=True)
     found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    handles = [
-        Patch(
-            facecolor=cover.color,
-            edgecolor="0.4",
-            linewidth=0.5,
-            label=f"{cover.id} {cover.name}, {found.get(cover.id, 0):,}",
-        )
-        for cover in scene.classes
-    ]
-    others = scene.labels.size - sum(found.get(cover.id, 0) for cover in scene.classes)
-    return [*handles, Patch(facecolor=_UNLABELLED, label=f"no label, {others:,}")]
+    pixels = {cover.id: found.get(cover.id, 0) for cover in scene.classes}
+    others = scene.labels.size - sum(pixels.values())
+    said = {number: f"{count:,}" for number, count in pixels.items()}
+    return class_legend(scene.classes, said, f"no label, {others:,}")
 
 
 def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) -> None:

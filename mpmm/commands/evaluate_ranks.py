@@ -26,6 +26,7 @@ from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.course import Course
 from mpmm.ranks.events import Validation
+from mpmm.ranks.inference import outcome
 from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.orders import Do, Order
 from mpmm.ranks.player import Player
@@ -37,8 +38,6 @@ from mpmm.results.folder import CheckpointName, RunFolder
 from mpmm.results.scores import Scores
 
 Form = Literal["model", "data"]
-# the part of an evaluation's patches that were drawn for it
-DRAWN = "drawn"
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _play(party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any
         _order(player, course)
     if party.rank in (layout.server, layout.collector):
         labels = prepared.parts["validation"].labels
-        validation = _exhausted(Scoring(player, course, reader, loss, labels, prepared.spec.classes))
+        validation = outcome(Scoring(player, course, reader, loss, labels, prepared.spec.classes).run())
         party.channel.settle_all()
     else:
         Worker(player, course, reader, prepared.config.training.seed).run()
@@ -199,13 +198,3 @@ def _order(player: Player, course: Course) -> None:
     for rank in workers:
         Order(Do.EVALUATE).send(player.channel, rank)
         Order(Do.END).send(player.channel, rank)
-
-
-def _exhausted(scoring: Scoring) -> Validation | None:
-    steps = scoring.run()
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Validation | None = end.value
-            return found

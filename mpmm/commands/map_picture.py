@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from mpmm.results.files import write_whole
+from mpmm.results.figures import MOST_PIXELS, class_image, class_legend, new_figure, write_figure
 from mpmm.scene import LandCover
 
-# no panel needs more pixels than this along its longer side
-_MOST_PIXELS = 2400
 # a scene this much wider than high has its panels one below the other
 _WIDE = 1.3
-_NOTHING = "#1c1c1c"
 Ids = NDArray[Any]
 
 
@@ -41,9 +35,9 @@ def draw_map(path: Path, title: str, classes: Sequence[LandCover], labels: Ids |
     """
     panels = [("map", found)] if labels is None else [("labels", labels), ("map", found)]
     figure, places = _arrange(len(panels), found.shape[1] / found.shape[0])
-    step = -(-max(found.shape) // _MOST_PIXELS)
+    step = -(-max(found.shape) // MOST_PIXELS)
     for axes, (what, ids) in zip(places, panels, strict=True):
-        axes.imshow(_image(ids[::step, ::step], classes), interpolation="antialiased")
+        axes.imshow(class_image(ids[::step, ::step], classes), interpolation="antialiased")
         axes.set_title(f"{what}: {_share(ids, classes)}", fontsize=9, loc="left")
         axes.set_axis_off()
     figure.suptitle(f"{title}: {found.shape[0]} x {found.shape[1]} pixels", fontsize=11, x=0.01, ha="left")
@@ -56,9 +50,7 @@ def draw_map(path: Path, title: str, classes: Sequence[LandCover], labels: Ids |
         title_fontsize=8,
         alignment="left",
     )
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(path, content.getvalue())
+    write_figure(path, figure)
 
 
 def _arrange(count: int, aspect: float) -> tuple[Figure, list[Any]]:
@@ -66,19 +58,8 @@ def _arrange(count: int, aspect: float) -> tuple[Figure, list[Any]]:
     across = 1 if aspect > _WIDE else count
     width = 10.0 if across == 1 else 5.0
     height = min(max(width / aspect, 1.0), 9.0) + 0.35
-    size = across * width + 2.6, max(count // across * height + 0.4, 4.6)
-    figure = Figure(figsize=size, layout="constrained", dpi=130)
-    FigureCanvasAgg(figure)
+    figure = new_figure(across * width + 2.6, max(count // across * height + 0.4, 4.6))
     return figure, list(figure.subplots(count // across, across, squeeze=False).ravel())
-
-
-def _image(ids: Ids, classes: Sequence[LandCover]) -> NDArray[np.float32]:
-    """Ids in their classes' colours; dark where there is none."""
-    image = np.empty((*ids.shape, 3), np.float32)
-    image[:] = to_rgb(_NOTHING)
-    for cover in classes:
-        image[ids == cover.id] = to_rgb(cover.color)
-    return image
 
 
 def _share(ids: Ids, classes: Sequence[LandCover]) -> str:
@@ -88,14 +69,5 @@ def _share(ids: Ids, classes: Sequence[LandCover]) -> str:
 
 def _legend(found: Ids, classes: Sequence[LandCover]) -> list[Patch]:
     shares = {cover.id: float((found == cover.id).mean()) for cover in classes}
-    handles = [
-        Patch(
-            facecolor=cover.color,
-            edgecolor="0.4",
-            linewidth=0.5,
-            label=f"{cover.id} {cover.name}, {100 * shares[cover.id]:.1f}%",
-        )
-        for cover in classes
-    ]
-    rest = 100 * (1 - sum(shares.values()))
-    return [*handles, Patch(facecolor=_NOTHING, label=f"no class, {rest:.1f}%")]
+    said = {number: f"{100 * share:.1f}%" for number, share in shares.items()}
+    return class_legend(classes, said, f"no class, {100 * (1 - sum(shares.values())):.1f}%")

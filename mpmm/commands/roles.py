@@ -21,6 +21,7 @@ from mpmm.network import Adam, Network
 from mpmm.ranks.course import Course
 from mpmm.ranks.driver import Driver, Kept
 from mpmm.ranks.events import EpochDone, Validation
+from mpmm.ranks.inference import outcome
 from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.server import Server
@@ -104,7 +105,7 @@ def _serve_and_keep(part: Part, server: Server) -> int:
             _stop(part, keeper, recorder)
         _keep_last(keeper, recorder)
         if keeper.limits.reached(keeper.counters) is not None:
-            validation = validation or _exhausted(server.validated())
+            validation = validation or outcome(server.validated())
         server.close()
     return _sum_up(part, keeper, recorder, validation, server.course)
 
@@ -130,7 +131,7 @@ def _drive(part: Part) -> int:
             _stop(part, keeper, recorder)
         _keep_last(keeper, recorder)
         if keeper.limits.reached(keeper.counters) is not None:
-            validation = validation or _exhausted(driver.validated())
+            validation = validation or outcome(driver.validated())
     return _sum_up(part, keeper, recorder, validation, driver.course)
 
 
@@ -195,13 +196,3 @@ def _sum_up(
         recorder, None if interrupted else scores, interrupted, {"per_rank": farewell.summary(costs)}
     )
     return INTERRUPTED if interrupted else 0
-
-
-def _exhausted(steps: Any) -> Validation | None:
-    """What a validation returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Validation | None = end.value
-            return found

@@ -15,7 +15,7 @@ from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, Validation
-from mpmm.ranks.inference import validate
+from mpmm.ranks.inference import outcome, validate
 from mpmm.ranks.single import SingleProcess
 from mpmm.results.checkpoint import Arrays, Checkpoint
 
@@ -79,10 +79,4 @@ def play(
 
 def validated(process: SingleProcess) -> Validation | None:
     """Score the present parameters on the validation patches."""
-    steps = validate(process.network, process.loss, process.held)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Validation | None = end.value
-            return found
+    return outcome(validate(process.network, process.loss, process.held))

@@ -64,6 +64,16 @@ def validate(
     return Validation(total / held.count, confusion)
 
 
+def outcome(steps: Generator[ValidationStep, None, Validation | None]) -> Validation | None:
+    """What a validation finds, played to its end without a look at its steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Validation | None = end.value
+            return found
+
+
 def predict(network: Network, held: Held) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
     """Class positions (true, predicted) of the patches held back, batch by batch."""
     for batch in held.batches():

@@ -49,13 +49,12 @@ class Order:
 
 
 class Told(IntEnum):
-    """What the server tells the driver; all but STEP and STOP are followed by a snapshot."""
+    """What the server tells the driver; all but STEP are followed by a snapshot."""
 
     STEP = 1
     EPOCH = 2
     KEEP = 3
     END = 4
-    STOP = 5
 
 
 @dataclass(frozen=True)

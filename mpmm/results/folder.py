@@ -106,10 +106,6 @@ class RunFolder:
         """Read `<name>.json`."""
         return read_json(self.path / f"{name}.json")
 
-    def has_part(self, name: str) -> bool:
-        """Whether `<name>.json` was written."""
-        return (self.path / f"{name}.json").is_file()
-
     def write_classes(self, classes: Sequence[LandCover]) -> None:
         """Keep ids, names and colours; the position in this list is the network's output."""
         listed = [{"id": one.id, "name": one.name, "color": one.color} for one in classes]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from mpmm.results.files import write_whole
+from mpmm.results.figures import new_figure, write_figure
 from mpmm.results.report import percent
 from mpmm.results.scores import Scores
 
@@ -35,8 +32,7 @@ def write_confusion_picture(path: Path, scores: Scores, title: str) -> None:
     """
     count = len(scores.classes)
     side = 2.6 + 0.42 * max(count, 6)
-    figure = Figure(figsize=(side + 1.2, side), layout="constrained", dpi=130)
-    FigureCanvasAgg(figure)
+    figure = new_figure(side + 1.2, side)
     axes = figure.add_subplot()
     counts = np.array(scores.confusion, dtype=np.int64)
     # shades by the root of the share, so that a confusion of one percent can still be seen
@@ -47,9 +43,7 @@ def write_confusion_picture(path: Path, scores: Scores, title: str) -> None:
     share = figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.04, pad=0.02)
     share.set_ticks([0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1], minor=False)
     share.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(path, content.getvalue())
+    write_figure(path, figure)
 
 
 def headline(scores: Scores) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mpi_runner import run_ranks
+from small_runs import SMALL_NETWORK
 
 from mpmm.commands.api import fit
 from mpmm.commands.run import Run
@@ -37,22 +38,7 @@ size = 9
 per_class = 12
 
 [network]
-kernels = "reference"
-fusion = [{{ units = 16, dropout = 0.3 }}]
-
-[network.streams.hsi]
-blocks = [{{ filters = 4, kernel = [7, 3, 3], window = [6, 2, 2], dropout = 0.1 }}]
-dense = [{{ units = 16, dropout = 0.3 }}]
-
-[network.streams.rgb]
-blocks = [{{ filters = 4, kernel = [3, 3, 3], window = [1, 2, 2] }}]
-dense = [{{ units = 16 }}]
-
-[training]
-epochs = 2
-batch = 16
-rate = 0.005
-"""
+{SMALL_NETWORK}"""
 
 
 def test_five_ranks_learn_a_real_scene_as_one_process_does(tmp_path):
