@@ -11,6 +11,8 @@ import numba.extending
 from llvmlite import ir
 from numba import types
 
+from mpmm_kernels.vector_emit import transposed
+
 # pixels and bands of a tile; narrower processors split the vectors
 LANES = 16
 
@@ -39,7 +41,7 @@ def move_tile(context, source, start, step, linear, band, bands, target, begin, 
             row = builder.fsub(_load(builder, read, start, vector, align), shift)
             rows.append(builder.fmul(row, factor))
             start = builder.add(start, step)
-        for row in _transposed(builder, rows):
+        for row in transposed(builder, rows):
             _store(builder, write, begin, row, align)
             begin = builder.add(begin, stride)
         return base.get_dummy_value()
@@ -63,18 +65,6 @@ def fetch(context, source, place):  # type: ignore[no-untyped-def]
         return base.get_dummy_value()
 
     return types.void(source, types.intp), generate
-
-
-def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """Transpose a square of vectors: interleave the first half with the second, log2(LANES) times."""
-    half = LANES // 2
-    indices = ir.VectorType(ir.IntType(32), LANES)
-    low = ir.Constant(indices, [lane for k in range(half) for lane in (k, LANES + k)])
-    high = ir.Constant(indices, [lane for k in range(half, LANES) for lane in (k, LANES + k)])
-    for _ in range(LANES.bit_length() - 1):
-        pairs = zip(rows[:half], rows[half:], strict=True)
-        rows = [builder.shuffle_vector(a, b, part) for a, b in pairs for part in (low, high)]
-    return rows
 
 
 def _data(base: Any, builder: Any, signature: Any, values: Any, k: int) -> Any:

@@ -9,6 +9,7 @@ from mpmm_kernels.method import Method
 from mpmm_kernels.plain import PLAIN
 from mpmm_kernels.plan import Activation, BlockPlan, Padding, Pool, Triple, Volume, draft
 from mpmm_kernels.winograd import WINOGRAD_IF_LARGE
+from mpmm_kernels.winograd_bands import WINOGRAD_BANDS_IF_LARGE
 
 __all__ = ["BlockPlan", "Buffers", "Kernels", "allocate", "backward", "forward", "infer", "plan_block"]
 
@@ -17,7 +18,7 @@ Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 
 # The methods tried for each choice of kernels, best first; the last takes everything.
 _METHODS: dict[Kernels, tuple[Method, ...]] = {
-    "fast": (WINOGRAD_IF_LARGE, DIRECT_IF_LARGE, PLAIN),
+    "fast": (WINOGRAD_BANDS_IF_LARGE, WINOGRAD_IF_LARGE, DIRECT_IF_LARGE, PLAIN),
     "direct": (DIRECT, PLAIN),
     "reference": (PLAIN,),
 }

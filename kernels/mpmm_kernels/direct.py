@@ -7,6 +7,7 @@ import numpy as np
 
 from mpmm_kernels import direct_kernels as kernels
 from mpmm_kernels import direct_shape as shapes
+from mpmm_kernels import winner_gradient
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels.direct_tile import Tile, line_tile, weights_tile
 from mpmm_kernels.fused import (
@@ -83,6 +84,7 @@ class DirectBuffers:
     staged: Floats
     lines: Floats
     gradients: Floats
+    winners: winner_gradient.WinnerBuffers | None
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -118,7 +120,13 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
         staged=scratch(staged, plan.dtype),
         lines=scratch(max(window_lines, how.input.length * channels, filters), plan.dtype),
         gradients=scratch(how.sample.planes * how.sample.plane_step, plan.dtype),
+        winners=winner_gradient.allocate(core(plan)) if _by_winners(plan) else None,
     )
+
+
+def _by_winners(plan: BlockPlan) -> bool:
+    """Whether the weights' gradient takes the winners alone: where half of the positions at most win."""
+    return winner_gradient.suits(core(plan), least=2)
 
 
 def _forward(plan: BlockPlan, buffers: DirectBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
@@ -157,8 +165,18 @@ def _backward(
     db: Floats,
     need_input_gradient: bool,
 ) -> Floats | None:
-    how, tile = layout(core(plan)), layout(core(plan)).weights_tile
     y, dy = flat(buffers.around.core_output), flat(begin_backward(plan, buffers.around, dy))
+    if buffers.winners is not None:
+        winner_gradient.weight_gradient(core(plan), buffers.winners, x, y, dy, buffers.winner, dw, db)
+    else:
+        _weight_gradient(plan, buffers, x, y, dy, dw, db)
+    return _input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
+
+
+def _weight_gradient(
+    plan: BlockPlan, buffers: DirectBuffers, x: Floats, y: Floats, dy: Floats, dw: Floats, db: Floats
+) -> None:
+    how, tile = layout(core(plan)), layout(core(plan)).weights_tile
     kernels.backward_weights(
         flat(x),
         y,
@@ -180,7 +198,6 @@ def _backward(
         shapes.window_offsets(how.pooled, how.weights_spread),
     )
     _add_groups(plan, buffers, dw, db)
-    return _input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
 
 
 def _add_groups(plan: BlockPlan, buffers: DirectBuffers, dw: Floats, db: Floats) -> None:

@@ -37,7 +37,7 @@ def _register_bits() -> int:
 
 
 REGISTER_BITS = _register_bits()
-_BYTE = ir.IntType(8)
+_BYTE, _WHOLE = ir.IntType(8), ir.IntType(32)
 # Vector registers a micro-kernel can count on; AArch64 has 32 of 128 bits, x86 16 unless it has AVX-512.
 REGISTERS = 32 if REGISTER_BITS == 512 else 16
 
@@ -48,11 +48,11 @@ def lanes(dtype: Any) -> int:
 
 
 class Vector(numba.core.types.Type):
-    """Numba's type of a vector of ``lanes`` elements."""
+    """Numba's type of a vector of ``lanes`` elements: those of a register, or fewer."""
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, lanes: int = 0) -> None:
         self.dtype = dtype
-        self.lanes = REGISTER_BITS // dtype.bitwidth
+        self.lanes = lanes or REGISTER_BITS // dtype.bitwidth
         super().__init__(f"Vector({self.lanes} x {dtype})")
 
     @property
@@ -76,6 +76,16 @@ def lanes_of(typing: Any, array: Any) -> Any:
         return context.get_constant(types.intp, count)
 
     return types.intp(array), emit
+
+
+@intrinsic
+def element(typing: Any, array: Any, place: Any) -> Any:
+    """``array[place]`` for a place that is never negative: Numba's own look-up allows for those."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.Memory(context, builder, signature.args[0], args[0]).element(args[1])
+
+    return array.dtype(array, types.intp), emit
 
 
 @intrinsic
@@ -176,14 +186,26 @@ def challenge(typing: Any, best: Vector, number: Vector, value: Vector, challeng
     both = types.UniTuple(best, 2)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        old, number, new, challenger = args
-        own = builder.sitofp(challenger, number.type.element)
-        missing = builder.fcmp_unordered("uno", new, new)
-        wins = builder.or_(builder.fcmp_ordered(">", new, old), missing)
-        whose = builder.select(wins, vector_emit.splat(builder, own, number.type), number)
-        return vector_emit.pack(builder, [builder.select(wins, new, old), whose])
+        return vector_emit.pack(builder, emit_challenge(builder, *args))
 
     return both(best, number, value, types.intp), emit
+
+
+def emit_challenge(builder: Any, old: Any, number: Any, new: Any, challenger: Any) -> list[Any]:
+    """What `challenge` emits: the larger value and its number."""
+    own = builder.sitofp(challenger, number.type.element)
+    # where the new one is not a number, or larger than an old one that is a number
+    known = builder.fcmp_ordered("ord", old, old)
+    wins = builder.and_(builder.fcmp_unordered(">", new, old), known)
+    whose = builder.select(wins, vector_emit.splat(builder, own, number.type), number)
+    return [builder.select(wins, new, old), whose]
+
+
+def emit_larger(builder: Any, old: Any, new: Any) -> Any:
+    """The larger of two vectors; one that is not a number stays."""
+    known = builder.fcmp_ordered("ord", old, old)
+    wins = builder.and_(builder.fcmp_unordered(">", new, old), known)
+    return builder.select(wins, new, old)
 
 
 @intrinsic
@@ -208,6 +230,18 @@ def store_bytes(typing: Any, array: Any, place: Any, number: Vector) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, number), emit
+
+
+@intrinsic
+def store_whole(typing: Any, array: Any, place: Any, value: Vector) -> Any:
+    """Write whole numbers of up to 24 bits, as 32 bits each."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        narrow = builder.fptosi(args[2], ir.VectorType(_WHOLE, value.lanes))
+        vector_emit.Memory(context, builder, array, args[0]).store(args[1], narrow)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), emit
 
 
 @intrinsic

@@ -2,8 +2,10 @@
 
 import numba
 import numpy as np
+from numba import prange
 
-from mpmm_kernels._arrays import Array
+from mpmm_kernels._arrays import Array, Floats
+from mpmm_kernels._compile import compiled
 
 _CACHE_LINE = 64
 _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
@@ -13,7 +15,7 @@ _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
 SUMS = 8
 
 
-def zeros_aligned(shape: tuple[int, ...], dtype: str) -> Array:
+def zeros_aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> Array:
     """An array of zeros that begins on a cache line; the memory is taken when it is first written."""
     count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     raw = np.zeros(count + _CACHE_LINE, np.uint8)
@@ -30,3 +32,14 @@ def scratch(elements: int, dtype: str) -> Array:
 def workers(rows: Array) -> Array:
     """The rows of scratch of as many workers as there are threads now."""
     return rows[: numba.get_num_threads()]
+
+
+@compiled(parallel=True)
+def add_groups(sums: Floats) -> None:
+    """Add all rows to the first, in order."""
+    pieces = 64
+    for piece in prange(pieces):
+        first, last = piece * sums.shape[1] // pieces, (piece + 1) * sums.shape[1] // pieces
+        for group in range(1, sums.shape[0]):
+            for i in range(first, last):
+                sums[0, i] += sums[group, i]

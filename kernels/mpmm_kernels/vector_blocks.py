@@ -85,6 +85,51 @@ def outer(
 
 
 @intrinsic
+def scaled(
+    typing: Any, block: Any, g: Any, g_at: Any, x: Any, x_at: Any, row_step: Any, column_step: Any, rows: Any
+) -> Any:
+    """block[i, j] += g[g_at] * x[x_at + i * row_step + j * column_step ...], i over ``rows``."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = _parts(builder, args[0])
+        vector, index, columns = out[0].type, args[4].type, len(block) // len(rows)
+        value = vector_emit.Memory(context, builder, g, args[1]).broadcast(args[2], vector)
+        source = vector_emit.Memory(context, builder, x, args[3])
+        for i in range(len(rows)):
+            row = builder.add(args[4], builder.mul(index(i), args[5]))
+            for j in range(columns):
+                place = builder.add(row, builder.mul(index(j), args[6]))
+                k = i * columns + j
+                out[k] = vector_emit.multiply_add(builder, value, source.load(place, vector), out[k])
+        return vector_emit.pack(builder, out)
+
+    return block(block, g, types.intp, x, types.intp, types.intp, types.intp, rows), emit
+
+
+@intrinsic
+def transposed(typing: Any, block: Any) -> Any:
+    """A square block of as many vectors as each has lanes, rows and lanes swapped."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, vector_emit.transposed(builder, _parts(builder, args[0])))
+
+    return block(block), emit
+
+
+@intrinsic
+def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
+    """A block of vectors side by side, each as wide as the tuple ``width`` is long."""
+    block = types.UniTuple(Vector(y.dtype, len(width)), len(like))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[2])
+        places = [builder.add(args[3], args[3].type(i * len(width))) for i in range(len(like))]
+        return vector_emit.pack(builder, [memory.load(place, block.dtype.emitted) for place in places])
+
+    return block(like, width, y, types.intp), emit
+
+
+@intrinsic
 def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
     """The block whose rows of ``columns`` vectors are ``step`` apart; as large as the tuple ``like``."""
     block = types.UniTuple(Vector(y.dtype), len(like))

@@ -38,7 +38,7 @@ class Memory:
     def store(self, place: Any, value: Any) -> None:
         """Write a vector."""
         stored = self.builder.store(value, self._pointer(place, value.type, value.type.count))
-        stored.align = self.alignment if isinstance(value.type.element, ir.FloatType | ir.DoubleType) else 1
+        stored.align = self.alignment
 
     def store_part(self, place: Any, count: Any, value: Any) -> None:
         """Write the first ``count`` elements of a vector."""
@@ -51,8 +51,12 @@ class Memory:
 
     def broadcast(self, place: Any, vector: ir.VectorType) -> Any:
         """The one element at ``place`` in every lane."""
+        return splat(self.builder, self.element(place), vector)
+
+    def element(self, place: Any) -> Any:
+        """The one element at ``place``."""
         self._check(place, 1)
-        return splat(self.builder, self.builder.load(self.builder.gep(self.array.data, [place])), vector)
+        return self.builder.load(self.builder.gep(self.array.data, [place]))
 
     def _pointer(self, place: Any, vector: ir.VectorType, count: Any) -> Any:
         self._check(place, count)
@@ -76,9 +80,14 @@ class Memory:
             self.context.call_conv.return_user_exc(builder, IndexError, message)
 
 
+def constant(value: float, vector: ir.VectorType) -> ir.Constant:
+    """One number in every lane."""
+    return ir.Constant(vector, [value] * vector.count)
+
+
 def zero(vector: ir.VectorType) -> ir.Constant:
     """A vector of zeros."""
-    return ir.Constant(vector, [0.0] * vector.count)
+    return constant(0.0, vector)
 
 
 def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
@@ -105,3 +114,16 @@ def pack(builder: Any, vectors: list[Any]) -> Any:
     for i, vector in enumerate(vectors):
         block = builder.insert_value(block, vector, i)
     return block
+
+
+def transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Transpose a square of vectors: interleave the first half with the second, log2(lanes) times."""
+    lanes = len(rows)
+    half = lanes // 2
+    indices = ir.VectorType(ir.IntType(32), lanes)
+    low = ir.Constant(indices, [lane for k in range(half) for lane in (k, lanes + k)])
+    high = ir.Constant(indices, [lane for k in range(half, lanes) for lane in (k, lanes + k)])
+    for _ in range(lanes.bit_length() - 1):
+        pairs = zip(rows[:half], rows[half:], strict=True)
+        rows = [builder.shuffle_vector(a, b, part) for a, b in pairs for part in (low, high)]
+    return rows

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from mpmm_kernels import direct_shape, winograd_kernels
+from mpmm_kernels import direct_shape, winner_gradient, winograd_kernels
 from mpmm_kernels import winograd_shape as shapes
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels.direct_tile import rows_of
@@ -22,7 +22,7 @@ from mpmm_kernels.fused import (
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import lanes
-from mpmm_kernels.vector_arrays import SUMS, scratch, workers, zeros_aligned
+from mpmm_kernels.vector_arrays import SUMS, add_groups, scratch, workers, zeros_aligned
 from mpmm_kernels.vector_blocks import Size, size
 from mpmm_kernels.winograd_lines import transform_weights, transform_weights_back
 from mpmm_kernels.winograd_transform import TAPS
@@ -99,6 +99,7 @@ class WinogradBuffers:
     convolved: Floats
     gradient: Floats
     gradient_points: Floats
+    winners: winner_gradient.WinnerBuffers | None
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -143,7 +144,13 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         convolved=scratch(tiles.chunk_depth * how.spread.plane_step, plan.dtype),
         gradient=scratch(how.spread.planes * how.spread.plane_step, plan.dtype),
         gradient_points=scratch(points * tiles.output_step, plan.dtype),
+        winners=winner_gradient.allocate(core(plan)) if _by_winners(plan) else None,
     )
+
+
+def _by_winners(plan: BlockPlan) -> bool:
+    """Whether the weights' gradient takes the winners alone: fewer products than the tiles then."""
+    return winner_gradient.suits(core(plan), least=4)
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
@@ -188,26 +195,47 @@ def _backward(
     db: Floats,
     need_input_gradient: bool,
 ) -> Floats | None:
-    how, dx = layout(core(plan)), buffers.input_gradient[: len(x)]
+    y, dy = flat(buffers.around.core_output), flat(begin_backward(plan, buffers.around, dy))
+    dx = buffers.input_gradient[: len(x) if need_input_gradient else 0]
     if need_input_gradient:
-        buffers.turned[:, :, :, : plan.filters, : plan.input_shape[3]] = w[::-1].swapaxes(3, 4)
-        turned = flat(buffers.turned)
-        transform_weights(turned, buffers.turned_points, plan.kernel[0], size(TAPS * TAPS), how.square)
+        _turn_weights(plan, buffers, w)
+    if buffers.winners is not None:
+        winner_gradient.weight_gradient(core(plan), buffers.winners, x, y, dy, buffers.winner, dw, db)
+        if need_input_gradient:
+            _run_backward(plan, buffers, x[:0], y, dy, dx, len(x))
+    else:
+        _run_backward(plan, buffers, x, y, dy, dx, len(x))
+        _add_groups(plan, buffers, layout(core(plan)), dw, db)
+    return dx if need_input_gradient else None
+
+
+def _turn_weights(plan: BlockPlan, buffers: WinogradBuffers, w: Floats) -> None:
+    """Points of the weights that lead from the output's gradient to the input's."""
+    buffers.turned[:, :, :, : plan.filters, : plan.input_shape[3]] = w[::-1].swapaxes(3, 4)
+    square = layout(core(plan)).square
+    transform_weights(flat(buffers.turned), buffers.turned_points, plan.kernel[0], size(TAPS * TAPS), square)
+
+
+def _run_backward(
+    plan: BlockPlan, buffers: WinogradBuffers, x: Floats, y: Floats, dy: Floats, dx: Floats, samples: int
+) -> None:
+    """The kernel; an empty x leaves the weights' gradient out, an empty dx the input's."""
+    how = layout(core(plan))
     winograd_kernels.backward(
         flat(x),
-        flat(buffers.around.core_output),
-        flat(begin_backward(plan, buffers.around, dy)),
+        y,
+        dy,
         buffers.winner,
         buffers.turned_points,
         buffers.weight_sums,
         buffers.bias_sums,
-        flat(dx if need_input_gradient else dx[:0]),
+        flat(dx),
         workers(buffers.staged),
         workers(buffers.staged_gradient),
         workers(buffers.points),
         workers(buffers.gradient),
         workers(buffers.gradient_points),
-        len(x),
+        samples,
         floor(plan),
         how.staging,
         how.tiles,
@@ -222,13 +250,11 @@ def _backward(
         how.taps,
         direct_shape.window_offsets(how.pooled, how.spread),
     )
-    _add_groups(plan, buffers, how, dw, db)
-    return dx if need_input_gradient else None
 
 
 def _add_groups(plan: BlockPlan, buffers: WinogradBuffers, how: Layout, dw: Floats, db: Floats) -> None:
     """Sum of the groups' gradients, in order, from points back to weights."""
-    winograd_kernels.add_groups(buffers.weight_sums)
+    add_groups(buffers.weight_sums)
     transform_weights_back(buffers.weight_sums[0], flat(buffers.weight_gradient), plan.kernel[0], how.square)
     dw[...] = buffers.weight_gradient[:, :, :, : plan.input_shape[3], : plan.filters]
     np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=db)

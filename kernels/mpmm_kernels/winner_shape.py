@@ -1,0 +1,171 @@
+"""What the weights' gradient by pooling winners needs to know of a block: steps, slabs, accumulators."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mpmm_kernels import direct_shape as shapes
+from mpmm_kernels._arrays import Floats
+from mpmm_kernels.bands import Bands, bands
+from mpmm_kernels.direct_shape import Offsets
+from mpmm_kernels.plan import BlockPlan
+from mpmm_kernels.vector import REGISTERS, lanes
+from mpmm_kernels.vector_blocks import Size, size
+
+# Accumulators, all but the registers that addresses of memory and the gradient take
+_MOST = 24 if REGISTERS == 32 else 12
+# Bytes of the sample that a slab of windows and a part of the kernel meet, in the first cache
+_SLAB_BYTES = 24 * 1024
+_CACHE_LINE = 64
+
+
+class Walk(NamedTuple):
+    """Steps through a staged sample: from a window to the next, and from a tap of the kernel to the next.
+
+    A slab is ``lines`` lines of windows; ``samples_step`` leads to the next sample, where none is staged.
+    """
+
+    depth_step: int
+    row_step: int
+    column_step: int
+    tap_row_step: int
+    tap_column_step: int
+    filters: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Winners:
+    """The gradient lies as (part, filter, vector of ``width``), a part being ``rows`` of the kernel's taps.
+
+    One channel is staged with its bands innermost (``adjacent`` is 2) and a vector holds neighbouring planes
+    of the kernel; of more channels a vector holds neighbouring columns and channels.
+    """
+
+    staging: shapes.Staging
+    bands: Bands
+    walk: Walk
+    pooled: shapes.Pooled
+    adjacent: Size
+    rows: Size
+    block: Size
+    width: Size
+    offsets: Floats
+    parts: Offsets
+
+    @property
+    def staged(self) -> int:
+        """Elements of a staged sample and what the last vector reads past it; 0 where it is read in place."""
+        whole = len(self.block) // len(self.rows) * len(self.width)
+        if len(self.adjacent) == 2:
+            return self.bands.rows * self.bands.columns * self.bands.bands + len(self.width)
+        taps = self.walk.tap_column_step
+        if taps % whole == 0 and not shapes.is_staged(self.staging):
+            return 0
+        return int(np.prod(self.staging[:4])) + whole
+
+
+def winners(plan: BlockPlan) -> Winners:
+    """The layout for a block's core, by its shapes alone."""
+    return _of_bands(plan) if plan.input_shape[3] == 1 else _of_channels(plan)
+
+
+def _of_channels(plan: BlockPlan) -> Winners:
+    staging, vector = shapes.staging(plan, 0), lanes(plan.dtype)
+    channels, (planes, rows, columns) = staging.channels, plan.kernel
+    row, plane = staging.columns * channels, staging.rows * staging.columns * channels
+    vectors = -(-columns * channels // vector)
+    wide = max(n for n in range(1, min(vectors, _MOST) + 1) if vectors % n == 0)
+    high = rows if rows * vectors <= _MOST else 1
+    parts = [
+        kd * plane + kh * row + v * wide * vector
+        for kd in range(planes)
+        for kh in range(0, rows, high)
+        for v in range(vectors // wide)
+    ]
+    depth_step, row_step, column_step = (
+        s * n for s, n in zip(plan.stride, (plane, row, channels), strict=True)
+    )
+    walk = Walk(
+        depth_step=depth_step * plan.window[0],
+        row_step=row_step * plan.window[1],
+        column_step=column_step * plan.window[2],
+        tap_row_step=row,
+        tap_column_step=columns * channels,
+        filters=plan.filters,
+        lines=_lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize),
+    )
+    return Winners(
+        staging=staging,
+        bands=bands(staging, 0),
+        walk=walk,
+        pooled=shapes.pooled_shape(plan),
+        adjacent=size(1),
+        rows=size(high),
+        block=size(high * wide),
+        width=size(vector),
+        offsets=_offsets(plan, depth_step, row_step, column_step),
+        parts=np.array(parts),
+    )
+
+
+def _of_bands(plan: BlockPlan) -> Winners:
+    staging, vector = shapes.staging(plan, 0), lanes(plan.dtype)
+    planes, rows, columns = plan.kernel
+    # a quarter of a register is enough for the kernels of few planes
+    width = next((n for n in (vector // 4, vector // 2) if n >= max(planes, 2)), vector)
+    pieces = -(-planes // width)
+    staged = bands(staging, _spread_over_cache(staging.depth, plan.dtype))
+    row = staged.columns * staged.bands
+    wide = max(n for n in range(1, min(columns, _MOST) + 1) if columns % n == 0)
+    high = max(n for n in range(1, rows + 1) if rows % n == 0 and (n == 1 or n * columns <= _MOST))
+    parts = [
+        kh * row + kw * staged.bands + piece * width
+        for kh in range(0, rows, high)
+        for kw in range(0, columns, wide)
+        for piece in range(pieces)
+    ]
+    depth_step, row_step, column_step = (
+        s * n for s, n in zip(plan.stride, (1, row, staged.bands), strict=True)
+    )
+    walk = Walk(
+        depth_step=depth_step * plan.window[0],
+        row_step=row_step * plan.window[1],
+        column_step=column_step * plan.window[2],
+        tap_row_step=row,
+        tap_column_step=staged.bands,
+        filters=plan.filters,
+        # of each pixel the vectors of a line of windows meet two cache lines
+        lines=_lines(plan, high, staged.columns * 2 * _CACHE_LINE),
+    )
+    return Winners(
+        staging=staging,
+        bands=staged,
+        walk=walk,
+        pooled=shapes.pooled_shape(plan),
+        adjacent=size(2),
+        rows=size(high),
+        block=size(high * wide),
+        width=size(width),
+        offsets=_offsets(plan, depth_step, row_step, column_step),
+        parts=np.array(parts),
+    )
+
+
+def _spread_over_cache(bands: int, dtype: str) -> int:
+    """At least so many bands, so that the same band of neighbouring pixels does not fall into few lines."""
+    line = _CACHE_LINE // np.dtype(dtype).itemsize
+    return bands + line if bands % (2 * line) == 0 else bands
+
+
+def _offsets(plan: BlockPlan, *steps: int) -> Floats:
+    """Offsets of a window's positions from its first one, as what they are added to in vectors."""
+    return (np.array(steps) @ np.indices(plan.window).reshape(3, -1)).astype(plan.dtype)
+
+
+def _lines(plan: BlockPlan, taps: int, row_bytes: int) -> int:
+    """Lines of windows of a slab, as even as can be."""
+    rows, window = plan.output_shape[1], plan.window[1] * plan.stride[1]
+    fit = max(1, (_SLAB_BYTES // row_bytes - taps) // window)
+    return -(-rows // -(-rows // fit))

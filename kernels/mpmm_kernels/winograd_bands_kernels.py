@@ -1,0 +1,154 @@
+"""Winograd blocks of one channel over a batch: a column of planes for each tile, pooled in registers.
+
+The points of all bands of a tile are made at once, a vector being neighbouring bands. Then the kernel slides
+along the bands of each point with its planes in registers, as the direct kernels slide along a row.
+"""
+
+from typing import Any
+
+from numba import prange
+
+from mpmm_kernels._arrays import Array, Floats
+from mpmm_kernels._compile import compiled
+from mpmm_kernels.bands import Bands, stage_bands
+from mpmm_kernels.direct_lines import Upper
+from mpmm_kernels.direct_shape import Pooled
+from mpmm_kernels.pool_tile import nothing_yet, pool_plane, take
+from mpmm_kernels.vector import add, at_least, lanes_of, load, splat, store, store_bytes, store_part
+from mpmm_kernels.vector_blocks import Size, load_block, size, slide, store_block, zeros
+from mpmm_kernels.winograd_bands_shape import Columns
+from mpmm_kernels.winograd_transform import input_points, load_tile, output_tile
+
+ONE = size(1)
+
+
+@compiled(parallel=True)
+def forward(
+    x: Floats,
+    w: Floats,
+    bias: Floats,
+    y: Floats,
+    winner: Array,
+    staged: Floats,
+    points: Floats,
+    products: Floats,
+    samples: int,
+    floor: float,
+    bands: Bands,
+    tiles: Columns,
+    pooled: Pooled,
+    lanes: Size,
+    square: Size,
+    taps: Size,
+    chunk: Size,
+    windows: Size,
+    numbers: Size,
+    window_rows: Size,
+    window_columns: Size,
+) -> None:
+    """Fill y and winner for the first samples of x; w are points (point, kernel depth, filter).
+
+    Without ``numbers`` winners are left out. Scratch has a row for each worker.
+    """
+    workers = points.shape[0]
+    for worker in prange(workers):
+        upper = Upper(y, y, winner, bias)
+        for n in range(worker * samples // workers, (worker + 1) * samples // workers):
+            stage_bands(x, n, staged[worker], bands, lanes)
+            for tile in range(tiles.rows * tiles.columns):
+                row, column = tile // tiles.columns, tile % tiles.columns
+                _take_points(staged[worker], row, column, points[worker], bands, tiles, square)
+                for first in range(0, tiles.depth, len(chunk)):
+                    # the last chunk begins early enough to be whole
+                    plane = min(first, tiles.depth - len(chunk))
+                    _multiply(points[worker], w, plane, products[worker], tiles, square, taps, chunk)
+                    for d in range(0, len(chunk), pooled.window_depth):
+                        _pool(
+                            products[worker],
+                            upper,
+                            (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows,
+                            d,
+                            row,
+                            column,
+                            floor,
+                            tiles,
+                            pooled,
+                            square,
+                            chunk,
+                            windows,
+                            numbers,
+                            window_rows,
+                            window_columns,
+                        )
+
+
+@compiled
+def _take_points(
+    staged: Floats, row: int, column: int, points: Floats, bands: Bands, tiles: Columns, square: Size
+) -> None:
+    """The points of all bands of a tile."""
+    pixel = row * tiles.outputs * bands.columns + column * tiles.outputs
+    for band in range(0, bands.bands, lanes_of(staged)):
+        at = pixel * bands.bands + band
+        values = load_tile(square, staged, at, bands.columns * bands.bands, bands.bands)
+        store_block(input_points(values), points, band, bands.bands, ONE)
+
+
+@compiled
+def _multiply(
+    points: Floats, w: Floats, plane: int, made: Floats, tiles: Columns, square: Size, taps: Size, chunk: Size
+) -> None:
+    """Fill made (point, plane, filter) with a chunk of planes of the convolution's points."""
+    for point in range(len(square)):
+        for c in range(0, tiles.filters, lanes_of(points)):
+            weights = point * len(taps) * tiles.filters + c
+            at = point * tiles.bands + plane
+            sums = slide(zeros(points, chunk), points, at, w, weights, tiles.filters, taps)
+            store_block(sums, made, point * len(chunk) * tiles.filters + c, tiles.filters, ONE)
+
+
+@compiled
+def _pool(
+    products: Floats,
+    upper: Upper,
+    line: int,
+    plane: int,
+    row: int,
+    column: int,
+    floor: float,
+    tiles: Columns,
+    pooled: Pooled,
+    square: Size,
+    chunk: Size,
+    windows: Size,
+    numbers: Size,
+    window_rows: Size,
+    window_columns: Size,
+) -> None:
+    """Pool the windows of a tile that begin at a plane of the chunk; ``line`` is the output's first one."""
+    area = len(window_rows) * len(window_columns)
+    for c in range(0, tiles.filters, lanes_of(products)):
+        best = nothing_yet(products, windows, numbers)
+        for d in range(pooled.window_depth):
+            at = (plane + d) * tiles.filters + c
+            values = load_block(square, products, at, len(chunk) * tiles.filters, ONE)
+            best = pool_plane(best, output_tile(values), d * area, window_rows, window_columns)
+        for window in range(len(windows)):
+            r = row * tiles.windows_down + window // tiles.windows_across
+            k = column * tiles.windows_across + window % tiles.windows_across
+            if r < pooled.rows and k < pooled.columns:
+                pixel = (line + r) * pooled.columns + k
+                if len(numbers) > 0:
+                    store_bytes(upper.winner, pixel * pooled.padded + c, take(best, len(windows) + window))
+                _finish(take(best, window), upper, pixel, c, floor, pooled)
+
+
+@compiled
+def _finish(value: Any, upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
+    """Write a pooled vector, after bias and activation, which never change the order."""
+    value = at_least(add(value, load(upper.bias, c)), splat(floor))
+    count = pooled.channels - c
+    if count >= lanes_of(upper.y):
+        store(upper.y, pixel * pooled.channels + c, value)
+    else:
+        store_part(upper.y, pixel * pooled.channels + c, value, count)
