@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
+from step_ours import paper_spec, random_batch
 from step_timing import environment, in_turn, peak
 
 EDGE, SIZE = 256, 25
@@ -65,14 +65,9 @@ def theirs(batches: list[int], compiled: bool):
     """PyTorch's inference of each batch size, patches already cut and laid out."""
     from step_pytorch import Twin
 
-    chance = np.random.default_rng(0)
     rivals = {}
     for batch in batches:
-        patches = {
-            name: chance.normal(size=(batch, bands, SIZE, SIZE)).astype(np.float32)
-            for name, bands in (("hsi", 48), ("rgb", 3))
-        }
-        twin = Twin(patches, np.zeros(batch, np.int64), False)
+        twin = Twin(paper_spec(), *random_batch(paper_spec(), batch), False)
         rivals[f"PyTorch, batch {batch}"] = (twin.compiled() if compiled else twin).infer
     return rivals
 

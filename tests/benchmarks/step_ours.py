@@ -1,4 +1,4 @@
-"""The `paper` network and its training step by mpmm, on a batch of random patches."""
+"""A network and its training step by mpmm, on a batch of random patches; the `paper` network by default."""
 
 import numpy as np
 
@@ -8,23 +8,28 @@ BATCH, CLASSES, SIZE = 40, 20, 25
 BANDS = {"hsi": 48, "rgb": 3}
 
 
-def random_batch():
+def paper_spec(kernels="fast"):
+    """The `paper` network of the goals."""
+    return paper(BANDS, CLASSES, SIZE, kernels=kernels)
+
+
+def random_batch(spec, samples=BATCH):
     """Patches of each modality and their labels."""
     rng = np.random.default_rng(0)
     patches = {
-        name: rng.standard_normal((BATCH, bands, SIZE, SIZE), dtype="float32")
-        for name, bands in BANDS.items()
+        stream.name: rng.standard_normal((samples, stream.bands, stream.size, stream.size), dtype="float32")
+        for stream in spec.streams
     }
-    return patches, rng.integers(0, CLASSES, BATCH)
+    return patches, rng.integers(0, spec.classes, samples)
 
 
 class Ours:
     """A network of its own with the batch, ready to train or to infer."""
 
-    def __init__(self, kernels):
-        self.network = Network(paper(BANDS, CLASSES, kernels=kernels))
+    def __init__(self, spec, samples=BATCH):
+        self.network = Network(spec)
         self.loss, self.optimizer = SoftmaxCrossEntropy(), Adam()
-        self.patches, self.labels = random_batch()
+        self.patches, self.labels = random_batch(spec, samples)
         self.number = 0
 
     def train(self):

@@ -1,72 +1,109 @@
-"""The `paper` network and its training step in PyTorch, as fast as it gets on a CPU in float32."""
+"""A network and its training step in PyTorch, as fast as it gets on a CPU in float32."""
+
+import math
 
 import torch
 from torch import nn
 
-torch.manual_seed(0)
-_CHANNELS_LAST = torch.channels_last_3d
+LAST = torch.channels_last_3d
+FORMATS = {"channels last": LAST, "contiguous": torch.contiguous_format}
+_ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "sigmoid": nn.Sigmoid, "none": nn.Identity}
+_POOLS = {"max": nn.MaxPool3d, "average": nn.AvgPool3d}
 
 
-class Block(nn.Module):
-    """Convolution, ReLU, max-pool, batch-norm."""
+class Convolution(nn.Conv3d):
+    """Our convolution; where its zeros differ before and after an axis they are added beforehand."""
 
-    def __init__(self, channels, filters, kernel, before, window):
-        super().__init__()
-        self.convolution = nn.Conv3d(channels, filters, kernel, padding=before)
-        self.pool = nn.MaxPool3d(window)
-        self.norm = nn.BatchNorm3d(filters)
+    def __init__(self, channels, block, volume):
+        axes = zip(volume, block.kernel, block.stride, block.paddings, strict=True)
+        zeros = [
+            max((-(-length // step) - 1) * step + kernel - length, 0) if mode == "same" else 0
+            for length, kernel, step, mode in axes
+        ]
+        self.even = not any(count % 2 for count in zeros)
+        before = tuple(count // 2 for count in zeros) if self.even else 0
+        super().__init__(channels, block.filters, block.kernel, block.stride, before)
+        self.around = [side for count in reversed(zeros) for side in (count // 2, count - count // 2)]
 
     def forward(self, x):
-        return self.norm(self.pool(nn.functional.relu_(self.convolution(x))))
+        return super().forward(x if self.even else nn.functional.pad(x, self.around))
 
 
-def stream(blocks, flat):
-    """Three blocks, flatten, dense, dropout."""
-    return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(flat, 256), nn.ReLU(inplace=True), nn.Dropout(0.5))
+class Flatten(nn.Module):
+    """Features in the order they have in memory, without copying; or, to compare, in that of ours."""
 
-
-class Paper(nn.Module):
-    """The two streams and the fusion head."""
-
-    def __init__(self):
+    def __init__(self, last):
         super().__init__()
-        self.hsi = stream(
-            [
-                Block(1, 16, (7, 3, 3), 0, (2, 2, 2)),
-                Block(16, 32, (5, 3, 3), 0, (2, 2, 2)),
-                Block(32, 64, (3, 3, 3), 0, (2, 1, 1)),
-            ],
-            768,
-        )
-        self.rgb = stream(
-            [
-                Block(1, 16, (3, 3, 3), (1, 0, 0), (1, 2, 2)),
-                Block(16, 32, (3, 3, 3), (1, 0, 0), (1, 2, 2)),
-                Block(32, 64, (3, 3, 3), (1, 0, 0), (3, 1, 1)),
-            ],
-            256,
-        )
-        self.fusion = nn.Sequential(
-            nn.Linear(512, 256),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Linear(256, 128),
-            nn.ReLU(inplace=True),
-            nn.Linear(128, 20),
-        )
+        self.last = last
 
-    def forward(self, hsi, rgb):
-        return self.fusion(torch.cat([self.hsi(hsi), self.rgb(rgb)], 1))
+    def forward(self, x):
+        return (x.permute(0, 2, 3, 4, 1) if self.last else x).flatten(1)
+
+
+def _block(name, channels, block, volume):
+    convolution = Convolution(channels, block, volume)
+    convolution.ours = f"{name}.convolution"
+    layers = [convolution, _ACTIVATIONS[block.activation]()]
+    layers += [_POOLS[block.pool](block.window)] if block.pool != "none" else []
+    layers += [nn.BatchNorm3d(block.filters)] if block.batch_norm else []
+    return layers + ([nn.Dropout(block.dropout)] if block.dropout else [])
+
+
+def _dense(name, features, dense):
+    layer = nn.Linear(features, dense.units)
+    layer.ours = name
+    return [layer, _ACTIVATIONS[dense.activation](), nn.Dropout(dense.dropout)][: 3 if dense.dropout else 2]
+
+
+def _stream(spec, memory):
+    layers, channels, volumes = [], 1, spec.volumes()
+    for index, (block, volume) in enumerate(zip(spec.blocks, volumes, strict=False), 1):
+        layers += _block(f"{spec.name}.block{index}", channels, block, volume)
+        channels = block.filters
+    layers.append(Flatten(memory is LAST))
+    features = channels * math.prod(volumes[-1])
+    for index, dense in enumerate(spec.dense, 1):
+        layers += _dense(f"{spec.name}.head.dense{index}", features, dense)
+        features = dense.units
+    return nn.Sequential(*layers)
+
+
+class Model(nn.Module):
+    """The streams and the fusion head that a network's description describes."""
+
+    def __init__(self, spec, memory):
+        super().__init__()
+        self.streams = nn.ModuleList(_stream(stream, memory) for stream in spec.streams)
+        layers, features = [], sum(stream.features for stream in spec.streams)
+        for index, dense in enumerate(spec.fusion, 1):
+            layers += _dense(f"fusion.block{index}.dense", features, dense)
+            features = dense.units
+        last = nn.Linear(features, spec.classes)
+        last.ours = "fusion.output.dense"
+        self.fusion = nn.Sequential(*layers, last)
+
+    def forward(self, *patches):
+        return self.fusion(torch.cat([stream(x) for stream, x in zip(self.streams, patches, strict=True)], 1))
+
+    def take(self, network):
+        """Copy the weights of a fresh network of ours, whose features are in channels-last order."""
+        for layer in self.modules():
+            if hasattr(layer, "ours"):
+                w, b = (network.parameters[f"{layer.ours}.{part}"].value for part in ("weights", "bias"))
+                layer.weight.data.copy_(
+                    torch.from_numpy(w).permute(4, 3, 0, 1, 2) if w.ndim == 5 else torch.from_numpy(w.T)
+                )
+                layer.bias.data.copy_(torch.from_numpy(b))
 
 
 class Twin:
-    """A network of its own with the batch, ready to train or to infer."""
+    """The network of a description with a batch, ready to train or to infer."""
 
-    def __init__(self, patches, labels, training):
-        self.network = Paper().to(memory_format=_CHANNELS_LAST).train(training)
+    def __init__(self, spec, patches, labels, training, memory="channels last"):
+        self.memory = FORMATS[memory]
+        self.network = Model(spec, self.memory).to(memory_format=self.memory).train(training)
         self.inputs = [
-            torch.from_numpy(patches[name])[:, None].to(memory_format=_CHANNELS_LAST)
-            for name in ("hsi", "rgb")
+            torch.from_numpy(patches[name])[:, None].to(memory_format=self.memory) for name in spec.modalities
         ]
         self.labels = torch.from_numpy(labels)
         self.optimizer = torch.optim.Adam(self.network.parameters(), 1e-3, fused=True)
@@ -85,12 +122,23 @@ class Twin:
         self.network = torch.compile(self.network)
         return self
 
+    def difference(self, network, logits):
+        """Largest difference of the logits from those of a fresh network of ours, relative to the largest."""
+        self.network.take(network)
+        flattens = [layer for layer in self.network.modules() if isinstance(layer, Flatten)]
+        for layer in flattens:
+            layer.last = True
+        found = self.infer().numpy()
+        for layer in flattens:
+            layer.last = self.memory is LAST
+        return abs(found - logits).max() / abs(logits).max()
+
 
 def layer(plan, x, w, b, dy):
     """Forward, and forward with backward, of one convolution, ReLU and max-pool on the same arrays."""
     before = tuple(plan.before)
     source = torch.from_numpy(x).permute(0, 4, 1, 2, 3).requires_grad_(plan.input_shape[3] > 1)
-    weights = torch.from_numpy(w).permute(4, 3, 0, 1, 2).to(memory_format=_CHANNELS_LAST).clone()
+    weights = torch.from_numpy(w).permute(4, 3, 0, 1, 2).to(memory_format=LAST).clone()
     weights.requires_grad_()
     bias, gradient = torch.from_numpy(b).clone().requires_grad_(), torch.from_numpy(dy).permute(0, 4, 1, 2, 3)
 

@@ -1,6 +1,9 @@
 """Timing of rivals in turn, the processor's measured peak, an environment in which PyTorch is at its best."""
 
+import json
 import os
+import subprocess
+import sys
 import time
 from statistics import median
 
@@ -17,12 +20,29 @@ MALLOC = {
     "MALLOC_TOP_PAD_": "536870912",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
+# A processor without AVX-512 on one that has it: for our compiler, and for the libraries inside PyTorch
+AVX2 = {
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2,-avx512f",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
 _ROW, _TAPS, _REPEATS = 24, 3, 20_000
 
 
-def environment(threads):
+def environment(threads, cpu="native"):
     """What a process that measures with so many threads is started in."""
-    return {**os.environ, **MALLOC, "OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
+    counts = {"OMP_NUM_THREADS": str(threads), "NUMBA_NUM_THREADS": str(threads)}
+    return {**os.environ, **MALLOC, **counts, **(AVX2 if cpu == "avx2" else {})}
+
+
+def in_process(script, threads, cpu, *arguments):
+    """What a script prints as JSON, run in a process of its own."""
+    command = [sys.executable, script, *arguments]
+    done = subprocess.run(command, env=environment(threads, cpu), stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
 
 
 def in_turn(rivals, rounds):

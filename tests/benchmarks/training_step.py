@@ -1,6 +1,6 @@
 """Seconds of a training step and of inference of the `paper` network, ours beside PyTorch's best; by hand.
 
-    python tests/benchmarks/training_step.py --threads 1 2 --json step.json [--compile]
+    python tests/benchmarks/training_step.py --threads 1 2 --json step.json [--compile] [--cpu avx2]
 
 Each number of threads is measured in a process of its own, in which rivals run in turn, so that they meet the
 same machine. Loading is not in it. Memory is the peak of a process that trains by one rival only.
@@ -10,37 +10,42 @@ import argparse
 import json
 import platform
 import resource
-import subprocess
-import sys
 
 from step_layers import measure_layers
-from step_ours import Ours, random_batch
-from step_timing import environment, in_turn, peak
+from step_ours import BATCH, Ours, paper_spec, random_batch
+from step_timing import in_process, in_turn, peak
 
 
 def measure_steps(rounds, compile_pytorch):
     """(median, least) seconds of every rival's training step and inference."""
     from step_pytorch import Twin
 
-    ours = {f"ours, {kernels}": Ours(kernels) for kernels in ("fast", "direct")}
+    ours = {f"ours, {kernels}": Ours(paper_spec(kernels)) for kernels in ("fast", "direct")}
     theirs = {"PyTorch": Twin}
     if compile_pytorch:
         theirs["PyTorch, compiled"] = lambda *arguments: Twin(*arguments).compiled()
     steps = {name: each.train for name, each in ours.items()}
     inference = {name: each.infer for name, each in ours.items()}
     for name, make in theirs.items():
-        steps[name], inference[name] = make(*random_batch(), True).train, make(*random_batch(), False).infer
-    return {"step": in_turn(steps, rounds), "inference": in_turn(inference, rounds)}
+        arguments = paper_spec(), *random_batch(paper_spec())
+        steps[name], inference[name] = make(*arguments, True).train, make(*arguments, False).infer
+    cost = ours["ours, fast"].network.cost()
+    forward, both = BATCH * cost.flops_forward, BATCH * (cost.flops_forward + cost.flops_backward)
+    return {
+        "operations": {"step": both, "inference": forward},
+        "step": in_turn(steps, rounds),
+        "inference": in_turn(inference, rounds),
+    }
 
 
 def peak_memory(rival):
     """Bytes of a process that trains five steps by one rival."""
     if rival == "ours":
-        train = Ours("fast").train
+        train = Ours(paper_spec()).train
     else:
         from step_pytorch import Twin
 
-        train = Twin(*random_batch(), True).train
+        train = Twin(paper_spec(), *random_batch(paper_spec()), True).train
     for _ in range(5):
         train()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -58,13 +63,6 @@ def measure(threads, options):
         "layers": measure_layers(options.rounds),
         **measure_steps(options.rounds, options.compile),
     }
-
-
-def in_process(threads, *arguments):
-    """What this file prints, run in a process for so many threads."""
-    command = [sys.executable, __file__, *arguments]
-    done = subprocess.run(command, env=environment(threads), stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
 
 
 def ratio(seconds, kernels="fast"):
@@ -88,7 +86,11 @@ def show(threads, found):
             print(f"{name:7} {method:22}", *(f"{value:10.2f}" for value in row))
     for what in ("step", "inference"):
         for name, (median, least) in found[what].items():
-            print(f"{what:10} {name:20} median {median * 1e3:7.2f} ms, least {least * 1e3:7.2f} ms")
+            speed = found["operations"][what] / median
+            print(
+                f"{what:10} {name:20} median {median * 1e3:7.2f} ms, least {least * 1e3:7.2f} ms, "
+                f"{speed / 1e9:5.0f} GFLOP/s, {100 * speed / found['peak']:4.0f}% of peak"
+            )
         for kernels in ("fast", "direct"):
             print(f"{what:10} {kernels}: {ratio(found[what], kernels):.2f} times PyTorch's best")
 
@@ -100,6 +102,7 @@ def main():
     parser.add_argument(
         "--compile", action="store_true", help="let PyTorch compile too (needs a C++ compiler)"
     )
+    parser.add_argument("--cpu", choices=["native", "avx2"], default="native", help="of both rivals")
     parser.add_argument("--json", help="write the ratios there")
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--memory", choices=["ours", "pytorch"], help=argparse.SUPPRESS)
@@ -112,9 +115,14 @@ def main():
     summary = {}
     for threads in options.threads:
         extra = ["--compile"] if options.compile else []
-        found = in_process(threads, "--measure", str(threads), "--rounds", str(options.rounds), *extra)
+        found = in_process(
+            __file__, threads, options.cpu, "--measure", str(threads), "--rounds", str(options.rounds), *extra
+        )
         show(threads, found)
-        memory = {rival: in_process(threads, "--memory", rival) for rival in ("ours", "pytorch")}
+        memory = {
+            rival: in_process(__file__, threads, options.cpu, "--memory", rival)
+            for rival in ("ours", "pytorch")
+        }
         print(f"memory     ours {memory['ours'] / 1e6:.0f} MB, PyTorch {memory['pytorch'] / 1e6:.0f} MB")
         summary[str(threads)] = {
             "step_ratio": ratio(found["step"]),

@@ -1,0 +1,164 @@
+"""Patch networks of the literature, and shapes between them, as mpmm describes them.
+
+Published networks keep their kernels, filters and patches; where a paper pads by a fixed count, "same"
+padding stands for it. HybridSN's 2D layer is written as the 3D one that it equals: its kernel is as deep as
+the volume. The sums of parallel convolutions of He's multi-scale network and SSRN's shortcuts are no layers
+of mpmm: of these two there is one chain of layers.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec, paper
+
+DEEP = ("same", "valid", "valid")
+
+
+class Entry(NamedTuple):
+    """A network and the samples of a batch."""
+
+    make: Callable[[], NetworkSpec]
+    samples: int
+
+
+def conv(filters, kernel, padding="valid", stride=(1, 1, 1), norm=False):
+    """A convolution alone: most published networks neither pool nor normalise."""
+    return BlockSpec(filters, kernel, stride, padding, pool="none", window=(1, 1, 1), batch_norm=norm)
+
+
+def pooled(filters, kernel, window, padding="valid", pool="max", norm=True):
+    """A convolution with a pool, and batch-norm after it."""
+    return BlockSpec(filters, kernel, (1, 1, 1), padding, pool=pool, window=window, batch_norm=norm)
+
+
+def network(bands, size, *blocks, dense=(), classes=16):
+    """One stream over hyperspectral patches."""
+    return NetworkSpec((StreamSpec("hsi", bands, size, blocks, dense),), (), classes)
+
+
+def paper_network(bands, size):
+    """Aspri et al. 2020: this project's own."""
+    return paper({"hsi": bands, "rgb": 3}, 20, size)
+
+
+def hybridsn(norm=False):
+    """Roy et al. 2020, arXiv:1902.06701."""
+    kernels = ((8, (7, 3, 3)), (16, (5, 3, 3)), (32, (3, 3, 3)), (64, (18, 3, 3)))
+    dense = DenseSpec(256, dropout=0.4), DenseSpec(128, dropout=0.4)
+    return network(30, 25, *(conv(*each, norm=norm) for each in kernels), dense=dense)
+
+
+def hamida(bands):
+    """Ben Hamida et al. 2018, doi:10.1109/TGRS.2018.2818945: its pools are convolutions with a stride."""
+    blocks = (
+        conv(20, (3, 3, 3)),
+        conv(20, (3, 1, 1), DEEP, (2, 1, 1)),
+        conv(35, (3, 3, 3), DEEP),
+        conv(35, (3, 1, 1), DEEP, (2, 1, 1)),
+        conv(35, (3, 1, 1), DEEP),
+        conv(35, (2, 1, 1), DEEP, (2, 1, 1)),
+    )
+    return network(bands, 5, *blocks, classes=9)
+
+
+def li(filters):
+    """Li et al. 2017, doi:10.3390/rs9010067, which has 2 filters; and wider."""
+    return network(103, 5, conv(filters, (7, 3, 3), DEEP), conv(2 * filters, (3, 3, 3), DEEP), classes=9)
+
+
+def chen():
+    """Chen et al. 2016, doi:10.1109/TGRS.2016.2584107."""
+    blocks = (
+        pooled(32, (32, 4, 4), (1, 2, 2), norm=False),
+        pooled(32, (32, 5, 5), (1, 2, 2), norm=False),
+        conv(32, (32, 4, 4)),
+    )
+    return network(103, 27, *blocks, classes=9)
+
+
+def he():
+    """He et al. 2017, doi:10.1109/ICIP.2017.8297014: the longest of its parallel kernels, twice."""
+    blocks = (
+        conv(16, (11, 3, 3), stride=(3, 1, 1)),
+        conv(16, (11, 1, 1), DEEP),
+        conv(16, (11, 1, 1), DEEP),
+        pooled(16, (1, 1, 1), (3, 2, 2), norm=False),
+    )
+    return network(200, 7, *blocks)
+
+
+def ssrn():
+    """Zhong et al. 2018, doi:10.1109/TGRS.2017.2755542, without its shortcuts."""
+    spectral = [conv(24, (7, 1, 1), DEEP, norm=True) for _ in range(4)]
+    spatial = [conv(24, (1, 3, 3), "same", norm=True) for _ in range(4)]
+    blocks = (
+        conv(24, (7, 1, 1), stride=(2, 1, 1), norm=True),
+        *spectral,
+        conv(128, (97, 1, 1), norm=True),
+        conv(24, (1, 3, 3), norm=True),
+        *spatial[:3],
+        pooled(24, (1, 3, 3), (1, 5, 5), "same", "average"),
+    )
+    return network(200, 7, *blocks)
+
+
+def ahmad():
+    """Ahmad et al. 2020, doi:10.1109/LGRS.2020.3043710."""
+    kernels = ((8, (7, 3, 3)), (16, (5, 3, 3)), (32, (3, 3, 3)), (64, (3, 3, 3)))
+    dense = DenseSpec(256, dropout=0.4), DenseSpec(128, dropout=0.4)
+    return network(20, 11, *(conv(*each) for each in kernels), dense=dense)
+
+
+def bottleneck():
+    """Kernels of one element between those of 3 x 3 x 3, as in networks in networks (arXiv:1312.4400)."""
+    blocks = (
+        conv(32, (3, 3, 3), "same"),
+        conv(64, (1, 1, 1)),
+        pooled(32, (1, 1, 1), (2, 1, 1)),
+        conv(64, (3, 3, 3), "same"),
+        pooled(64, (1, 1, 1), (2, 3, 3), pool="average"),
+    )
+    return network(30, 9, *blocks)
+
+
+def same_volumes(filters):
+    """Same padding and pools that halve, as in VGG (arXiv:1409.1556), on 33 x 33 pixels."""
+    blocks = (pooled(filters << i, (3, 3, 3), (2, 2, 2), "same") for i in range(3))
+    return network(32, 33, *blocks, dense=(DenseSpec(128),))
+
+
+def four_by_four():
+    """Kernels of 4 x 4 pixels at every layer."""
+    blocks = pooled(16, (5, 4, 4), (2, 2, 2)), pooled(32, (3, 4, 4), (2, 2, 2)), conv(64, (3, 2, 2))
+    return network(48, 19, *blocks, dense=(DenseSpec(128),))
+
+
+def wide_spectrum():
+    """224 bands of 9 x 9 pixels, pooled along the spectrum, 20 and 35 filters."""
+    blocks = (
+        pooled(20, (11, 3, 3), (3, 1, 1)),
+        pooled(35, (5, 3, 3), (3, 1, 1)),
+        pooled(35, (3, 3, 3), (3, 1, 1)),
+    )
+    return network(224, 9, *blocks, dense=(DenseSpec(128),))
+
+
+ZOO = {
+    "paper, batch 40": Entry(partial(paper_network, 48, 25), 40),
+    "paper, batch 1": Entry(partial(paper_network, 48, 25), 1),
+    "paper, 144 bands, 19 px": Entry(partial(paper_network, 144, 19), 16),
+    "HybridSN": Entry(hybridsn, 16),
+    "Ahmad": Entry(ahmad, 64),
+    "Ben Hamida, 103 bands": Entry(partial(hamida, 103), 100),
+    "Ben Hamida, 224 bands": Entry(partial(hamida, 224), 40),
+    "Li, 2 filters": Entry(partial(li, 2), 256),
+    "Li, 16 filters": Entry(partial(li, 16), 64),
+    "Chen": Entry(chen, 3),
+    "He, one scale": Entry(he, 40),
+    "SSRN, no shortcuts": Entry(ssrn, 16),
+    "bottlenecks": Entry(bottleneck, 32),
+    "same padding, 33 px": Entry(partial(same_volumes, 16), 8),
+    "4x4 kernels": Entry(four_by_four, 32),
+    "224 bands, 20 and 35": Entry(wide_spectrum, 32),
+}
