@@ -2,8 +2,13 @@
 
 import math
 
+from numba import prange
+
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
+
+# Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
+PART = 8192
 
 
 def adam_step(
@@ -34,11 +39,28 @@ def adam_step(
     arrays = (value.reshape(-1), gradient.reshape(-1), first.reshape(-1), second.reshape(-1))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
-    _adam(*arrays, float(beta1), float(beta2), (size, correction, float(epsilon), 1 - rate * decay))
+    update = _adam if value.size > PART else _adam_part
+    update(*arrays, float(beta1), float(beta2), (size, correction, float(epsilon), 1 - rate * decay))
+
+
+@compiled(parallel=True)
+def _adam(
+    value: Floats,
+    gradient: Floats,
+    first: Floats,
+    second: Floats,
+    beta1: float,
+    beta2: float,
+    factors: tuple[float, float, float, float],
+) -> None:
+    for part in prange(-(-value.size // PART)):
+        start, stop = part * PART, min((part + 1) * PART, value.size)
+        arrays = value[start:stop], gradient[start:stop], first[start:stop], second[start:stop]
+        _adam_part(*arrays, beta1, beta2, factors)
 
 
 @compiled
-def _adam(
+def _adam_part(
     value: Floats,
     gradient: Floats,
     first: Floats,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.adam import adam_step
+from mpmm_kernels.adam import PART, adam_step
 from naive import optimisation as naive
 
 OPTIONS = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
@@ -50,3 +50,12 @@ def test_the_first_step_is_the_rate_long():
     """Without bias correction it would be about three times the rate."""
     value = steps(np.zeros(3), [np.array([1e-3, -5.0, 100.0])], decay=0.0)
     np.testing.assert_allclose(value, [-0.01, 0.01, -0.01], rtol=1e-4)
+
+
+def test_a_large_parameter_moves_as_its_parts_do():
+    """Threads share it; numbers do not know of each other."""
+    rng = np.random.default_rng(5)
+    value, gradient = rng.standard_normal((2, 3, PART), dtype="float32")
+    whole = steps(value.copy(), [gradient], 0.1)
+    for part in range(3):
+        np.testing.assert_array_equal(whole[part], steps(value[part].copy(), [gradient[part]], 0.1))

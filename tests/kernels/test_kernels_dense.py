@@ -10,7 +10,8 @@ from mpmm_kernels.dense import (
 )
 from naive.gradients import central_differences, relative_error
 
-SHAPES = [(1, 1, 1), (1, 7, 3), (5, 3, 8), (40, 33, 20)]
+# the last in whole vectors: rows that fill no block, and more terms than are added at a time
+SHAPES = [(1, 1, 1), (1, 7, 3), (5, 3, 8), (40, 33, 20), (11, 304, 48)]
 ACTIVATIONS = ("none", "relu", "sigmoid")
 
 
@@ -73,18 +74,30 @@ def test_equals_pytorch(shape, activation, dtype, error):
         assert relative_error(found, theirs.grad.numpy()) < error
 
 
-def test_bits_do_not_follow_the_number_of_blas_threads_nor_the_address():
+@pytest.mark.parametrize("units", [256, 100], ids=["micro-kernel", "BLAS"])
+def test_bits_follow_neither_the_number_of_threads_nor_the_address(units):
     """BLAS on two threads cuts the sums elsewhere; the layer must not notice what the process has set."""
+    from mpmm_kernels.threads import available_threads, set_threads
     from threadpoolctl import threadpool_limits
 
-    problem = Problem((40, 768, 256), "float32", "none")
+    problem = Problem((43, 768, units), "float32", "none")
     answers = []
     for count, shift in ((1, 0), (2, 1), (3, 5)):
         moved = np.empty(problem.x.size + shift, np.float32)[shift:].reshape(problem.x.shape)
         moved[:] = problem.x
         problem.x = moved
+        set_threads(min(count, available_threads()))
         with threadpool_limits(limits=count, user_api="blas"):
             answers.append([problem.forward(), *problem.backward()])
     for answer in answers[1:]:
         for found, expected in zip(answer, answers[0], strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_a_sample_gets_the_same_bits_in_any_batch():
+    """It is one sum in order, whatever rows are made together with it."""
+    problem = Problem((11, 304, 48), "float32", "relu")
+    whole, (dx, _, _) = problem.forward(), problem.backward()
+    problem.x, problem.dy = problem.x[8:], problem.dy[8:]
+    np.testing.assert_array_equal(problem.forward(), whole[8:])
+    np.testing.assert_array_equal(problem.backward()[0], dx[8:])

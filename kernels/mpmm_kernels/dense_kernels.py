@@ -1,0 +1,137 @@
+"""Matrix products of dense layers by the micro-kernel of the convolutions; each output is one sum in order.
+
+Arrays are flat. Every element of a result is added up by one worker, in an order that follows from the
+shapes: the bits depend neither on the number of threads nor on which other samples are in the batch.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import prange
+
+from mpmm_kernels import vector_emit
+from mpmm_kernels._arrays import Floats
+from mpmm_kernels._compile import compiled
+from mpmm_kernels.vector import intrinsic, lanes_of
+from mpmm_kernels.vector_blocks import Size, load_block, outer, size, store_block, zeros
+
+ONE = size(1)
+# Terms added before a block goes back to memory: so many rows of w stay in the cache for all blocks
+TERMS = 256
+
+
+class Product(NamedTuple):
+    """y (rows, columns) = sum over ``depth`` of x w; w (depth, columns), x by its steps in flat memory."""
+
+    rows: int
+    columns: int
+    depth: int
+    row_step: int
+    depth_step: int
+
+
+@compiled(parallel=True)
+def multiply(x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, workers: int) -> None:
+    """Fill y, each worker a part of its blocks."""
+    down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // (len(width) * lanes_of(y))
+    for worker in prange(workers):
+        for k in range(0, shape.depth, TERMS):
+            for task in range(worker * down * across // workers, (worker + 1) * down * across // workers):
+                row, column = (
+                    (task // across, task % across) if down > across else (task % down, task // down)
+                )
+                _rows(x, w, y, (row, column, k), shape, block, width)
+
+
+@compiled
+def _rows(
+    x: Floats, w: Floats, y: Floats, place: tuple[int, int, int], shape: Product, block: Size, width: Size
+) -> None:
+    """Add ``TERMS`` terms to a block; rows that fill none are made one by one."""
+    row, column, k = place[0] * (len(block) // len(width)), place[1] * len(width) * lanes_of(y), place[2]
+    if row + len(block) // len(width) <= shape.rows:
+        _block(x, w, y, (row, column, k), shape, block, width)
+    else:
+        for one in range(row, shape.rows):
+            _block(x, w, y, (one, column, k), shape, width, width)
+
+
+@compiled
+def _block(
+    x: Floats, w: Floats, y: Floats, place: tuple[int, int, int], shape: Product, block: Size, width: Size
+) -> None:
+    row, column, first = place
+    to = row * shape.columns + column
+    sums = zeros(y, block) if first == 0 else load_block(block, y, to, shape.columns, width)
+    for k in range(first, min(first + TERMS, shape.depth)):
+        at = row * shape.row_step + k * shape.depth_step
+        sums = outer(sums, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
+    store_block(sums, y, to, shape.columns, width)
+
+
+@compiled(parallel=True)
+def multiply_turned(
+    x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, square: Size, workers: int
+) -> None:
+    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is turned and multiplied."""
+    height, step = len(block) // len(width), len(width) * lanes_of(y)
+    panels = shape.columns // step
+    for worker in prange(workers):
+        panel = np.empty(shape.depth * step, w.dtype)
+        for task in range(worker * panels // workers, (worker + 1) * panels // workers):
+            _turn_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
+            whole = shape.rows // height * height
+            for row in range(0, whole, height):
+                _panel(x, panel, y, row, task * step, shape, block, width)
+            for row in range(whole, shape.rows):
+                _panel(x, panel, y, row, task * step, shape, width, width)
+
+
+@compiled
+def _panel(
+    x: Floats, panel: Floats, y: Floats, row: int, column: int, shape: Product, block: Size, width: Size
+) -> None:
+    sums, step = zeros(y, block), len(width) * lanes_of(y)
+    for k in range(shape.depth):
+        at = row * shape.row_step + k * shape.depth_step
+        sums = outer(sums, x, at, shape.row_step, ONE, panel, k * step, width)
+    store_block(sums, y, row * shape.columns + column, shape.columns, width)
+
+
+@compiled
+def _turn_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, square: Size) -> None:
+    """The panel (depth, step) of w (step, depth), by squares of as many vectors as a vector has elements."""
+    for k in range(0, depth, len(square)):
+        for j in range(0, step, len(square)):
+            rows = load_block(square, w, start + j * depth + k, depth, ONE)
+            store_block(turned(rows), panel, k * step + j, step, ONE)
+
+
+@intrinsic
+def turned(typing: Any, block: Any) -> Any:
+    """A square block with rows and columns swapped: halves interleaved, log2(rows) times."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        rows = [builder.extract_value(args[0], i) for i in range(len(block))]
+        half = len(rows) // 2
+        lanes = ir.VectorType(ir.IntType(32), len(rows))
+        low, high = (
+            ir.Constant(lanes, [lane for k in part for lane in (k, len(rows) + k)])
+            for part in (range(half), range(half, len(rows)))
+        )
+        for _ in range(len(rows).bit_length() - 1):
+            pairs = zip(rows[:half], rows[half:], strict=True)
+            rows = [builder.shuffle_vector(a, b, part) for a, b in pairs for part in (low, high)]
+        return vector_emit.pack(builder, rows)
+
+    return block(block), emit
+
+
+@compiled(parallel=True)
+def finish(y: Floats, b: Floats, floor: float) -> None:
+    """Replace y (n, units) by max(y + b, floor); a NaN stays one."""
+    for n in prange(y.shape[0]):
+        for u in range(y.shape[1]):
+            value = y[n, u] + b[u]
+            y[n, u] = floor if value < floor else value
