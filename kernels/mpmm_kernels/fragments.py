@@ -74,18 +74,23 @@ def _pool(
 def _pool_line(
     x: Floats, start: int, row_step: int, channels: int, line: Floats, window: Window, average: bool
 ) -> None:
-    """Largest values, or sums, of the windows that begin in a row, at every column."""
+    """Largest values, or sums, of the windows that begin in a row, at every column.
+
+    Slices: an index that might be negative keeps loops from being vectorised (measured: five times as slow).
+    """
+    values = x[start : start + line.size]
     for i in range(line.size):
-        line[i] = x[start + i]
+        line[i] = values[i]
     for element in range(1, window[0] * window[1]):
         place = start + element // window[1] * row_step + element % window[1] * channels
+        values = x[place : place + line.size]
         if average:
             for i in range(line.size):
-                line[i] += x[place + i]
+                line[i] += values[i]
         else:
             for i in range(line.size):
                 # a NaN wins, so that it is not hidden
-                line[i] = line[i] if x[place + i] <= line[i] else x[place + i]
+                line[i] = line[i] if values[i] <= line[i] else values[i]
 
 
 @compiled

@@ -9,9 +9,12 @@ from functools import cache
 from typing import Any
 
 import numba
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from mpmm_kernels._compile import config
+from mpmm_kernels._compile import compiled, config
 
 
 def set_threads(count: int) -> None:
@@ -48,6 +51,19 @@ def threading_layer() -> str:
         return str(layer())
     except ValueError:
         return ""
+
+
+@cache
+def side_by_side() -> bool:
+    """Whether Python threads may be in parallel kernels at the same time; not with Numba's work queue."""
+    _touch(np.zeros(1))
+    return threading_layer() in ("omp", "tbb")
+
+
+@compiled(parallel=True)
+def _touch(x: NDArray[np.float64]) -> None:
+    for i in prange(x.size):
+        x[i] = i
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

@@ -10,13 +10,15 @@ import numpy as np
 from mpmm_kernels import block as kernel
 from mpmm_kernels.fragments import pool_fragments
 
-from mpmm.mapping.dense import Dense, scratch_bytes
+from mpmm.mapping.dense import Dense, products_of, scratch_bytes
 from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
 from mpmm.network.parameter import Array
 from mpmm.network.spec import DType, Kernels
 
 # bands, rows, columns, channels
 Shape = tuple[int, int, int, int]
+# time that Winograd's products take, measured against the direct ones of a convolution
+_WINOGRAD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +49,20 @@ class Link:
 
     @property
     def operations(self) -> int:
-        """Arithmetic on one tile, a product and its sum as two."""
+        """Arithmetic on one tile, a product and its sum as two; that of convolutions as if done directly."""
         if isinstance(self.stage, DenseStage):
-            return 2 * self.values * len(self.stage.weights)
+            return round(2 * self.values * products_of(self.stage))
         if self.plan is None:
             return 4 * self.values
         return (
             2 * self.samples * math.prod(self.plan.convolved_shape) * math.prod(self.plan.weights_shape[:4])
         )
+
+    @property
+    def cost(self) -> float:
+        """Time on one tile, in direct operations."""
+        faster = self.plan is not None and self.plan.method.startswith("winograd")
+        return self.operations * (_WINOGRAD if faster else 1.0)
 
 
 def link_up(
@@ -104,7 +112,7 @@ def bytes_of(links: Sequence[Link], dtype: DType) -> int:
     for link in links:
         total += link.values * size
         if isinstance(link.stage, DenseStage):
-            total += scratch_bytes(link.stage, *link.output[1:3])
+            total += scratch_bytes(link.stage, link.samples * math.prod(link.output[1:3]))
         if link.plan is not None:
             total += link.samples * math.prod(link.plan.convolved_shape)
             if not link.plan.method.startswith("direct"):
@@ -113,22 +121,22 @@ def bytes_of(links: Sequence[Link], dtype: DType) -> int:
 
 
 class Chain:
-    """Computes a chain for up to ``tiles`` tiles at once.
+    """Computes a chain for one tile.
 
     Parameters
     ----------
     links
         The stages, laid out.
-    tiles
-        How many tiles go at once.
-    threads
-        How many compute.
     dtype
         Of every array.
+    out
+        Where a dense layer at the end leaves its units: (n, rows, columns, units), from unit ``start`` on;
+        by default in an array of its own.
     """
 
-    def __init__(self, links: Sequence[Link], tiles: int, threads: int, dtype: DType) -> None:
-        self._players = [_player(link, tiles * link.samples, threads, dtype) for link in links]
+    def __init__(self, links: Sequence[Link], dtype: DType, out: Array | None = None, start: int = 0) -> None:
+        self._players = [_player(link, dtype, None, 0) for link in links[:-1]]
+        self._players += [_player(link, dtype, out, start) for link in links[-1:]]
 
     def run(self, x: Array) -> Array:
         """(n, bands, rows, columns, channels) -> the last stage's fragments, a view until the next run."""
@@ -137,22 +145,27 @@ class Chain:
         return x
 
 
-def _player(link: Link, samples: int, threads: int, dtype: DType) -> Callable[[Array], Array]:
-    """What computes one stage for up to so many fragments, with arrays of its own."""
+def _player(link: Link, dtype: DType, out: Array | None, start: int) -> Callable[[Array], Array]:
+    """What computes one stage for the fragments of a tile, with arrays of its own."""
     stage = link.stage
     if isinstance(stage, ConvolutionStage):
         assert link.plan is not None, "a convolution has a plan"
-        plan, buffers = link.plan, kernel.allocate(link.plan, samples)
+        plan, buffers = link.plan, kernel.allocate(link.plan, link.samples)
         return lambda x: kernel.infer(plan, buffers, x, stage.weights, stage.bias)
-    y = np.empty((samples, *link.output), dtype)
     if isinstance(stage, SplitStage):
+        y = np.empty((link.samples, *link.output), dtype)
         return lambda x: _split(stage, x, y)
-    dense = Dense(stage, *link.output[1:3], threads)
-    return lambda x: dense.run(x, y[: len(x)])
+    pixels = np.empty((link.samples, *link.output[1:]), dtype) if out is None else out
+    dense = Dense(stage, math.prod(pixels.shape[:3]), dtype)
+    return lambda x: _dense(dense, x, pixels, start)
 
 
 def _split(stage: SplitStage, x: Array, y: Array) -> Array:
-    y = y[: len(x) * math.prod(stage.step)]
     window = (*stage.window, *stage.step)
     pool_fragments(x, y, window, stage.average, stage.mean, stage.scale, stage.shift)
     return y
+
+
+def _dense(dense: Dense, x: Array, y: Array, start: int) -> Array:
+    dense.run(x, y, start)
+    return y[:, None]

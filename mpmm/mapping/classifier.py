@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import numpy as np
+from mpmm_kernels.threads import one_blas_thread, set_threads, side_by_side
 from numpy.typing import NDArray
 
 from mpmm.mapping.layout import Stages
@@ -21,8 +22,10 @@ from mpmm.network.spec import StreamSpec
 
 # patches computed at once where pixels do not share work
 BATCH = 64
+# seconds between two looks at what else there is to do while tiles are computed: other ranks' windows
+LOOK = 0.01
 Mask = NDArray[np.bool_]
-# called with the pixels done since the last call
+# called again and again with the pixels done since the last call
 Done = Callable[[int], None]
 
 
@@ -63,7 +66,10 @@ def classifier_for(
 
 
 class TileClassifier:
-    """Classifies tile by tile; as many at once as there are threads.
+    """Classifies tile by tile; as many at once as there are threads, each by a thread of its own.
+
+    Threads that share a tile wait for each other behind each layer: measured, two then do 1.7 times as much
+    as one, and each by itself 2.0 times. Only where kernels must not run side by side do they share one.
 
     Raises
     ------
@@ -76,10 +82,13 @@ class TileClassifier:
     ) -> None:
         values = {name: parameter.value for name, parameter in network.parameters.items()}
         stages = Stages.of(network.spec, values)
-        self.layout = choose_tile(network.spec, stages, window, threads, limit)
-        self._network = TileNetwork(self.layout, threads, threads)
-        self._scene, self._tiles = scene, threads
-        self._readers = ThreadPoolExecutor(threads)
+        self._tiles = threads if side_by_side() else 1
+        self.layout = choose_tile(network.spec, stages, window, self._tiles, limit)
+        self._networks = [TileNetwork(self.layout) for _ in range(self._tiles)]
+        self._scene = scene
+        self._pool = ThreadPoolExecutor(
+            self._tiles, initializer=set_threads, initargs=(threads // self._tiles,)
+        )
 
     def describe(self) -> str:
         """The tiles."""
@@ -92,31 +101,40 @@ class TileClassifier:
 
     def warm_up(self) -> None:
         """One tile of zeros."""
-        for array in self._network.inputs.values():
-            array[:1] = 0
-        self._network.logits(1)
+        for array in self._networks[0].inputs.values():
+            array[:] = 0
+        self._pool.submit(self._networks[0].logits).result()
 
     def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
         """Fill ``out`` tile by tile; tiles without a usable pixel are left out."""
         tiles = tiles_of(window, self.layout.rows, self.layout.columns)
         wanted = [tile for tile in tiles if usable[tile.of(window)].any()]
         done(usable.size - sum(usable[tile.of(window)].size for tile in wanted))
-        for first in range(0, len(wanted), self._tiles):
-            batch = wanted[first : first + self._tiles]
-            self._read(batch)
-            for found, tile in zip(self._network.logits(len(batch)), batch, strict=True):
-                part = out[tile.of(window)]
-                part[...] = found[: part.shape[0], : part.shape[1]]
-            done(sum(usable[tile.of(window)].size for tile in batch))
 
-    def _read(self, tiles: Sequence[Window]) -> None:
-        """Fill the network's inputs, a thread a tile."""
+        def compute(tile: Window) -> int:
+            part = out[tile.of(window)]
+            part[...] = self._compute(tile)[: part.shape[0], : part.shape[1]]
+            return int(usable[tile.of(window)].size)
 
-        def read(place: int) -> None:
-            for name, array in self._network.inputs.items():
-                self._scene.read(name, tiles[place], array[place])
+        with one_blas_thread():
+            under_way = {self._pool.submit(compute, tile) for tile in wanted}
+            try:
+                while under_way:
+                    finished, under_way = wait(under_way, LOOK, FIRST_COMPLETED)
+                    done(sum(one.result() for one in finished))
+            finally:
+                for one in under_way:
+                    one.cancel()
 
-        list(self._readers.map(read, range(len(tiles))))
+    def _compute(self, tile: Window) -> Array:
+        """Logits of a tile, by a network that no other thread uses now."""
+        network = self._networks.pop()
+        try:
+            for name, array in network.inputs.items():
+                self._scene.read(name, tile, array)
+            return network.logits()
+        finally:
+            self._networks.append(network)
 
 
 class PatchClassifier:

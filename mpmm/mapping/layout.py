@@ -86,6 +86,11 @@ class TileLayout:
         """Arithmetic of one tile."""
         return sum(link.operations for links in (*self.streams.values(), self.fusion) for link in links)
 
+    @property
+    def cost(self) -> float:
+        """Time of one tile, in direct operations."""
+        return sum(link.cost for links in (*self.streams.values(), self.fusion) for link in links)
+
     def rows_read(self, stream: StreamSpec) -> int:
         """Rows of the stream's input."""
         return self.rows + stream.size - 1

@@ -70,7 +70,8 @@ class ScenePixels:
         rows, columns = self._positions(window, half)
         shift, factor = self.normalizations[name].linear()
         # as patches are normalised: in float32, before any other type
-        pixels = (_cut(values, rows, columns) - shift) * factor
+        pixels = _cut(values, rows, columns) - shift
+        pixels *= factor
         np.copyto(out, pixels.transpose(2, 0, 1))
         forget(values)
 

@@ -9,7 +9,7 @@ pool, or a strided convolution) goes on with all s x s shifted grids, each as a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -114,7 +114,9 @@ def stream_stages(stream: StreamSpec, values: Mapping[str, Array]) -> tuple[Stag
     volume = (*stream.volumes()[-1], stream.blocks[-1].filters if stream.blocks else 1)
     for index, dense in enumerate(stream.dense, 1):
         name = f"{stream.name}.head.dense{index}"
-        stages.append(_dense_stage(dense.activation, name, values, volume))
+        stages += _folded(
+            stages.pop() if stages else None, _dense_stage(dense.activation, name, values, volume)
+        )
         volume = (1, 1, 1, dense.units)
     return tuple(stages)
 
@@ -170,6 +172,22 @@ def _dense_stage(
     activation: Activation, name: str, values: Mapping[str, Array], volume: tuple[int, int, int, int]
 ) -> DenseStage:
     return DenseStage(values[f"{name}.weights"], values[f"{name}.bias"], volume, activation)
+
+
+def _folded(before: Stage | None, dense: DenseStage) -> list[Stage]:
+    """A stage and the dense layer behind it; batch-norm becomes part of the dense layer's weights."""
+    if not isinstance(before, SplitStage):
+        return [dense] if before is None else [before, dense]
+    weights = dense.weights.astype(np.float64).reshape(*dense.volume, -1)
+    shift = before.shift - before.mean * before.scale
+    bias = dense.bias + np.einsum("k,brcku->u", shift, weights)
+    scaled = (weights * before.scale[:, None]).reshape(dense.weights.shape)
+    dtype = dense.weights.dtype
+    dense = replace(dense, weights=scaled.astype(dtype), bias=bias.astype(dtype))
+    if before.window == before.step == (1, 1):
+        return [dense]
+    zeros, ones, _ = _unchanged(len(before.mean))
+    return [replace(before, mean=zeros, scale=ones, shift=zeros), dense]
 
 
 def _normalisation(name: str, values: Mapping[str, Array]) -> tuple[Array, Array, Array]:

@@ -7,7 +7,7 @@ import numpy as np
 from mpmm.mapping.chain import Chain
 from mpmm.mapping.layout import TileLayout, fragment_of, interleaved
 from mpmm.network.parameter import Array
-from mpmm.network.spec import StreamSpec
+from mpmm.network.spec import NetworkSpec, StreamSpec
 
 
 class TileNetwork:
@@ -16,49 +16,59 @@ class TileNetwork:
     Parameters
     ----------
     layout
-        The tiles' size and how they are computed.
-    tiles
-        How many tiles may come at once.
-    threads
-        How many compute.
+        The tile's size and how it is computed.
     """
 
-    def __init__(self, layout: TileLayout, tiles: int, threads: int) -> None:
-        dtype = layout.spec.dtype
+    def __init__(self, layout: TileLayout) -> None:
+        spec = layout.spec
         self.layout = layout
         self.inputs: dict[str, Array] = {
             stream.name: np.empty(
-                (tiles, stream.bands, layout.rows_read(stream), layout.columns_read(stream)), dtype
+                (stream.bands, layout.rows_read(stream), layout.columns_read(stream)), spec.dtype
             )
-            for stream in layout.spec.streams
+            for stream in spec.streams
         }
-        self._streams = {name: Chain(links, tiles, threads, dtype) for name, links in layout.streams.items()}
-        self._fusion = Chain(layout.fusion, tiles, threads, dtype)
-        steps = layout.steps[layout.spec.streams[0].name] if layout.together else ()
-        self._steps = steps
-        high, wide, fragments = fragment_of(layout.rows, layout.columns, steps)
-        features = sum(stream.features for stream in layout.spec.streams)
-        self._features: Array = np.empty((tiles * fragments, high, wide, features), dtype)
+        self._steps = layout.steps[spec.streams[0].name] if layout.together else ()
+        high, wide, fragments = fragment_of(layout.rows, layout.columns, self._steps)
+        features = sum(stream.features for stream in spec.streams)
+        self._features: Array = np.empty((fragments, high, wide, features), spec.dtype)
+        self._streams = {
+            stream.name: self._chain(stream, start)
+            for stream, start in zip(spec.streams, _starts(spec), strict=True)
+        }
+        self._fusion = Chain(layout.fusion, spec.dtype)
 
-    def logits(self, tiles: int) -> Array:
-        """(tiles, rows, columns, classes): logits of the first tiles of `inputs`, which hold pixels.
+    def logits(self) -> Array:
+        """(rows, columns, classes): logits of the tile whose pixels `inputs` hold.
 
-        ``inputs[name]`` is (tiles, bands, rows + size - 1, columns + size - 1): each tile with half a patch
-        more on each side.
+        ``inputs[name]`` is (bands, rows + size - 1, columns + size - 1): the tile with half a patch more on
+        each side.
         """
-        x, start = self._features, 0
-        for stream in self.layout.spec.streams:
-            features = self._stream(stream, tiles)
-            x[: len(features), ..., start : start + stream.features] = features
-            start += stream.features
-        logits = self._fusion.run(x[: len(features), None])
-        return interleaved(logits[:, 0], self._steps)
+        spec = self.layout.spec
+        for stream, start in zip(spec.streams, _starts(spec), strict=True):
+            y = self._streams[stream.name].run(self.inputs[stream.name][None, ..., None])
+            if not self._in_place(stream):
+                self._features[..., start : start + stream.features] = self._ordered(stream, y)
+        logits = interleaved(self._fusion.run(self._features[:, None])[:, 0], self._steps)
+        return logits.reshape(self.layout.rows, self.layout.columns, spec.classes)
 
-    def _stream(self, stream: StreamSpec, tiles: int) -> Array:
+    def _chain(self, stream: StreamSpec, start: int) -> Chain:
+        links, dtype = self.layout.streams[stream.name], self.layout.spec.dtype
+        return Chain(links, dtype, self._features, start) if self._in_place(stream) else Chain(links, dtype)
+
+    def _in_place(self, stream: StreamSpec) -> bool:
+        """Whether the stream's last layer leaves its units where the fusion reads them."""
+        return bool(stream.dense) and self.layout.together
+
+    def _ordered(self, stream: StreamSpec, y: Array) -> Array:
         """(fragments, rows, columns, features) of one stream."""
-        y = self._streams[stream.name].run(self.inputs[stream.name][:tiles, ..., None])
         features = y[:, 0] if stream.dense else _volumes(y, stream.volumes()[-1][1:])
         return features if self.layout.together else interleaved(features, self.layout.steps[stream.name])
+
+
+def _starts(spec: NetworkSpec) -> list[int]:
+    """Where each stream's features begin among all features."""
+    return [0, *np.cumsum([stream.features for stream in spec.streams])[:-1].tolist()]
 
 
 def _volumes(y: Array, size: tuple[int, int]) -> Array:

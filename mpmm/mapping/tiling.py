@@ -1,4 +1,4 @@
-"""The tile size: the least arithmetic that fits the memory limit, by trying the ways to cut a window."""
+"""The tile size: the least time that fits the memory limit, by trying the ways to cut a window."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def choose_tile(
             if layout.bytes * tiles > limit:
                 continue
             count = -(-window[0] // rows) * -(-window[1] // columns)
-            # threads wait for each other at the end of a batch
-            work = layout.operations * -(-count // tiles) * tiles
+            # at the end of a window threads wait for the last tile
+            work = layout.cost * -(-count // tiles) * tiles
             if best is None or work < best[0]:
                 best = work, layout
     if best is None:
