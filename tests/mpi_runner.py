@@ -52,11 +52,13 @@ def environment(**extra: str) -> dict[str, str]:
     }
 
 
-def start_ranks(ranks: int, command: list[str], out: int, err: int, **extra: str) -> subprocess.Popen[bytes]:
-    """mpirun in a session of its own, so that all it starts can be found again."""
+def start_ranks(
+    ranks: int, command: list[str], out: int, err: int, options: tuple[str, ...] = (), **extra: str
+) -> subprocess.Popen[bytes]:
+    """mpirun in a session of its own, so that all it starts can be found again; ``options`` are mpirun's."""
     mpirun = Path(sys.executable).parent / "mpirun"
     return subprocess.Popen(
-        [str(mpirun), "-np", str(ranks), *command],
+        [str(mpirun), "-np", str(ranks), *options, *command],
         stdin=subprocess.DEVNULL,
         stdout=out,
         stderr=err,
@@ -65,7 +67,9 @@ def start_ranks(ranks: int, command: list[str], out: int, err: int, **extra: str
     )
 
 
-def run_ranks(ranks: int, command: list[str], limit: float = 30, **extra: str) -> Ended:
+def run_ranks(
+    ranks: int, command: list[str], limit: float = 30, options: tuple[str, ...] = (), **extra: str
+) -> Ended:
     """Run ``command`` (a script's path first: Python is put before it) on every rank, to its end.
 
     Raises
@@ -75,7 +79,8 @@ def run_ranks(ranks: int, command: list[str], limit: float = 30, **extra: str) -
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.monotonic()
-        mpirun = start_ranks(ranks, [sys.executable, *command], out.fileno(), err.fileno(), **extra)
+        rank_command = [sys.executable, *command]
+        mpirun = start_ranks(ranks, rank_command, out.fileno(), err.fileno(), options, **extra)
         try:
             code = mpirun.wait(limit)
         except subprocess.TimeoutExpired:

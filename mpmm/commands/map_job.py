@@ -133,9 +133,13 @@ class Job:
             talk.say(console, "going on", f"{len(missing)} of {len(self.work.windows)} windows are missing")
         self.warm_up(console)
         left = sum(self.work.windows[index].pixels for index in missing)
+
+        def lost(rank: int, windows: int) -> None:
+            talk.say(console, "lost", f"rank {rank} was killed; {windows} windows of its are dealt out again")
+
         speed = Speed(self.work.region.pixels - left, self.work.region.pixels)
         with showing(console, speed) as done:
-            Dealer(channel, self.mapper, self.work, done, stopped).run()
+            Dealer(channel, self.mapper, self.work, done, stopped, lost).run()
         took = talk.duration(speed.seconds)
         talk.say(console, "mapped", f"{speed.fresh:,} pixels in {took}, {speed.rate:,.0f} pixels/s")
 

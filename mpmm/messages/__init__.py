@@ -2,7 +2,7 @@
 
 from mpmm.messages.abort import end_together
 from mpmm.messages.channel import Arrival, Channel
-from mpmm.messages.errors import MessageError, Stopped
+from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
@@ -17,6 +17,7 @@ __all__ = [
     "Flow",
     "Kind",
     "MessageError",
+    "RankLost",
     "Stop",
     "Stopped",
     "Traffic",

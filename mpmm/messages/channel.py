@@ -155,6 +155,11 @@ class Channel:
         for kind, item in list(self._sends):
             self.settle(kind, item)
 
+    def forget(self, peer: int) -> None:
+        """Give up what is under way to a rank that was lost."""
+        for queues in self._sends.values():
+            queues.pop(peer, None)
+
     @contextmanager
     def moving(self) -> Iterator[None]:
         """Within, a thread lets MPI move messages while this rank computes."""

@@ -9,5 +9,9 @@ class MessageError(MpmmError):
     """A message does not fit its buffer, or MPI reports an error; the text names both ranks."""
 
 
+class RankLost(MessageError):
+    """The other rank of a message was killed; only where mpirun goes on without it (``--with-ft ulfm``)."""
+
+
 class Stopped(MpmmError):
     """The process was asked to stop while it waited."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mpmm.messages.errors import MessageError
+from mpmm.messages.errors import MessageError, RankLost
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -82,6 +82,7 @@ class Wire:
             with self._lock:
                 done = request.Test()
         except self._mpi.Exception as error:
+            self._under_way -= 1
             raise _translated(error, what) from error
         self._under_way -= done
         return done
@@ -100,9 +101,16 @@ class Wire:
 
     def move(self) -> bool:
         """Let MPI move what it can, from any thread; whether a transfer is under way."""
-        with self._lock:
-            # no message has this tag: any call of MPI moves all messages
-            self._communicator.Iprobe(self._mpi.ANY_SOURCE, _NO_TAG)
+        try:
+            with self._lock:
+                # no message has this tag: any call of MPI moves all messages
+                self._communicator.Iprobe(self._mpi.ANY_SOURCE, _NO_TAG)
+        except self._mpi.Exception as error:
+            if not _lost(error):
+                raise
+            # those who wait for the lost rank are told by their own calls; "any" means the others from now on
+            with self._lock:
+                self._communicator.Ack_failed()
         return self._under_way > 0
 
     def _count(self) -> None:
@@ -115,6 +123,15 @@ def _bytes_of(buffer: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     return buffer.reshape(-1).view(np.uint8)
 
 
+def _lost(error: MPI.Exception) -> bool:
+    """Whether it says that a rank was killed."""
+    from mpi4py import MPI
+
+    return error.Get_error_class() in (MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING)
+
+
 def _translated(error: MPI.Exception, what: str) -> MessageError:
+    if _lost(error):
+        return RankLost(f"{what} failed: that rank was killed", "see whether its machine ran out of memory")
     text = f"{what} failed: {error.Get_error_string()}"
     return MessageError(text, "see whether the other rank still runs")

@@ -1,5 +1,6 @@
 """`mpmm map`: the map agrees with `mpmm evaluate`, goes on after a kill, and says what it cannot do."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import rasterio
 from click.testing import CliRunner
 from mpi_runner import run_ranks
+from rio_cogeo.cogeo import cog_validate
 from scenes import tiny_scene
 from small_runs import small_config
 
@@ -82,6 +84,8 @@ def test_the_command_writes_map_rasters_and_picture(run, found, tmp_path):
     )
     np.testing.assert_array_equal(read(output), found.ids)
     assert (read(tmp_path / "town-confidence.tif") != 255).sum() == (found.ids != 0).sum()
+    for name in ("town", "town-confidence", "town-probabilities"):
+        assert cog_validate(tmp_path / f"{name}.tif", strict=True, quiet=True) == (True, [], [])
     with rasterio.open(tmp_path / "town-probabilities.tif") as file:
         assert file.count == 20
         assert file.descriptions[0] == run.classes_[0].name
@@ -194,6 +198,33 @@ def test_ranks_share_the_windows_and_map_the_same(run, found, tmp_path):
     counts = [int(one) for one in ended.found(r"rank \d mapped (\d+)")]
     assert sum(counts) == 12
     assert min(counts) > 0
+
+
+SURVIVE = ("--with-ft", "ulfm")
+
+
+@pytest.mark.mpi
+def test_the_windows_of_a_rank_that_is_killed_are_done_by_the_others(run, found, tmp_path):
+    output, program = tmp_path / "m.tif", str(PROGRAMS / "map_and_die.py")
+    ended = run_ranks(3, [program, str(run.folder), str(output), "2", "1"], 120, SURVIVE)
+    assert ended.code == 0, ended.err
+    np.testing.assert_array_equal(read(output), found.ids)
+    assert re.search(r"lost +rank 1 was killed; [12] windows of its are dealt out again", ended.out), (
+        ended.out
+    )
+    assert len(ended.found(r"rank \d mapped (\d+)")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.tif", "m.tif.aux.xml"]
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize(("rank", "how"), [("0", "killed"), ("1", "raises")])
+def test_rank_0_killed_or_an_exception_anywhere_still_ends_all(run, tmp_path, rank, how):
+    output, program = tmp_path / "m.tif", str(PROGRAMS / "map_and_die.py")
+    ended = run_ranks(3, [program, str(run.folder), str(output), "2", rank, how], 120, SURVIVE)
+    assert ended.code != 0
+    assert not output.exists()
+    words = "rank 0, which keeps the map, was killed" if how == "killed" else r"rank 1 on .*\n.*boom"
+    assert re.search(words, ended.err, re.DOTALL), ended.err
 
 
 @pytest.mark.mpi

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from mapping_examples import classes
+from rio_cogeo.cogeo import cog_validate
 
 from mpmm.errors import RunError
 from mpmm.mapping import layer_specs, write_geotiff
@@ -97,6 +98,17 @@ def test_the_layout_is_cloud_optimised(written):
     assert starts == sorted(starts, reverse=True)
     with rasterio.open(written / "map.tif") as file:
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+
+
+@pytest.mark.parametrize("size", [SIZE, (90, 70)], ids=["overviews", "one tile"])
+@pytest.mark.parametrize("which", range(3), ids=["classes", "confidence", "probabilities"])
+def test_the_validator_of_the_format_finds_nothing(tmp_path, grid, which, size):
+    """`rio cogeo validate --strict`: no error, and no warning either."""
+    layer = layer_specs(COVERS, confidence=True, by_class=True)[which]
+    values = np.random.default_rng(2).integers(0, 6, (layer.bands, *size), np.uint8)
+    part = replace(grid, height=size[0], width=size[1])
+    write_geotiff(tmp_path / "m.tif", values, layer, part, COVERS, {"MPMM_RUN": "first"}, tmp_path)
+    assert cog_validate(tmp_path / "m.tif", strict=True, quiet=True) == (True, [], [])
 
 
 def test_overviews_hold_classes_only(written, ids):

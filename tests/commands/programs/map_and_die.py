@@ -1,6 +1,6 @@
 """Maps a run in windows of 40 x 100 pixels; kills itself after so many of them (on that rank, if given).
 
-map_and_die.py RUN OUTPUT COUNT|None [RANK]
+map_and_die.py RUN OUTPUT COUNT|None [RANK [killed|raises]]
 """
 
 import os
@@ -16,6 +16,7 @@ from mpmm.messages import launched_rank
 
 RUN, OUTPUT, COUNT = sys.argv[1:4]
 RANK = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+RAISES = sys.argv[5:] == ["raises"]
 MAP = Mapper.map
 mapped = 0
 
@@ -24,6 +25,8 @@ def map_or_die(self, window, done=lambda pixels: None):
     """Windows that were mapped before this one are kept already."""
     global mapped
     if str(mapped) == COUNT and launched_rank() == RANK:
+        if RAISES:
+            raise ValueError("boom")
         os.kill(os.getpid(), signal.SIGKILL)
     mapped += 1
     return MAP(self, window, done)
