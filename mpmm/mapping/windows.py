@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from mpmm.errors import PatchError
 
-# rows and columns that windows of a large scene have about: small enough to lose little, large enough that
-# the half patch around them, which is computed as well, does not count
-WINDOW = (256, 512)
+# rows and columns that windows of a large scene have about: small enough that ranks end together, large enough
+# that the half patch around them, which is computed as well, hardly counts
+WINDOW = (256, 256)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Whole `mpmm map` commands on a large scene: one process, one rank of one thread, two ranks; run by hand.
+"""Whole `mpmm map` commands on a large scene: one rank of one thread, two, all cores; run by hand.
 
-    python tests/benchmarks/whole_map.py RUN [SCENE] [--part 500 1200 602 1908] [--rounds 3] [--whole]
+    python tests/benchmarks/whole_map.py RUN [SCENE] [--part 0 1000 1202 2862] [--rounds 1] [--whole]
 
 RUN is a trained run; SCENE another scene's file. The scene's aligned modalities must be cached already. The
 part is mapped in turn by one rank of one thread and by two ranks of one thread each; with ``--whole`` all of
@@ -67,8 +67,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("scene", nargs="?")
-    parser.add_argument("--part", type=int, nargs=4, default=[300, 1200, 602, 1908])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--part", type=int, nargs=4, default=[0, 1000, 1202, 2862])
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--whole", action="store_true")
     options = parser.parse_args()
     what = ["map", options.run, *([options.scene] if options.scene else [])]
@@ -82,9 +82,9 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, command in rivals.items():
             found[name].append(timed(command))
-    for name, runs in found.items():
-        show(name, runs, size)
     if options.rounds:
+        for name, runs in found.items():
+            show(name, runs, size)
         one, two = (
             [median(run[key] for run in runs) for key in ("seconds", "mapping")] for runs in found.values()
         )

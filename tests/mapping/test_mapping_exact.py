@@ -37,7 +37,7 @@ def compare(network, pixels, window=None, count=200, **options):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logits_are_those_of_the_patches(spec, dtype):
     network = trained(replace(spec, dtype=dtype))
-    classifier = compare(network, scene(network.spec, 37, 41))
+    classifier = compare(network, scene(network.spec, 64, 67), count=2000)
     assert isinstance(classifier, TileClassifier)
 
 
