@@ -89,7 +89,8 @@ def evaluate(asked: Asked, tell: Callable[[str, float], None]) -> Found | None:
         gathered = _with_patches(party, gathered, asked)
         party.share_threads(gathered)
         parameters = _parameters(party, folder, source, asked.checkpoint)
-        return _play(party, gathered, parameters)
+        with party.moving():
+            return _play(party, gathered, parameters)
 
 
 def _in_form(config: Config, form: Form) -> Config:

@@ -20,8 +20,9 @@ from mpmm.ranks.notice import Notice
 from mpmm.ranks.player import Player, unwatched
 from mpmm.ranks.timeline import Timeline
 
-# for tests: every send waits for its receive
+# for tests: every send waits for its receive; all other ranks count as being on other machines
 SYNCHRONOUS = "MPMM_SYNCHRONOUS_SENDS"
+APART = "MPMM_RANKS_APART"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,18 @@ class Party:
     def rank(self) -> int:
         """This rank's number."""
         return self.channel.rank
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Within, messages move while this rank computes.
+
+        Between ranks of one machine they need no help: what one has sent the other copies from its memory.
+        """
+        if len(self.together) == self.channel.size and not os.environ.get(APART):
+            yield
+            return
+        with self.channel.moving():
+            yield
 
     def share_threads(self, gathered: Gathered) -> list[int]:
         """Let this rank compute with its part of the machine's cores; the threads of all ranks."""

@@ -40,15 +40,15 @@ def play(part: Part) -> int:
     layout, rank = part.gathered.layout, part.party.rank
     folder = part.start.folder
     farewell.watch_from_here(part.party, part.gathered, None if folder is None else folder.path)
-    if rank == layout.server:
-        return _serve(part)
-    if rank == layout.driver:
-        return _drive(part)
-    _work(part)
-    return 0
+    with part.party.moving():
+        if rank == layout.server:
+            return _serve(part)
+        if rank == layout.driver:
+            return _drive(part)
+        return _work(part)
 
 
-def _work(part: Part) -> None:
+def _work(part: Part) -> int:
     layout, rank, prepared = part.gathered.layout, part.party.rank, part.gathered.prepared
     network = Network(prepared.spec, only=layout.blocks_of(rank))
     warm_up(network)
@@ -56,6 +56,7 @@ def _work(part: Part) -> None:
     course = part.course
     Worker(player, course, part.reader(), prepared.config.training.seed).run()
     farewell.part(part.party, course, layout.collector)
+    return 0
 
 
 def _serve(part: Part) -> int:

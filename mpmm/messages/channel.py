@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.errors import MessageError
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.pump import Pump
@@ -134,14 +135,15 @@ class Channel:
 
     def wait_any(self, transfers: Sequence[Transfer]) -> list[int]:
         """Wait until at least one of the transfers is complete; positions of all that are."""
+        arrivals = Arrivals(self._wire, transfers)
         found: list[int] = []
 
         def ready() -> bool:
-            found.extend(place for place, transfer in enumerate(transfers) if transfer.done())
+            found.extend(arrivals.complete())
             return bool(found)
 
-        self.waiter.until(ready, " or ".join(transfer.what for transfer in transfers[:3]))
-        return found
+        self.waiter.until(ready, _any_of(transfers))
+        return sorted(found)
 
     def settle(self, kind: Kind, item: int, pending: int = 0) -> None:
         """Wait until at most ``pending`` sends of this kind and item are under way to each peer."""
@@ -188,6 +190,12 @@ class Channel:
             raise MessageError(
                 f"{what}: the array has dtype {buffer.dtype}, expected floating point", "convert it first"
             )
+
+
+def _any_of(transfers: Sequence[Transfer]) -> str:
+    """Several messages in words, of which the first are enough."""
+    text = " or ".join(transfer.what for transfer in transfers[:3])
+    return f"{text} or {len(transfers) - 3} more" if len(transfers) > 3 else text
 
 
 def _nothing() -> None:

@@ -63,6 +63,11 @@ class Receiving:
         An earlier receive of the same peer and tag, which gets the earlier message.
     arrived
         Called once, when the message is here.
+
+    Attributes
+    ----------
+    peer, tag
+        As given: what MPI says of the message.
     """
 
     def __init__(
@@ -76,7 +81,8 @@ class Receiving:
         arrived: Callable[[], None],
     ) -> None:
         self.what = what
-        self._wire, self._peer, self._tag = wire, peer, tag
+        self.peer, self.tag = peer, tag
+        self._wire = wire
         self._buffer, self._after, self._arrived = buffer, after, arrived
         self._request: MPI.Request | None = None
         self._done = False
@@ -105,7 +111,7 @@ class Receiving:
         if self._after is not None and not self._after.matched:
             return
         self._after = None
-        found = self._wire.find(self._peer, self._tag, self.what)
+        found = self._wire.find(self.peer, self.tag, self.what)
         if found is not None:
             message, length = found
             self._check_length(length)

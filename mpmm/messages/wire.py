@@ -61,7 +61,9 @@ class Wire:
         """The next message and its bytes, taken from the queue; None when none has come."""
         try:
             with self._lock:
-                message = self._communicator.Improbe(peer, tag, self._status)
+                # Open MPI looks first and moves messages then: what has come is found by the second look
+                improbe = self._communicator.Improbe
+                message = improbe(peer, tag, self._status) or improbe(peer, tag, self._status)
             return None if message is None else (message, self._status.Get_count(self._mpi.BYTE))
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
@@ -92,12 +94,21 @@ class Wire:
         source = self._mpi.ANY_SOURCE if peer is None else peer
         try:
             with self._lock:
-                found = self._communicator.Iprobe(source, tag, self._status)
+                found = self._probe(source, tag)
             if not found:
                 return None
             return self._status.Get_source(), self._status.Get_count(self._mpi.BYTE)
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
+
+    def peek_any(self) -> tuple[int, int] | None:
+        """Peer and tag of a message that has come and was not found yet; None when there is none."""
+        try:
+            with self._lock:
+                found = self._probe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG)
+            return (self._status.Get_source(), self._status.Get_tag()) if found else None
+        except self._mpi.Exception as error:
+            raise _translated(error, "a look for messages") from error
 
     def move(self) -> bool:
         """Let MPI move what it can, from any thread; whether a transfer is under way."""
@@ -112,6 +123,11 @@ class Wire:
             with self._lock:
                 self._communicator.Ack_failed()
         return self._under_way > 0
+
+    def _probe(self, source: int, tag: int) -> bool:
+        """As `find`, the message stays queued."""
+        iprobe = self._communicator.Iprobe
+        return iprobe(source, tag, self._status) or iprobe(source, tag, self._status)
 
     def _count(self) -> None:
         self._under_way += 1

@@ -21,7 +21,8 @@ class MeasuringWaiter(Waiter):
     Attributes
     ----------
     cpu_seconds
-        CPU seconds of the waiting itself.
+        CPU seconds of the waiting itself: of sleeping, and of looking in vain. The look that finds what was
+        waited for also copies the message, which is no waiting: it costs the same when the message is early.
     observe
         Called with each wait: what it was for, its beginning and its end (seconds since the epoch).
     """
@@ -31,15 +32,19 @@ class MeasuringWaiter(Waiter):
         self.cpu_seconds = 0.0
         self.observe: Callable[[str, float, float], None] | None = None
 
-    def until(self, ready: Callable[[], bool], waiting_for: str) -> None:
-        """As `Waiter.until`."""
-        if ready():
-            return
-        began, cpu = time.time(), time.thread_time()
+    def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
+        began = time.time()
+        cpu = until = time.thread_time()
+
+        def look() -> bool:
+            nonlocal until
+            until = time.thread_time()
+            return ready()
+
         try:
-            super().until(ready, waiting_for)
+            super()._wait(look, waiting_for)
         finally:
-            self.cpu_seconds += time.thread_time() - cpu
+            self.cpu_seconds += until - cpu
             if self.observe is not None:
                 self.observe(waiting_for, began, time.time())
 

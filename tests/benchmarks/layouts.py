@@ -83,13 +83,13 @@ def measured(config: Path, path: Path, case: tuple[str, int], steps: int, cores:
         "sha256": run["parameters_sha256"],
         "threads": run["threads"],
         "bytes": sent / steps,
-        "waiting": trained_waiting(path, len(costs)),
-        "spun": [cost["last"]["cpu_waiting"] / max(cost["last"]["waiting"], 1e-9) for cost in costs],
+        "waiting": trained_share(path, len(costs), "waiting"),
+        "cost": trained_share(path, len(costs), "cpu_waiting"),
     }
 
 
-def trained_waiting(path: Path, ranks: int) -> list[float]:
-    """Share of waiting of each rank between its first and last sample after training began."""
+def trained_share(path: Path, ranks: int, what: str) -> list[float]:
+    """Seconds of ``what`` a second of each rank, between its first and last sample after training began."""
     shares = []
     for rank in range(ranks):
         text = (path / "monitor" / f"rank-{rank}.jsonl").read_text()
@@ -97,31 +97,35 @@ def trained_waiting(path: Path, ranks: int) -> list[float]:
         last = samples[-1]
         first = next((one for one in samples if one["bytes_in"] > 0.3 * last["bytes_in"]), samples[0])
         span = max(last["seconds"] - first["seconds"], 1e-9)
-        shares.append((last["waiting"] - first["waiting"]) / span)
+        shares.append((last[what] - first[what]) / span)
     return shares
 
 
 def show(found: dict[tuple[str, int], list[dict]]) -> None:
     """One row a layout; the part of one process's throughput is by medians."""
     one = statistics.median(run["rate"] for run in found["single", 1])
-    print("layout     ranks  threads        steps/s  best   of one process  MB a step  waiting by rank, %")
+    print(
+        "layout     ranks  threads        steps/s  best   of one process  MB a step  "
+        "waiting by rank, %  by % of a core"
+    )
     for (layout, ranks), runs in found.items():
         rate = statistics.median(run["rate"] for run in runs)
         best = max(run["rate"] for run in runs)
-        waiting = " ".join(
-            f"{100 * statistics.median(column):.0f}"
-            for column in zip(*(run["waiting"] for run in runs), strict=True)
-        )
         size = statistics.median(run["bytes"] for run in runs) / 1e6
         threads = str(runs[0]["threads"]).replace(" ", "")
         print(
             f"{layout:<9}  {ranks:>5}  {threads:<13}  {rate / 40:>7.2f}  {best / 40:>5.2f}  "
-            f"{rate / one:>14.2f}  {size:>9.2f}  {waiting}"
+            f"{rate / one:>14.2f}  {size:>9.2f}  "
+            f"{by_rank(runs, 'waiting', 0):<18}  {by_rank(runs, 'cost', 1)}"
         )
-    spun = [share for runs in found.values() for run in runs for share in run["spun"]]
     same = {run["sha256"] for (layout, _), runs in found.items() if layout != "data" for run in runs}
     print(f"\nparameters but of data: {'the same bits' if len(same) == 1 else 'DIFFERENT'}")
-    print(f"waiting cost at most {100 * max(spun):.1f}% of a core")
+
+
+def by_rank(runs: list[dict], what: str, digits: int) -> str:
+    """Each rank's median over the runs, in percent."""
+    columns = zip(*(run[what] for run in runs), strict=True)
+    return " ".join(f"{100 * statistics.median(column):.{digits}f}" for column in columns)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from mpmm.messages import (
     Waiter,
     launched_ranks,
     tag_of,
+    waiting,
 )
 from mpmm.messages.kinds import ITEM_LIMIT, TAG_LIMIT, kind_and_item
 from mpmm.messages.pump import Pump
@@ -71,12 +72,55 @@ def test_traffic_adds_up_by_direction_kind_and_peer() -> None:
 @given(st.floats(0, 1000))
 def test_pauses_are_short_at_first_and_never_a_large_part_of_the_wait(waited: float) -> None:
     pause = pause_after(waited)
-    assert 10e-6 <= pause <= 5e-3
-    assert pause <= max(10e-6, waited / 8)
-    if waited < 0.1:
-        assert pause <= 1e-3
+    assert 50e-6 <= pause <= 5e-3
+    assert pause <= max(50e-6, waited / 16)
+    if waited < 0.05:
+        assert pause <= 0.5e-3
     else:
         assert pause <= waited / 100
+
+
+class Clock:
+    """Time that passes only where somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_wait_that_comes_again_is_slept_through_but_never_for_long_after_its_end(monkeypatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    waiter = Waiter()
+
+    def looks_and_delay(seconds: float) -> tuple[int, float]:
+        looks, end = 0, clock.now + seconds
+
+        def ready() -> bool:
+            nonlocal looks
+            looks += 1
+            return clock.now >= end
+
+        waiter.until(ready, "the next step")
+        return looks, clock.now - end
+
+    first, _ = looks_and_delay(0.020)
+    assert first > 50
+    for duration in (0.021, 0.019, 0.020, 0.022, 0.018, 0.020):
+        looks, delay = looks_and_delay(duration)
+        assert looks < 23
+        assert delay <= 0.5e-3
+    # somebody has become faster: at most one sleep is too long
+    delays = [looks_and_delay(0.001)[1] for _ in range(12)]
+    assert max(delays) <= 2e-3
+    assert max(delays[6:]) < 0.5e-3
+    # within a long one MPI is called, and signals looked at, often
+    assert max(looks_and_delay(10)[1] for _ in range(9)) <= 5e-3
 
 
 def test_a_wait_returns_when_it_is_over_and_counts_its_time() -> None:

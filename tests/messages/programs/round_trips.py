@@ -28,8 +28,21 @@ with end_together(communicator):
                 np.testing.assert_array_equal(back, 2 * mine)
             channel.settle(Kind.ACTIVATION, item)
     channel.settle_all()
-    bytes_each = sum(SIZES) * 12 * 2 * len(others)
+    # several at once, some behind a message that nobody waits for yet
+    for peer in others:
+        for kind in (Kind.METRICS, Kind.PULL, Kind.PUSH):
+            channel.isend(kind, 0, np.full(10, channel.rank, np.float64), peer)
+    waiting = {(kind, peer): np.empty(10) for kind in (Kind.PUSH, Kind.PULL) for peer in others}
+    transfers = [(key, channel.ireceive(key[0], 0, buffer, key[1])) for key, buffer in waiting.items()]
+    while transfers:
+        for place in reversed(channel.wait_any([transfer for _, transfer in transfers])):
+            key, _ = transfers.pop(place)
+            assert (waiting[key] == key[1]).all(), key
+    for peer in others:
+        channel.receive(Kind.METRICS, 0, np.empty(10), peer)
+    channel.settle_all()
+    bytes_each = (sum(SIZES) * 12 * 2 + 3 * 80) * len(others)
     sent, received = channel.traffic.total("sent"), channel.traffic.total("received")
     assert sent == received, (sent, received)
-    assert (sent.messages, sent.bytes) == (len(SIZES) * 2 * 2 * len(others), bytes_each), sent
+    assert (sent.messages, sent.bytes) == ((len(SIZES) * 2 * 2 + 3) * len(others), bytes_each), sent
     print(f"rank {channel.rank} fine")
