@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from mpmm.errors import PatchError
 
-# rows and columns that windows of a large scene have about: small enough that ranks end together, large enough
+# about the rows and columns of a large scene's windows: small enough that ranks end together, large enough
 # that the half patch around them, which is computed as well, hardly counts
 WINDOW = (256, 256)
 
