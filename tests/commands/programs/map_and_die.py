@@ -1,11 +1,14 @@
 """Maps a run in windows of 40 x 100 pixels; kills itself after so many of them (on that rank, if given).
 
+Other ranks hold their first window back until then, so that the windows do not run out before.
+
 map_and_die.py RUN OUTPUT COUNT|None [RANK [killed|raises]]
 """
 
 import os
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from mpmm.messages import launched_rank
 RUN, OUTPUT, COUNT = sys.argv[1:4]
 RANK = int(sys.argv[4]) if len(sys.argv) > 4 else 0
 RAISES = sys.argv[5:] == ["raises"]
+DYING = Path(OUTPUT).parent.with_suffix(".dying")
 MAP = Mapper.map
 mapped = 0
 
@@ -25,9 +29,14 @@ def map_or_die(self, window, done=lambda pixels: None):
     """Windows that were mapped before this one are kept already."""
     global mapped
     if str(mapped) == COUNT and launched_rank() == RANK:
+        DYING.touch()
         if RAISES:
             raise ValueError("boom")
         os.kill(os.getpid(), signal.SIGKILL)
+    while COUNT != "None" and launched_rank() != RANK and not DYING.exists():
+        # rank 0 deals windows out meanwhile
+        done(0)
+        time.sleep(0.01)
     mapped += 1
     return MAP(self, window, done)
 
