@@ -1,10 +1,12 @@
 """How well a configuration learns: scores over several seeds, beside KNN and SVM on the same patches.
 
     python tests/learning/measure.py CONFIG [--seeds 0 1 2] [--only hsi] [--split random] [--part test]
+    python tests/learning/measure.py CONFIG --kernels fast direct reference [--per-class 30] [--epochs 5]
 
 Seed k draws split k and trains with seed k. The network scored is the one with the best validation
 accuracy; baselines take no choice. With `--only` a network of that modality alone is trained on the very
-patches that the whole network would get: a modality that covers less ground decides for all.
+patches that the whole network would get: a modality that covers less ground decides for all. With `--kernels`
+the same trainings run once by each choice of kernels, which round differently.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from rich.console import Console
 import mpmm
 from mpmm.commands.baselines import compare
 from mpmm.commands.config import Config, load_config
+from mpmm.network.spec import Kernels
 from mpmm.patches import usable_centres
 from mpmm.results.scores import Scores
 
@@ -176,6 +179,18 @@ def confusions(scores: Scores) -> list[tuple[int, str, str]]:
     )
 
 
+def report_kernels(config: Config, kernels: Sequence[Kernels], seeds: Sequence[int], part: str) -> None:
+    """Print the overall accuracy by each choice of kernels, on the same splits from the same weights."""
+    print("| kernels | overall accuracy % | overall accuracy by seed | seconds a training |")
+    print("| --- | --- | --- | --- |")
+    for each in kernels:
+        chosen = replace(config, network=replace(config.network, kernels=each))
+        measured = measure(chosen, seeds, part=part, beside=False)
+        by_seed = " ".join(f"{value:.1f}" for value in measured.overall())
+        seconds = spread(np.array(measured.seconds), 0)
+        print(f"| {each} | {spread(measured.overall())} | {by_seed} | {seconds} |", flush=True)
+
+
 def spread(values: Doubles, digits: int = 1) -> str:
     """Mean and, of two or more, their standard deviation."""
     mean = f"{values.mean():.{digits}f}"
@@ -190,12 +205,22 @@ def main() -> None:
     parser.add_argument("--only", metavar="MODALITY")
     parser.add_argument("--split", choices=("block", "random"))
     parser.add_argument("--part", choices=("validation", "test"), default="test")
+    parser.add_argument("--kernels", nargs="+", choices=("fast", "direct", "reference"))
+    parser.add_argument("--per-class", type=int, help="patches of a class, fewer than configured")
+    parser.add_argument("--epochs", type=int, help="fewer than configured")
     parser.add_argument("--threads", type=int, default=available_threads())
     given = parser.parse_args()
     config = load_config(given.config)
     config = replace(config, layout=replace(config.layout, threads=given.threads))
     if given.split is not None:
         config = replace(config, patches=replace(config.patches, split=given.split))
+    if given.per_class is not None:
+        config = replace(config, patches=replace(config.patches, per_class=given.per_class, fraction=None))
+    if given.epochs is not None:
+        config = replace(config, training=replace(config.training, epochs=given.epochs))
+    if given.kernels is not None:
+        report_kernels(config, given.kernels, given.seeds, given.part)
+        return
     report(measure(config, given.seeds, only=given.only, part=given.part), given.seeds)
 
 
