@@ -6,7 +6,6 @@ from typing import Any, Literal, TypeAlias
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels.direct import DIRECT, DIRECT_IF_LARGE
 from mpmm_kernels.method import Method
-from mpmm_kernels.places import PLACES
 from mpmm_kernels.plain import PLAIN
 from mpmm_kernels.plan import Activation, BlockPlan, Padding, Pool, Triple, Volume, draft
 from mpmm_kernels.winograd import WINOGRAD_IF_LARGE
@@ -23,8 +22,7 @@ _METHODS: dict[Kernels, tuple[Method, ...]] = {
     "direct": (DIRECT, PLAIN),
     "reference": (PLAIN,),
 }
-# "places" is proved but chosen nowhere yet: where it is faster than the others is still to be measured
-_BY_NAME = {method.name: method for methods in (*_METHODS.values(), (PLACES,)) for method in methods}
+_BY_NAME = {method.name: method for methods in _METHODS.values() for method in methods}
 
 
 def plan_block(
