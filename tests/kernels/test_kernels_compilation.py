@@ -13,7 +13,7 @@ from mpmm_kernels.warm_up import compile_once
 # Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
 PROGRAM = """
 import numpy as np
-from mpmm_kernels.adam import _adam, adam_step
+from mpmm_kernels.adam import _adam_part, adam_step
 from mpmm_kernels.softmax import softmax
 from mpmm_kernels.warm_up import compile_once
 
@@ -21,7 +21,7 @@ with compile_once("adam and softmax") as first:
     values = [np.ones(3) for _ in range(4)]
     adam_step(*values, 0.1, 0.9, 0.999, 1e-8, 1, 0.0)
     softmax(np.ones((2, 2)), np.ones((2, 2)))
-made = sum(sum(kernel.stats.cache_misses.values()) for kernel in (_adam, softmax))
+made = sum(sum(kernel.stats.cache_misses.values()) for kernel in (_adam_part, softmax))
 print(int(first), made, *values[0])
 """
 
