@@ -4,17 +4,15 @@ Arrays are flat. Every element of a result is added up by one worker, in an orde
 shapes: the bits depend neither on the number of threads nor on which other samples are in the batch.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
 from numba import prange
 
-from mpmm_kernels import vector_emit
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
-from mpmm_kernels.vector import intrinsic, lanes_of
-from mpmm_kernels.vector_blocks import Size, load_block, outer, size, store_block, zeros
+from mpmm_kernels.vector import lanes_of
+from mpmm_kernels.vector_blocks import Size, load_block, outer, size, store_block, transposed, zeros
 
 ONE = size(1)
 # Terms added before a block goes back to memory: so many rows of w stay in the cache for all blocks
@@ -105,27 +103,7 @@ def _turn_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, squ
     for k in range(0, depth, len(square)):
         for j in range(0, step, len(square)):
             rows = load_block(square, w, start + j * depth + k, depth, ONE)
-            store_block(turned(rows), panel, k * step + j, step, ONE)
-
-
-@intrinsic
-def turned(typing: Any, block: Any) -> Any:
-    """A square block with rows and columns swapped: halves interleaved, log2(rows) times."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows = [builder.extract_value(args[0], i) for i in range(len(block))]
-        half = len(rows) // 2
-        lanes = ir.VectorType(ir.IntType(32), len(rows))
-        low, high = (
-            ir.Constant(lanes, [lane for k in part for lane in (k, len(rows) + k)])
-            for part in (range(half), range(half, len(rows)))
-        )
-        for _ in range(len(rows).bit_length() - 1):
-            pairs = zip(rows[:half], rows[half:], strict=True)
-            rows = [builder.shuffle_vector(a, b, part) for a, b in pairs for part in (low, high)]
-        return vector_emit.pack(builder, rows)
-
-    return block(block), emit
+            store_block(transposed(rows), panel, k * step + j, step, ONE)
 
 
 @compiled(parallel=True)

@@ -130,12 +130,18 @@ def pool_line(
         for c in range(0, pooled.padded, step):
             place = first + column * pooled.window_columns * pooled.padded + c
             value = _largest(lines, place, offsets, upper.winner, pixel * pooled.padded + c)
-            value = at_least(add(value, load(upper.bias, c)), splat(floor))
-            count = pooled.channels - c
-            if count >= step:
-                store(upper.y, pixel * pooled.channels + c, value)
-            else:
-                store_part(upper.y, pixel * pooled.channels + c, value, count)
+            write_pooled(value, upper, pixel, c, floor, pooled)
+
+
+@compiled
+def write_pooled(value: Any, upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
+    """Write max(value + bias, floor) to y, from channel c of the pixel on."""
+    value = at_least(add(value, load(upper.bias, c)), splat(floor))
+    count = pooled.channels - c
+    if count >= lanes_of(upper.y):
+        store(upper.y, pixel * pooled.channels + c, value)
+    else:
+        store_part(upper.y, pixel * pooled.channels + c, value, count)
 
 
 @compiled

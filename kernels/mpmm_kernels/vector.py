@@ -194,18 +194,20 @@ def challenge(typing: Any, best: Vector, number: Vector, value: Vector, challeng
 def emit_challenge(builder: Any, old: Any, number: Any, new: Any, challenger: Any) -> list[Any]:
     """What `challenge` emits: the larger value and its number."""
     own = builder.sitofp(challenger, number.type.element)
-    # where the new one is not a number, or larger than an old one that is a number
-    known = builder.fcmp_ordered("ord", old, old)
-    wins = builder.and_(builder.fcmp_unordered(">", new, old), known)
+    wins = _wins(builder, old, new)
     whose = builder.select(wins, vector_emit.splat(builder, own, number.type), number)
     return [builder.select(wins, new, old), whose]
 
 
 def emit_larger(builder: Any, old: Any, new: Any) -> Any:
     """The larger of two vectors; one that is not a number stays."""
+    return builder.select(_wins(builder, old, new), new, old)
+
+
+def _wins(builder: Any, old: Any, new: Any) -> Any:
+    """Where the new one is not a number, or larger than an old one that is a number."""
     known = builder.fcmp_ordered("ord", old, old)
-    wins = builder.and_(builder.fcmp_unordered(">", new, old), known)
-    return builder.select(wins, new, old)
+    return builder.and_(builder.fcmp_unordered(">", new, old), known)
 
 
 @intrinsic

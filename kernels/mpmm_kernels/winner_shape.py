@@ -9,7 +9,7 @@ from mpmm_kernels import direct_shape as shapes
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels.bands import Bands, bands
 from mpmm_kernels.direct_shape import Offsets
-from mpmm_kernels.plan import BlockPlan
+from mpmm_kernels.plan import BlockPlan, Triple
 from mpmm_kernels.vector import REGISTERS, lanes
 from mpmm_kernels.vector_blocks import Size, size
 
@@ -23,7 +23,7 @@ _CACHE_LINE = 64
 class Walk(NamedTuple):
     """Steps through a staged sample: from a window to the next, and from a tap of the kernel to the next.
 
-    A slab is ``lines`` lines of windows; ``samples_step`` leads to the next sample, where none is staged.
+    A slab is ``lines`` lines of windows.
     """
 
     depth_step: int
@@ -84,29 +84,17 @@ def _of_channels(plan: BlockPlan) -> Winners:
         for kh in range(0, rows, high)
         for v in range(vectors // wide)
     ]
-    depth_step, row_step, column_step = (
-        s * n for s, n in zip(plan.stride, (plane, row, channels), strict=True)
-    )
-    walk = Walk(
-        depth_step=depth_step * plan.window[0],
-        row_step=row_step * plan.window[1],
-        column_step=column_step * plan.window[2],
-        tap_row_step=row,
-        tap_column_step=columns * channels,
-        filters=plan.filters,
-        lines=_lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize),
-    )
-    return Winners(
-        staging=staging,
+    return _winners(
+        plan,
         bands=bands(staging, 0),
-        walk=walk,
-        pooled=shapes.pooled_shape(plan),
+        steps=(plane, row, channels),
+        tap_steps=(row, columns * channels),
+        lines=_lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize),
         adjacent=size(1),
-        rows=size(high),
-        block=size(high * wide),
-        width=size(vector),
-        offsets=_offsets(plan, depth_step, row_step, column_step),
-        parts=np.array(parts),
+        rows=high,
+        columns=wide,
+        width=vector,
+        parts=parts,
     )
 
 
@@ -126,29 +114,48 @@ def _of_bands(plan: BlockPlan) -> Winners:
         for kw in range(0, columns, wide)
         for piece in range(pieces)
     ]
-    depth_step, row_step, column_step = (
-        s * n for s, n in zip(plan.stride, (1, row, staged.bands), strict=True)
-    )
-    walk = Walk(
-        depth_step=depth_step * plan.window[0],
-        row_step=row_step * plan.window[1],
-        column_step=column_step * plan.window[2],
-        tap_row_step=row,
-        tap_column_step=staged.bands,
-        filters=plan.filters,
+    return _winners(
+        plan,
+        bands=staged,
+        steps=(1, row, staged.bands),
+        tap_steps=(row, staged.bands),
         # of each pixel the vectors of a line of windows meet two cache lines
         lines=_lines(plan, high, staged.columns * 2 * _CACHE_LINE),
-    )
-    return Winners(
-        staging=staging,
-        bands=staged,
-        walk=walk,
-        pooled=shapes.pooled_shape(plan),
         adjacent=size(2),
-        rows=size(high),
-        block=size(high * wide),
+        rows=high,
+        columns=wide,
+        width=width,
+        parts=parts,
+    )
+
+
+def _winners(
+    plan: BlockPlan,
+    *,
+    bands: Bands,
+    steps: Triple,
+    tap_steps: tuple[int, int],
+    lines: int,
+    adjacent: Size,
+    rows: int,
+    columns: int,
+    width: int,
+    parts: list[int],
+) -> Winners:
+    """The layout whose staged sample has these steps along its axes, with parts of rows x columns vectors."""
+    strides = np.multiply(plan.stride, steps)
+    depth_step, row_step, column_step = (strides * plan.window).tolist()
+    return Winners(
+        staging=shapes.staging(plan, 0),
+        bands=bands,
+        walk=Walk(depth_step, row_step, column_step, *tap_steps, plan.filters, lines),
+        pooled=shapes.pooled_shape(plan),
+        adjacent=adjacent,
+        rows=size(rows),
+        block=size(rows * columns),
         width=size(width),
-        offsets=_offsets(plan, depth_step, row_step, column_step),
+        # of a window's positions from its first one, as what they are added to in vectors
+        offsets=(strides @ np.indices(plan.window).reshape(3, -1)).astype(plan.dtype),
         parts=np.array(parts),
     )
 
@@ -157,11 +164,6 @@ def _spread_over_cache(bands: int, dtype: str) -> int:
     """At least so many bands, so that the same band of neighbouring pixels does not fall into few lines."""
     line = _CACHE_LINE // np.dtype(dtype).itemsize
     return bands + line if bands % (2 * line) == 0 else bands
-
-
-def _offsets(plan: BlockPlan, *steps: int) -> Floats:
-    """Offsets of a window's positions from its first one, as what they are added to in vectors."""
-    return (np.array(steps) @ np.indices(plan.window).reshape(3, -1)).astype(plan.dtype)
 
 
 def _lines(plan: BlockPlan, taps: int, row_bytes: int) -> int:

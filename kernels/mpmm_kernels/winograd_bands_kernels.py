@@ -4,17 +4,15 @@ The points of all bands of a tile are made at once, a vector being neighbouring 
 along the bands of each point with its planes in registers, as the direct kernels slide along a row.
 """
 
-from typing import Any
-
 from numba import prange
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.bands import Bands, stage_bands
-from mpmm_kernels.direct_lines import Upper
+from mpmm_kernels.direct_lines import Upper, write_pooled
 from mpmm_kernels.direct_shape import Pooled
 from mpmm_kernels.pool_tile import nothing_yet, pool_plane, take
-from mpmm_kernels.vector import add, at_least, lanes_of, load, splat, store, store_bytes, store_part
+from mpmm_kernels.vector import lanes_of, store_bytes
 from mpmm_kernels.vector_blocks import Size, load_block, size, slide, store_block, zeros
 from mpmm_kernels.winograd_bands_shape import Columns
 from mpmm_kernels.winograd_transform import input_points, load_tile, output_tile
@@ -140,15 +138,4 @@ def _pool(
                 pixel = (line + r) * pooled.columns + k
                 if len(numbers) > 0:
                     store_bytes(upper.winner, pixel * pooled.padded + c, take(best, len(windows) + window))
-                _finish(take(best, window), upper, pixel, c, floor, pooled)
-
-
-@compiled
-def _finish(value: Any, upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
-    """Write a pooled vector, after bias and activation, which never change the order."""
-    value = at_least(add(value, load(upper.bias, c)), splat(floor))
-    count = pooled.channels - c
-    if count >= lanes_of(upper.y):
-        store(upper.y, pixel * pooled.channels + c, value)
-    else:
-        store_part(upper.y, pixel * pooled.channels + c, value, count)
+                write_pooled(take(best, window), upper, pixel, c, floor, pooled)
