@@ -14,12 +14,17 @@ from mpmm_kernels.vector_arrays import SUMS, add_groups, scratch, workers, zeros
 from mpmm_kernels.vector_blocks import size
 from mpmm_kernels.winner_shape import Winners, winners
 
+# Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
+_EXACT = 1 << 24
+
 layout = cache(winners)
 
 
 def suits(plan: BlockPlan, least: int) -> bool:
-    """Whether a block's core has a max-pool over at least so many positions."""
-    return plan.pool == "max" and int(np.prod(plan.window)) >= least
+    """Whether a block's core has a max-pool over at least so many positions, none of them too far away."""
+    if plan.pool != "max" or np.prod(plan.window) < least:
+        return False
+    return layout(plan).farthest < _EXACT
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,12 @@ class Winners:
             return 0
         return int(np.prod(self.staging[:4])) + whole
 
+    @property
+    def farthest(self) -> int:
+        """How far a slab's last position is from its first."""
+        down, across = (self.walk.lines - 1) * self.walk.row_step, (self.pooled.columns - 1)
+        return down + across * self.walk.column_step + int(self.offsets.max())
+
 
 def winners(plan: BlockPlan) -> Winners:
     """The layout for a block's core, by its shapes alone."""

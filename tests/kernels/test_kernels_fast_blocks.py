@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from mpmm_kernels import block
+from mpmm_kernels import block, winner_gradient
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.threads import set_threads
 from mpmm_kernels.vector import lanes, load, store
@@ -21,6 +21,7 @@ CASES = {
     "first layer": ("direct", ((10, 9, 10, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))),
     "deep kernel, two vectors": ("direct", ((12, 5, 6, 1), 20, (11, 3, 3), STEP, SAME, "relu", None, STEP)),
     "many channels": ("direct", ((7, 6, 7, 16), 32, (3, 3, 3), STEP, SPECTRAL, "relu", "max", (2, 2, 2))),
+    "odd channels, pooled": ("direct", ((6, 7, 8, 3), 20, (2, 3, 3), STEP, SAME, "relu", "max", (2, 2, 2))),
     "odd sizes": ("direct", ((5, 7, 6, 3), 20, (2, 3, 4), STEP, SAME, "none", None, STEP)),
     "strided": ("direct", ((7, 7, 6, 5), 8, (3, 3, 2), (2, 2, 2), SAME, "sigmoid", "average", (2, 1, 2))),
     "strided first": ("direct", ((7, 9, 8, 1), 5, (3, 4, 3), (1, 2, 2), VALID, "relu", "max", (1, 2, 1))),
@@ -146,6 +147,13 @@ def test_plans_tell_how_they_run():
 def test_shapes_no_emitted_kernel_takes_fall_to_the_plain_ones():
     huge_window = ((9, 9, 9, 1), 2, (1, 1, 1), STEP, VALID, "relu", "max", (5, 5, 5))
     assert str(block.plan_block(*huge_window, "float32", "direct")) == "plain"
+
+
+@pytest.mark.parametrize(("side", "near"), [(100, True), (1000, False)])
+def test_winners_are_taken_only_where_their_places_are_exact(side, near):
+    """Places are float32 in vectors, whole numbers up to 2**24: beyond, wrong pixels would be read."""
+    case = (4, side, side, 32), 16, (1, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2)
+    assert winner_gradient.suits(block.plan_block(*case, "float32", "direct"), least=2) is near
 
 
 def test_fast_leaves_small_blocks_to_the_plain_kernels():
