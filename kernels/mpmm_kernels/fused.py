@@ -14,8 +14,8 @@ from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.pooling import average_pool3d_backward, average_pool3d_forward
 from mpmm_kernels.vector_arrays import zeros_aligned
 
-# Multiply-adds of a sample from which a block is worth kernels of its own: plain ones take about 10 us
-_LARGE = 100_000
+# Multiply-adds of a sample from which a block is worth vector kernels: plain ones take about 5 us
+_LARGE = 20_000
 
 
 def core(plan: BlockPlan) -> BlockPlan:

@@ -6,6 +6,7 @@ Run as a script it compares some cases in a process whose environment says how k
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,12 +47,38 @@ BANDS = {
     "one channel, F(3x3,3x3)": ("fast", ((5, 9, 9, 1), 32, (4, 3, 3), STEP, SAME, "none", "max", (1, 3, 3))),
 }
 CASES |= WINOGRAD | BANDS
+# the same shapes by register blocks of outputs from anywhere in a sample
+CASES |= {
+    f"{name}, places": ("places", CASES[name][1])
+    for name in (
+        "first layer",
+        "deep kernel, two vectors",
+        "many channels",
+        "odd sizes",
+        "strided",
+        "one output",
+    )
+}
 # few enough to compile again for other processors
-SOME = ("first layer", "odd sizes", "F(2x2,3x3), padded depth", "one channel, F(4x4,3x3)")
+SOME = (
+    "first layer",
+    "odd sizes",
+    "odd sizes, places",
+    "strided, places",
+    "F(2x2,3x3), padded depth",
+    "one channel, F(4x4,3x3)",
+)
+
+
+def plan_of(kernels, case, dtype="float32"):
+    """The plan by a choice of kernels, or by the method of a name, whichever the shapes would get."""
+    if kernels in ("direct", "places"):
+        return replace(block.plan_block(*case, dtype, "direct"), method=kernels)
+    return block.plan_block(*case, dtype, kernels)
 
 
 def make(kernels, case, dtype, samples):
-    plan = block.plan_block(*case, dtype, kernels)
+    plan = plan_of(kernels, case, dtype)
     rng = np.random.default_rng(7)
     fan_in = np.prod(plan.weights_shape[:4])
     x, w, b, dy = (
@@ -87,7 +114,9 @@ def test_equals_plain_kernels(name):
     assert max(errors(kernels, case)) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["first layer", "F(3x3,3x3), odd channels", "one channel, F(4x4,3x3)"])
+@pytest.mark.parametrize(
+    "name", ["first layer", "strided, places", "F(3x3,3x3), odd channels", "one channel, F(4x4,3x3)"]
+)
 def test_equals_plain_kernels_in_double_precision(name):
     kernels, case = CASES[name]
     assert max(errors(kernels, case, "float64")) < 1e-13
@@ -97,7 +126,7 @@ def test_equals_plain_kernels_in_double_precision(name):
 def test_a_smaller_batch_uses_the_same_buffers(name):
     """What a larger batch left in the buffers must not leak into the next, smaller one."""
     kernels, case = CASES[name]
-    plan = block.plan_block(*case, "float32", kernels)
+    plan = plan_of(kernels, case)
     buffers = block.allocate(plan, 9)
     run(kernels, case, samples=9, buffers=buffers)
     for found, wanted in zip(
@@ -133,10 +162,12 @@ def test_what_is_not_a_number_is_not_hidden_by_the_pool(name):
 
 
 def test_plans_tell_how_they_run():
-    _, case = CASES["first layer"]
-    assert str(block.plan_block(*case, "float32", "direct")).startswith("direct slide ")
+    wide_lines = ((10, 9, 25, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))
+    assert str(block.plan_block(*wide_lines, "float32", "direct")).startswith("direct slide ")
     _, case = CASES["many channels"]
-    assert str(block.plan_block(*case, "float32", "direct")).startswith("direct outer ")
+    assert str(block.plan_block(*case, "float32", "direct")).startswith("places ")
+    large = ((7, 300, 300, 16), 32, (1, 1, 1), STEP, VALID, "relu", "max", (2, 2, 2))
+    assert str(block.plan_block(*large, "float32", "direct")).startswith("direct outer ")
     for name, (kernels, case) in WINOGRAD.items():
         assert str(block.plan_block(*case, "float32", kernels)) == f"winograd {name.split(',')[0]},3x3)"
     for name, (kernels, case) in BANDS.items():
@@ -159,7 +190,7 @@ def test_winners_are_taken_only_where_their_places_are_exact(side, near):
 def test_fast_leaves_small_blocks_to_the_plain_kernels():
     """They would take seconds to compile and save microseconds."""
     small = ((8, 7, 7, 1), 4, (3, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))
-    assert str(block.plan_block(*small, "float32", "direct")).startswith("direct ")
+    assert str(block.plan_block(*small, "float32", "direct")).startswith("places ")
     assert str(block.plan_block(*small, "float32", "fast")) == "plain"
 
 

@@ -1,0 +1,182 @@
+"""Sums at places of one sample: tall register blocks, then short ones, then single rows.
+
+Heights are the same for every shape, so that few kernels are compiled, whatever networks are made of.
+"""
+
+from mpmm_kernels._arrays import Floats
+from mpmm_kernels._compile import compiled
+from mpmm_kernels.direct_shape import Offsets
+from mpmm_kernels.places_blocks import outer_at, take_places
+from mpmm_kernels.places_shape import Cell, Sums, Turned
+from mpmm_kernels.vector import lanes_of, load, store, store_part
+from mpmm_kernels.vector_blocks import Size, load_block, store_block, zeros
+
+
+@compiled
+def add_sums(
+    place: tuple[Floats, int],
+    w: Floats,
+    y: Floats,
+    places: Offsets,
+    part: tuple[int, int],
+    taps: Offsets,
+    shape: Sums,
+    tall: Size,
+    short: Size,
+    columns: Size,
+) -> None:
+    """Fill y (places, filters) with the sums at a part of the places; w is (terms, filters).
+
+    A chunk of terms at a time, whose weights stay in the second cache for all blocks.
+    """
+    first, stop = part
+    for term in range(0, shape.terms, shape.chunk):
+        for column in range(0, shape.filters, len(columns) * lanes_of(y)):
+            what = term, column, first
+            at = _sum_blocks(place, w, y, places, (first, stop), taps, what, shape, tall, columns)
+            at = _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, short, columns)
+            _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, columns, columns)
+
+
+@compiled
+def _sum_blocks(
+    place: tuple[Floats, int],
+    w: Floats,
+    y: Floats,
+    places: Offsets,
+    part: tuple[int, int],
+    taps: Offsets,
+    what: tuple[int, int, int],
+    shape: Sums,
+    block: Size,
+    columns: Size,
+) -> int:
+    """As many whole blocks as there are; returns the first place that is left."""
+    (x, x_at), (term, column, start), height = place, what, len(block) // len(columns)
+    at, stop = part
+    while at + height <= stop:
+        rows = take_places(places, at, block, columns)
+        to = (at - start) * shape.filters + column
+        sums = zeros(y, block) if term == 0 else load_block(block, y, to, shape.filters, columns)
+        for k in range(term, min(term + shape.chunk, shape.terms)):
+            sums = outer_at(sums, x, x_at + taps[k], rows, w, k * shape.filters + column, columns)
+        store_block(sums, y, to, shape.filters, columns)
+        at += height
+    return at
+
+
+@compiled
+def add_weight_sums(
+    place: tuple[Floats, int],
+    g: Floats,
+    dw: Floats,
+    fresh: bool,
+    taps: Offsets,
+    part: tuple[int, int],
+    places: Offsets,
+    filters: int,
+    tall: Size,
+    short: Size,
+    columns: Size,
+) -> None:
+    """Add to a part of dw (terms, filters) what a sample gives: its inputs times g (places, filters).
+
+    The taps are the rows of the blocks here, and the sums run over the places; ``fresh`` ones begin at zero.
+    """
+    first, stop = part
+    for column in range(0, filters, len(columns) * lanes_of(g)):
+        what = filters, column
+        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), places, what, tall, columns)
+        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, short, columns)
+        _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, columns, columns)
+
+
+@compiled
+def _weight_blocks(
+    place: tuple[Floats, int],
+    g: Floats,
+    dw: Floats,
+    fresh: bool,
+    taps: Offsets,
+    part: tuple[int, int],
+    places: Offsets,
+    what: tuple[int, int],
+    block: Size,
+    columns: Size,
+) -> int:
+    (x, x_at), (filters, column), height = place, what, len(block) // len(columns)
+    at, stop = part
+    while at + height <= stop:
+        rows = take_places(taps, at, block, columns)
+        to = at * filters + column
+        sums = zeros(g, block) if fresh else load_block(block, dw, to, filters, columns)
+        for p in range(places.size):
+            sums = outer_at(sums, x, x_at + places[p], rows, g, p * filters + column, columns)
+        store_block(sums, dw, to, filters, columns)
+        at += height
+    return at
+
+
+@compiled
+def add_cell(
+    g: Floats,
+    w: Floats,
+    y: Floats,
+    places: Offsets,
+    cell: Cell,
+    shape: Turned,
+    tall: Size,
+    short: Size,
+    columns: Size,
+) -> None:
+    """Fill y (places, channels) with the input's gradient in a cell; w is (kernel, filters, channels)."""
+    for column in range(0, shape.channels, len(columns) * lanes_of(y)):
+        at = _cell_blocks(g, w, y, places, cell.first, column, cell, shape, tall, columns)
+        at = _cell_blocks(g, w, y, places, at, column, cell, shape, short, columns)
+        _cell_blocks(g, w, y, places, at, column, cell, shape, columns, columns)
+
+
+@compiled
+def _cell_blocks(
+    g: Floats,
+    w: Floats,
+    y: Floats,
+    places: Offsets,
+    at: int,
+    column: int,
+    cell: Cell,
+    shape: Turned,
+    block: Size,
+    columns: Size,
+) -> int:
+    height = len(block) // len(columns)
+    # without a stride the columns' taps are one run
+    step = shape.column_stride if shape.column_stride > 1 else max(cell.to_column - cell.from_column, 1)
+    run = shape.filters if shape.column_stride > 1 else step * shape.filters
+    while at + height <= cell.stop:
+        rows, sums = take_places(places, at, block, columns), zeros(y, block)
+        for kd in range(cell.from_depth, cell.to_depth, shape.depth_stride):
+            for kh in range(cell.from_row, cell.to_row, shape.row_stride):
+                for kw in range(cell.from_column, cell.to_column, step):
+                    from_g = kd * shape.plane_step + kh * shape.row_step + kw * shape.filters
+                    tap = (kd * shape.kernel_rows + kh) * shape.kernel_columns + kw
+                    weight = tap * shape.filters * shape.channels + column
+                    for k in range(run):
+                        sums = outer_at(sums, g, from_g + k, rows, w, weight + k * shape.channels, columns)
+        store_block(sums, y, (at - cell.first) * shape.channels + column, shape.channels, columns)
+        at += height
+    return at
+
+
+@compiled
+def take_channels(
+    sums: Floats, dx: Floats, first: int, inputs: Offsets, cell: Cell, padded: int, channels: int
+) -> None:
+    """Put a cell's sums where they belong in dx, without the channels that only fill up vectors."""
+    for place in range(cell.first, cell.stop):
+        for c in range(0, channels, lanes_of(sums)):
+            value, to = load(sums, (place - cell.first) * padded + c), (first + inputs[place]) * channels + c
+            if channels - c >= lanes_of(sums):
+                store(dx, to, value)
+            else:
+                store_part(dx, to, value, channels - c)

@@ -1,0 +1,236 @@
+"""What the method "places" needs to know of a block: tables of places and taps, groups of lines, cells."""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm_kernels.direct_shape import Offsets, Spread, Staging, needed, whole_vectors
+from mpmm_kernels.plan import BlockPlan
+from mpmm_kernels.vector import REGISTERS, lanes
+
+# Bytes of a group's sums, which stay in the first caches until they are pooled, and of the weights of a chunk
+_GROUP_BYTES, _CHUNK_BYTES = 32 * 1024, 192 * 1024
+# Columns up to which a line of one channel is better made together with other lines
+SHORT_LINE = 12
+# Rows of a tall block by the vectors it is wide, as registers allow: measured within 5% of the core's peak.
+# More rows make the compiler load them all before the first product and spill accumulators.
+_TALL = {1: 12, 2: 8, 3: 5}
+# Places of the largest cell
+CELL = 240
+# Cycles of a multiply-add's latency, which a single row cannot hide, of a block's step and a cell besides
+_LATENCY, _STEP, _CELL_CYCLES = 4, 2, 200
+# Taps beyond its own that a place may be summed over, to share a cell with its neighbours
+_TOLERANCES = (0, 1, 2, 4, 1 << 30)
+
+
+class Sums(NamedTuple):
+    """A convolution of one sample: ``terms`` are kernel times channels, ``lines`` have ``line`` places each.
+
+    Lines are made in ``groups``; ``chunk`` terms are added before the sums go back to memory.
+    """
+
+    terms: int
+    filters: int
+    line: int
+    lines: int
+    groups: int
+    chunk: int
+
+
+class Turned(NamedTuple):
+    """The convolution that makes the input's gradient, by the kernel turned round.
+
+    ``filters`` are summed over, ``channels`` made, both in whole vectors; steps lead through the spread
+    gradient, in which zeros stand between planes, rows and columns where the convolution has a stride.
+    """
+
+    plane_step: int
+    row_step: int
+    filters: int
+    channels: int
+    kernel_rows: int
+    kernel_columns: int
+    depth_stride: int
+    row_stride: int
+    column_stride: int
+
+
+class Cell(NamedTuple):
+    """Places that are summed over the same taps; a row of a table."""
+
+    first: int
+    stop: int
+    from_depth: int
+    to_depth: int
+    from_row: int
+    to_row: int
+    from_column: int
+    to_column: int
+
+
+class Run(NamedTuple):
+    """Neighbours along one axis that share a cell, and their taps."""
+
+    positions: tuple[int, ...]
+    start: int
+    stop: int
+
+
+def columns_of(filters: int, dtype: str) -> int:
+    """Vectors a block is wide: two or three, if so the filters come out even."""
+    vectors = filters // lanes(dtype)
+    return next(n for n in (2, 3, 1) if vectors % n == 0)
+
+
+def heights(columns: int) -> tuple[int, int]:
+    """Rows of tall blocks, and of the shorter ones for what is left; the last rows are made singly."""
+    tall = min(_TALL[columns], (REGISTERS - 2 - columns) // (columns + 1))
+    return tall, max(tall // 3, 2)
+
+
+def forward_sums(plan: BlockPlan) -> Sums:
+    """The block's convolution, a line of pooling windows after the other."""
+    filters, item = whole_vectors(plan.filters, plan.dtype), np.dtype(plan.dtype).itemsize
+    line, lines = (
+        plan.window[0] * plan.window[1] * needed(plan)[2],
+        plan.output_shape[0] * plan.output_shape[1],
+    )
+    return Sums(
+        terms=int(np.prod(plan.weights_shape[:4])),
+        filters=filters,
+        line=line,
+        lines=lines,
+        groups=min(lines, -(-lines * line * filters * item // _GROUP_BYTES)),
+        chunk=_CHUNK_BYTES // (columns_of(filters, plan.dtype) * lanes(plan.dtype) * item),
+    )
+
+
+def forward_places(plan: BlockPlan, staged: Staging) -> Offsets:
+    """Where each output's first input lies in the staged sample; in the order in which lines are made."""
+    (depth, rows, _), (d, r, _) = plan.output_shape[:3], plan.window
+    steps = _steps(staged)
+    at = _grid(
+        *(np.arange(n) * s * step for n, s, step in zip(needed(plan), plan.stride, steps, strict=True))
+    )
+    return np.ascontiguousarray(at.reshape(depth, d, rows, r, -1).swapaxes(1, 2)).reshape(-1)
+
+
+def taps(plan: BlockPlan, staged: Staging) -> Offsets:
+    """How far each term of a sum lies from its place, in the order of the weights."""
+    ends = _grid(*(np.arange(n) * step for n, step in zip(plan.kernel, _steps(staged), strict=True)))
+    return (ends[..., None] + np.arange(staged.channels)).reshape(-1)
+
+
+def _steps(staged: Staging) -> tuple[int, int, int]:
+    return staged.rows * staged.columns * staged.channels, staged.columns * staged.channels, staged.channels
+
+
+def _grid(planes: Offsets, rows: Offsets, columns: Offsets) -> Offsets:
+    return planes[:, None, None] + rows[:, None] + columns
+
+
+def gradient_extents(plan: BlockPlan) -> list[int]:
+    """Planes, rows and columns of the spread gradient: of the input, and of the kernel beyond it."""
+    axes = zip(plan.input_shape[:3], plan.kernel, needed(plan), plan.stride, plan.before, strict=False)
+    return [
+        max(length + kernel - 1, kernel - before + (outputs - 1) * stride)
+        for length, kernel, outputs, stride, before in axes
+    ]
+
+
+def gradient_spread(plan: BlockPlan) -> Spread:
+    """The gradient of a whole sample with the zeros that the input's gradient reads, also of a stride."""
+    filters = whole_vectors(plan.filters, plan.dtype)
+    _, rows, columns = gradient_extents(plan)
+    left = [kernel - 1 - before for kernel, before in zip(plan.kernel, plan.before, strict=True)]
+    row = columns * filters
+    first = (left[0] * rows + left[1]) * row + left[2] * filters
+    d, r, c = plan.stride
+    return Spread(d * rows * row, r * row, c * filters, first, *needed(plan)[:2])
+
+
+def turned(plan: BlockPlan) -> Turned:
+    """The convolution of that gradient."""
+    _, rows, columns = gradient_extents(plan)
+    filters, channels = (whole_vectors(n, plan.dtype) for n in (plan.filters, plan.input_shape[3]))
+    row = columns * filters
+    return Turned(rows * row, row, filters, channels, *plan.kernel[1:], *plan.stride)
+
+
+def cells(plan: BlockPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of `Cell`, and the inputs (their number in the sample) in the order of the cells' places.
+
+    Most taps of an input at the edge of a valid convolution meet no output. Along each axis neighbours
+    share a run when that saves more time in full blocks than it costs in taps that meet only zeros.
+    """
+    axes = [
+        [_runs(*axis, tolerance) for tolerance in _TOLERANCES]
+        for axis in zip(
+            plan.input_shape[:3], plan.kernel, plan.before, plan.stride, needed(plan), strict=False
+        )
+    ]
+    columns = columns_of(whole_vectors(plan.input_shape[3], plan.dtype), plan.dtype)
+    terms = whole_vectors(plan.filters, plan.dtype)
+    best = min(product(*axes), key=lambda runs: _cycles(plan, runs, terms, columns))
+    _, height, width = plan.input_shape[:3]
+    rows: list[tuple[int, ...]] = []
+    order: list[Offsets] = []
+    for d, r, c in product(*best):
+        planes, lines = np.array(d.positions) * (height * width), np.array(r.positions) * width
+        inputs = _grid(planes, lines, np.array(c.positions)).reshape(-1)
+        for part in np.split(inputs, range(CELL, inputs.size, CELL)):
+            first = rows[-1][1] if rows else 0
+            rows.append((first, first + part.size, *d[1:], *r[1:], *c[1:]))
+            order.append(part)
+    return np.array(rows, "int64"), np.concatenate(order)
+
+
+def _runs(
+    length: int, kernel: int, before: int, stride: int, outputs: int, tolerance: int
+) -> tuple[Run, ...]:
+    """Positions of an axis in runs; those of a stride that see other taps are not neighbours."""
+    runs: list[Run] = []
+    left = kernel - 1 - before
+    for residue in range(stride):
+        open_run = False
+        for position in range((left - residue) % stride, length, stride):
+            start = max((left - position) % stride, left - position)
+            stop = min(kernel, left - position + (outputs - 1) * stride + 1)
+            own = Run((position,), start, max(start, stop))
+            joined = _joined(runs[-1], own) if open_run else own
+            fits = open_run and joined.stop - joined.start - _least(runs[-1], own) <= tolerance
+            runs[-1:] = [joined] if fits else [*runs[-1:], own]
+            open_run = True
+    return tuple(runs)
+
+
+def _joined(run: Run, other: Run) -> Run:
+    return Run(run.positions + other.positions, min(run.start, other.start), max(run.stop, other.stop))
+
+
+def _least(run: Run, other: Run) -> int:
+    return min(run.stop - run.start, other.stop - other.start)
+
+
+def _cycles(plan: BlockPlan, runs: tuple[tuple[Run, ...], ...], terms: int, columns: int) -> float:
+    """Estimated cycles of all cells."""
+    counts = _outer([[len(run.positions) for run in axis] for axis in runs])
+    steps = _outer(
+        [
+            [-(-(run.stop - run.start) // stride) for run in axis]
+            for axis, stride in zip(runs, plan.stride, strict=True)
+        ]
+    )
+    tall, short = heights(columns)
+    blocks = counts // tall * (tall * columns + _STEP)
+    blocks += counts % tall // short * (max(short * columns, _LATENCY) + _STEP)
+    blocks += counts % tall % short * (_LATENCY + _STEP)
+    return float((blocks * steps * terms + _CELL_CYCLES).sum())
+
+
+def _outer(axes: list[list[int]]) -> NDArray[np.int64]:
+    planes, rows, columns = (np.array(axis, "int64") for axis in axes)
+    volumes: NDArray[np.int64] = planes[:, None, None] * rows[:, None] * columns
+    return volumes
