@@ -12,6 +12,7 @@ from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.direct_lines import Upper, add_weight_gradient, convolve_line, pool_line, spread_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread, Staging
+from mpmm_kernels.sharing import next_piece, tickets
 from mpmm_kernels.vector_blocks import Size
 
 
@@ -65,9 +66,11 @@ def forward(
 ) -> None:
     """Fill y and winner for the first samples of x; ``staged`` and ``lines`` have a row for each worker."""
     workers = lines.shape[0]
+    taken = tickets()
     for worker in prange(workers):
         scratch, upper = lines[worker], Upper(y, y, winner, bias)
-        for n in range(worker * samples // workers, (worker + 1) * samples // workers):
+        n = next_piece(taken)
+        while n < samples:
             place = stage(x, n, staged[worker], staging)
             for d in range(pooled.depth):
                 for r in range(pooled.rows):
@@ -75,6 +78,7 @@ def forward(
                     convolve_slab(place, w, scratch, beginning(), slab, source, block, columns, taps)
                     line = (n * pooled.depth + d) * pooled.rows + r
                     pool_line(scratch, beginning(), upper, line, floor, pooled, offsets)
+            n = next_piece(taken)
 
 
 @compiled
@@ -126,9 +130,11 @@ def backward_weights(
     """Fill dw (kernel rows, kernel depth, products, filters) and db, a row for each group of samples."""
     workers, groups = lines.shape[0], dw.shape[0]
     depths, rows = spread.planes // pooled.window_depth, spread.lines // pooled.window_rows
+    taken = tickets()
     for worker in prange(workers):
         scratch = lines[worker]
-        for group in range(worker * groups // workers, (worker + 1) * groups // workers):
+        group = next_piece(taken)
+        while group < groups:
             dw[group] = 0
             db[group] = 0
             upper = Upper(y, dy, winner, db[group])
@@ -141,6 +147,7 @@ def backward_weights(
                         add_weight_gradient(
                             place, scratch, dw[group], slab, source, spread, block, columns, taps
                         )
+            group = next_piece(taken)
 
 
 @compiled(parallel=True)
@@ -166,10 +173,12 @@ def backward_input(
 ) -> None:
     """Fill dx: the whole sample's gradient is spread, then convolved by w (turned round) line by line."""
     workers = lines.shape[0]
+    taken = tickets()
     for worker in prange(workers):
         gradient, scratch = gradients[worker], lines[worker]
         upper = Upper(y, dy, winner, lines[worker])
-        for n in range(worker * samples // workers, (worker + 1) * samples // workers):
+        n = next_piece(taken)
+        while n < samples:
             spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
             for d in range(extents.planes):
                 for r in range(extents.lines):
@@ -178,6 +187,7 @@ def backward_input(
                     )
                     line = (n * extents.planes + d) * extents.lines + r
                     _take_channels(scratch, dx, line * source.length * channels, source, channels)
+            n = next_piece(taken)
 
 
 @compiled

@@ -14,6 +14,7 @@ from mpmm_kernels.direct_lines import Upper, pool_line, spread_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.places_lines import add_cell, add_sums, add_weight_sums, take_channels
 from mpmm_kernels.places_shape import Cell, Sums, Turned
+from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector_blocks import Size
 
 
@@ -40,20 +41,24 @@ def forward(
 ) -> None:
     """Fill y and winner for the first samples of x; ``staged`` and ``scratch`` have a row for each worker."""
     workers, tasks = scratch.shape[0], samples * shape.groups
+    shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         sums, upper = scratch[worker], Upper(y, y, winner, bias)
         place, seen = (x, beginning()), -1
-        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
-            n, group = task // shape.groups, task % shape.groups
-            if n != seen:
-                place, seen = stage(x, n, staged[worker], staging), n
-            line = group * shape.lines // shape.groups
-            end = (group + 1) * shape.lines // shape.groups
-            part = line * shape.line, end * shape.line
-            add_sums(place, w, sums, places, part, taps, shape, tall, short, columns)
-            for i in range(end - line):
-                at = i * shape.line * shape.filters
-                pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, group = task // shape.groups, task % shape.groups
+                if n != seen:
+                    place, seen = stage(x, n, staged[worker], staging), n
+                line = group * shape.lines // shape.groups
+                end = (group + 1) * shape.lines // shape.groups
+                part = line * shape.line, end * shape.line
+                add_sums(place, w, sums, places, part, taps, shape, tall, short, columns)
+                for i in range(end - line):
+                    at = i * shape.line * shape.filters
+                    pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
+            piece = next_piece(taken)
 
 
 @compiled(parallel=True)
@@ -82,26 +87,30 @@ def backward_input(
 ) -> None:
     """Fill dx: a sample's gradient is spread, with zeros around and between, and convolved cell by cell."""
     workers, tasks = scratch.shape[0], samples * cells.shape[0]
+    shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         gradient, sums, seen = gradients[worker], scratch[worker], -1
         upper = Upper(y, dy, winner, unused[worker])
-        for task in range(worker * tasks // workers, (worker + 1) * tasks // workers):
-            n, i = task // cells.shape[0], task % cells.shape[0]
-            if n != seen:
-                spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
-                seen = n
-            cell = Cell(
-                cells[i, 0],
-                cells[i, 1],
-                cells[i, 2],
-                cells[i, 3],
-                cells[i, 4],
-                cells[i, 5],
-                cells[i, 6],
-                cells[i, 7],
-            )
-            add_cell(gradient, w, sums, places, cell, shape, tall, short, columns)
-            take_channels(sums, dx, n * places.size, inputs, cell, shape.channels, channels)
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, i = task // cells.shape[0], task % cells.shape[0]
+                if n != seen:
+                    spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    seen = n
+                cell = Cell(
+                    cells[i, 0],
+                    cells[i, 1],
+                    cells[i, 2],
+                    cells[i, 3],
+                    cells[i, 4],
+                    cells[i, 5],
+                    cells[i, 6],
+                    cells[i, 7],
+                )
+                add_cell(gradient, w, sums, places, cell, shape, tall, short, columns)
+                take_channels(sums, dx, n * places.size, inputs, cell, shape.channels, channels)
+            piece = next_piece(taken)
 
 
 @compiled(parallel=True)
@@ -134,33 +143,37 @@ def backward_weights(
     Workers share the blocks of all groups; the bias's gradient comes with a group's first block.
     """
     height = len(tall) // len(columns)
-    parts = -(-shape.terms // height)
-    workers, tasks = gradients.shape[0], groups * parts
+    blocks = -(-shape.terms // height)
+    workers, tasks = gradients.shape[0], groups * blocks
+    shares, taken = parts(groups, workers), tickets()
     for worker in prange(workers):
-        begin, stop = worker * tasks // workers, (worker + 1) * tasks // workers
-        for group in range(begin // parts, -(-stop // parts)):
-            part, end = max(begin - group * parts, 0), min(stop - group * parts, parts)
-            rows = part * height, min(end * height, shape.terms)
-            if part == 0:
-                db[group] = 0
-            upper = Upper(y, dy, winner, unused[worker] if part > 0 else db[group])
-            first = group * samples // groups
-            for n in range(first, (group + 1) * samples // groups):
-                place = stage(x, n, staged[worker], staging)
-                spread_compactly(upper, n, floor, gradients[worker], spread, pooled, offsets)
-                add_weight_sums(
-                    place,
-                    gradients[worker],
-                    dw[group],
-                    n == first,
-                    taps,
-                    rows,
-                    places,
-                    shape.filters,
-                    tall,
-                    short,
-                    columns,
-                )
+        piece = next_piece(taken)
+        while piece < shares:
+            begin, stop = piece * tasks // shares, (piece + 1) * tasks // shares
+            for group in range(begin // blocks, -(-stop // blocks)):
+                part, end = max(begin - group * blocks, 0), min(stop - group * blocks, blocks)
+                rows = part * height, min(end * height, shape.terms)
+                if part == 0:
+                    db[group] = 0
+                upper = Upper(y, dy, winner, unused[worker] if part > 0 else db[group])
+                first = group * samples // groups
+                for n in range(first, (group + 1) * samples // groups):
+                    place = stage(x, n, staged[worker], staging)
+                    spread_compactly(upper, n, floor, gradients[worker], spread, pooled, offsets)
+                    add_weight_sums(
+                        place,
+                        gradients[worker],
+                        dw[group],
+                        n == first,
+                        taps,
+                        rows,
+                        places,
+                        shape.filters,
+                        tall,
+                        short,
+                        columns,
+                    )
+            piece = next_piece(taken)
 
 
 @compiled

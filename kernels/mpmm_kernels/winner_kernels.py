@@ -13,6 +13,7 @@ from mpmm_kernels.bands import Bands, stage_bands
 from mpmm_kernels.direct_kernels import beginning, stage
 from mpmm_kernels.direct_lines import Upper
 from mpmm_kernels.direct_shape import Offsets, Pooled, Staging
+from mpmm_kernels.sharing import next_piece, tickets
 from mpmm_kernels.vector import (
     add,
     element,
@@ -57,8 +58,10 @@ def backward_weights(
 ) -> None:
     """Fill dw (part, filter, vector) and db, a row for each group of samples; scratch has one a worker."""
     workers, groups = gradients.shape[0], dw.shape[0]
+    taken = tickets()
     for worker in prange(workers):
-        for group in range(worker * groups // workers, (worker + 1) * groups // workers):
+        group = next_piece(taken)
+        while group < groups:
             dw[group] = 0
             db[group] = 0
             upper = Upper(y, dy, winner, db[group])
@@ -85,6 +88,7 @@ def backward_weights(
                             width,
                             parts,
                         )
+            group = next_piece(taken)
 
 
 @compiled

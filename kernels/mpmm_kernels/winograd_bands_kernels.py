@@ -12,6 +12,7 @@ from mpmm_kernels.bands import Bands, stage_bands
 from mpmm_kernels.direct_lines import Upper, write_pooled
 from mpmm_kernels.direct_shape import Pooled
 from mpmm_kernels.pool_tile import nothing_yet, pool_plane, take
+from mpmm_kernels.sharing import next_piece, tickets
 from mpmm_kernels.vector import lanes_of, store_bytes
 from mpmm_kernels.vector_blocks import Size, load_block, size, slide, store_block, zeros
 from mpmm_kernels.winograd_bands_shape import Columns
@@ -49,9 +50,11 @@ def forward(
     Without ``numbers`` winners are left out. Scratch has a row for each worker.
     """
     workers = points.shape[0]
+    taken = tickets()
     for worker in prange(workers):
         upper = Upper(y, y, winner, bias)
-        for n in range(worker * samples // workers, (worker + 1) * samples // workers):
+        n = next_piece(taken)
+        while n < samples:
             stage_bands(x, n, staged[worker], bands, lanes)
             for tile in range(tiles.rows * tiles.columns):
                 row, column = tile // tiles.columns, tile % tiles.columns
@@ -78,6 +81,7 @@ def forward(
                             window_rows,
                             window_columns,
                         )
+            n = next_piece(taken)
 
 
 @compiled

@@ -12,6 +12,7 @@ from mpmm_kernels._compile import compiled
 from mpmm_kernels.direct_kernels import beginning, spread_slab, stage, staged_row
 from mpmm_kernels.direct_lines import Upper, pool_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.sharing import next_piece, tickets
 from mpmm_kernels.vector_blocks import Size
 from mpmm_kernels.winograd_lines import (
     Product,
@@ -58,11 +59,13 @@ def forward(
 ) -> None:
     """Fill y and winner for the first samples of x; w are points; scratch has a row for each worker."""
     workers = points.shape[0]
+    slab, taken = min(tiles.samples, -(-samples // workers)), tickets()
     for worker in prange(workers):
         below, upper = Below(x, staged[worker], points[worker]), Upper(y, y, winner, bias)
-        last = (worker + 1) * samples // workers
-        for n in range(worker * samples // workers, last, tiles.samples):
-            count = min(tiles.samples, last - n)
+        piece = next_piece(taken)
+        while piece < -(-samples // slab):
+            n = piece * slab
+            count = min(slab, samples - n)
             take_points(below, n, count, staging, tiles, square)
             product = to_output(tiles, count, tiles.chunk_step, len(square))
             clear_after(
@@ -75,6 +78,7 @@ def forward(
                 for s in range(count):
                     transform_output(products[worker], convolved[worker], depth, s, count, tiles, square)
                     pool_planes(convolved[worker], upper, n + s, d, depth, floor, spread, pooled, offsets)
+            piece = next_piece(taken)
 
 
 @compiled
@@ -172,10 +176,12 @@ def backward(
     An empty x leaves dw as it is, an empty dx has no gradient.
     """
     workers, groups = points.shape[0], dw.shape[0]
+    taken = tickets()
     for worker in prange(workers):
         below = Below(x, staged[worker], points[worker])
         below_gradient = Below(dx, staged_gradient[worker], points[worker])
-        for group in range(worker * groups // workers, (worker + 1) * groups // workers):
+        group = next_piece(taken)
+        while group < groups:
             dw[group] = 0
             db[group] = 0
             upper = Upper(y, dy, winner, db[group])
@@ -220,6 +226,7 @@ def backward(
                         block,
                         columns,
                     )
+            group = next_piece(taken)
 
 
 @compiled

@@ -1,0 +1,33 @@
+"""Pieces of work that workers take while it is done."""
+
+import numpy as np
+from mpmm_kernels._compile import compiled
+from mpmm_kernels.sharing import next_piece, parts, tickets
+from numba import prange
+from numpy.typing import NDArray
+
+WORKERS = 4
+
+
+@compiled(parallel=True)
+def count_pieces(times: NDArray[np.int64], workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        piece = next_piece(taken)
+        while piece < times.size:
+            times[piece] += 1
+            piece = next_piece(taken)
+
+
+def test_every_piece_is_taken_once() -> None:
+    """Many short pieces, so that workers take them at the same time."""
+    times = np.zeros(100_000, np.int64)
+    for _ in range(3):
+        count_pieces(times, WORKERS)
+    assert np.array_equal(times, np.full(100_000, 3))
+
+
+def test_few_items_are_cut_into_one_part_a_worker() -> None:
+    assert parts(7, 2) == 2
+    assert parts(8, 2) == 8
+    assert parts(1, 4) == 4
