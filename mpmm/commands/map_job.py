@@ -12,7 +12,6 @@ from rich.console import Console
 from mpmm import __version__
 from mpmm.commands import talk
 from mpmm.commands.map_ground import Ground, Place
-from mpmm.commands.map_picture import draw_map
 from mpmm.commands.map_progress import Speed, showing
 from mpmm.commands.map_trained import Trained
 from mpmm.errors import RunError
@@ -25,6 +24,7 @@ from mpmm.mapping import (
     checked_region,
     classifier_for,
     cut,
+    largest_half,
     layer_specs,
     write_geotiff,
 )
@@ -101,8 +101,8 @@ class Job:
         pixels = trained.pixels(ground.modalities, options.edge)
         region = checked_region(options.region, *pixels.shape)
         windows = cut(region)
-        largest = max(one.height for one in windows), max(one.width for one in windows)
-        classifier = classifier_for(trained.network, pixels, largest, threads, int(options.memory * GIB))
+        memory = int(options.memory * GIB)
+        classifier = classifier_for(trained.network, pixels, largest_half(windows), threads, memory)
         layers = layer_specs(trained.classes, options.confidence, options.probabilities)
         mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, layers)
         folder = options.output.with_name(f".{options.output.name}.work")
@@ -160,6 +160,9 @@ class Job:
             talk.say(console, "written", str(path))
             files.append(path)
         if self.options.picture is not None:
+            # Matplotlib takes half a second to load
+            from mpmm.commands.map_picture import draw_map
+
             inside = self.work.region.of(Window(0, 0, *self.ground.grid.shape))
             classes = self.work.raster(self.mapper.layers[0])[0]
             labels = None if self.ground.labels is None else self.ground.labels[inside]

@@ -7,7 +7,7 @@ from mpmm.mapping.layers import LayerSpec, layer_specs
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
 from mpmm.mapping.stages import is_exact
-from mpmm.mapping.windows import Window, checked_region, cut
+from mpmm.mapping.windows import Window, checked_region, cut, largest_half
 from mpmm.mapping.work import WorkFolder
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "cut",
     "help_map",
     "is_exact",
+    "largest_half",
     "layer_specs",
     "write_geotiff",
 ]

@@ -22,8 +22,9 @@ from mpmm.network.spec import StreamSpec
 
 # patches computed at once where pixels do not share work
 BATCH = 64
-# seconds between two looks at what else there is to do while tiles are computed: other ranks' windows
-LOOK = 0.01
+# seconds between two looks at what else there is to do while tiles are computed: other ranks' windows; a look
+# costs 0.1 ms, and ranks ask for a window while they compute another
+LOOK = 0.03
 Mask = NDArray[np.bool_]
 # called again and again with the pixels done since the last call
 Done = Callable[[int], None]
@@ -54,7 +55,7 @@ def classifier_for(
     scene
         The pixels.
     window
-        Rows and columns of the largest window to come.
+        Rows and columns that tiles have to fit into: those of the largest window to come, or of its half.
     threads
         How many compute.
     limit

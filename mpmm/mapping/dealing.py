@@ -99,6 +99,7 @@ class Dealer:
         """Take what the others are done with, and give them more."""
         if self._channel is None:
             return
+        self._channel.tidy()
         for peer in list(self._due):
             try:
                 while self._channel.poll(Kind.MAP, DONE, peer) is not None:
@@ -187,7 +188,7 @@ def _help(channel: Channel, mapper: Mapper, windows: Sequence[Window], layers: S
         if answer[0] == NONE:
             continue
         index = int(answer[0])
-        pixels = mapper.map(windows[index])
+        pixels = mapper.map(windows[index], lambda pixels: channel.tidy())
         channel.settle_all()
         messages = [np.array([index], np.int64), *(pixels[layer.name] for layer in layers)]
         for place, message in enumerate(messages):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +11,8 @@ from mpmm.errors import PatchError
 # about the rows and columns of a large scene's windows: small enough that ranks end together, large enough
 # that the half patch around them, which is computed as well, hardly counts
 WINDOW = (256, 256)
+# one of so many windows is halved, the last ones: a rank that ends first waits for less of the others' last
+LAST = 8
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,17 @@ def checked_region(region: Window | None, rows: int, columns: int) -> Window:
 
 
 def cut(region: Window, edge: tuple[int, int] = WINDOW) -> tuple[Window, ...]:
-    """Cut a region into windows of at most about ``edge``, as even as can be, row by row."""
+    """Cut a region into windows of at most about ``edge``, as even as can be, row by row; halve the last."""
     rows = _even(region.row, region.height, edge[0])
     columns = _even(region.column, region.width, edge[1])
-    return tuple(Window(row, column, high, wide) for row, high in rows for column, wide in columns)
+    windows = [Window(row, column, high, wide) for row, high in rows for column, wide in columns]
+    begin = len(windows) - -(-len(windows) // LAST)
+    return (*windows[:begin], *(half for window in windows[begin:] for half in _halves(window)))
+
+
+def largest_half(windows: Sequence[Window]) -> tuple[int, int]:
+    """Rows and columns of half the largest window: tiles that fit into it leave no window half empty."""
+    return max(one.height for one in windows), max(-(-one.width // 2) for one in windows)
 
 
 def tiles_of(window: Window, rows: int, columns: int) -> list[Window]:
@@ -70,6 +80,12 @@ def tiles_of(window: Window, rows: int, columns: int) -> list[Window]:
     down = range(window.row, window.row + window.height, rows)
     across = range(window.column, window.column + window.width, columns)
     return [Window(row, column, rows, columns) for row in down for column in across]
+
+
+def _halves(window: Window) -> list[Window]:
+    """Its left and its right half; itself where it has but one column."""
+    pieces = _even(window.column, window.width, -(-window.width // 2))
+    return [Window(window.row, column, window.height, wide) for column, wide in pieces]
 
 
 def _even(start: int, length: int, most: int) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmm.messages.arrivals import Arrivals
-from mpmm.messages.errors import MessageError
+from mpmm.messages.errors import MessageError, RankLost
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.pump import Pump
 from mpmm.messages.traffic import Traffic
@@ -156,6 +156,19 @@ class Channel:
         """Wait until no send is under way."""
         for kind, item in list(self._sends):
             self.settle(kind, item)
+
+    def tidy(self) -> None:
+        """Let go of the sends that are complete, and of those to a rank that was lost; never waits.
+
+        Until then they count as under way, and the thread of `moving` looks after them every millisecond.
+        """
+        for queues in self._sends.values():
+            for queue in queues.values():
+                with suppress(RankLost):
+                    while queue and queue[0].done():
+                        queue.popleft()
+                    continue
+                queue.clear()
 
     def forget(self, peer: int) -> None:
         """Give up what is under way to a rank that was lost."""

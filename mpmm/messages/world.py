@@ -41,6 +41,8 @@ def world() -> MPI.Intracomm:
     MessageError
         No MPI library is found, or it cannot start, or the ranks did not find each other.
     """
+    # Open MPI's BTL for libfabric sleeps a second when it is not used; such networks have an MTL of their own
+    os.environ.setdefault("OMPI_MCA_btl", "^ofi")
     try:
         import mpi4py
 

@@ -14,13 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
-
-import psutil
 
 BIN = Path(sys.executable).parent
 LAUNCH = Path(__file__).resolve().parents[2] / "launch" / "mpmm-run"
@@ -31,29 +30,19 @@ def timed(command: list[str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as out:
         start = time.perf_counter()
         output = str(Path(folder) / "map.tif")
-        process = psutil.Popen([*command, "-o", output], stdout=out, env={**os.environ, "MPMM_BIN": str(BIN)})
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, _largest(process))
-            time.sleep(0.05)
+        process = subprocess.Popen(
+            [*command, "-o", output], stdout=out, env={**os.environ, "MPMM_BIN": str(BIN)}
+        )
+        # looking at the memory again and again would take time from two ranks on two cores
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.perf_counter() - start
         out.seek(0)
         text = out.read()
     assert process.returncode == 0, text
     rate = re.search(r"mapped +[\d,]+ pixels in .*, ([\d,]+) pixels/s", text).group(1)
-    return {"seconds": seconds, "mapping": int(rate.replace(",", "")), "mib": peak / 2**20}
-
-
-def _largest(process: psutil.Popen) -> int:
-    """Peak of the largest process so far, as the kernel counts it."""
-    found = 0
-    try:
-        for one in (process, *process.children(recursive=True)):
-            status = Path(f"/proc/{one.pid}/status").read_text()
-            found = max(found, *(int(kib) * 1024 for kib in re.findall(r"VmHWM:\s+(\d+)", status)), 0)
-    except (psutil.NoSuchProcess, OSError):
-        pass
-    return found
+    # of the largest of all processes that it and its children have waited for
+    return {"seconds": seconds, "mapping": int(rate.replace(",", "")), "mib": usage.ru_maxrss / 2**10}
 
 
 def show(name: str, runs: list[dict[str, float]], pixels: str) -> None:

@@ -197,7 +197,7 @@ def test_ranks_share_the_windows_and_map_the_same(run, found, tmp_path):
     assert ended.code == 0, ended.err
     np.testing.assert_array_equal(read(output), found.ids)
     counts = [int(one) for one in ended.found(r"rank \d mapped (\d+)")]
-    assert sum(counts) == 12
+    assert sum(counts) == 14
     assert min(counts) > 0
 
 
@@ -239,7 +239,7 @@ def test_a_rank_that_dies_ends_all_and_a_new_start_goes_on(run, found, tmp_path)
     assert ended.code != 0
     assert not output.exists()
     again = start(run, output, None)
-    assert "of 12 windows are missing" in again.stdout
+    assert "of 14 windows are missing" in again.stdout
     np.testing.assert_array_equal(read(output), found.ids)
 
 
