@@ -62,7 +62,7 @@ def map_together(run: Path, scene: Path | None, options: MapOptions, console: Co
         )
         job.introduce(screen, " ".join(map(str, threads)) + f" on {len(threads)} ranks")
         if party.rank == 0:
-            return _made(job, console, lambda: party.notice.reason, party.channel)
+            return _made(job, console, lambda: party.notice.reason or party.notice.leaving, party.channel)
         job.warm_up(screen)
         with party.channel.moving():
             help_map(party.channel, job.mapper, job.work.windows, job.mapper.layers)

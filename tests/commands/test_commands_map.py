@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
-from mpi_runner import run_ranks
+from mpi_runner import ROOT, environment, run_ranks
 from rio_cogeo.cogeo import cog_validate
 from scenes import tiny_scene
 from small_runs import small_config
@@ -241,6 +241,44 @@ def test_a_rank_that_dies_ends_all_and_a_new_start_goes_on(run, found, tmp_path)
     again = start(run, output, None)
     assert "of 14 windows are missing" in again.stdout
     np.testing.assert_array_equal(read(output), found.ids)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("rank", [0, 1])
+def test_under_the_wrapper_a_rank_that_is_killed_means_its_windows_are_done_again(run, tmp_path, rank):
+    alone, output, bin_folder = tmp_path / "alone.tif", tmp_path / "m.tif", tmp_path / "bin"
+    mapped(run.folder, "-o", alone)
+    bin_folder.mkdir()
+    for name, line in {
+        "mpmm": f'shift; exec "{sys.executable}" "{PROGRAMS / "map_and_die.py"}" "$@"',
+        "mpirun": f'exec "{Path(sys.executable).parent / "mpirun"}" "$@"',
+    }.items():
+        (bin_folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (bin_folder / name).chmod(0o755)
+    ended = subprocess.run(
+        [str(ROOT / "launch" / "mpmm-run"), "-np", "3", "map", str(run.folder), str(output), "2", str(rank)],
+        env=environment(MPMM_BIN=str(bin_folder)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("a rank was lost: the map goes on with the windows that are missing") == 1
+    left = re.search(r"going on +(\d+) of 14 windows are missing", ended.stdout)
+    assert left is not None, ended.stdout
+    assert 0 < int(left.group(1)) < 14
+    assert output.read_bytes() == alone.read_bytes()
+
+
+@pytest.mark.mpi
+def test_the_wrapper_passes_ctrl_c_on_to_a_map(run, tmp_path):
+    """It sends SIGUSR1, which rank 0 of a map once did not take for a reason to stop."""
+    output, program = tmp_path / "m.tif", str(PROGRAMS / "map_and_die.py")
+    ended = run_ranks(2, [program, str(run.folder), str(output), "2", "0", "asked"], limit=120)
+    assert "by SIGUSR1; the same command goes on with the map" in ended.out, ended.out
+    assert ended.code == 130
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(

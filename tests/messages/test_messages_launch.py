@@ -81,6 +81,67 @@ def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
     assert wrapper.returncode == 0
 
 
+# ends with the next of the codes in its folder, once for each start; -1: with 137 after it was asked to end
+MPIRUN = """#!/bin/bash
+cd "$(dirname "$0")"
+echo "$@" >> starts
+code=$(sed -n "$(wc -l < starts)p" codes)
+[ "$code" != -1 ] && exit "$code"
+trap 'exit 137' USR1
+echo ready
+while true; do sleep 0.05; done
+"""
+
+
+def wrapped(folder: Path, command: str, codes: list[int]) -> subprocess.Popen[str]:
+    (folder / "mpirun").write_text(MPIRUN)
+    (folder / "mpmm").touch()
+    (folder / "codes").write_text("\n".join(map(str, codes)) + "\n")
+    for name in ("mpirun", "mpmm"):
+        (folder / name).chmod(0o755)
+    return subprocess.Popen(
+        [str(LAUNCH / "mpmm-run"), "-np", "3", command, "a b"],
+        env={**BARE, "MPMM_BIN": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "codes", "starts"),
+    [
+        ("map", [137, 0], 2),
+        ("map", [9, 139, 0], 3),
+        ("map", [137, 135, 134, 0], 3),
+        ("map", [137, 1, 0], 2),
+        ("map", [0, 0], 1),
+        ("map", [1, 0], 1),
+        ("map", [2, 0], 1),
+        ("map", [130, 0], 1),
+        ("train", [137, 0], 1),
+    ],
+)
+def test_a_map_is_started_again_when_a_rank_was_killed(
+    tmp_path: Path, command: str, codes: list[int], starts: int
+) -> None:
+    wrapper = wrapped(tmp_path, command, codes)
+    _, err = wrapper.communicate(timeout=30)
+    assert wrapper.returncode == codes[starts - 1]
+    assert (tmp_path / "starts").read_text() == f"-np 3 {tmp_path}/mpmm {command} a b\n" * starts
+    assert err.count("a rank was lost") == starts - 1
+
+
+def test_a_map_that_was_asked_to_end_is_not_started_again(tmp_path: Path) -> None:
+    wrapper = wrapped(tmp_path, "map", [-1, 0])
+    assert wrapper.stdout is not None
+    assert wrapper.stdout.readline() == "ready\n"
+    wrapper.send_signal(signal.SIGTERM)
+    wrapper.communicate(timeout=30)
+    assert wrapper.returncode == 137
+    assert len((tmp_path / "starts").read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("script", ["mpmm-run", "slurm.sh"])
 def test_the_scripts_are_bash(script: str) -> None:
     assert subprocess.run(["bash", "-n", str(LAUNCH / script)], check=False).returncode == 0
