@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mpmm.commands import farewell
+from mpmm.commands import farewell, talk
 from mpmm.commands.keeper import Keeper
 from mpmm.commands.part import Part
 from mpmm.commands.recorder import Recorder
@@ -48,10 +48,15 @@ def play(part: Part) -> int:
         return _work(part)
 
 
+def _warm_up(part: Part, network: Network) -> None:
+    """Compile this rank's kernels, if no other rank of its machine has; say so."""
+    warm_up(network, talk.compiling(part.start.console, f"the kernels of rank {part.party.rank}"))
+
+
 def _work(part: Part) -> int:
     layout, rank, prepared = part.gathered.layout, part.party.rank, part.gathered.prepared
     network = Network(prepared.spec, only=layout.blocks_of(rank))
-    warm_up(network)
+    _warm_up(part, network)
     player = part.party.player(network, loss_of(prepared))
     course = part.course
     Worker(player, course, part.reader(), prepared.config.training.seed).run()
@@ -78,7 +83,7 @@ def _server(part: Part) -> Server:
         network.load(part.start.arrays.get("parameters", {}))
         optimizer.load_state(part.start.arrays.get("moments", {}), network.parameters)
     keeping, loss = Keeping(network, optimizer, part.start.counters), loss_of(prepared)
-    warm_up(Network(prepared.spec, only=part.gathered.layout.blocks_of(part.party.rank)))
+    _warm_up(part, Network(prepared.spec, only=part.gathered.layout.blocks_of(part.party.rank)))
     player, course, reader = part.party.player(network, loss, keeping), part.course, part.reader()
     labels = prepared.parts["validation"].labels
     scoring = Scoring(player, course, reader, loss, labels, prepared.spec.classes)
@@ -117,7 +122,7 @@ def _drive(part: Part) -> int:
     part.party.notice.grace = GRACE_OF_THE_KEEPER
     with ExitStack() as stack:
         recorder = _recorder(part, keeper, stack, every=np.inf)
-        warm_up(driver.network)
+        _warm_up(part, driver.network)
         validation: Validation | None = None
         try:
             for event in driver.run():

@@ -75,9 +75,7 @@ class Session:
             if checkpoint is None:
                 recorder.checkpoint("last")
             try:
-                warm_up(
-                    self.process.network, lambda: screen.say("compiling the kernels, once on this machine")
-                )
+                warm_up(self.process.network, talk.compiling(self.console))
                 scores = self._train(keeper, recorder, interrupt)
             except KeyboardInterrupt:
                 talk.say(self.console, "stopped", "at once; what came after the last checkpoint is lost")

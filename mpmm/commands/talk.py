@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from rich.console import Console
 
 from mpmm.commands.prepare import Prepared
-from mpmm.commands.ticker import ticking
+from mpmm.commands.ticker import SECONDS_BETWEEN_LINES, ticking
 from mpmm.network import Network
 from mpmm.patches import Split
 from mpmm.results.report import percent
@@ -27,6 +29,20 @@ def telling(console: Console) -> AbstractContextManager[Callable[[str, float], N
 
 def _aligning(name: str) -> str:
     return f"{'aligning':<11}{name} onto the label grid (once; kept in the scene's cache)"
+
+
+def compiling(console: Console, what: str = "the kernels") -> Callable[[float], None]:
+    """A receiver of the share that is compiled: a line at the start, and one every few seconds."""
+    spoke = -math.inf
+
+    def told(share: float) -> None:
+        nonlocal spoke
+        if time.monotonic() - spoke >= SECONDS_BETWEEN_LINES:
+            far = f": {100 * share:.0f}%" if share else ""
+            say(console, "compiling", f"{what}, once on this machine{far}")
+            spoke = time.monotonic()
+
+    return told
 
 
 def say_scene(console: Console, prepared: Prepared) -> None:

@@ -10,7 +10,7 @@ from mpmm_kernels.warm_up import compile_once
 from mpmm.network import EVALUATION, Adam, Block, Network, Parameter, SoftmaxCrossEntropy, Step
 
 
-def warm_up(network: Network, compiling: Callable[[], None] | None = None) -> None:
+def warm_up(network: Network, compiling: Callable[[float], None] = lambda share: None) -> None:
     """Run each block, the loss and Adam on zeros; no parameter changes.
 
     Of several processes on one machine that come with the same network, one compiles and the others wait.
@@ -20,12 +20,12 @@ def warm_up(network: Network, compiling: Callable[[], None] | None = None) -> No
     network
         The whole of it, or the blocks of one rank.
     compiling
-        Called before kernels that this machine has not compiled yet are.
+        Called before each block with the share that is done, where this machine has not compiled its kernels.
     """
     with compile_once(f"{network.spec} {tuple(network.blocks)}") as cold:
-        if cold and compiling is not None:
-            compiling()
-        for block in network.blocks.values():
+        for place, block in enumerate(network.blocks.values()):
+            if cold:
+                compiling(place / len(network.blocks))
             _run(block)
         _update(network.spec.classes, np.dtype(network.spec.dtype))
 
