@@ -42,7 +42,7 @@ def environment(**extra: str) -> dict[str, str]:
         **os.environ,
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PRTE_MCA_rmaps_default_mapping_policy": "slot:oversubscribe",
         "PRTE_MCA_hwloc_default_binding_policy": "none",
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "NUMBA_NUM_THREADS": "1",
@@ -91,6 +91,13 @@ def run_ranks(
         finally:
             kill_session(mpirun)
         return Ended(code, _text(out), _text(err), time.monotonic() - start)
+
+
+def run_mpmm(ranks: int, *arguments: object, limit: float = 120, **extra: str) -> Ended:
+    """Run an mpmm command that is expected to succeed."""
+    ended = run_ranks(ranks, ["-m", "mpmm", *map(str, arguments)], limit, **extra)
+    assert ended.code == 0, ended.err + ended.out
+    return ended
 
 
 def kill_session(mpirun: subprocess.Popen[bytes]) -> None:

@@ -56,13 +56,23 @@ def test_without_a_command_or_a_program_it_says_what_to_do(tmp_path: Path) -> No
     assert "launch/mpmm-run -np 5 train" in launched("--help", MPMM_BIN=str(tmp_path)).stdout
 
 
+def program(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_host_files_keep_their_meaning_though_ranks_may_outnumber_cores(tmp_path: Path) -> None:
+    """By ":oversubscribe" without "slot" Open MPI 5.0.11 starts all ranks on a host file's first host."""
+    program(tmp_path / "mpmm", "")
+    program(tmp_path / "mpirun", "echo $PRTE_MCA_rmaps_default_mapping_policy")
+    assert launched("-np", "5", "train", MPMM_BIN=str(tmp_path)).stdout == "slot:oversubscribe\n"
+
+
 @pytest.mark.mpi
 def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
     """Open MPI's mpirun alone would kill them half a second later."""
-    (tmp_path / "mpmm").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{PROGRAMS / "stopping.py"}" "$@"\n')
-    (tmp_path / "mpirun").write_text(f'#!/bin/sh\nexec "{BIN / "mpirun"}" "$@"\n')
-    for program in tmp_path.iterdir():
-        program.chmod(0o755)
+    program(tmp_path / "mpmm", f'exec "{sys.executable}" "{PROGRAMS / "stopping.py"}" "$@"')
+    program(tmp_path / "mpirun", f'exec "{BIN / "mpirun"}" "$@"')
     wrapper = subprocess.Popen(
         [str(LAUNCH / "mpmm-run"), "-np", "3", "train"],
         env={**environment(), "MPMM_BIN": str(tmp_path)},
