@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from mpmm.commands.run import PARTS, Run
 from mpmm.commands.training import use_threads
 from mpmm.messages import launched_ranks
 from mpmm.ranks.warm_up import warm_up
-from mpmm.results.files import read_json, write_json
+from mpmm.results.files import read_json, write_json, write_whole
 from mpmm.results.folder import CheckpointName
 from mpmm.results.picture import write_confusion_picture
 from mpmm.results.report import (
@@ -52,7 +53,10 @@ WIDTH = 160
     show_default=True,
     help="Under mpirun: each rank its blocks of every patch, or all blocks for its share of the patches.",
 )
-def command(run: Path, part: str, checkpoint: CheckpointName, patches: int | None, form: Form) -> None:
+@click.option("--trace", is_flag=True, help="Under mpirun: keep a timeline of all ranks, trace.json.")
+def command(
+    run: Path, part: str, checkpoint: CheckpointName, patches: int | None, form: Form, trace: bool
+) -> None:
     """Score a run's network on the validation or test patches of its own split.
 
     \b
@@ -63,21 +67,21 @@ def command(run: Path, part: str, checkpoint: CheckpointName, patches: int | Non
     95% intervals, the confusion matrix and the patches a second. Writes the scores into the run folder too,
     under evaluation/: scores.json, classes.csv, confusion.csv, confusion.png.
     """
-    asked = Asked(run, part, checkpoint, patches, form)
+    asked = Asked(run, part, checkpoint, patches, form, trace)
     ranks = launched_ranks()
     # mpirun gives its ranks a terminal of its own, even where its output is a file
     console = Console(force_terminal=False) if ranks > 1 else Console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
-    found = evaluate_ranks.evaluate(asked, lambda name, share: None) if ranks > 1 else _alone(asked)
+    found = evaluate_ranks.evaluate(asked, console) if ranks > 1 else _alone(asked, console)
     if found is not None:
         _show(console, asked, found)
 
 
-def _alone(asked: Asked) -> Found:
+def _alone(asked: Asked, console: Console) -> Found:
     """Score in this process."""
     opened = Run.open(asked.path)
     use_threads(opened.prepared.config)
-    warm_up(opened.network(asked.checkpoint))
+    warm_up(opened.network(asked.checkpoint), talk.compiling(console))
     began = time.perf_counter()
     scores = opened.evaluate(asked.part, asked.checkpoint, asked.patches)
     return Found(scores, time.perf_counter() - began, 1, "single")
@@ -88,6 +92,8 @@ def _show(console: Console, asked: Asked, found: Found) -> None:
     scores, what = found.scores, asked.part if asked.patches is None else f"{asked.patches}-drawn"
     folder = opened.folder / "evaluation" / f"{what}-{asked.checkpoint}"
     _write(folder, scores, f"{opened.folder.name}, {what} patches, checkpoint {asked.checkpoint}")
+    if found.trace is not None:
+        write_whole(folder / "trace.json", json.dumps(found.trace).encode())
     rows = {"mpmm": scores, **({} if asked.patches else _baselines(opened.folder, asked.part))}
     title = f"{opened.folder}, {what} patches, checkpoint {asked.checkpoint}"
     console.print(comparison_table(rows, title))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from numpy.typing import NDArray
+from rich.console import Console
 
+from mpmm.commands import farewell, talk
 from mpmm.commands.config import Config
 from mpmm.commands.extra_patches import extra_patches
 from mpmm.commands.gathering import Gathered, gather_again
@@ -53,6 +55,8 @@ class Asked:
     form
         "model": each rank computes its blocks, micro-batches flow from rank to rank. "data": each computes
         the whole network for its share of every micro-batch.
+    trace
+        Whether a timeline is kept.
     """
 
     path: Path
@@ -60,19 +64,21 @@ class Asked:
     checkpoint: CheckpointName
     patches: int | None
     form: Form
+    trace: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came out, on the rank that collects."""
+    """What came out, on the rank that collects; with the timeline of all ranks, if that was asked for."""
 
     scores: Scores
     seconds: float
     ranks: int
     layout: str
+    trace: dict[str, Any] | None = None
 
 
-def evaluate(asked: Asked, tell: Callable[[str, float], None]) -> Found | None:
+def evaluate(asked: Asked, console: Console) -> Found | None:
     """Score a run together with the other ranks; None on those that do not collect.
 
     Raises
@@ -80,17 +86,18 @@ def evaluate(asked: Asked, tell: Callable[[str, float], None]) -> Found | None:
     MpmmError
         The run or the part is missing, or a rank lacks the files of its modality.
     """
-    with join() as party:
+    with join(asked.trace) as party:
         holders = party.meeting.exchange((asked.path / "config.json").is_file())
         folder = RunFolder.open(asked.path) if holders[party.rank] or True not in holders else None
         source = holders.index(True)
         change = partial(_in_form, form=asked.form)
-        gathered = gather_again(party.meeting, folder, source, change, None, tell, drives=False)
+        with talk.telling(console) as tell:
+            gathered = gather_again(party.meeting, folder, source, change, None, tell, drives=False)
         gathered = _with_patches(party, gathered, asked)
         party.share_threads(gathered)
         parameters = _parameters(party, folder, source, asked.checkpoint)
         with party.moving():
-            return _play(party, gathered, parameters)
+            return _play(party, gathered, parameters, console)
 
 
 def _in_form(config: Config, form: Form) -> Config:
@@ -143,11 +150,14 @@ def _parameters(
     return party.meeting.tell(None, source, arrays)[1]
 
 
-def _play(party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any]]) -> Found | None:
+def _play(
+    party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any]], console: Console
+) -> Found | None:
     """Score; the clock runs from when all ranks have compiled to when this one is done."""
     layout, prepared = gathered.layout, gathered.prepared
     loss, reader = loss_of(prepared), _reader(party, gathered)
-    warm_up(Network(prepared.spec, only=layout.blocks_of(party.rank)))
+    compiling = talk.compiling(console, f"the kernels of rank {party.rank}")
+    warm_up(Network(prepared.spec, only=layout.blocks_of(party.rank)), compiling)
     player = _player(party, gathered, loss, parameters)
     course = Course(gathered.shape, layout, party.rank)
     party.meeting.exchange(None)
@@ -162,11 +172,11 @@ def _play(party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any
     else:
         Worker(player, course, reader, prepared.config.training.seed).run()
     seconds = time.perf_counter() - began
-    party.meeting.exchange(None)
+    trace = farewell.traced(farewell.part(party, course, layout.collector), gathered)
     if validation is None:
         return None
     scores = Scores.from_confusion(validation.confusion, prepared.class_names)
-    return Found(scores, seconds, layout.ranks, layout.name)
+    return Found(scores, seconds, layout.ranks, layout.name, trace)
 
 
 def _reader(party: Party, gathered: Gathered) -> ShareReader:

@@ -52,10 +52,17 @@ def write(folder: Path, costs: Sequence[dict[str, Any]], gathered: Gathered) -> 
         if cost["samples"] is not None:
             text = "".join(json.dumps(one) + "\n" for one in cost["samples"])
             write_whole(monitor_file(folder, rank), text.encode())
-    if costs and costs[0]["spans"] is not None:
-        spans = {rank: cost["spans"] for rank, cost in enumerate(costs)}
-        names = {rank: gathered.layout.role(rank) for rank in spans}
-        write_whole(folder / "trace.json", json.dumps(trace_events(spans, names)).encode())
+    trace = traced(costs, gathered)
+    if trace is not None:
+        write_whole(folder / "trace.json", json.dumps(trace).encode())
+
+
+def traced(costs: Sequence[dict[str, Any]], gathered: Gathered) -> dict[str, Any] | None:
+    """All ranks' timelines as viewers read them; None where none was kept."""
+    if not costs or costs[0]["spans"] is None:
+        return None
+    spans = {rank: cost["spans"] for rank, cost in enumerate(costs)}
+    return trace_events(spans, {rank: gathered.layout.role(rank) for rank in spans})
 
 
 def say(console: Console, costs: Sequence[dict[str, Any]], gathered: Gathered) -> None:

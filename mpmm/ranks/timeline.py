@@ -62,16 +62,15 @@ def trace_events(
     start = min((began for listed in spans.values() for _, _, began, _ in listed), default=0.0)
     events: list[dict[str, Any]] = []
     for rank, listed in spans.items():
-        events.append(
-            {"ph": "M", "name": "process_name", "pid": rank, "args": {"name": f"rank {rank} {names[rank]}"}}
-        )
+        row = {"pid": rank, "tid": 0}
+        name = f"rank {rank} {names[rank]}"
+        events.append({"ph": "M", "name": "process_name", **row, "ts": 0.0, "args": {"name": name}})
         events += [
             {
                 "ph": "X",
                 "name": text.splitlines()[0],
                 "cat": category,
-                "pid": rank,
-                "tid": 0,
+                **row,
                 "ts": round(1e6 * (began - start), 1),
                 "dur": round(1e6 * (ended - began), 1),
             }

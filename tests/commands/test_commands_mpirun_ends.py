@@ -8,11 +8,9 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from mpi_runner import ROOT, kill_session, run_ranks, session_of, start_ranks
-from small_runs import small_config
 
 from mpmm.commands.api import fit
 from mpmm.commands.run import Run
@@ -25,11 +23,6 @@ pytestmark = pytest.mark.mpi
 # kernels may have to be compiled first
 LIMIT = 240
 FAILING = str(ROOT / "tests" / "ranks" / "programs" / "train_failing.py")
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory) -> Path:
-    return small_config(tmp_path_factory.mktemp("scene"))
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,9 @@ def test_make_demo(tmp_path):
     assert asked == ["make demo", "make test"]
     said = run(tmp_path, f"bash {ROOT / 'launch' / 'demo'}", limit=600)
     assert "overall accuracy" in said
-    for name in re.findall(rf"^ +({re.escape(str(tmp_path))}\S+)  ", said, re.M):
+    names = re.findall(rf"^  ({re.escape(str(tmp_path))}\S+) ", said, re.M)
+    assert len(names) == 6
+    for name in names:
         assert Path(name).exists(), name
     assert (tmp_path / "demo" / "map.png").stat().st_size > 10_000
 
