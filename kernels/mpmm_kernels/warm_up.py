@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock
 
@@ -24,7 +25,9 @@ def compile_once(what: str) -> Iterator[bool]:
         Names what is about to be compiled: the same text for the same kernels and types.
     """
     folder = cache_folder()
-    done = folder / f"compiled-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
+    # Numba keeps its machine code by where the sources lie: another checkout's is not ours
+    name = hashlib.sha256(f"{Path(__file__).parent} {what}".encode()).hexdigest()[:16]
+    done = folder / f"compiled-{name}"
     if done.exists():
         yield False
         return
