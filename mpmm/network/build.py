@@ -41,7 +41,7 @@ def _convolution_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Blo
         channelled,
         block,
         dtype=spec.dtype,
-        kernels=spec.kernels,
+        kernels=block.kernels or spec.kernels,
         seed=spec.seed,
         needs_input_gradient=not first,
     )

@@ -49,6 +49,8 @@ def check_block(block: BlockSpec, index: int, stream: str) -> None:
     _check_choice(block.pool, POOLS, pool, "pool")
     _check_triple(block.window, pool, "window")
     _check_share(block.dropout, f"dropout{index} of stream {stream}")
+    if block.kernels is not None:
+        _check_choice(block.kernels, KERNELS, conv, "kernels")
 
 
 def check_dense(dense: DenseSpec, layer: str) -> None:

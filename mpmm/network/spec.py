@@ -37,6 +37,8 @@ class BlockSpec:
         Whether a batch-norm per channel follows the pool.
     dropout
         Share of the block's outputs set to zero in training, in [0, 1).
+    kernels
+        "fast", "direct" or "reference" for this block alone; None: the network's. Maps follow the network's.
     """
 
     filters: int
@@ -48,6 +50,7 @@ class BlockSpec:
     window: Volume = (2, 2, 2)
     batch_norm: bool = True
     dropout: float = 0.0
+    kernels: Kernels | None = None
 
     @property
     def paddings(self) -> tuple[Padding, Padding, Padding]:

@@ -7,7 +7,7 @@ import pytest
 from network_examples import small
 
 from mpmm.errors import NetworkError
-from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec, paper
+from mpmm.network import BlockSpec, DenseSpec, Network, NetworkSpec, StreamSpec, paper
 
 BANDS = {"hsi": 48, "rgb": 3}
 
@@ -101,3 +101,15 @@ def test_descriptions_are_values():
     assert hash(spec) == hash(small())
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.classes = 3
+
+
+def test_a_block_chooses_its_own_kernels():
+    """Beside those of the network; seen where the network is printed."""
+    hsi = paper(BANDS, 20, modalities=("hsi",)).streams[0]
+    first, second, third = hsi.blocks
+    own = replace(first, kernels="direct"), replace(second, kernels="reference"), third
+    lines = str(Network(NetworkSpec((replace(hsi, blocks=own),), (), 3))).splitlines()
+    methods = [line.split("  ")[-1].split()[0] for line in lines if "convolution" in line]
+    assert methods == ["direct", "plain", "winograd"]
+    with pytest.raises(NetworkError, match="conv1 of stream hsi: kernels is 'fastest'"):
+        replace(hsi, blocks=(replace(first, kernels="fastest"),))

@@ -1,0 +1,81 @@
+"""Patches a second of `mpmm train`, reading and augmentation included, beside the bare step's; run by hand.
+
+    python tests/benchmarks/end_to_end.py [--threads 1 2] [--steps 150] [--rounds 5]
+
+Each round runs both once, each in a process of its own: `mpmm train` on the tiny synthetic scene, and the
+same network's training step on one batch that lies in memory. Both are means over their steps but the first;
+shown are medians over rounds.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from layouts import configured
+from mpi_runner import environment
+
+BARE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from mpmm_kernels.threads import set_threads
+from mpmm.network import paper
+from step_ours import BANDS, SIZE, Ours
+set_threads(int(sys.argv[2]))
+ours = Ours(paper(BANDS, int(sys.argv[4]), SIZE))
+ours.train()
+began = time.perf_counter()
+for _ in range(int(sys.argv[3])):
+    ours.train()
+print(40 * int(sys.argv[3]) / (time.perf_counter() - began))
+"""
+
+
+def bare(threads, steps, classes):
+    """Patches a second of the bare step."""
+    arguments = [str(Path(__file__).parent), str(threads), str(steps), str(classes)]
+    return float(_run([sys.executable, "-c", BARE, *arguments]))
+
+
+def trained(config, path, threads, steps):
+    """The same of `mpmm train`, and the classes of its scene."""
+    command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path)]
+    _run([*command, "--steps", str(steps), "--threads", str(threads)])
+    return json.loads((path / "run.json").read_text())["patches_per_second"]
+
+
+def _run(command):
+    return subprocess.run(command, env=environment(), check=True, capture_output=True, text=True).stdout
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        config = configured(Path(folder), "fast")
+        config.write_text(config.read_text().replace("per_class = 100", "per_class = 400"))
+        for threads in options.threads:
+            found = {"bare step": [], "mpmm train": []}
+            for round_ in range(options.rounds):
+                path = Path(folder) / f"run-{threads}-{round_}"
+                found["mpmm train"].append(trained(config, path, threads, options.steps))
+                found["bare step"].append(bare(threads, options.steps, 20))
+            middle = {name: statistics.median(rates) for name, rates in found.items()}
+            share = middle["mpmm train"] / middle["bare step"]
+            rates = ", ".join(f"{name} {rate:,.0f} patches/s" for name, rate in middle.items())
+            print(f"{threads} thread(s): {rates}: {share:.2f}")
+    print(f"{os.getloadavg()[0]:.1f} processes wanted a core on average in the last minute")
+
+
+if __name__ == "__main__":
+    main()
