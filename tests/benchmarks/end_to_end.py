@@ -40,18 +40,19 @@ print(40 * int(sys.argv[3]) / (time.perf_counter() - began))
 def bare(threads, steps, classes):
     """Patches a second of the bare step."""
     arguments = [str(Path(__file__).parent), str(threads), str(steps), str(classes)]
-    return float(_run([sys.executable, "-c", BARE, *arguments]))
+    return float(_run([sys.executable, "-c", BARE, *arguments], threads))
 
 
 def trained(config, path, threads, steps):
     """The same of `mpmm train`, and the classes of its scene."""
     command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path)]
-    _run([*command, "--steps", str(steps), "--threads", str(threads)])
+    _run([*command, "--steps", str(steps), "--threads", str(threads)], threads)
     return json.loads((path / "run.json").read_text())["patches_per_second"]
 
 
-def _run(command):
-    return subprocess.run(command, env=environment(), check=True, capture_output=True, text=True).stdout
+def _run(command, threads):
+    there = environment(NUMBA_NUM_THREADS=str(threads))
+    return subprocess.run(command, env=there, check=True, capture_output=True, text=True).stdout
 
 
 def main():
