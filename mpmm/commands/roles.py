@@ -16,7 +16,7 @@ from mpmm.commands.part import Part
 from mpmm.commands.recorder import Recorder
 from mpmm.commands.single import loss_of
 from mpmm.messages import Stopped
-from mpmm.messages.abort import INTERRUPTED
+from mpmm.messages.abort import INTERRUPTED, abort
 from mpmm.network import Adam, Network
 from mpmm.ranks.course import Course
 from mpmm.ranks.driver import Driver, Kept
@@ -167,8 +167,7 @@ def _stop(part: Part, keeper: Keeper, recorder: Recorder) -> NoReturn:
     os.write(2, f"{text}\n".encode())
     keeper.sum_up(recorder, None, reason)
     sys.stdout.flush()
-    part.party.channel.communicator.Abort(INTERRUPTED)
-    raise AssertionError("Abort returned")
+    abort(part.party.channel.communicator, INTERRUPTED)
 
 
 def _recorder(part: Part, keeper: Keeper, stack: ExitStack, every: float | None = None) -> Recorder:
