@@ -25,26 +25,25 @@ BARE = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from mpmm_kernels.threads import set_threads
-from mpmm.network import paper
-from step_ours import BANDS, SIZE, Ours
+from step_ours import BATCH, Ours, paper_spec
 set_threads(int(sys.argv[2]))
-ours = Ours(paper(BANDS, int(sys.argv[4]), SIZE))
+ours = Ours(paper_spec())
 ours.train()
 began = time.perf_counter()
 for _ in range(int(sys.argv[3])):
     ours.train()
-print(40 * int(sys.argv[3]) / (time.perf_counter() - began))
+print(BATCH * int(sys.argv[3]) / (time.perf_counter() - began))
 """
 
 
-def bare(threads, steps, classes):
+def bare(threads, steps):
     """Patches a second of the bare step."""
-    arguments = [str(Path(__file__).parent), str(threads), str(steps), str(classes)]
+    arguments = [str(Path(__file__).parent), str(threads), str(steps)]
     return float(_run([sys.executable, "-c", BARE, *arguments], threads))
 
 
 def trained(config, path, threads, steps):
-    """The same of `mpmm train`, and the classes of its scene."""
+    """The same of `mpmm train`."""
     command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path)]
     _run([*command, "--steps", str(steps), "--threads", str(threads)], threads)
     return json.loads((path / "run.json").read_text())["patches_per_second"]
@@ -70,7 +69,7 @@ def main():
             for round_ in range(options.rounds):
                 path = Path(folder) / f"run-{threads}-{round_}"
                 found["mpmm train"].append(trained(config, path, threads, options.steps))
-                found["bare step"].append(bare(threads, options.steps, 20))
+                found["bare step"].append(bare(threads, options.steps))
             middle = {name: statistics.median(rates) for name, rates in found.items()}
             share = middle["mpmm train"] / middle["bare step"]
             rates = ", ".join(f"{name} {rate:,.0f} patches/s" for name, rate in middle.items())

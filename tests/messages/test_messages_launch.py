@@ -92,23 +92,19 @@ def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
 
 
 # ends with the next of the codes in its folder, once for each start; -1: with 137 after it was asked to end
-MPIRUN = """#!/bin/bash
-cd "$(dirname "$0")"
+MPIRUN = """cd "$(dirname "$0")"
 echo "$@" >> starts
 code=$(sed -n "$(wc -l < starts)p" codes)
 [ "$code" != -1 ] && exit "$code"
 trap 'exit 137' USR1
 echo ready
-while true; do sleep 0.05; done
-"""
+while true; do sleep 0.05; done"""
 
 
 def wrapped(folder: Path, command: str, codes: list[int]) -> subprocess.Popen[str]:
-    (folder / "mpirun").write_text(MPIRUN)
-    (folder / "mpmm").touch()
+    program(folder / "mpirun", MPIRUN)
+    program(folder / "mpmm", "")
     (folder / "codes").write_text("\n".join(map(str, codes)) + "\n")
-    for name in ("mpirun", "mpmm"):
-        (folder / name).chmod(0o755)
     return subprocess.Popen(
         [str(LAUNCH / "mpmm-run"), "-np", "3", command, "a b"],
         env={**BARE, "MPMM_BIN": str(folder)},
