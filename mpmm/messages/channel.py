@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,11 +164,11 @@ class Channel:
         """
         for queues in self._sends.values():
             for queue in queues.values():
-                with suppress(RankLost):
+                try:
                     while queue and queue[0].done():
                         queue.popleft()
-                    continue
-                queue.clear()
+                except RankLost:
+                    queue.clear()
 
     def forget(self, peer: int) -> None:
         """Give up what is under way to a rank that was lost."""
