@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+# A killed mpirun of Open MPI leaves its folder, and the next with the same process id does not start because of it.
+SESSIONS = tempfile.TemporaryDirectory(prefix="mpmm-mpirun-")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def environment(**extra: str) -> dict[str, str]:
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": "slot:oversubscribe",
         "PRTE_MCA_hwloc_default_binding_policy": "none",
+        "PRTE_MCA_prte_local_tmpdir_base": tempfile.mkdtemp(dir=SESSIONS.name),
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "NUMBA_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",

@@ -68,23 +68,35 @@ def test_host_files_keep_their_meaning_though_ranks_may_outnumber_cores(tmp_path
     assert launched("-np", "5", "train", MPMM_BIN=str(tmp_path)).stdout == "slot:oversubscribe\n"
 
 
+def test_each_start_of_mpirun_has_a_folder_of_its_own_that_is_gone_afterwards(tmp_path: Path) -> None:
+    """Of a killed mpirun with the same process id Open MPI 5.0.11 finds the folder, and does not start."""
+    program(tmp_path / "mpmm", "")
+    program(tmp_path / "mpirun", 'echo "$PRTE_MCA_prte_local_tmpdir_base"; test -d "$PRTE_MCA_prte_local_tmpdir_base"')
+    ended = [launched("-np", "5", "train", MPMM_BIN=str(tmp_path), TMPDIR=str(tmp_path)) for _ in range(2)]
+    assert [start.returncode for start in ended] == [0, 0]
+    folders = {Path(start.stdout.strip()) for start in ended}
+    assert len(folders) == 2
+    assert not any(folder.parent.exists() for folder in folders)
+    assert all(folder.parent.parent == tmp_path for folder in folders)
+
+
 @pytest.mark.mpi
 def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
     """Open MPI's mpirun alone would kill them half a second later."""
     program(tmp_path / "mpmm", f'exec "{sys.executable}" "{PROGRAMS / "stopping.py"}" "$@"')
     program(tmp_path / "mpirun", f'exec "{BIN / "mpirun"}" "$@"')
-    wrapper = subprocess.Popen(
+    with subprocess.Popen(
         [str(LAUNCH / "mpmm-run"), "-np", "3", "train"],
         env={**environment(), "MPMM_BIN": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert wrapper.stdout is not None
-    began = [wrapper.stdout.readline().split()[0] for _ in range(3)]
-    # as a terminal does: to the whole group in the foreground
-    os.killpg(wrapper.pid, signal.SIGINT)
-    out, _ = wrapper.communicate(timeout=30)
+    ) as wrapper:
+        assert wrapper.stdout is not None
+        began = [wrapper.stdout.readline().split(" ")[0] for _ in range(3)]
+        # as a terminal does: to the whole group in the foreground
+        os.killpg(wrapper.pid, signal.SIGINT)
+        out, _ = wrapper.communicate(timeout=30)
     assert began == ["began"] * 3
     finished = sorted(re.findall(r"rank \d finished after \w+?1", out))
     assert finished == [f"rank {rank} finished after SIGUSR1" for rank in range(3)]
