@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-# A killed mpirun of Open MPI leaves its folder, and the next with the same process id does not start because of it.
+# a killed mpirun of Open MPI leaves its folder, because of which the next with this process id does not start
 SESSIONS = tempfile.TemporaryDirectory(prefix="mpmm-mpirun-")
 
 

@@ -10,6 +10,7 @@ from numba import prange
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.copying import copy_columns, copy_run
 from mpmm_kernels.direct_lines import Upper, add_weight_gradient, convolve_line, pool_line, spread_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread, Staging
 from mpmm_kernels.sharing import next_piece, tickets
@@ -28,13 +29,18 @@ def stage(x: Floats, sample: int, staged: Floats, shape: Staging) -> tuple[Float
     first = sample * shape.inner_depth * shape.inner_rows
     if staged.size == 0:
         return x, first * shape.inner_columns * shape.channels
+    plane = shape.inner_rows * shape.inner_columns * shape.channels
+    if plane == shape.rows * shape.columns * shape.padded:
+        # zeros before and after the planes only
+        copy_run(
+            x, sample * shape.inner_depth * plane, staged, staged_row(0, 0, shape), shape.inner_depth * plane
+        )
+        return staged, beginning()
     for d in range(shape.inner_depth):
         for r in range(shape.inner_rows):
             start = (first + d * shape.inner_rows + r) * shape.inner_columns * shape.channels
-            place = staged_row(d, r, shape)
-            for column in range(shape.inner_columns):
-                for c in range(shape.channels):
-                    staged[place + column * shape.padded + c] = x[start + column * shape.channels + c]
+            place, columns = staged_row(d, r, shape), shape.inner_columns
+            copy_columns(x, start, shape.channels, staged, place, shape.padded, columns, shape.channels)
     return staged, beginning()
 
 
@@ -185,8 +191,10 @@ def backward_input(
                     convolve_line(
                         (gradient, beginning()), w, scratch, beginning(), d, r, source, block, columns, taps
                     )
-                    line = (n * extents.planes + d) * extents.lines + r
-                    _take_channels(scratch, dx, line * source.length * channels, source, channels)
+                    at = ((n * extents.planes + d) * extents.lines + r) * source.length * channels
+                    copy_columns(
+                        scratch, beginning(), source.filters, dx, at, channels, source.length, channels
+                    )
             n = next_piece(taken)
 
 
@@ -211,11 +219,3 @@ def spread_slab(
             to = d * pooled.window_depth * spread.plane_step + r * pooled.window_rows * spread.row_step
             line = (sample * pooled.depth + depth + d) * pooled.rows + row + r
             spread_line(upper, line, floor, gradient, to, spread, pooled, offsets)
-
-
-@compiled
-def _take_channels(line: Floats, dx: Floats, dx_at: int, source: Source, channels: int) -> None:
-    """Copy a line without the channels that only fill up its vectors."""
-    for column in range(source.length):
-        for c in range(channels):
-            dx[dx_at + column * channels + c] = line[column * source.filters + c]

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.copying import store_up_to
 from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread
 from mpmm_kernels.vector import (
     add,
@@ -16,7 +17,6 @@ from mpmm_kernels.vector import (
     splat,
     store,
     store_bytes,
-    store_part,
     where_above,
     where_number,
 )
@@ -125,6 +125,12 @@ def pool_line(
     activation never change the order, they come after the pooling, where there are fewer elements.
     """
     step = lanes_of(lines)
+    if offsets.size == 1:
+        for column in range(pooled.columns):
+            pixel, place = line * pooled.columns + column, first + column * pooled.padded
+            for c in range(0, pooled.padded, step):
+                write_pooled(load(lines, place + c), upper, pixel, c, floor, pooled)
+        return
     for column in range(pooled.columns):
         pixel = line * pooled.columns + column
         for c in range(0, pooled.padded, step):
@@ -137,11 +143,7 @@ def pool_line(
 def write_pooled(value: Any, upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
     """Write max(value + bias, floor) to y, from channel c of the pixel on."""
     value = at_least(add(value, load(upper.bias, c)), splat(floor))
-    count = pooled.channels - c
-    if count >= lanes_of(upper.y):
-        store(upper.y, pixel * pooled.channels + c, value)
-    else:
-        store_part(upper.y, pixel * pooled.channels + c, value, count)
+    store_up_to(upper.y, pixel * pooled.channels + c, value, pooled.channels - c)
 
 
 @compiled
@@ -179,6 +181,9 @@ def spread_line(
             )
             total = add(total, value)
             to = g_at + spread.first + column * pooled.window_columns * spread.column_step + c
+            if offsets.size == 1:
+                store(g, to + offsets[0], value)
+                continue
             number = load_bytes(g, upper.winner, pixel * pooled.padded + c)
             for i in range(offsets.size):
                 store(g, to + offsets[i], where_number(number, i, value))

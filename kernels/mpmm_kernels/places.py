@@ -22,6 +22,7 @@ from mpmm_kernels.fused import (
 )
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
+from mpmm_kernels.vector import lanes
 from mpmm_kernels.vector_arrays import SUMS, scratch, workers, zeros_aligned
 from mpmm_kernels.vector_blocks import Size, size
 
@@ -36,9 +37,12 @@ class Tile:
     tall: Size
     short: Size
     columns: Size
+    last: Size
+    lanes: int
 
     def __str__(self) -> str:
-        return f"{len(self.tall) // len(self.columns)}x{len(self.columns)}"
+        vectors = len(self.columns) - 1 + len(self.last) / self.lanes
+        return f"{len(self.tall) // len(self.columns)}x{vectors:g}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def layout(plan: BlockPlan) -> Layout:
         sums=sums,
         places=shapes.forward_places(plan, staging),
         taps=shapes.taps(plan, staging),
-        tile=_tile(sums.filters, plan.dtype),
+        tile=_tile(plan.filters, plan.dtype),
         lines=lines,
         line_offsets=direct_shape.window_offsets(pooled, lines),
     )
@@ -92,22 +96,22 @@ def input_layout(plan: BlockPlan) -> InputLayout:
     cells, inputs = shapes.cells(plan)
     _, rows, columns = plan.input_shape[:3]
     planes, lines = inputs // (rows * columns), inputs // columns % rows
-    places = planes * turned.plane_step + lines * turned.row_step + inputs % columns * turned.filters
+    places = planes * turned.plane_step + lines * turned.row_step + inputs % columns * turned.padded
     return InputLayout(
         turned=turned,
         cells=cells,
         inputs=inputs,
         places=places,
-        tile=_tile(turned.channels, plan.dtype),
+        tile=_tile(plan.input_shape[3], plan.dtype),
         sample=sample,
         sample_offsets=direct_shape.window_offsets(direct_shape.pooled_shape(plan), sample),
     )
 
 
 def _tile(filters: int, dtype: str) -> Tile:
-    columns = shapes.columns_of(filters, dtype)
-    tall, short = shapes.heights(columns)
-    return Tile(size(tall * columns), size(short * columns), size(columns))
+    columns, last = shapes.row_of(filters, dtype)
+    tall, short = shapes.heights(len(columns))
+    return Tile(size(tall * len(columns)), size(short * len(columns)), columns, last, lanes(dtype))
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,7 @@ def _forward(plan: BlockPlan, buffers: PlacesBuffers, x: Floats, w: Floats, b: F
         how.tile.tall,
         how.tile.short,
         how.tile.columns,
+        how.tile.last,
     )
     return finish_forward(plan, buffers.around, len(x))
 
@@ -251,6 +256,7 @@ def _weight_gradient(
         how.tile.tall,
         how.tile.short,
         how.tile.columns,
+        how.tile.last,
     )
     sums = buffers.weight_sums[:groups].reshape(groups, *buffers.weights.shape)
     np.sum(sums[..., : plan.filters], axis=0, out=dw)
@@ -284,6 +290,7 @@ def _input_gradient(
         how.tile.tall,
         how.tile.short,
         how.tile.columns,
+        how.tile.last,
     )
     return buffers.input_gradient[:samples]
 

@@ -1,17 +1,37 @@
-"""Micro-kernels whose rows lie anywhere: a tuple of places, read from a table, instead of one step."""
+"""Micro-kernels whose rows lie anywhere: a tuple of places, read from a table, instead of one step.
 
-from typing import Any
+A row's last vector may be narrower than the others: 20 filters are one of 16 lanes and one of 4. Half a
+vector takes half the time where the processor makes the widest in two halves.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 
 from mpmm_kernels import vector_emit
-from mpmm_kernels.vector import intrinsic, types
+from mpmm_kernels.vector import Vector, intrinsic, types
+from mpmm_kernels.vector_blocks import Size
+
+# a row of a block: how many vectors, and the lanes of the last
+Row: TypeAlias = tuple[Size, Size]
+
+
+def _vectors(row: Any, array: Any) -> list[Vector]:
+    columns, last = row.types
+    return [Vector(array.dtype)] * (len(columns) - 1) + [Vector(array.dtype, len(last))]
+
+
+def _block(like: Any, row: Any, array: Any) -> Any:
+    """The type of a block of as many vectors as the tuple ``like`` has."""
+    vectors = _vectors(row, array)
+    return types.BaseTuple.from_types(vectors * (len(like) // len(vectors)))
 
 
 @intrinsic
-def take_places(typing: Any, table: Any, first: Any, block: Any, columns: Any) -> Any:
-    """table[first], table[first + 1], ...: one for each row of a block of so many columns."""
-    rows = len(block) // len(columns)
+def take_places(typing: Any, table: Any, first: Any, block: Any, row: Any) -> Any:
+    """table[first], table[first + 1], ...: one for each row of a block."""
+    rows = len(block) // len(row.types[0])
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, table, args[0])
@@ -19,27 +39,78 @@ def take_places(typing: Any, table: Any, first: Any, block: Any, columns: Any) -
         places = [builder.extract_element(together, ir.IntType(32)(i)) for i in range(rows)]
         return vector_emit.pack(builder, places)
 
-    return types.UniTuple(types.intp, rows)(table, types.intp, block, columns), emit
+    return types.UniTuple(types.intp, rows)(table, types.intp, block, row), emit
 
 
 @intrinsic
-def outer_at(typing: Any, block: Any, x: Any, x_at: Any, places: Any, w: Any, w_at: Any, columns: Any) -> Any:
+def zero_rows(typing: Any, like: Any, block: Any, row: Any) -> Any:
+    """A block of zeros, of the elements of ``like`` and as large as the tuple ``block``."""
+    zeros = _block(block, row, like)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, [vector_emit.zero(vector.emitted) for vector in zeros.types])
+
+    return zeros(like, block, row), emit
+
+
+@intrinsic
+def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) -> Any:
+    """The block whose rows are ``step`` apart; as large as the tuple ``like``."""
+    block = _block(like, row, y)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        vectors = [vector.emitted for vector in block.types]
+        places = _places(builder, args[2], args[3], vectors, len(row.types[0]))
+        loaded = [memory.load(place, vector) for place, vector in zip(places, vectors, strict=True)]
+        return vector_emit.pack(builder, loaded)
+
+    return block(like, y, types.intp, types.intp, row), emit
+
+
+@intrinsic
+def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) -> Any:
+    """Write the block's rows ``step`` apart, from y_at on."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        vectors = [builder.extract_value(args[0], i) for i in range(len(block))]
+        places = _places(builder, args[2], args[3], [vector.type for vector in vectors], len(row.types[0]))
+        for place, vector in zip(places, vectors, strict=True):
+            memory.store(place, vector)
+        return context.get_dummy_value()
+
+    return types.void(block, y, types.intp, types.intp, row), emit
+
+
+@intrinsic
+def outer_at(typing: Any, block: Any, x: Any, x_at: Any, places: Any, w: Any, w_at: Any, row: Any) -> Any:
     """block[i, j] += x[x_at + places[i]] * w[w_at + vector j ...]: an outer product."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         out = [builder.extract_value(args[0], i) for i in range(len(block))]
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[4])
-        vector = out[0].type
-        column = [
-            weights.load(builder.add(args[5], args[5].type(j * vector.count)), vector)
-            for j in range(len(columns))
-        ]
+        vectors = [vector.emitted for vector in _vectors(row, w)]
+        at = _places(builder, args[5], args[5], vectors, len(vectors))
+        column = [weights.load(place, vector) for place, vector in zip(at, vectors, strict=True)]
         for i in range(len(places)):
             place = builder.add(args[2], builder.extract_value(args[3], i))
-            value = source.broadcast(place, vector)
-            for j, weight in enumerate(column, start=i * len(columns)):
-                out[j] = vector_emit.multiply_add(builder, value, weight, out[j])
+            value = source.broadcast(place, vectors[0])
+            if vectors[-1] != vectors[0]:
+                value = vector_emit.kept(builder, value)
+            for j, weight in enumerate(column, start=i * len(column)):
+                factor = vector_emit.first_lanes(builder, value, weight.type)
+                out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
         return vector_emit.pack(builder, out)
 
-    return block(block, x, types.intp, places, w, types.intp, columns), emit
+    return block(block, x, types.intp, places, w, types.intp, row), emit
+
+
+def _places(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], columns: int) -> Iterator[Any]:
+    """Where each vector of a block begins; within a row one follows the other."""
+    for first in range(0, len(vectors), columns):
+        place = builder.add(start, builder.mul(start.type(first // columns), step))
+        for vector in vectors[first : first + columns]:
+            yield place
+            place = builder.add(place, place.type(vector.count))

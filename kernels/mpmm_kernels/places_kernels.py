@@ -38,6 +38,7 @@ def forward(
     tall: Size,
     short: Size,
     columns: Size,
+    last: Size,
 ) -> None:
     """Fill y and winner for the first samples of x; ``staged`` and ``scratch`` have a row for each worker."""
     workers, tasks = scratch.shape[0], samples * shape.groups
@@ -54,7 +55,7 @@ def forward(
                 line = group * shape.lines // shape.groups
                 end = (group + 1) * shape.lines // shape.groups
                 part = line * shape.line, end * shape.line
-                add_sums(place, w, sums, places, part, taps, shape, tall, short, columns)
+                add_sums(place, w, sums, places, part, taps, shape, tall, short, (columns, last))
                 for i in range(end - line):
                     at = i * shape.line * shape.filters
                     pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
@@ -84,6 +85,7 @@ def backward_input(
     tall: Size,
     short: Size,
     columns: Size,
+    last: Size,
 ) -> None:
     """Fill dx: a sample's gradient is spread, with zeros around and between, and convolved cell by cell."""
     workers, tasks = scratch.shape[0], samples * cells.shape[0]
@@ -108,7 +110,7 @@ def backward_input(
                     cells[i, 6],
                     cells[i, 7],
                 )
-                add_cell(gradient, w, sums, places, cell, shape, tall, short, columns)
+                add_cell(gradient, w, sums, places, cell, shape, tall, short, (columns, last))
                 take_channels(sums, dx, n * places.size, inputs, cell, shape.channels, channels)
             piece = next_piece(taken)
 
@@ -137,6 +139,7 @@ def backward_weights(
     tall: Size,
     short: Size,
     columns: Size,
+    last: Size,
 ) -> None:
     """Fill dw (terms, filters) and db, a row for each group of samples.
 
@@ -171,7 +174,7 @@ def backward_weights(
                         shape.filters,
                         tall,
                         short,
-                        columns,
+                        (columns, last),
                     )
             piece = next_piece(taken)
 

@@ -5,11 +5,12 @@ Heights are the same for every shape, so that few kernels are compiled, whatever
 
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.copying import copy_run
 from mpmm_kernels.direct_shape import Offsets
-from mpmm_kernels.places_blocks import outer_at, take_places
+from mpmm_kernels.places_blocks import Row, load_rows, outer_at, store_rows, take_places, zero_rows
 from mpmm_kernels.places_shape import Cell, Sums, Turned
-from mpmm_kernels.vector import lanes_of, load, store, store_part
-from mpmm_kernels.vector_blocks import Size, load_block, store_block, zeros
+from mpmm_kernels.vector import lanes_of
+from mpmm_kernels.vector_blocks import Size
 
 
 @compiled
@@ -23,7 +24,7 @@ def add_sums(
     shape: Sums,
     tall: Size,
     short: Size,
-    columns: Size,
+    row: Row,
 ) -> None:
     """Fill y (places, filters) with the sums at a part of the places; w is (terms, filters).
 
@@ -31,11 +32,11 @@ def add_sums(
     """
     first, stop = part
     for term in range(0, shape.terms, shape.chunk):
-        for column in range(0, shape.filters, len(columns) * lanes_of(y)):
+        for column in range(0, shape.filters, len(row[0]) * lanes_of(y)):
             what = term, column, first
-            at = _sum_blocks(place, w, y, places, (first, stop), taps, what, shape, tall, columns)
-            at = _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, short, columns)
-            _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, columns, columns)
+            at = _sum_blocks(place, w, y, places, (first, stop), taps, what, shape, tall, row)
+            at = _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, short, row)
+            _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, row[0], row)
 
 
 @compiled
@@ -49,18 +50,18 @@ def _sum_blocks(
     what: tuple[int, int, int],
     shape: Sums,
     block: Size,
-    columns: Size,
+    row: Row,
 ) -> int:
     """As many whole blocks as there are; returns the first place that is left."""
-    (x, x_at), (term, column, start), height = place, what, len(block) // len(columns)
+    (x, x_at), (term, column, start), height = place, what, len(block) // len(row[0])
     at, stop = part
     while at + height <= stop:
-        rows = take_places(places, at, block, columns)
+        rows = take_places(places, at, block, row)
         to = (at - start) * shape.filters + column
-        sums = zeros(y, block) if term == 0 else load_block(block, y, to, shape.filters, columns)
+        sums = zero_rows(y, block, row) if term == 0 else load_rows(block, y, to, shape.filters, row)
         for k in range(term, min(term + shape.chunk, shape.terms)):
-            sums = outer_at(sums, x, x_at + taps[k], rows, w, k * shape.filters + column, columns)
-        store_block(sums, y, to, shape.filters, columns)
+            sums = outer_at(sums, x, x_at + taps[k], rows, w, k * shape.filters + column, row)
+        store_rows(sums, y, to, shape.filters, row)
         at += height
     return at
 
@@ -77,18 +78,18 @@ def add_weight_sums(
     filters: int,
     tall: Size,
     short: Size,
-    columns: Size,
+    row: Row,
 ) -> None:
     """Add to a part of dw (terms, filters) what a sample gives: its inputs times g (places, filters).
 
     The taps are the rows of the blocks here, and the sums run over the places; ``fresh`` ones begin at zero.
     """
     first, stop = part
-    for column in range(0, filters, len(columns) * lanes_of(g)):
+    for column in range(0, filters, len(row[0]) * lanes_of(g)):
         what = filters, column
-        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), places, what, tall, columns)
-        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, short, columns)
-        _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, columns, columns)
+        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), places, what, tall, row)
+        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, short, row)
+        _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, row[0], row)
 
 
 @compiled
@@ -102,17 +103,17 @@ def _weight_blocks(
     places: Offsets,
     what: tuple[int, int],
     block: Size,
-    columns: Size,
+    row: Row,
 ) -> int:
-    (x, x_at), (filters, column), height = place, what, len(block) // len(columns)
+    (x, x_at), (filters, column), height = place, what, len(block) // len(row[0])
     at, stop = part
     while at + height <= stop:
-        rows = take_places(taps, at, block, columns)
+        rows = take_places(taps, at, block, row)
         to = at * filters + column
-        sums = zeros(g, block) if fresh else load_block(block, dw, to, filters, columns)
+        sums = zero_rows(g, block, row) if fresh else load_rows(block, dw, to, filters, row)
         for p in range(places.size):
-            sums = outer_at(sums, x, x_at + places[p], rows, g, p * filters + column, columns)
-        store_block(sums, dw, to, filters, columns)
+            sums = outer_at(sums, x, x_at + places[p], rows, g, p * filters + column, row)
+        store_rows(sums, dw, to, filters, row)
         at += height
     return at
 
@@ -127,13 +128,13 @@ def add_cell(
     shape: Turned,
     tall: Size,
     short: Size,
-    columns: Size,
+    row: Row,
 ) -> None:
     """Fill y (places, channels) with the input's gradient in a cell; w is (kernel, filters, channels)."""
-    for column in range(0, shape.channels, len(columns) * lanes_of(y)):
-        at = _cell_blocks(g, w, y, places, cell.first, column, cell, shape, tall, columns)
-        at = _cell_blocks(g, w, y, places, at, column, cell, shape, short, columns)
-        _cell_blocks(g, w, y, places, at, column, cell, shape, columns, columns)
+    for column in range(0, shape.channels, len(row[0]) * lanes_of(y)):
+        at = _cell_blocks(g, w, y, places, cell.first, column, cell, shape, tall, row)
+        at = _cell_blocks(g, w, y, places, at, column, cell, shape, short, row)
+        _cell_blocks(g, w, y, places, at, column, cell, shape, row[0], row)
 
 
 @compiled
@@ -147,23 +148,24 @@ def _cell_blocks(
     cell: Cell,
     shape: Turned,
     block: Size,
-    columns: Size,
+    row: Row,
 ) -> int:
-    height = len(block) // len(columns)
-    # without a stride the columns' taps are one run
-    step = shape.column_stride if shape.column_stride > 1 else max(cell.to_column - cell.from_column, 1)
-    run = shape.filters if shape.column_stride > 1 else step * shape.filters
+    height = len(block) // len(row[0])
+    # without a stride, and with filters in whole vectors, the columns' taps are one run
+    together = shape.column_stride == 1 and shape.filters == shape.padded
+    step = max(cell.to_column - cell.from_column, 1) if together else shape.column_stride
+    run = step * shape.filters if together else shape.filters
     while at + height <= cell.stop:
-        rows, sums = take_places(places, at, block, columns), zeros(y, block)
+        rows, sums = take_places(places, at, block, row), zero_rows(y, block, row)
         for kd in range(cell.from_depth, cell.to_depth, shape.depth_stride):
             for kh in range(cell.from_row, cell.to_row, shape.row_stride):
                 for kw in range(cell.from_column, cell.to_column, step):
-                    from_g = kd * shape.plane_step + kh * shape.row_step + kw * shape.filters
+                    from_g = kd * shape.plane_step + kh * shape.row_step + kw * shape.padded
                     tap = (kd * shape.kernel_rows + kh) * shape.kernel_columns + kw
-                    weight = tap * shape.filters * shape.channels + column
+                    weight = tap * shape.padded * shape.channels + column
                     for k in range(run):
-                        sums = outer_at(sums, g, from_g + k, rows, w, weight + k * shape.channels, columns)
-        store_block(sums, y, (at - cell.first) * shape.channels + column, shape.channels, columns)
+                        sums = outer_at(sums, g, from_g + k, rows, w, weight + k * shape.channels, row)
+        store_rows(sums, y, (at - cell.first) * shape.channels + column, shape.channels, row)
         at += height
     return at
 
@@ -174,9 +176,5 @@ def take_channels(
 ) -> None:
     """Put a cell's sums where they belong in dx, without the channels that only fill up vectors."""
     for place in range(cell.first, cell.stop):
-        for c in range(0, channels, lanes_of(sums)):
-            value, to = load(sums, (place - cell.first) * padded + c), (first + inputs[place]) * channels + c
-            if channels - c >= lanes_of(sums):
-                store(dx, to, value)
-            else:
-                store_part(dx, to, value, channels - c)
+        to = (first + inputs[place]) * channels
+        copy_run(sums, (place - cell.first) * padded, dx, to, channels)

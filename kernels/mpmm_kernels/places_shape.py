@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm_kernels.direct_shape import Offsets, Spread, Staging, needed, whole_vectors
+from mpmm_kernels.places_blocks import Row
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import REGISTERS, lanes
+from mpmm_kernels.vector_blocks import size
 
 # Bytes of a group's sums, which stay in the first caches until they are pooled, and of the weights of a chunk
 _GROUP_BYTES, _CHUNK_BYTES = 32 * 1024, 192 * 1024
@@ -16,7 +18,7 @@ _GROUP_BYTES, _CHUNK_BYTES = 32 * 1024, 192 * 1024
 SHORT_LINE = 12
 # Rows of a tall block by the vectors it is wide, as registers allow: measured within 5% of the core's peak.
 # More rows make the compiler load them all before the first product and spill accumulators.
-_TALL = {1: 12, 2: 8, 3: 5}
+_TALL = {1: 12, 2: 8, 3: 5, 4: 5}
 # Places of the largest cell
 CELL = 240
 # Cycles of a multiply-add's latency, which a single row cannot hide, of a block's step and a cell besides
@@ -42,13 +44,15 @@ class Sums(NamedTuple):
 class Turned(NamedTuple):
     """The convolution that makes the input's gradient, by the kernel turned round.
 
-    ``filters`` are summed over, ``channels`` made, both in whole vectors; steps lead through the spread
-    gradient, in which zeros stand between planes, rows and columns where the convolution has a stride.
+    ``filters`` are summed over, which lie in whole vectors (``padded``), as do the ``channels`` made; steps
+    lead through the spread gradient, in which zeros stand between planes, rows and columns where the
+    convolution has a stride.
     """
 
     plane_step: int
     row_step: int
     filters: int
+    padded: int
     channels: int
     kernel_rows: int
     kernel_columns: int
@@ -78,10 +82,15 @@ class Run(NamedTuple):
     stop: int
 
 
-def columns_of(filters: int, dtype: str) -> int:
-    """Vectors a block is wide: two or three, if so the filters come out even."""
-    vectors = filters // lanes(dtype)
-    return next(n for n in (2, 3, 1) if vectors % n == 0)
+def row_of(filters: int, dtype: str) -> Row:
+    """Vectors of a block's row: all, the last as narrow as will do; of many two or three, if even."""
+    whole = lanes(dtype)
+    vectors = whole_vectors(filters, dtype) // whole
+    rest = filters - (vectors - 1) * whole
+    last = next((n for n in (whole // 4, whole // 2) if n >= max(rest, 2)), whole)
+    if last < whole and vectors in _TALL:
+        return size(vectors), size(last)
+    return size(next(n for n in (2, 3, 1) if vectors % n == 0)), size(whole)
 
 
 def heights(columns: int) -> tuple[int, int]:
@@ -103,7 +112,7 @@ def forward_sums(plan: BlockPlan) -> Sums:
         line=line,
         lines=lines,
         groups=min(lines, -(-lines * line * filters * item // _GROUP_BYTES)),
-        chunk=_CHUNK_BYTES // (columns_of(filters, plan.dtype) * lanes(plan.dtype) * item),
+        chunk=_CHUNK_BYTES // (len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item),
     )
 
 
@@ -156,7 +165,7 @@ def turned(plan: BlockPlan) -> Turned:
     _, rows, columns = gradient_extents(plan)
     filters, channels = (whole_vectors(n, plan.dtype) for n in (plan.filters, plan.input_shape[3]))
     row = columns * filters
-    return Turned(rows * row, row, filters, channels, *plan.kernel[1:], *plan.stride)
+    return Turned(rows * row, row, plan.filters, filters, channels, *plan.kernel[1:], *plan.stride)
 
 
 def cells(plan: BlockPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -171,9 +180,8 @@ def cells(plan: BlockPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             plan.input_shape[:3], plan.kernel, plan.before, plan.stride, needed(plan), strict=False
         )
     ]
-    columns = columns_of(whole_vectors(plan.input_shape[3], plan.dtype), plan.dtype)
-    terms = whole_vectors(plan.filters, plan.dtype)
-    best = min(product(*axes), key=lambda runs: _cycles(plan, runs, terms, columns))
+    columns = len(row_of(plan.input_shape[3], plan.dtype)[0])
+    best = min(product(*axes), key=lambda runs: _cycles(plan, runs, columns))
     _, height, width = plan.input_shape[:3]
     rows: list[tuple[int, ...]] = []
     order: list[Offsets] = []
@@ -214,7 +222,7 @@ def _least(run: Run, other: Run) -> int:
     return min(run.stop - run.start, other.stop - other.start)
 
 
-def _cycles(plan: BlockPlan, runs: tuple[tuple[Run, ...], ...], terms: int, columns: int) -> float:
+def _cycles(plan: BlockPlan, runs: tuple[tuple[Run, ...], ...], columns: int) -> float:
     """Estimated cycles of all cells."""
     counts = _outer([[len(run.positions) for run in axis] for axis in runs])
     steps = _outer(
@@ -227,7 +235,7 @@ def _cycles(plan: BlockPlan, runs: tuple[tuple[Run, ...], ...], terms: int, colu
     blocks = counts // tall * (tall * columns + _STEP)
     blocks += counts % tall // short * (max(short * columns, _LATENCY) + _STEP)
     blocks += counts % tall % short * (_LATENCY + _STEP)
-    return float((blocks * steps * terms + _CELL_CYCLES).sum())
+    return float((blocks * steps * plan.filters + _CELL_CYCLES).sum())
 
 
 def _outer(axes: list[list[int]]) -> NDArray[np.int64]:

@@ -108,9 +108,27 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(function, [a, b, c])
 
 
+def kept(builder: Any, value: Any) -> Any:
+    """The vector as it is: LLVM must not make it once more, or differently, for one of those who use it."""
+    name = f"llvm.arithmetic.fence.v{value.type.count}f{32 if value.type.element == ir.FloatType() else 64}"
+    function = _declare(builder.module, ir.FunctionType(value.type, [value.type]), name)
+    return builder.call(function, [value])
+
+
+def first_lanes(builder: Any, value: Any, vector: ir.VectorType) -> Any:
+    """As many lanes of a vector as ``vector`` has."""
+    if value.type == vector:
+        return value
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), list(range(vector.count)))
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lanes)
+
+
 def pack(builder: Any, vectors: list[Any]) -> Any:
     """Vectors as the tuple a kernel holds them in."""
-    block: Any = ir.Constant(ir.ArrayType(vectors[0].type, len(vectors)), ir.Undefined)
+    kinds = [vector.type for vector in vectors]
+    alike = all(kind == kinds[0] for kind in kinds)
+    kind = ir.ArrayType(kinds[0], len(kinds)) if alike else ir.LiteralStructType(kinds)
+    block: Any = ir.Constant(kind, ir.Undefined)
     for i, vector in enumerate(vectors):
         block = builder.insert_value(block, vector, i)
     return block

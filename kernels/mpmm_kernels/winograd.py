@@ -25,10 +25,11 @@ from mpmm_kernels.vector import lanes
 from mpmm_kernels.vector_arrays import SUMS, add_groups, scratch, workers, zeros_aligned
 from mpmm_kernels.vector_blocks import Size, size
 from mpmm_kernels.winograd_lines import transform_weights, transform_weights_back
-from mpmm_kernels.winograd_transform import TAPS
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
 _OVERHEAD = 1.4
+# The same of the weights' gradient by winners alone
+_WINNERS = 1.6
 # Bytes of a sample's points beyond which (whole scenes) they leave the caches
 _MOST_POINTS = 8 * 1024 * 1024
 
@@ -41,6 +42,7 @@ class Layout:
     tiles: shapes.Tiles
     spread: direct_shape.Spread
     pooled: direct_shape.Pooled
+    plane: Size
     square: Size
     outputs: Size
     columns: Size
@@ -64,7 +66,8 @@ def layout(plan: BlockPlan) -> Layout:
         tiles=tiles,
         spread=shapes.spread(tiles),
         pooled=direct_shape.pooled_shape(plan),
-        square=size(shapes.points(outputs)),
+        plane=size(plan.kernel[1] * plan.kernel[2]),
+        square=size(shapes.points(plan, outputs)),
         outputs=size(outputs**2),
         columns=size(columns),
         input_columns=size(_columns(tiles.channels, plan.dtype)),
@@ -104,15 +107,15 @@ class WinogradBuffers:
 
 def _offer(plan: BlockPlan) -> str | None:
     plan = core(plan)
-    if plan.kernel[1:] != (TAPS, TAPS) or plan.stride != (1, 1, 1) or np.prod(plan.window) > 64:
+    if not shapes.is_square(plan) or np.prod(plan.window) > 64:
         return None
     how = layout(plan).tiles
     _, rows, columns = direct_shape.needed(plan)
     products = shapes.tile_products(plan, how.outputs) * how.channels * _OVERHEAD
     points = len(layout(plan).square) * how.rows * how.columns * how.input_depth * how.channels
-    if products > TAPS * TAPS * rows * columns * plan.input_shape[3] or points > _MOST_POINTS:
+    if products > rows * columns * np.prod(plan.kernel[1:]) * plan.input_shape[3] or points > _MOST_POINTS:
         return None
-    return f"winograd F({how.outputs}x{how.outputs},3x3)"
+    return f"winograd F({how.outputs}x{how.outputs},{plan.kernel[1]}x{plan.kernel[2]})"
 
 
 def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
@@ -150,16 +153,22 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
 
 def _by_winners(plan: BlockPlan) -> bool:
     """Whether the weights' gradient takes the winners alone: fewer products than the tiles then."""
-    return winner_gradient.suits(core(plan), least=4)
+    tiles, (_, rows, columns) = layout(core(plan)).tiles, direct_shape.needed(core(plan))
+    padded = tiles.channels * tiles.filters / (plan.input_shape[3] * plan.filters)
+    tiled = (
+        shapes.tile_products(core(plan), tiles.outputs)
+        * padded
+        * _OVERHEAD
+        / (rows * columns * np.prod(plan.kernel[1:]))
+    )
+    return winner_gradient.suits(core(plan), least=2) and _WINNERS / np.prod(plan.window) < tiled
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     how = layout(core(plan))
     buffers.weights[:, :, :, : plan.input_shape[3], : plan.filters] = w
     buffers.bias[: plan.filters] = b
-    transform_weights(
-        flat(buffers.weights), buffers.weight_points, plan.kernel[0], size(TAPS * TAPS), how.square
-    )
+    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], how.plane, how.square)
     winograd_kernels.forward(
         flat(x),
         buffers.weight_points,
@@ -177,6 +186,7 @@ def _forward(plan: BlockPlan, buffers: WinogradBuffers, x: Floats, w: Floats, b:
         how.spread,
         how.pooled,
         how.square,
+        how.outputs,
         how.block(how.columns),
         how.columns,
         direct_shape.window_offsets(how.pooled, how.spread),
@@ -212,8 +222,8 @@ def _backward(
 def _turn_weights(plan: BlockPlan, buffers: WinogradBuffers, w: Floats) -> None:
     """Points of the weights that lead from the output's gradient to the input's."""
     buffers.turned[:, :, :, : plan.filters, : plan.input_shape[3]] = w[::-1].swapaxes(3, 4)
-    square = layout(core(plan)).square
-    transform_weights(flat(buffers.turned), buffers.turned_points, plan.kernel[0], size(TAPS * TAPS), square)
+    how = layout(core(plan))
+    transform_weights(flat(buffers.turned), buffers.turned_points, plan.kernel[:2], how.plane, how.square)
 
 
 def _run_backward(
@@ -255,7 +265,8 @@ def _run_backward(
 def _add_groups(plan: BlockPlan, buffers: WinogradBuffers, how: Layout, dw: Floats, db: Floats) -> None:
     """Sum of the groups' gradients, in order, from points back to weights."""
     add_groups(buffers.weight_sums)
-    transform_weights_back(buffers.weight_sums[0], flat(buffers.weight_gradient), plan.kernel[0], how.square)
+    gradient = flat(buffers.weight_gradient)
+    transform_weights_back(buffers.weight_sums[0], gradient, plan.kernel[:2], how.plane, how.square)
     dw[...] = buffers.weight_gradient[:, :, :, : plan.input_shape[3], : plan.filters]
     np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=db)
 

@@ -1,7 +1,7 @@
-"""The method "winograd-bands": one channel, planes of 3x3 kernels by Winograd's tiles, depth by sliding.
+"""The method "winograd-bands": one channel, the kernel's planes by Winograd's tiles, depth by sliding.
 
 For the first layer of a stream, where a tile's transforms would cost more than they save if they were not
-shared by all bands and filters. Backward is that of the direct kernels.
+shared by all bands and filters. Backward is that of the direct kernels, or of places where lines are short.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from mpmm_kernels._arrays import Floats
 from mpmm_kernels.direct import DIRECT, DirectBuffers
 from mpmm_kernels.fused import core, finish_forward, flat, floor, if_large
 from mpmm_kernels.method import Method
+from mpmm_kernels.places import PLACES, PlacesBuffers
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import lanes
 from mpmm_kernels.vector_arrays import scratch, workers, zeros_aligned
@@ -19,16 +20,15 @@ from mpmm_kernels.vector_blocks import size
 from mpmm_kernels.winograd_bands_shape import Layout, offers
 from mpmm_kernels.winograd_bands_shape import layout as layout_of
 from mpmm_kernels.winograd_lines import transform_weights
-from mpmm_kernels.winograd_transform import TAPS
 
 layout = cache(layout_of)
 
 
 @dataclass(frozen=True)
 class BandsBuffers:
-    """Arrays of a block: those of the direct kernels, the weights' points, and workers' scratch."""
+    """Arrays of a block: those of the method that goes backward, the weights' points, workers' scratch."""
 
-    direct: DirectBuffers
+    back: DirectBuffers | PlacesBuffers
     weights: Floats
     weight_points: Floats
     staged: Floats
@@ -40,14 +40,19 @@ def _offer(plan: BlockPlan) -> str | None:
     if not offers(core(plan)) or DIRECT.offer(plan) is None:
         return None
     outputs = layout(core(plan)).tiles.outputs
-    return f"winograd-bands F({outputs}x{outputs},3x3)"
+    return f"winograd-bands F({outputs}x{outputs},{plan.kernel[1]}x{plan.kernel[2]})"
+
+
+def _back(plan: BlockPlan) -> Method:
+    """The method that makes the gradients: winners lie alike in all."""
+    return DIRECT if PLACES.offer(plan) is None else PLACES
 
 
 def _allocate(plan: BlockPlan, batch: int) -> BandsBuffers:
     how = layout(core(plan))
     points, filters = len(how.square), how.tiles.filters
     return BandsBuffers(
-        direct=DIRECT.allocate(plan, batch),
+        back=_back(plan).allocate(plan, batch),
         weights=zeros_aligned((*plan.kernel, filters), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
         staged=scratch(how.bands.rows * how.bands.columns * how.bands.bands, plan.dtype),
@@ -66,14 +71,14 @@ def _infer(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floa
 
 def _run(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floats, keep: bool) -> Floats:
     """The kernel; winners are kept for the backward only."""
-    how, direct = layout(core(plan)), buffers.direct
+    how, back = layout(core(plan)), buffers.back
     _take_weights(plan, buffers, how, w, b)
     winograd_bands_kernels.forward(
         flat(x),
         buffers.weight_points,
-        direct.bias,
-        flat(direct.around.core_output),
-        direct.winner,
+        back.bias,
+        flat(back.around.core_output),
+        back.winner,
         workers(buffers.staged),
         workers(buffers.points),
         workers(buffers.products),
@@ -84,6 +89,7 @@ def _run(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floats
         how.pooled,
         size(lanes(plan.dtype)),
         how.square,
+        how.outputs,
         how.taps,
         how.chunk,
         how.windows,
@@ -91,15 +97,15 @@ def _run(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floats
         how.window_rows,
         how.window_columns,
     )
-    return finish_forward(plan, direct.around, len(x))
+    return finish_forward(plan, back.around, len(x))
 
 
 def _take_weights(plan: BlockPlan, buffers: BandsBuffers, how: Layout, w: Floats, b: Floats) -> None:
     """The weights' points, and the bias, of filters rounded up to whole vectors."""
     buffers.weights[..., : plan.filters] = w[:, :, :, 0]
-    buffers.direct.bias[: plan.filters] = b
-    weights, taps = flat(buffers.weights), size(TAPS * TAPS)
-    transform_weights(weights, buffers.weight_points, plan.kernel[0], taps, how.square)
+    buffers.back.bias[: plan.filters] = b
+    plane = size(plan.kernel[1] * plan.kernel[2])
+    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], plane, how.square)
 
 
 def _backward(
@@ -113,7 +119,7 @@ def _backward(
     db: Floats,
     need_input_gradient: bool,
 ) -> Floats | None:
-    return DIRECT.backward(plan, buffers.direct, x, w, b, dy, dw, db, need_input_gradient)
+    return _back(plan).backward(plan, buffers.back, x, w, b, dy, dw, db, need_input_gradient)
 
 
 WINOGRAD_BANDS = Method("winograd-bands", _offer, _allocate, _forward, _infer, _backward)

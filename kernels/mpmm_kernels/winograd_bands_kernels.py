@@ -38,6 +38,7 @@ def forward(
     pooled: Pooled,
     lanes: Size,
     square: Size,
+    outputs: Size,
     taps: Size,
     chunk: Size,
     windows: Size,
@@ -75,6 +76,7 @@ def forward(
                             tiles,
                             pooled,
                             square,
+                            outputs,
                             chunk,
                             windows,
                             numbers,
@@ -121,6 +123,7 @@ def _pool(
     tiles: Columns,
     pooled: Pooled,
     square: Size,
+    outputs: Size,
     chunk: Size,
     windows: Size,
     numbers: Size,
@@ -134,7 +137,7 @@ def _pool(
         for d in range(pooled.window_depth):
             at = (plane + d) * tiles.filters + c
             values = load_block(square, products, at, len(chunk) * tiles.filters, ONE)
-            best = pool_plane(best, output_tile(values), d * area, window_rows, window_columns)
+            best = pool_plane(best, output_tile(values, outputs), d * area, window_rows, window_columns)
         for window in range(len(windows)):
             r = row * tiles.windows_down + window // tiles.windows_across
             k = column * tiles.windows_across + window % tiles.windows_across

@@ -1,6 +1,7 @@
 """What Winograd's convolution of one channel, with its bands innermost, needs to know of a block."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,6 @@ from mpmm_kernels.bands import Bands, bands
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import REGISTERS, lanes
 from mpmm_kernels.vector_blocks import Size, size
-from mpmm_kernels.winograd_transform import TAPS
 
 # Bytes of a chunk's products, which stay in the first cache beside the points of the weights
 _CHUNK_BYTES = 14 * 1024
@@ -45,6 +45,7 @@ class Layout:
     tiles: Columns
     pooled: shapes.Pooled
     square: Size
+    outputs: Size
     taps: Size
     chunk: Size
     windows: Size
@@ -54,12 +55,12 @@ class Layout:
 
 def offers(plan: BlockPlan) -> bool:
     """Whether a block's core is of the form, and takes fewer operations so than directly."""
-    fits = plan.input_shape[3] == 1 and plan.kernel[1:] == (TAPS, TAPS) and plan.stride == (1, 1, 1)
+    fits = plan.input_shape[3] == 1 and winograd_shape.is_square(plan)
     if not fits or not _tiles(plan) or plan.kernel[0] + plan.window[0] + 3 > REGISTERS:
         return False
     _, rows, columns = shapes.needed(plan)
     tiled = _operations(plan, best_outputs(plan))
-    return tiled < 0.8 * rows * columns * TAPS * TAPS * plan.kernel[0]
+    return tiled < 0.8 * rows * columns * prod(plan.kernel)
 
 
 def best_outputs(plan: BlockPlan) -> int:
@@ -69,7 +70,9 @@ def best_outputs(plan: BlockPlan) -> int:
 
 def _tiles(plan: BlockPlan) -> list[int]:
     _, rows, columns = plan.window
-    return [outputs for outputs in (2, 3, 4) if outputs % rows == 0 and outputs % columns == 0]
+    return [
+        outputs for outputs in winograd_shape.sides(plan) if outputs % rows == 0 and outputs % columns == 0
+    ]
 
 
 def _operations(plan: BlockPlan, outputs: int) -> int:
@@ -79,7 +82,7 @@ def _operations(plan: BlockPlan, outputs: int) -> int:
 def layout(plan: BlockPlan) -> Layout:
     """The layout of a block's core, by its shapes alone."""
     outputs, vector = best_outputs(plan), lanes(plan.dtype)
-    points = winograd_shape.points(outputs)
+    points = winograd_shape.points(plan, outputs)
     depth, rows, columns = shapes.needed(plan)
     staging = _staging(plan, outputs)
     staged = bands(staging, -(-staging.depth // vector) * vector)
@@ -101,6 +104,7 @@ def layout(plan: BlockPlan) -> Layout:
         tiles=tiles,
         pooled=shapes.pooled_shape(plan),
         square=size(points),
+        outputs=size(outputs**2),
         taps=size(plan.kernel[0]),
         chunk=size(chunk),
         windows=size(tiles.windows_down * tiles.windows_across),

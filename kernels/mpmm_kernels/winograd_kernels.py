@@ -9,6 +9,7 @@ from numba import prange
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.copying import copy_columns
 from mpmm_kernels.direct_kernels import beginning, spread_slab, stage, staged_row
 from mpmm_kernels.direct_lines import Upper, pool_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
@@ -53,6 +54,7 @@ def forward(
     spread: Spread,
     pooled: Pooled,
     square: Size,
+    outputs: Size,
     block: Size,
     columns: Size,
     offsets: Offsets,
@@ -76,7 +78,9 @@ def forward(
                 rows = d * product.tiles, (d + depth) * product.tiles
                 multiply(below.points, w, products[worker], beginning(), rows, product, block, columns)
                 for s in range(count):
-                    transform_output(products[worker], convolved[worker], depth, s, count, tiles, square)
+                    transform_output(
+                        products[worker], convolved[worker], depth, s, count, tiles, square, outputs
+                    )
                     pool_planes(convolved[worker], upper, n + s, d, depth, floor, spread, pooled, offsets)
             piece = next_piece(taken)
 
@@ -97,6 +101,7 @@ def to_output(tiles: Tiles, samples: int, made_step: int, points: int) -> Produc
         samples * tiles.rows * tiles.columns,
         tiles.input_depth,
         tiles.channels,
+        tiles.own_channels,
         tiles.filters,
         tiles.input_step,
         made_step,
@@ -113,6 +118,7 @@ def to_input(tiles: Tiles, samples: int, points: int) -> Product:
         samples * tiles.rows * tiles.columns,
         tiles.output_depth,
         tiles.filters,
+        tiles.own_filters,
         tiles.channels,
         tiles.output_step,
         tiles.input_step,
@@ -200,7 +206,9 @@ def backward(
                         pooled,
                         offsets,
                     )
-                    transform_output_back(gradient[worker], gradient_points[worker], s, count, tiles, outputs)
+                    transform_output_back(
+                        gradient[worker], gradient_points[worker], s, count, tiles, square, outputs
+                    )
                 if x.size > 0:
                     take_points(below, n, count, staging, tiles, square)
                     add_weight_products(
@@ -266,9 +274,13 @@ def _give_sample(
     for d in range(staging.inner_depth):
         for r in range(staging.inner_rows):
             line = (sample * staging.inner_depth + d) * staging.inner_rows + r
-            start, at = line * staging.inner_columns * staging.channels, staged_row(d, r, staging)
-            for column in range(staging.inner_columns):
-                for c in range(staging.channels):
-                    below.x[start + column * staging.channels + c] = below.staged[
-                        at + column * staging.padded + c
-                    ]
+            copy_columns(
+                below.staged,
+                staged_row(d, r, staging),
+                staging.padded,
+                below.x,
+                line * staging.inner_columns * staging.channels,
+                staging.channels,
+                staging.inner_columns,
+                staging.channels,
+            )

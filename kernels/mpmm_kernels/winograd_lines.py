@@ -25,13 +25,15 @@ ONE = size(1)
 class Product(NamedTuple):
     """The products of one point: ``planes`` of ``tiles`` rows of ``inner`` channels, times weights.
 
-    ``step`` leads from one point to the next in what is read, ``made_step`` in what is made.
+    The first ``summed`` channels are more than zeros. ``step`` leads from one point to the next in what is
+    read, ``made_step`` in what is made.
     """
 
     points: int
     tiles: int
     planes: int
     inner: int
+    summed: int
     outer: int
     step: int
     made_step: int
@@ -77,7 +79,7 @@ def _row_block(
         from_row = HEIGHT + row + (kd - product.before) * product.tiles
         place = point * product.step + from_row * product.inner
         weight = (point * product.kernel_depth + kd) * product.inner * product.outer + column
-        for k in range(product.inner):
+        for k in range(product.summed):
             sums = outer(sums, a, place + k, product.inner, ONE, w, weight + k * product.outer, columns)
     return sums
 
@@ -95,7 +97,7 @@ def add_weight_products(
             shift = kd - product.before
             first, last = max(0, -shift), min(depth, product.planes - shift)
             rows = first * product.tiles, last * product.tiles
-            for k in range(0, product.inner, len(taps)):
+            for k in range(0, product.summed, len(taps)):
                 for column in range(0, product.outer, len(columns) * lanes_of(g)):
                     at_x = point * product.step + (HEIGHT + shift * product.tiles) * product.inner + k
                     at_g = point * product.made_step + HEIGHT * product.outer + column
@@ -148,7 +150,14 @@ def transform_input_back(
 
 @compiled
 def transform_output(
-    products: Floats, y: Floats, depth: int, sample: int, samples: int, tiles: Tiles, square: Size
+    products: Floats,
+    y: Floats,
+    depth: int,
+    sample: int,
+    samples: int,
+    tiles: Tiles,
+    square: Size,
+    outputs: Size,
 ) -> None:
     """``depth`` planes of a sample's convolution, as whole tiles, from the products of a chunk."""
     row_step = tiles.columns * tiles.outputs * tiles.filters
@@ -159,14 +168,14 @@ def transform_output(
             to = line * row_step + tile % tiles.columns * tiles.outputs * tiles.filters
             for c in range(0, tiles.filters, lanes_of(y)):
                 values = load_block(square, products, at + c, tiles.chunk_step, ONE)
-                store_tile(output_tile(values), y, to + c, row_step, tiles.filters)
+                store_tile(output_tile(values, outputs), y, to + c, row_step, tiles.filters)
 
 
 @compiled
 def transform_output_back(
-    g: Floats, points: Floats, sample: int, samples: int, tiles: Tiles, square: Size
+    g: Floats, points: Floats, sample: int, samples: int, tiles: Tiles, square: Size, outputs: Size
 ) -> None:
-    """Points of the gradient of a sample's convolution; ``square`` is as long as a tile of outputs."""
+    """Points of the gradient of a sample's convolution."""
     row_step = tiles.columns * tiles.outputs * tiles.filters
     for d in range(tiles.output_depth):
         for tile in range(tiles.rows * tiles.columns):
@@ -174,27 +183,34 @@ def transform_output_back(
             at = line * row_step + tile % tiles.columns * tiles.outputs * tiles.filters
             to = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.filters
             for c in range(0, tiles.filters, lanes_of(g)):
-                values = load_tile(square, g, at + c, row_step, tiles.filters)
-                store_block(output_points(values), points, to + c, tiles.output_step, ONE)
+                values = load_tile(outputs, g, at + c, row_step, tiles.filters)
+                store_block(output_points(values, square), points, to + c, tiles.output_step, ONE)
 
 
 @compiled
-def transform_weights(w: Floats, points: Floats, kernel_depth: int, taps: Size, square: Size) -> None:
-    """Points (point, kernel depth, inner * outer) of weights (kernel depth, 3, 3, inner * outer)."""
+def transform_weights(w: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size) -> None:
+    """Points (point, kernel depth, pairs) of weights (kernel depth, rows, columns, pairs of channels).
+
+    ``kernel`` is its depth and its rows, ``taps`` as long as one of its planes.
+    """
+    kernel_depth, rows = kernel
     plane = w.size // kernel_depth
     pairs = plane // len(taps)
     for kd in range(kernel_depth):
         for pair in range(0, pairs, lanes_of(w)):
-            values = weight_points(load_tile(taps, w, kd * plane + pair, plane // 3, pairs), square)
+            values = weight_points(load_tile(taps, w, kd * plane + pair, plane // rows, pairs), square)
             store_block(values, points, kd * pairs + pair, kernel_depth * pairs, ONE)
 
 
 @compiled
-def transform_weights_back(points: Floats, dw: Floats, kernel_depth: int, square: Size) -> None:
-    """Gradient of weights (kernel depth, 3, 3, inner * outer) by the gradient of their points."""
+def transform_weights_back(
+    points: Floats, dw: Floats, kernel: tuple[int, int], taps: Size, square: Size
+) -> None:
+    """The gradient of weights by the gradient of their points, which lie as in `transform_weights`."""
+    kernel_depth, rows = kernel
     plane = dw.size // kernel_depth
-    pairs = plane // 9
+    pairs = plane // len(taps)
     for kd in range(kernel_depth):
         for pair in range(0, pairs, lanes_of(dw)):
             values = load_block(square, points, kd * pairs + pair, kernel_depth * pairs, ONE)
-            store_tile(weight_gradient(values), dw, kd * plane + pair, plane // 3, pairs)
+            store_tile(weight_gradient(values, taps), dw, kd * plane + pair, plane // rows, pairs)

@@ -7,7 +7,7 @@ import numpy as np
 from mpmm_kernels.direct_shape import Spread, Staging, needed, whole_vectors
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import REGISTERS
-from mpmm_kernels.winograd_transform import TAPS
+from mpmm_kernels.winograd_transform import LARGEST
 
 # Rows of a product's block of accumulators, and of the zeros before and after its rows
 HEIGHT = 12 if REGISTERS == 32 else 6
@@ -22,7 +22,8 @@ class Tiles(NamedTuple):
     A slab of ``samples`` is worked on together. Points lie as (point, row, channel); there is a row for each
     plane, sample and tile in this order, so that the kernel's planes are a fixed number of rows apart, and
     `HEIGHT` rows of zeros before and after them. The steps lead from one point to the next: of the input, of
-    the output's gradient, and of the chunk of ``chunk_depth`` planes in which the output is made.
+    the output's gradient, and of the chunk of ``chunk_depth`` planes in which the output is made. Channels
+    and filters are in whole vectors, of which the block's ``own`` are the first.
     """
 
     samples: int
@@ -33,9 +34,11 @@ class Tiles(NamedTuple):
     input_plane_step: int
     input_row_step: int
     channels: int
+    own_channels: int
     input_step: int
     output_depth: int
     filters: int
+    own_filters: int
     output_step: int
     kernel_depth: int
     before_depth: int
@@ -43,26 +46,37 @@ class Tiles(NamedTuple):
     chunk_step: int
 
 
-def points(outputs: int) -> int:
+def is_square(plan: BlockPlan) -> bool:
+    """Whether the kernel's planes are squares of 3, 4 or 5 pixels a side, and it steps by one."""
+    _, rows, columns = plan.kernel
+    return plan.stride == (1, 1, 1) and rows == columns and rows in (3, 4, 5)
+
+
+def points(plan: BlockPlan, outputs: int) -> int:
     """Points of a tile with so many outputs a side."""
-    return (outputs + TAPS - 1) ** 2
+    return (outputs + plan.kernel[1] - 1) ** 2
+
+
+def sides(plan: BlockPlan) -> range:
+    """Outputs a side of the tiles there are."""
+    return range(2, LARGEST - plan.kernel[1] + 2)
 
 
 def best_outputs(plan: BlockPlan) -> int:
     """Outputs a side of a tile that take the fewest products; of two equal ones the more exact."""
-    return min((2, 3, 4), key=lambda m: tile_products(plan, m))
+    return min(sides(plan), key=lambda m: tile_products(plan, m))
 
 
 def tile_products(plan: BlockPlan, outputs: int) -> int:
     """Products of a plane, for each pair of channels."""
     _, rows, columns = needed(plan)
-    return -(-rows // outputs) * -(-columns // outputs) * points(outputs)
+    return -(-rows // outputs) * -(-columns // outputs) * points(plan, outputs)
 
 
 def staging(plan: BlockPlan, outputs: int) -> Staging:
     """The sample with zeros around its planes where tiles reach over them, channels in whole vectors."""
     depth, rows, columns, channels = plan.input_shape
-    reach = [-(-length // outputs) * outputs + TAPS - 1 for length in needed(plan)[1:]]
+    reach = [-(-length // outputs) * outputs + plan.kernel[1] - 1 for length in needed(plan)[1:]]
     _, before_rows, before_columns = plan.before
     return Staging(
         depth=depth,
@@ -85,10 +99,10 @@ def tiles(plan: BlockPlan, outputs: int) -> Tiles:
     depth, rows, columns = needed(plan)
     down, across = -(-rows // outputs), -(-columns // outputs)
     filters = whole_vectors(plan.filters, plan.dtype)
-    sample = points(outputs) * down * across * staged.depth * staged.padded * size
+    sample = points(plan, outputs) * down * across * staged.depth * staged.padded * size
     samples = max(1, min(_MOST_SAMPLES, _POINTS_BYTES // sample))
     samples = min(range(1, samples + 1), key=lambda n: (_waste(n * down * across * depth), -n))
-    plane = points(outputs) * samples * down * across * filters * size
+    plane = points(plan, outputs) * samples * down * across * filters * size
     chunk = min(depth, max(1, _PRODUCTS_BYTES // (plane * plan.window[0])) * plan.window[0])
     return Tiles(
         samples=samples,
@@ -99,9 +113,11 @@ def tiles(plan: BlockPlan, outputs: int) -> Tiles:
         input_plane_step=staged.rows * staged.columns * staged.padded,
         input_row_step=staged.columns * staged.padded,
         channels=staged.padded,
+        own_channels=staged.channels,
         input_step=_step(samples * down * across * staged.depth, staged.padded),
         output_depth=depth,
         filters=filters,
+        own_filters=plan.filters,
         output_step=_step(samples * down * across * depth, filters),
         kernel_depth=plan.kernel[0],
         before_depth=plan.before[0],

@@ -1,16 +1,16 @@
-"""Winograd's transforms of 3x3 convolutions: tiles of vectors in registers, straight-line code.
+"""Winograd's transforms of convolutions by square kernels: tiles of vectors in registers, straight-line code.
 
-F(m x m, 3 x 3) makes m x m outputs of a tile of n x n inputs, n = m + 2, by n * n products, not 9 * m * m:
-y = A' [(G w G') * (B' x B)] A, where * multiplies element by element (Lavin and Gray, "Fast algorithms for
-convolutional neural networks", 2016, after Winograd, 1980). The matrices are Cook's and Toom's: polynomials
-interpolated at n - 1 small numbers and at infinity. Which m it is follows from the number of vectors.
+F(m x m, r x r) makes m x m outputs of a tile of n x n inputs, n = m + r - 1, by n * n products instead of
+r * r * m * m: y = A' [(G w G') * (B' x B)] A, where * multiplies element by element (Lavin and Gray, "Fast
+algorithms for convolutional neural networks", 2016, after Winograd, 1980). The matrices are Cook's and
+Toom's: polynomials interpolated at n - 1 small numbers and at infinity. Sizes are those of tuples.
 """
 
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from math import isqrt, prod
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 
@@ -19,33 +19,32 @@ from mpmm_kernels.vector import Vector, intrinsic, types
 
 Matrix: TypeAlias = tuple[tuple[Fraction, ...], ...]
 
-TAPS = 3
-_POINTS = 0, 1, -1, 2, -2
-
-
-class Matrices(NamedTuple):
-    """A' (m x n), G (n x 3) and B' (n x n) of one F(m, 3)."""
-
-    output: Matrix
-    weights: Matrix
-    input: Matrix
+_NUMBERS = tuple(map(Fraction, (0, 1, -1, 2, -2)))
+# Side of the largest tile: further numbers would cost digits
+LARGEST = len(_NUMBERS) + 1
 
 
 @cache
-def matrices(m: int) -> Matrices:
-    """The transforms of F(m, 3) for m of 2, 3 or 4."""
-    points = [Fraction(point) for point in _POINTS[: m + 1]]
-    n = len(points) + 1
-    others = [[b for b in points if b != a] for a in points]
-    scales = [prod((a - b for b in rest), start=Fraction(1)) for a, rest in zip(points, others, strict=True)]
-    weights = [[a**k / scale for k in range(TAPS)] for a, scale in zip(points, scales, strict=True)]
-    output = [[a**i for a in points] + [Fraction(i == m - 1)] for i in range(m)]
-    inputs = [[*_polynomial(rest), Fraction(0)] for rest in others]
-    return Matrices(
-        output=_matrix(output),
-        weights=_matrix([*weights, [Fraction(k == TAPS - 1) for k in range(TAPS)]]),
-        input=_matrix([*inputs, _polynomial(points)[:n]]),
-    )
+def input_matrix(n: int) -> Matrix:
+    """B' (n x n): from inputs to points."""
+    numbers = _NUMBERS[: n - 1]
+    rows = [[*_polynomial([b for b in numbers if b != a]), Fraction(0)] for a in numbers]
+    return _matrix([*rows, _polynomial(numbers)])
+
+
+@cache
+def weights_matrix(n: int, taps: int) -> Matrix:
+    """G (n x taps): from weights to points."""
+    numbers = _NUMBERS[: n - 1]
+    scales = [prod((a - b for b in numbers if b != a), start=Fraction(1)) for a in numbers]
+    rows = [[a**k / scale for k in range(taps)] for a, scale in zip(numbers, scales, strict=True)]
+    return _matrix([*rows, [Fraction(k == taps - 1) for k in range(taps)]])
+
+
+@cache
+def output_matrix(n: int, m: int) -> Matrix:
+    """A' (m x n): from points to outputs."""
+    return _matrix([[a**i for a in _NUMBERS[: n - 1]] + [Fraction(i == m - 1)] for i in range(m)])
 
 
 def _polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
@@ -68,42 +67,41 @@ def _transposed(matrix: Matrix) -> Matrix:
 @intrinsic
 def input_points(typing: Any, tile: Any) -> Any:
     """B' x B: an n x n tile of the input."""
-    return _both_sides(tile, matrices(isqrt(len(tile)) - 2).input)
+    return _both_sides(tile, input_matrix(isqrt(len(tile))))
 
 
 @intrinsic
 def input_gradient(typing: Any, points: Any) -> Any:
     """B v B': the gradient of a tile of the input, by the gradient of its points."""
-    return _both_sides(points, _transposed(matrices(isqrt(len(points)) - 2).input))
+    return _both_sides(points, _transposed(input_matrix(isqrt(len(points)))))
 
 
 @intrinsic
-def output_tile(typing: Any, points: Any) -> Any:
-    """A' v A: the m x m outputs of n x n points."""
-    return _both_sides(points, matrices(isqrt(len(points)) - 2).output)
+def output_tile(typing: Any, points: Any, outputs: Any) -> Any:
+    """A' v A: the m x m outputs of n x n points; ``outputs`` is a tuple as long as the result."""
+    return _both_sides(points, output_matrix(isqrt(len(points)), isqrt(len(outputs))), outputs)
 
 
 @intrinsic
-def output_points(typing: Any, tile: Any) -> Any:
-    """A g A': the gradient of points, by the gradient of m x m outputs."""
-    return _both_sides(tile, _transposed(matrices(isqrt(len(tile))).output))
+def output_points(typing: Any, tile: Any, points: Any) -> Any:
+    """A g A': the gradient of points, by that of m x m outputs; ``points`` is as long as the result."""
+    return _both_sides(tile, _transposed(output_matrix(isqrt(len(points)), isqrt(len(tile)))), points)
 
 
 @intrinsic
 def weight_points(typing: Any, taps: Any, points: Any) -> Any:
-    """G w G' for 3 x 3 weights; ``points`` is a tuple as long as the result."""
-    signature, emit = _both_sides(taps, matrices(isqrt(len(points)) - 2).weights)
-    return signature.return_type(taps, points), emit
+    """G w G' for r x r weights; ``points`` is a tuple as long as the result."""
+    return _both_sides(taps, weights_matrix(isqrt(len(points)), isqrt(len(taps))), points)
 
 
 @intrinsic
-def weight_gradient(typing: Any, points: Any) -> Any:
-    """G' v G: the gradient of 3 x 3 weights, by the gradient of their points."""
-    return _both_sides(points, _transposed(matrices(isqrt(len(points)) - 2).weights))
+def weight_gradient(typing: Any, points: Any, taps: Any) -> Any:
+    """G' v G: the gradient of r x r weights, by that of their points; ``taps`` is as long as the result."""
+    return _both_sides(points, _transposed(weights_matrix(isqrt(len(points)), isqrt(len(taps)))), taps)
 
 
-def _both_sides(tile: Any, matrix: Matrix) -> Any:
-    """What makes ``matrix`` x transposed ``matrix`` of a square tile of vectors."""
+def _both_sides(tile: Any, matrix: Matrix, *sizes: Any) -> Any:
+    """What makes ``matrix`` x transposed ``matrix`` of a square tile of vectors; ``sizes`` go unused."""
     side = len(matrix[0])
     made = types.UniTuple(tile.dtype, len(matrix) ** 2)
 
@@ -113,7 +111,7 @@ def _both_sides(tile: Any, matrix: Matrix) -> Any:
         down = [_combine(builder, matrix, row) for row in zip(*across, strict=True)]
         return vector_emit.pack(builder, [value for row in down for value in row])
 
-    return made(tile), emit
+    return made(tile, *sizes), emit
 
 
 def _combine(builder: Any, matrix: Matrix, values: Sequence[Any]) -> list[Any]:

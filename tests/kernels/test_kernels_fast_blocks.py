@@ -26,6 +26,8 @@ CASES = {
     "odd sizes": ("direct", ((5, 7, 6, 3), 20, (2, 3, 4), STEP, SAME, "none", None, STEP)),
     "strided": ("direct", ((7, 7, 6, 5), 8, (3, 3, 2), (2, 2, 2), SAME, "sigmoid", "average", (2, 1, 2))),
     "strided first": ("direct", ((7, 9, 8, 1), 5, (3, 4, 3), (1, 2, 2), VALID, "relu", "max", (1, 2, 1))),
+    "two and four": ("direct", ((9, 5, 5, 2), 4, (3, 3, 3), STEP, SPECTRAL, "relu", None, STEP)),
+    "four vectors": ("direct", ((3, 5, 4, 24), 50, STEP, STEP, VALID, "relu", "max", (1, 2, 2))),
     "one output": ("direct", ((4, 3, 3, 7), 35, (4, 3, 3), STEP, VALID, "sigmoid", "max", STEP)),
 }
 WINOGRAD = {
@@ -38,6 +40,12 @@ WINOGRAD = {
         "fast",
         ((4, 9, 9, 14), 35, (2, 3, 3), STEP, SAME, "sigmoid", "average", (2, 1, 2)),
     ),
+    "F(2x2,4x4), odd channels": (
+        "fast",
+        ((4, 7, 8, 20), 24, (3, 4, 4), STEP, VALID, "relu", "max", (2, 2, 2)),
+    ),
+    "F(3x3,4x4), padded": ("fast", ((3, 9, 9, 16), 16, (2, 4, 4), STEP, SAME, "none", None, STEP)),
+    "F(2x2,5x5)": ("fast", ((5, 8, 8, 16), 32, (4, 5, 5), STEP, VALID, "relu", "max", (2, 2, 1))),
 }
 BANDS = {
     "one channel, F(4x4,3x3)": (
@@ -45,6 +53,8 @@ BANDS = {
         ((26, 10, 19, 1), 20, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2)),
     ),
     "one channel, F(3x3,3x3)": ("fast", ((5, 9, 9, 1), 32, (4, 3, 3), STEP, SAME, "none", "max", (1, 3, 3))),
+    "one channel, F(3x3,4x4)": ("fast", ((6, 9, 9, 1), 16, (4, 4, 4), STEP, SAME, "relu", None, STEP)),
+    "one channel, F(2x2,5x5)": ("fast", ((6, 8, 9, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
 }
 CASES |= WINOGRAD | BANDS
 # the same shapes by register blocks of outputs from anywhere in a sample
@@ -56,6 +66,8 @@ CASES |= {
         "many channels",
         "odd sizes",
         "strided",
+        "two and four",
+        "four vectors",
         "one output",
     )
 }
@@ -66,6 +78,7 @@ SOME = (
     "odd sizes, places",
     "strided, places",
     "F(2x2,3x3), padded depth",
+    "F(2x2,4x4), odd channels",
     "one channel, F(4x4,3x3)",
 )
 
@@ -169,7 +182,10 @@ def test_plans_tell_how_they_run():
     large = ((7, 300, 300, 16), 32, (1, 1, 1), STEP, VALID, "relu", "max", (2, 2, 2))
     assert str(block.plan_block(*large, "float32", "direct")).startswith("direct outer ")
     for name, (kernels, case) in WINOGRAD.items():
-        assert str(block.plan_block(*case, "float32", kernels)) == f"winograd {name.split(',')[0]},3x3)"
+        assert (
+            str(block.plan_block(*case, "float32", kernels))
+            == f"winograd {name.split('), ')[0].rstrip(')')})"
+        )
     for name, (kernels, case) in BANDS.items():
         tile = name.removeprefix("one channel, ")
         assert str(block.plan_block(*case, "float32", kernels)) == f"winograd-bands {tile}"

@@ -71,7 +71,10 @@ def test_host_files_keep_their_meaning_though_ranks_may_outnumber_cores(tmp_path
 def test_each_start_of_mpirun_has_a_folder_of_its_own_that_is_gone_afterwards(tmp_path: Path) -> None:
     """Of a killed mpirun with the same process id Open MPI 5.0.11 finds the folder, and does not start."""
     program(tmp_path / "mpmm", "")
-    program(tmp_path / "mpirun", 'echo "$PRTE_MCA_prte_local_tmpdir_base"; test -d "$PRTE_MCA_prte_local_tmpdir_base"')
+    program(
+        tmp_path / "mpirun",
+        'echo "$PRTE_MCA_prte_local_tmpdir_base"; test -d "$PRTE_MCA_prte_local_tmpdir_base"',
+    )
     ended = [launched("-np", "5", "train", MPMM_BIN=str(tmp_path), TMPDIR=str(tmp_path)) for _ in range(2)]
     assert [start.returncode for start in ended] == [0, 0]
     folders = {Path(start.stdout.strip()) for start in ended}
