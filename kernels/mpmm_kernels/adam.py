@@ -2,10 +2,12 @@
 
 import math
 
+import numba
 from numba import prange
 
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.sharing import next_piece, tickets
 
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
@@ -39,8 +41,11 @@ def adam_step(
     arrays = (value.reshape(-1), gradient.reshape(-1), first.reshape(-1), second.reshape(-1))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
-    update = _adam if value.size > PART else _adam_part
-    update(*arrays, float(beta1), float(beta2), (size, correction, float(epsilon), 1 - rate * decay))
+    factors = size, correction, float(epsilon), 1 - rate * decay
+    if value.size > PART:
+        _adam(*arrays, float(beta1), float(beta2), factors, numba.get_num_threads())
+    else:
+        _adam_part(*arrays, float(beta1), float(beta2), factors)
 
 
 @compiled(parallel=True)
@@ -52,11 +57,16 @@ def _adam(
     beta1: float,
     beta2: float,
     factors: tuple[float, float, float, float],
+    workers: int,
 ) -> None:
-    for part in prange(-(-value.size // PART)):
-        start, stop = part * PART, min((part + 1) * PART, value.size)
-        arrays = value[start:stop], gradient[start:stop], first[start:stop], second[start:stop]
-        _adam_part(*arrays, beta1, beta2, factors)
+    taken = tickets()
+    for _worker in prange(workers):
+        start = PART * next_piece(taken)
+        while start < value.size:
+            stop = min(start + PART, value.size)
+            arrays = value[start:stop], gradient[start:stop], first[start:stop], second[start:stop]
+            _adam_part(*arrays, beta1, beta2, factors)
+            start = PART * next_piece(taken)
 
 
 @compiled

@@ -4,16 +4,18 @@ Arrays are (n, positions, channels). Sums are made per sample, in float64, and a
 whoever holds only some of the samples can gather the others' sums and gets the same bits.
 """
 
+import numba
 import numpy as np
 from numba import prange
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.sharing import next_piece, tickets
 
 
 def batchnorm_sums(x: Floats, sums: Floats) -> None:
     """Fill sums (n, 2, channels), float64: each sample's sum of x and of x squared."""
-    _sums(x, sums)
+    _sums(x, sums, numba.get_num_threads())
 
 
 def batchnorm_statistics(sums: Floats, count: int) -> tuple[Floats, Floats]:
@@ -28,7 +30,7 @@ def normalise(x: Floats, mean: Floats, inverse: Floats, gamma: Floats, beta: Flo
 
     With the batch's statistics when training, with the running ones afterwards.
     """
-    _normalise(x, _as(x, mean), _as(x, inverse * gamma), _as(x, beta), y)
+    _normalise(x, _as(x, mean), _as(x, inverse * gamma), _as(x, beta), y, numba.get_num_threads())
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:
@@ -36,7 +38,7 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats
 
     Added over all samples they are the gradients of beta and gamma.
     """
-    _backward_sums(x, dy, mean, inverse, sums)
+    _backward_sums(x, dy, mean, inverse, sums, numba.get_num_threads())
 
 
 def batchnorm_backward(
@@ -52,7 +54,8 @@ def batchnorm_backward(
         The whole batch's number of values per channel.
     """
     slope = inverse * sums[1] / count
-    _backward(x, dy, _as(x, mean), _as(x, gamma * inverse), _as(x, sums[0] / count), _as(x, slope), dx)
+    factors = _as(x, mean), _as(x, gamma * inverse), _as(x, sums[0] / count), _as(x, slope)
+    _backward(x, dy, *factors, dx, numba.get_num_threads())
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -66,9 +69,13 @@ def _as(like: Floats, values: Floats) -> Floats:
 
 
 @compiled(parallel=True)
-def _sums(x: Floats, sums: Array) -> None:
-    for n in prange(x.shape[0]):
-        _sample_sums(x[n], sums[n])
+def _sums(x: Floats, sums: Array, workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _sample_sums(x[n], sums[n])
+            n = next_piece(taken)
 
 
 @compiled
@@ -82,9 +89,13 @@ def _sample_sums(x: Floats, sums: Array) -> None:
 
 
 @compiled(parallel=True)
-def _normalise(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats) -> None:
-    for n in prange(x.shape[0]):
-        _normalise_sample(x[n], mean, scale, beta, y[n])
+def _normalise(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats, workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _normalise_sample(x[n], mean, scale, beta, y[n])
+            n = next_piece(taken)
 
 
 @compiled
@@ -95,9 +106,13 @@ def _normalise_sample(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: F
 
 
 @compiled(parallel=True)
-def _backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, sums: Array) -> None:
-    for n in prange(x.shape[0]):
-        _sample_backward_sums(x[n], dy[n], mean, inverse, sums[n])
+def _backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, sums: Array, workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _sample_backward_sums(x[n], dy[n], mean, inverse, sums[n])
+            n = next_piece(taken)
 
 
 @compiled
@@ -112,10 +127,21 @@ def _sample_backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, su
 
 @compiled(parallel=True)
 def _backward(
-    x: Floats, dy: Floats, mean: Floats, scale: Floats, level: Floats, slope: Floats, dx: Floats
+    x: Floats,
+    dy: Floats,
+    mean: Floats,
+    scale: Floats,
+    level: Floats,
+    slope: Floats,
+    dx: Floats,
+    workers: int,
 ) -> None:
-    for n in prange(x.shape[0]):
-        _backward_sample(x[n], dy[n], mean, scale, level, slope, dx[n])
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _backward_sample(x[n], dy[n], mean, scale, level, slope, dx[n])
+            n = next_piece(taken)
 
 
 @compiled

@@ -32,7 +32,7 @@ def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activa
         with one_blas_thread():
             np.matmul(x, w, out=y)
     floor: Any = y.dtype.type(0 if activation == "relu" else -np.inf)
-    finish(y, b, floor)
+    finish(y, b, floor, numba.get_num_threads())
     if activation == "sigmoid":
         sigmoid(y, y)
 

@@ -11,12 +11,15 @@ from numba import prange
 
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.sharing import next_piece, tickets
 from mpmm_kernels.vector import lanes_of
 from mpmm_kernels.vector_blocks import Size, load_block, outer, size, store_block, transposed, zeros
 
 ONE = size(1)
 # Terms added before a block goes back to memory: so many rows of w stay in the cache for all blocks
 TERMS = 256
+# Pieces of a product for each worker
+PIECES = 4
 
 
 class Product(NamedTuple):
@@ -31,15 +34,19 @@ class Product(NamedTuple):
 
 @compiled(parallel=True)
 def multiply(x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, workers: int) -> None:
-    """Fill y, each worker a part of its blocks."""
+    """Fill y; a worker takes some neighbouring blocks at a time."""
     down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // (len(width) * lanes_of(y))
-    for worker in prange(workers):
-        for k in range(0, shape.depth, TERMS):
-            for task in range(worker * down * across // workers, (worker + 1) * down * across // workers):
-                row, column = (
-                    (task // across, task % across) if down > across else (task % down, task // down)
-                )
-                _rows(x, w, y, (row, column, k), shape, block, width)
+    pieces, taken = min(PIECES * workers, down * across), tickets()
+    for _worker in prange(workers):
+        piece = next_piece(taken)
+        while piece < pieces:
+            for k in range(0, shape.depth, TERMS):
+                for task in range(piece * down * across // pieces, (piece + 1) * down * across // pieces):
+                    row, column = (
+                        (task // across, task % across) if down > across else (task % down, task // down)
+                    )
+                    _rows(x, w, y, (row, column, k), shape, block, width)
+            piece = next_piece(taken)
 
 
 @compiled
@@ -74,16 +81,18 @@ def multiply_turned(
 ) -> None:
     """Fill y = x w^T, w being (columns, depth): a panel of w at a time is turned and multiplied."""
     height, step = len(block) // len(width), len(width) * lanes_of(y)
-    panels = shape.columns // step
-    for worker in prange(workers):
+    panels, taken = shape.columns // step, tickets()
+    for _worker in prange(workers):
         panel = np.empty(shape.depth * step, w.dtype)
-        for task in range(worker * panels // workers, (worker + 1) * panels // workers):
+        task = next_piece(taken)
+        while task < panels:
             _turn_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
             whole = shape.rows // height * height
             for row in range(0, whole, height):
                 _panel(x, panel, y, row, task * step, shape, block, width)
             for row in range(whole, shape.rows):
                 _panel(x, panel, y, row, task * step, shape, width, width)
+            task = next_piece(taken)
 
 
 @compiled
@@ -107,9 +116,13 @@ def _turn_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, squ
 
 
 @compiled(parallel=True)
-def finish(y: Floats, b: Floats, floor: float) -> None:
+def finish(y: Floats, b: Floats, floor: float, workers: int) -> None:
     """Replace y (n, units) by max(y + b, floor); a NaN stays one."""
-    for n in prange(y.shape[0]):
-        for u in range(y.shape[1]):
-            value = y[n, u] + b[u]
-            y[n, u] = floor if value < floor else value
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < y.shape[0]:
+            for u in range(y.shape[1]):
+                value = y[n, u] + b[u]
+                y[n, u] = floor if value < floor else value
+            n = next_piece(taken)

@@ -8,11 +8,13 @@ with the finaliser's constants of Stafford's variant 13): one stream a sample, i
 import hashlib
 from typing import Any
 
+import numba
 import numpy as np
 from numba import prange
 
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
+from mpmm_kernels.sharing import next_piece, tickets
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -39,7 +41,8 @@ def dropout(x: Floats, y: Floats, key: np.uint64, first_sample: int, rate: float
     """
     scale = x.dtype.type(1 / (1 - rate))
     least = np.uint64(round(rate * 2**32))
-    _dropout(x.reshape(len(x), -1), y.reshape(len(y), -1), key, first_sample, least, scale)
+    rows = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    _dropout(*rows, key, first_sample, least, scale, numba.get_num_threads())
 
 
 def dropout_backward(dy: Floats, dx: Floats, key: np.uint64, first_sample: int, rate: float) -> None:
@@ -56,10 +59,14 @@ def _mix(z: np.uint64) -> np.uint64:
 
 @compiled(parallel=True)
 def _dropout(
-    x: Floats, y: Floats, key: np.uint64, first: int, least: np.uint64, scale: np.floating[Any]
+    x: Floats, y: Floats, key: np.uint64, first: int, least: np.uint64, scale: np.floating[Any], workers: int
 ) -> None:
-    for n in prange(x.shape[0]):
-        stream = _mix(key + np.uint64(first + n + 1) * _GOLDEN)
-        for i in range(x.shape[1]):
-            stays = _mix(stream + np.uint64(i + 1) * _GOLDEN) >> _32 >= least
-            y[n, i] = x[n, i] * scale if stays else 0
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            stream = _mix(key + np.uint64(first + n + 1) * _GOLDEN)
+            for i in range(x.shape[1]):
+                stays = _mix(stream + np.uint64(i + 1) * _GOLDEN) >> _32 >= least
+                y[n, i] = x[n, i] * scale if stays else 0
+            n = next_piece(taken)

@@ -102,12 +102,16 @@ def _take_points(
 def _multiply(
     points: Floats, w: Floats, plane: int, made: Floats, tiles: Columns, square: Size, taps: Size, chunk: Size
 ) -> None:
-    """Fill made (point, plane, filter) with a chunk of planes of the convolution's points."""
+    """Fill made (point, plane, filter) with a chunk of planes of the convolution's points.
+
+    ``taps`` planes of the kernel at a time are in registers.
+    """
     for point in range(len(square)):
         for c in range(0, tiles.filters, lanes_of(points)):
-            weights = point * len(taps) * tiles.filters + c
-            at = point * tiles.bands + plane
-            sums = slide(zeros(points, chunk), points, at, w, weights, tiles.filters, taps)
+            sums, at = zeros(points, chunk), point * tiles.bands + plane
+            for tap in range(0, tiles.kernel_depth, len(taps)):
+                weights = (point * tiles.kernel_depth + tap) * tiles.filters + c
+                sums = slide(sums, points, at + tap, w, weights, tiles.filters, taps)
             store_block(sums, made, point * len(chunk) * tiles.filters + c, tiles.filters, ONE)
 
 

@@ -15,6 +15,8 @@ from mpmm_kernels.vector_blocks import Size, size
 
 # Bytes of a chunk's products, which stay in the first cache beside the points of the weights
 _CHUNK_BYTES = 14 * 1024
+# Kernel planes in registers, where the kernel has more
+_MOST_TAPS, _LEAST_TAPS = 12, 4
 # Vector operations of a tile's transforms for each of its points, in products
 _TRANSFORMS = 6
 
@@ -23,7 +25,8 @@ class Columns(NamedTuple):
     """The block's tiles, ``rows`` x ``columns`` of them, and the column of planes each is made as.
 
     Of a tile the points of all ``bands`` lie side by side, then the next point's. The convolution's ``depth``
-    planes are made ``chunk`` at a time, a chunk's products lying as (point, plane, filter).
+    planes are made ``chunk`` at a time, a chunk's products lying as (point, plane, filter). The kernel has
+    ``kernel_depth`` planes.
     """
 
     rows: int
@@ -32,6 +35,7 @@ class Columns(NamedTuple):
     bands: int
     depth: int
     chunk: int
+    kernel_depth: int
     filters: int
     windows_down: int
     windows_across: int
@@ -56,7 +60,7 @@ class Layout:
 def offers(plan: BlockPlan) -> bool:
     """Whether a block's core is of the form, and takes fewer operations so than directly."""
     fits = plan.input_shape[3] == 1 and winograd_shape.is_square(plan)
-    if not fits or not _tiles(plan) or plan.kernel[0] + plan.window[0] + 3 > REGISTERS:
+    if not fits or not _tiles(plan) or _taps(plan) + plan.window[0] + 3 > REGISTERS:
         return False
     _, rows, columns = shapes.needed(plan)
     tiled = _operations(plan, best_outputs(plan))
@@ -95,6 +99,7 @@ def layout(plan: BlockPlan) -> Layout:
         bands=staged.bands,
         depth=depth,
         chunk=chunk,
+        kernel_depth=plan.kernel[0],
         filters=filters,
         windows_down=outputs // plan.window[1],
         windows_across=outputs // plan.window[2],
@@ -105,7 +110,7 @@ def layout(plan: BlockPlan) -> Layout:
         pooled=shapes.pooled_shape(plan),
         square=size(points),
         outputs=size(outputs**2),
-        taps=size(plan.kernel[0]),
+        taps=size(_taps(plan)),
         chunk=size(chunk),
         windows=size(tiles.windows_down * tiles.windows_across),
         window_rows=size(plan.window[1]),
@@ -113,10 +118,17 @@ def layout(plan: BlockPlan) -> Layout:
     )
 
 
+def _taps(plan: BlockPlan) -> int:
+    """Planes of the kernel in registers at a time: all of a shallow one, an even part of a deep one."""
+    depth = plan.kernel[0]
+    even = max(n for n in range(1, _MOST_TAPS + 1) if depth % n == 0)
+    return even if depth > _MOST_TAPS and even >= _LEAST_TAPS else depth
+
+
 def _chunk(plan: BlockPlan, plane_bytes: int) -> int:
     """Planes of a chunk: whole windows, as even as can be, in registers and in the cache."""
     window, (depth, _, _) = plan.window[0], shapes.needed(plan)
-    most = min(REGISTERS - plan.kernel[0] - 2, max(4, _CHUNK_BYTES // plane_bytes))
+    most = min(REGISTERS - _taps(plan) - 2, max(4, _CHUNK_BYTES // plane_bytes))
     whole = max(1, most // window)
     windows = depth // window
     return -(-windows // -(-windows // whole)) * window

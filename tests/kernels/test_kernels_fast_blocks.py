@@ -54,6 +54,10 @@ BANDS = {
     ),
     "one channel, F(3x3,3x3)": ("fast", ((5, 9, 9, 1), 32, (4, 3, 3), STEP, SAME, "none", "max", (1, 3, 3))),
     "one channel, F(3x3,4x4)": ("fast", ((6, 9, 9, 1), 16, (4, 4, 4), STEP, SAME, "relu", None, STEP)),
+    "one channel, F(4x4,3x3), deep kernel": (
+        "fast",
+        ((30, 8, 9, 1), 16, (16, 3, 3), STEP, VALID, "relu", None, STEP),
+    ),
     "one channel, F(2x2,5x5)": ("fast", ((6, 8, 9, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
 }
 CASES |= WINOGRAD | BANDS
@@ -187,7 +191,7 @@ def test_plans_tell_how_they_run():
             == f"winograd {name.split('), ')[0].rstrip(')')})"
         )
     for name, (kernels, case) in BANDS.items():
-        tile = name.removeprefix("one channel, ")
+        tile = name.removeprefix("one channel, ").removesuffix(", deep kernel")
         assert str(block.plan_block(*case, "float32", kernels)) == f"winograd-bands {tile}"
 
 
