@@ -13,7 +13,7 @@ from mpmm_kernels._compile import compiled
 from mpmm_kernels.copying import copy_columns, copy_run
 from mpmm_kernels.direct_lines import Upper, add_weight_gradient, convolve_line, pool_line, spread_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread, Staging
-from mpmm_kernels.sharing import next_piece, tickets
+from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector_blocks import Size
 
 
@@ -71,20 +71,23 @@ def forward(
     offsets: Offsets,
 ) -> None:
     """Fill y and winner for the first samples of x; ``staged`` and ``lines`` have a row for each worker."""
-    workers = lines.shape[0]
-    taken = tickets()
+    workers, tasks = lines.shape[0], samples * pooled.depth
+    shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         scratch, upper = lines[worker], Upper(y, y, winner, bias)
-        n = next_piece(taken)
-        while n < samples:
-            place = stage(x, n, staged[worker], staging)
-            for d in range(pooled.depth):
+        place, seen = (x, beginning()), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, d = task // pooled.depth, task % pooled.depth
+                if n != seen:
+                    place, seen = stage(x, n, staged[worker], staging), n
                 for r in range(pooled.rows):
                     slab = window_line(d, r, pooled.window_depth, pooled.window_rows, pooled)
                     convolve_slab(place, w, scratch, beginning(), slab, source, block, columns, taps)
                     line = (n * pooled.depth + d) * pooled.rows + r
                     pool_line(scratch, beginning(), upper, line, floor, pooled, offsets)
-            n = next_piece(taken)
+            piece = next_piece(taken)
 
 
 @compiled

@@ -23,7 +23,7 @@ from mpmm_kernels.fused import (
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import lanes
-from mpmm_kernels.vector_arrays import SUMS, scratch, workers, zeros_aligned
+from mpmm_kernels.vector_arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.vector_blocks import Size, size
 
 # A table of places is read once for every block: whole scenes would read more of it than of themselves
@@ -232,19 +232,20 @@ def _backward(
 def _weight_gradient(
     plan: BlockPlan, buffers: PlacesBuffers, x: Floats, y: Floats, dy: Floats, dw: Floats, db: Floats
 ) -> None:
-    how, groups = layout(core(plan)), min(SUMS, len(x))
+    how = layout(core(plan))
+    weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
     places_kernels.backward_weights(
         flat(x),
         y,
         dy,
         buffers.winner,
-        buffers.weight_sums,
-        buffers.bias_sums,
+        weight_sums,
+        bias_sums,
         workers(buffers.staged),
         workers(buffers.line_gradients),
         workers(buffers.unused),
         len(x),
-        groups,
+        len(weight_sums),
         floor(plan),
         how.staging,
         how.sums,
@@ -258,9 +259,9 @@ def _weight_gradient(
         how.tile.columns,
         how.tile.last,
     )
-    sums = buffers.weight_sums[:groups].reshape(groups, *buffers.weights.shape)
-    np.sum(sums[..., : plan.filters], axis=0, out=dw)
-    np.sum(buffers.bias_sums[:groups, : plan.filters], axis=0, out=db)
+    add_groups(weight_sums)
+    dw[...] = weight_sums[0].reshape(buffers.weights.shape)[..., : plan.filters]
+    np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
 
 
 def _input_gradient(

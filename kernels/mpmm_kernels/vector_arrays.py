@@ -15,6 +15,11 @@ _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
 SUMS = 8
 
 
+def groups(sums: Array, samples: int) -> Array:
+    """The rows of the groups that so many samples make: of few samples each is one."""
+    return sums[: min(SUMS, samples)]
+
+
 def zeros_aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> Array:
     """An array of zeros that begins on a cache line; the memory is taken when it is first written."""
     count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize

@@ -10,7 +10,7 @@ from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels.fused import flat, floor
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import lanes
-from mpmm_kernels.vector_arrays import SUMS, add_groups, scratch, workers, zeros_aligned
+from mpmm_kernels.vector_arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.vector_blocks import size
 from mpmm_kernels.winner_shape import Winners, winners
 
@@ -64,13 +64,14 @@ def weight_gradient(
 ) -> None:
     """Fill dw and db of a block's core, from its flat output, the gradient of that, and the winners."""
     how = layout(plan)
+    weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
     winner_kernels.backward_weights(
         flat(x),
         y,
         dy,
         winner,
-        buffers.weight_sums,
-        buffers.bias_sums,
+        weight_sums,
+        bias_sums,
         workers(buffers.staged),
         workers(buffers.gradients),
         workers(buffers.places),
@@ -88,9 +89,9 @@ def weight_gradient(
         how.offsets,
         how.parts,
     )
-    add_groups(buffers.weight_sums)
-    dw[...] = _as_weights(plan, how, buffers.weight_sums[0])
-    np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=db)
+    add_groups(weight_sums)
+    dw[...] = _as_weights(plan, how, weight_sums[0])
+    np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
 
 
 def _as_weights(plan: BlockPlan, how: Winners, sums: Floats) -> Floats:

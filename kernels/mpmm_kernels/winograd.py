@@ -22,7 +22,7 @@ from mpmm_kernels.fused import (
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
 from mpmm_kernels.vector import lanes
-from mpmm_kernels.vector_arrays import SUMS, add_groups, scratch, workers, zeros_aligned
+from mpmm_kernels.vector_arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.vector_blocks import Size, size
 from mpmm_kernels.winograd_lines import transform_weights, transform_weights_back
 
@@ -215,7 +215,7 @@ def _backward(
             _run_backward(plan, buffers, x[:0], y, dy, dx, len(x))
     else:
         _run_backward(plan, buffers, x, y, dy, dx, len(x))
-        _add_groups(plan, buffers, layout(core(plan)), dw, db)
+        _add_groups(plan, buffers, len(x), dw, db)
     return dx if need_input_gradient else None
 
 
@@ -237,8 +237,8 @@ def _run_backward(
         dy,
         buffers.winner,
         buffers.turned_points,
-        buffers.weight_sums,
-        buffers.bias_sums,
+        groups(buffers.weight_sums, samples),
+        groups(buffers.bias_sums, samples),
         flat(dx),
         workers(buffers.staged),
         workers(buffers.staged_gradient),
@@ -262,13 +262,14 @@ def _run_backward(
     )
 
 
-def _add_groups(plan: BlockPlan, buffers: WinogradBuffers, how: Layout, dw: Floats, db: Floats) -> None:
+def _add_groups(plan: BlockPlan, buffers: WinogradBuffers, samples: int, dw: Floats, db: Floats) -> None:
     """Sum of the groups' gradients, in order, from points back to weights."""
-    add_groups(buffers.weight_sums)
+    how = layout(core(plan))
+    add_groups(groups(buffers.weight_sums, samples))
     gradient = flat(buffers.weight_gradient)
     transform_weights_back(buffers.weight_sums[0], gradient, plan.kernel[:2], how.plane, how.square)
     dw[...] = buffers.weight_gradient[:, :, :, : plan.input_shape[3], : plan.filters]
-    np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=db)
+    np.sum(groups(buffers.bias_sums, samples)[:, : plan.filters], axis=0, out=db)
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.

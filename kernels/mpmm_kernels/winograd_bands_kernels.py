@@ -12,7 +12,7 @@ from mpmm_kernels.bands import Bands, stage_bands
 from mpmm_kernels.direct_lines import Upper, write_pooled
 from mpmm_kernels.direct_shape import Pooled
 from mpmm_kernels.pool_tile import nothing_yet, pool_plane, take
-from mpmm_kernels.sharing import next_piece, tickets
+from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector import lanes_of, store_bytes
 from mpmm_kernels.vector_blocks import Size, load_block, size, slide, store_block, zeros
 from mpmm_kernels.winograd_bands_shape import Columns
@@ -50,14 +50,17 @@ def forward(
 
     Without ``numbers`` winners are left out. Scratch has a row for each worker.
     """
-    workers = points.shape[0]
-    taken = tickets()
+    workers, across = points.shape[0], tiles.rows * tiles.columns
+    shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
-        upper = Upper(y, y, winner, bias)
-        n = next_piece(taken)
-        while n < samples:
-            stage_bands(x, n, staged[worker], bands, lanes)
-            for tile in range(tiles.rows * tiles.columns):
+        upper, seen = Upper(y, y, winner, bias), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * samples * across // shares, (piece + 1) * samples * across // shares):
+                n, tile = task // across, task % across
+                if n != seen:
+                    stage_bands(x, n, staged[worker], bands, lanes)
+                    seen = n
                 row, column = tile // tiles.columns, tile % tiles.columns
                 _take_points(staged[worker], row, column, points[worker], bands, tiles, square)
                 for first in range(0, tiles.depth, len(chunk)):
@@ -83,7 +86,7 @@ def forward(
                             window_rows,
                             window_columns,
                         )
-            n = next_piece(taken)
+            piece = next_piece(taken)
 
 
 @compiled

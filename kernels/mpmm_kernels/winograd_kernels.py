@@ -13,7 +13,7 @@ from mpmm_kernels.copying import copy_columns
 from mpmm_kernels.direct_kernels import beginning, spread_slab, stage, staged_row
 from mpmm_kernels.direct_lines import Upper, pool_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.sharing import next_piece, tickets
+from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector_blocks import Size
 from mpmm_kernels.winograd_lines import (
     Product,
@@ -61,19 +61,23 @@ def forward(
 ) -> None:
     """Fill y and winner for the first samples of x; w are points; scratch has a row for each worker."""
     workers = points.shape[0]
-    slab, taken = min(tiles.samples, -(-samples // workers)), tickets()
+    slab = min(tiles.samples, -(-samples // workers))
+    slabs, chunks = -(-samples // slab), -(-tiles.output_depth // tiles.chunk_depth)
+    shares, taken = parts(slabs, workers), tickets()
     for worker in prange(workers):
-        below, upper = Below(x, staged[worker], points[worker]), Upper(y, y, winner, bias)
+        below, upper, seen = Below(x, staged[worker], points[worker]), Upper(y, y, winner, bias), -1
         piece = next_piece(taken)
-        while piece < -(-samples // slab):
-            n = piece * slab
-            count = min(slab, samples - n)
-            take_points(below, n, count, staging, tiles, square)
-            product = to_output(tiles, count, tiles.chunk_step, len(square))
-            clear_after(
-                below.points, product.planes * product.tiles, product.inner, product.step, len(square)
-            )
-            for d in range(0, tiles.output_depth, tiles.chunk_depth):
+        while piece < shares:
+            for task in range(piece * slabs * chunks // shares, (piece + 1) * slabs * chunks // shares):
+                n, d = task // chunks * slab, task % chunks * tiles.chunk_depth
+                count = min(slab, samples - n)
+                product = to_output(tiles, count, tiles.chunk_step, len(square))
+                if n != seen:
+                    take_points(below, n, count, staging, tiles, square)
+                    clear_after(
+                        below.points, product.planes * product.tiles, product.inner, product.step, len(square)
+                    )
+                    seen = n
                 depth = min(tiles.chunk_depth, tiles.output_depth - d)
                 rows = d * product.tiles, (d + depth) * product.tiles
                 multiply(below.points, w, products[worker], beginning(), rows, product, block, columns)

@@ -1,4 +1,6 @@
-"""Largest error of each kernel in float32 against plain kernels in float64, on the `paper` network's blocks.
+"""Largest error of each kernel in float32 against plain kernels in float64.
+
+On the `paper` network's blocks, and on shapes that bring the other tiles of Winograd and narrow vectors.
 
 python tests/benchmarks/errors.py
 """
@@ -13,6 +15,12 @@ BLOCKS = {
     "hsi 2": ((21, 11, 11, 16), 32, (5, 3, 3), VALID, (2, 2, 2)),
     "hsi 3": ((8, 4, 4, 32), 64, (3, 3, 3), VALID, (2, 1, 1)),
     "rgb 2": ((3, 11, 11, 16), 32, (3, 3, 3), SPECTRAL, (1, 2, 2)),
+    "3x3, tiles of 3": ((10, 11, 11, 16), 32, (5, 3, 3), VALID, (2, 3, 3)),
+    "4x4": ((22, 8, 8, 16), 32, (3, 4, 4), VALID, (2, 2, 2)),
+    "4x4, tiles of 3": ((22, 9, 9, 16), 32, (3, 4, 4), VALID, (2, 3, 3)),
+    "5x5": ((30, 12, 12, 32), 32, (16, 5, 5), VALID, (1, 2, 2)),
+    "bands, 4x4, deep": ((60, 27, 27, 1), 32, (32, 4, 4), VALID, (1, 2, 2)),
+    "narrow": ((51, 3, 3, 20), 35, (3, 3, 3), SPECTRAL, (1, 1, 1)),
 }
 SAMPLES = 8
 
@@ -41,7 +49,7 @@ def run(name: str, dtype: str, kernels: block.Kernels) -> list[np.ndarray]:
 
 def main() -> None:
     """Print the table."""
-    print(f"{'block':7} {'kernel':22} {'output':>9} {'d input':>9} {'d weights':>9} {'d bias':>9}")
+    print(f"{'block':16} {'kernel':26} {'output':>9} {'d input':>9} {'d weights':>9} {'d bias':>9}")
     for name in BLOCKS:
         exact = run(name, "float64", "reference")
         seen = set()
@@ -52,7 +60,7 @@ def main() -> None:
             seen.add(method)
             found = run(name, "float32", kernels)
             worst = [abs(a - e).max() / abs(e).max() for a, e in zip(found, exact, strict=True)]
-            print(f"{name:7} {method:22} " + " ".join(f"{error:9.1e}" for error in worst))
+            print(f"{name:16} {method:26} " + " ".join(f"{error:9.1e}" for error in worst))
 
 
 if __name__ == "__main__":
