@@ -245,7 +245,6 @@ def _weight_gradient(
         workers(buffers.line_gradients),
         workers(buffers.unused),
         len(x),
-        len(weight_sums),
         floor(plan),
         how.staging,
         how.sums,

@@ -11,7 +11,7 @@ from llvmlite import ir
 
 from mpmm_kernels import vector_emit
 from mpmm_kernels.vector import Vector, intrinsic, types
-from mpmm_kernels.vector_blocks import Size
+from mpmm_kernels.vector_blocks import Size, block_places
 
 # a row of a block: how many vectors, and the lanes of the last
 Row: TypeAlias = tuple[Size, Size]
@@ -61,7 +61,7 @@ def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) ->
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vectors = [vector.emitted for vector in block.types]
-        places = _places(builder, args[2], args[3], vectors, len(row.types[0]))
+        places = _starts(builder, args[2], args[3], vectors, row)
         loaded = [memory.load(place, vector) for place, vector in zip(places, vectors, strict=True)]
         return vector_emit.pack(builder, loaded)
 
@@ -75,7 +75,7 @@ def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vectors = [builder.extract_value(args[0], i) for i in range(len(block))]
-        places = _places(builder, args[2], args[3], [vector.type for vector in vectors], len(row.types[0]))
+        places = _starts(builder, args[2], args[3], [vector.type for vector in vectors], row)
         for place, vector in zip(places, vectors, strict=True):
             memory.store(place, vector)
         return context.get_dummy_value()
@@ -92,7 +92,7 @@ def outer_at(typing: Any, block: Any, x: Any, x_at: Any, places: Any, w: Any, w_
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[4])
         vectors = [vector.emitted for vector in _vectors(row, w)]
-        at = _places(builder, args[5], args[5], vectors, len(vectors))
+        at = _starts(builder, args[5], args[5], vectors, row)
         column = [weights.load(place, vector) for place, vector in zip(at, vectors, strict=True)]
         for i in range(len(places)):
             place = builder.add(args[2], builder.extract_value(args[3], i))
@@ -107,10 +107,6 @@ def outer_at(typing: Any, block: Any, x: Any, x_at: Any, places: Any, w: Any, w_
     return block(block, x, types.intp, places, w, types.intp, row), emit
 
 
-def _places(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], columns: int) -> Iterator[Any]:
-    """Where each vector of a block begins; within a row one follows the other."""
-    for first in range(0, len(vectors), columns):
-        place = builder.add(start, builder.mul(start.type(first // columns), step))
-        for vector in vectors[first : first + columns]:
-            yield place
-            place = builder.add(place, place.type(vector.count))
+def _starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], row: Any) -> Iterator[Any]:
+    """`block_places`: only the last vector of a row is narrow, behind which none begins."""
+    return block_places(builder, start, step, len(vectors), len(row.types[0]), vectors[0].count)

@@ -127,7 +127,6 @@ def backward_weights(
     gradients: Floats,
     unused: Floats,
     samples: int,
-    groups: int,
     floor: float,
     staging: Staging,
     shape: Sums,
@@ -145,7 +144,7 @@ def backward_weights(
 
     Workers share the blocks of all groups; the bias's gradient comes with a group's first block.
     """
-    height = len(tall) // len(columns)
+    height, groups = len(tall) // len(columns), dw.shape[0]
     blocks = -(-shape.terms // height)
     workers, tasks = gradients.shape[0], groups * blocks
     shares, taken = parts(groups, workers), tickets()

@@ -137,7 +137,7 @@ def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: An
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vector = block.dtype.emitted
-        places = _places(builder, args[2], args[3], len(like), len(columns), vector.count)
+        places = block_places(builder, args[2], args[3], len(like), len(columns), vector.count)
         return vector_emit.pack(builder, [memory.load(place, vector) for place in places])
 
     return block(like, y, types.intp, types.intp, columns), emit
@@ -150,7 +150,7 @@ def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         lanes = args[0].type.element.count
-        places = _places(builder, args[2], args[3], len(block), len(columns), lanes)
+        places = block_places(builder, args[2], args[3], len(block), len(columns), lanes)
         for place, value in zip(places, _parts(builder, args[0]), strict=True):
             memory.store(place, value)
         return context.get_dummy_value()
@@ -158,7 +158,10 @@ def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: 
     return types.void(block, y, types.intp, types.intp, columns), emit
 
 
-def _places(builder: Any, start: Any, step: Any, vectors: int, columns: int, lanes: int) -> Iterator[Any]:
+def block_places(
+    builder: Any, start: Any, step: Any, vectors: int, columns: int, lanes: int
+) -> Iterator[Any]:
+    """Where each vector of a block begins: rows ``step`` apart, ``columns`` of ``lanes`` elements in each."""
     for i in range(vectors):
         row, column = divmod(i, columns)
         offset = builder.add(builder.mul(start.type(row), step), start.type(column * lanes))

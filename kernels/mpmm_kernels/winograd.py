@@ -1,5 +1,6 @@
 """The method "winograd": planes of 3x3 kernels by Winograd's tiles, depth and channels summed in between."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -110,12 +111,17 @@ def _offer(plan: BlockPlan) -> str | None:
     if not shapes.is_square(plan) or np.prod(plan.window) > 64:
         return None
     how = layout(plan).tiles
-    _, rows, columns = direct_shape.needed(plan)
-    products = shapes.tile_products(plan, how.outputs) * how.channels * _OVERHEAD
     points = len(layout(plan).square) * how.rows * how.columns * how.input_depth * how.channels
-    if products > rows * columns * np.prod(plan.kernel[1:]) * plan.input_shape[3] or points > _MOST_POINTS:
+    if _part(plan) * how.channels > plan.input_shape[3] or points > _MOST_POINTS:
         return None
     return f"winograd F({how.outputs}x{how.outputs},{plan.kernel[1]}x{plan.kernel[2]})"
+
+
+def _part(plan: BlockPlan) -> float:
+    """The work of a core by its tiles, as a part of the direct one's, for one pair of channels."""
+    _, rows, columns = direct_shape.needed(plan)
+    products = shapes.tile_products(plan, layout(plan).tiles.outputs)
+    return products * _OVERHEAD / (rows * columns * math.prod(plan.kernel[1:]))
 
 
 def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
@@ -153,15 +159,10 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
 
 def _by_winners(plan: BlockPlan) -> bool:
     """Whether the weights' gradient takes the winners alone: fewer products than the tiles then."""
-    tiles, (_, rows, columns) = layout(core(plan)).tiles, direct_shape.needed(core(plan))
+    tiles = layout(core(plan)).tiles
     padded = tiles.channels * tiles.filters / (plan.input_shape[3] * plan.filters)
-    tiled = (
-        shapes.tile_products(core(plan), tiles.outputs)
-        * padded
-        * _OVERHEAD
-        / (rows * columns * np.prod(plan.kernel[1:]))
-    )
-    return winner_gradient.suits(core(plan), least=2) and _WINNERS / np.prod(plan.window) < tiled
+    fewer = _WINNERS / math.prod(plan.window) < _part(core(plan)) * padded
+    return winner_gradient.suits(core(plan), least=2) and fewer
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
