@@ -24,8 +24,9 @@ def adam_step(
     epsilon: float,
     step: int,
     decay: float,
+    into: tuple[Floats, Floats, Floats] | None = None,
 ) -> None:
-    """Update a parameter and its two moments in place, all of one shape.
+    """Update a parameter and its two moments, all of one shape, in place or into other arrays.
 
     first = beta1 first + (1 - beta1) gradient, second = beta2 second + (1 - beta2) gradient^2;
     value -= rate decay value, then value -= rate m / (sqrt(v) + epsilon) with the corrected moments
@@ -37,26 +38,34 @@ def adam_step(
         Number of this update, from 1.
     decay
         Decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101); 0 is plain Adam.
+    into
+        Where the new value and moments go, while ``value``, ``first`` and ``second`` stay as they are.
     """
-    arrays = (value.reshape(-1), gradient.reshape(-1), first.reshape(-1), second.reshape(-1))
+    old = value.reshape(-1), first.reshape(-1), second.reshape(-1)
+    new = old if into is None else (into[0].reshape(-1), into[1].reshape(-1), into[2].reshape(-1))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
     factors = size, correction, float(epsilon), 1 - rate * decay
+    arguments = *old, gradient.reshape(-1), *new, float(beta1), float(beta2), factors, into is not None
     if value.size > PART:
-        _adam(*arrays, float(beta1), float(beta2), factors, numba.get_num_threads())
+        _adam(*arguments, numba.get_num_threads())
     else:
-        _adam_part(*arrays, float(beta1), float(beta2), factors)
+        _moved_part(*arguments)
 
 
 @compiled(parallel=True)
 def _adam(
     value: Floats,
-    gradient: Floats,
     first: Floats,
     second: Floats,
+    gradient: Floats,
+    to_value: Floats,
+    to_first: Floats,
+    to_second: Floats,
     beta1: float,
     beta2: float,
     factors: tuple[float, float, float, float],
+    elsewhere: bool,
     workers: int,
 ) -> None:
     taken = tickets()
@@ -64,9 +73,32 @@ def _adam(
         start = PART * next_piece(taken)
         while start < value.size:
             stop = min(start + PART, value.size)
-            arrays = value[start:stop], gradient[start:stop], first[start:stop], second[start:stop]
-            _adam_part(*arrays, beta1, beta2, factors)
+            old = value[start:stop], first[start:stop], second[start:stop]
+            new = to_value[start:stop], to_first[start:stop], to_second[start:stop]
+            _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, elsewhere)
             start = PART * next_piece(taken)
+
+
+@compiled
+def _moved_part(
+    value: Floats,
+    first: Floats,
+    second: Floats,
+    gradient: Floats,
+    to_value: Floats,
+    to_first: Floats,
+    to_second: Floats,
+    beta1: float,
+    beta2: float,
+    factors: tuple[float, float, float, float],
+    elsewhere: bool,
+) -> None:
+    """Copies what fits the cache and moves it there: one loop over both would not be vectorised in place."""
+    if elsewhere:
+        to_value[:] = value
+        to_first[:] = first
+        to_second[:] = second
+    _adam_part(to_value, gradient, to_first, to_second, beta1, beta2, factors)
 
 
 @compiled

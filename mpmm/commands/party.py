@@ -17,7 +17,7 @@ from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.meeting import Meeting
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.notice import Notice
-from mpmm.ranks.player import Player, unwatched
+from mpmm.ranks.player import Player
 from mpmm.ranks.timeline import Timeline
 
 # for tests: every send waits for its receive; all other ranks count as being on other machines
@@ -73,7 +73,7 @@ class Party:
 
     def player(self, network: Network, loss: SoftmaxCrossEntropy, keeping: Keeping | None = None) -> Player:
         """What follows this rank's schedules."""
-        watch = unwatched if self.timeline is None else self.timeline.watch
+        watch = None if self.timeline is None else self.timeline.watch
         return Player(self.channel, network, loss, keeping, watch, self.notice.check)
 
 

@@ -1,9 +1,11 @@
 """Messages between ranks: kinds and tags, channels, waiting, traffic; the only room that imports mpi4py."""
 
 from mpmm.messages.abort import end_together
+from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.channel import Arrival, Channel
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
+from mpmm.messages.line import Line
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
@@ -13,9 +15,11 @@ from mpmm.messages.world import launched_rank, launched_ranks, neighbours, world
 __all__ = [
     "Amount",
     "Arrival",
+    "Arrivals",
     "Channel",
     "Flow",
     "Kind",
+    "Line",
     "MessageError",
     "RankLost",
     "Stop",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmm.messages.arrivals import Arrivals
-from mpmm.messages.errors import MessageError, RankLost
+from mpmm.messages.errors import MessageError
 from mpmm.messages.kinds import Kind, tag_of
+from mpmm.messages.line import Line
 from mpmm.messages.pump import Pump
 from mpmm.messages.traffic import Traffic
 from mpmm.messages.transfer import Receiving, Sending, Transfer
@@ -69,36 +69,23 @@ class Channel:
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
         self.traffic = Traffic()
         self._wire = Wire(communicator, synchronous)
-        self._sends: dict[tuple[Kind, int], dict[int, deque[Sending]]] = {}
-        self._receives: dict[tuple[Kind, int, int], Receiving] = {}
+        self._lines: dict[tuple[Kind, int], dict[int, Line]] = {}
 
-    def isend(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> Transfer:
+    def line(self, kind: Kind, item: int, peer: int) -> Line:
+        """All messages of this kind and item to and from ``peer``: the same object at every call."""
+        lines = self._lines.setdefault((kind, item), {})
+        if peer not in lines:
+            self._check_peer(kind, item, peer)
+            lines[peer] = Line(self._wire, self.waiter, self.traffic, kind, item, peer, self.rank)
+        return lines[peer]
+
+    def isend(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> Sending:
         """Start a send; ``buffer`` must stay as it is until `settle` (or the transfer's ``done``) says so."""
-        what = self._what(kind, item, f"to rank {peer}")
-        self._check(what, kind, buffer, peer)
-        transfer = Sending(self._wire, self._wire.start(buffer, peer, tag_of(kind, item), what), what)
-        self.traffic.count("sent", kind, peer, buffer.nbytes)
-        self._sends.setdefault((kind, item), {}).setdefault(peer, deque()).append(transfer)
-        return transfer
+        return self.line(kind, item, peer).isend(buffer)
 
-    def ireceive(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> Transfer:
+    def ireceive(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> Receiving:
         """Start a receive that fills all of ``buffer``; nobody may touch it until the transfer is done."""
-        what = self._what(kind, item, f"from rank {peer}")
-        self._check(what, kind, buffer, peer)
-        if not buffer.flags.writeable:
-            raise MessageError(f"{what}: the buffer is read-only", "receive into another array")
-        key = kind, item, peer
-        transfer = Receiving(
-            self._wire,
-            peer,
-            tag_of(kind, item),
-            buffer,
-            what,
-            after=self._receives.get(key),
-            arrived=lambda: self.traffic.count("received", kind, peer, buffer.nbytes),
-        )
-        self._receives[key] = transfer
-        return transfer
+        return self.line(kind, item, peer).ireceive(buffer)
 
     def send(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> None:
         """Send and wait until the buffer may be written again."""
@@ -106,11 +93,11 @@ class Channel:
 
     def receive(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> None:
         """Fill ``buffer`` with the next message of this kind and item from ``peer``."""
-        self.wait(self.ireceive(kind, item, buffer, peer))
+        self.line(kind, item, peer).receive(buffer)
 
     def receive_new(self, kind: Kind, item: int, peer: int, dtype: npt.DTypeLike) -> Buffer:
         """The next message of this kind and item from ``peer``, however long, as a new (values,) array."""
-        what = self._what(kind, item, f"from rank {peer}")
+        what = self.line(kind, item, peer).received
         self.waiter.until(lambda: self.poll(kind, item, peer) is not None, what)
         arrival = self.poll(kind, item, peer)
         assert arrival is not None
@@ -126,54 +113,41 @@ class Channel:
 
     def poll(self, kind: Kind, item: int, peer: int | None = None) -> Arrival | None:
         """The message of this kind and item that waits for its receive, or None; by default from anyone."""
-        found = self._wire.peek(peer, tag_of(kind, item), self._what(kind, item, "looked for"))
+        what = f"rank {self.rank}: {kind.label} {item} looked for"
+        found = self._wire.peek(peer, tag_of(kind, item), what)
         return None if found is None else Arrival(kind, item, *found)
 
     def wait(self, transfer: Transfer) -> None:
         """Wait until a transfer is complete."""
         self.waiter.until(transfer.done, transfer.what)
 
-    def wait_any(self, transfers: Sequence[Transfer]) -> list[int]:
-        """Wait until at least one of the transfers is complete; positions of all that are."""
-        arrivals = Arrivals(self._wire, transfers)
-        found: list[int] = []
-
-        def ready() -> bool:
-            found.extend(arrivals.complete())
-            return bool(found)
-
-        self.waiter.until(ready, _any_of(transfers))
-        return sorted(found)
+    def arrivals(self) -> Arrivals[Any]:
+        """Looks after several receives, to go on with whichever is complete first."""
+        return Arrivals(self._wire, self.waiter)
 
     def settle(self, kind: Kind, item: int, pending: int = 0) -> None:
         """Wait until at most ``pending`` sends of this kind and item are under way to each peer."""
-        for queue in self._sends.get((kind, item), {}).values():
-            while len(queue) > pending:
-                self.wait(queue[0])
-                queue.popleft()
+        for line in self._lines.get((kind, item), {}).values():
+            line.settle(pending)
 
     def settle_all(self) -> None:
         """Wait until no send is under way."""
-        for kind, item in list(self._sends):
-            self.settle(kind, item)
+        for line in self._all_lines():
+            line.settle()
 
     def tidy(self) -> None:
         """Let go of the sends that are complete, and of those to a rank that was lost; never waits.
 
         Until then they count as under way, and the thread of `moving` looks after them every millisecond.
         """
-        for queues in self._sends.values():
-            for queue in queues.values():
-                try:
-                    while queue and queue[0].done():
-                        queue.popleft()
-                except RankLost:
-                    queue.clear()
+        for line in self._all_lines():
+            line.tidy()
 
     def forget(self, peer: int) -> None:
         """Give up what is under way to a rank that was lost."""
-        for queues in self._sends.values():
-            queues.pop(peer, None)
+        for lines in self._lines.values():
+            if peer in lines:
+                lines[peer].forget()
 
     @contextmanager
     def moving(self) -> Iterator[None]:
@@ -186,29 +160,15 @@ class Channel:
             self._wire.started = _nothing
             pump.close()
 
-    def _what(self, kind: Kind, item: int, whither: str) -> str:
-        """The message in words."""
-        return f"rank {self.rank}: {kind.label} {item} {whither}"
+    def _all_lines(self) -> list[Line]:
+        return [line for lines in self._lines.values() for line in lines.values()]
 
-    def _check(self, what: str, kind: Kind, buffer: Buffer, peer: int) -> None:
-        """The buffer can be sent or filled as it lies in memory."""
+    def _check_peer(self, kind: Kind, item: int, peer: int) -> None:
         if not 0 <= peer < self.size or peer == self.rank:
-            raise MessageError(f"{what}: there is no such other rank", f"ranks go from 0 to {self.size - 1}")
-        if not buffer.flags.c_contiguous:
             raise MessageError(
-                f"{what}: the array of shape {buffer.shape} is not C-contiguous",
-                "send numpy.ascontiguousarray(array); another order would arrive in the wrong layout",
+                f"rank {self.rank}: {kind.label} {item} to or from rank {peer}: there is no such other rank",
+                f"ranks go from 0 to {self.size - 1}",
             )
-        if kind.floating and buffer.dtype.kind != "f":
-            raise MessageError(
-                f"{what}: the array has dtype {buffer.dtype}, expected floating point", "convert it first"
-            )
-
-
-def _any_of(transfers: Sequence[Transfer]) -> str:
-    """Several messages in words, of which the first are enough."""
-    text = " or ".join(transfer.what for transfer in transfers[:3])
-    return f"{text} or {len(transfers) - 3} more" if len(transfers) > 3 else text
 
 
 def _nothing() -> None:

@@ -31,23 +31,40 @@ class Amount:
         return Amount(self.messages + other.messages, self.bytes + other.bytes)
 
 
+class Counter:
+    """Counts the messages of one flow: a few times faster than finding the flow for each of them."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages = self.bytes = 0
+
+    def add(self, size: int, messages: int = 1) -> None:
+        """One more message of ``size`` bytes, or several of so many together."""
+        self.messages += messages
+        self.bytes += size
+
+
 class Traffic:
     """Amount by flow; what the schedule predicts and what a channel counts are compared as they are."""
 
     def __init__(self) -> None:
-        self._amounts: dict[Flow, Amount] = {}
+        self._counters: dict[Flow, Counter] = {}
+
+    def counter(self, direction: Direction, kind: Kind, peer: int) -> Counter:
+        """What counts a flow's messages from now on, and has counted those before."""
+        return self._counters.setdefault(Flow(direction, kind, peer), Counter())
 
     def count(self, direction: Direction, kind: Kind, peer: int, size: int) -> None:
         """One more message of ``size`` bytes."""
-        flow = Flow(direction, kind, peer)
-        self._amounts[flow] = self._amounts.get(flow, Amount()) + Amount(1, size)
+        self.counter(direction, kind, peer).add(size)
 
     def total(
         self, direction: Direction | None = None, kind: Kind | None = None, peer: int | None = None
     ) -> Amount:
         """Sum over all flows that match what is given."""
         found = Amount()
-        for flow, amount in self._amounts.items():
+        for flow, amount in self._amounts():
             if (
                 direction in (None, flow.direction)
                 and kind in (None, flow.kind)
@@ -57,20 +74,20 @@ class Traffic:
         return found
 
     def __iter__(self) -> Iterator[tuple[Flow, Amount]]:
-        return iter(sorted(self._amounts.items()))
+        return iter(sorted(self._amounts()))
 
     def __len__(self) -> int:
-        return len(self._amounts)
+        return len(list(self._amounts()))
 
     def __add__(self, other: Traffic) -> Traffic:
         both = Traffic()
-        both._amounts = dict(self._amounts)
-        for flow, amount in other:
-            both._amounts[flow] = both._amounts.get(flow, Amount()) + amount
+        for traffic in (self, other):
+            for flow, amount in traffic:
+                both.counter(flow.direction, flow.kind, flow.peer).add(amount.bytes, amount.messages)
         return both
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Traffic) and self._amounts == other._amounts
+        return isinstance(other, Traffic) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -89,3 +106,8 @@ class Traffic:
             }
             for flow, amount in self
         ]
+
+    def _amounts(self) -> Iterator[tuple[Flow, Amount]]:
+        """What was counted, by flow; not those that nothing went by."""
+        counters = self._counters.items()
+        return ((flow, Amount(one.messages, one.bytes)) for flow, one in counters if one.messages)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
-from mpmm.messages.errors import MessageError
+from mpmm.messages.traffic import Counter
 from mpmm.messages.wire import Wire
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ class Transfer(Protocol):
 class Sending:
     """A send; when it is done its buffer may be written again."""
 
+    __slots__ = ("_request", "_wire", "what")
+
     def __init__(self, wire: Wire, request: MPI.Request, what: str) -> None:
         self.what = what
         self._wire = wire
@@ -48,9 +49,6 @@ class Sending:
 class Receiving:
     """A receive; when it is done its buffer holds the message.
 
-    The message is matched first and its length looked at before a byte of it is written: Open MPI 5.0
-    writes beyond the buffer of a receive that is too short for a message of some 100 kB, and crashes.
-
     Parameters
     ----------
     wire, peer, tag
@@ -61,14 +59,16 @@ class Receiving:
         The message in words.
     after
         An earlier receive of the same peer and tag, which gets the earlier message.
-    arrived
-        Called once, when the message is here.
+    counter
+        Counts the message once it is here.
 
     Attributes
     ----------
     peer, tag
         As given: what MPI says of the message.
     """
+
+    __slots__ = ("_after", "_buffer", "_counter", "_done", "_request", "_wire", "peer", "tag", "what")
 
     def __init__(
         self,
@@ -78,12 +78,12 @@ class Receiving:
         buffer: npt.NDArray[Any],
         what: str,
         after: Receiving | None,
-        arrived: Callable[[], None],
+        counter: Counter,
     ) -> None:
         self.what = what
         self.peer, self.tag = peer, tag
         self._wire = wire
-        self._buffer, self._after, self._arrived = buffer, after, arrived
+        self._buffer, self._after, self._counter = buffer, after, counter
         self._request: MPI.Request | None = None
         self._done = False
 
@@ -100,26 +100,15 @@ class Receiving:
         MessageError
             The message is longer or shorter than the buffer, or MPI reports an error.
         """
-        if not self.matched:
-            self._match()
-        if self._request is not None and self._wire.complete(self._request, self.what):
-            self._request, self._done = None, True
-            self._arrived()
+        if self._done:
+            return True
+        if self._request is not None:
+            self._done = self._wire.complete(self._request, self.what)
+        elif self._after is None or self._after.matched:
+            self._after = None
+            self._request = self._wire.take(self._buffer, self.peer, self.tag, self.what)
+            self._done = self._request is not None and not self._request
+        if self._done:
+            self._request = None
+            self._counter.add(self._buffer.nbytes)
         return self._done
-
-    def _match(self) -> None:
-        if self._after is not None and not self._after.matched:
-            return
-        self._after = None
-        found = self._wire.find(self.peer, self.tag, self.what)
-        if found is not None:
-            message, length = found
-            self._check_length(length)
-            self._request = self._wire.fill(self._buffer, message, self.what)
-
-    def _check_length(self, came: int) -> None:
-        if came != self._buffer.nbytes:
-            raise MessageError(
-                f"{self.what} has {came} bytes, expected {self._buffer.nbytes}",
-                "all ranks must run the same network, layout, batch and dtype",
-            )

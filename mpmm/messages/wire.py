@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from mpmm.messages.errors import MessageError, RankLost
@@ -40,8 +39,10 @@ class Wire:
         from mpi4py import MPI
 
         self._mpi = MPI
+        self._bytes = MPI.BYTE
         self._status = MPI.Status()
         self._communicator = communicator
+        self._improbe = communicator.Improbe
         self._isend = communicator.Issend if synchronous else communicator.Isend
         self._lock = threading.Lock()
         self._under_way = 0
@@ -51,31 +52,47 @@ class Wire:
         """Start a send of a C-contiguous array."""
         try:
             with self._lock:
-                request = self._isend(_bytes_of(buffer), peer, tag)
+                request = self._isend((buffer, self._bytes), peer, tag)
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
         self._count()
         return request
 
-    def find(self, peer: int, tag: int, what: str) -> tuple[MPI.Message, int] | None:
-        """The next message and its bytes, taken from the queue; None when none has come."""
+    def take(self, buffer: npt.NDArray[Any], peer: int, tag: int, what: str) -> MPI.Request | None:
+        """Start the receive of the next message into a C-contiguous array; None when none has come.
+
+        The message is matched first and its length looked at before a byte of it is written: Open MPI 5.0
+        writes beyond the buffer of a receive that is too short for a message of some 100 kB, and crashes.
+
+        Returns
+        -------
+        mpi4py.MPI.Request or None
+            It is false when the message is here already.
+
+        Raises
+        ------
+        MessageError
+            The message is longer or shorter than the buffer, or MPI reports an error.
+        """
         try:
             with self._lock:
                 # Open MPI looks first and moves messages then: what has come is found by the second look
-                improbe = self._communicator.Improbe
-                message = improbe(peer, tag, self._status) or improbe(peer, tag, self._status)
-            return None if message is None else (message, self._status.Get_count(self._mpi.BYTE))
+                message = self._improbe(peer, tag, self._status) or self._improbe(peer, tag, self._status)
+                if message is None:
+                    return None
+                came = self._status.Get_count(self._bytes)
+                if came == buffer.nbytes:
+                    request = message.Irecv((buffer, self._bytes))
+                    arrived = request.Test()
         except self._mpi.Exception as error:
             raise _translated(error, what) from error
-
-    def fill(self, buffer: npt.NDArray[Any], message: MPI.Message, what: str) -> MPI.Request:
-        """Start the receive of a message that was found into a C-contiguous array of its length."""
-        try:
-            with self._lock:
-                request = message.Irecv(_bytes_of(buffer))
-        except self._mpi.Exception as error:
-            raise _translated(error, what) from error
-        self._count()
+        if came != buffer.nbytes:
+            raise MessageError(
+                f"{what} has {came} bytes, expected {buffer.nbytes}",
+                "all ranks must run the same network, layout, batch and dtype",
+            )
+        if not arrived:
+            self._count()
         return request
 
     def complete(self, request: MPI.Request, what: str) -> bool:
@@ -132,11 +149,6 @@ class Wire:
     def _count(self) -> None:
         self._under_way += 1
         self.started()
-
-
-def _bytes_of(buffer: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """The array's memory as bytes, without a copy."""
-    return buffer.reshape(-1).view(np.uint8)
 
 
 def _lost(error: MPI.Exception) -> bool:

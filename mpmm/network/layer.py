@@ -9,7 +9,7 @@ import numpy as np
 from mpmm_kernels.vector_arrays import zeros_aligned
 
 from mpmm.errors import NetworkError
-from mpmm.network.parameter import Array, Parameter
+from mpmm.network.parameter import Array, Parameter, in_one_array, parts
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,9 @@ class Layer(ABC):
         Of one sample.
     parameters
         The layer's own, empty for most layers.
+    values, gradients
+        Of all parameters, one after the other, (values,): the memory that each parameter's arrays are views
+        of, so that a message holds a layer without a copy.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Layer(ABC):
         self.input_shape = input_shape
         self.output_shape = output_shape
         self.parameters = parameters
+        self.values, self.gradients = in_one_array(parameters)
         self._kept: Array | None = None
 
     @abstractmethod
@@ -98,6 +102,12 @@ class Layer(ABC):
     def describe(self) -> str:
         """How the layer computes, in a few words."""
         return ""
+
+    def take_values(self, values: Array) -> None:
+        """Compute with these values from now on: as long as `values`, and not copied."""
+        for parameter, value in zip(self.parameters, parts(values, self.parameters), strict=True):
+            parameter.value = value
+        self.values = values
 
     def _keep(self, x: Array, step: Step) -> None:
         """Keep a training forward's input for its backward; an evaluation ends what was kept."""

@@ -55,10 +55,23 @@ class Adam:
         if not parameter.trainable:
             exponential_average(parameter.value, parameter.gradient, self.average)
             return
-        first, second = self.moments(parameter)
+        state = parameter.value, *self.moments(parameter)
+        self.move(state, parameter.gradient, step, decayed=parameter.value.ndim > 1)
+
+    def move(
+        self,
+        state: tuple[Array, Array, Array],
+        gradient: Array,
+        step: int,
+        *,
+        decayed: bool,
+        into: tuple[Array, Array, Array] | None = None,
+    ) -> None:
+        """Move values with their first and second moments, in place or ``into`` other arrays."""
+        value, first, second = state
         adam_step(
-            parameter.value,
-            parameter.gradient,
+            value,
+            gradient,
             first,
             second,
             self.rate,
@@ -66,7 +79,8 @@ class Adam:
             self.beta2,
             self.epsilon,
             step,
-            self.decay if parameter.value.ndim > 1 else 0.0,
+            self.decay if decayed else 0.0,
+            into,
         )
 
     def state(self) -> dict[str, Array]:

@@ -1,19 +1,20 @@
-"""A parameter: a named array with its gradient; also the hash of many arrays' bits."""
+"""A parameter: a named array with its gradient; several of them in one array; the hash of arrays' bits."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from mpmm_kernels.vector_arrays import zeros_aligned
 
 Array = npt.NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Parameter:
     """A named array of a layer and what the last backward found for it.
 
@@ -22,7 +23,8 @@ class Parameter:
     name
         Unique in the network, e.g. ``hsi.block1.convolution.weights``.
     value
-        The layer reads it at each forward; a receive may write into it in place.
+        The layer reads it at each forward; a receive may write into it in place, an update may put another
+        array here.
     gradient
         Of the same shape and dtype. For a running statistic: the last training batch's own statistic.
     trainable
@@ -43,6 +45,34 @@ class Parameter:
     def statistic(cls, name: str, value: Array) -> Parameter:
         """A running statistic; until a batch has been seen, its update changes nothing."""
         return cls(name, value, value.copy(), trainable=False)
+
+
+def in_one_array(parameters: Sequence[Parameter]) -> tuple[Array, Array]:
+    """Let the values lie one after the other in a new flat array, and the gradients in another; those two."""
+    if not parameters:
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    size, dtype = sum(one.value.size for one in parameters), parameters[0].value.dtype
+    values, gradients = zeros_aligned((size,), dtype), zeros_aligned((size,), dtype)
+    for one, value, gradient in zip(
+        parameters, parts(values, parameters), parts(gradients, parameters), strict=True
+    ):
+        value[...], gradient[...] = one.value, one.gradient
+        one.value, one.gradient = value, gradient
+    return values, gradients
+
+
+def parts(flat: Array, parameters: Sequence[Parameter]) -> list[Array]:
+    """Views into a flat array that holds something of every parameter, one after the other, in their shapes.
+
+    ``flat`` must hold as many values as the parameters together.
+    """
+    found, start = [], 0
+    for one in parameters:
+        stop = start + one.value.size
+        found.append(flat[start:stop].reshape(one.value.shape))
+        start = stop
+    assert start == flat.size, "the network's shape and the network are of the same description"
+    return found
 
 
 def state_sha256(values: Mapping[str, Array]) -> str:

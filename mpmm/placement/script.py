@@ -78,5 +78,5 @@ class Script:
         return Receive(kind, number, layer.name, peer, (layer.size,), self.shape.dtype)
 
     def settle_layer(self, kind: Kind, layer: LayerShape) -> Settle:
-        """Before a layer's message is packed again."""
+        """Before the arrays that a layer's message is sent from are written again."""
         return Settle(kind, self.shape.layer_numbers[layer.name], layer.name)

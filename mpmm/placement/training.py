@@ -55,6 +55,7 @@ def _announce(script: Script) -> Iterator[Instruction]:
 def _forward(script: Script) -> Iterator[Instruction]:
     for block in script.owned():
         share = script.share(block.name)
+        yield from _settled_pushes(script, block)
         yield from pulls(script, block)
         if share.count:
             yield from inputs(script, block)
@@ -64,6 +65,14 @@ def _forward(script: Script) -> Iterator[Instruction]:
             reader = reader_of(script, block)
             if reader is not None:
                 yield script.send_output(Kind.ACTIVATION, block.name, reader)
+
+
+def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """Gradients are sent from where they are found; a running statistic's is found forward already."""
+    if not script.serves:
+        for layer in block.layers:
+            if layer.parameters:
+                yield script.settle_layer(Kind.PUSH, layer)
 
 
 def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -101,14 +110,11 @@ def _backward_of_layer(
     script: Script, block: BlockShape, layer: LayerShape, *, first: bool
 ) -> Iterator[Instruction]:
     """Backward of one layer; another rank may wait for the first one's input gradient: that goes first."""
-    pushed = bool(layer.parameters) and not script.serves
-    if pushed:
-        yield script.settle_layer(Kind.PUSH, layer)
     yield Backward(layer.name, block.name)
     if first:
         for source in reversed(_remote_inputs(script, block)):
             yield script.send_output(Kind.GRADIENT, source, script.partner(source))
-    if pushed:
+    if layer.parameters and not script.serves:
         yield script.send_layer(Kind.PUSH, layer, script.layout.server)
     elif layer.parameters and _only_here(script, block):
         yield Update(layer.name, ((script.rank, script.batch),))

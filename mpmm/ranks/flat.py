@@ -1,4 +1,4 @@
-"""Parameters one after the other in one array: what a push, a pull and a snapshot hold."""
+"""Parameters one after the other in one array, as a snapshot holds them; means of such arrays."""
 
 from __future__ import annotations
 
@@ -37,11 +37,6 @@ def unpack(flat: Array, arrays: Sequence[Array]) -> None:
 def values_of(parameters: Sequence[Parameter]) -> list[Array]:
     """Their values."""
     return [one.value for one in parameters]
-
-
-def gradients_of(parameters: Sequence[Parameter]) -> list[Array]:
-    """Their gradients; of running statistics what the batch measured."""
-    return [one.gradient for one in parameters]
 
 
 def weighted_mean(flats: Sequence[Array], samples: Sequence[int]) -> Array:

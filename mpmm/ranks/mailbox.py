@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.messages import Kind
-from mpmm.network import Parameter
 from mpmm.network.parameter import Array
 from mpmm.placement import Receive, Send, Share, Update
 from mpmm.placement.instructions import Message
 from mpmm.ranks.computing import Computing
-from mpmm.ranks.flat import gradients_of, pack, unpack, values_of
 from mpmm.ranks.keeping import Keeping
 
 Buffer = NDArray[Any]
@@ -22,6 +20,8 @@ Buffer = NDArray[Any]
 
 class Mailbox:
     """A rank's buffers; each is allocated once and used again.
+
+    Parameters and their gradients are sent from and received into the layers' own memory.
 
     Parameters
     ----------
@@ -53,44 +53,59 @@ class Mailbox:
         self._turns: dict[tuple[Kind, int], int] = {}
         self._pushed: dict[tuple[str, int], Array] = {}
         self._came: Array | None = None
-        self._outgoing: dict[Kind, Callable[[Send], Buffer]] = {
-            Kind.GRADIENT: lambda one: computing.gradient(one.name),
-            Kind.PUSH: lambda one: pack(gradients_of(self._parameters(one)), self.buffer(one, "all")),
-            Kind.PULL: lambda one: pack(values_of(self._parameters(one)), self.buffer(one, "all")),
-            Kind.METRICS: lambda one: computing.found.copy(),
-            Kind.CONTROL: lambda one: self.control.copy(),
-            Kind.SNAPSHOT: self._snapshot_part,
-        }
-        self._arrived: dict[Kind, Callable[[Receive, Buffer], None]] = {
-            Kind.ACTIVATION: lambda one, buffer: computing.put(one.name, buffer),
-            Kind.GRADIENT: lambda one, buffer: computing.put_gradient(one.name, buffer),
-            Kind.PUSH: self._keep_push,
-            Kind.PULL: lambda one, buffer: unpack(buffer, values_of(self._parameters(one))),
-            Kind.METRICS: lambda one, buffer: self._add_metrics(buffer),
-            Kind.CONTROL: lambda one, buffer: self.control.__setitem__(slice(None), buffer),
-            Kind.SNAPSHOT: lambda one, buffer: self.snapshot.__setitem__(one.item, buffer),
-            Kind.LOGITS: lambda one, buffer: self._keep_logits(buffer),
-        }
 
-    def outgoing(self, one: Send, training: bool) -> Buffer:
-        """The filled buffer of a send."""
-        if one.kind in (Kind.ACTIVATION, Kind.LOGITS):
-            output = self._computing.output(one.name)
-            # a training step waits for its sends before the block's memory is written again
-            return output if training else self._in_turn(one, output)
-        return self._outgoing[one.kind](one)
+    def outgoing(self, one: Send) -> Callable[[], Buffer]:
+        """What gives the filled buffer of a send of a training step or between steps."""
+        computing = self._computing
+        match one.kind:
+            case Kind.ACTIVATION | Kind.LOGITS:
+                # a training step waits for its sends before the block's memory is written again
+                return lambda: computing.output(one.name)
+            case Kind.GRADIENT:
+                return lambda: computing.gradient(one.name)
+            case Kind.PUSH:
+                layer = computing.layer(one.name)
+                return lambda: layer.gradients
+            case Kind.PULL:
+                layer = computing.layer(one.name)
+                return lambda: layer.values
+            case Kind.METRICS:
+                return lambda: computing.found.copy()
+            case Kind.CONTROL:
+                return lambda: self.control.copy()
+            case _:
+                assert self._keeping is not None, "only the server sends snapshots"
+                sent_part = self._keeping.sent_part
+                return lambda: sent_part(one.item)
 
-    def buffer(self, one: Message, peer: object = None) -> Buffer:
-        """The memory that a message is received into, or packed for ``peer``."""
-        key = one.kind, one.item, one.peer if peer is None else peer
-        held = self._buffers.get(key)
-        if held is None or len(held) < one.shape[0] or held.shape[1:] != one.shape[1:]:
-            held = self._buffers[key] = np.empty(one.shape, one.dtype)
-        return held[: one.shape[0]]
+    def in_turn(self, one: Send) -> Buffer:
+        """A copy of a block's output in one of two buffers: one may be under way, the other is written."""
+        turn = self._turns[one.kind, one.item] = self._turns.get((one.kind, one.item), 0) + 1
+        buffer = self._buffer(one, turn % 2)
+        buffer[...] = self._computing.output(one.name)
+        return buffer
 
-    def arrived(self, one: Receive, buffer: Buffer) -> None:
-        """Take what has come to where it is needed."""
-        self._arrived[one.kind](one, buffer)
+    def incoming(self, one: Receive) -> tuple[Buffer, Callable[[], None]]:
+        """The memory that a message is received into, and what then takes it to where it is needed."""
+        computing = self._computing
+        if one.kind == Kind.PULL:
+            return computing.layer(one.name).values, _nothing
+        if one.kind == Kind.CONTROL:
+            return self.control, _nothing
+        buffer = self._buffer(one, one.peer)
+        match one.kind:
+            case Kind.ACTIVATION:
+                return buffer, lambda: computing.put(one.name, buffer)
+            case Kind.GRADIENT:
+                return buffer, lambda: computing.put_gradient(one.name, buffer)
+            case Kind.PUSH:
+                return buffer, lambda: self._pushed.__setitem__((one.name, one.peer), buffer)
+            case Kind.METRICS:
+                return buffer, lambda: self._add_metrics(buffer)
+            case Kind.LOGITS:
+                return buffer, lambda: self._keep_logits(buffer)
+            case _:
+                return buffer, lambda: self.snapshot.__setitem__(one.item, buffer)
 
     def pushed(self, one: Update) -> list[tuple[Array | None, int]]:
         """The gradients of an update with their samples; None stands for this rank's own."""
@@ -119,18 +134,13 @@ class Mailbox:
         """On a server that computes the loss itself."""
         self._add_metrics(self._computing.found)
 
-    def _parameters(self, one: Message) -> tuple[Parameter, ...]:
-        return self._computing.layer(one.name).parameters
-
-    def _in_turn(self, one: Message, output: Array) -> Array:
-        """A copy in one of two buffers: one send may be under way while the next is written."""
-        turn = self._turns[one.kind, one.item] = self._turns.get((one.kind, one.item), 0) + 1
-        buffer = self.buffer(one, turn % 2)
-        buffer[...] = output
-        return buffer
-
-    def _keep_push(self, one: Receive, buffer: Buffer) -> None:
-        self._pushed[one.name, one.peer] = buffer
+    def _buffer(self, one: Message, use: object) -> Buffer:
+        """Memory of a message's shape, the same for each ``use``."""
+        key = one.kind, one.item, use
+        held = self._buffers.get(key)
+        if held is None or len(held) < one.shape[0] or held.shape[1:] != one.shape[1:]:
+            held = self._buffers[key] = np.empty(one.shape, one.dtype)
+        return held[: one.shape[0]]
 
     def _add_metrics(self, buffer: Buffer) -> None:
         self.metrics += buffer
@@ -138,10 +148,6 @@ class Mailbox:
     def _keep_logits(self, buffer: Buffer) -> None:
         self._came = buffer
 
-    def _snapshot_part(self, one: Send) -> Buffer:
-        assert self._keeping is not None, "only the server sends snapshots"
-        return self._keeping.sent_part(one.item)
 
-
-def _first(item: tuple[Share, Array]) -> int:
-    return item[0].first
+def _nothing() -> None:
+    """It is where it is needed."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
-from mpmm.messages import Channel, Transfer
+from mpmm.messages import Arrivals, Channel, Kind, Line
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy, Step
 from mpmm.placement import (
     AnyOrder,
@@ -28,19 +29,25 @@ from mpmm.placement import (
 from mpmm.ranks.computing import Computing
 from mpmm.ranks.inference import Batch
 from mpmm.ranks.keeping import Keeping
-from mpmm.ranks.mailbox import Mailbox
+from mpmm.ranks.mailbox import Buffer, Mailbox
 
 # a context around one instruction, given its type and text: what a timeline is made of
 Watch = Callable[[str, str], AbstractContextManager[object]]
+# an instruction with all that it needs looked up: a schedule is played many times
+Act = Callable[[], None]
 
 
-def unwatched(kind: str, text: str) -> AbstractContextManager[object]:
-    """No timeline."""
-    return nullcontext()
+@dataclass(frozen=True, eq=False)
+class _Await:
+    """A receive within a chain, ready to be started."""
+
+    line: Line
+    buffer: Buffer
+    arrived: Act
 
 
 class Player:
-    """One rank's arrays, and the one dispatch that follows instructions on them.
+    """One rank's arrays, and what follows instructions on them.
 
     Parameters
     ----------
@@ -53,7 +60,7 @@ class Player:
     keeping
         The server's parameters with their optimizer; None on other ranks.
     watch
-        Entered around each instruction.
+        Entered around each instruction; None costs nothing.
     check
         Called before each instruction; raises to end what is under way.
     """
@@ -64,7 +71,7 @@ class Player:
         network: Network,
         loss: SoftmaxCrossEntropy,
         keeping: Keeping | None = None,
-        watch: Watch = unwatched,
+        watch: Watch | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.channel = channel
@@ -75,32 +82,35 @@ class Player:
         self._check = check
         self._batch: Batch | None = None
         self._step = EVALUATION
-        self._follow: dict[type[Any], Callable[[Any], None]] = {
+        # by the identity of the schedule, which is kept so that no other gets it
+        self._acts: dict[int, tuple[Sequence[Instruction], list[Act]]] = {}
+        self._ready: dict[type[Any], Callable[[Any], Act]] = {
             Send: self._send,
             Receive: self._receive,
-            Settle: lambda one: channel.settle(one.kind, one.item, one.pending),
-            SettleAll: lambda one: channel.settle_all(),
-            LoadPatches: self._load_patches,
-            LoadLabels: self._load_labels,
-            Forward: lambda one: self.computing.forward(one.block, self._step_of(one.share.first)),
-            Infer: lambda one: self.computing.forward(one.block, EVALUATION),
-            Loss: self._measure_loss,
-            Backward: lambda one: self.computing.backward(one.block, one.layer),
-            Update: self._update,
-            TakeSnapshot: lambda one: self._keeping().lay_out(),
-            Collect: lambda one: self.mailbox.collect(one.share),
+            Settle: lambda one: lambda: channel.settle(one.kind, one.item, one.pending),
+            SettleAll: lambda one: channel.settle_all,
+            LoadPatches: lambda one: lambda: self._load_patches(one),
+            LoadLabels: lambda one: self._load_labels,
+            Forward: lambda one: lambda: self.computing.forward(one.block, self._step_of(one.share.first)),
+            Infer: lambda one: lambda: self.computing.forward(one.block, EVALUATION),
+            Loss: lambda one: lambda: self._measure_loss(one),
+            Backward: lambda one: lambda: self.computing.backward(one.block, one.layer),
+            Update: lambda one: lambda: self._update(one),
+            TakeSnapshot: lambda one: self._keeping().lay_out,
+            Collect: lambda one: lambda: self.mailbox.collect(one.share),
             AnyOrder: self._any_order,
         }
 
     def play(
-        self, instructions: Iterable[Instruction], batch: Batch | None = None, step: Step = EVALUATION
+        self, instructions: Sequence[Instruction], batch: Batch | None = None, step: Step = EVALUATION
     ) -> None:
         """Follow a schedule.
 
         Parameters
         ----------
         instructions
-            What `mpmm.placement.schedule` gives.
+            What `mpmm.placement.schedule` gives; made ready when it is played for the first time, so the same
+            object should be given again.
         batch
             This rank's share of the batch, if it reads any of it.
         step
@@ -109,32 +119,61 @@ class Player:
         before = self._batch, self._step
         self._batch, self._step = batch, step
         name = f"step {step.number + 1}" if step.training else "between steps"
-        with self._watch("Step", name):
-            for one in instructions:
+        with nullcontext() if self._watch is None else self._watch("Step", name):
+            for act in self._made_ready(instructions):
                 self._check()
-                self._one(one)
+                act()
         # a snapshot may be sent from within a step
         self._batch, self._step = before
 
-    def _one(self, one: Instruction) -> None:
-        with self._watch(type(one).__name__, str(one)):
-            self._follow[type(one)](one)
+    def _made_ready(self, instructions: Sequence[Instruction]) -> list[Act]:
+        kept = self._acts.get(id(instructions))
+        if kept is None:
+            kept = self._acts[id(instructions)] = instructions, [self._act(one) for one in instructions]
+        return kept[1]
+
+    def _act(self, one: Instruction) -> Act:
+        return self._watched(one, self._ready[type(one)](one))
+
+    def _watched(self, one: Instruction, act: Act) -> Act:
+        if self._watch is None:
+            return act
+        watch, kind, text = self._watch, type(one).__name__, str(one)
+
+        def watched() -> None:
+            with watch(kind, text):
+                act()
+
+        return watched
 
     def _step_of(self, first: int) -> Step:
         return Step(self._step.training, self._step.number, self._step.seed, first)
 
-    def _send(self, one: Send) -> None:
-        self.channel.isend(one.kind, one.item, self.mailbox.outgoing(one, self._step.training), one.peer)
+    def _send(self, one: Send) -> Act:
+        line, outgoing = self.channel.line(one.kind, one.item, one.peer), self.mailbox.outgoing(one)
 
-    def _receive(self, one: Receive) -> None:
-        buffer = self.mailbox.buffer(one)
-        self.channel.receive(one.kind, one.item, buffer, one.peer)
-        self.mailbox.arrived(one, buffer)
+        def send() -> None:
+            copied = one.kind in _COPIED and not self._step.training
+            line.isend(self.mailbox.in_turn(one) if copied else outgoing())
+
+        return send
+
+    def _receive(self, one: Receive) -> Act:
+        receive = self._await(one)
+
+        def wait() -> None:
+            receive.line.receive(receive.buffer)
+            receive.arrived()
+
+        return wait
+
+    def _await(self, one: Receive) -> _Await:
+        return _Await(self.channel.line(one.kind, one.item, one.peer), *self.mailbox.incoming(one))
 
     def _load_patches(self, one: LoadPatches) -> None:
         self.computing.put(one.modality, self._loaded().inputs[one.modality])
 
-    def _load_labels(self, one: LoadLabels) -> None:
+    def _load_labels(self) -> None:
         self.computing.labels = self._loaded().labels
 
     def _loaded(self) -> Batch:
@@ -153,26 +192,38 @@ class Player:
         assert self.keeping is not None, "only the server updates"
         return self.keeping
 
-    def _any_order(self, one: AnyOrder) -> None:
+    def _any_order(self, one: AnyOrder) -> Act:
         """Every chain goes on when its message is here, whichever comes first."""
-        waiting: list[tuple[list[Instruction], Receive, Any, Transfer]] = []
-        for chain in one.chains:
-            self._advance(list(chain), waiting)
-        while waiting:
-            for place in reversed(self.channel.wait_any([transfer for *_, transfer in waiting])):
-                rest, receive, buffer, _ = waiting.pop(place)
-                with self._watch("Receive", str(receive)):
-                    self.mailbox.arrived(receive, buffer)
-                self._advance(rest, waiting)
+        chains = [[self._link(each) for each in chain] for chain in one.chains]
 
-    def _advance(
-        self, chain: list[Instruction], waiting: list[tuple[list[Instruction], Receive, Any, Transfer]]
-    ) -> None:
-        """Follow a chain up to its next receive, and start that."""
-        for place, one in enumerate(chain):
-            if isinstance(one, Receive):
-                buffer = self.mailbox.buffer(one)
-                transfer = self.channel.ireceive(one.kind, one.item, buffer, one.peer)
-                waiting.append((chain[place + 1 :], one, buffer, transfer))
-                return
-            self._one(one)
+        def follow() -> None:
+            arrivals = self.channel.arrivals()
+            for chain in chains:
+                _advance(chain, 0, arrivals)
+            while arrivals:
+                for chain, place in arrivals.next():
+                    self._check()
+                    chain[place].arrived()
+                    _advance(chain, place + 1, arrivals)
+
+        return follow
+
+    def _link(self, one: Instruction) -> Act | _Await:
+        if not isinstance(one, Receive):
+            return self._act(one)
+        receive = self._await(one)
+        return _Await(receive.line, receive.buffer, self._watched(one, receive.arrived))
+
+
+# sent from a block's own memory, which an evaluation writes again before they have gone
+_COPIED = (Kind.ACTIVATION, Kind.LOGITS)
+
+
+def _advance(chain: list[Act | _Await], place: int, arrivals: Arrivals[Any]) -> None:
+    """Follow a chain up to its next receive, and start that."""
+    for here in range(place, len(chain)):
+        one = chain[here]
+        if isinstance(one, _Await):
+            arrivals.expect(one.line.ireceive(one.buffer), (chain, here))
+            return
+        one()

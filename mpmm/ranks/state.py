@@ -49,6 +49,10 @@ class State:
         pairs = [optimizer.moments(one) for one in self._trained]
         pack([first for first, _ in pairs], self.first)
         pack([second for _, second in pairs], self.second)
+        self.count(counters)
+
+    def count(self, counters: Counters) -> None:
+        """Take over where the run stands."""
         self.counters[:6] = (
             counters.step,
             counters.epoch,
@@ -57,6 +61,12 @@ class State:
             counters.correct,
             counters.seen,
         )
+
+    def swap(self, other: State) -> None:
+        """Exchange the arrays of parameters and moments with another state of the same network."""
+        self.values, other.values = other.values, self.values
+        self.first, other.first = other.first, self.first
+        self.second, other.second = other.second, self.second
 
     def copy_from(self, parts: Sequence[Array]) -> None:
         """Take over the parts of another state of the same network."""

@@ -52,6 +52,20 @@ def test_the_first_step_is_the_rate_long():
     np.testing.assert_allclose(value, [-0.01, 0.01, -0.01], rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [15, 3 * PART + 1])
+def test_elsewhere_is_the_same_and_leaves_the_old_as_it_was(size):
+    rng = np.random.default_rng(6)
+    value, gradient, first, second = rng.random((4, size), dtype="float32")
+    into = tuple(np.full(size, np.nan, "float32") for _ in range(3))
+    before = [value.copy(), first.copy(), second.copy()]
+    adam_step(value, gradient, first, second, **OPTIONS, step=3, decay=0.1, into=into)
+    for now, old in zip((value, first, second), before, strict=True):
+        np.testing.assert_array_equal(now, old)
+    adam_step(value, gradient, first, second, **OPTIONS, step=3, decay=0.1)
+    for now, new in zip((value, first, second), into, strict=True):
+        np.testing.assert_array_equal(now, new)
+
+
 def test_a_large_parameter_moves_as_its_parts_do():
     """Threads share it; numbers do not know of each other."""
     rng = np.random.default_rng(5)

@@ -192,6 +192,7 @@ class Player:
         for layer in self.shape.by_name[one.block].layers:
             if layer.parameters:
                 self.need_parameters(rank, layer.name, self.version(step))
+                self.need_free(rank, Kind.PUSH, self.shape.layer_numbers[layer.name])
         self.inputs(rank, step, one)
         for source in self.shape.by_name[one.block].inputs:
             if source in self.shape.by_name:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpmm.messages import Channel, Kind, Traffic, Waiter, end_together, world
+from mpmm.messages import Arrivals, Channel, Kind, Traffic, Waiter, end_together, world
 from mpmm.placement import (
     AnyOrder,
     Receive,
@@ -72,21 +72,21 @@ with end_together(communicator):
             any_order(one)
 
     def any_order(one: AnyOrder) -> None:
-        waiting = []
+        arrivals = channel.arrivals()
         for chain in map(list, one.chains):
-            advance(chain, waiting)
-        while waiting:
-            for place in reversed(channel.wait_any([transfer for _, (_, _, transfer) in waiting])):
-                chain, (receive, buffer, _) = waiting.pop(place)
+            advance(chain, arrivals)
+        while arrivals:
+            for chain, receive, buffer in arrivals.next():
                 check(receive, buffer)
-                advance(chain, waiting)
+                advance(chain, arrivals)
 
-    def advance(chain: list, waiting: list) -> None:
+    def advance(chain: list, arrivals: Arrivals) -> None:
         """Follow a chain up to its next receive."""
         while chain:
             one = chain.pop(0)
             if isinstance(one, Receive):
-                waiting.append((chain, start(one)))
+                _, buffer, transfer = start(one)
+                arrivals.expect(transfer, (chain, one, buffer))
                 return
             follow(one)
 

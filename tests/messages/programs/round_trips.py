@@ -33,11 +33,16 @@ with end_together(communicator):
         for kind in (Kind.METRICS, Kind.PULL, Kind.PUSH):
             channel.isend(kind, 0, np.full(10, channel.rank, np.float64), peer)
     waiting = {(kind, peer): np.empty(10) for kind in (Kind.PUSH, Kind.PULL) for peer in others}
-    transfers = [(key, channel.ireceive(key[0], 0, buffer, key[1])) for key, buffer in waiting.items()]
-    while transfers:
-        for place in reversed(channel.wait_any([transfer for _, transfer in transfers])):
-            key, _ = transfers.pop(place)
+    arrivals = channel.arrivals()
+    for (kind, peer), buffer in waiting.items():
+        arrivals.expect(channel.ireceive(kind, 0, buffer, peer), (kind, peer))
+    assert len(arrivals) == len(waiting)
+    came = []
+    while arrivals:
+        for key in arrivals.next():
             assert (waiting[key] == key[1]).all(), key
+            came.append(key)
+    assert sorted(came) == sorted(waiting), "each once"
     for peer in others:
         channel.receive(Kind.METRICS, 0, np.empty(10), peer)
     channel.settle_all()
