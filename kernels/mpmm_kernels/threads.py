@@ -4,13 +4,15 @@ The BLAS library always gets one. Its idle workers spin after a product and take
 its bits follow the number of its threads, and the network's matrices are small.
 """
 
+import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
-from numba import prange
+from numba import prange, types
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
@@ -44,6 +46,30 @@ def available_threads() -> int:
     return int(config.NUMBA_NUM_THREADS)
 
 
+def pin_threads(cores: Sequence[int]) -> None:
+    """Let each of the calling Python thread's computing threads run on one core alone, in the order given.
+
+    Does nothing where the system cannot (it must be Linux).
+
+    Parameters
+    ----------
+    cores
+        Their numbers, one for each of `threads`.
+
+    Raises
+    ------
+    ValueError
+        There are fewer cores or more than threads.
+    """
+    if len(cores) != threads():
+        raise ValueError(f"{len(cores)} cores for {threads()} threads, expected one for each")
+    if hasattr(os, "sched_setaffinity"):
+        masks = np.zeros((len(cores), max(cores) // 64 + 1), np.uint64)
+        for mask, core in zip(masks, cores, strict=True):
+            mask[core // 64] = np.uint64(1 << core % 64)
+        _pin(masks)
+
+
 def threading_layer() -> str:
     """Name of the threading layer in use; known only once a parallel kernel has run, until then ``""``."""
     layer: Any = vars(numba)["threading_layer"]
@@ -58,6 +84,20 @@ def side_by_side() -> bool:
     """Whether Python threads may be in parallel kernels at the same time; not with Numba's work queue."""
     _touch(np.zeros(1))
     return threading_layer() in ("omp", "tbb")
+
+
+_types: Any = types
+_thread_number: Any = vars(numba)["get_thread_id"]
+# of the C library: a thread (0 is the calling one), the mask's bytes, the mask
+_set_affinity = _types.ExternalFunction(
+    "sched_setaffinity", _types.int32(_types.int32, _types.uintp, _types.voidptr)
+)
+
+
+@compiled(parallel=True)
+def _pin(masks: NDArray[np.uint64]) -> None:
+    for _thread in prange(masks.shape[0]):
+        _set_affinity(0, 8 * masks.shape[1], masks[_thread_number()].ctypes)
 
 
 @compiled(parallel=True)

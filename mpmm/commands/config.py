@@ -153,11 +153,14 @@ class LayoutConfig:
         Rank of each block, e.g. ``"hsi.block1" = 2``; given, it replaces ``name``.
     threads
         Threads of this machine's ranks together; None: all its cores.
+    pin
+        Whether ranks that have to share cores keep to some of them, the light ranks at a lower priority.
     """
 
     name: Literal["auto", "single", "baseline", "optimized", "data"] = "auto"
     ranks: dict[str, Count] = field(default_factory=dict)
     threads: Positive | None = None
+    pin: bool = True
 
 
 @dataclass(frozen=True)

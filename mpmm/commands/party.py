@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mpmm_kernels.threads import available_threads, set_threads
-
 from mpmm.commands.gathering import Gathered
 from mpmm.messages import Channel, end_together, neighbours, world
 from mpmm.network import Network, SoftmaxCrossEntropy
-from mpmm.placement import threads_per_rank
+from mpmm.placement import seats
 from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.meeting import Meeting
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.notice import Notice
 from mpmm.ranks.player import Player
+from mpmm.ranks.seating import sit
 from mpmm.ranks.timeline import Timeline
 
 # for tests: every send waits for its receive; all other ranks count as being on other machines
@@ -65,11 +64,14 @@ class Party:
 
     def share_threads(self, gathered: Gathered) -> list[int]:
         """Let this rank compute with its part of the machine's cores; the threads of all ranks."""
-        cores = gathered.prepared.config.layout.threads or len(os.sched_getaffinity(0))
-        counts = threads_per_rank(gathered.shape, gathered.layout, cores, self.together)
-        count = min(counts[self.together.index(self.rank)], available_threads())
-        set_threads(count)
-        return [int(one) for one in self.meeting.exchange(count)]
+        wanted = gathered.prepared.config.layout
+        cores = sorted(os.sched_getaffinity(0))
+        count = wanted.threads or len(cores)
+        dealt = seats(gathered.shape, gathered.layout, count, self.together)
+        # more threads than cores were asked for: there is no core for each
+        keep = wanted.pin and count <= len(cores)
+        threads = sit(dealt[self.together.index(self.rank)], cores, keep=keep)
+        return [int(one) for one in self.meeting.exchange(threads)]
 
     def player(self, network: Network, loss: SoftmaxCrossEntropy, keeping: Keeping | None = None) -> Player:
         """What follows this rank's schedules."""

@@ -25,7 +25,7 @@ from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
 from mpmm.placement.shares import Share, share_of, share_out
-from mpmm.placement.threads import threads_per_rank
+from mpmm.placement.threads import Seat, seats, threads_per_rank
 
 __all__ = [
     "PRESETS",
@@ -45,6 +45,7 @@ __all__ = [
     "ParameterShape",
     "RankPlan",
     "Receive",
+    "Seat",
     "Section",
     "Send",
     "Settle",
@@ -62,6 +63,7 @@ __all__ = [
     "plan_text",
     "schedule",
     "schedule_text",
+    "seats",
     "sections",
     "share_of",
     "share_out",

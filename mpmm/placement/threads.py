@@ -1,12 +1,34 @@
-"""Threads per rank: the ranks of one machine share its cores by what they have to compute."""
+"""Threads and cores per rank: the ranks of one machine share its cores by what they have to compute."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mpmm.placement.layout import Layout
 from mpmm.placement.prediction import operations
 from mpmm.placement.shape import NetworkShape
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where a rank computes.
+
+    Attributes
+    ----------
+    threads
+        How many.
+    cores
+        Places of the cores it keeps to among those of the machine, from 0; none: it takes any. A rank of
+        several threads has one core for each.
+    yields
+        Whether it lets ranks of more threads go first on these cores.
+    """
+
+    threads: int
+    cores: tuple[int, ...] = ()
+    yields: bool = False
 
 
 def threads_per_rank(
@@ -31,7 +53,35 @@ def threads_per_rank(
     tuple of int
         In the order of ``together``.
     """
-    ranks = tuple(together) or tuple(range(layout.ranks))
-    loads = [operations(shape, layout, rank, len(layout.workers)) for rank in ranks]
+    loads = _loads(shape, layout, together)
     total = sum(loads)
     return tuple(max(1, round(cores * load / total)) if total else 1 for load in loads)
+
+
+def seats(shape: NetworkShape, layout: Layout, cores: int, together: Sequence[int] = ()) -> tuple[Seat, ...]:
+    """Threads for each rank of a machine as `threads_per_rank` gives them, and the cores they keep to.
+
+    Where there are more threads than cores and some ranks have several, each thread of those keeps to a core,
+    the heaviest rank's from the first core on; the ranks of one thread share the last cores, as many as their
+    operations ask for, and yield to what computes there. A rank that interrupts one thread of a heavy rank
+    makes all of them wait.
+    """
+    counts, loads = threads_per_rank(shape, layout, cores, together), _loads(shape, layout, together)
+    if sum(counts) <= cores or max(counts) == 1:
+        return tuple(Seat(count) for count in counts)
+    light = sum(load for load, count in zip(loads, counts, strict=True) if count == 1)
+    shared = min(cores, max(1, math.ceil(cores * light / sum(loads))))
+    found, taken = {}, 0
+    for place in sorted(range(len(counts)), key=lambda place: -loads[place]):
+        count = counts[place]
+        if count == 1:
+            found[place] = Seat(1, tuple(range(cores - shared, cores)), yields=True)
+        else:
+            found[place] = Seat(count, tuple((taken + thread) % cores for thread in range(count)))
+            taken += count
+    return tuple(found[place] for place in range(len(counts)))
+
+
+def _loads(shape: NetworkShape, layout: Layout, together: Sequence[int]) -> list[float]:
+    ranks = tuple(together) or tuple(range(layout.ranks))
+    return [operations(shape, layout, rank, len(layout.workers)) for rank in ranks]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from mpmm_kernels import activation, batchnorm, block, dense, dropout
-from mpmm_kernels.threads import available_threads, set_threads, threads
+from mpmm_kernels.threads import available_threads, pin_threads, set_threads, threads
 
 COUNTS = (1, 2, 3, 4)
 
@@ -94,6 +94,37 @@ def test_blas_gets_one_thread():
         assert threads() == 1
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
     set_threads(before)
+
+
+PINNED = """
+import os
+from mpmm_kernels.threads import pin_threads, set_threads
+
+def kept():
+    return sorted(tuple(os.sched_getaffinity(int(one))) for one in os.listdir("/proc/self/task"))
+
+all_of_them = tuple(os.sched_getaffinity(0))
+set_threads(2)
+pin_threads(all_of_them[1::-1])
+print(os.sched_getaffinity(0) == {all_of_them[1]}, (all_of_them[0],) in kept())
+"""
+
+
+@pytest.mark.skipif(
+    len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="needs Linux and two cores"
+)
+def test_each_thread_keeps_to_its_core():
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    run = subprocess.run(
+        [sys.executable, "-c", PINNED], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize("count", [-1, 1])
+def test_a_core_too_many_or_too_few_is_refused(count):
+    with pytest.raises(ValueError, match=f"{threads() + count} cores for {threads()} threads"):
+        pin_threads([0] * (threads() + count))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,16 @@ from placement_networks import TWO_STREAMS, network
 
 from mpmm.errors import LayoutError
 from mpmm.network import Network, paper
-from mpmm.placement import Layout, check, describe, layout_for, sections, share_out, threads_per_rank
+from mpmm.placement import (
+    Layout,
+    check,
+    describe,
+    layout_for,
+    seats,
+    sections,
+    share_out,
+    threads_per_rank,
+)
 
 PAPER = paper({"hsi": 48, "rgb": 3}, classes=20)
 
@@ -167,6 +176,29 @@ def test_the_shape_is_that_of_the_network() -> None:
 def test_threads_follow_the_load(name: str, ranks: int, cores: int, threads: tuple[int, ...]) -> None:
     shape = describe(PAPER)
     assert threads_per_rank(shape, layout_for(shape, ranks, name), cores) == threads
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks", "cores", "expected"),
+    [
+        ("baseline", 5, 2, [(1,), (1,), (0, 1), (1,), (1,)]),
+        ("baseline", 5, 8, [(7,), (7,), tuple(range(7)), (7,), (7,)]),
+        ("data", 5, 12, [(11,), (0, 1, 2, 3), (4, 5, 6, 7), (8, 9, 10, 11), (11,)]),
+        # as many cores as threads, or nobody with several: the system decides
+        ("single", 1, 2, [()]),
+        ("data", 5, 2, [()] * 5),
+    ],
+)
+def test_ranks_that_share_cores_keep_out_of_the_heavy_ones_way(
+    name: str, ranks: int, cores: int, expected: list[tuple[int, ...]]
+) -> None:
+    shape = describe(PAPER)
+    layout = layout_for(shape, ranks, name)
+    found = seats(shape, layout, cores)
+    assert [seat.cores for seat in found] == expected
+    assert tuple(seat.threads for seat in found) == threads_per_rank(shape, layout, cores)
+    assert [seat.yields for seat in found] == [len(taken) == 1 for taken in expected]
+    assert seats(shape, layout, cores, [ranks - 1])[0].cores == (), "alone on its machine"
 
 
 def test_a_rank_alone_on_its_machine_gets_all_cores() -> None:

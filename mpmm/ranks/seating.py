@@ -1,0 +1,45 @@
+"""Takes a seat: this process's threads, the cores they keep to, and who goes first there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpmm_kernels.threads import available_threads, pin_threads, set_threads
+
+from mpmm.placement import Seat
+
+# the kernel gives a thread of this niceness a tenth of a core that another wants
+NICENESS = 10
+
+
+def sit(seat: Seat, cores: Sequence[int], *, keep: bool = True) -> int:
+    """Compute on these cores from now on; the number of threads.
+
+    Parameters
+    ----------
+    seat
+        Which of the cores.
+    cores
+        Numbers of the cores that the ranks of this machine share.
+    keep
+        Whether to keep to the seat's cores; else only the number of threads counts.
+    """
+    count = min(seat.threads, available_threads())
+    set_threads(count)
+    own = [cores[place] for place in seat.cores]
+    if own and keep and hasattr(os, "sched_setaffinity"):
+        if seat.yields:
+            _yield_on(own)
+        else:
+            pin_threads(own[:count])
+    return count
+
+
+def _yield_on(cores: Sequence[int]) -> None:
+    """All threads there are; later ones inherit it from them."""
+    for task in Path("/proc/self/task").iterdir():
+        thread = int(task.name)
+        os.sched_setaffinity(thread, cores)
+        os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
