@@ -47,13 +47,16 @@ class Tile:
 
 @dataclass(frozen=True)
 class Layout:
-    """Shapes, tables and blocks of the block's three convolutions."""
+    """Shapes, tables and blocks of the block's forward and its weights' gradient."""
 
     staging: direct_shape.Staging
     pooled: direct_shape.Pooled
     sums: shapes.Sums
     places: direct_shape.Offsets
+    place_starts: direct_shape.Offsets
+    place_run: shapes.Run
     taps: direct_shape.Offsets
+    tap_starts: direct_shape.Offsets
     tile: Tile
     lines: direct_shape.Spread
     line_offsets: direct_shape.Offsets
@@ -76,13 +79,18 @@ class InputLayout:
 def layout(plan: BlockPlan) -> Layout:
     """The layout of a block's core, by its shapes alone."""
     staging, pooled = direct_shape.staging(plan, 0), direct_shape.pooled_shape(plan)
-    sums, lines = shapes.forward_sums(plan), direct_shape.spread_lines(plan)
+    sums, lines = shapes.forward_sums(plan, staging), direct_shape.spread_lines(plan)
+    places, taps = shapes.forward_places(plan, staging), shapes.taps(plan, staging)
+    starts, run = shapes.in_runs(places)
     return Layout(
         staging=staging,
         pooled=pooled,
         sums=sums,
-        places=shapes.forward_places(plan, staging),
-        taps=shapes.taps(plan, staging),
+        places=places,
+        place_starts=starts,
+        place_run=run,
+        taps=taps,
+        tap_starts=shapes.in_runs(taps)[0],
         tile=_tile(plan.filters, plan.dtype),
         lines=lines,
         line_offsets=direct_shape.window_offsets(pooled, lines),
@@ -199,7 +207,7 @@ def _forward(plan: BlockPlan, buffers: PlacesBuffers, x: Floats, w: Floats, b: F
         how.staging,
         how.sums,
         how.places,
-        how.taps,
+        how.tap_starts,
         how.pooled,
         how.line_offsets,
         how.tile.tall,
@@ -248,7 +256,8 @@ def _weight_gradient(
         floor(plan),
         how.staging,
         how.sums,
-        how.places,
+        how.place_starts,
+        how.place_run,
         how.taps,
         how.lines,
         how.pooled,

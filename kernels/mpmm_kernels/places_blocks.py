@@ -84,27 +84,52 @@ def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) 
 
 
 @intrinsic
-def outer_at(typing: Any, block: Any, x: Any, x_at: Any, places: Any, w: Any, w_at: Any, row: Any) -> Any:
-    """block[i, j] += x[x_at + places[i]] * w[w_at + vector j ...]: an outer product."""
+def outer_run(
+    typing: Any,
+    block: Any,
+    x: Any,
+    x_at: Any,
+    places: Any,
+    x_step: Any,
+    w: Any,
+    w_at: Any,
+    w_step: Any,
+    count: Any,
+    row: Any,
+) -> Any:
+    """block[i, j] += x[x_at + places[i] + k x_step] * w[w_at + k w_step + vector j ...] for all k < count.
+
+    A run of outer products, with the loop in it: around one alone Numba and LLVM spend as many instructions
+    on places as on products.
+    """
+    number = types.intp
+    arguments = block, x, number, places, number, w, number, number, number, row
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out = [builder.extract_value(args[0], i) for i in range(len(block))]
         source = vector_emit.Memory(context, builder, x, args[1])
-        weights = vector_emit.Memory(context, builder, w, args[4])
+        weights = vector_emit.Memory(context, builder, w, args[5])
         vectors = [vector.emitted for vector in _vectors(row, w)]
-        at = _starts(builder, args[5], args[5], vectors, row)
-        column = [weights.load(place, vector) for place, vector in zip(at, vectors, strict=True)]
-        for i in range(len(places)):
-            place = builder.add(args[2], builder.extract_value(args[3], i))
-            value = source.broadcast(place, vectors[0])
-            if vectors[-1] != vectors[0]:
-                value = vector_emit.kept(builder, value)
-            for j, weight in enumerate(column, start=i * len(column)):
-                factor = vector_emit.first_lanes(builder, value, weight.type)
-                out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
-        return vector_emit.pack(builder, out)
+        firsts = [builder.extract_value(args[3], i) for i in range(len(places))]
 
-    return block(block, x, types.intp, places, w, types.intp, row), emit
+        def products(carried: list[Any]) -> list[Any]:
+            (x_at, w_at), out = carried[:2], carried[2:]
+            x_at = vector_emit.unforeseen(builder, x_at)
+            at = _starts(builder, w_at, w_at, vectors, row)
+            column = [weights.load(place, vector) for place, vector in zip(at, vectors, strict=True)]
+            for i, first in enumerate(firsts):
+                value = source.broadcast(builder.add(first, x_at), vectors[0])
+                if vectors[-1] != vectors[0]:
+                    value = vector_emit.kept(builder, value)
+                for j, weight in enumerate(column, start=i * len(column)):
+                    factor = vector_emit.first_lanes(builder, value, weight.type)
+                    out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
+            return [builder.add(x_at, args[4]), builder.add(w_at, args[7]), *out]
+
+        accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
+        made = vector_emit.turns(builder, args[8], [args[2], args[6], *accumulators], products)
+        return vector_emit.pack(builder, made[2:])
+
+    return block(*arguments), emit
 
 
 def _starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], row: Any) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from mpmm_kernels.direct_kernels import beginning, spread_slab, stage
 from mpmm_kernels.direct_lines import Upper, pool_line, spread_line
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.places_lines import add_cell, add_sums, add_weight_sums, take_channels
-from mpmm_kernels.places_shape import Cell, Sums, Turned
+from mpmm_kernels.places_shape import Cell, Run, Sums, Turned
 from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector_blocks import Size
 
@@ -130,7 +130,8 @@ def backward_weights(
     floor: float,
     staging: Staging,
     shape: Sums,
-    places: Offsets,
+    starts: Offsets,
+    run: Run,
     taps: Offsets,
     spread: Spread,
     pooled: Pooled,
@@ -169,7 +170,8 @@ def backward_weights(
                         n == first,
                         taps,
                         rows,
-                        places,
+                        starts,
+                        run,
                         shape.filters,
                         tall,
                         short,

@@ -7,9 +7,9 @@ from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.copying import copy_run
 from mpmm_kernels.direct_shape import Offsets
-from mpmm_kernels.places_blocks import Row, load_rows, outer_at, store_rows, take_places, zero_rows
-from mpmm_kernels.places_shape import Cell, Sums, Turned
-from mpmm_kernels.vector import lanes_of
+from mpmm_kernels.places_blocks import Row, load_rows, outer_run, store_rows, take_places, zero_rows
+from mpmm_kernels.places_shape import Cell, Run, Sums, Turned
+from mpmm_kernels.vector import element, lanes_of
 from mpmm_kernels.vector_blocks import Size
 
 
@@ -28,12 +28,12 @@ def add_sums(
 ) -> None:
     """Fill y (places, filters) with the sums at a part of the places; w is (terms, filters).
 
-    A chunk of terms at a time, whose weights stay in the second cache for all blocks.
+    A chunk of runs of terms at a time, whose weights stay in the second cache for all blocks.
     """
     first, stop = part
-    for term in range(0, shape.terms, shape.chunk):
+    for begin in range(0, taps.size, shape.chunk):
         for column in range(0, shape.filters, len(row[0]) * lanes_of(y)):
-            what = term, column, first
+            what = begin, column, first
             at = _sum_blocks(place, w, y, places, (first, stop), taps, what, shape, tall, row)
             at = _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, short, row)
             _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, row[0], row)
@@ -53,14 +53,17 @@ def _sum_blocks(
     row: Row,
 ) -> int:
     """As many whole blocks as there are; returns the first place that is left."""
-    (x, x_at), (term, column, start), height = place, what, len(block) // len(row[0])
+    (x, x_at), (begin, column, start), height = place, what, len(block) // len(row[0])
     at, stop = part
     while at + height <= stop:
         rows = take_places(places, at, block, row)
         to = (at - start) * shape.filters + column
-        sums = zero_rows(y, block, row) if term == 0 else load_rows(block, y, to, shape.filters, row)
-        for k in range(term, min(term + shape.chunk, shape.terms)):
-            sums = outer_at(sums, x, x_at + taps[k], rows, w, k * shape.filters + column, row)
+        sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, shape.filters, row)
+        weight = begin * shape.run * shape.filters + column
+        for k in range(begin, min(begin + shape.chunk, taps.size)):
+            first = x_at + element(taps, k)
+            sums = outer_run(sums, x, first, rows, shape.step, w, weight, shape.filters, shape.run, row)
+            weight += shape.run * shape.filters
         store_rows(sums, y, to, shape.filters, row)
         at += height
     return at
@@ -74,7 +77,8 @@ def add_weight_sums(
     fresh: bool,
     taps: Offsets,
     part: tuple[int, int],
-    places: Offsets,
+    starts: Offsets,
+    run: Run,
     filters: int,
     tall: Size,
     short: Size,
@@ -82,14 +86,15 @@ def add_weight_sums(
 ) -> None:
     """Add to a part of dw (terms, filters) what a sample gives: its inputs times g (places, filters).
 
-    The taps are the rows of the blocks here, and the sums run over the places; ``fresh`` ones begin at zero.
+    The taps are the rows of the blocks here, and the sums run over the places, which lie in runs from
+    ``starts`` on; ``fresh`` ones begin at zero.
     """
     first, stop = part
     for column in range(0, filters, len(row[0]) * lanes_of(g)):
         what = filters, column
-        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), places, what, tall, row)
-        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, short, row)
-        _weight_blocks(place, g, dw, fresh, taps, (at, stop), places, what, row[0], row)
+        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), starts, run, what, tall, row)
+        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), starts, run, what, short, row)
+        _weight_blocks(place, g, dw, fresh, taps, (at, stop), starts, run, what, row[0], row)
 
 
 @compiled
@@ -100,7 +105,8 @@ def _weight_blocks(
     fresh: bool,
     taps: Offsets,
     part: tuple[int, int],
-    places: Offsets,
+    starts: Offsets,
+    run: Run,
     what: tuple[int, int],
     block: Size,
     row: Row,
@@ -111,8 +117,11 @@ def _weight_blocks(
         rows = take_places(taps, at, block, row)
         to = at * filters + column
         sums = zero_rows(g, block, row) if fresh else load_rows(block, dw, to, filters, row)
-        for p in range(places.size):
-            sums = outer_at(sums, x, x_at + places[p], rows, g, p * filters + column, row)
+        from_g = column
+        for k in range(starts.size):
+            first = x_at + element(starts, k)
+            sums = outer_run(sums, x, first, rows, run.step, g, from_g, filters, run.length, row)
+            from_g += run.length * filters
         store_rows(sums, dw, to, filters, row)
         at += height
     return at
@@ -163,8 +172,7 @@ def _cell_blocks(
                     from_g = kd * shape.plane_step + kh * shape.row_step + kw * shape.padded
                     tap = (kd * shape.kernel_rows + kh) * shape.kernel_columns + kw
                     weight = tap * shape.padded * shape.channels + column
-                    for k in range(run):
-                        sums = outer_at(sums, g, from_g + k, rows, w, weight + k * shape.channels, row)
+                    sums = outer_run(sums, g, from_g, rows, 1, w, weight, shape.channels, run, row)
         store_rows(sums, y, (at - cell.first) * shape.channels + column, shape.channels, row)
         at += height
     return at

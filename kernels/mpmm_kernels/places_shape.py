@@ -27,10 +27,18 @@ _LATENCY, _STEP, _CELL_CYCLES = 4, 2, 200
 _TOLERANCES = (0, 1, 2, 4, 1 << 30)
 
 
+class Run(NamedTuple):
+    """Offsets of which ``length`` at a time are ``step`` apart: a table needs only the first of them."""
+
+    length: int
+    step: int
+
+
 class Sums(NamedTuple):
     """A convolution of one sample: ``terms`` are kernel times channels, ``lines`` have ``line`` places each.
 
-    Lines are made in ``groups``; ``chunk`` terms are added before the sums go back to memory.
+    Lines are made in ``groups``. The terms lie in runs of ``run``, ``step`` apart in the sample, of which
+    ``chunk`` are added before the sums go back to memory.
     """
 
     terms: int
@@ -39,6 +47,8 @@ class Sums(NamedTuple):
     lines: int
     groups: int
     chunk: int
+    run: int
+    step: int
 
 
 class Turned(NamedTuple):
@@ -74,7 +84,7 @@ class Cell(NamedTuple):
     to_column: int
 
 
-class Run(NamedTuple):
+class Neighbours(NamedTuple):
     """Neighbours along one axis that share a cell, and their taps."""
 
     positions: tuple[int, ...]
@@ -99,9 +109,11 @@ def heights(columns: int) -> tuple[int, int]:
     return tall, max(tall // 3, 2)
 
 
-def forward_sums(plan: BlockPlan) -> Sums:
+def forward_sums(plan: BlockPlan, staged: Staging) -> Sums:
     """The block's convolution, a line of pooling windows after the other."""
     filters, item = whole_vectors(plan.filters, plan.dtype), np.dtype(plan.dtype).itemsize
+    _, run = in_runs(taps(plan, staged))
+    run_bytes = run.length * len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item
     line, lines = (
         plan.window[0] * plan.window[1] * needed(plan)[2],
         plan.output_shape[0] * plan.output_shape[1],
@@ -112,7 +124,9 @@ def forward_sums(plan: BlockPlan) -> Sums:
         line=line,
         lines=lines,
         groups=min(lines, -(-lines * line * filters * item // _GROUP_BYTES)),
-        chunk=_CHUNK_BYTES // (len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item),
+        chunk=max(_CHUNK_BYTES // run_bytes, 1),
+        run=run.length,
+        step=run.step,
     )
 
 
@@ -130,6 +144,17 @@ def taps(plan: BlockPlan, staged: Staging) -> Offsets:
     """How far each term of a sum lies from its place, in the order of the weights."""
     ends = _grid(*(np.arange(n) * step for n, step in zip(plan.kernel, _steps(staged), strict=True)))
     return (ends[..., None] + np.arange(staged.channels)).reshape(-1)
+
+
+def in_runs(offsets: Offsets) -> tuple[Offsets, Run]:
+    """The first offset of each run, of the longest runs that come at one step everywhere."""
+    steps, after = np.diff(offsets), np.arange(1, offsets.size)
+    lengths = (length for length in range(offsets.size, 1, -1) if offsets.size % length == 0)
+    for length in lengths:
+        within = steps[after % length != 0]
+        if (within == within[0]).all():
+            return np.ascontiguousarray(offsets[::length]), Run(length, int(within[0]))
+    return offsets, Run(1, 0)
 
 
 def _steps(staged: Staging) -> tuple[int, int, int]:
@@ -197,16 +222,16 @@ def cells(plan: BlockPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _runs(
     length: int, kernel: int, before: int, stride: int, outputs: int, tolerance: int
-) -> tuple[Run, ...]:
+) -> tuple[Neighbours, ...]:
     """Positions of an axis in runs; those of a stride that see other taps are not neighbours."""
-    runs: list[Run] = []
+    runs: list[Neighbours] = []
     left = kernel - 1 - before
     for residue in range(stride):
         open_run = False
         for position in range((left - residue) % stride, length, stride):
             start = max((left - position) % stride, left - position)
             stop = min(kernel, left - position + (outputs - 1) * stride + 1)
-            own = Run((position,), start, max(start, stop))
+            own = Neighbours((position,), start, max(start, stop))
             joined = _joined(runs[-1], own) if open_run else own
             fits = open_run and joined.stop - joined.start - _least(runs[-1], own) <= tolerance
             runs[-1:] = [joined] if fits else [*runs[-1:], own]
@@ -214,15 +239,15 @@ def _runs(
     return tuple(runs)
 
 
-def _joined(run: Run, other: Run) -> Run:
-    return Run(run.positions + other.positions, min(run.start, other.start), max(run.stop, other.stop))
+def _joined(run: Neighbours, other: Neighbours) -> Neighbours:
+    return Neighbours(run.positions + other.positions, min(run.start, other.start), max(run.stop, other.stop))
 
 
-def _least(run: Run, other: Run) -> int:
+def _least(run: Neighbours, other: Neighbours) -> int:
     return min(run.stop - run.start, other.stop - other.start)
 
 
-def _cycles(plan: BlockPlan, runs: tuple[tuple[Run, ...], ...], columns: int) -> float:
+def _cycles(plan: BlockPlan, runs: tuple[tuple[Neighbours, ...], ...], columns: int) -> float:
     """Estimated cycles of all cells."""
     counts = _outer([[len(run.positions) for run in axis] for axis in runs])
     steps = _outer(

@@ -1,5 +1,6 @@
 """What the vector kernels write into LLVM: loads, stores, broadcasts and fused multiply-adds of vectors."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numba.core.cgutils
@@ -121,6 +122,44 @@ def first_lanes(builder: Any, value: Any, vector: ir.VectorType) -> Any:
         return value
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), list(range(vector.count)))
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lanes)
+
+
+def turns(builder: Any, count: Any, carried: list[Any], body: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    """A loop of ``count`` turns (none if that is not positive); ``body`` makes of carried values the next."""
+    before, turn, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.cbranch(builder.icmp_signed(">", count, count.type(0)), turn, after)
+    builder.position_at_end(turn)
+    number, values = _phi(builder, count.type(0), before), [_phi(builder, one, before) for one in carried]
+    made = body(values)
+    following = builder.add(number, count.type(1))
+    # bounds checks in the body may have ended its first basic block
+    end = builder.block
+    for phi, value in zip((number, *values), (following, *made), strict=True):
+        phi.add_incoming(value, end)
+    builder.cbranch(builder.icmp_signed("<", following, count), turn, after)
+    builder.position_at_end(after)
+    merged = [_phi(builder, one, before) for one in carried]
+    for phi, value in zip(merged, made, strict=True):
+        phi.add_incoming(value, end)
+    return merged
+
+
+def unforeseen(builder: Any, value: Any) -> Any:
+    """A whole number as it is, of which LLVM does not know where it comes from.
+
+    As the index of a loop it keeps many places that differ by what the loop does not change: LLVM would count
+    each of them up by itself, and unroll the loop with two registers for each.
+    """
+    kept = builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], side_effect=True)
+    kept.attributes.add("convergent")
+    kept.attributes.add("nounwind")
+    return kept
+
+
+def _phi(builder: Any, value: Any, block: Any) -> Any:
+    phi = builder.phi(value.type)
+    phi.add_incoming(value, block)
+    return phi
 
 
 def pack(builder: Any, vectors: list[Any]) -> Any:
