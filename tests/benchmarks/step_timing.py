@@ -48,8 +48,8 @@ def in_process(script, threads, cpu, *arguments):
 def in_turn(rivals, rounds):
     """Median and least seconds of each of the named functions, called one after the other, round by round.
 
-    In its turn each runs twice, and the second run counts, as in a loop of its own: the threads of the one before
-    it spin for up to 0.3 ms, on cores that the first run needs.
+    In its turn each runs twice, and the second run counts, as in a loop of its own: the threads of the one
+    before it spin for up to 0.3 ms, on cores that the first run needs.
     """
     for run in rivals.values():
         run()
