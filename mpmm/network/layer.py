@@ -105,7 +105,8 @@ class Layer(ABC):
 
     def take_values(self, values: Array) -> None:
         """Compute with these values from now on: as long as `values`, and not copied."""
-        for parameter, value in zip(self.parameters, parts(values, self.parameters), strict=True):
+        own = parts(values, [parameter.value for parameter in self.parameters])
+        for parameter, value in zip(self.parameters, own, strict=True):
             parameter.value = value
         self.values = values
 

@@ -53,23 +53,22 @@ def in_one_array(parameters: Sequence[Parameter]) -> tuple[Array, Array]:
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
     size, dtype = sum(one.value.size for one in parameters), parameters[0].value.dtype
     values, gradients = zeros_aligned((size,), dtype), zeros_aligned((size,), dtype)
-    for one, value, gradient in zip(
-        parameters, parts(values, parameters), parts(gradients, parameters), strict=True
-    ):
+    shapes = [one.value for one in parameters]
+    for one, value, gradient in zip(parameters, parts(values, shapes), parts(gradients, shapes), strict=True):
         value[...], gradient[...] = one.value, one.gradient
         one.value, one.gradient = value, gradient
     return values, gradients
 
 
-def parts(flat: Array, parameters: Sequence[Parameter]) -> list[Array]:
-    """Views into a flat array that holds something of every parameter, one after the other, in their shapes.
+def parts(flat: Array, like: Sequence[Array]) -> list[Array]:
+    """Views into a flat array, one after the other, in the shapes of the arrays ``like``.
 
-    ``flat`` must hold as many values as the parameters together.
+    ``flat`` must hold as many values as they do together.
     """
     found, start = [], 0
-    for one in parameters:
-        stop = start + one.value.size
-        found.append(flat[start:stop].reshape(one.value.shape))
+    for one in like:
+        stop = start + one.size
+        found.append(flat[start:stop].reshape(one.shape))
         start = stop
     assert start == flat.size, "the network's shape and the network are of the same description"
     return found

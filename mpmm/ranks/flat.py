@@ -7,16 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from mpmm.network import Parameter
-from mpmm.network.parameter import Array
+from mpmm.network.parameter import Array, parts
 
 
 def pack(arrays: Sequence[Array], flat: Array) -> Array:
     """Copy the arrays into ``flat``, whose length is theirs together."""
-    place = 0
-    for array in arrays:
-        flat[place : place + array.size] = array.reshape(-1)
-        place += array.size
-    assert place == flat.size, "the network's shape and the network are of the same description"
+    for array, part in zip(arrays, parts(flat, arrays), strict=True):
+        part[...] = array
     return flat
 
 
@@ -27,11 +24,8 @@ def flat_of(arrays: Sequence[Array]) -> Array:
 
 def unpack(flat: Array, arrays: Sequence[Array]) -> None:
     """Copy what `pack` put into ``flat`` into the arrays, in place."""
-    place = 0
-    for array in arrays:
-        array[...] = flat[place : place + array.size].reshape(array.shape)
-        place += array.size
-    assert place == flat.size, "the network's shape and the network are of the same description"
+    for array, part in zip(arrays, parts(flat, arrays), strict=True):
+        array[...] = part
 
 
 def values_of(parameters: Sequence[Parameter]) -> list[Array]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mpmm.network import Adam, Network, Parameter
-from mpmm.network.parameter import Array
+from mpmm.network.parameter import Array, parts
 from mpmm.placement.script import COUNTERS
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import flat_of, pack, unpack, values_of
@@ -99,11 +99,8 @@ def ordered(network: Network) -> list[Parameter]:
 
 def _named(flat: Array, parameters: Sequence[Parameter]) -> dict[str, Array]:
     """Views into ``flat`` by the parameters' names, in name order."""
-    ends = np.cumsum([one.value.size for one in parameters])
-    found = {
-        one.name: flat[end - one.value.size : end].reshape(one.value.shape)
-        for one, end in zip(parameters, ends, strict=True)
-    }
+    views = parts(flat, values_of(parameters))
+    found = {one.name: part for one, part in zip(parameters, views, strict=True)}
     return {name: found[name] for name in sorted(found)}
 
 
