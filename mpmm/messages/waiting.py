@@ -107,8 +107,12 @@ class Waiter:
                 if ready():
                     break
         finally:
-            self.seconds += time.perf_counter() - start
+            self._over(waiting_for, time.perf_counter() - start)
         self._foresight.learn(waiting_for, waited, late=looks == 1)
+
+    def _over(self, waiting_for: str, seconds: float) -> None:
+        """A wait is over, by what came or by an error."""
+        self.seconds += seconds
 
     def _check_limit(self, waited: float, waiting_for: str) -> None:
         if self.limit is not None and waited > self.limit:

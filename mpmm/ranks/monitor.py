@@ -33,7 +33,6 @@ class MeasuringWaiter(Waiter):
         self.observe: Callable[[str, float, float], None] | None = None
 
     def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
-        began = time.time()
         cpu = until = time.thread_time()
 
         def look() -> bool:
@@ -45,8 +44,12 @@ class MeasuringWaiter(Waiter):
             super()._wait(look, waiting_for)
         finally:
             self.cpu_seconds += until - cpu
-            if self.observe is not None:
-                self.observe(waiting_for, began, time.time())
+
+    def _over(self, waiting_for: str, seconds: float) -> None:
+        super()._over(waiting_for, seconds)
+        if self.observe is not None:
+            ended = time.time()
+            self.observe(waiting_for, ended - seconds, ended)
 
 
 class Monitor:
