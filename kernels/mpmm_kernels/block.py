@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from mpmm_kernels._arrays import Floats
+from mpmm_kernels.depth import DEPTH, DEPTH_IF_LARGE, DEPTH_IF_NARROW
 from mpmm_kernels.direct import DIRECT, DIRECT_IF_LARGE
 from mpmm_kernels.method import Method
 from mpmm_kernels.places import PLACES, PLACES_IF_LARGE
@@ -19,8 +20,16 @@ Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 
 # The methods tried for each choice of kernels, best first; the last takes everything.
 _METHODS: dict[Kernels, tuple[Method, ...]] = {
-    "fast": (WINOGRAD_BANDS_IF_LARGE, WINOGRAD_IF_LARGE, PLACES_IF_LARGE, DIRECT_IF_LARGE, PLAIN),
-    "direct": (PLACES, DIRECT, PLAIN),
+    "fast": (
+        DEPTH_IF_NARROW,
+        WINOGRAD_BANDS_IF_LARGE,
+        WINOGRAD_IF_LARGE,
+        DEPTH_IF_LARGE,
+        PLACES_IF_LARGE,
+        DIRECT_IF_LARGE,
+        PLAIN,
+    ),
+    "direct": (DEPTH, PLACES, DIRECT, PLAIN),
     "reference": (PLAIN,),
 }
 _BY_NAME = {method.name: method for methods in _METHODS.values() for method in methods}

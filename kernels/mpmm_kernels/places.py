@@ -144,10 +144,13 @@ class PlacesBuffers:
 
 def _offer(plan: BlockPlan) -> str | None:
     plan = core(plan)
+    return f"places {layout(plan).tile}" if suits(plan) and not _slides_well(plan) else None
+
+
+def suits(plan: BlockPlan) -> bool:
+    """Whether a block's core has few enough places for tables of them."""
     places = max(int(np.prod(plan.input_shape[:3])), int(np.prod(direct_shape.needed(plan))))
-    if np.prod(plan.window) > 64 or places > _MOST_PLACES or _slides_well(plan):
-        return None
-    return f"places {layout(plan).tile}"
+    return bool(np.prod(plan.window) <= 64 and places <= _MOST_PLACES)
 
 
 def _slides_well(plan: BlockPlan) -> bool:
@@ -230,16 +233,17 @@ def _backward(
     need_input_gradient: bool,
 ) -> Floats | None:
     y, dy = flat(buffers.around.core_output), flat(begin_backward(plan, buffers.around, dy))
-    if buffers.winners is not None:
-        winner_gradient.weight_gradient(core(plan), buffers.winners, x, y, dy, buffers.winner, dw, db)
-    else:
-        _weight_gradient(plan, buffers, x, y, dy, dw, db)
-    return _input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
+    weight_gradient(plan, buffers, x, y, dy, dw, db)
+    return input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
 
 
-def _weight_gradient(
+def weight_gradient(
     plan: BlockPlan, buffers: PlacesBuffers, x: Floats, y: Floats, dy: Floats, dw: Floats, db: Floats
 ) -> None:
+    """Fill dw and db from the core's flat output and the gradient of that."""
+    if buffers.winners is not None:
+        winner_gradient.weight_gradient(core(plan), buffers.winners, x, y, dy, buffers.winner, dw, db)
+        return
     how = layout(core(plan))
     weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
     places_kernels.backward_weights(
@@ -272,9 +276,10 @@ def _weight_gradient(
     np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
 
 
-def _input_gradient(
+def input_gradient(
     plan: BlockPlan, buffers: PlacesBuffers, y: Floats, dy: Floats, w: Floats, samples: int
 ) -> Floats:
+    """The gradient of the first samples: a view into the buffers."""
     how, channels = input_layout(core(plan)), plan.input_shape[3]
     buffers.turned[..., : plan.filters, :channels] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
     places_kernels.backward_input(

@@ -121,7 +121,7 @@ def outer_run(
                 if vectors[-1] != vectors[0]:
                     value = vector_emit.kept(builder, value)
                 for j, weight in enumerate(column, start=i * len(column)):
-                    factor = vector_emit.first_lanes(builder, value, weight.type)
+                    factor = vector_emit.lanes(builder, value, 0, weight.type.count)
                     out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
             return [builder.add(x_at, args[4]), builder.add(w_at, args[7]), *out]
 

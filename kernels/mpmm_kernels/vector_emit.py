@@ -1,5 +1,6 @@
 """What the vector kernels write into LLVM: loads, stores, broadcasts and fused multiply-adds of vectors."""
 
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ from llvmlite import ir
 from numba.core import config
 
 _INDEX = ir.IntType(64)
+# What assembly calls a vector register
+_REGISTER = "w" if platform.machine() in ("aarch64", "arm64") else "v"
 _declare: Any = numba.core.cgutils.get_or_insert_function
 
 
@@ -116,12 +119,28 @@ def kept(builder: Any, value: Any) -> Any:
     return builder.call(function, [value])
 
 
-def first_lanes(builder: Any, value: Any, vector: ir.VectorType) -> Any:
-    """As many lanes of a vector as ``vector`` has."""
-    if value.type == vector:
+def lanes(builder: Any, value: Any, first: int, count: int) -> Any:
+    """So many lanes of a vector, from ``first`` on."""
+    return _shuffled(builder, value, list(range(first, first + count)))
+
+
+def repeated(builder: Any, value: Any, times: int) -> Any:
+    """A vector so many times side by side."""
+    return _shuffled(builder, value, list(range(value.type.count)) * times)
+
+
+def lanes_from(builder: Any, first: int, count: int) -> Any:
+    """A mask of the lanes from ``first`` on; LLVM does not see that, for of a constant it makes a shuffle."""
+    kind = ir.IntType(max(count, 32))
+    bits = unforeseen(builder, kind((1 << count) - (1 << first)))
+    return builder.bitcast(builder.trunc(bits, ir.IntType(count)), ir.VectorType(ir.IntType(1), count))
+
+
+def _shuffled(builder: Any, value: Any, chosen: list[int]) -> Any:
+    if chosen == list(range(value.type.count)):
         return value
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), list(range(vector.count)))
-    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lanes)
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen)
+    return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
 def turns(builder: Any, count: Any, carried: list[Any], body: Callable[[list[Any]], list[Any]]) -> list[Any]:
@@ -144,16 +163,29 @@ def turns(builder: Any, count: Any, carried: list[Any], body: Callable[[list[Any
     return merged
 
 
-def unforeseen(builder: Any, value: Any) -> Any:
+def unforeseen(builder: Any, value: Any, *, in_order: bool = False) -> Any:
     """A whole number as it is, of which LLVM does not know where it comes from.
 
     As the index of a loop it keeps many places that differ by what the loop does not change: LLVM would count
-    each of them up by itself, and unroll the loop with two registers for each.
+    each of them up by itself, and unroll the loop with two registers for each. With ``in_order`` loads stay
+    on their side of it: LLVM would make all of a long block first, and spill what they loaded.
     """
-    kept = builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], side_effect=True)
+    constraint = "=r,0,~{memory}" if in_order else "=r,0"
+    kept = builder.asm(ir.FunctionType(value.type, [value.type]), "", constraint, [value], side_effect=True)
     kept.attributes.add("convergent")
     kept.attributes.add("nounwind")
     return kept
+
+
+def settled(builder: Any, vectors: list[Any]) -> list[Any]:
+    """Vectors as they are, in registers: what makes them stays before this, what takes them after it."""
+    kinds = [vector.type for vector in vectors]
+    outs, ins = [f"={_REGISTER}"] * len(vectors), [str(i) for i in range(len(vectors))]
+    kind = ir.FunctionType(ir.LiteralStructType(kinds), kinds)
+    kept = builder.asm(kind, "", ",".join(outs + ins), vectors, side_effect=True)
+    kept.attributes.add("convergent")
+    kept.attributes.add("nounwind")
+    return [builder.extract_value(kept, i) for i in range(len(vectors))]
 
 
 def _phi(builder: Any, value: Any, block: Any) -> Any:

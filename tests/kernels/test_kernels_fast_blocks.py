@@ -75,12 +75,25 @@ CASES |= {
         "one output",
     )
 }
+# register blocks of neighbours in depth: rows of whole vectors, and of parts that two or four of them share
+DEPTH = {
+    "sixteen filters": ((20, 3, 5, 6), 16, (5, 1, 1), STEP, SPECTRAL, "relu", None, STEP),
+    "two share, strided": ((33, 4, 6, 3), 24, (5, 2, 2), (2, 1, 2), VALID, "sigmoid", None, STEP),
+    "two share": ((41, 4, 5, 8), 24, (3, 2, 2), STEP, SAME, "none", None, STEP),
+    "four share, pooled": ((46, 7, 9, 3), 20, (3, 3, 3), STEP, SAME, "relu", "max", (3, 2, 1)),
+    "two planes pooled": ((33, 5, 4, 4), 24, (4, 2, 2), STEP, VALID, "none", "max", (2, 2, 2)),
+    "half a vector": ((38, 7, 6, 2), 8, (7, 3, 3), STEP, VALID, "relu", "average", (2, 2, 2)),
+    "odd filters": ((40, 5, 4, 2), 3, (3, 2, 3), STEP, SPECTRAL, "relu", None, STEP),
+}
+CASES |= {f"{name}, depth": ("depth", case) for name, case in DEPTH.items()}
 # few enough to compile again for other processors
 SOME = (
     "first layer",
     "odd sizes",
     "odd sizes, places",
     "strided, places",
+    "two share, depth",
+    "four share, pooled, depth",
     "F(2x2,3x3), padded depth",
     "F(2x2,4x4), odd channels",
     "one channel, F(4x4,3x3)",
@@ -89,7 +102,7 @@ SOME = (
 
 def plan_of(kernels, case, dtype="float32"):
     """The plan by a choice of kernels, or by the method of a name, whichever the shapes would get."""
-    if kernels in ("direct", "places"):
+    if kernels in ("direct", "places", "depth"):
         return replace(block.plan_block(*case, dtype, "direct"), method=kernels)
     return block.plan_block(*case, dtype, kernels)
 
@@ -132,7 +145,14 @@ def test_equals_plain_kernels(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["first layer", "strided, places", "F(3x3,3x3), odd channels", "one channel, F(4x4,3x3)"]
+    "name",
+    [
+        "first layer",
+        "strided, places",
+        "two share, depth",
+        "F(3x3,3x3), odd channels",
+        "one channel, F(4x4,3x3)",
+    ],
 )
 def test_equals_plain_kernels_in_double_precision(name):
     kernels, case = CASES[name]
@@ -185,6 +205,8 @@ def test_plans_tell_how_they_run():
     assert str(block.plan_block(*case, "float32", "direct")).startswith("places ")
     large = ((7, 300, 300, 16), 32, (1, 1, 1), STEP, VALID, "relu", "max", (2, 2, 2))
     assert str(block.plan_block(*large, "float32", "direct")).startswith("direct outer ")
+    for case in DEPTH.values():
+        assert str(block.plan_block(*case, "float32", "direct")).startswith("depth ")
     for name, (kernels, case) in WINOGRAD.items():
         assert (
             str(block.plan_block(*case, "float32", kernels))
