@@ -10,8 +10,9 @@ from mpmm_kernels import depth_shape as shapes
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels.fused import begin_backward, core, finish_forward, flat, floor, if_large
 from mpmm_kernels.method import Method
+from mpmm_kernels.places_shape import straight
 from mpmm_kernels.plan import BlockPlan, Triple
-from mpmm_kernels.vector_arrays import scratch, workers, zeros_aligned
+from mpmm_kernels.vector_arrays import scratch, workers
 
 # Terms of a plane of the kernel, from which a block is worth beginning
 _LEAST_TERMS = 4
@@ -58,7 +59,7 @@ def input_layout(plan: BlockPlan) -> Layout | None:
 def _by_columns(
     columns: shapes.Columns, tile: shapes.Tile, filters: int, window: Triple, dtype: str
 ) -> Layout:
-    if window == (1, 1, 1) and columns.filters - tile.lanes + len(tile.last) == filters:
+    if straight(filters, window, dtype):
         return Layout(columns, tile, columns.planes, straight=True)
     item = np.dtype(dtype).itemsize
     group = shapes.group(columns, window[1], tile.span, window[0], item)
@@ -72,7 +73,6 @@ class DepthBuffers:
     places: places.PlacesBuffers
     sums: Floats
     input_sums: Floats
-    zeros: Floats
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -92,12 +92,10 @@ def _offer_narrow(plan: BlockPlan) -> str | None:
 
 def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
     how, to_input = layout(core(plan)), input_layout(core(plan))
-    widest = max(one.columns.filters for one in (how, to_input) if one is not None)
     return DepthBuffers(
         places=places.PLACES.allocate(plan, batch),
         sums=scratch(how.room * core(plan).window[1], plan.dtype),
         input_sums=scratch(to_input.room if to_input else 0, plan.dtype),
-        zeros=zeros_aligned((widest,), plan.dtype),
     )
 
 
@@ -113,7 +111,7 @@ def _forward(plan: BlockPlan, buffers: DepthBuffers, x: Floats, w: Floats, b: Fl
         around.winner,
         workers(around.staged),
         workers(buffers.sums),
-        buffers.zeros,
+        around.zeros,
         len(x),
         floor(plan),
         below.staging,
@@ -169,7 +167,7 @@ def _input_gradient(
         workers(around.sample_gradients),
         workers(buffers.input_sums),
         workers(around.unused),
-        buffers.zeros,
+        around.zeros,
         samples,
         floor(plan),
         channels,

@@ -116,7 +116,6 @@ def slide_depth(
         plane, tap_step, gap = args[3], args[7], len(stride)
         part = builder.mul(plane, plane.type(len(planes) * gap))
         parts = [builder.mul(part, part.type(partner)) for partner in range(rows.partners)]
-
         masks = rows.masks(builder)
 
         def products(carried: list[Any]) -> list[Any]:
@@ -131,7 +130,7 @@ def slide_depth(
                 met = [(i, j - i * gap) for i in range(len(planes)) if 0 <= j - i * gap < len(taps)]
                 own, shared = column.next(bool(met))
                 for i, t in met:
-                    _add_products(builder, rows, out, i * rows.each, own, shared, [tap[t]] * rows.partners)
+                    _add_products(builder, rows, out, i * rows.each, own, shared, tap[t])
                 out = vector_emit.settled(builder, out)
             return [builder.add(x_at, x_at.type(1)), builder.add(w_at, args[6]), *out]
 
@@ -144,18 +143,18 @@ def slide_depth(
 
 
 def _add_products(
-    builder: Any, rows: _Rows, out: list[Any], at: int, own: list[Any], shared: Any, factors: list[list[Any]]
+    builder: Any, rows: _Rows, out: list[Any], at: int, own: list[Any], shared: Any, tap: list[Any]
 ) -> None:
-    """Add to the row of a block at ``at`` each partner's element times its factors."""
+    """Add to the row of a block at ``at`` each partner's element times a tap's weights."""
     for partner, value in enumerate(own):
-        for i, factor in enumerate(factors[partner][:-1], start=at + partner * (rows.vectors - 1)):
-            out[i] = vector_emit.multiply_add(builder, value, factor, out[i])
+        for i, weight in enumerate(tap[:-1], start=at + partner * (rows.vectors - 1)):
+            out[i] = vector_emit.multiply_add(builder, value, weight, out[i])
     last = at + rows.each - 1
-    out[last] = vector_emit.multiply_add(builder, shared, factors[0][-1], out[last])
+    out[last] = vector_emit.multiply_add(builder, shared, tap[-1], out[last])
 
 
 @intrinsic
-def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, planes: Any, row: Any) -> Any:
+def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, row: Any) -> Any:
     """max(block[i] + bias[bias_at ...], floor) for every row i; what is not a number stays so."""
     rows = _Rows(row, bias)
 
@@ -167,10 +166,10 @@ def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, p
         made = []
         for i in range(len(block)):
             value = builder.fadd(builder.extract_value(args[0], i), added[i % rows.each])
-            made.append(builder.select(builder.fcmp_ordered("<", value, least), least, value))
+            made.append(vector_emit.at_least(builder, value, least))
         return vector_emit.pack(builder, made)
 
-    return block(block, bias, types.intp, bias.dtype, planes, row), emit
+    return block(block, bias, types.intp, bias.dtype, row), emit
 
 
 @intrinsic

@@ -54,7 +54,7 @@ def fill_columns(
                     d = max(min(begin, stop - span), 0)
                     at = from_x + d * len(stride) * shape.plane
                     sums = _sum_block((x, at), w, f, (r, c), shape, block, planes, taps, stride, row)
-                    sums = finish_depth(sums, target.bias, f, target.floor, planes, row)
+                    sums = finish_depth(sums, target.bias, f, target.floor, row)
                     store_depth(sums, target.y, to + f + d * target.plane, target.plane, planes, row)
 
 

@@ -171,23 +171,42 @@ def spread_line(
 
     ``upper.bias`` collects what was given.
     """
+    if offsets.size == 1:
+        to = g_at + spread.first + offsets[0]
+        spread_pixels(upper, line * pooled.columns, pooled.columns, floor, g, to, spread.column_step, pooled)
+        return
     for c in range(0, pooled.padded, lanes_of(g)):
         total = load(upper.bias, c)
         for column in range(pooled.columns):
             pixel = line * pooled.columns + column
-            place, count = pixel * pooled.channels + c, pooled.channels - c
-            value = where_above(
-                load_part(upper.y, place, count), splat(floor), load_part(upper.dy, place, count)
-            )
+            value = _above(upper, pixel, c, floor, pooled)
             total = add(total, value)
             to = g_at + spread.first + column * pooled.window_columns * spread.column_step + c
-            if offsets.size == 1:
-                store(g, to + offsets[0], value)
-                continue
             number = load_bytes(g, upper.winner, pixel * pooled.padded + c)
             for i in range(offsets.size):
                 store(g, to + offsets[i], where_number(number, i, value))
         store(upper.bias, c, total)
+
+
+@compiled
+def spread_pixels(
+    upper: Upper, first: int, pixels: int, floor: float, g: Floats, g_at: int, step: int, pooled: Pooled
+) -> None:
+    """The same of so many pixels that are windows of their own, ``step`` apart in g from g_at on."""
+    for c in range(0, pooled.padded, lanes_of(g)):
+        total = load(upper.bias, c)
+        for i in range(pixels):
+            value = _above(upper, first + i, c, floor, pooled)
+            total = add(total, value)
+            store(g, g_at + i * step + c, value)
+        store(upper.bias, c, total)
+
+
+@compiled
+def _above(upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> Any:
+    """dy where y is above the floor, else 0, from channel c of the pixel on."""
+    place, count = pixel * pooled.channels + c, pooled.channels - c
+    return where_above(load_part(upper.y, place, count), splat(floor), load_part(upper.dy, place, count))
 
 
 @compiled

@@ -52,9 +52,11 @@ class Layout:
     staging: direct_shape.Staging
     pooled: direct_shape.Pooled
     sums: shapes.Sums
+    straight: bool
     places: direct_shape.Offsets
-    place_starts: direct_shape.Offsets
-    place_run: shapes.Run
+    runs: direct_shape.Offsets
+    begins: direct_shape.Offsets
+    cuts: shapes.Cuts
     taps: direct_shape.Offsets
     tap_starts: direct_shape.Offsets
     tile: Tile
@@ -81,14 +83,16 @@ def layout(plan: BlockPlan) -> Layout:
     staging, pooled = direct_shape.staging(plan, 0), direct_shape.pooled_shape(plan)
     sums, lines = shapes.forward_sums(plan, staging), direct_shape.spread_lines(plan)
     places, taps = shapes.forward_places(plan, staging), shapes.taps(plan, staging)
-    starts, run = shapes.in_runs(places)
+    runs, begins, cuts = shapes.cuts(places, sums, np.dtype(plan.dtype).itemsize)
     return Layout(
         staging=staging,
         pooled=pooled,
         sums=sums,
+        straight=shapes.straight(plan.filters, plan.window, plan.dtype),
         places=places,
-        place_starts=starts,
-        place_run=run,
+        runs=runs,
+        begins=begins,
+        cuts=cuts,
         taps=taps,
         tap_starts=shapes.in_runs(taps)[0],
         tile=_tile(plan.filters, plan.dtype),
@@ -130,6 +134,7 @@ class PlacesBuffers:
     winner: Array
     weights: Floats
     bias: Floats
+    zeros: Floats
     turned: Floats
     weight_sums: Floats
     bias_sums: Floats
@@ -175,6 +180,7 @@ def _allocate(plan: BlockPlan, batch: int) -> PlacesBuffers:
         winner=zeros_aligned((pixels * filters,), "uint8"),
         weights=zeros(*plan.kernel, plan.input_shape[3], filters),
         bias=zeros(filters),
+        zeros=zeros(max(filters, channels)),
         turned=zeros(*plan.kernel, filters, channels),
         weight_sums=zeros(SUMS, how.sums.terms * filters),
         bias_sums=zeros(SUMS, filters),
@@ -182,7 +188,7 @@ def _allocate(plan: BlockPlan, batch: int) -> PlacesBuffers:
         input_gradient=zeros(batch, *plan.input_shape),
         staged=scratch(staged, plan.dtype),
         sums=scratch(max(group, shapes.CELL * channels), plan.dtype),
-        line_gradients=scratch(how.places.size * filters, plan.dtype),
+        line_gradients=scratch(how.cuts.lines * how.sums.line * filters, plan.dtype),
         sample_gradients=scratch(math.prod(shapes.gradient_extents(core(plan))) * filters, plan.dtype),
         winners=winner_gradient.allocate(core(plan)) if _by_winners(plan) else None,
     )
@@ -205,8 +211,10 @@ def _forward(plan: BlockPlan, buffers: PlacesBuffers, x: Floats, w: Floats, b: F
         buffers.winner,
         workers(buffers.staged),
         workers(buffers.sums),
+        buffers.zeros,
         len(x),
         floor(plan),
+        how.straight,
         how.staging,
         how.sums,
         how.places,
@@ -260,8 +268,9 @@ def weight_gradient(
         floor(plan),
         how.staging,
         how.sums,
-        how.place_starts,
-        how.place_run,
+        how.runs,
+        how.begins,
+        how.cuts,
         how.taps,
         how.lines,
         how.pooled,

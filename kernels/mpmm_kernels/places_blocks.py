@@ -69,6 +69,26 @@ def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) ->
 
 
 @intrinsic
+def finish_rows(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, row: Any) -> Any:
+    """max(block[i, j] + bias[bias_at + vector j ...], floor); what is not a number stays so."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, bias, args[1])
+        vectors = [vector.emitted for vector in _vectors(row, bias)]
+        places = _starts(builder, args[2], args[2], vectors, row)
+        added = [memory.load(place, vector) for place, vector in zip(places, vectors, strict=True)]
+        least = [vector_emit.splat(builder, args[3], vector) for vector in vectors]
+        made = []
+        for i in range(len(block)):
+            j = i % len(vectors)
+            value = builder.fadd(builder.extract_value(args[0], i), added[j])
+            made.append(vector_emit.at_least(builder, value, least[j]))
+        return vector_emit.pack(builder, made)
+
+    return block(block, bias, types.intp, bias.dtype, row), emit
+
+
+@intrinsic
 def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) -> Any:
     """Write the block's rows ``step`` apart, from y_at on."""
 

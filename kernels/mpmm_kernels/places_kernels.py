@@ -5,15 +5,16 @@ Threads share parts of samples, so that one sample occupies all of them; every o
 that follows from the shapes.
 """
 
+import numpy as np
 from numba import prange
 
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.direct_kernels import beginning, spread_slab, stage
-from mpmm_kernels.direct_lines import Upper, pool_line, spread_line
+from mpmm_kernels.direct_lines import Upper, pool_line, spread_line, spread_pixels
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.places_lines import add_cell, add_sums, add_weight_sums, take_channels
-from mpmm_kernels.places_shape import Cell, Run, Sums, Turned
+from mpmm_kernels.places_lines import Target, add_cell, add_sums, add_weight_sums, take_channels
+from mpmm_kernels.places_shape import Cell, Cuts, Sums, Turned
 from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector_blocks import Size
 
@@ -27,8 +28,10 @@ def forward(
     winner: Array,
     staged: Floats,
     scratch: Floats,
+    zeros: Floats,
     samples: int,
     floor: float,
+    straight: bool,
     staging: Staging,
     shape: Sums,
     places: Offsets,
@@ -40,9 +43,13 @@ def forward(
     columns: Size,
     last: Size,
 ) -> None:
-    """Fill y and winner for the first samples of x; ``staged`` and ``scratch`` have a row for each worker."""
+    """Fill y and winner for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
+
+    Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y
+    at once.
+    """
     workers, tasks = scratch.shape[0], samples * shape.groups
-    shares, taken = parts(samples, workers), tickets()
+    shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
         sums, upper = scratch[worker], Upper(y, y, winner, bias)
         place, seen = (x, beginning()), -1
@@ -55,10 +62,15 @@ def forward(
                 line = group * shape.lines // shape.groups
                 end = (group + 1) * shape.lines // shape.groups
                 part = line * shape.line, end * shape.line
-                add_sums(place, w, sums, places, part, taps, shape, tall, short, (columns, last))
-                for i in range(end - line):
-                    at = i * shape.line * shape.filters
-                    pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
+                if straight:
+                    target = Target(y, n * places.size * pooled.channels, pooled.channels, bias, floor)
+                else:
+                    target = Target(sums, -part[0] * shape.filters, shape.filters, zeros, least)
+                add_sums(place, w, target, places, part, taps, shape, tall, short, (columns, last))
+                if not straight:
+                    for i in range(end - line):
+                        at = i * shape.line * shape.filters
+                        pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
             piece = next_piece(taken)
 
 
@@ -130,8 +142,9 @@ def backward_weights(
     floor: float,
     staging: Staging,
     shape: Sums,
-    starts: Offsets,
-    run: Run,
+    runs: Offsets,
+    begins: Offsets,
+    cuts: Cuts,
     taps: Offsets,
     spread: Spread,
     pooled: Pooled,
@@ -159,39 +172,47 @@ def backward_weights(
                 if part == 0:
                     db[group] = 0
                 upper = Upper(y, dy, winner, unused[worker] if part > 0 else db[group])
-                first = group * samples // groups
+                first, gradient = group * samples // groups, gradients[worker]
                 for n in range(first, (group + 1) * samples // groups):
                     place = stage(x, n, staged[worker], staging)
-                    spread_compactly(upper, n, floor, gradients[worker], spread, pooled, offsets)
-                    add_weight_sums(
-                        place,
-                        gradients[worker],
-                        dw[group],
-                        n == first,
-                        taps,
-                        rows,
-                        starts,
-                        run,
-                        shape.filters,
-                        tall,
-                        short,
-                        (columns, last),
-                    )
+                    for k in range(begins.size - 1):
+                        line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
+                        spread_lines(upper, n, line, many, floor, gradient, spread, pooled, offsets)
+                        add_weight_sums(
+                            place,
+                            gradient,
+                            dw[group],
+                            n == first and k == 0,
+                            taps,
+                            rows,
+                            runs[begins[k] : begins[k + 1]],
+                            cuts,
+                            tall,
+                            short,
+                            (columns, last),
+                        )
             piece = next_piece(taken)
 
 
 @compiled
-def spread_compactly(
+def spread_lines(
     upper: Upper,
     sample: int,
+    first: int,
+    lines: int,
     floor: float,
     gradient: Floats,
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
 ) -> None:
-    """Fill the convolution's gradient, a line of windows after the other."""
+    """Fill the convolution's gradient of some lines of windows, one after the other."""
+    if offsets.size == 1:
+        pixel = (sample * pooled.depth * pooled.rows + first) * pooled.columns
+        pixels, step = lines * pooled.columns, spread.column_step
+        spread_pixels(upper, pixel, pixels, floor, gradient, beginning(), step, pooled)
+        return
     line = spread.planes * spread.plane_step
-    for i in range(pooled.depth * pooled.rows):
-        at = sample * pooled.depth * pooled.rows + i
+    for i in range(lines):
+        at = sample * pooled.depth * pooled.rows + first + i
         spread_line(upper, at, floor, gradient, i * line, spread, pooled, offsets)

@@ -3,21 +3,41 @@
 Heights are the same for every shape, so that few kernels are compiled, whatever networks are made of.
 """
 
+from typing import Any, NamedTuple
+
 from mpmm_kernels._arrays import Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.copying import copy_run
 from mpmm_kernels.direct_shape import Offsets
-from mpmm_kernels.places_blocks import Row, load_rows, outer_run, store_rows, take_places, zero_rows
-from mpmm_kernels.places_shape import Cell, Run, Sums, Turned
+from mpmm_kernels.places_blocks import (
+    Row,
+    finish_rows,
+    load_rows,
+    outer_run,
+    store_rows,
+    take_places,
+    zero_rows,
+)
+from mpmm_kernels.places_shape import Cell, Cuts, Sums, Turned
 from mpmm_kernels.vector import element, lanes_of
 from mpmm_kernels.vector_blocks import Size
+
+
+class Target(NamedTuple):
+    """Where a convolution is written, after bias and floor: the array, the place of place 0, and the step."""
+
+    y: Floats
+    first: int
+    step: int
+    bias: Floats
+    floor: Any
 
 
 @compiled
 def add_sums(
     place: tuple[Floats, int],
     w: Floats,
-    y: Floats,
+    target: Target,
     places: Offsets,
     part: tuple[int, int],
     taps: Offsets,
@@ -26,45 +46,47 @@ def add_sums(
     short: Size,
     row: Row,
 ) -> None:
-    """Fill y (places, filters) with the sums at a part of the places; w is (terms, filters).
+    """Fill the target with max(sum + bias, floor) at a part of the places; w is (terms, filters).
 
     A chunk of runs of terms at a time, whose weights stay in the second cache for all blocks.
     """
     first, stop = part
     for begin in range(0, taps.size, shape.chunk):
-        for column in range(0, shape.filters, len(row[0]) * lanes_of(y)):
-            what = begin, column, first
-            at = _sum_blocks(place, w, y, places, (first, stop), taps, what, shape, tall, row)
-            at = _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, short, row)
-            _sum_blocks(place, w, y, places, (at, stop), taps, what, shape, row[0], row)
+        for column in range(0, shape.filters, len(row[0]) * lanes_of(w)):
+            what = begin, column
+            at = _sum_blocks(place, w, target, places, (first, stop), taps, what, shape, tall, row)
+            at = _sum_blocks(place, w, target, places, (at, stop), taps, what, shape, short, row)
+            _sum_blocks(place, w, target, places, (at, stop), taps, what, shape, row[0], row)
 
 
 @compiled
 def _sum_blocks(
     place: tuple[Floats, int],
     w: Floats,
-    y: Floats,
+    target: Target,
     places: Offsets,
     part: tuple[int, int],
     taps: Offsets,
-    what: tuple[int, int, int],
+    what: tuple[int, int],
     shape: Sums,
     block: Size,
     row: Row,
 ) -> int:
     """As many whole blocks as there are; returns the first place that is left."""
-    (x, x_at), (begin, column, start), height = place, what, len(block) // len(row[0])
-    at, stop = part
+    (x, x_at), (begin, column), height = place, what, len(block) // len(row[0])
+    (at, stop), y = part, target.y
     while at + height <= stop:
         rows = take_places(places, at, block, row)
-        to = (at - start) * shape.filters + column
-        sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, shape.filters, row)
+        to = target.first + at * target.step + column
+        sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, target.step, row)
         weight = begin * shape.run * shape.filters + column
         for k in range(begin, min(begin + shape.chunk, taps.size)):
             first = x_at + element(taps, k)
             sums = outer_run(sums, x, first, rows, shape.step, w, weight, shape.filters, shape.run, row)
             weight += shape.run * shape.filters
-        store_rows(sums, y, to, shape.filters, row)
+        if begin + shape.chunk >= taps.size:
+            sums = finish_rows(sums, target.bias, column, target.floor, row)
+        store_rows(sums, y, to, target.step, row)
         at += height
     return at
 
@@ -77,24 +99,21 @@ def add_weight_sums(
     fresh: bool,
     taps: Offsets,
     part: tuple[int, int],
-    starts: Offsets,
-    run: Run,
-    filters: int,
+    runs: Offsets,
+    shape: Cuts,
     tall: Size,
     short: Size,
     row: Row,
 ) -> None:
-    """Add to a part of dw (terms, filters) what a sample gives: its inputs times g (places, filters).
+    """Add to a part of dw (terms, filters) what some runs of places give: their inputs times g.
 
-    The taps are the rows of the blocks here, and the sums run over the places, which lie in runs from
-    ``starts`` on; ``fresh`` ones begin at zero.
+    The taps are the rows of the blocks here, and the sums run over the places; ``fresh`` ones begin at zero.
     """
     first, stop = part
-    for column in range(0, filters, len(row[0]) * lanes_of(g)):
-        what = filters, column
-        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), starts, run, what, tall, row)
-        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), starts, run, what, short, row)
-        _weight_blocks(place, g, dw, fresh, taps, (at, stop), starts, run, what, row[0], row)
+    for column in range(0, shape.filters, len(row[0]) * lanes_of(g)):
+        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), runs, shape, column, tall, row)
+        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), runs, shape, column, short, row)
+        _weight_blocks(place, g, dw, fresh, taps, (at, stop), runs, shape, column, row[0], row)
 
 
 @compiled
@@ -105,23 +124,21 @@ def _weight_blocks(
     fresh: bool,
     taps: Offsets,
     part: tuple[int, int],
-    starts: Offsets,
-    run: Run,
-    what: tuple[int, int],
+    runs: Offsets,
+    shape: Cuts,
+    column: int,
     block: Size,
     row: Row,
 ) -> int:
-    (x, x_at), (filters, column), height = place, what, len(block) // len(row[0])
+    (x, x_at), filters, height = place, shape.filters, len(block) // len(row[0])
     at, stop = part
     while at + height <= stop:
         rows = take_places(taps, at, block, row)
         to = at * filters + column
         sums = zero_rows(g, block, row) if fresh else load_rows(block, dw, to, filters, row)
-        from_g = column
-        for k in range(starts.size):
-            first = x_at + element(starts, k)
-            sums = outer_run(sums, x, first, rows, run.step, g, from_g, filters, run.length, row)
-            from_g += run.length * filters
+        for k in range(runs.shape[0]):
+            first, from_g = x_at + runs[k, 0], runs[k, 1] * filters + column
+            sums = outer_run(sums, x, first, rows, shape.step, g, from_g, filters, runs[k, 2], row)
         store_rows(sums, dw, to, filters, row)
         at += height
     return at

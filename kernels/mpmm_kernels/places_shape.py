@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from mpmm_kernels.direct_shape import Offsets, Spread, Staging, needed, whole_vectors
 from mpmm_kernels.places_blocks import Row
-from mpmm_kernels.plan import BlockPlan
+from mpmm_kernels.plan import BlockPlan, Triple
 from mpmm_kernels.vector import REGISTERS, lanes
 from mpmm_kernels.vector_blocks import size
 
-# Bytes of a group's sums, which stay in the first caches until they are pooled, and of the weights of a chunk
-_GROUP_BYTES, _CHUNK_BYTES = 32 * 1024, 192 * 1024
+# Bytes of a group's sums, which stay in the first caches until they are pooled, of the weights of a chunk,
+# and of the gradients that are read for all weights at a time
+_GROUP_BYTES, _CHUNK_BYTES, _CUT_BYTES = 32 * 1024, 192 * 1024, 16 * 1024
 # Columns up to which a line of one channel is better made together with other lines
 SHORT_LINE = 12
 # Rows of a tall block by the vectors it is wide, as registers allow: measured within 5% of the core's peak.
@@ -32,6 +33,14 @@ class Run(NamedTuple):
 
     length: int
     step: int
+
+
+class Cuts(NamedTuple):
+    """How a weights' gradient takes its places: so many ``lines`` at a time, ``step`` apart in a run."""
+
+    lines: int
+    step: int
+    filters: int
 
 
 class Sums(NamedTuple):
@@ -103,6 +112,12 @@ def row_of(filters: int, dtype: str) -> Row:
     return size(next(n for n in (2, 3, 1) if vectors % n == 0)), size(whole)
 
 
+def straight(filters: int, window: Triple, dtype: str) -> bool:
+    """Whether sums go to the output at once: without a pool, if a row's vectors hold no more than filters."""
+    beyond = lanes(dtype) - len(row_of(filters, dtype)[1])
+    return window == (1, 1, 1) and whole_vectors(filters, dtype) - beyond == filters
+
+
 def heights(columns: int) -> tuple[int, int]:
     """Rows of tall blocks, and of the shorter ones for what is left; the last rows are made singly."""
     tall = min(_TALL[columns], (REGISTERS - 2 - columns) // (columns + 1))
@@ -155,6 +170,26 @@ def in_runs(offsets: Offsets) -> tuple[Offsets, Run]:
         if (within == within[0]).all():
             return np.ascontiguousarray(offsets[::length]), Run(length, int(within[0]))
     return offsets, Run(1, 0)
+
+
+def cuts(places: Offsets, shape: Sums, item: int) -> tuple[Offsets, Offsets, Cuts]:
+    """The places of a weights' gradient, cut into as many lines at a time as the first cache holds.
+
+    Returns
+    -------
+    tuple
+        Runs of places without a cut: rows of offset, number within the cut, and length; where in these rows
+        each cut begins, and the last one ends; and the rest.
+    """
+    starts, run = in_runs(places)
+    lines = max(_CUT_BYTES // (shape.line * shape.filters * item), 1)
+    most = lines * shape.line
+    edges = np.union1d(np.arange(0, places.size, run.length), np.arange(0, places.size, most))
+    offsets = starts[edges // run.length] + edges % run.length * run.step
+    lengths = np.diff(edges, append=places.size)
+    rows = np.stack([offsets, edges % most, lengths], axis=1).astype("int64")
+    begins = np.flatnonzero(edges % most == 0)
+    return rows, np.append(begins, len(rows)).astype("int64"), Cuts(lines, run.step, shape.filters)
 
 
 def _steps(staged: Staging) -> tuple[int, int, int]:

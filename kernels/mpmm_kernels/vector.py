@@ -160,8 +160,7 @@ def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
     """The larger of value and floor, lane by lane; a NaN in ``value`` stays one."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        below = builder.fcmp_ordered("<", *args)
-        return builder.select(below, args[1], args[0])
+        return vector_emit.at_least(builder, *args)
 
     return value(value, floor), emit
 

@@ -112,6 +112,11 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(function, [a, b, c])
 
 
+def at_least(builder: Any, value: Any, floor: Any) -> Any:
+    """The larger of value and floor, lane by lane; what is not a number stays so."""
+    return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+
+
 def kept(builder: Any, value: Any) -> Any:
     """The vector as it is: LLVM must not make it once more, or differently, for one of those who use it."""
     name = f"llvm.arithmetic.fence.v{value.type.count}f{32 if value.type.element == ir.FloatType() else 64}"

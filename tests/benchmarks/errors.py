@@ -21,6 +21,7 @@ BLOCKS = {
     # not pooled: of two elements nearly equal another one may win, which moves its whole gradient
     "5x5": ((30, 12, 12, 32), 32, (16, 5, 5), VALID, (1, 1, 1)),
     "bands, 4x4, deep": ((60, 27, 27, 1), 32, (32, 4, 4), VALID, (1, 2, 2)),
+    "few filters": ((30, 15, 15, 1), 8, (7, 3, 3), VALID, (1, 1, 1)),
     "narrow": ((51, 3, 3, 20), 35, (3, 3, 3), SPECTRAL, (1, 1, 1)),
 }
 SAMPLES = 8
