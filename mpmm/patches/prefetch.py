@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
@@ -12,6 +14,9 @@ from typing import Generic, Self, TypeVar
 from mpmm.errors import PatchError
 
 T = TypeVar("T")
+
+# the kernel gives a thread of this niceness a tenth of a core that another wants
+_NICENESS = 10
 
 
 class _End:
@@ -110,12 +115,23 @@ def prefetch(source: Iterable[T], depth: int = 2) -> Prefetcher[T]:
 
 
 def _produce(source: Iterable[T], belt: _Belt[T]) -> None:
+    _give_way()
     try:
         _run(iter(source), belt)
     except BaseException as error:  # whatever it is, it belongs to the consumer
         belt.items.put(_End(error))
     else:
         belt.items.put(_End())
+
+
+def _give_way() -> None:
+    """Let the threads that compute go first: where they are on all cores, reading stops one of them.
+
+    All others then wait for that one at the end of a kernel.
+    """
+    if sys.platform == "linux":  # where a thread has a priority of its own
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _run(iterator: Iterator[T], belt: _Belt[T]) -> None:

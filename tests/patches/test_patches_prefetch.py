@@ -1,6 +1,8 @@
 """Prefetching: order, bound, errors, and a thread that always ends."""
 
 import gc
+import os
+import sys
 import threading
 
 import pytest
@@ -26,6 +28,16 @@ def test_items_come_in_order():
 
 def test_made_in_another_thread():
     assert {*prefetch(threading.current_thread().name for _ in range(3))} == {"mpmm-prefetch"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own under Linux only")
+def test_that_thread_lets_those_that_compute_go_first():
+    def own():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = own()
+    assert {*prefetch(own() for _ in range(3))} == {max(10, before)}
+    assert own() == before
 
 
 def test_never_more_than_depth_ahead():
