@@ -8,7 +8,7 @@ import numpy as np
 from mpmm_kernels import depth_kernels, direct_shape, places
 from mpmm_kernels import depth_shape as shapes
 from mpmm_kernels._arrays import Floats
-from mpmm_kernels.fused import begin_backward, core, finish_forward, flat, floor, if_large
+from mpmm_kernels.fused import begin_backward, core, finish_forward, flat, floor, if_large, pad, turn
 from mpmm_kernels.method import Method
 from mpmm_kernels.places_shape import straight
 from mpmm_kernels.plan import BlockPlan, Triple
@@ -101,8 +101,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
 
 def _forward(plan: BlockPlan, buffers: DepthBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     around, how, below = buffers.places, layout(core(plan)), places.layout(core(plan))
-    around.weights[..., : plan.filters] = w
-    around.bias[: plan.filters] = b
+    pad(w, b, around.weights, around.bias)
     depth_kernels.forward(
         flat(x),
         flat(around.weights),
@@ -157,7 +156,7 @@ def _input_gradient(
 ) -> Floats:
     around, channels = buffers.places, plan.input_shape[3]
     below = places.input_layout(core(plan))
-    around.turned[..., : plan.filters, :channels] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
+    turn(w, around.turned)
     depth_kernels.backward_input(
         y,
         dy,

@@ -19,6 +19,8 @@ from mpmm_kernels.fused import (
     flat,
     floor,
     if_large,
+    pad,
+    turn,
 )
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
@@ -131,8 +133,7 @@ def _by_winners(plan: BlockPlan) -> bool:
 
 def _forward(plan: BlockPlan, buffers: DirectBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     how, tile = layout(core(plan)), layout(core(plan)).forward_tile
-    buffers.weights[..., : plan.filters] = w
-    buffers.bias[: plan.filters] = b
+    pad(w, b, buffers.weights, buffers.bias)
     kernels.forward(
         flat(x),
         flat(buffers.weights),
@@ -213,8 +214,7 @@ def _input_gradient(
 ) -> Floats:
     how, tile = layout(core(plan)), layout(core(plan)).input_tile
     channels = plan.input_shape[3]
-    turned = buffers.turned_weights.reshape(*plan.kernel, len(buffers.bias), how.input.filters)
-    turned[..., : plan.filters, :channels] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
+    turn(w, buffers.turned_weights.reshape(*plan.kernel, len(buffers.bias), how.input.filters))
     kernels.backward_input(
         y,
         dy,

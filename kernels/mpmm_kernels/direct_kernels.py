@@ -11,14 +11,7 @@ from numba import prange
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.copying import copy_columns, copy_run
-from mpmm_kernels.direct_lines import (
-    Upper,
-    add_weight_gradient,
-    convolve_line,
-    pool_line,
-    spread_line,
-    spread_pixels,
-)
+from mpmm_kernels.direct_lines import Upper, add_weight_gradient, convolve_line, pool_line, spread_lines
 from mpmm_kernels.direct_shape import Offsets, Pooled, Slab, Source, Spread, Staging
 from mpmm_kernels.sharing import next_piece, parts, tickets
 from mpmm_kernels.vector_blocks import Size
@@ -224,15 +217,8 @@ def spread_slab(
 
     What no window holds stays zero.
     """
-    one_run = offsets.size == 1 and spread.row_step == pooled.columns * spread.column_step
+    lines, step = min(spread.lines // pooled.window_rows, pooled.rows), pooled.window_rows * spread.row_step
     for d in range(min(spread.planes // pooled.window_depth, pooled.depth)):
-        if one_run and spread.lines == pooled.rows:
-            first = (sample * pooled.depth + depth + d) * pooled.rows * pooled.columns
-            to = spread.first + d * spread.plane_step
-            pixels = pooled.rows * pooled.columns
-            spread_pixels(upper, first, pixels, floor, gradient, to, spread.column_step, pooled)
-            continue
-        for r in range(min(spread.lines // pooled.window_rows, pooled.rows)):
-            to = d * pooled.window_depth * spread.plane_step + r * pooled.window_rows * spread.row_step
-            line = (sample * pooled.depth + depth + d) * pooled.rows + row + r
-            spread_line(upper, line, floor, gradient, to, spread, pooled, offsets)
+        line = (sample * pooled.depth + depth + d) * pooled.rows + row
+        to = d * pooled.window_depth * spread.plane_step
+        spread_lines(upper, line, lines, floor, gradient, to, step, spread, pooled, offsets)

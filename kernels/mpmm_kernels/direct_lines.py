@@ -172,8 +172,8 @@ def spread_line(
     ``upper.bias`` collects what was given.
     """
     if offsets.size == 1:
-        to = g_at + spread.first + offsets[0]
-        spread_pixels(upper, line * pooled.columns, pooled.columns, floor, g, to, spread.column_step, pooled)
+        first, to = line * pooled.columns, g_at + spread.first
+        _spread_pixels(upper, first, pooled.columns, floor, g, to, spread.column_step, pooled)
         return
     for c in range(0, pooled.padded, lanes_of(g)):
         total = load(upper.bias, c)
@@ -189,7 +189,29 @@ def spread_line(
 
 
 @compiled
-def spread_pixels(
+def spread_lines(
+    upper: Upper,
+    line: int,
+    lines: int,
+    floor: float,
+    g: Floats,
+    g_at: int,
+    step: int,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+) -> None:
+    """The same for some lines, ``step`` apart in g: at once where nothing stands between their pixels."""
+    if offsets.size == 1 and step == pooled.columns * spread.column_step:
+        first, to = line * pooled.columns, g_at + spread.first
+        _spread_pixels(upper, first, lines * pooled.columns, floor, g, to, spread.column_step, pooled)
+        return
+    for i in range(lines):
+        spread_line(upper, line + i, floor, g, g_at + i * step, spread, pooled, offsets)
+
+
+@compiled
+def _spread_pixels(
     upper: Upper, first: int, pixels: int, floor: float, g: Floats, g_at: int, step: int, pooled: Pooled
 ) -> None:
     """The same of so many pixels that are windows of their own, ``step`` apart in g from g_at on."""

@@ -73,6 +73,17 @@ def begin_backward(plan: BlockPlan, arrays: Surroundings, dy: Floats) -> Floats:
     return np.ascontiguousarray(dy)
 
 
+def pad(w: Floats, b: Floats, weights: Floats, bias: Floats) -> None:
+    """Put weights and bias where kernels read them, in whole vectors; what only fills those up stays zero."""
+    weights[..., : w.shape[-1]] = w
+    bias[: len(b)] = b
+
+
+def turn(w: Floats, turned: Floats) -> None:
+    """The same of the kernel turned round, by which the input's gradient is made: filters, then channels."""
+    turned[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
+
+
 def flat(array: Array) -> Array:
     """The array's elements as one row; a view, which kernels take because it is contiguous."""
     return np.ascontiguousarray(array).reshape(-1)

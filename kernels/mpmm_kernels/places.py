@@ -19,6 +19,8 @@ from mpmm_kernels.fused import (
     flat,
     floor,
     if_large,
+    pad,
+    turn,
 )
 from mpmm_kernels.method import Method
 from mpmm_kernels.plan import BlockPlan
@@ -81,8 +83,9 @@ class InputLayout:
 def layout(plan: BlockPlan) -> Layout:
     """The layout of a block's core, by its shapes alone."""
     staging, pooled = direct_shape.staging(plan, 0), direct_shape.pooled_shape(plan)
-    sums, lines = shapes.forward_sums(plan, staging), direct_shape.spread_lines(plan)
     places, taps = shapes.forward_places(plan, staging), shapes.taps(plan, staging)
+    tap_starts, run = shapes.in_runs(taps)
+    sums, lines = shapes.forward_sums(plan, run), direct_shape.spread_lines(plan)
     runs, begins, cuts = shapes.cuts(places, sums, np.dtype(plan.dtype).itemsize)
     return Layout(
         staging=staging,
@@ -94,7 +97,7 @@ def layout(plan: BlockPlan) -> Layout:
         begins=begins,
         cuts=cuts,
         taps=taps,
-        tap_starts=shapes.in_runs(taps)[0],
+        tap_starts=tap_starts,
         tile=_tile(plan.filters, plan.dtype),
         lines=lines,
         line_offsets=direct_shape.window_offsets(pooled, lines),
@@ -201,8 +204,7 @@ def _by_winners(plan: BlockPlan) -> bool:
 
 def _forward(plan: BlockPlan, buffers: PlacesBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     how = layout(core(plan))
-    buffers.weights[..., : plan.filters] = w
-    buffers.bias[: plan.filters] = b
+    pad(w, b, buffers.weights, buffers.bias)
     places_kernels.forward(
         flat(x),
         flat(buffers.weights),
@@ -290,7 +292,7 @@ def input_gradient(
 ) -> Floats:
     """The gradient of the first samples: a view into the buffers."""
     how, channels = input_layout(core(plan)), plan.input_shape[3]
-    buffers.turned[..., : plan.filters, :channels] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
+    turn(w, buffers.turned)
     places_kernels.backward_input(
         y,
         dy,

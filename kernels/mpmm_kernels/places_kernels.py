@@ -11,7 +11,7 @@ from numba import prange
 from mpmm_kernels._arrays import Array, Floats
 from mpmm_kernels._compile import compiled
 from mpmm_kernels.direct_kernels import beginning, spread_slab, stage
-from mpmm_kernels.direct_lines import Upper, pool_line, spread_line, spread_pixels
+from mpmm_kernels.direct_lines import Upper, pool_line, spread_lines
 from mpmm_kernels.direct_shape import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.places_lines import Target, add_cell, add_sums, add_weight_sums, take_channels
 from mpmm_kernels.places_shape import Cell, Cuts, Sums, Turned
@@ -177,7 +177,18 @@ def backward_weights(
                     place = stage(x, n, staged[worker], staging)
                     for k in range(begins.size - 1):
                         line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
-                        spread_lines(upper, n, line, many, floor, gradient, spread, pooled, offsets)
+                        spread_lines(
+                            upper,
+                            n * shape.lines + line,
+                            many,
+                            floor,
+                            gradient,
+                            beginning(),
+                            spread.planes * spread.plane_step,
+                            spread,
+                            pooled,
+                            offsets,
+                        )
                         add_weight_sums(
                             place,
                             gradient,
@@ -192,27 +203,3 @@ def backward_weights(
                             (columns, last),
                         )
             piece = next_piece(taken)
-
-
-@compiled
-def spread_lines(
-    upper: Upper,
-    sample: int,
-    first: int,
-    lines: int,
-    floor: float,
-    gradient: Floats,
-    spread: Spread,
-    pooled: Pooled,
-    offsets: Offsets,
-) -> None:
-    """Fill the convolution's gradient of some lines of windows, one after the other."""
-    if offsets.size == 1:
-        pixel = (sample * pooled.depth * pooled.rows + first) * pooled.columns
-        pixels, step = lines * pooled.columns, spread.column_step
-        spread_pixels(upper, pixel, pixels, floor, gradient, beginning(), step, pooled)
-        return
-    line = spread.planes * spread.plane_step
-    for i in range(lines):
-        at = sample * pooled.depth * pooled.rows + first + i
-        spread_line(upper, at, floor, gradient, i * line, spread, pooled, offsets)

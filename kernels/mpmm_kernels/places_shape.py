@@ -124,10 +124,9 @@ def heights(columns: int) -> tuple[int, int]:
     return tall, max(tall // 3, 2)
 
 
-def forward_sums(plan: BlockPlan, staged: Staging) -> Sums:
-    """The block's convolution, a line of pooling windows after the other."""
+def forward_sums(plan: BlockPlan, run: Run) -> Sums:
+    """The block's convolution, a line of pooling windows after the other; its taps lie in runs."""
     filters, item = whole_vectors(plan.filters, plan.dtype), np.dtype(plan.dtype).itemsize
-    _, run = in_runs(taps(plan, staged))
     run_bytes = run.length * len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item
     line, lines = (
         plan.window[0] * plan.window[1] * needed(plan)[2],

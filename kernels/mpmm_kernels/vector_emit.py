@@ -176,21 +176,24 @@ def unforeseen(builder: Any, value: Any, *, in_order: bool = False) -> Any:
     on their side of it: LLVM would make all of a long block first, and spill what they loaded.
     """
     constraint = "=r,0,~{memory}" if in_order else "=r,0"
-    kept = builder.asm(ir.FunctionType(value.type, [value.type]), "", constraint, [value], side_effect=True)
-    kept.attributes.add("convergent")
-    kept.attributes.add("nounwind")
-    return kept
+    return _kept_by_assembly(builder, value.type, constraint, [value])
 
 
 def settled(builder: Any, vectors: list[Any]) -> list[Any]:
     """Vectors as they are, in registers: what makes them stays before this, what takes them after it."""
     kinds = [vector.type for vector in vectors]
     outs, ins = [f"={_REGISTER}"] * len(vectors), [str(i) for i in range(len(vectors))]
-    kind = ir.FunctionType(ir.LiteralStructType(kinds), kinds)
-    kept = builder.asm(kind, "", ",".join(outs + ins), vectors, side_effect=True)
+    kept = _kept_by_assembly(builder, ir.LiteralStructType(kinds), ",".join(outs + ins), vectors)
+    return [builder.extract_value(kept, i) for i in range(len(vectors))]
+
+
+def _kept_by_assembly(builder: Any, result: Any, constraint: str, values: list[Any]) -> Any:
+    """Values through a piece of assembly without instructions, which LLVM neither sees through nor moves."""
+    kind = ir.FunctionType(result, [value.type for value in values])
+    kept = builder.asm(kind, "", constraint, values, side_effect=True)
     kept.attributes.add("convergent")
     kept.attributes.add("nounwind")
-    return [builder.extract_value(kept, i) for i in range(len(vectors))]
+    return kept
 
 
 def _phi(builder: Any, value: Any, block: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
@@ -11,12 +9,11 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
+from mpmm_kernels.threads import give_way
+
 from mpmm.errors import PatchError
 
 T = TypeVar("T")
-
-# the kernel gives a thread of this niceness a tenth of a core that another wants
-_NICENESS = 10
 
 
 class _End:
@@ -115,23 +112,14 @@ def prefetch(source: Iterable[T], depth: int = 2) -> Prefetcher[T]:
 
 
 def _produce(source: Iterable[T], belt: _Belt[T]) -> None:
-    _give_way()
+    # where all cores compute, reading stops a thread that all others then wait for at the end of a kernel
+    give_way(threading.get_native_id())
     try:
         _run(iter(source), belt)
     except BaseException as error:  # whatever it is, it belongs to the consumer
         belt.items.put(_End(error))
     else:
         belt.items.put(_End())
-
-
-def _give_way() -> None:
-    """Let the threads that compute go first: where they are on all cores, reading stops one of them.
-
-    All others then wait for that one at the end of a kernel.
-    """
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def _run(iterator: Iterator[T], belt: _Belt[T]) -> None:

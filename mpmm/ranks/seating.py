@@ -6,12 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpmm_kernels.threads import available_threads, pin_threads, set_threads
+from mpmm_kernels.threads import available_threads, give_way, pin_threads, set_threads
 
 from mpmm.placement import Seat
-
-# the kernel gives a thread of this niceness a tenth of a core that another wants
-NICENESS = 10
 
 
 def sit(seat: Seat, cores: Sequence[int], *, keep: bool = True) -> int:
@@ -42,4 +39,4 @@ def _yield_on(cores: Sequence[int]) -> None:
     for task in Path("/proc/self/task").iterdir():
         thread = int(task.name)
         os.sched_setaffinity(thread, cores)
-        os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
+        give_way(thread)
