@@ -15,24 +15,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mpmm.commands.api import fit
-    from mpmm.commands.config import Config, NetworkConfig, PatchesConfig, TrainingConfig, load_config
-    from mpmm.commands.map_api import ClassMap, predict_map
-    from mpmm.commands.run import Run
+    from mpmm._version import __version__ as __version__
     from mpmm.errors import MpmmError
     from mpmm.network import BlockSpec, DenseSpec, Network, NetworkSpec, StreamSpec, paper
+    from mpmm.runs import ClassMap, Run, fit, predict_map
     from mpmm.scene import Labels, LandCover, Modality, Scene
-
-__version__ = "0.1.0"
+    from mpmm.settings import Config, NetworkConfig, PatchesConfig, TrainingConfig, load_config
 
 _HOMES = {
-    "mpmm.commands.api": ("fit",),
-    "mpmm.commands.config": ("Config", "NetworkConfig", "PatchesConfig", "TrainingConfig", "load_config"),
-    "mpmm.commands.map_api": ("ClassMap", "predict_map"),
-    "mpmm.commands.run": ("Run",),
+    "mpmm._version": ("__version__",),
     "mpmm.errors": ("MpmmError",),
     "mpmm.network": ("BlockSpec", "DenseSpec", "Network", "NetworkSpec", "StreamSpec", "paper"),
+    "mpmm.runs": ("ClassMap", "Run", "fit", "predict_map"),
     "mpmm.scene": ("LandCover", "Labels", "Modality", "Scene"),
+    "mpmm.settings": ("Config", "NetworkConfig", "PatchesConfig", "TrainingConfig", "load_config"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 import mpmm.scene
-from mpmm.scene.synthetic import write_synthetic
+from mpmm.synthetic import write_synthetic
 
 
 def tiny_scene(folder: Path, seed: int = 0) -> Path:

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from mpmm import __version__
+from mpmm._version import __version__
 from mpmm.errors import MpmmError
 
 COMMANDS = {

@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
-from mpmm.commands import talk
-from mpmm.commands.config import load_config
-from mpmm.commands.prepare import Prepared, prepare, restore
+from mpmm.display import Console, comparison_table, duration, say, say_scene, say_split, telling
 from mpmm.errors import RunError
-from mpmm.results.files import write_json
-from mpmm.results.folder import RunFolder
-from mpmm.results.report import comparison_table
-from mpmm.results.scores import Scores, score
+from mpmm.preparation import Prepared, prepare, restore
+from mpmm.results import RunFolder, Scores, score, write_json
+from mpmm.settings import load_config
 
 if TYPE_CHECKING:
     from mpmm.baselines import Read
@@ -48,21 +44,21 @@ def command(config: Path | None, run: Path | None) -> None:
     console = Console()
     # a table as wide as its content where the output is no terminal
     console = console if console.is_terminal else Console(width=120)
-    with talk.telling(console) as tell:
+    with telling(console) as tell:
         if run is None:
             assert config is not None
             prepared, split = prepare(load_config(config), tell)
-            talk.say_split(console, prepared, split)
+            say_split(console, prepared, split)
         else:
             prepared = restore(RunFolder.open(run), tell)
             _check_same(config, prepared, run)
-    talk.say_scene(console, prepared)
+    say_scene(console, prepared)
     scores = compare(prepared, console)
     for part, rows in scores.items():
         console.print(comparison_table(rows, f"{part} patches"))
     if run is not None:
         write_json(run / FILE, plain(scores))
-        talk.say(console, "written", str(run / FILE))
+        say(console, "written", str(run / FILE))
 
 
 def compare(prepared: Prepared, console: Console) -> dict[str, dict[str, Scores]]:
@@ -71,7 +67,7 @@ def compare(prepared: Prepared, console: Console) -> dict[str, dict[str, Scores]
     from mpmm.baselines import baselines, fitted, predicted, vectors
 
     features = vectors(_reading(prepared, "train"), len(prepared.parts["train"]))
-    talk.say(console, "features", f"{features.shape[1]:,} a patch, {features.nbytes / 2**20:,.0f} MiB")
+    say(console, "features", f"{features.shape[1]:,} a patch, {features.nbytes / 2**20:,.0f} MiB")
     parts = [part for part in ("validation", "test") if len(prepared.parts[part])]
     scores: dict[str, dict[str, Scores]] = {part: {} for part in parts}
     for name, model in baselines().items():
@@ -82,7 +78,7 @@ def compare(prepared: Prepared, console: Console) -> dict[str, dict[str, Scores]
                 samples = prepared.parts[part]
                 guess = predicted(model, _reading(prepared, part), len(samples))
                 scores[part][name] = score(samples.labels, guess, prepared.class_names)
-        talk.say(console, name, f"fitted and scored in {talk.duration(time.perf_counter() - began)}")
+        say(console, name, f"fitted and scored in {duration(time.perf_counter() - began)}")
     return scores
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
 
-from mpmm.commands import check_report
-from mpmm.commands.config import Config, load_config
-from mpmm.commands.prepare import check_patches, draw, network_spec
-from mpmm.commands.talk import say, telling
+from mpmm.display import Console, say, telling
+from mpmm.display import scene_report as check_report
 from mpmm.errors import RunError
 from mpmm.patches import ClassCount, Split, lost_per_class, usable_centres
+from mpmm.preparation import check_patches, draw, network_spec
 from mpmm.scene import AlignedScene
+from mpmm.settings import Config, load_config
 
 
 @click.command("check", short_help="Show what a configuration holds before training on it.")
@@ -82,7 +81,7 @@ def _check_picture(picture: Path | None) -> None:
 
 def _draw(picture: Path, config: Path, scene: AlignedScene, split: Split) -> None:
     # matplotlib takes a second to import
-    from mpmm.commands.check_picture import draw_scene
+    from mpmm.pictures import draw_scene
 
     try:
         draw_scene(picture, str(config), scene, split)

@@ -9,25 +9,22 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 
-from mpmm.commands import evaluate_ranks, talk
-from mpmm.commands.evaluate_ranks import Asked, Form, Found
-from mpmm.commands.run import PARTS, Run
-from mpmm.commands.training import use_threads
+from mpmm.display import Console, class_table, comparison_table, compiling, confusion_table, say
 from mpmm.messages import launched_ranks
-from mpmm.ranks.warm_up import warm_up
-from mpmm.results.files import read_json, write_json, write_whole
-from mpmm.results.folder import CheckpointName
-from mpmm.results.picture import write_confusion_picture
-from mpmm.results.report import (
-    class_table,
-    comparison_table,
-    confusion_table,
+from mpmm.pictures import write_confusion_picture
+from mpmm.ranks import warm_up
+from mpmm.results import (
+    CheckpointName,
+    Scores,
+    read_json,
     write_class_csv,
     write_confusion_csv,
+    write_json,
+    write_whole,
 )
-from mpmm.results.scores import Scores
+from mpmm.runs import PARTS, Asked, Form, Found, Run, use_threads
+from mpmm.runs import evaluation as evaluate_ranks
 
 # as wide as the confusion of twenty classes, where the output is no terminal
 WIDTH = 160
@@ -81,7 +78,7 @@ def _alone(asked: Asked, console: Console) -> Found:
     """Score in this process."""
     opened = Run.open(asked.path)
     use_threads(opened.prepared.config)
-    warm_up(opened.network(asked.checkpoint), talk.compiling(console))
+    warm_up(opened.network(asked.checkpoint), compiling(console))
     began = time.perf_counter()
     scores = opened.evaluate(asked.part, asked.checkpoint, asked.patches)
     return Found(scores, time.perf_counter() - began, 1, "single")
@@ -101,7 +98,7 @@ def _show(console: Console, asked: Asked, found: Found) -> None:
     _print_confusion(console, scores)
     ranks = "one process" if found.ranks == 1 else f"{found.ranks} ranks, layout {found.layout}"
     rate = f"{scores.samples / found.seconds:,.0f} patches/s"
-    talk.say(console, "took", f"{found.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
+    say(console, "took", f"{found.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
     console.print(f"written   {folder}", soft_wrap=True, highlight=False)
 
 

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 
-from mpmm.commands.config import load_config
-from mpmm.commands.map_ground import Place
-from mpmm.commands.map_job import MapOptions
-from mpmm.commands.map_play import map_alone, map_together
-from mpmm.commands.map_trained import Trained
+from mpmm.display import Console
 from mpmm.mapping import Edge, Window
 from mpmm.messages import launched_ranks
-from mpmm.results.folder import CheckpointName
+from mpmm.results import CheckpointName
+from mpmm.runs import MapOptions, Place, Trained, map_alone, map_together
+from mpmm.settings import load_config
 
 
 @click.command("map", short_help="Classify every pixel of a scene.")

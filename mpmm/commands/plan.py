@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from mpmm.commands.config import Config, load_config
-from mpmm.commands.prepare import network_spec
 from mpmm.network import Network, NetworkSpec
 from mpmm.placement import (
     PRESETS,
@@ -21,6 +19,8 @@ from mpmm.placement import (
     schedule,
     schedule_text,
 )
+from mpmm.preparation import network_spec
+from mpmm.settings import Config, load_config
 
 
 @click.command("plan", short_help="Show the network, its cost and what each rank will do.")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 import click
-from rich.console import Console
 
-from mpmm.commands.ticker import ticking
-from mpmm.scene.synthetic import SizeName, write_synthetic
+from mpmm.display import Console, ticking
+from mpmm.synthetic import SizeName, write_synthetic
 
 
 @click.command("synth", short_help="Write a synthetic scene with the layout of DFC2018.")

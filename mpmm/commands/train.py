@@ -8,14 +8,11 @@ from typing import get_args
 
 import click
 import psutil
-from rich.console import Console
 
-from mpmm.commands import distributed
-from mpmm.commands.config import load_config
-from mpmm.commands.distributed import Wanted
-from mpmm.commands.session import Ending
-from mpmm.commands.training import LayoutName, go_on, overridden, train
+from mpmm.display import Console
 from mpmm.messages import launched_ranks
+from mpmm.runs import Ending, LayoutName, Wanted, distributed, go_on, overridden, train
+from mpmm.settings import load_config, run_name
 
 POSITIVE = click.IntRange(min=1)
 
@@ -81,17 +78,12 @@ def command(
     settings = overridden(loaded, layout=layout, epochs=epochs, threads=threads, seed=seed)
     source = config.read_text(encoding="utf-8")
     if launched_ranks() > 1:
-        wanted = Wanted(name_of(config), run, source, steps, console, began, trace=trace)
+        wanted = Wanted(run_name(config), run, source, steps, console, began, trace=trace)
         return distributed.train(settings, wanted)
     ending = train(
-        settings, name=name_of(config), path=run, source=source, steps=steps, console=console, began=began
+        settings, name=run_name(config), path=run, source=source, steps=steps, console=console, began=began
     )
     return _code(ending)
-
-
-def name_of(config: Path) -> str:
-    """Name of a run of this file: the file's own, or its folder's where it is called mpmm.toml."""
-    return config.resolve().parent.name or "run" if config.stem == "mpmm" else config.stem
 
 
 def _refuse_with_resume(**given: object) -> None:

@@ -1,19 +1,23 @@
 """Whole-scene class maps: exact, with the work that neighbouring patches share done once."""
 
-from mpmm.mapping.classifier import Classifier, PatchClassifier, TileClassifier, classifier_for
-from mpmm.mapping.dealing import Dealer, help_map
+from mpmm.mapping.classifier import Classifier, Done, PatchClassifier, TileClassifier, classifier_for
 from mpmm.mapping.geotiff import write_geotiff
-from mpmm.mapping.layers import LayerSpec, layer_specs
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
+from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, LayerName, LayerSpec, layer_specs
+from mpmm.mapping.scheduler import Dealer, help_map
 from mpmm.mapping.stages import is_exact
 from mpmm.mapping.windows import Window, checked_region, cut, largest_half
 from mpmm.mapping.work import WorkFolder
 
 __all__ = [
+    "NO_PROBABILITY",
+    "STEPS",
     "Classifier",
     "Dealer",
+    "Done",
     "Edge",
+    "LayerName",
     "LayerSpec",
     "Mapper",
     "PatchClassifier",

@@ -12,8 +12,7 @@ from mpmm_kernels.fragments import pool_fragments
 
 from mpmm.mapping.dense import Dense, products_of, scratch_bytes
 from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
-from mpmm.network.parameter import Array
-from mpmm.network.spec import DType, Kernels
+from mpmm.network import Array, DType, Kernels
 
 # bands, rows, columns, channels
 Shape = tuple[int, int, int, int]

@@ -10,15 +10,13 @@ import numpy as np
 from mpmm_kernels.threads import one_blas_thread, set_threads, side_by_side
 from numpy.typing import NDArray
 
-from mpmm.mapping.layout import Stages
 from mpmm.mapping.pixels import ScenePixels
 from mpmm.mapping.stages import is_exact
 from mpmm.mapping.tile import TileNetwork
+from mpmm.mapping.tile_plan import Stages
 from mpmm.mapping.tiling import choose_tile
 from mpmm.mapping.windows import Window, tiles_of
-from mpmm.network import EVALUATION, Network
-from mpmm.network.parameter import Array
-from mpmm.network.spec import StreamSpec
+from mpmm.network import EVALUATION, Array, Network, StreamSpec
 
 # patches computed at once where pixels do not share work
 BATCH = 64

@@ -14,8 +14,7 @@ from mpmm_kernels import minimal
 from mpmm_kernels.activation import sigmoid
 
 from mpmm.mapping.stages import DenseStage
-from mpmm.network.parameter import Array
-from mpmm.network.spec import DType
+from mpmm.network import Array, DType
 
 # pixels of a product: their features stay in the second cache
 CHUNK = 256

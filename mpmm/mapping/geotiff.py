@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
 from mpmm.errors import RunError
-from mpmm.mapping.layers import STEPS, LayerSpec, Pixels
+from mpmm.mapping.raster_spec import STEPS, LayerSpec, Pixels
 from mpmm.scene import Grid, LandCover
 
 # rows written at a time, and rows and columns of a tile of the file

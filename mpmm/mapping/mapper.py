@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmm.mapping.classifier import Classifier, Done
-from mpmm.mapping.layers import LayerName, LayerSpec, Pixels, encode
 from mpmm.mapping.pixels import ScenePixels
+from mpmm.mapping.raster_spec import LayerName, LayerSpec, Pixels, encode
 from mpmm.mapping.windows import Window
-from mpmm.network.spec import NetworkSpec
+from mpmm.network import NetworkSpec
 from mpmm.scene import LandCover
 
 

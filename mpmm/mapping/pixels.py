@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from mpmm.errors import PatchError
 from mpmm.mapping.windows import Window
-from mpmm.network.parameter import Array
-from mpmm.patches import Normalization
-from mpmm.patches.windows import check_size, window_sums
+from mpmm.network import Array
+from mpmm.patches import Normalization, check_size, window_sums
 from mpmm.scene import AlignedModality
 
 Edge = Literal["nodata", "reflect"]

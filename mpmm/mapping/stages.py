@@ -14,10 +14,17 @@ from typing import Literal
 
 import numpy as np
 
-from mpmm.network.batchnorm import EPSILON
-from mpmm.network.parameter import Array
-from mpmm.network.shapes import Volume
-from mpmm.network.spec import Activation, BlockSpec, DenseSpec, NetworkSpec, Padding, StreamSpec
+from mpmm.network import (
+    EPSILON,
+    Activation,
+    Array,
+    BlockSpec,
+    DenseSpec,
+    NetworkSpec,
+    Padding,
+    StreamSpec,
+    Volume,
+)
 
 
 @dataclass(frozen=True, eq=False)

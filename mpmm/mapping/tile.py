@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mpmm.mapping.chain import Chain
-from mpmm.mapping.layout import TileLayout, fragment_of, interleaved
-from mpmm.network.parameter import Array
-from mpmm.network.spec import NetworkSpec, StreamSpec
+from mpmm.mapping.tile_plan import TileLayout, fragment_of, interleaved
+from mpmm.network import Array, NetworkSpec, StreamSpec
 
 
 class TileNetwork:

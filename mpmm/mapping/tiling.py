@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mpmm.errors import PatchError
-from mpmm.mapping.layout import Stages, TileLayout, lay_out
-from mpmm.network.spec import NetworkSpec
+from mpmm.mapping.tile_plan import Stages, TileLayout, lay_out
+from mpmm.network import NetworkSpec
 
 # into how many pieces the rows and the columns of a window may be cut
 PIECES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 64)

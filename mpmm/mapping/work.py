@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mpmm.errors import RunError
-from mpmm.mapping.layers import LayerName, LayerSpec, Pixels
+from mpmm.mapping.raster_spec import LayerName, LayerSpec, Pixels
 from mpmm.mapping.windows import Window
 
 

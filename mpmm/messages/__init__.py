@@ -1,8 +1,9 @@
 """Messages between ranks: kinds and tags, channels, waiting, traffic; the only room that imports mpi4py."""
 
-from mpmm.messages.abort import end_together
+from mpmm.messages.abort import INTERRUPTED, abort, end_together
 from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.channel import Arrival, Channel
+from mpmm.messages.collectives import Meeting
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.line import Line
@@ -13,6 +14,7 @@ from mpmm.messages.waiting import Waiter
 from mpmm.messages.world import launched_rank, launched_ranks, neighbours, world
 
 __all__ = [
+    "INTERRUPTED",
     "Amount",
     "Arrival",
     "Arrivals",
@@ -20,6 +22,7 @@ __all__ = [
     "Flow",
     "Kind",
     "Line",
+    "Meeting",
     "MessageError",
     "RankLost",
     "Stop",
@@ -27,6 +30,7 @@ __all__ = [
     "Traffic",
     "Transfer",
     "Waiter",
+    "abort",
     "end_together",
     "launched_rank",
     "launched_ranks",

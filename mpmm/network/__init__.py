@@ -1,7 +1,8 @@
 """The network: parameters, layers, blocks, streams and fusion, loss, optimizer; knows no rank."""
 
-from mpmm.network.batchnorm import BatchNorm
+from mpmm.network.batchnorm import EPSILON, BatchNorm
 from mpmm.network.block import Block
+from mpmm.network.build import block_builders
 from mpmm.network.concatenate import Concatenate
 from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
@@ -11,33 +12,54 @@ from mpmm.network.layer import EVALUATION, Cost, Layer, Step
 from mpmm.network.loss import Loss, SoftmaxCrossEntropy, probabilities
 from mpmm.network.network import Network, parameters_sha256
 from mpmm.network.optimizer import Adam
-from mpmm.network.parameter import Parameter, state_sha256
-from mpmm.network.presets import paper
-from mpmm.network.spec import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network.parameter import Array, Parameter, parts, state_sha256
+from mpmm.network.presets import paper, paper_fusion, paper_stream
+from mpmm.network.shapes import Volume
+from mpmm.network.spec import (
+    Activation,
+    BlockSpec,
+    DenseSpec,
+    DType,
+    Kernels,
+    NetworkSpec,
+    Padding,
+    StreamSpec,
+)
 
 __all__ = [
+    "EPSILON",
     "EVALUATION",
+    "Activation",
     "Adam",
+    "Array",
     "BatchNorm",
     "Block",
     "BlockSpec",
     "Concatenate",
     "Convolution",
     "Cost",
+    "DType",
     "Dense",
     "DenseSpec",
     "Dropout",
     "Flatten",
+    "Kernels",
     "Layer",
     "Loss",
     "Network",
     "NetworkSpec",
+    "Padding",
     "Parameter",
     "SoftmaxCrossEntropy",
     "Step",
     "StreamSpec",
+    "Volume",
+    "block_builders",
     "paper",
+    "paper_fusion",
+    "paper_stream",
     "parameters_sha256",
+    "parts",
     "probabilities",
     "state_sha256",
 ]

@@ -1,7 +1,9 @@
 """Patches from an aligned scene: sampling, splits, batches, normalisation, augmentation."""
 
 from mpmm.patches.augmentation import orientations
+from mpmm.patches.batch import DEPTH, Batch, Held, Read
 from mpmm.patches.batches import Batches
+from mpmm.patches.extra import extra_patches
 from mpmm.patches.normalization import Normalization, NormalizationKind, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.prefetch import Prefetcher, prefetch
@@ -10,16 +12,20 @@ from mpmm.patches.samples import Samples
 from mpmm.patches.shares import check_shares
 from mpmm.patches.split import Split, SplitKind, draw_split
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
-from mpmm.patches.windows import check_size
+from mpmm.patches.windows import check_size, window_sums
 
 __all__ = [
+    "DEPTH",
+    "Batch",
     "Batches",
     "ClassCount",
+    "Held",
     "Normalization",
     "NormalizationKind",
     "PatchReader",
     "Pixels",
     "Prefetcher",
+    "Read",
     "Samples",
     "Split",
     "SplitKind",
@@ -27,10 +33,12 @@ __all__ = [
     "check_size",
     "class_positions",
     "draw_split",
+    "extra_patches",
     "lost_per_class",
     "measure_normalization",
     "orientations",
     "overlap_share",
     "prefetch",
     "usable_centres",
+    "window_sums",
 ]

@@ -10,6 +10,7 @@ from mpmm.placement.instructions import (
     LoadLabels,
     LoadPatches,
     Loss,
+    Message,
     Receive,
     Send,
     Settle,
@@ -22,12 +23,14 @@ from mpmm.placement.plan import RankPlan, plan, plan_text, schedule_text
 from mpmm.placement.prediction import flattened, operations, traffic
 from mpmm.placement.presets import PRESETS, layout_for
 from mpmm.placement.schedule import StepKind, schedule
+from mpmm.placement.script import COUNTERS
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
 from mpmm.placement.shares import Share, share_of, share_out
 from mpmm.placement.threads import Seat, seats, threads_per_rank
 
 __all__ = [
+    "COUNTERS",
     "PRESETS",
     "AnyOrder",
     "Backward",
@@ -41,6 +44,7 @@ __all__ = [
     "LoadLabels",
     "LoadPatches",
     "Loss",
+    "Message",
     "NetworkShape",
     "ParameterShape",
     "RankPlan",

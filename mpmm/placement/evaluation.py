@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mpmm.messages.kinds import Kind
+from mpmm.messages import Kind
 from mpmm.placement.instructions import Collect, Infer, Instruction
 from mpmm.placement.script import Script
 from mpmm.placement.training import inputs, reader_of

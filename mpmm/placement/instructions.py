@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpmm.messages.kinds import Kind
+from mpmm.messages import Kind
 from mpmm.placement.shares import Share
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpmm.messages.traffic import Traffic
+from mpmm.messages import Traffic
 from mpmm.placement.instructions import Instruction, Settle
 from mpmm.placement.layout import Layout
 from mpmm.placement.prediction import operations, traffic

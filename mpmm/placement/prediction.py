@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mpmm.messages.traffic import Traffic
+from mpmm.messages import Traffic
 from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send
 from mpmm.placement.layout import Layout
 from mpmm.placement.shape import NetworkShape

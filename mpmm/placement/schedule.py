@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from mpmm.errors import LayoutError
-from mpmm.messages.kinds import Kind
+from mpmm.messages import Kind
 from mpmm.placement.evaluation import evaluation_step
 from mpmm.placement.instructions import Instruction, Receive, Send, Settle, SettleAll, TakeSnapshot
 from mpmm.placement.layout import Layout

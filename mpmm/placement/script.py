@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpmm.messages.kinds import Kind
+from mpmm.messages import Kind
 from mpmm.placement.instructions import Receive, Send, Settle
 from mpmm.placement.layout import Layout
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape

@@ -141,7 +141,7 @@ class NetworkShape:
 def describe(spec: NetworkSpec) -> NetworkShape:
     """The shape of a network; one block at a time is built and let go."""
     # the one function here that needs the network itself, and with it the compiler
-    from mpmm.network.build import block_builders
+    from mpmm.network import block_builders
 
     blocks = []
     for build in block_builders(spec).values():

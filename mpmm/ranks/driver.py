@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mpmm.network import Network, SoftmaxCrossEntropy
+from mpmm.patches import Held
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
-from mpmm.ranks.course import Course
 from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
-from mpmm.ranks.inference import Held, validate
+from mpmm.ranks.inference import validate
 from mpmm.ranks.orders import VERDICT, Record, Told
 from mpmm.ranks.player import Player
-from mpmm.ranks.state import State
+from mpmm.ranks.schedule_cache import Course
+from mpmm.ranks.snapshot import State
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mpmm.network import Parameter
-from mpmm.network.parameter import Array, parts
+from mpmm.network import Array, Parameter, parts
 
 
 def pack(arrays: Sequence[Array], flat: Array) -> Array:

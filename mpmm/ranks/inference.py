@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Generator, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy
-from mpmm.network.parameter import Array
-from mpmm.patches import prefetch
+from mpmm.patches import Held
 from mpmm.ranks.events import Validation, ValidationStep
-
-# how many batches are read ahead: one is under way while one is computed
-DEPTH = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Patches by modality, (n, bands, size, size) each, and their class positions, (n,)."""
-
-    inputs: Mapping[str, Array]
-    labels: NDArray[np.int16]
-
-
-# patches of these samples as augmented in this epoch
-Read = Callable[[NDArray[np.integer[Any]], int], Batch]
-
-
-@dataclass(frozen=True)
-class Held:
-    """Patches held back from training: how to read them, how many there are, how many go at once."""
-
-    read: Read
-    count: int
-    batch: int
-
-    def batches(self) -> Iterator[Batch]:
-        """All of them in order."""
-        starts = range(0, self.count, self.batch)
-        indices = (np.arange(start, min(start + self.batch, self.count)) for start in starts)
-        with prefetch((self.read(some, 0) for some in indices), DEPTH) as batches:
-            yield from batches
 
 
 def validate(

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpmm.messages import Arrivals, Channel, Kind, Line
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy, Step
+from mpmm.patches import Batch
 from mpmm.placement import (
     AnyOrder,
     Backward,
@@ -26,10 +27,9 @@ from mpmm.placement import (
     TakeSnapshot,
     Update,
 )
-from mpmm.ranks.computing import Computing
-from mpmm.ranks.inference import Batch
-from mpmm.ranks.keeping import Keeping
-from mpmm.ranks.mailbox import Buffer, Mailbox
+from mpmm.ranks.block_runner import Computing
+from mpmm.ranks.buffers import Buffer, Mailbox
+from mpmm.ranks.parameter_store import Keeping
 
 # a context around one instruction, given its type and text: what a timeline is made of
 Watch = Callable[[str, str], AbstractContextManager[object]]

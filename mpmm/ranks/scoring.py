@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from mpmm.network import SoftmaxCrossEntropy
 from mpmm.placement import StepKind
-from mpmm.ranks.course import Course
 from mpmm.ranks.events import Validation, ValidationStep
 from mpmm.ranks.player import Player
-from mpmm.ranks.share_reader import ShareReader
+from mpmm.ranks.rank_reader import ShareReader
+from mpmm.ranks.schedule_cache import Course
 
 
 @dataclass(frozen=True, eq=False)

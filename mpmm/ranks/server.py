@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mpmm.network import Step
+from mpmm.patches import Batch
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
-from mpmm.ranks.course import Course
 from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
-from mpmm.ranks.inference import Batch
-from mpmm.ranks.keeping import Keeping
 from mpmm.ranks.orders import VERDICT, Do, Order, Record, Told
+from mpmm.ranks.parameter_store import Keeping
 from mpmm.ranks.player import Player
+from mpmm.ranks.rank_reader import ShareReader
+from mpmm.ranks.schedule_cache import Course
 from mpmm.ranks.scoring import Scoring
-from mpmm.ranks.share_reader import ShareReader
 
 # between two snapshots for the driver to keep, besides one at each epoch's end
 SECONDS_BETWEEN_SNAPSHOTS = 60.0

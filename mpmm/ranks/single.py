@@ -11,10 +11,10 @@ import numpy as np
 
 from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step
-from mpmm.patches import Batches, prefetch
+from mpmm.patches import DEPTH, Batch, Batches, Held, Read, prefetch
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, Event, StepDone
-from mpmm.ranks.inference import DEPTH, Batch, Held, Read, validate
+from mpmm.ranks.inference import validate
 
 
 @dataclass(frozen=True)

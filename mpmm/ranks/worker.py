@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mpmm.network import Step
 from mpmm.placement import StepKind
-from mpmm.ranks.course import Course
 from mpmm.ranks.orders import Do, Order
 from mpmm.ranks.player import Player
-from mpmm.ranks.share_reader import ShareReader
+from mpmm.ranks.rank_reader import ShareReader
+from mpmm.ranks.schedule_cache import Course
 
 
 @dataclass(frozen=True)

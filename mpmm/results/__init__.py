@@ -1,1 +1,37 @@
 """What a run leaves behind: checkpoints, scores, logs, reports."""
+
+from mpmm.results.checkpoint import Arrays, Checkpoint
+from mpmm.results.environment import environment, versions
+from mpmm.results.files import read_json, write_json, write_whole
+from mpmm.results.folder import CheckpointName, RunFolder
+from mpmm.results.log import MetricsLog, read_log
+from mpmm.results.report import (
+    percent,
+    write_class_csv,
+    write_confusion_csv,
+)
+from mpmm.results.scores import Estimate, Scores, confusion_matrix, score
+from mpmm.results.split import read_split, write_split
+
+__all__ = [
+    "Arrays",
+    "Checkpoint",
+    "CheckpointName",
+    "Estimate",
+    "MetricsLog",
+    "RunFolder",
+    "Scores",
+    "confusion_matrix",
+    "environment",
+    "percent",
+    "read_json",
+    "read_log",
+    "read_split",
+    "score",
+    "versions",
+    "write_class_csv",
+    "write_confusion_csv",
+    "write_json",
+    "write_split",
+    "write_whole",
+]

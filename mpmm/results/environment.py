@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-import mpmm
+from mpmm._version import __version__
 
 PACKAGES = (
     "numpy",
@@ -27,7 +27,7 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Version of mpmm, of Python, and of every installed package whose code takes part in a run."""
-    found = {"mpmm": mpmm.__version__, "python": platform.python_version()}
+    found = {"mpmm": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

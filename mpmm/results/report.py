@@ -1,72 +1,14 @@
-"""Scores as tables for the terminal and as CSV files."""
+"""Scores as CSV files."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from mpmm.results.files import write_whole
 from mpmm.results.scores import Estimate, Scores
-from mpmm.scene import LandCover
-
-
-def comparison_table(rows: Mapping[str, Scores], title: str) -> Table:
-    """Overall accuracy with its 95% interval, average accuracy and kappa: one row a method."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("method", no_wrap=True)
-    for heading in ("overall accuracy %", "95% interval", "average accuracy %", "kappa", "patches"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for method, scores in rows.items():
-        table.add_row(
-            method,
-            percent(scores.overall_accuracy.value),
-            _interval(scores.overall_accuracy),
-            percent(scores.average_accuracy),
-            "-" if scores.kappa is None else f"{scores.kappa:.3f}",
-            str(scores.samples),
-        )
-    return table
-
-
-def class_table(scores: Scores, classes: Sequence[LandCover]) -> Table:
-    """Precision, recall and F1 in percent, each with its 95% interval: one row a class."""
-    table = Table(title="Per class, percent [95% interval]", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("", justify="right")
-    table.add_column("class")
-    for heading in ("patches", "precision", "recall", "F1"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for number, (one, cover) in enumerate(zip(scores.per_class, classes, strict=True), start=1):
-        name = Text.assemble(("■ ", cover.color), one.name)
-        table.add_row(str(number), name, str(one.samples), str(one.precision), str(one.recall), str(one.f1))
-    return table
-
-
-def confusion_table(scores: Scores, names: bool = True) -> Table:
-    """Counts by true class (rows) and predicted class (columns, by number); zeros are left blank.
-
-    Without `names`, rows have the number alone: for terminals too narrow for both.
-    """
-    title = "Confusion: true class in rows, predicted in columns"
-    table = Table(title=title, title_justify="left", padding=(0, 0), box=SIMPLE_HEAD)
-    table.add_column("", justify="right", no_wrap=True)
-    if names:
-        table.add_column("true class", no_wrap=True)
-    for number in range(1, len(scores.classes) + 1):
-        table.add_column(str(number), justify="right", no_wrap=True)
-    for index, (name, row) in enumerate(zip(scores.classes, scores.confusion, strict=True)):
-        cells = [_cell(count, index == column) for column, count in enumerate(row)]
-        table.add_row(str(index + 1), *([Text(name)] if names else []), *cells)
-    return table
-
-
-def _cell(count: int, right: bool) -> Text:
-    return Text(str(count) if count else "", style="bold green" if right else "red")
 
 
 def write_class_csv(path: Path, scores: Scores) -> None:
@@ -102,7 +44,3 @@ def _three(estimate: Estimate) -> tuple[object, object, object]:
 def percent(value: float | None) -> str:
     """Percent with one decimal, "-" where there is no value."""
     return "-" if value is None else f"{100 * value:.1f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    return "-" if estimate.low is None else f"{percent(estimate.low)} - {percent(estimate.high)}"

@@ -5,8 +5,10 @@ from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality
+from mpmm.scene.palette import color_of
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
 from mpmm.scene.scene import Scene
+from mpmm.scene.wavelengths import wavelength
 
 __all__ = [
     "AlignedLabels",
@@ -20,6 +22,8 @@ __all__ = [
     "ModalityReport",
     "Scene",
     "SceneReport",
+    "color_of",
     "grid_like",
     "grid_over",
+    "wavelength",
 ]

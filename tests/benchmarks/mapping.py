@@ -31,10 +31,10 @@ SOME = (16, 64)
 
 def pixels_of(config: Path):
     """The scene as a map reads it, its classes, and the network with initial parameters."""
-    from mpmm.commands.config import load_config
     from mpmm.mapping import ScenePixels
     from mpmm.network import Network, paper
     from mpmm.patches import Samples, measure_normalization
+    from mpmm.settings.config import load_config
 
     scene = load_config(config).scene.align(["hsi", "rgb"])
     middle = scene.labels.shape[0] // 2, scene.labels.shape[1] // 2
@@ -128,7 +128,7 @@ def main() -> None:
 
 
 def _small(folder: Path) -> Path:
-    from mpmm.scene.synthetic import write_synthetic
+    from mpmm.synthetic import write_synthetic
 
     return write_synthetic(folder / "scene", "small", 0)
 

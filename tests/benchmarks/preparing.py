@@ -87,7 +87,7 @@ def main() -> None:
     if folder is not None:
         print_table(folder)
         return
-    from mpmm.scene.synthetic import write_synthetic
+    from mpmm.synthetic import write_synthetic
 
     with tempfile.TemporaryDirectory(prefix="mpmm-houston-") as temporary:
         start = time.perf_counter()

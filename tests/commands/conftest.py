@@ -8,8 +8,8 @@ import pytest
 from mpi_runner import Ended, run_mpmm
 from small_runs import small_config
 
-from mpmm.commands.api import fit
-from mpmm.commands.run import Run
+from mpmm.runs.fit import fit
+from mpmm.runs.run import Run
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from small_runs import small_config
 
 from mpmm.commands import baselines, evaluate
-from mpmm.commands.api import fit
 from mpmm.errors import RunError
 from mpmm.results.scores import Scores
+from mpmm.runs.fit import fit
 
 NAMES = ["KNN (k=5)", "RBF-SVM"]
 

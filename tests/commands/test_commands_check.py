@@ -12,13 +12,14 @@ from matplotlib.image import imread
 from scenes import tiny_scene
 
 from mpmm import commands
-from mpmm.commands import check, check_report
-from mpmm.commands.check_composite import composite, wavelength
-from mpmm.commands.config import load_config
-from mpmm.commands.prepare import draw
+from mpmm.commands import check
+from mpmm.display import scene_report as check_report
 from mpmm.errors import MpmmError, PatchError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
+from mpmm.pictures.composite import composite, wavelength
+from mpmm.preparation.prepared import draw
 from mpmm.scene import AlignedModality
+from mpmm.settings.config import load_config
 
 
 def run(*arguments):

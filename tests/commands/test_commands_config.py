@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mpmm.commands.config import Config, config_from_json, load_config
 from mpmm.errors import ConfigError, MpmmError
 from mpmm.network.spec import BlockSpec, DenseSpec
+from mpmm.settings.config import Config, config_from_json, load_config
 
 SCENE = """
 [scene]

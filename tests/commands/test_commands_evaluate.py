@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from small_runs import small_config
 
 from mpmm.commands import evaluate
-from mpmm.commands.api import fit
-from mpmm.commands.run import Run
 from mpmm.errors import RunError
 from mpmm.network import EVALUATION
 from mpmm.results.scores import Scores
+from mpmm.runs.fit import fit
+from mpmm.runs.run import Run
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,14 @@ from scenes import tiny_scene
 from small_runs import small_config
 
 from mpmm.commands import map as map_command
-from mpmm.commands.api import fit
-from mpmm.commands.config import load_config
-from mpmm.commands.map_api import predict_map
-from mpmm.commands.run import Run
 from mpmm.errors import ConfigError, MpmmError, PatchError, RunError, SceneError
 from mpmm.mapping import Window, cut
 from mpmm.patches import usable_centres
 from mpmm.results.scores import Scores, confusion_matrix
+from mpmm.runs.fit import fit
+from mpmm.runs.maps.predict import predict_map
+from mpmm.runs.run import Run
+from mpmm.settings.config import load_config
 
 PROGRAMS = Path(__file__).parent / "programs"
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from mpi_runner import run_mpmm
 
-from mpmm.commands.api import fit
-from mpmm.commands.config import load_config
-from mpmm.commands.prepare import prepare
-from mpmm.commands.run import Run
-from mpmm.commands.single import loss_of
-from mpmm.commands.training import go_on
 from mpmm.network import Adam, Network, Step, parameters_sha256
 from mpmm.patches import Batches
 from mpmm.placement import describe, share_out
+from mpmm.preparation.prepared import prepare
 from mpmm.results.log import read_log
+from mpmm.runs.fit import fit
+from mpmm.runs.run import Run
+from mpmm.runs.single import loss_of
+from mpmm.runs.training import go_on
+from mpmm.settings.config import load_config
 
 pytestmark = pytest.mark.mpi
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import pytest
 from mpi_runner import ROOT, kill_session, run_ranks, session_of, start_ranks
 
-from mpmm.commands.api import fit
-from mpmm.commands.run import Run
-from mpmm.commands.training import go_on
 from mpmm.results.checkpoint import read_checkpoint
 from mpmm.results.log import read_log
+from mpmm.runs.fit import fit
+from mpmm.runs.run import Run
+from mpmm.runs.training import go_on
 
 pytestmark = pytest.mark.mpi
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from mpi_runner import run_ranks
 
-from mpmm.commands.run import Run
+from mpmm.runs.run import Run
 
 pytestmark = pytest.mark.mpi
 

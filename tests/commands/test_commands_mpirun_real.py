@@ -8,8 +8,8 @@ import pytest
 from mpi_runner import run_ranks
 from small_runs import SMALL_NETWORK
 
-from mpmm.commands.api import fit
-from mpmm.commands.run import Run
+from mpmm.runs.fit import fit
+from mpmm.runs.run import Run
 
 HYSU = Path(__file__).resolve().parents[3] / "shared" / "data" / "dlr_hysu"
 

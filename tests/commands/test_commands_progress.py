@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mpmm.commands import progress
-from mpmm.commands.interrupt import Interrupt
-from mpmm.commands.progress import Bar, Lines, Throughput, display
+from mpmm.display import training as progress
+from mpmm.display.training import Bar, Lines, Throughput, display
 from mpmm.ranks.events import EpochDone, StepDone, Validation, ValidationStep
+from mpmm.runs.interrupt import Interrupt
 
 
 def shown(*events, terminal: bool, monkeypatch) -> str:

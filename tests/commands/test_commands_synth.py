@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from mpmm import commands
 from mpmm.commands import synth
 from mpmm.errors import SceneError
-from mpmm.scene.synthetic import scene as synthetic
-from mpmm.scene.synthetic.city import EXTENTS, Extent
-from mpmm.scene.synthetic.plan import METRE
+from mpmm.synthetic import scene as synthetic
+from mpmm.synthetic.city import EXTENTS, Extent
+from mpmm.synthetic.plan import METRE
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 import pytest
 from rich.console import Console
 
-from mpmm.commands import talk, ticker
+from mpmm.display import ticker
+from mpmm.display.console import telling
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_lines_come_now_and_then(clock):
 
 def test_a_prepared_modality_is_not_mentioned(clock):
     console = plain()
-    with talk.telling(console) as tell:
+    with telling(console) as tell:
         tell("hsi", 1.0)
         tell("rgb", 0.0)
         tell("rgb", 1.0)

@@ -14,16 +14,17 @@ import pytest
 from click.testing import CliRunner
 from small_runs import small_config
 
-from mpmm.commands import recorder, train
-from mpmm.commands.api import fit
-from mpmm.commands.config import PatchesConfig, TrainingConfig, load_config
-from mpmm.commands.run import Run
-from mpmm.commands.training import go_on
+from mpmm.commands import train
 from mpmm.errors import LayoutError, MpmmError, NetworkError, PatchError, RunError
 from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec, state_sha256
 from mpmm.results.checkpoint import read_checkpoint
 from mpmm.results.folder import RunFolder
 from mpmm.results.log import read_log
+from mpmm.runs import recorder
+from mpmm.runs.fit import fit
+from mpmm.runs.run import Run
+from mpmm.runs.training import go_on
+from mpmm.settings.config import PatchesConfig, TrainingConfig, load_config
 
 LIMIT = 90
 

@@ -9,7 +9,9 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from mpmm.commands.config import (
+from mpmm.network.spec import BlockSpec, DenseSpec
+from mpmm.scene import Labels, Modality, Scene
+from mpmm.settings.config import (
     Config,
     LayoutConfig,
     NetworkConfig,
@@ -17,9 +19,7 @@ from mpmm.commands.config import (
     TrainingConfig,
     load_config,
 )
-from mpmm.commands.scene_table import SceneTable
-from mpmm.network.spec import BlockSpec, DenseSpec
-from mpmm.scene import Labels, Modality, Scene
+from mpmm.settings.scene_table import SceneTable
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.S)

@@ -13,7 +13,7 @@ import rasterio
 from affine import Affine
 from scenes import tiny_scene
 
-from mpmm.commands.config import load_config
+from mpmm.settings.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from samson import SOURCE, write_samson
 
-from mpmm.commands.config import Config, load_config
 from mpmm.scene import Scene
-from mpmm.scene.synthetic import write_synthetic
+from mpmm.settings.config import Config, load_config
+from mpmm.synthetic import write_synthetic
 
 CONFIGS = Path(__file__).resolve().parents[2] / "launch" / "configs"
 DATA = SOURCE.parent

@@ -25,10 +25,10 @@ from rich.console import Console
 
 import mpmm
 from mpmm.commands.baselines import compare
-from mpmm.commands.config import Config, load_config
 from mpmm.network.spec import Kernels
 from mpmm.patches import usable_centres
 from mpmm.results.scores import Scores
+from mpmm.settings.config import Config, load_config
 
 Doubles = npt.NDArray[np.float64]
 

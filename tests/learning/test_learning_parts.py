@@ -8,9 +8,9 @@ from learning_scenes import CONFIGS
 from measure import Measured, confusions, report
 from samson import camera
 
-from mpmm.commands.config import load_config
 from mpmm.results.scores import Scores
 from mpmm.scene import Labels, Modality, Scene
+from mpmm.settings.config import load_config
 
 BANDS = {"samson": 156, "dlr_hysu": 123, "synthetic": 48}
 

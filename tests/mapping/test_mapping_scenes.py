@@ -9,11 +9,11 @@ import pytest
 from mapping_examples import trained, window_logits
 from scenes import tiny_scene
 
-from mpmm.commands.config import load_config
 from mpmm.mapping import ScenePixels, TileClassifier, Window
 from mpmm.network import EVALUATION, BlockSpec, DenseSpec, NetworkSpec, StreamSpec, paper
 from mpmm.patches import PatchReader, Samples, measure_normalization
 from mpmm.scene import Labels, Modality, Scene
+from mpmm.settings.config import load_config
 
 HYSU = Path(__file__).resolve().parents[3] / "shared" / "data" / "dlr_hysu"
 FULL = bool(os.environ.get("MPMM_FULL"))

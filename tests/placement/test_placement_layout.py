@@ -7,16 +7,7 @@ from placement_networks import TWO_STREAMS, network
 
 from mpmm.errors import LayoutError
 from mpmm.network import Network, paper
-from mpmm.placement import (
-    Layout,
-    check,
-    describe,
-    layout_for,
-    seats,
-    sections,
-    share_out,
-    threads_per_rank,
-)
+from mpmm.placement import Layout, check, describe, layout_for, seats, sections, share_out, threads_per_rank
 
 PAPER = paper({"hsi": 48, "rgb": 3}, classes=20)
 

@@ -11,16 +11,7 @@ from placement_networks import TWO_STREAMS, layouts, network, networks
 from placement_player import Deadlock, Player
 
 from mpmm.messages import Kind
-from mpmm.placement import (
-    Layout,
-    NetworkShape,
-    Receive,
-    Send,
-    Settle,
-    SettleAll,
-    StepKind,
-    layout_for,
-)
+from mpmm.placement import Layout, NetworkShape, Receive, Send, Settle, SettleAll, StepKind, layout_for
 
 TRAIN, EVALUATE = StepKind.TRAIN, StepKind.EVALUATE
 START, FINISH, SNAPSHOT = (StepKind.START, 0), (StepKind.FINISH, 0), (StepKind.SNAPSHOT, 0)

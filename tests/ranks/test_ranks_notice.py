@@ -9,7 +9,7 @@ import pytest
 
 from mpmm.messages import Kind, Stopped, Traffic
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
-from mpmm.ranks.notice import Notice
+from mpmm.ranks.shutdown import Notice
 from mpmm.ranks.timeline import Timeline, trace_events
 
 

@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import json, os, sys, threading
-import mpmm.ranks.seating as seating
+import mpmm.ranks.affinity as seating
 from mpmm.placement import Seat
 
 forever = threading.Event()

@@ -6,8 +6,8 @@ import pytest
 from mpmm.network import Adam, BlockSpec, DenseSpec, Network, NetworkSpec, StreamSpec, state_sha256
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import flat_of, pack, unpack, weighted_mean
-from mpmm.ranks.keeping import Keeping
-from mpmm.ranks.state import State
+from mpmm.ranks.parameter_store import Keeping
+from mpmm.ranks.snapshot import State
 
 SPEC = NetworkSpec(
     (StreamSpec("hsi", 6, 5, (BlockSpec(2, (3, 3, 3), window=(2, 1, 1)),), (DenseSpec(4),)),),

@@ -20,9 +20,10 @@ from mpmm.network import (
     parameters_sha256,
 )
 from mpmm.patches import Batches
+from mpmm.patches.batch import Batch, Held
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, StepDone, ValidationStep
-from mpmm.ranks.inference import Batch, Held, predict
+from mpmm.ranks.inference import predict
 from mpmm.ranks.single import SingleProcess
 from mpmm.ranks.warm_up import warm_up
 

@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mpmm.results.picture import row_shares, write_confusion_picture
-from mpmm.results.report import (
-    class_table,
-    comparison_table,
-    confusion_table,
-    write_class_csv,
-    write_confusion_csv,
-)
+from mpmm.display.score_tables import class_table, comparison_table, confusion_table
+from mpmm.pictures.confusion import row_shares, write_confusion_picture
+from mpmm.results.report import write_class_csv, write_confusion_csv
 from mpmm.results.scores import Scores
 from mpmm.scene import LandCover
 

@@ -11,12 +11,12 @@ import rasterio
 from scenes import tiny_scene
 
 from mpmm.errors import SceneError
-from mpmm.scene.synthetic import scene as synthetic
-from mpmm.scene.synthetic import write_synthetic
-from mpmm.scene.synthetic.city import EXTENTS, Extent, plan_city
-from mpmm.scene.synthetic.paint import Painter
-from mpmm.scene.synthetic.plan import METRE
-from mpmm.scene.synthetic.sensors import Sensors
+from mpmm.synthetic import scene as synthetic
+from mpmm.synthetic import write_synthetic
+from mpmm.synthetic.city import EXTENTS, Extent, plan_city
+from mpmm.synthetic.paint import Painter
+from mpmm.synthetic.plan import METRE
+from mpmm.synthetic.sensors import Sensors
 
 # of all pixels of the tiny scene with seed 0; it may change only with the scene itself, on purpose
 PINNED = "b2aa33d7eee93765c3c32dd9e11bdaf08fb5d2ac2b637ed130afbf6c7a4e7548"
@@ -198,7 +198,7 @@ def peak_of_writing(folder):
 
 
 def test_configuration_is_ready_and_teaches_its_keys(tmp_path):
-    from mpmm.commands.config import load_config
+    from mpmm.settings.config import load_config
 
     path = tiny_scene(tmp_path)
     config = load_config(path)

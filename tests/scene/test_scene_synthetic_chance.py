@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mpmm.scene.synthetic.chance import Dice, NoiseTable, SlowField, SlowLine, raw_bytes
+from mpmm.synthetic.chance import Dice, NoiseTable, SlowField, SlowLine, raw_bytes
 
 
 def test_raw_bytes_are_pinned():

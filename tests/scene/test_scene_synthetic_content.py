@@ -6,12 +6,12 @@ import rasterio
 from scenes import tiny_scene
 
 from mpmm.scene.dfc2018 import CLASSES
-from mpmm.scene.synthetic.city import EXTENTS, plan_city
-from mpmm.scene.synthetic.materials import MATERIALS
-from mpmm.scene.synthetic.paint import Painter
-from mpmm.scene.synthetic.plan import Cover
-from mpmm.scene.synthetic.sensors import Sensors
-from mpmm.scene.synthetic.spectra import WAVELENGTHS, colours
+from mpmm.synthetic.city import EXTENTS, plan_city
+from mpmm.synthetic.materials import MATERIALS
+from mpmm.synthetic.paint import Painter
+from mpmm.synthetic.plan import Cover
+from mpmm.synthetic.sensors import Sensors
+from mpmm.synthetic.spectra import WAVELENGTHS, colours
 
 HALF = 12
 

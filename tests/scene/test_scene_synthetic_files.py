@@ -7,8 +7,8 @@ import pytest
 import rasterio
 from scenes import tiny_scene
 
-from mpmm.scene.synthetic.city import EXTENTS
-from mpmm.scene.synthetic.files import Layout
+from mpmm.synthetic.city import EXTENTS
+from mpmm.synthetic.files import Layout
 
 # metres, size tiny
 HEIGHT, WIDTH = 70, 120

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mpmm.scene.synthetic.city import EXTENTS, Extent, plan_city
-from mpmm.scene.synthetic.paint import RIM, Painter
-from mpmm.scene.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
+from mpmm.synthetic.city import EXTENTS, Extent, plan_city
+from mpmm.synthetic.paint import RIM, Painter
+from mpmm.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
 
 EXTENT = Extent(4, 8, (2 * METRE, 3 * METRE), (7, 3 * METRE))
 STRAIGHT = replace(EXTENT, bend=(0, METRE))

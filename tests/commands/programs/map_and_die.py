@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from mpmm.commands import map as map_command
-from mpmm.commands import map_job
 from mpmm.mapping import Mapper, cut
 from mpmm.messages import launched_rank
+from mpmm.runs.maps import job as map_job
 
 RUN, OUTPUT, COUNT = sys.argv[1:4]
 RANK = int(sys.argv[4]) if len(sys.argv) > 4 else 0

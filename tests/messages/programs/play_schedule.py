@@ -10,17 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mpmm.messages import Arrivals, Channel, Kind, Traffic, Waiter, end_together, world
-from mpmm.placement import (
-    AnyOrder,
-    Receive,
-    Send,
-    Settle,
-    SettleAll,
-    StepKind,
-    layout_for,
-    schedule,
-    traffic,
-)
+from mpmm.placement import AnyOrder, Receive, Send, Settle, SettleAll, StepKind, layout_for, schedule, traffic
 
 SHAPE, NAME, MODE = sys.argv[1:]
 STEPS = [("start", 0), *[("train", 8)] * 3, ("snapshot", 0), ("train", 3), ("snapshot", 0), ("finish", 0)]

@@ -1,0 +1,40 @@
+"""What a run shows in a terminal: lines, progress, tables."""
+
+from rich.console import Console
+
+from mpmm.display.console import (
+    compiling,
+    duration,
+    say,
+    say_network,
+    say_scene,
+    say_scores,
+    say_split,
+    telling,
+)
+from mpmm.display.map import Speed, showing
+from mpmm.display.score_tables import class_table, comparison_table, confusion_table
+from mpmm.display.ticker import ticking
+from mpmm.display.training import Display, Silent, Throughput, display
+
+__all__ = [
+    "Console",
+    "Display",
+    "Silent",
+    "Speed",
+    "Throughput",
+    "class_table",
+    "comparison_table",
+    "compiling",
+    "confusion_table",
+    "display",
+    "duration",
+    "say",
+    "say_network",
+    "say_scene",
+    "say_scores",
+    "say_split",
+    "showing",
+    "telling",
+    "ticking",
+]

@@ -1,0 +1,92 @@
+"""What a run says of itself in lines: before its first step and after its last."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from rich.console import Console
+
+from mpmm.display.ticker import SECONDS_BETWEEN_LINES, ticking
+from mpmm.network import Network
+from mpmm.patches import Split
+from mpmm.preparation import Prepared
+from mpmm.results import Scores, percent
+
+
+def say(console: Console, label: str, text: str) -> None:
+    """One line: a label in a column of its own, then text; never wrapped, never coloured by its content."""
+    console.print(f"{label:<11}{text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def telling(console: Console) -> AbstractContextManager[Callable[[str, float], None]]:
+    """A receiver of the scene's progress: modality and share of it that is on the label grid."""
+    return ticking(console, _aligning, "reading the scene")
+
+
+def _aligning(name: str) -> str:
+    return f"{'aligning':<11}{name} onto the label grid (once; kept in the scene's cache)"
+
+
+def compiling(console: Console, what: str = "the kernels") -> Callable[[float], None]:
+    """A receiver of the share that is compiled: a line at the start, and one every few seconds."""
+    spoke = -math.inf
+
+    def told(share: float) -> None:
+        nonlocal spoke
+        if time.monotonic() - spoke >= SECONDS_BETWEEN_LINES:
+            far = f": {100 * share:.0f}%" if share else ""
+            say(console, "compiling", f"{what}, once on this machine{far}")
+            spoke = time.monotonic()
+
+    return told
+
+
+def say_scene(console: Console, prepared: Prepared) -> None:
+    """Scene, patches and classes."""
+    rows, columns = prepared.scene.labels.shape
+    bands = ", ".join(f"{stream.name} {stream.bands} bands" for stream in prepared.spec.streams)
+    size, classes = prepared.config.patches.size, len(prepared.scene.classes)
+    say(console, "scene", f"{rows} x {columns} pixels, {classes} classes; {bands}")
+    counts = ", ".join(f"{len(samples)} {part}" for part, samples in prepared.parts.items())
+    say(console, "patches", f"{counts}; {size} x {size} pixels")
+
+
+def say_split(console: Console, prepared: Prepared, split: Split) -> None:
+    """How far the validation patches are from the training patches, and which classes are short."""
+    names = {cover.id: cover.name for cover in prepared.scene.classes}
+    leak = f"{percent(split.leak())}% of validation patches share pixels with a training patch"
+    say(console, "split", f"{split.kind}: {leak}")
+    if split.short:
+        few = ", ".join(f"{names[one]} {count}" for one, count in split.short.items())
+        say(console, "", f"fewer patches than asked for: {few}")
+    for part, one in split.absent:
+        say(console, "", f"no {part} patch of class {names[one]}")
+
+
+def say_network(console: Console, network: Network, threads: int) -> None:
+    """Size and arithmetic."""
+    values = sum(parameter.value.size for parameter in network.parameters.values())
+    spec = network.spec
+    streams = " + ".join(spec.modalities)
+    say(console, "network", f"{streams}: {values:,} parameters, {spec.dtype}, {spec.kernels} kernels")
+    say(console, "threads", str(threads))
+
+
+def say_scores(console: Console, scores: Scores) -> None:
+    """Overall accuracy, average accuracy, kappa."""
+    kappa = "-" if scores.kappa is None else f"{scores.kappa:.3f}"
+    overall, average = scores.overall_accuracy, percent(scores.average_accuracy)
+    line = f"overall accuracy {overall} %, average accuracy {average} %, kappa {kappa}"
+    say(console, "validation", f"{line} ({scores.samples} patches)")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,199 @@
+"""What `mpmm check` prints: scene, modalities, classes, split, and what a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mpmm.display.console import say
+from mpmm.network import Network, NetworkSpec
+from mpmm.patches import ClassCount, Split
+from mpmm.results import percent
+from mpmm.scene import LandCover, ModalityReport, SceneReport, wavelength
+from mpmm.settings import Config
+
+# batches of patches that are held at once: the one in work and those being read ahead
+_BATCHES = 3
+
+
+def say_scene(console: Console, report: SceneReport) -> None:
+    """The label raster."""
+    labels = report.labels
+    grid = labels.grid
+    across, down = grid.pixel_size
+    pixels = grid.height * grid.width
+    say(console, "scene", str(report.folder))
+    say(console, "labels", _relative(labels.file, report.folder))
+    say(
+        console,
+        "",
+        f"{grid.height} x {grid.width} pixels of {_size(across, down)}, {labels.dtype}, {labels.crs}",
+    )
+    share = percent(labels.unlabelled / pixels)
+    say(console, "", f"{len(labels.classes)} classes; {share}% of the pixels are not labelled")
+
+
+def say_modalities(console: Console, report: SceneReport, missing: Mapping[str, float]) -> None:
+    """One paragraph a modality; `missing`: share of the label grid without data, where it was aligned."""
+    for modality in report.modalities:
+        used = modality.name in missing
+        share = missing.get(modality.name, modality.missing)
+        _say_modality(console, modality, report.folder, share, used)
+
+
+def _say_modality(
+    console: Console, modality: ModalityReport, folder: Path, missing: float, used: bool
+) -> None:
+    unused = "" if used else "  (not used by the network)"
+    first, *others = (_relative(file, folder) for file in modality.files)
+    say(console, modality.name, first + unused)
+    for other in others:
+        say(console, "", other)
+    kept, held = len(modality.band_names), modality.bands_in_file
+    bands = f"{kept} bands" if kept == held else f"{kept} of {held} bands"
+    across, down = modality.pixel_size
+    size = f"{modality.height} x {modality.width} pixels of {_size(across, down)}"
+    say(console, "", f"{size}, {bands} ({_ends(modality.band_names)}), {modality.dtype}")
+    warped = ", warped to the labels'" if modality.warped else ""
+    say(console, "", f"{modality.crs}{warped}; resampled {_factor(modality.factor)} ({modality.resampling})")
+    where = "" if modality.sampled == 1 else f" (seen in {percent(modality.sampled)}% of the grid)"
+    low_high = modality.value_range
+    values = "no values" if low_high is None else f"values {low_high[0]:g} to {low_high[1]:g}{where}"
+    say(console, "", f"{values}; {percent(missing)}% of the label grid without data")
+
+
+def say_classes(
+    console: Console,
+    classes: Sequence[LandCover],
+    inside: Sequence[ClassCount],
+    counts: Sequence[ClassCount],
+) -> None:
+    """Labelled pixels of each class, and how many of them can be a patch's centre."""
+    table = _table("Labelled pixels")
+    _add_columns(table, "labelled", "near edge", "no data", "usable")
+    rows = [
+        (count.labelled, if_all.lost, count.lost - if_all.lost, count.usable)
+        for if_all, count in zip(inside, counts, strict=True)
+    ]
+    for cover, row in zip(classes, rows, strict=True):
+        table.add_row(str(cover.id), _name(cover), *_numbers(*row))
+    table.add_section()
+    table.add_row("", "all", *_numbers(*(sum(column) for column in zip(*rows, strict=True))))
+    console.print(table)
+    say(console, "", "near edge: the patch would leave the grid; no data: it would hold a missing pixel")
+
+
+def say_split(console: Console, classes: Sequence[LandCover], split: Split) -> None:
+    """Patches of each class and part, and how far the parts are apart."""
+    table = _table(f"Patches of {split.size} x {split.size} pixels")
+    _add_columns(table, "asked", "drawn", *split.parts)
+    parts = split.counts()
+    for cover, row in zip(classes, parts.tolist(), strict=True):
+        drawn = Text(f"{sum(row):,}", style="bold red" if cover.id in split.short else "")
+        table.add_row(str(cover.id), _name(cover), f"{split.asked[cover.id]:,}", drawn, *_numbers(*row))
+    table.add_section()
+    asked = sum(split.asked.values())
+    table.add_row("", "all", *_numbers(asked, int(parts.sum()), *parts.sum(axis=0).tolist()))
+    console.print(table)
+    edge = "" if split.block_edge is None else f" (blocks of {split.block_edge} pixels)"
+    leak = f"{percent(split.leak())}% of validation patches overlap a training patch"
+    say(console, "split", f"{split.kind}{edge}: {leak}")
+    names = {cover.id: cover.name for cover in classes}
+    if split.short:
+        few = ", ".join(f"{names[one]} {count}" for one, count in split.short.items())
+        say(console, "short", f"fewer patches than asked for: {few}")
+    for part, one in split.absent:
+        say(console, "short", f"no {part} patch of {names[one]}")
+
+
+def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: Config) -> None:
+    """Disk and memory."""
+    sources = sum(modality.source_bytes for modality in report.modalities)
+    written = "all written" if not report.to_write_bytes else f"{_bytes(report.to_write_bytes)} were to write"
+    say(
+        console,
+        "disk",
+        f"sources {_bytes(sources)}; aligned scene {_bytes(report.cache_bytes)} in {report.cache}",
+    )
+    say(console, "", f"{written}; {_bytes(report.free_bytes)} free before")
+    values = sum(stream.bands * stream.size**2 for stream in spec.streams)
+    width = 8 if spec.dtype == "float64" else 4
+    batches = _BATCHES * config.training.batch * values * width
+    say(console, "memory", f"up to {_bytes(report.memory_bytes)} while the scene is prepared")
+    held = f"{_BATCHES} batches of {config.training.batch} patches"
+    say(console, "", f"{_bytes(batches)} for {held} in training")
+    network = network_bytes(spec, config.training.batch)
+    say(console, "", f"about {_bytes(network)} for the network and its optimizer in training")
+
+
+def network_bytes(spec: NetworkSpec, batch: int) -> int:
+    """What one process trains with, to a fifth: measured, as buffers depend on the kernels."""
+    network = Network(spec)
+    values = sum(parameter.value.nbytes for parameter in network.parameters.values())
+    # values, gradients, two moments, and the gradients' parts of eight groups of samples
+    parameters = (4 + 8) * values
+    # what layers keep, and as much again for its gradients
+    return parameters + 2 * batch * network.cost().activation_bytes
+
+
+def _table(title: str) -> Table:
+    """Narrow enough for a line of 80 characters even with seven-digit counts."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _add_columns(table: Table, *headings: str) -> None:
+    """Id and class, then numbers."""
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("class")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+
+
+def _name(cover: LandCover) -> Text:
+    return Text.assemble(("■ ", cover.color), cover.name)
+
+
+def _numbers(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"{number:,}" for number in numbers)
+
+
+def _ends(names: Sequence[str]) -> str:
+    """The first and the last band: by wavelength where they tell one."""
+    first, last = wavelength(names[0]), wavelength(names[-1])
+    if first is not None and last is not None:
+        return f"{first:g} to {last:g} nm"
+    return names[0] if len(names) == 1 else f"{names[0]} ... {names[-1]}"
+
+
+def _size(across: float, down: float) -> str:
+    return f"{across:g} m" if across == down else f"{across:g} x {down:g} m"
+
+
+def _factor(factor: tuple[float, float]) -> str:
+    """Source pixels in a grid pixel as people say it: 10 down, 2 up."""
+    down, across = (_times(one) for one in factor)
+    return down if down == across else f"{down} along rows, {across} along columns"
+
+
+def _times(factor: float) -> str:
+    if abs(factor - 1) < 1e-9:
+        return "1:1"
+    return f"{factor:.4g} times down" if factor > 1 else f"{1 / factor:.4g} times up"
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)
+
+
+def _bytes(count: int) -> str:
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} GB"

@@ -1,0 +1,170 @@
+"""Shows a training run while it goes on: a bar in a terminal, plain lines elsewhere, nothing on request."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mpmm.ranks import EpochDone, Event, StepDone, ValidationStep
+
+# between two plain lines, so that a log file stays readable
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Throughput:
+    """Training patches a second, the first step of the process (it compiles or warms up) left out.
+
+    Attributes
+    ----------
+    first
+        Seconds of the first step; None before it.
+    """
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self._patches = 0
+        self._seconds = 0.0
+
+    def add(self, event: StepDone) -> None:
+        """Count one step."""
+        if self.first is None:
+            self.first = event.seconds
+            return
+        self._patches += event.patches
+        self._seconds += event.seconds
+
+    @property
+    def patches_per_second(self) -> float | None:
+        """None before the second step."""
+        return self._patches / self._seconds if self._seconds else None
+
+
+class Display(Protocol):
+    """What shows a run."""
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Show one line that stays."""
+
+    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+        """Show an event; loss and accuracy of the epoch so far, patches a second."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A progress bar with loss, accuracy, patches a second and time left; a line for each epoch stays."""
+
+    def __init__(self, console: Console, done: int, total: int, epochs: int) -> None:
+        self._console = console
+        self._epochs = epochs
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("training", total=total, completed=done, note="first step ...")
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        """Show one line above the bar."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+        """Move the bar."""
+        if isinstance(event, EpochDone):
+            self.say(epoch_line(event, self._epochs, rate))
+        elif isinstance(event, ValidationStep):
+            self._progress.update(self._task, description=f"validating {event.done}/{event.total}")
+        else:
+            note = step_note(loss, accuracy, rate)
+            self._progress.update(self._task, description="training", completed=event.step, note=note)
+
+
+class Lines:
+    """A line each epoch, and one every few seconds in between."""
+
+    def __init__(self, console: Console, done: int, total: int, epochs: int) -> None:
+        self._console = console
+        self._first = done
+        self._total = total
+        self._epochs = epochs
+        self._began = self._spoke = time.monotonic()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._spoke = time.monotonic()
+
+    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+        """Print a line when an epoch is over or the last line is some seconds old."""
+        if isinstance(event, EpochDone):
+            self.say(epoch_line(event, self._epochs, rate))
+        elif isinstance(event, StepDone) and time.monotonic() - self._spoke > SECONDS_BETWEEN_LINES:
+            left = self._seconds_left(event.step)
+            self.say(f"step {event.step}/{self._total}  {step_note(loss, accuracy, rate)}  {left} left")
+
+    def _seconds_left(self, step: int) -> timedelta:
+        a_step = (time.monotonic() - self._began) / max(step - self._first, 1)
+        return timedelta(seconds=round(a_step * (self._total - step)))
+
+
+def display(console: Console, done: int, total: int, epochs: int) -> Bar | Lines:
+    """The bar where `console` is a terminal, lines where it is a file or a pipe."""
+    kind = Bar if console.is_terminal else Lines
+    return kind(console, done, total, epochs)
+
+
+def step_note(loss: float, accuracy: float, rate: float | None) -> str:
+    """Loss, accuracy and speed of the epoch so far."""
+    speed = "" if rate is None else f"  {rate:.0f} patches/s"
+    return f"loss {loss:.4f}  accuracy {100 * accuracy:.1f}%{speed}"
+
+
+def epoch_line(event: EpochDone, epochs: int, rate: float | None) -> str:
+    """What one epoch came to."""
+    line = (
+        f"epoch {event.epoch + 1}/{epochs}  step {event.step}  {step_note(event.loss, event.accuracy, rate)}"
+    )
+    if event.validation is None:
+        return line
+    found = f"loss {event.validation.loss:.4f}  accuracy {100 * event.validation.accuracy:.1f}%"
+    return f"{line}  | validation {found}{'  best' if event.improved else ''}"

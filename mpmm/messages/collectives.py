@@ -1,0 +1,81 @@
+"""The meeting at the start: plain values and arrays told to all ranks, or collected from them, as buffers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+from mpmm.messages.channel import Channel
+from mpmm.messages.kinds import Kind
+
+_PLAIN = "plain"
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Meeting:
+    """What ranks tell each other before the first step; every rank makes the same calls in the same order.
+
+    Parameters
+    ----------
+    channel
+        To the other ranks.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.rank, self.size = channel.rank, channel.size
+
+    def tell(self, plain: object, source: int, arrays: Arrays | None = None) -> tuple[Any, dict[str, Any]]:
+        """What rank ``source`` gives, on every rank.
+
+        Parameters
+        ----------
+        plain
+            What JSON can hold; only that of ``source`` counts.
+        source
+            Whose.
+        arrays
+            Arrays by name, likewise.
+        """
+        if self.rank == source:
+            message = _packed(plain, arrays or {})
+            for peer in range(self.size):
+                if peer != source:
+                    self._channel.send(Kind.SETUP, 0, message, peer)
+        else:
+            message = self._channel.receive_new(Kind.SETUP, 0, source, np.uint8)
+        return _unpacked(message)
+
+    def collect(
+        self, plain: object, root: int, arrays: Arrays | None = None
+    ) -> list[tuple[Any, dict[str, Any]]]:
+        """What every rank gives, in rank order, on rank ``root``; nothing on the others."""
+        message = _packed(plain, arrays or {})
+        if self.rank != root:
+            self._channel.send(Kind.SETUP, 0, message, root)
+            return []
+        return [
+            _unpacked(message if peer == root else self._channel.receive_new(Kind.SETUP, 0, peer, np.uint8))
+            for peer in range(self.size)
+        ]
+
+    def exchange(self, plain: object) -> list[Any]:
+        """What every rank gives, in rank order, on every rank."""
+        collected = [one for one, _ in self.collect(plain, 0)]
+        found: list[Any] = self.tell(collected, 0)[0]
+        return found
+
+
+def _packed(plain: object, arrays: Arrays) -> NDArray[np.uint8]:
+    text = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+    return np.frombuffer(save({**arrays, _PLAIN: text}), np.uint8)
+
+
+def _unpacked(message: NDArray[np.uint8]) -> tuple[Any, dict[str, Any]]:
+    arrays = load(message.tobytes())
+    return json.loads(arrays.pop(_PLAIN).tobytes()), arrays

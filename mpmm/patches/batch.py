@@ -1,0 +1,45 @@
+"""A batch of patches, and the patches that are held back from training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.patches.prefetch import prefetch
+
+Array = NDArray[np.floating[Any]]
+
+# how many batches are read ahead: one is under way while one is computed
+DEPTH = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Patches by modality, (n, bands, size, size) each, and their class positions, (n,)."""
+
+    inputs: Mapping[str, Array]
+    labels: NDArray[np.int16]
+
+
+# patches of these samples as augmented in this epoch
+Read = Callable[[NDArray[np.integer[Any]], int], Batch]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Patches held back from training: how to read them, how many there are, how many go at once."""
+
+    read: Read
+    count: int
+    batch: int
+
+    def batches(self) -> Iterator[Batch]:
+        """All of them in order."""
+        starts = range(0, self.count, self.batch)
+        indices = (np.arange(start, min(start + self.batch, self.count)) for start in starts)
+        with prefetch((self.read(some, 0) for some in indices), DEPTH) as batches:
+            yield from batches

@@ -1,0 +1,136 @@
+"""The picture of `mpmm check`: modalities, labels with their legend, and where the patches lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from mpmm.patches import Samples, Split, window_sums
+from mpmm.pictures.composite import Image, composite, luminance
+from mpmm.pictures.figure import MOST_PIXELS, class_image, class_legend, new_figure, write_figure
+from mpmm.scene import AlignedScene
+
+# a scene this much wider than high has its panels one below the other
+_WIDE = 1.9
+_COLOURS = {"train": "#2171b5", "validation": "#f28e2b", "test": "#59a14f"}
+_CENTRES = {"train": "#08306b", "validation": "#7f2704", "test": "#00441b"}
+_LEAK = "#d62728"
+
+
+def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> None:
+    """Write the PNG.
+
+    Parameters
+    ----------
+    path
+        The PNG file.
+    title
+        Its heading.
+    scene
+        The aligned scene; each modality gets a panel.
+    split
+        The patches; their footprints get a panel.
+    """
+    rows, columns = scene.labels.shape
+    step = -(-max(rows, columns) // MOST_PIXELS)
+    images = [composite(modality, step) for modality in scene.modalities.values()]
+    images.append((class_image(scene.labels[::step, ::step], scene.classes), "labels"))
+    figure, places = _arrange(len(images) + 1, columns / rows)
+    for place, (image, what) in zip(places, images, strict=False):
+        _draw_image(place, image, what)
+    _draw_footprints(places[len(images)], scene, split, step)
+    for empty in places[len(images) + 1 :]:
+        empty.set_visible(False)
+    figure.suptitle(_heading(title, scene), fontsize=11, x=0.01, ha="left")
+    wide = columns / rows > _WIDE
+    figure.legend(
+        handles=_legend(scene),
+        loc="outside lower left" if wide else "outside right center",
+        ncols=5 if wide else 1,
+        fontsize=8,
+        frameon=False,
+        title="labels and their pixels",
+        title_fontsize=8,
+        alignment="left",
+    )
+    write_figure(path, figure)
+
+
+def _arrange(count: int, aspect: float) -> tuple[Figure, list[Any]]:
+    """A figure and its axes: stacked for wide scenes, two columns otherwise."""
+    across = 1 if aspect > _WIDE else 2
+    down = -(-count // across)
+    width = 11.0 if across == 1 else 5.0
+    height = min(max(width / aspect, 0.6), 9.0) + 0.45
+    figure = new_figure(
+        across * width + (0.0 if across == 1 else 2.4), down * height + (1.5 if across == 1 else 0.6)
+    )
+    return figure, list(figure.subplots(down, across, squeeze=False).ravel())
+
+
+def _heading(title: str, scene: AlignedScene) -> str:
+    rows, columns = scene.labels.shape
+    across, down = scene.grid.pixel_size
+    return f"{title}: {rows} x {columns} pixels, {rows * down:,.0f} m x {columns * across:,.0f} m"
+
+
+def _draw_image(axes: Any, image: Image, title: str) -> None:
+    axes.imshow(image, interpolation="antialiased")
+    axes.set_title(title, fontsize=9, loc="left")
+    axes.set_axis_off()
+
+
+def _legend(scene: AlignedScene) -> list[Patch]:
+    ids, counts = np.unique(scene.labels, return_counts=True)
+    found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    pixels = {cover.id: found.get(cover.id, 0) for cover in scene.classes}
+    others = scene.labels.size - sum(pixels.values())
+    said = {number: f"{count:,}" for number, count in pixels.items()}
+    return class_legend(scene.classes, said, f"no label, {others:,}")
+
+
+def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) -> None:
+    """Each part's patches over a pale scene; red where training and validation share pixels."""
+    shape = scene.labels.shape
+    image = _backdrop(scene, step)
+    covered = {name: _covered(part, shape, split.size, step) for name, part in split.parts.items()}
+    for name in ("test", "validation", "train"):
+        _tint(image, covered[name], _COLOURS[name])
+    _tint(image, covered["train"] & covered["validation"], _LEAK)
+    leak = f"{100 * split.leak():.1f}% of validation overlaps training"
+    _draw_image(axes, image, f"{split.size} x {split.size} patches, {split.kind} split: {leak}")
+    # a footprint's edge in points, on axes about 11 or 5 inches wide: its centre leaves it visible
+    edge = split.size / shape[1] * 72 * (11 if shape[1] / shape[0] > _WIDE else 5)
+    for name, part in split.parts.items():
+        rows, columns = part.rows / step, part.columns / step
+        axes.plot(columns, rows, ".", color=_CENTRES[name], markersize=min(2.6, edge / 4), markeredgewidth=0)
+    handles = [
+        Patch(facecolor=_COLOURS[name], label=f"{name} {len(part):,}") for name, part in split.parts.items()
+    ]
+    handles.append(Patch(facecolor=_LEAK, label="train and validation"))
+    place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "borderaxespad": 0.2}
+    axes.legend(handles=handles, ncols=4, fontsize=8, frameon=False, **place)
+
+
+def _backdrop(scene: AlignedScene, step: int) -> Image:
+    """The scene in pale grey, by the modality with the fewest bands: cameras are the sharpest."""
+    modality = min(scene.modalities.values(), key=lambda one: len(one.band_names))
+    return luminance(modality, step)[..., None].repeat(3, axis=2) * 0.55 + 0.45
+
+
+def _covered(samples: Samples, shape: tuple[int, ...], size: int, step: int) -> NDArray[np.bool_]:
+    """Pixels that lie in a patch of these samples."""
+    centres = np.zeros(shape, dtype=bool)
+    centres[samples.rows, samples.columns] = True
+    covered: NDArray[np.bool_] = window_sums(centres, size)[::step, ::step] > 0
+    return covered
+
+
+def _tint(image: Image, where: NDArray[np.bool_], colour: str) -> None:
+    image[where] = 0.6 * image[where] + 0.4 * np.asarray(to_rgb(colour), dtype=np.float32)

@@ -1,0 +1,132 @@
+"""The survey: which rank has which rasters, and from headers what the network needs to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from mpmm.errors import LayoutError, SceneError
+from mpmm.messages import Meeting
+from mpmm.placement import Layout, NetworkShape
+from mpmm.scene import Grid, LandCover, Scene
+
+LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the ranks have together.
+
+    Attributes
+    ----------
+    grid, classes
+        Of the labels.
+    bands
+        Number of bands of each modality that somebody has, in the scene's order.
+    held
+        By rank: names of the modalities it has the files of, and "labels".
+    """
+
+    grid: Grid
+    classes: tuple[LandCover, ...]
+    bands: Mapping[str, int]
+    held: tuple[frozenset[str], ...]
+
+
+def survey(meeting: Meeting, scene: Scene, wanted: Collection[str]) -> Survey:
+    """Look what files are here, tell the others; one rank reads each header.
+
+    Parameters
+    ----------
+    meeting
+        Of all ranks.
+    scene
+        As this rank sees it.
+    wanted
+        Modalities that the network needs; none: all.
+
+    Raises
+    ------
+    SceneError
+        Nobody has the labels or a wanted modality, or a header cannot be used.
+    """
+    held = tuple(frozenset(names) for names in meeting.exchange(sorted(scene.files_here())))
+    grid, classes = _labels(meeting, scene, held)
+    bands = {}
+    for modality in scene.modalities:
+        reader = _first_with(modality.name, held)
+        if reader is None and modality.name in (wanted or [modality.name]):
+            # says what is missing, and where it was looked for
+            scene.bands_of(modality.name, grid)
+        if reader is not None:
+            here = scene.bands_of(modality.name, grid) if meeting.rank == reader else 0
+            bands[modality.name] = int(meeting.tell(here, reader)[0])
+    return Survey(grid, classes, bands, held)
+
+
+def _labels(
+    meeting: Meeting, scene: Scene, held: Sequence[frozenset[str]]
+) -> tuple[Grid, tuple[LandCover, ...]]:
+    reader = _first_with(LABELS, held)
+    if reader is None:
+        # the reason in the words of a scene that is opened by one process
+        scene.read_labels()
+        raise SceneError("no rank has the labels", "put them where the rank of the fusion finds them")
+    plain = None
+    if meeting.rank == reader:
+        labels = scene.read_labels()
+        grid = labels.grid
+        listed = [(one.id, one.name, one.color) for one in labels.classes]
+        plain = [[grid.crs, grid.transform, grid.height, grid.width], listed]
+    (crs, transform, height, width), classes = meeting.tell(plain, reader)[0]
+    a, b, c, d, e, f = (float(number) for number in transform)
+    return Grid(crs, (a, b, c, d, e, f), height, width), tuple(LandCover(*one) for one in classes)
+
+
+def _first_with(name: str, held: Sequence[frozenset[str]]) -> int | None:
+    return next((rank for rank, names in enumerate(held) if name in names), None)
+
+
+def modalities_of(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, ...]:
+    """Modalities whose patches a rank reads in training."""
+    return tuple(
+        source
+        for block in shape.blocks
+        if rank in layout.owner[block.name]
+        for source in block.inputs
+        if source not in shape.by_name
+    )
+
+
+def needs(shape: NetworkShape, layout: Layout, rank: int, drives: bool = True) -> tuple[str, ...]:
+    """What a rank opens: its modalities, the labels where the loss is; all modalities if it drives."""
+    own = modalities_of(shape, layout, rank)
+    if drives and rank == layout.driver:
+        own = tuple(
+            source for block in shape.blocks for source in block.inputs if source not in shape.by_name
+        )
+    labels = (LABELS,) if rank == drawer(shape, layout) else ()
+    return (*own, *labels)
+
+
+def drawer(shape: NetworkShape, layout: Layout) -> int:
+    """The rank that reads the labels and draws the split: the first one with the loss."""
+    return layout.owner[shape.output.name][0]
+
+
+def check_needs(found: Survey, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:
+    """Every rank has the files that it will open.
+
+    Raises
+    ------
+    LayoutError
+        Naming the first rank that lacks any.
+    """
+    for rank in range(layout.ranks):
+        missing = [name for name in needs(shape, layout, rank, drives) if name not in found.held[rank]]
+        if missing:
+            where = [other for other, names in enumerate(found.held) if missing[0] in names]
+            hint = f"rank {where[0]} has them; choose a layout or hostfile by which it reads them"
+            if rank == layout.driver:
+                hint = f"start one rank less: without a driver the ranks of the streams validate ({hint})"
+            raise LayoutError(f"rank {rank} ({layout.role(rank)}) has no files of {missing[0]}", hint)

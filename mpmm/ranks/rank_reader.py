@@ -1,0 +1,73 @@
+"""A rank's own share of each batch, read ahead in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mpmm_kernels.threads import set_threads
+from numpy.typing import NDArray
+
+from mpmm.patches import DEPTH, Batch, Batches, Held, Read, prefetch
+from mpmm.placement import Layout, share_of
+
+# samples of a whole batch, and this rank's share of them if it reads any
+Reading = Generator[tuple[int, Batch | None], None, None]
+
+
+@dataclass(frozen=True)
+class ShareReader:
+    """What a rank reads of every batch: its modalities, its samples.
+
+    Parameters
+    ----------
+    layout, rank
+        Whose share.
+    read
+        Reads training patches of this rank's modalities.
+    batches
+        Which patches a step takes.
+    held
+        The patches to be scored.
+    """
+
+    layout: Layout
+    rank: int
+    read: Read
+    batches: Batches
+    held: Held
+
+    def training(self, epoch: int, position: int) -> Reading:
+        """From a batch of an epoch on, without end."""
+        yield from self._ahead(self._training(epoch, position))
+
+    def scoring(self) -> Reading:
+        """All batches of the patches to be scored, in order."""
+        yield from self._ahead(self._scoring())
+
+    def _ahead(self, source: Reading) -> Reading:
+        with prefetch(source, DEPTH) as found:
+            yield from found
+
+    def _training(self, epoch: int, position: int) -> Reading:
+        # the rank's cores are for its kernels
+        set_threads(1)
+        while True:
+            for indices in self.batches.epoch(epoch)[position:]:
+                yield len(indices), self._share(self.read, indices, epoch)
+            epoch, position = epoch + 1, 0
+
+    def _scoring(self) -> Reading:
+        set_threads(1)
+        for start in range(0, self.held.count, self.held.batch):
+            indices = np.arange(start, min(start + self.held.batch, self.held.count))
+            yield len(indices), self._share(self.held.read, indices, 0)
+
+    def _share(self, read: Read, indices: NDArray[np.integer[Any]], epoch: int) -> Batch | None:
+        owned = self.layout.blocks_of(self.rank)
+        if not owned:
+            return None
+        share = share_of(self.layout, owned[0], self.rank, len(indices))
+        return read(indices[share.first : share.first + share.count], epoch)

@@ -1,0 +1,219 @@
+"""One map to make: what it is laid out as, its windows, its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mpmm_kernels.warm_up import compile_once
+
+from mpmm._version import __version__
+from mpmm.display import Console, Speed, duration, say, showing
+from mpmm.errors import RunError
+from mpmm.mapping import (
+    Dealer,
+    Edge,
+    LayerName,
+    Mapper,
+    Window,
+    WorkFolder,
+    checked_region,
+    classifier_for,
+    cut,
+    largest_half,
+    layer_specs,
+    write_geotiff,
+)
+from mpmm.messages import Channel
+from mpmm.network import parameters_sha256
+from mpmm.results import CheckpointName
+from mpmm.runs.maps.target import Ground, Place
+from mpmm.runs.maps.trained import Trained
+from mpmm.scene import AlignedModality, Grid
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """What `mpmm map` was asked for.
+
+    Attributes
+    ----------
+    output
+        The class map; other rasters lie beside it.
+    probabilities, confidence
+        Whether to write them too.
+    region
+        The part to map; None: all.
+    edge
+        What to do where no whole patch fits.
+    memory
+        GiB that one rank's arrays may take.
+    threads
+        None: all cores.
+    checkpoint
+        "best" or "last".
+    picture
+        A PNG of labels and map, or None.
+    place
+        A grid other than the labels'.
+    """
+
+    output: Path
+    probabilities: bool = False
+    confidence: bool = False
+    region: Window | None = None
+    edge: Edge = "nodata"
+    memory: float = 1.0
+    threads: int | None = None
+    checkpoint: CheckpointName = "best"
+    picture: Path | None = None
+    place: Place = field(default_factory=Place)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One map to make.
+
+    Attributes
+    ----------
+    trained, ground, options
+        What maps what, and how.
+    mapper
+        Computes windows.
+    work
+        Keeps what is done.
+    """
+
+    trained: Trained
+    ground: Ground
+    options: MapOptions
+    mapper: Mapper
+    work: WorkFolder
+
+    @classmethod
+    def prepare(cls, trained: Trained, ground: Ground, options: MapOptions, threads: int) -> Job:
+        """Lay the map out."""
+        pixels = trained.pixels(ground.modalities, options.edge)
+        region = checked_region(options.region, *pixels.shape)
+        windows = cut(region)
+        memory = int(options.memory * GIB)
+        classifier = classifier_for(trained.network, pixels, largest_half(windows), threads, memory)
+        layers = layer_specs(trained.classes, options.confidence, options.probabilities)
+        mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, layers)
+        folder = options.output.with_name(f".{options.output.name}.work")
+        work = WorkFolder(folder, region, windows, layers, _key(trained, ground, options.edge))
+        return cls(trained, ground, options, mapper, work)
+
+    def introduce(self, console: Console, threads: str) -> None:
+        """Say what is about to be done."""
+        region, (rows, columns) = self.work.region, self.mapper.scene.shape
+        part = "" if (region.height, region.width) == (rows, columns) else f" of {rows} x {columns}"
+        size = f"{region.height} x {region.width}{part} pixels, {len(self.work.windows)} windows"
+        say(console, "map", f"{self.options.output}: {size}")
+        say(console, "network", f"{self.trained.folder}, checkpoint {self.options.checkpoint}")
+        say(console, "method", self.mapper.classifier.describe())
+        say(console, "threads", threads)
+
+    def warm_up(self, console: Console) -> None:
+        """Load the kernels, or compile them if this machine has not yet."""
+        with compile_once(f"map {self.trained.network.spec} {self.mapper.classifier.describe()}") as cold:
+            if cold:
+                say(console, "compiling", "the kernels, once on this machine")
+            self.mapper.warm_up()
+
+    def compute(self, console: Console, stopped: Callable[[], bool], channel: Channel | None = None) -> None:
+        """Map the missing windows, until all are there or it is stopped; together with the other ranks."""
+        missing = self.work.missing()
+        if len(missing) < len(self.work.windows):
+            say(console, "going on", f"{len(missing)} of {len(self.work.windows)} windows are missing")
+        self.warm_up(console)
+        left = sum(self.work.windows[index].pixels for index in missing)
+
+        def lost(rank: int, windows: int) -> None:
+            say(console, "lost", f"rank {rank} was killed; {windows} windows of its are dealt out again")
+
+        speed = Speed(self.work.region.pixels - left, self.work.region.pixels)
+        with showing(console, speed) as done:
+            Dealer(channel, self.mapper, self.work, done, stopped, lost).run()
+        took = duration(speed.seconds)
+        say(console, "mapped", f"{speed.fresh:,} pixels in {took}, {speed.rate:,.0f} pixels/s")
+
+    @property
+    def grid(self) -> Grid:
+        """Where the map lies."""
+        region = self.work.region
+        return self.ground.grid.part(region.row, region.column, region.height, region.width)
+
+    def finish(self, console: Console) -> tuple[Path, ...]:
+        """Write the rasters and the picture, delete the work folder."""
+        files = []
+        # the class map last: where it stands, all of it stands
+        for layer in reversed(self.mapper.layers):
+            path = layer_path(self.options.output, layer.name)
+            raster = self.work.raster(layer)
+            write_geotiff(path, raster, layer, self.grid, self.trained.classes, self._tags(), self.work.path)
+            say(console, "written", str(path))
+            files.append(path)
+        if self.options.picture is not None:
+            # Matplotlib takes half a second to load
+            from mpmm.pictures import draw_map
+
+            inside = self.work.region.of(Window(0, 0, *self.ground.grid.shape))
+            classes = self.work.raster(self.mapper.layers[0])[0]
+            labels = None if self.ground.labels is None else self.ground.labels[inside]
+            title = f"{self.trained.folder.name}, checkpoint {self.options.checkpoint}"
+            draw_map(self.options.picture, title, self.trained.classes, labels, classes)
+            say(console, "picture", str(self.options.picture))
+        self.work.remove()
+        return tuple(reversed(files))
+
+    def _tags(self) -> Mapping[str, str]:
+        return {
+            "MPMM_VERSION": __version__,
+            "MPMM_RUN": self.trained.folder.resolve().name,
+            "MPMM_CHECKPOINT": self.options.checkpoint,
+            "MPMM_PARAMETERS_SHA256": parameters_sha256(self.trained.network),
+        }
+
+
+def layer_path(output: Path, name: LayerName) -> Path:
+    """`map.tif` for the classes, `map-confidence.tif` and `map-probabilities.tif` beside it."""
+    return output if name == "classes" else output.with_name(f"{output.stem}-{name}{output.suffix}")
+
+
+def check_outputs(options: MapOptions) -> None:
+    """Refuse files that could not be written, before the work is done."""
+    _check_output(options.output, (".tif", ".tiff"), "maps are GeoTIFF files")
+    if options.picture is not None:
+        _check_output(options.picture, (".png",), "pictures are PNG files")
+
+
+def _check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
+    if path.suffix.lower() not in suffixes:
+        raise RunError(f"{path}: {what}", f"give a name that ends in {suffixes[0]}")
+    if not path.parent.is_dir():
+        raise RunError(f"{path}: folder {path.parent} does not exist", "make it, or name another")
+
+
+def _key(trained: Trained, ground: Ground, edge: Edge) -> Mapping[str, object]:
+    """What decides the pixels of a map besides its region and layers."""
+    return {
+        "parameters": parameters_sha256(trained.network),
+        "spec": str(trained.network.spec),
+        "normalization": {name: one.to_dict() for name, one in trained.normalizations.items()},
+        "scene": {name: _state(modality) for name, modality in ground.modalities.items()},
+        "grid": str(ground.grid),
+        "edge": edge,
+        "version": __version__,
+    }
+
+
+def _state(modality: AlignedModality) -> list[object]:
+    """Which file of the scene's cache this is."""
+    filename = getattr(modality.values, "filename", None)
+    if filename is None:
+        return list(modality.values.shape)
+    return [str(filename), Path(filename).stat().st_mtime_ns]

@@ -1,0 +1,70 @@
+"""What a map lies on: a scene's label grid, another raster's, or one laid over an extent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.display import Console, telling
+from mpmm.errors import SceneError
+from mpmm.runs.maps.trained import Trained
+from mpmm.scene import AlignedModality, Grid, Scene, grid_like, grid_over
+
+
+@dataclass(frozen=True)
+class Place:
+    """A grid that is not the labels'.
+
+    Attributes
+    ----------
+    like
+        A raster whose grid is taken.
+    pixel_size, extent
+        Edge of a pixel, and west, south, east, north, in the coordinates of the network's first modality.
+    """
+
+    like: Path | None = None
+    pixel_size: float | None = None
+    extent: tuple[float, float, float, float] | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any."""
+        return (self.like, self.pixel_size, self.extent) != (None, None, None)
+
+    def grid(self, scene: Scene, first: str) -> Grid:
+        """The grid; ``first`` is the modality whose coordinates count."""
+        if self.like is not None and self.pixel_size is None and self.extent is None:
+            return grid_like(self.like)
+        if self.like is not None or self.pixel_size is None or self.extent is None:
+            raise SceneError(
+                "a grid is either another raster's, or a pixel size and an extent",
+                "give --like RASTER, or --pixel-size SIZE with --extent WEST SOUTH EAST NORTH",
+            )
+        (modality,) = (one for one in scene.modalities if one.name == first)
+        return grid_over(scene.folder, modality, self.pixel_size, self.extent)
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A grid, the modalities on it, and the labels if the grid is theirs."""
+
+    grid: Grid
+    modalities: Mapping[str, AlignedModality]
+    labels: NDArray[np.int16] | None
+
+
+def ground(trained: Trained, scene: Scene, place: Place, console: Console) -> Ground:
+    """Align the network's modalities, and only them."""
+    trained.check(scene)
+    names = trained.network.spec.modalities
+    with telling(console) as tell:
+        if not place.given:
+            found = scene.align(names, tell)
+            return Ground(found.grid, found.modalities, found.labels)
+        grid = place.grid(scene, names[0])
+        return Ground(grid, scene.align_on(grid, names, tell), None)

@@ -1,0 +1,92 @@
+"""What a map needs of a run: network, classes, normalisation; not the scene it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mpmm.errors import RunError
+from mpmm.mapping import Edge, ScenePixels
+from mpmm.network import Array, Network
+from mpmm.patches import Normalization
+from mpmm.preparation import network_spec
+from mpmm.results import CheckpointName, RunFolder
+from mpmm.scene import AlignedModality, LandCover, Scene
+from mpmm.settings import Config, config_from_json
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained network, ready to map.
+
+    Attributes
+    ----------
+    folder
+        The run.
+    config
+        Its settings.
+    classes
+        In the order of the network's outputs.
+    normalizations
+        By modality.
+    network
+        With the checkpoint's parameters.
+    """
+
+    folder: Path
+    config: Config
+    classes: tuple[LandCover, ...]
+    normalizations: Mapping[str, Normalization]
+    network: Network
+
+    @classmethod
+    def open(cls, path: Path, checkpoint: CheckpointName = "best") -> Trained:
+        """Read a run folder; the scene it was trained on need not be there any more."""
+        folder = RunFolder.open(path)
+        settings = folder.path / "config.json"
+        parameters = folder.read_checkpoint(checkpoint).arrays.get("parameters", {})
+        plain = {
+            "config": settings.read_text(encoding="utf-8"),
+            "classes": [[one.id, one.name, one.color] for one in folder.read_classes()],
+            "normalization": folder.read_part("normalization"),
+        }
+        return cls.of(folder.path, plain, parameters)
+
+    @classmethod
+    def of(cls, folder: Path, plain: Mapping[str, Any], parameters: Mapping[str, Array]) -> Trained:
+        """From what `told` gives."""
+        config = config_from_json(plain["config"], str(folder / "config.json"))
+        classes = tuple(LandCover(*one) for one in plain["classes"])
+        normalizations = {name: Normalization.from_dict(one) for name, one in plain["normalization"].items()}
+        bands = {name: len(one.shift) for name, one in normalizations.items()}
+        network = Network(network_spec(config, bands, len(classes)))
+        network.load(parameters)
+        return cls(folder, config, classes, normalizations, network)
+
+    def told(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Plain values and arrays, for the other ranks."""
+        plain = {
+            "config": self.config.as_json(),
+            "classes": [[one.id, one.name, one.color] for one in self.classes],
+            "normalization": {name: one.to_dict() for name, one in self.normalizations.items()},
+        }
+        return plain, self.network.state()
+
+    def pixels(self, modalities: Mapping[str, AlignedModality], edge: Edge) -> ScenePixels:
+        """The scene as the network reads it."""
+        spec = self.network.spec
+        sizes = {stream.name: stream.size for stream in spec.streams}
+        wanted = {name: modalities[name] for name in spec.modalities}
+        return ScenePixels(wanted, self.normalizations, sizes, edge)
+
+    def check(self, scene: Scene) -> None:
+        """Refuse a scene without the network's modalities."""
+        known = [modality.name for modality in scene.modalities]
+        missing = [name for name in self.network.spec.modalities if name not in known]
+        if missing:
+            raise RunError(
+                f"{scene.folder}: no modality {missing[0]!r}, which {self.folder} was trained on",
+                f"the scene has {', '.join(known)}; name its modalities as in the training scene",
+            )

@@ -1,0 +1,146 @@
+"""Records a training run's events: log, checkpoints, display."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mpmm.display import Display, Throughput
+from mpmm.ranks import Counters, EpochDone, Event, StepDone
+from mpmm.results import Arrays, Checkpoint, CheckpointName, MetricsLog, RunFolder, Scores
+
+# besides one at each epoch's end; a run that is killed loses no more than this
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+class Recorder:
+    """Takes a run's events, from whichever process plays it, and keeps what they tell.
+
+    Parameters
+    ----------
+    folder, log, display
+        Where events go.
+    counters
+        Where the run stands, counted on by who plays it.
+    arrays
+        Gives the arrays of a checkpoint in groups: `parameters` and the optimizer's `moments`.
+    settings
+        What a checkpoint says about the run besides: seeds, configuration.
+    classes
+        Class names, for scores.
+    seconds
+        Duration of the run before this process went on with it.
+    began
+        Time since the epoch from which the time to the first step counts; now by default.
+    every
+        Seconds between two checkpoints within an epoch; a minute by default.
+
+    Attributes
+    ----------
+    throughput
+        Patches a second.
+    first_step_seconds
+        Time from the start to the end of this process's first step; None before it.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        log: MetricsLog,
+        display: Display,
+        counters: Counters,
+        arrays: Callable[[], Mapping[str, Arrays]],
+        settings: Mapping[str, Any],
+        classes: tuple[str, ...],
+        seconds: float = 0.0,
+        began: float | None = None,
+        every: float | None = None,
+    ) -> None:
+        self.folder = folder
+        self.throughput = Throughput()
+        self.first_step_seconds: float | None = None
+        self._start = time.time() if began is None else began
+        self._log = log
+        self._display = display
+        self._counters = counters
+        self._arrays = arrays
+        self._settings = dict(settings)
+        self._classes = classes
+        self._before = seconds
+        self._every = SECONDS_BETWEEN_CHECKPOINTS if every is None else every
+        self._began = self._kept = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the run, all processes that took part added."""
+        return self._before + time.monotonic() - self._began
+
+    def record(self, event: Event) -> None:
+        """Log the event, show it, and write the checkpoints that are due."""
+        if isinstance(event, StepDone):
+            self._record_step(event)
+        elif isinstance(event, EpochDone):
+            self._record_epoch(event)
+        counters = self._counters
+        rate = self.throughput.patches_per_second
+        self._display.show(event, counters.loss, counters.accuracy, rate)
+
+    def checkpoint(self, name: CheckpointName) -> None:
+        """Write a checkpoint of this moment."""
+        self._log.flush()
+        state = {
+            "counters": self._counters.to_dict(),
+            "seconds": self.seconds,
+            "log_lines": self._log.lines,
+            **self._settings,
+        }
+        self.folder.write_checkpoint(name, Checkpoint(self._arrays(), state))
+        self._kept = time.monotonic()
+
+    def _record_step(self, event: StepDone) -> None:
+        if self.first_step_seconds is None:
+            self.first_step_seconds = round(time.time() - self._start, 3)
+            self._display.say(f"first step {self.first_step_seconds:.1f} s after the start")
+        self.throughput.add(event)
+        self._log.step(
+            {
+                "step": event.step,
+                "epoch": self._counters.epoch + 1,
+                "loss": event.loss,
+                "accuracy": event.correct / event.patches,
+                "patches": event.patches,
+                "seconds": round(event.seconds, 6),
+            }
+        )
+        if time.monotonic() - self._kept > self._every:
+            self.checkpoint("last")
+
+    def _record_epoch(self, event: EpochDone) -> None:
+        self._log.epoch(
+            {
+                "epoch": event.epoch + 1,
+                "step": event.step,
+                "train_loss": event.loss,
+                "train_accuracy": event.accuracy,
+                **validation_figures(event, self._classes),
+                "best": event.improved,
+                "patches_per_second": self.throughput.patches_per_second,
+                "seconds": round(self.seconds, 3),
+            }
+        )
+        # `last` tells which epoch was the best one, so that one is written first
+        if event.improved:
+            self.checkpoint("best")
+        self.checkpoint("last")
+
+
+def validation_figures(event: EpochDone, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """A validation's loss and scores by name; None where there was none."""
+    names = ("loss", "accuracy", "average_accuracy", "kappa")
+    found: tuple[float | None, ...] = (None,) * len(names)
+    if event.validation is not None:
+        scores = Scores.from_confusion(event.validation.confusion, classes)
+        overall = scores.overall_accuracy.value
+        found = (event.validation.loss, overall, scores.average_accuracy, scores.kappa)
+    return {f"validation_{name}": value for name, value in zip(names, found, strict=True)}

@@ -1,0 +1,23 @@
+"""The settings of a run, read once from TOML into frozen dataclasses."""
+
+from mpmm.settings.config import (
+    Config,
+    NetworkConfig,
+    PatchesConfig,
+    StreamConfig,
+    TrainingConfig,
+    config_from_json,
+    load_config,
+    run_name,
+)
+
+__all__ = [
+    "Config",
+    "NetworkConfig",
+    "PatchesConfig",
+    "StreamConfig",
+    "TrainingConfig",
+    "config_from_json",
+    "load_config",
+    "run_name",
+]

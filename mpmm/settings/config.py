@@ -1,0 +1,243 @@
+"""The configuration of a run: frozen dataclasses, read once from TOML, or built from Python."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from mpmm.errors import ConfigError
+from mpmm.network import (
+    BlockSpec,
+    DenseSpec,
+    DType,
+    Kernels,
+    NetworkSpec,
+    StreamSpec,
+    paper_fusion,
+    paper_stream,
+)
+from mpmm.scene import Scene
+from mpmm.settings.scene_table import SceneTable
+from mpmm.settings.validation import read_as
+
+Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+# TOML knows inf; NaN fails every comparison
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class PatchesConfig:
+    """``[patches]``: which pixels become patch centres, and how they are split.
+
+    Attributes
+    ----------
+    size
+        Rows and columns of a patch, odd.
+    per_class
+        Patches drawn per class.
+    fraction
+        Share of a class's usable pixels to draw, instead of ``per_class``.
+    split
+        "random" (the paper's protocol: neighbouring patches overlap) or "block" (spatially disjoint).
+    shares
+        Shares of training, validation and test patches; they add up to 1.
+    seed
+        Of the draw and the split.
+    augment
+        Whether training patches are flipped and turned.
+    """
+
+    size: Positive = 25
+    per_class: Positive = 400
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    split: Literal["random", "block"] = "random"
+    shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
+    seed: Count = 0
+    augment: bool = False
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """``[network.streams.NAME]``: blocks and dense layers of one modality's stream."""
+
+    blocks: tuple[BlockSpec, ...]
+    dense: tuple[DenseSpec, ...] = (DenseSpec(256, dropout=0.5),)
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """``[network]``: a preset, or streams and fusion layer by layer.
+
+    Attributes
+    ----------
+    preset
+        "paper": the stream of a modality follows from its number of bands.
+    modalities
+        The streams and their order; empty: all modalities of the scene.
+    streams
+        Streams that are not the preset's, by modality.
+    fusion
+        Dense layers behind the concatenation; None: the preset's.
+    dtype, kernels
+        "float32" or "float64"; "fast", "direct" or "reference".
+    """
+
+    preset: Literal["paper"] = "paper"
+    modalities: tuple[str, ...] = ()
+    streams: dict[str, StreamConfig] = field(default_factory=dict)
+    fusion: tuple[DenseSpec, ...] | None = None
+    dtype: DType = "float32"
+    kernels: Kernels = "fast"
+
+    def spec(self, bands: Mapping[str, int], classes: int, size: int, seed: int) -> NetworkSpec:
+        """The network for these modalities (bands of each, in order), classes, patch size and seed."""
+        names = self.modalities or tuple(bands)
+        for name in (*names, *self.streams):
+            if name not in bands:
+                raise ConfigError(
+                    f"network: the scene has no modality '{name}'", f"it has {', '.join(bands) or 'none'}"
+                )
+        streams = tuple(self._stream(name, bands[name], size) for name in names)
+        fusion = paper_fusion() if self.fusion is None else self.fusion
+        return NetworkSpec(streams, fusion, classes, self.dtype, self.kernels, seed)
+
+    def _stream(self, name: str, bands: int, size: int) -> StreamSpec:
+        if name in self.streams:
+            stream = self.streams[name]
+            return StreamSpec(name, bands, size, stream.blocks, stream.dense)
+        return paper_stream(name, bands, size)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """``[training]``: the optimizer's run.
+
+    Attributes
+    ----------
+    epochs, batch
+        Passes over the training patches; patches a step.
+    rate, decay
+        Adam's learning rate; decoupled weight decay.
+    patience
+        Epochs without a better validation accuracy before training stops; None: never.
+    class_weights
+        "none", or "balanced": a class counts inversely to its number of training patches.
+    label_smoothing
+        Share of a label spread evenly over all classes.
+    drop_last
+        Whether an incomplete last batch is left out.
+    seed
+        Of initial parameters, order of batches, augmentation and dropout.
+    """
+
+    epochs: Positive = 30
+    batch: Positive = 40
+    rate: Annotated[Finite, Field(gt=0)] = 1e-3
+    decay: Annotated[Finite, Field(ge=0)] = 0.0
+    patience: Positive | None = None
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    drop_last: bool = False
+    seed: Count = 0
+
+
+@dataclass(frozen=True)
+class LayoutConfig:
+    """``[layout]``: which rank owns what.
+
+    Attributes
+    ----------
+    name
+        "auto": one process without mpirun, the paper's baseline under it.
+    ranks
+        Rank of each block, e.g. ``"hsi.block1" = 2``; given, it replaces ``name``.
+    threads
+        Threads of this machine's ranks together; None: all its cores.
+    pin
+        Whether ranks that have to share cores keep to some of them, the light ranks at a lower priority.
+    """
+
+    name: Literal["auto", "single", "baseline", "optimized", "data"] = "auto"
+    ranks: dict[str, Count] = field(default_factory=dict)
+    threads: Positive | None = None
+    pin: bool = True
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of a run's settings."""
+
+    scene: Scene
+    patches: PatchesConfig = PatchesConfig()
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+    layout: LayoutConfig = LayoutConfig()
+
+    def as_json(self) -> str:
+        """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""
+        return _CONFIG.dump_json(self, indent=2).decode()
+
+
+_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+
+
+@dataclass(frozen=True)
+class _ConfigTable:
+    """The TOML file as a whole."""
+
+    scene: SceneTable
+    patches: PatchesConfig = PatchesConfig()
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+    layout: LayoutConfig = LayoutConfig()
+
+
+def load_config(path: Path, partly: bool = False) -> Config:
+    """Read a TOML configuration; relative folders in it count from the file's own folder.
+
+    ``partly`` takes rasters of a preset that are missing here as being on another rank's machine.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or no TOML; a key is unknown (the nearest known one is named), missing,
+        or of the wrong type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}", "give the path of a TOML configuration"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}", "see docs/configuration.md for the format") from error
+    read = read_as(_ConfigTable, table, str(path))
+    return Config(
+        scene=read.scene.scene(path.resolve(), partly),
+        patches=read.patches,
+        network=read.network,
+        training=read.training,
+        layout=read.layout,
+    )
+
+
+def config_from_json(text: str, origin: str) -> Config:
+    """Read back what `Config.as_json` wrote; ``origin`` names the file in errors."""
+    try:
+        table = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{origin}: not JSON: {error}", "the run's folder is damaged") from error
+    return read_as(Config, table, origin)
+
+
+def run_name(config: Path) -> str:
+    """Name of a run of a configuration: the file's own, or its folder's where it is called mpmm.toml."""
+    return config.resolve().parent.name or "run" if config.stem == "mpmm" else config.stem

@@ -1,0 +1,85 @@
+"""The ``[scene]`` table of a configuration, as a user writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from mpmm.errors import ConfigError
+from mpmm.scene import Labels, LandCover, Modality, Scene, color_of
+from mpmm.settings.validation import read_as
+
+
+@dataclass(frozen=True)
+class _Class:
+    name: str
+    color: str | None = None
+
+
+@dataclass(frozen=True)
+class SceneTable:
+    """A preset and a folder, or a folder, labels, classes and modalities."""
+
+    folder: str = "."
+    preset: Literal["dfc2018"] | None = None
+    lidar: bool = False
+    cache: str | None = None
+    labels: dict[str, JsonValue] | None = None
+    classes: dict[str, str | _Class] = field(default_factory=dict)
+    modalities: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+
+    def scene(self, path: Path, partly: bool = False) -> Scene:
+        """The scene that the configuration at ``path`` describes; its folders count from the file's own.
+
+        ``partly`` takes files that are missing here as being on another machine.
+        """
+        folder = path.parent / Path(self.folder).expanduser()
+        cache = None if self.cache is None else path.parent / Path(self.cache).expanduser()
+        if self.preset is not None:
+            return self._preset(path, folder, cache, partly)
+        if not self.modalities:
+            missing = "labels" if self.labels is None else "modalities.NAME"
+            raise ConfigError(
+                f"{path}: [scene] has no {missing}", f'add [scene.{missing}], or preset = "dfc2018"'
+            )
+        return Scene(
+            folder=folder,
+            labels=self._labels(path),
+            modalities=tuple(
+                read_as(Modality, {**table, "name": name}, f"{path}: scene.modalities.{name}")
+                for name, table in self.modalities.items()
+            ),
+            cache=cache,
+        )
+
+    def _preset(self, path: Path, folder: Path, cache: Path | None, partly: bool) -> Scene:
+        if self.labels is not None or self.classes or self.modalities:
+            raise ConfigError(
+                f'{path}: [scene] has preset = "{self.preset}" and labels, classes or modalities of its own',
+                "keep the preset, or describe the scene without it",
+            )
+        return Scene.dfc2018(folder, lidar=self.lidar, cache=cache, partly=partly)
+
+    def _labels(self, path: Path) -> Labels | None:
+        """None for a scene that is only mapped."""
+        if self.labels is not None:
+            labels = read_as(Labels, self.labels, f"{path}: scene.labels")
+            return replace(labels, classes=self._classes(path))
+        if self.classes:
+            raise ConfigError(f"{path}: [scene] has classes, but no labels", "add [scene.labels]")
+        return None
+
+    def _classes(self, path: Path) -> tuple[LandCover, ...]:
+        found = []
+        for position, (key, item) in enumerate(self.classes.items()):
+            if not key.lstrip("-").isdigit():
+                raise ConfigError(
+                    f"{path}: scene.classes: '{key}' is no label id",
+                    'write 1 = "soil", the id as in the raster',
+                )
+            given = item if isinstance(item, _Class) else _Class(item)
+            found.append(LandCover(int(key), given.name, given.color or color_of(position)))
+        return tuple(found)
