@@ -2,7 +2,7 @@
 
 The products are NumPy's BLAS; measured with 768 -> 256 features, twice as fast as a direct convolution, whose
 weights (0.8 MB) do not stay in the cache. Where two or three values are left of a patch along an axis,
-neighbouring pixels share products (`mpmm_kernels.minimal`): 9 instead of 16 for 2 x 2 pixels.
+neighbouring pixels share products (`minimal_filtering` of the kernels): 9 instead of 16 for 2 x 2 pixels.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from mpmm_kernels import minimal
-from mpmm_kernels.activation import sigmoid
+from mpmm_kernels.layers.activation import sigmoid
+from mpmm_kernels.patches import minimal_filtering as minimal
 
 from mpmm.mapping.stages import DenseStage
 from mpmm.network import Array, DType

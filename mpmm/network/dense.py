@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mpmm_kernels import dense as kernel
+from mpmm_kernels.layers import dense as kernel
 
 from mpmm.network.initialisation import initial_weights
 from mpmm.network.layer import Cost, Layer, Step, Workspace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from mpmm_kernels import dropout as kernel
+from mpmm_kernels.layers import dropout as kernel
 
 from mpmm.network.layer import Cost, Layer, Step, Workspace
 from mpmm.network.parameter import Array

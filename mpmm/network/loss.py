@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from mpmm_kernels import softmax as kernel
+from mpmm_kernels.layers import softmax as kernel
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array

@@ -6,8 +6,8 @@ python tests/benchmarks/errors.py
 """
 
 import numpy as np
-from mpmm_kernels import block
-from mpmm_kernels.plan import BlockPlan
+from mpmm_kernels.convolution import block
+from mpmm_kernels.convolution.plan import BlockPlan
 
 VALID, SPECTRAL = ("valid",) * 3, ("same", "valid", "valid")
 BLOCKS = {

@@ -1,7 +1,7 @@
 """The convolution blocks of the `paper` network one by one, ours beside PyTorch's."""
 
 import numpy as np
-from mpmm_kernels import block
+from mpmm_kernels.convolution import block
 from step_timing import in_turn
 
 BATCH = 40

@@ -13,8 +13,12 @@ def settings() -> configparser.ConfigParser:
 
 
 def folders_with_code() -> set[str]:
-    ours = {path.parent.relative_to(ROOT) for path in (ROOT / "mpmm").rglob("__init__.py")}
-    return {".".join(folder.parts) for folder in ours} | {"mpmm_kernels"}
+    packages = ((ROOT, "mpmm"), (ROOT / "kernels", "mpmm_kernels"))
+    return {
+        ".".join(path.parent.relative_to(base).parts)
+        for base, package in packages
+        for path in (base / package).rglob("__init__.py")
+    }
 
 
 def test_every_folder_with_code_is_packaged():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels import activation
+from mpmm_kernels.layers import activation
 from naive.gradients import central_differences, relative_error
 
 NAMES = ("relu", "sigmoid")

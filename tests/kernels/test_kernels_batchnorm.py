@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.batchnorm import (
+from mpmm_kernels.layers.batchnorm import (
     batchnorm_backward,
     batchnorm_backward_sums,
     batchnorm_statistics,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels import block
+from mpmm_kernels.convolution import block
 from naive import convolution, pooling
 from naive.gradients import central_differences, relative_error
 

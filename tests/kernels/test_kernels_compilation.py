@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-from mpmm_kernels import _cache
-from mpmm_kernels.warm_up import compile_once
+from mpmm_kernels.runtime import cache
+from mpmm_kernels.runtime.cold_start import compile_once
 
 # Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
 PROGRAM = """
 import numpy as np
-from mpmm_kernels.adam import _adam_part, adam_step
-from mpmm_kernels.softmax import softmax
-from mpmm_kernels.warm_up import compile_once
+from mpmm_kernels.layers.adam import _adam_part, adam_step
+from mpmm_kernels.layers.softmax import softmax
+from mpmm_kernels.runtime.cold_start import compile_once
 
 with compile_once("adam and softmax") as first:
     values = [np.ones(3) for _ in range(4)]
@@ -58,7 +58,7 @@ def die_while_compiling() -> None:
 
 
 def test_a_process_that_dies_while_compiling_leaves_the_work_to_the_next(tmp_path, monkeypatch):
-    monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("mpmm_kernels.runtime.cold_start.cache_folder", lambda: tmp_path)
     with pytest.raises(KeyboardInterrupt):
         die_while_compiling()
     with compile_once("kernels") as first:
@@ -70,7 +70,7 @@ def test_a_process_that_dies_while_compiling_leaves_the_work_to_the_next(tmp_pat
 
 
 def test_one_context_inside_another_does_not_wait_for_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("mpmm_kernels.runtime.cold_start.cache_folder", lambda: tmp_path)
     with compile_once("network") as first, compile_once("patches") as second:
         assert first
         assert second
@@ -80,10 +80,10 @@ def test_one_context_inside_another_does_not_wait_for_itself(tmp_path, monkeypat
 
 
 def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr("mpmm_kernels.warm_up.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("mpmm_kernels.runtime.cold_start.cache_folder", lambda: tmp_path)
     with compile_once("kernels") as first:
         assert first
-    monkeypatch.delattr("mpmm_kernels.warm_up.FileLock")
+    monkeypatch.delattr("mpmm_kernels.runtime.cold_start.FileLock")
     with compile_once("kernels") as first:
         assert not first
 
@@ -91,27 +91,28 @@ def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
 @pytest.mark.parametrize("changed", ["source", "processor", "Numba", "setting"])
 def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch, changed):
     """Numba itself looks only at the file that holds the kernel: a changed helper left stale code behind."""
-    for name in ("_cache.py", "helper.py"):
+    for name in ("runtime/cache.py", "convolution/direct/helper.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("")
-    monkeypatch.setattr(_cache, "__file__", str(tmp_path / "_cache.py"))
-    before = _cache.cache_key.__wrapped__()
-    assert _cache.cache_key.__wrapped__() == before
+    monkeypatch.setattr(cache, "__file__", str(tmp_path / "runtime" / "cache.py"))
+    before = cache.cache_key.__wrapped__()
+    assert cache.cache_key.__wrapped__() == before
     if changed == "source":
-        (tmp_path / "helper.py").write_text("x = 1")
+        (tmp_path / "convolution/direct/helper.py").write_text("x = 1")
     elif changed == "processor":
         monkeypatch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
     elif changed == "Numba":
         monkeypatch.setattr("numba.__version__", "another")
     else:
         monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
-    assert _cache.cache_key.__wrapped__() != before
+    assert cache.cache_key.__wrapped__() != before
 
 
 def test_threads_do_not_change_the_key(monkeypatch):
-    before = _cache.cache_key.__wrapped__()
+    before = cache.cache_key.__wrapped__()
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
     monkeypatch.setenv("NUMBA_THREADING_LAYER", "workqueue")
-    assert _cache.cache_key.__wrapped__() == before
+    assert cache.cache_key.__wrapped__() == before
 
 
 def folder_used(parent: Path, name: str, hours_ago: float) -> Path:
@@ -127,18 +128,18 @@ def test_folders_of_forgotten_versions_are_removed(tmp_path):
     ours = folder_used(tmp_path, "ours", 2000)
     recent = [folder_used(tmp_path, f"recent{i}", 2 + i) for i in range(7)]
     surplus = folder_used(tmp_path, "surplus", 20)
-    _cache.remove_stale(tmp_path, keep=ours)
+    cache.remove_stale(tmp_path, keep=ours)
     assert ours.exists()
     assert all(folder.exists() for folder in recent)
     assert not surplus.exists()
     month = folder_used(tmp_path, "month", 24 * 31)
-    _cache.remove_stale(tmp_path, keep=ours)
+    cache.remove_stale(tmp_path, keep=ours)
     assert not month.exists()
 
 
 def test_a_folder_in_use_is_never_surplus(tmp_path):
     busy = [folder_used(tmp_path, f"busy{i}", 0.1) for i in range(20)]
-    _cache.remove_stale(tmp_path, keep=busy[0])
+    cache.remove_stale(tmp_path, keep=busy[0])
     assert all(folder.exists() for folder in busy)
 
 
@@ -147,4 +148,4 @@ def test_an_unusable_folder_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path / "file"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    assert _cache.cache_folder.__wrapped__().parent == tmp_path / "home" / "mpmm"
+    assert cache.cache_folder.__wrapped__().parent == tmp_path / "home" / "mpmm"

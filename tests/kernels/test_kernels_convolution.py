@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmm_kernels.convolution import conv3d_backward_input, conv3d_backward_weights, conv3d_forward
-from mpmm_kernels.plan import convolved_length
+from mpmm_kernels.convolution.plan import convolved_length
+from mpmm_kernels.convolution.reference.kernels import (
+    conv3d_backward_input,
+    conv3d_backward_weights,
+    conv3d_forward,
+)
 from naive import convolution as naive
 from naive.gradients import central_differences, relative_error
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.dropout import dropout, dropout_backward, dropout_key
+from mpmm_kernels.layers.dropout import dropout, dropout_backward, dropout_key
 from naive import dropout as naive
 from naive.gradients import central_differences, relative_error
 

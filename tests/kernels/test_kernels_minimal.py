@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels import minimal
+from mpmm_kernels.patches import minimal_filtering as minimal
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmm_kernels.pooling import (
+from mpmm_kernels.layers.pooling import (
     average_pool3d_backward,
     average_pool3d_forward,
     max_pool3d_backward,

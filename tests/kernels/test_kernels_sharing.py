@@ -1,8 +1,8 @@
 """Pieces of work that workers take while it is done."""
 
 import numpy as np
-from mpmm_kernels._compile import compiled
-from mpmm_kernels.sharing import next_piece, parts, tickets
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
 from numba import prange
 from numpy.typing import NDArray
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.softmax import cross_entropy, softmax
+from mpmm_kernels.layers.softmax import cross_entropy, softmax
 from naive import classification as naive
 from naive.gradients import central_differences, relative_error
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from mpmm_kernels.threads import set_threads, threads
+from mpmm_kernels.runtime.threads import set_threads, threads
 
 
 @pytest.fixture(autouse=True)

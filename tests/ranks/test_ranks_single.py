@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mpmm_kernels.threads import available_threads, set_threads
+from mpmm_kernels.runtime.threads import available_threads, set_threads
 
 from mpmm.errors import RunError
 from mpmm.network import (
@@ -219,7 +219,7 @@ def test_warm_up_changes_nothing(uninterrupted):
 
 
 def test_warm_up_says_when_it_compiles(monkeypatch, tmp_path):
-    from mpmm_kernels import warm_up as room
+    from mpmm_kernels.runtime import cold_start as room
 
     monkeypatch.setattr(room, "cache_folder", lambda: tmp_path)
     said = []

@@ -1,0 +1,1 @@
+"""Blocks (convolution, bias, activation, pool): a plan says what is computed, a method how."""

@@ -1,0 +1,1 @@
+"""The weights' gradient of max-pooled convolutions, from the windows' largest elements alone."""

@@ -1,0 +1,109 @@
+"""Gradients of weights and bias by pooling winners: for every method whose block has a max-pool."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.argmax_gradient import kernels as winner_kernels
+from mpmm_kernels.convolution.argmax_gradient.layout import Winners, winners
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.epilogue import flat, floor
+from mpmm_kernels.vector.arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
+from mpmm_kernels.vector.blocks import size
+from mpmm_kernels.vector.vector import lanes
+
+# Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
+_EXACT = 1 << 24
+
+layout = cache(winners)
+
+
+def suits(plan: BlockPlan, least: int) -> bool:
+    """Whether a block's core has a max-pool over at least so many positions, none of them too far away."""
+    if plan.pool != "max" or np.prod(plan.window) < least:
+        return False
+    return layout(plan).farthest < _EXACT
+
+
+@dataclass(frozen=True)
+class WinnerBuffers:
+    """Sums of gradients for each group of samples, and the workers' scratch."""
+
+    weight_sums: Floats
+    bias_sums: Floats
+    staged: Floats
+    gradients: Floats
+    places: Array
+
+
+def allocate(plan: BlockPlan) -> WinnerBuffers:
+    """The arrays for a block's core."""
+    how = layout(plan)
+    weights = len(how.parts) * plan.filters * len(how.block) * len(how.width)
+    pixels = how.walk.lines * how.pooled.columns
+    return WinnerBuffers(
+        weight_sums=zeros_aligned((SUMS, weights), plan.dtype),
+        bias_sums=zeros_aligned((SUMS, how.pooled.padded), plan.dtype),
+        staged=scratch(how.staged, plan.dtype),
+        gradients=scratch(pixels * how.pooled.padded, plan.dtype),
+        places=scratch(pixels * how.pooled.padded, "int32"),
+    )
+
+
+def weight_gradient(
+    plan: BlockPlan,
+    buffers: WinnerBuffers,
+    x: Floats,
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    dw: Floats,
+    db: Floats,
+) -> None:
+    """Fill dw and db of a block's core, from its flat output, the gradient of that, and the winners."""
+    how = layout(plan)
+    weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
+    winner_kernels.backward_weights(
+        flat(x),
+        y,
+        dy,
+        winner,
+        weight_sums,
+        bias_sums,
+        workers(buffers.staged),
+        workers(buffers.gradients),
+        workers(buffers.places),
+        len(x),
+        floor(plan),
+        how.staging,
+        how.bands,
+        how.walk,
+        how.pooled,
+        how.adjacent,
+        how.rows,
+        how.block,
+        how.width,
+        size(lanes(plan.dtype)),
+        how.offsets,
+        how.parts,
+    )
+    add_groups(weight_sums)
+    dw[...] = _as_weights(plan, how, weight_sums[0])
+    np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
+
+
+def _as_weights(plan: BlockPlan, how: Winners, sums: Floats) -> Floats:
+    """The kernels' layout of a gradient, seen as that of the weights."""
+    planes, rows, columns = plan.kernel
+    high, width = len(how.rows), len(how.width)
+    wide = len(how.block) // high
+    if len(how.adjacent) == 2:
+        split = sums.reshape(rows // high, columns // wide, -1, plan.filters, high, wide, width)
+        taps = split.transpose(2, 6, 0, 4, 1, 5, 3).reshape(-1, rows, columns, 1, plan.filters)
+        return taps[:planes]
+    split = sums.reshape(planes, rows // high, -1, plan.filters, high, wide * width)
+    taps = split.transpose(0, 1, 4, 2, 5, 3).reshape(planes, rows, -1, plan.filters)
+    channels = plan.input_shape[3]
+    return taps[:, :, : columns * channels].reshape(planes, rows, columns, channels, plan.filters)

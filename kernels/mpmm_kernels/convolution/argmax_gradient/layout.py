@@ -1,0 +1,179 @@
+"""What the weights' gradient by pooling winners needs to know of a block: steps, slabs, accumulators."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.convolution.plan import BlockPlan, Triple
+from mpmm_kernels.convolution.shared import geometry as shapes
+from mpmm_kernels.convolution.shared.bands import Bands, bands
+from mpmm_kernels.convolution.shared.geometry import Offsets
+from mpmm_kernels.vector.blocks import Size, size
+from mpmm_kernels.vector.vector import REGISTERS, lanes
+
+# Accumulators, all but the registers that addresses of memory and the gradient take
+_MOST = 24 if REGISTERS == 32 else 12
+# Bytes of the sample that a slab of windows and a part of the kernel meet, in the first cache
+_SLAB_BYTES = 24 * 1024
+_CACHE_LINE = 64
+
+
+class Walk(NamedTuple):
+    """Steps through a staged sample: from a window to the next, and from a tap of the kernel to the next.
+
+    A slab is ``lines`` lines of windows.
+    """
+
+    depth_step: int
+    row_step: int
+    column_step: int
+    tap_row_step: int
+    tap_column_step: int
+    filters: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Winners:
+    """The gradient lies as (part, filter, vector of ``width``), a part being ``rows`` of the kernel's taps.
+
+    One channel is staged with its bands innermost (``adjacent`` is 2) and a vector holds neighbouring planes
+    of the kernel; of more channels a vector holds neighbouring columns and channels.
+    """
+
+    staging: shapes.Staging
+    bands: Bands
+    walk: Walk
+    pooled: shapes.Pooled
+    adjacent: Size
+    rows: Size
+    block: Size
+    width: Size
+    offsets: Floats
+    parts: Offsets
+
+    @property
+    def staged(self) -> int:
+        """Elements of a staged sample and what the last vector reads past it; 0 where it is read in place."""
+        whole = len(self.block) // len(self.rows) * len(self.width)
+        if len(self.adjacent) == 2:
+            return self.bands.rows * self.bands.columns * self.bands.bands + len(self.width)
+        taps = self.walk.tap_column_step
+        if taps % whole == 0 and not shapes.is_staged(self.staging):
+            return 0
+        return int(np.prod(self.staging[:4])) + whole
+
+    @property
+    def farthest(self) -> int:
+        """How far a slab's last position is from its first."""
+        down, across = (self.walk.lines - 1) * self.walk.row_step, (self.pooled.columns - 1)
+        return down + across * self.walk.column_step + int(self.offsets.max())
+
+
+def winners(plan: BlockPlan) -> Winners:
+    """The layout for a block's core, by its shapes alone."""
+    return _of_bands(plan) if plan.input_shape[3] == 1 else _of_channels(plan)
+
+
+def _of_channels(plan: BlockPlan) -> Winners:
+    staging, vector = shapes.staging(plan, 0), lanes(plan.dtype)
+    channels, (planes, rows, columns) = staging.channels, plan.kernel
+    row, plane = staging.columns * channels, staging.rows * staging.columns * channels
+    vectors = -(-columns * channels // vector)
+    wide = max(n for n in range(1, min(vectors, _MOST) + 1) if vectors % n == 0)
+    high = rows if rows * vectors <= _MOST else 1
+    parts = [
+        kd * plane + kh * row + v * wide * vector
+        for kd in range(planes)
+        for kh in range(0, rows, high)
+        for v in range(vectors // wide)
+    ]
+    return _winners(
+        plan,
+        bands=bands(staging, 0),
+        steps=(plane, row, channels),
+        tap_steps=(row, columns * channels),
+        lines=_lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize),
+        adjacent=size(1),
+        rows=high,
+        columns=wide,
+        width=vector,
+        parts=parts,
+    )
+
+
+def _of_bands(plan: BlockPlan) -> Winners:
+    staging, vector = shapes.staging(plan, 0), lanes(plan.dtype)
+    planes, rows, columns = plan.kernel
+    # a quarter of a register is enough for the kernels of few planes
+    width = next((n for n in (vector // 4, vector // 2) if n >= max(planes, 2)), vector)
+    pieces = -(-planes // width)
+    staged = bands(staging, _spread_over_cache(staging.depth, plan.dtype))
+    row = staged.columns * staged.bands
+    wide = max(n for n in range(1, min(columns, _MOST) + 1) if columns % n == 0)
+    high = max(n for n in range(1, rows + 1) if rows % n == 0 and (n == 1 or n * columns <= _MOST))
+    parts = [
+        kh * row + kw * staged.bands + piece * width
+        for kh in range(0, rows, high)
+        for kw in range(0, columns, wide)
+        for piece in range(pieces)
+    ]
+    return _winners(
+        plan,
+        bands=staged,
+        steps=(1, row, staged.bands),
+        tap_steps=(row, staged.bands),
+        # of each pixel the vectors of a line of windows meet two cache lines
+        lines=_lines(plan, high, staged.columns * 2 * _CACHE_LINE),
+        adjacent=size(2),
+        rows=high,
+        columns=wide,
+        width=width,
+        parts=parts,
+    )
+
+
+def _winners(
+    plan: BlockPlan,
+    *,
+    bands: Bands,
+    steps: Triple,
+    tap_steps: tuple[int, int],
+    lines: int,
+    adjacent: Size,
+    rows: int,
+    columns: int,
+    width: int,
+    parts: list[int],
+) -> Winners:
+    """The layout whose staged sample has these steps along its axes, with parts of rows x columns vectors."""
+    strides = np.multiply(plan.stride, steps)
+    depth_step, row_step, column_step = (strides * plan.window).tolist()
+    return Winners(
+        staging=shapes.staging(plan, 0),
+        bands=bands,
+        walk=Walk(depth_step, row_step, column_step, *tap_steps, plan.filters, lines),
+        pooled=shapes.pooled_shape(plan),
+        adjacent=adjacent,
+        rows=size(rows),
+        block=size(rows * columns),
+        width=size(width),
+        # of a window's positions from its first one, as what they are added to in vectors
+        offsets=(strides @ np.indices(plan.window).reshape(3, -1)).astype(plan.dtype),
+        parts=np.array(parts),
+    )
+
+
+def _spread_over_cache(bands: int, dtype: str) -> int:
+    """At least so many bands, so that the same band of neighbouring pixels does not fall into few lines."""
+    line = _CACHE_LINE // np.dtype(dtype).itemsize
+    return bands + line if bands % (2 * line) == 0 else bands
+
+
+def _lines(plan: BlockPlan, taps: int, row_bytes: int) -> int:
+    """Lines of windows of a slab, as even as can be."""
+    rows, window = plan.output_shape[1], plan.window[1] * plan.stride[1]
+    fit = max(1, (_SLAB_BYTES // row_bytes - taps) // window)
+    return -(-rows // -(-rows // fit))

@@ -1,0 +1,1 @@
+"""The method "depth": register blocks of neighbours in depth."""

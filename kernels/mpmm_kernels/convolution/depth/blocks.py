@@ -1,0 +1,190 @@
+"""Micro-kernels whose rows are neighbours in depth: an input is broadcast once for all taps that meet it.
+
+Where the last vector of a row would be a half or a quarter empty, two or four parts of the depth share it:
+24 filters take three vectors for two rows, not four. A block has the accumulators of ``planes`` rows of each
+partner, in this order: for a row, the whole vectors of every partner, and the one they share.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mpmm_kernels.convolution.indirect.blocks import Row
+from mpmm_kernels.vector import emit as vector_emit
+from mpmm_kernels.vector.vector import Vector, intrinsic, types
+
+
+def partners(row: Row, lanes: int) -> int:
+    """How many parts of the depth share the last vector of a row."""
+    return lanes // len(row[1])
+
+
+def accumulators(row: Row, lanes: int, planes: int) -> int:
+    """Vectors of a block."""
+    return planes * (partners(row, lanes) * (len(row[0]) - 1) + 1)
+
+
+class _Rows:
+    """How vectors of a row and its partners are made, while code is emitted."""
+
+    def __init__(self, row: Any, array: Any) -> None:
+        self.vector = Vector(array.dtype).emitted
+        self.part = Vector(array.dtype, len(row.types[1])).emitted
+        self.vectors = len(row.types[0])
+        self.partners = self.vector.count // self.part.count
+        self.each = self.partners * (self.vectors - 1) + 1
+
+    def load(self, memory: vector_emit.Memory, place: Any) -> list[Any]:
+        """A row for all partners: the last vector's part stands there once for each."""
+        builder = memory.builder
+        places = [builder.add(place, place.type(i * self.vector.count)) for i in range(self.vectors)]
+        whole = [memory.load(one, self.vector) for one in places[:-1]]
+        return [*whole, vector_emit.repeated(builder, memory.load(places[-1], self.part), self.partners)]
+
+    def masks(self, builder: Any) -> list[Any]:
+        """For each partner but the first, the lanes of the shared vector that are its own or come later."""
+        lanes = self.vector.count
+        return [
+            vector_emit.lanes_from(builder, first, lanes)
+            for first in range(self.part.count, lanes, self.part.count)
+        ]
+
+    def split(self, builder: Any, block: list[Any], at: int) -> Iterator[tuple[int, int, Any]]:
+        """Partner, first lane and value of each vector of the row at ``at``, the shared one in parts."""
+        for partner in range(self.partners):
+            for i in range(self.vectors - 1):
+                yield partner, i * self.vector.count, block[at + partner * (self.vectors - 1) + i]
+            part = vector_emit.lanes(
+                builder, block[at + self.each - 1], partner * self.part.count, self.part.count
+            )
+            yield partner, (self.vectors - 1) * self.vector.count, part
+
+
+class _Column:
+    """Broadcasts of neighbours in depth, for each partner and for the vector they share."""
+
+    def __init__(
+        self, rows: _Rows, source: vector_emit.Memory, places: list[Any], step: Any, masks: list[Any]
+    ) -> None:
+        self._rows, self._source, self._places, self._step = rows, source, places, step
+        self._masks = masks
+
+    def next(self, wanted: bool) -> tuple[list[Any], Any]:
+        """The next plane's element as each partner sees it, and lane by lane of the shared vector."""
+        builder, rows = self._source.builder, self._rows
+        own: list[Any] = []
+        if wanted:
+            own = [self._source.broadcast(place, rows.vector) for place in self._places]
+        # place after place: LLVM would keep a register for each of them
+        self._places = [
+            builder.add(vector_emit.unforeseen(builder, place, in_order=True), self._step)
+            for place in self._places
+        ]
+        shared = own[0] if own else None
+        for partner in range(1, len(own)):
+            shared = builder.select(self._masks[partner - 1], own[partner], shared)
+        return own, shared
+
+
+@intrinsic
+def slide_depth(
+    typing: Any,
+    block: Any,
+    x: Any,
+    x_at: Any,
+    plane: Any,
+    w: Any,
+    w_at: Any,
+    w_step: Any,
+    tap_step: Any,
+    count: Any,
+    planes: Any,
+    taps: Any,
+    stride: Any,
+    row: Any,
+) -> Any:
+    """block[i] += x[x_at + k + (i stride + t) plane] * w[w_at + k w_step + t tap_step ...].
+
+    For all k < count and all taps t; ``planes``, ``taps`` and ``stride`` are tuples as long as there are
+    rows, taps, and planes between two rows. A partner begins after the last row of the one before.
+    """
+    number = types.intp
+    rows = _Rows(row, w)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[4])
+        plane, tap_step, gap = args[3], args[7], len(stride)
+        part = builder.mul(plane, plane.type(len(planes) * gap))
+        parts = [builder.mul(part, part.type(partner)) for partner in range(rows.partners)]
+        masks = rows.masks(builder)
+
+        def products(carried: list[Any]) -> list[Any]:
+            (x_at, w_at), out = carried[:2], carried[2:]
+            column = _Column(rows, source, [builder.add(x_at, one) for one in parts], plane, masks)
+            tap: list[list[Any]] = []
+            tap_at = w_at
+            for j in range((len(planes) - 1) * gap + len(taps)):
+                if j < len(taps):
+                    tap.append(rows.load(weights, tap_at))
+                    tap_at = builder.add(vector_emit.unforeseen(builder, tap_at), tap_step)
+                met = [(i, j - i * gap) for i in range(len(planes)) if 0 <= j - i * gap < len(taps)]
+                own, shared = column.next(bool(met))
+                for i, t in met:
+                    _add_products(builder, rows, out, i * rows.each, own, shared, tap[t])
+                out = vector_emit.settled(builder, out)
+            return [builder.add(x_at, x_at.type(1)), builder.add(w_at, args[6]), *out]
+
+        sums = [builder.extract_value(args[0], i) for i in range(len(block))]
+        made = vector_emit.turns(builder, args[8], [args[2], args[5], *sums], products)
+        return vector_emit.pack(builder, made[2:])
+
+    arguments = block, x, number, number, w, number, number, number, number, planes, taps, stride, row
+    return block(*arguments), emit
+
+
+def _add_products(
+    builder: Any, rows: _Rows, out: list[Any], at: int, own: list[Any], shared: Any, tap: list[Any]
+) -> None:
+    """Add to the row of a block at ``at`` each partner's element times a tap's weights."""
+    for partner, value in enumerate(own):
+        for i, weight in enumerate(tap[:-1], start=at + partner * (rows.vectors - 1)):
+            out[i] = vector_emit.multiply_add(builder, value, weight, out[i])
+    last = at + rows.each - 1
+    out[last] = vector_emit.multiply_add(builder, shared, tap[-1], out[last])
+
+
+@intrinsic
+def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, row: Any) -> Any:
+    """max(block[i] + bias[bias_at ...], floor) for every row i; what is not a number stays so."""
+    rows = _Rows(row, bias)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, bias, args[1])
+        whole = rows.load(memory, args[2])
+        added = whole[:-1] * rows.partners + whole[-1:]
+        least = vector_emit.splat(builder, args[3], rows.vector)
+        made = []
+        for i in range(len(block)):
+            value = builder.fadd(builder.extract_value(args[0], i), added[i % rows.each])
+            made.append(vector_emit.at_least(builder, value, least))
+        return vector_emit.pack(builder, made)
+
+    return block(block, bias, types.intp, bias.dtype, row), emit
+
+
+@intrinsic
+def store_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: Any, row: Any) -> Any:
+    """Write the rows of a block ``step`` apart, partner after partner."""
+    rows = _Rows(row, y)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        start, step = args[2], args[3]
+        out = [builder.extract_value(args[0], i) for i in range(len(block))]
+        for i in range(len(planes)):
+            for partner, lane, value in rows.split(builder, out, i * rows.each):
+                place = builder.mul(step, step.type(partner * len(planes) + i))
+                memory.store(builder.add(builder.add(start, place), start.type(lane)), value)
+        return context.get_dummy_value()
+
+    return types.void(block, y, types.intp, types.intp, planes, row), emit

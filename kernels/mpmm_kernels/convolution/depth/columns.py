@@ -1,0 +1,104 @@
+"""Sums of a group of planes in one sample: column by column, a block of neighbours in depth at a time."""
+
+from typing import Any, NamedTuple
+
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.convolution.depth.blocks import finish_depth, slide_depth, store_depth
+from mpmm_kernels.convolution.depth.layout import Columns
+from mpmm_kernels.convolution.indirect.blocks import Row
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.vector.blocks import Block, Size, zeros
+from mpmm_kernels.vector.vector import lanes_of
+
+
+class Target(NamedTuple):
+    """Where a convolution is written, after bias and floor: the array, the place of plane 0, and steps."""
+
+    y: Floats
+    first: int
+    plane: int
+    line: int
+    column: int
+    bias: Floats
+    floor: Any
+
+
+@compiled
+def fill_columns(
+    place: tuple[Floats, int],
+    w: Floats,
+    target: Target,
+    part: tuple[int, int],
+    lines: tuple[int, int],
+    shape: Columns,
+    block: Size,
+    planes: Size,
+    taps: Size,
+    stride: Size,
+    row: Row,
+) -> None:
+    """Fill a part of the planes of some lines with max(convolution + bias, floor).
+
+    w is (taps, kernel rows, kernel columns, padded terms, filters). The last block of a column begins early
+    enough to be whole: it may write planes of one block before the first of the part, and the only one of a
+    part that is shorter some behind it.
+    """
+    (first, stop), (top, bottom), (x, x_at) = part, lines, place
+    span = len(planes) * (lanes_of(x) // len(row[1]))
+    for r in range(top, bottom):
+        for c in range(shape.columns):
+            from_x = x_at + r * shape.row + c * shape.column
+            to = target.first + (r - top) * target.line + c * target.column
+            for f in range(0, shape.filters, len(row[0]) * lanes_of(x)):
+                for begin in range(first, stop, span):
+                    d = max(min(begin, stop - span), 0)
+                    at = from_x + d * len(stride) * shape.plane
+                    sums = _sum_block((x, at), w, f, (r, c), shape, block, planes, taps, stride, row)
+                    sums = finish_depth(sums, target.bias, f, target.floor, row)
+                    store_depth(sums, target.y, to + f + d * target.plane, target.plane, planes, row)
+
+
+@compiled
+def _sum_block(
+    place: tuple[Floats, int],
+    w: Floats,
+    w_at: int,
+    pixel: tuple[int, int],
+    shape: Columns,
+    block: Size,
+    planes: Size,
+    taps: Size,
+    stride: Size,
+    row: Row,
+) -> Block:
+    """The sums of one block over all taps that meet more than zeros."""
+    (x, x_at), (r, c) = place, pixel
+    sums: Block = zeros(w, block)
+    left, top = max(shape.before_columns - c, 0), max(shape.before_rows - r, 0)
+    right = min(shape.kernel_columns, shape.before_columns + shape.inner_columns - c)
+    bottom = min(shape.kernel_rows, shape.before_rows + shape.inner_rows - r)
+    # terms without zeros between them are one run
+    together = shape.terms == shape.padded
+    step = max(right - left, 1) if together else 1
+    run = step * shape.terms
+    tap_step = shape.kernel_rows * shape.kernel_columns * shape.padded * shape.filters
+    for kh in range(top, bottom):
+        for kw in range(left, right, step):
+            from_x = x_at + kh * shape.kernel_row + kw * shape.kernel_column
+            weight = w_at + (kh * shape.kernel_columns + kw) * shape.padded * shape.filters
+            sums = slide_depth(
+                sums,
+                x,
+                from_x,
+                shape.plane,
+                w,
+                weight,
+                shape.filters,
+                tap_step,
+                run,
+                planes,
+                taps,
+                stride,
+                row,
+            )
+    return sums

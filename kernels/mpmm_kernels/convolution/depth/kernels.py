@@ -1,0 +1,156 @@
+"""Convolution blocks column by column over a batch, forward and to the input, on several threads.
+
+Threads share groups of planes of a sample, so that one sample occupies all of them; every output is one sum
+in an order that follows from the shapes.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.depth.columns import Target, fill_columns
+from mpmm_kernels.convolution.depth.layout import Columns
+from mpmm_kernels.convolution.direct.kernels import beginning, spread_slab, stage
+from mpmm_kernels.convolution.direct.lines import Upper, pool_line
+from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
+from mpmm_kernels.vector.blocks import Size
+from mpmm_kernels.vector.copy import copy_columns
+from mpmm_kernels.vector.vector import lanes_of
+
+
+@compiled(parallel=True)
+def forward(
+    x: Floats,
+    w: Floats,
+    bias: Floats,
+    y: Floats,
+    winner: Array,
+    staged: Floats,
+    scratch: Floats,
+    zeros: Floats,
+    samples: int,
+    floor: float,
+    staging: Staging,
+    shape: Columns,
+    group: int,
+    straight: bool,
+    pooled: Pooled,
+    offsets: Offsets,
+    block: Size,
+    planes: Size,
+    taps: Size,
+    stride: Size,
+    columns: Size,
+    last: Size,
+) -> None:
+    """Fill y and winner for the first samples of x, ``group`` planes of a line of windows at a time.
+
+    Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y at
+    once. ``staged`` and ``scratch`` have a row for each worker.
+    """
+    groups, high = -(-shape.planes // group), pooled.window_depth
+    workers, tasks = scratch.shape[0], samples * pooled.rows * groups
+    line = pooled.window_rows * shape.columns * shape.filters
+    before = len(planes) * (lanes_of(x) // len(last))
+    shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
+    for worker in prange(workers):
+        sums, upper = scratch[worker], Upper(y, y, winner, bias)
+        place, seen = (x, beginning()), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, r, first = (
+                    task // groups // pooled.rows,
+                    task // groups % pooled.rows,
+                    task % groups * group,
+                )
+                if n != seen:
+                    place, seen = stage(x, n, staged[worker], staging), n
+                part = first, min(first + group, shape.planes)
+                lines = r * pooled.window_rows, (r + 1) * pooled.window_rows
+                if straight:
+                    target = straight_to(y, n, r, shape, pooled.channels, bias, floor)
+                else:
+                    at, step = (before - first) * line, shape.columns * shape.filters
+                    target = Target(sums, at, line, step, shape.filters, zeros, least)
+                fill_columns(
+                    place, w, target, part, lines, shape, block, planes, taps, stride, (columns, last)
+                )
+                if not straight:
+                    for d in range(part[0] // high, part[1] // high):
+                        at = target.first + d * high * line
+                        to = (n * pooled.depth + d) * pooled.rows + r
+                        pool_line(sums, at, upper, to, floor, pooled, offsets)
+            piece = next_piece(taken)
+
+
+@compiled
+def straight_to(
+    y: Floats, sample: int, row: int, shape: Columns, channels: int, bias: Floats, floor: Any
+) -> Target:
+    """A line of an array (samples, planes, rows, columns, channels), in all planes."""
+    line = shape.columns * channels
+    first = (sample * shape.planes * shape.rows + row) * line
+    return Target(y, first, shape.rows * line, line, channels, bias, floor)
+
+
+@compiled(parallel=True)
+def backward_input(
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    w: Floats,
+    dx: Floats,
+    gradients: Floats,
+    scratch: Floats,
+    unused: Floats,
+    zeros: Floats,
+    samples: int,
+    floor: float,
+    channels: int,
+    shape: Columns,
+    group: int,
+    straight: bool,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+    block: Size,
+    planes: Size,
+    taps: Size,
+    stride: Size,
+    columns: Size,
+    last: Size,
+) -> None:
+    """Fill dx: a sample's gradient is spread, with zeros around, and convolved by w (turned round)."""
+    groups, line = -(-shape.planes // group), shape.columns * shape.filters
+    before = len(planes) * (lanes_of(dx) // len(last))
+    workers, tasks = scratch.shape[0], samples * shape.rows * groups
+    shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
+    for worker in prange(workers):
+        gradient, sums, seen = gradients[worker], scratch[worker], -1
+        upper = Upper(y, dy, winner, unused[worker])
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, r, first = task // groups // shape.rows, task // groups % shape.rows, task % groups * group
+                if n != seen:
+                    spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    seen = n
+                part, place = (first, min(first + group, shape.planes)), (gradient, beginning())
+                if straight:
+                    target = straight_to(dx, n, r, shape, channels, zeros, least)
+                else:
+                    target = Target(sums, (before - first) * line, line, line, shape.filters, zeros, least)
+                fill_columns(
+                    place, w, target, part, (r, r + 1), shape, block, planes, taps, stride, (columns, last)
+                )
+                if not straight:
+                    for d in range(part[0], part[1]):
+                        to = ((n * shape.planes + d) * shape.rows + r) * shape.columns * channels
+                        at = target.first + d * line
+                        copy_columns(sums, at, shape.filters, dx, to, channels, shape.columns, channels)
+            piece = next_piece(taken)

@@ -1,0 +1,185 @@
+"""What the method "depth" needs to know of a block: its columns, and the register blocks that make them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mpmm_kernels.convolution.depth.blocks import accumulators, partners
+from mpmm_kernels.convolution.indirect.blocks import Row
+from mpmm_kernels.convolution.indirect.layout import Turned, row_of
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.geometry import Staging, needed, whole_vectors
+from mpmm_kernels.vector.blocks import Size, size
+from mpmm_kernels.vector.vector import REGISTERS, lanes
+
+# Bytes of the sums of a group of planes, which stay in the first caches until they are pooled
+_GROUP_BYTES = 32 * 1024
+# Cycles of a multiply-add's latency
+_LATENCY = 4
+# Rows of the highest block: kernels are compiled for each
+_MOST_ROWS = 24
+# Planes that blocks make of a column, by those it has, and accumulators that hide a product's latency
+_MOST_MADE, _LEAST_BLOCK = 1.15, 7
+
+
+class Columns(NamedTuple):
+    """A convolution whose outputs are made column by column: all planes of a pixel, a block at a time.
+
+    Planes of the source are ``plane`` elements apart; the sources of two neighbours in a row or a column of
+    the output are ``column`` and ``row``. A plane of the kernel has ``kernel_rows`` times ``kernel_columns``
+    times ``padded`` terms, of which ``terms`` are not zero. Rows and columns of the kernel are left out where
+    they meet nothing but the zeros around ``inner_rows`` and ``inner_columns``, which begin ``before_rows``
+    and ``before_columns`` behind the first.
+    """
+
+    planes: int
+    rows: int
+    columns: int
+    filters: int
+    plane: int
+    row: int
+    column: int
+    kernel_rows: int
+    kernel_columns: int
+    kernel_row: int
+    kernel_column: int
+    terms: int
+    padded: int
+    before_rows: int
+    before_columns: int
+    inner_rows: int
+    inner_columns: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Accumulators of a block: ``planes`` rows for each partner, for ``taps`` of the kernel at once."""
+
+    block: Size
+    planes: Size
+    taps: Size
+    stride: Size
+    columns: Size
+    last: Size
+    lanes: int
+
+    @property
+    def partners(self) -> int:
+        """Parts of the depth that share the last vector of a row."""
+        return self.lanes // len(self.last)
+
+    @property
+    def span(self) -> int:
+        """Planes that a block makes."""
+        return len(self.planes) * self.partners
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a row is no more than a part of a vector."""
+        return len(self.columns) == 1 and self.partners > 1
+
+    def fills(self, planes: int) -> bool:
+        """Whether whole blocks make few of so many planes twice, and products are not waited for."""
+        made = -(-planes // self.span) * self.span
+        return made <= _MOST_MADE * planes and len(self.planes) > 1 and len(self.block) >= _LEAST_BLOCK
+
+    def __str__(self) -> str:
+        vectors = len(self.columns) - 1 + len(self.last) / self.lanes
+        return f"{self.span}x{vectors:g}"
+
+
+def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> Tile:
+    """The block that makes so many planes fastest, of those that registers hold."""
+    row, width = row_of(filters, dtype), lanes(dtype)
+    shared = partners(row, width)
+    possible = [
+        rows
+        for rows in range(1, min(planes // shared, _MOST_ROWS) + 1)
+        if accumulators(row, width, rows) + min(rows, taps) * len(row[0]) + shared + 1 <= REGISTERS
+    ]
+    rows = min(possible or [1], key=lambda rows: (_cycles(row, width, planes, taps, stride, rows), -rows))
+    return Tile(
+        block=size(accumulators(row, width, rows)),
+        planes=size(rows),
+        taps=size(taps),
+        stride=size(stride),
+        columns=row[0],
+        last=row[1],
+        lanes=width,
+    )
+
+
+def _cycles(row: Row, width: int, planes: int, taps: int, stride: int, rows: int) -> float:
+    """Estimated cycles of a column a term."""
+    shared = partners(row, width)
+    products = taps * accumulators(row, width, rows)
+    loads = shared * ((rows - 1) * stride + taps) + taps * len(row[0])
+    return -(-planes // (shared * rows)) * (_bound(products, loads, _LATENCY * taps) + 2)
+
+
+def _bound(products: float, loads: float, chain: float) -> float:
+    """Cycles of so many products and loads, two in each, or of a chain; loads cost some anyway."""
+    return max(products / 2, loads / 2, chain) + loads / 8
+
+
+def forward_columns(plan: BlockPlan, staged: Staging) -> Columns:
+    """The block's convolution of a staged sample."""
+    planes, rows, columns = needed(plan)
+    channels, row = staged.padded, staged.columns * staged.padded
+    return Columns(
+        planes=planes,
+        rows=rows,
+        columns=columns,
+        filters=whole_vectors(plan.filters, plan.dtype),
+        plane=staged.rows * row,
+        row=plan.stride[1] * row,
+        column=plan.stride[2] * channels,
+        kernel_rows=plan.kernel[1],
+        kernel_columns=plan.kernel[2],
+        kernel_row=row,
+        kernel_column=channels,
+        terms=channels,
+        padded=channels,
+        before_rows=0,
+        before_columns=0,
+        inner_rows=staged.rows,
+        inner_columns=staged.columns,
+    )
+
+
+def input_columns(plan: BlockPlan, turned: Turned) -> Columns:
+    """The convolution of a spread gradient that makes the input's, where nothing has a stride."""
+    depth, rows, columns, channels = plan.input_shape
+    _, inner_rows, inner_columns = needed(plan)
+    _, before_rows, before_columns = (k - 1 - b for k, b in zip(plan.kernel, plan.before, strict=True))
+    return Columns(
+        planes=depth,
+        rows=rows,
+        columns=columns,
+        filters=whole_vectors(channels, plan.dtype),
+        plane=turned.plane_step,
+        row=turned.row_step,
+        column=turned.padded,
+        kernel_rows=plan.kernel[1],
+        kernel_columns=plan.kernel[2],
+        kernel_row=turned.row_step,
+        kernel_column=turned.padded,
+        terms=turned.filters,
+        padded=turned.padded,
+        before_rows=before_rows,
+        before_columns=before_columns,
+        inner_rows=inner_rows,
+        inner_columns=inner_columns,
+    )
+
+
+def group(columns: Columns, rows: int, span: int, multiple: int, item: int) -> int:
+    """Planes of a column that are made before they are pooled, as many as caches hold of ``rows`` lines.
+
+    A multiple of ``multiple``, and of the ``span`` of a block where that can be.
+    """
+    whole = int(np.lcm(span, multiple))
+    plane = rows * columns.columns * columns.filters * item
+    unit = whole if whole <= columns.planes else multiple
+    return min(max(_GROUP_BYTES // (plane * unit), 1) * unit, -(-columns.planes // multiple) * multiple)

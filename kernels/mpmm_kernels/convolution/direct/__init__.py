@@ -1,0 +1,1 @@
+"""The method "direct": lines of outputs by emitted micro-kernels."""

@@ -1,0 +1,230 @@
+"""Direct convolution blocks over a batch, forward and backward: a sample at a time, on several threads.
+
+Scratch has one row a worker; what it holds never matters to another sample, nor does the number of workers.
+Sums over samples are made in fixed groups. A block works through lines of windows: all columns of as many
+planes and rows as a pooling window has, which stay in the first cache from the convolution to the pooling.
+"""
+
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.direct.lines import (
+    Upper,
+    add_weight_gradient,
+    convolve_line,
+    pool_line,
+    spread_lines,
+)
+from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
+from mpmm_kernels.vector.blocks import Size
+from mpmm_kernels.vector.copy import copy_columns, copy_run
+
+
+@compiled
+def beginning() -> int:
+    """Place 0 as any other place: a literal 0 would have Numba compile kernels once more for it."""
+    return int(np.intp(0))
+
+
+@compiled
+def stage(x: Floats, sample: int, staged: Floats, shape: Staging) -> tuple[Floats, int]:
+    """The array and place where the sample stands with the zeros around it: x itself where there are none."""
+    first = sample * shape.inner_depth * shape.inner_rows
+    if staged.size == 0:
+        return x, first * shape.inner_columns * shape.channels
+    plane = shape.inner_rows * shape.inner_columns * shape.channels
+    if plane == shape.rows * shape.columns * shape.padded:
+        # zeros before and after the planes only
+        copy_run(
+            x, sample * shape.inner_depth * plane, staged, staged_row(0, 0, shape), shape.inner_depth * plane
+        )
+        return staged, beginning()
+    for d in range(shape.inner_depth):
+        for r in range(shape.inner_rows):
+            start = (first + d * shape.inner_rows + r) * shape.inner_columns * shape.channels
+            place, columns = staged_row(d, r, shape), shape.inner_columns
+            copy_columns(x, start, shape.channels, staged, place, shape.padded, columns, shape.channels)
+    return staged, beginning()
+
+
+@compiled
+def staged_row(depth: int, row: int, shape: Staging) -> int:
+    """Place in the staged sample of a row's first element."""
+    line = (depth + shape.before_depth) * shape.rows + row + shape.before_rows
+    return (line * shape.columns + shape.before_columns) * shape.padded
+
+
+@compiled(parallel=True)
+def forward(
+    x: Floats,
+    w: Floats,
+    bias: Floats,
+    y: Floats,
+    winner: Array,
+    staged: Floats,
+    lines: Floats,
+    samples: int,
+    floor: float,
+    staging: Staging,
+    source: Source,
+    pooled: Pooled,
+    block: Size,
+    columns: Size,
+    taps: Size,
+    offsets: Offsets,
+) -> None:
+    """Fill y and winner for the first samples of x; ``staged`` and ``lines`` have a row for each worker."""
+    workers, tasks = lines.shape[0], samples * pooled.depth
+    shares, taken = parts(samples, workers), tickets()
+    for worker in prange(workers):
+        scratch, upper = lines[worker], Upper(y, y, winner, bias)
+        place, seen = (x, beginning()), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, d = task // pooled.depth, task % pooled.depth
+                if n != seen:
+                    place, seen = stage(x, n, staged[worker], staging), n
+                for r in range(pooled.rows):
+                    slab = window_line(d, r, pooled.window_depth, pooled.window_rows, pooled)
+                    convolve_slab(place, w, scratch, beginning(), slab, source, block, columns, taps)
+                    line = (n * pooled.depth + d) * pooled.rows + r
+                    pool_line(scratch, beginning(), upper, line, floor, pooled, offsets)
+            piece = next_piece(taken)
+
+
+@compiled
+def window_line(depth: int, row: int, planes: int, lines: int, pooled: Pooled) -> Slab:
+    """The part of the convolution that begins under the line (depth, row) of the output."""
+    return Slab(depth * pooled.window_depth, row * pooled.window_rows, planes, lines)
+
+
+@compiled
+def convolve_slab(
+    place: tuple[Floats, int],
+    w: Floats,
+    y: Floats,
+    y_at: int,
+    slab: Slab,
+    source: Source,
+    block: Size,
+    columns: Size,
+    taps: Size,
+) -> None:
+    """Fill y from y_at on with the slab's lines, one after the other."""
+    for d in range(slab.depth, slab.depth + slab.planes):
+        for r in range(slab.row, slab.row + slab.lines):
+            convolve_line(place, w, y, y_at, d, r, source, block, columns, taps)
+            y_at += source.length * source.filters
+
+
+@compiled(parallel=True)
+def backward_weights(
+    x: Floats,
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    dw: Floats,
+    db: Floats,
+    staged: Floats,
+    lines: Floats,
+    samples: int,
+    floor: float,
+    staging: Staging,
+    source: Source,
+    spread: Spread,
+    pooled: Pooled,
+    block: Size,
+    columns: Size,
+    taps: Size,
+    offsets: Offsets,
+) -> None:
+    """Fill dw (kernel rows, kernel depth, products, filters) and db, a row for each group of samples."""
+    workers, groups = lines.shape[0], dw.shape[0]
+    depths, rows = spread.planes // pooled.window_depth, spread.lines // pooled.window_rows
+    taken = tickets()
+    for worker in prange(workers):
+        scratch = lines[worker]
+        group = next_piece(taken)
+        while group < groups:
+            dw[group] = 0
+            db[group] = 0
+            upper = Upper(y, dy, winner, db[group])
+            for n in range(group * samples // groups, (group + 1) * samples // groups):
+                place = stage(x, n, staged[worker], staging)
+                for d in range(0, pooled.depth, depths):
+                    for r in range(0, pooled.rows, rows):
+                        spread_slab(upper, n, d, r, floor, scratch, spread, pooled, offsets)
+                        slab = window_line(d, r, spread.planes, spread.lines, pooled)
+                        add_weight_gradient(
+                            place, scratch, dw[group], slab, source, spread, block, columns, taps
+                        )
+            group = next_piece(taken)
+
+
+@compiled(parallel=True)
+def backward_input(
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    w: Floats,
+    dx: Floats,
+    gradients: Floats,
+    lines: Floats,
+    samples: int,
+    floor: float,
+    extents: Slab,
+    channels: int,
+    source: Source,
+    spread: Spread,
+    pooled: Pooled,
+    block: Size,
+    columns: Size,
+    taps: Size,
+    offsets: Offsets,
+) -> None:
+    """Fill dx: the whole sample's gradient is spread, then convolved by w (turned round) line by line."""
+    workers = lines.shape[0]
+    taken = tickets()
+    for worker in prange(workers):
+        gradient, scratch = gradients[worker], lines[worker]
+        upper = Upper(y, dy, winner, lines[worker])
+        n = next_piece(taken)
+        while n < samples:
+            spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+            for d in range(extents.planes):
+                for r in range(extents.lines):
+                    convolve_line(
+                        (gradient, beginning()), w, scratch, beginning(), d, r, source, block, columns, taps
+                    )
+                    at = ((n * extents.planes + d) * extents.lines + r) * source.length * channels
+                    copy_columns(
+                        scratch, beginning(), source.filters, dx, at, channels, source.length, channels
+                    )
+            n = next_piece(taken)
+
+
+@compiled
+def spread_slab(
+    upper: Upper,
+    sample: int,
+    depth: int,
+    row: int,
+    floor: float,
+    gradient: Floats,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+) -> None:
+    """Fill the convolution's gradient from the window line (depth, row) on, as much as ``spread`` holds.
+
+    What no window holds stays zero.
+    """
+    lines, step = min(spread.lines // pooled.window_rows, pooled.rows), pooled.window_rows * spread.row_step
+    for d in range(min(spread.planes // pooled.window_depth, pooled.depth)):
+        line = (sample * pooled.depth + depth + d) * pooled.rows + row
+        to = d * pooled.window_depth * spread.plane_step
+        spread_lines(upper, line, lines, floor, gradient, to, step, spread, pooled, offsets)

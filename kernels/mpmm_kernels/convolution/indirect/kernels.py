@@ -1,0 +1,205 @@
+"""Convolution blocks by places over a batch, forward and backward, on several threads.
+
+A register block holds outputs from anywhere in a sample: rows of few columns fill it as well as long ones.
+Threads share parts of samples, so that one sample occupies all of them; every output is one sum in an order
+that follows from the shapes.
+"""
+
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.direct.kernels import beginning, spread_slab, stage
+from mpmm_kernels.convolution.direct.lines import Upper, pool_line, spread_lines
+from mpmm_kernels.convolution.indirect.layout import Cell, Cuts, Sums, Turned
+from mpmm_kernels.convolution.indirect.lines import Target, add_cell, add_sums, add_weight_sums, take_channels
+from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
+from mpmm_kernels.vector.blocks import Size
+
+
+@compiled(parallel=True)
+def forward(
+    x: Floats,
+    w: Floats,
+    bias: Floats,
+    y: Floats,
+    winner: Array,
+    staged: Floats,
+    scratch: Floats,
+    zeros: Floats,
+    samples: int,
+    floor: float,
+    straight: bool,
+    staging: Staging,
+    shape: Sums,
+    places: Offsets,
+    taps: Offsets,
+    pooled: Pooled,
+    offsets: Offsets,
+    tall: Size,
+    short: Size,
+    columns: Size,
+    last: Size,
+) -> None:
+    """Fill y and winner for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
+
+    Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y
+    at once.
+    """
+    workers, tasks = scratch.shape[0], samples * shape.groups
+    shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
+    for worker in prange(workers):
+        sums, upper = scratch[worker], Upper(y, y, winner, bias)
+        place, seen = (x, beginning()), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, group = task // shape.groups, task % shape.groups
+                if n != seen:
+                    place, seen = stage(x, n, staged[worker], staging), n
+                line = group * shape.lines // shape.groups
+                end = (group + 1) * shape.lines // shape.groups
+                part = line * shape.line, end * shape.line
+                if straight:
+                    target = Target(y, n * places.size * pooled.channels, pooled.channels, bias, floor)
+                else:
+                    target = Target(sums, -part[0] * shape.filters, shape.filters, zeros, least)
+                add_sums(place, w, target, places, part, taps, shape, tall, short, (columns, last))
+                if not straight:
+                    for i in range(end - line):
+                        at = i * shape.line * shape.filters
+                        pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
+            piece = next_piece(taken)
+
+
+@compiled(parallel=True)
+def backward_input(
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    w: Floats,
+    dx: Floats,
+    gradients: Floats,
+    scratch: Floats,
+    unused: Floats,
+    samples: int,
+    floor: float,
+    channels: int,
+    shape: Turned,
+    cells: Offsets,
+    places: Offsets,
+    inputs: Offsets,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+    tall: Size,
+    short: Size,
+    columns: Size,
+    last: Size,
+) -> None:
+    """Fill dx: a sample's gradient is spread, with zeros around and between, and convolved cell by cell."""
+    workers, tasks = scratch.shape[0], samples * cells.shape[0]
+    shares, taken = parts(samples, workers), tickets()
+    for worker in prange(workers):
+        gradient, sums, seen = gradients[worker], scratch[worker], -1
+        upper = Upper(y, dy, winner, unused[worker])
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
+                n, i = task // cells.shape[0], task % cells.shape[0]
+                if n != seen:
+                    spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    seen = n
+                cell = Cell(
+                    cells[i, 0],
+                    cells[i, 1],
+                    cells[i, 2],
+                    cells[i, 3],
+                    cells[i, 4],
+                    cells[i, 5],
+                    cells[i, 6],
+                    cells[i, 7],
+                )
+                add_cell(gradient, w, sums, places, cell, shape, tall, short, (columns, last))
+                take_channels(sums, dx, n * places.size, inputs, cell, shape.channels, channels)
+            piece = next_piece(taken)
+
+
+@compiled(parallel=True)
+def backward_weights(
+    x: Floats,
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    dw: Floats,
+    db: Floats,
+    staged: Floats,
+    gradients: Floats,
+    unused: Floats,
+    samples: int,
+    floor: float,
+    staging: Staging,
+    shape: Sums,
+    runs: Offsets,
+    begins: Offsets,
+    cuts: Cuts,
+    taps: Offsets,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+    tall: Size,
+    short: Size,
+    columns: Size,
+    last: Size,
+) -> None:
+    """Fill dw (terms, filters) and db, a row for each group of samples.
+
+    Workers share the blocks of all groups; the bias's gradient comes with a group's first block.
+    """
+    height, groups = len(tall) // len(columns), dw.shape[0]
+    blocks = -(-shape.terms // height)
+    workers, tasks = gradients.shape[0], groups * blocks
+    shares, taken = parts(groups, workers), tickets()
+    for worker in prange(workers):
+        piece = next_piece(taken)
+        while piece < shares:
+            begin, stop = piece * tasks // shares, (piece + 1) * tasks // shares
+            for group in range(begin // blocks, -(-stop // blocks)):
+                part, end = max(begin - group * blocks, 0), min(stop - group * blocks, blocks)
+                rows = part * height, min(end * height, shape.terms)
+                if part == 0:
+                    db[group] = 0
+                upper = Upper(y, dy, winner, unused[worker] if part > 0 else db[group])
+                first, gradient = group * samples // groups, gradients[worker]
+                for n in range(first, (group + 1) * samples // groups):
+                    place = stage(x, n, staged[worker], staging)
+                    for k in range(begins.size - 1):
+                        line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
+                        spread_lines(
+                            upper,
+                            n * shape.lines + line,
+                            many,
+                            floor,
+                            gradient,
+                            beginning(),
+                            spread.planes * spread.plane_step,
+                            spread,
+                            pooled,
+                            offsets,
+                        )
+                        add_weight_sums(
+                            place,
+                            gradient,
+                            dw[group],
+                            n == first and k == 0,
+                            taps,
+                            rows,
+                            runs[begins[k] : begins[k + 1]],
+                            cuts,
+                            tall,
+                            short,
+                            (columns, last),
+                        )
+            piece = next_piece(taken)

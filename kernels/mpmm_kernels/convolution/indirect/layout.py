@@ -1,0 +1,303 @@
+"""What the method "places" needs to know of a block: tables of places and taps, groups of lines, cells."""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm_kernels.convolution.indirect.blocks import Row
+from mpmm_kernels.convolution.plan import BlockPlan, Triple
+from mpmm_kernels.convolution.shared.geometry import Offsets, Spread, Staging, needed, whole_vectors
+from mpmm_kernels.vector.blocks import size
+from mpmm_kernels.vector.vector import REGISTERS, lanes
+
+# Bytes of a group's sums, which stay in the first caches until they are pooled, of the weights of a chunk,
+# and of the gradients that are read for all weights at a time
+_GROUP_BYTES, _CHUNK_BYTES, _CUT_BYTES = 32 * 1024, 192 * 1024, 16 * 1024
+# Columns up to which a line of one channel is better made together with other lines
+SHORT_LINE = 12
+# Rows of a tall block by the vectors it is wide, as registers allow: measured within 5% of the core's peak.
+# More rows make the compiler load them all before the first product and spill accumulators.
+_TALL = {1: 12, 2: 8, 3: 5, 4: 5}
+# Places of the largest cell
+CELL = 240
+# Cycles of a multiply-add's latency, which a single row cannot hide, of a block's step and a cell besides
+_LATENCY, _STEP, _CELL_CYCLES = 4, 2, 200
+# Taps beyond its own that a place may be summed over, to share a cell with its neighbours
+_TOLERANCES = (0, 1, 2, 4, 1 << 30)
+
+
+class Run(NamedTuple):
+    """Offsets of which ``length`` at a time are ``step`` apart: a table needs only the first of them."""
+
+    length: int
+    step: int
+
+
+class Cuts(NamedTuple):
+    """How a weights' gradient takes its places: so many ``lines`` at a time, ``step`` apart in a run."""
+
+    lines: int
+    step: int
+    filters: int
+
+
+class Sums(NamedTuple):
+    """A convolution of one sample: ``terms`` are kernel times channels, ``lines`` have ``line`` places each.
+
+    Lines are made in ``groups``. The terms lie in runs of ``run``, ``step`` apart in the sample, of which
+    ``chunk`` are added before the sums go back to memory.
+    """
+
+    terms: int
+    filters: int
+    line: int
+    lines: int
+    groups: int
+    chunk: int
+    run: int
+    step: int
+
+
+class Turned(NamedTuple):
+    """The convolution that makes the input's gradient, by the kernel turned round.
+
+    ``filters`` are summed over, which lie in whole vectors (``padded``), as do the ``channels`` made; steps
+    lead through the spread gradient, in which zeros stand between planes, rows and columns where the
+    convolution has a stride.
+    """
+
+    plane_step: int
+    row_step: int
+    filters: int
+    padded: int
+    channels: int
+    kernel_rows: int
+    kernel_columns: int
+    depth_stride: int
+    row_stride: int
+    column_stride: int
+
+
+class Cell(NamedTuple):
+    """Places that are summed over the same taps; a row of a table."""
+
+    first: int
+    stop: int
+    from_depth: int
+    to_depth: int
+    from_row: int
+    to_row: int
+    from_column: int
+    to_column: int
+
+
+class Neighbours(NamedTuple):
+    """Neighbours along one axis that share a cell, and their taps."""
+
+    positions: tuple[int, ...]
+    start: int
+    stop: int
+
+
+def row_of(filters: int, dtype: str) -> Row:
+    """Vectors of a block's row: all, the last as narrow as will do; of many two or three, if even."""
+    whole = lanes(dtype)
+    vectors = whole_vectors(filters, dtype) // whole
+    rest = filters - (vectors - 1) * whole
+    last = next((n for n in (whole // 4, whole // 2) if n >= max(rest, 2)), whole)
+    if last < whole and vectors in _TALL:
+        return size(vectors), size(last)
+    return size(next(n for n in (2, 3, 1) if vectors % n == 0)), size(whole)
+
+
+def straight(filters: int, window: Triple, dtype: str) -> bool:
+    """Whether sums go to the output at once: without a pool, if a row's vectors hold no more than filters."""
+    beyond = lanes(dtype) - len(row_of(filters, dtype)[1])
+    return window == (1, 1, 1) and whole_vectors(filters, dtype) - beyond == filters
+
+
+def heights(columns: int) -> tuple[int, int]:
+    """Rows of tall blocks, and of the shorter ones for what is left; the last rows are made singly."""
+    tall = min(_TALL[columns], (REGISTERS - 2 - columns) // (columns + 1))
+    return tall, max(tall // 3, 2)
+
+
+def forward_sums(plan: BlockPlan, run: Run) -> Sums:
+    """The block's convolution, a line of pooling windows after the other; its taps lie in runs."""
+    filters, item = whole_vectors(plan.filters, plan.dtype), np.dtype(plan.dtype).itemsize
+    run_bytes = run.length * len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item
+    line, lines = (
+        plan.window[0] * plan.window[1] * needed(plan)[2],
+        plan.output_shape[0] * plan.output_shape[1],
+    )
+    return Sums(
+        terms=int(np.prod(plan.weights_shape[:4])),
+        filters=filters,
+        line=line,
+        lines=lines,
+        groups=min(lines, -(-lines * line * filters * item // _GROUP_BYTES)),
+        chunk=max(_CHUNK_BYTES // run_bytes, 1),
+        run=run.length,
+        step=run.step,
+    )
+
+
+def forward_places(plan: BlockPlan, staged: Staging) -> Offsets:
+    """Where each output's first input lies in the staged sample; in the order in which lines are made."""
+    (depth, rows, _), (d, r, _) = plan.output_shape[:3], plan.window
+    steps = _steps(staged)
+    at = _grid(
+        *(np.arange(n) * s * step for n, s, step in zip(needed(plan), plan.stride, steps, strict=True))
+    )
+    return np.ascontiguousarray(at.reshape(depth, d, rows, r, -1).swapaxes(1, 2)).reshape(-1)
+
+
+def taps(plan: BlockPlan, staged: Staging) -> Offsets:
+    """How far each term of a sum lies from its place, in the order of the weights."""
+    ends = _grid(*(np.arange(n) * step for n, step in zip(plan.kernel, _steps(staged), strict=True)))
+    return (ends[..., None] + np.arange(staged.channels)).reshape(-1)
+
+
+def in_runs(offsets: Offsets) -> tuple[Offsets, Run]:
+    """The first offset of each run, of the longest runs that come at one step everywhere."""
+    steps, after = np.diff(offsets), np.arange(1, offsets.size)
+    lengths = (length for length in range(offsets.size, 1, -1) if offsets.size % length == 0)
+    for length in lengths:
+        within = steps[after % length != 0]
+        if (within == within[0]).all():
+            return np.ascontiguousarray(offsets[::length]), Run(length, int(within[0]))
+    return offsets, Run(1, 0)
+
+
+def cuts(places: Offsets, shape: Sums, item: int) -> tuple[Offsets, Offsets, Cuts]:
+    """The places of a weights' gradient, cut into as many lines at a time as the first cache holds.
+
+    Returns
+    -------
+    tuple
+        Runs of places without a cut: rows of offset, number within the cut, and length; where in these rows
+        each cut begins, and the last one ends; and the rest.
+    """
+    starts, run = in_runs(places)
+    lines = max(_CUT_BYTES // (shape.line * shape.filters * item), 1)
+    most = lines * shape.line
+    edges = np.union1d(np.arange(0, places.size, run.length), np.arange(0, places.size, most))
+    offsets = starts[edges // run.length] + edges % run.length * run.step
+    lengths = np.diff(edges, append=places.size)
+    rows = np.stack([offsets, edges % most, lengths], axis=1).astype("int64")
+    begins = np.flatnonzero(edges % most == 0)
+    return rows, np.append(begins, len(rows)).astype("int64"), Cuts(lines, run.step, shape.filters)
+
+
+def _steps(staged: Staging) -> tuple[int, int, int]:
+    return staged.rows * staged.columns * staged.channels, staged.columns * staged.channels, staged.channels
+
+
+def _grid(planes: Offsets, rows: Offsets, columns: Offsets) -> Offsets:
+    return planes[:, None, None] + rows[:, None] + columns
+
+
+def gradient_extents(plan: BlockPlan) -> list[int]:
+    """Planes, rows and columns of the spread gradient: of the input, and of the kernel beyond it."""
+    axes = zip(plan.input_shape[:3], plan.kernel, needed(plan), plan.stride, plan.before, strict=False)
+    return [
+        max(length + kernel - 1, kernel - before + (outputs - 1) * stride)
+        for length, kernel, outputs, stride, before in axes
+    ]
+
+
+def gradient_spread(plan: BlockPlan) -> Spread:
+    """The gradient of a whole sample with the zeros that the input's gradient reads, also of a stride."""
+    filters = whole_vectors(plan.filters, plan.dtype)
+    _, rows, columns = gradient_extents(plan)
+    left = [kernel - 1 - before for kernel, before in zip(plan.kernel, plan.before, strict=True)]
+    row = columns * filters
+    first = (left[0] * rows + left[1]) * row + left[2] * filters
+    d, r, c = plan.stride
+    return Spread(d * rows * row, r * row, c * filters, first, *needed(plan)[:2])
+
+
+def turned(plan: BlockPlan) -> Turned:
+    """The convolution of that gradient."""
+    _, rows, columns = gradient_extents(plan)
+    filters, channels = (whole_vectors(n, plan.dtype) for n in (plan.filters, plan.input_shape[3]))
+    row = columns * filters
+    return Turned(rows * row, row, plan.filters, filters, channels, *plan.kernel[1:], *plan.stride)
+
+
+def cells(plan: BlockPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of `Cell`, and the inputs (their number in the sample) in the order of the cells' places.
+
+    Most taps of an input at the edge of a valid convolution meet no output. Along each axis neighbours
+    share a run when that saves more time in full blocks than it costs in taps that meet only zeros.
+    """
+    axes = [
+        [_runs(*axis, tolerance) for tolerance in _TOLERANCES]
+        for axis in zip(
+            plan.input_shape[:3], plan.kernel, plan.before, plan.stride, needed(plan), strict=False
+        )
+    ]
+    columns = len(row_of(plan.input_shape[3], plan.dtype)[0])
+    best = min(product(*axes), key=lambda runs: _cycles(plan, runs, columns))
+    _, height, width = plan.input_shape[:3]
+    rows: list[tuple[int, ...]] = []
+    order: list[Offsets] = []
+    for d, r, c in product(*best):
+        planes, lines = np.array(d.positions) * (height * width), np.array(r.positions) * width
+        inputs = _grid(planes, lines, np.array(c.positions)).reshape(-1)
+        for part in np.split(inputs, range(CELL, inputs.size, CELL)):
+            first = rows[-1][1] if rows else 0
+            rows.append((first, first + part.size, *d[1:], *r[1:], *c[1:]))
+            order.append(part)
+    return np.array(rows, "int64"), np.concatenate(order)
+
+
+def _runs(
+    length: int, kernel: int, before: int, stride: int, outputs: int, tolerance: int
+) -> tuple[Neighbours, ...]:
+    """Positions of an axis in runs; those of a stride that see other taps are not neighbours."""
+    runs: list[Neighbours] = []
+    left = kernel - 1 - before
+    for residue in range(stride):
+        open_run = False
+        for position in range((left - residue) % stride, length, stride):
+            start = max((left - position) % stride, left - position)
+            stop = min(kernel, left - position + (outputs - 1) * stride + 1)
+            own = Neighbours((position,), start, max(start, stop))
+            joined = _joined(runs[-1], own) if open_run else own
+            fits = open_run and joined.stop - joined.start - _least(runs[-1], own) <= tolerance
+            runs[-1:] = [joined] if fits else [*runs[-1:], own]
+            open_run = True
+    return tuple(runs)
+
+
+def _joined(run: Neighbours, other: Neighbours) -> Neighbours:
+    return Neighbours(run.positions + other.positions, min(run.start, other.start), max(run.stop, other.stop))
+
+
+def _least(run: Neighbours, other: Neighbours) -> int:
+    return min(run.stop - run.start, other.stop - other.start)
+
+
+def _cycles(plan: BlockPlan, runs: tuple[tuple[Neighbours, ...], ...], columns: int) -> float:
+    """Estimated cycles of all cells."""
+    counts = _outer([[len(run.positions) for run in axis] for axis in runs])
+    steps = _outer(
+        [
+            [-(-(run.stop - run.start) // stride) for run in axis]
+            for axis, stride in zip(runs, plan.stride, strict=True)
+        ]
+    )
+    tall, short = heights(columns)
+    blocks = counts // tall * (tall * columns + _STEP)
+    blocks += counts % tall // short * (max(short * columns, _LATENCY) + _STEP)
+    blocks += counts % tall % short * (_LATENCY + _STEP)
+    return float((blocks * steps * plan.filters + _CELL_CYCLES).sum())
+
+
+def _outer(axes: list[list[int]]) -> NDArray[np.int64]:
+    planes, rows, columns = (np.array(axis, "int64") for axis in axes)
+    volumes: NDArray[np.int64] = planes[:, None, None] * rows[:, None] * columns
+    return volumes

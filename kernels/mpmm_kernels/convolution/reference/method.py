@@ -1,0 +1,102 @@
+"""A block by plain kernels, one after the other: takes every shape, and is what faster methods must equal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.reference.kernels import (
+    conv3d_backward_input,
+    conv3d_backward_weights,
+    conv3d_forward,
+)
+from mpmm_kernels.layers.activation import relu, relu_backward, sigmoid, sigmoid_backward
+from mpmm_kernels.layers.pooling import (
+    average_pool3d_backward,
+    average_pool3d_forward,
+    max_pool3d_backward,
+    max_pool3d_forward,
+)
+
+
+@dataclass(frozen=True)
+class PlainBuffers:
+    """Arrays of a block for up to a batch of samples; without a pool, ``output`` is ``convolved`` itself."""
+
+    convolved: Floats
+    output: Floats
+    winner: Array
+    convolved_gradient: Floats
+    input_gradient: Floats
+
+
+def _allocate(plan: BlockPlan, batch: int) -> PlainBuffers:
+    convolved = np.empty((batch, *plan.convolved_shape), plan.dtype)
+    output = np.empty((batch, *plan.output_shape), plan.dtype) if plan.pool else convolved
+    places = np.min_scalar_type(int(np.prod(plan.window)) - 1)
+    return PlainBuffers(
+        convolved=convolved,
+        output=output,
+        winner=np.empty((batch, *plan.output_shape) if plan.pool == "max" else 0, places),
+        convolved_gradient=np.empty_like(convolved),
+        input_gradient=np.empty((batch, *plan.input_shape), plan.dtype),
+    )
+
+
+def _forward(plan: BlockPlan, buffers: PlainBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
+    n = len(x)
+    convolved, output = buffers.convolved[:n], buffers.output[:n]
+    conv3d_forward(x, w, b, convolved, plan.stride, plan.before)
+    if plan.activation == "relu":
+        relu(convolved, convolved)
+    elif plan.activation == "sigmoid":
+        sigmoid(convolved, convolved)
+    if plan.pool == "max":
+        max_pool3d_forward(convolved, output, buffers.winner[:n], plan.window, plan.window)
+    elif plan.pool == "average":
+        average_pool3d_forward(convolved, output, plan.window, plan.window)
+    return output
+
+
+def _backward(
+    plan: BlockPlan,
+    buffers: PlainBuffers,
+    x: Floats,
+    w: Floats,
+    b: Floats,
+    dy: Floats,
+    dw: Floats,
+    db: Floats,
+    need_input_gradient: bool,
+) -> Floats | None:
+    gradient = _through_pool_and_activation(plan, buffers, dy)
+    conv3d_backward_weights(x, gradient, dw, db, plan.stride, plan.before)
+    if not need_input_gradient:
+        return None
+    dx = buffers.input_gradient[: len(x)]
+    conv3d_backward_input(gradient, w, dx, plan.stride, plan.before)
+    return dx
+
+
+def _through_pool_and_activation(plan: BlockPlan, buffers: PlainBuffers, dy: Floats) -> Floats:
+    n = len(dy)
+    convolved, gradient = buffers.convolved[:n], buffers.convolved_gradient[:n]
+    if plan.pool == "max":
+        max_pool3d_backward(dy, buffers.winner[:n], gradient, plan.window, plan.window)
+    elif plan.pool == "average":
+        average_pool3d_backward(dy, gradient, plan.window, plan.window)
+    upper = gradient if plan.pool else dy
+    if plan.activation == "none":
+        return upper
+    (relu_backward if plan.activation == "relu" else sigmoid_backward)(convolved, upper, gradient)
+    return gradient
+
+
+def _offer(plan: BlockPlan) -> str:
+    return "plain"
+
+
+# Forward already keeps no more than its own buffers, so inference is the same.
+PLAIN = Method("plain", _offer, _allocate, _forward, _forward, _backward)

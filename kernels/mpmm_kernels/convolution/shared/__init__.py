@@ -1,0 +1,1 @@
+"""What several convolution methods use: geometry, staging, pooling in registers, the epilogue."""

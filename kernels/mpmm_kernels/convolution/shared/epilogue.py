@@ -1,0 +1,99 @@
+"""What the fast methods do the plain way around their kernels: sigmoid, average pooling, padded weights.
+
+Their kernels compute convolution, bias, a floor (ReLU's zero, or none) and max-pool, the `core` of a block.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.layers.activation import sigmoid, sigmoid_backward
+from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
+from mpmm_kernels.vector.arrays import zeros_aligned
+
+# Multiply-adds of a sample from which a block is worth vector kernels: plain ones take about 5 us
+_LARGE = 20_000
+
+
+def core(plan: BlockPlan) -> BlockPlan:
+    """The block up to its max-pool; without one, each element of the convolution is a window of its own."""
+    if plan.pool == "max":
+        return plan
+    return replace(plan, pool=None, window=(1, 1, 1), output_shape=plan.convolved_shape)
+
+
+def floor(plan: BlockPlan) -> float:
+    """What the activation lets nothing fall below, as the block's type."""
+    bound: float = np.dtype(plan.dtype).type(0.0 if plan.activation == "relu" else -np.inf)
+    return bound
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The core's output and its gradient; the block's output where an average pool follows the core."""
+
+    core_output: Floats
+    core_gradient: Floats
+    output: Floats
+
+
+def allocate_surroundings(plan: BlockPlan, batch: int) -> Surroundings:
+    """Arrays around the core for up to ``batch`` samples."""
+    y = zeros_aligned((batch, *core(plan).output_shape), plan.dtype)
+    changes = plan.activation == "sigmoid" or plan.pool == "average"
+    return Surroundings(
+        core_output=y,
+        core_gradient=zeros_aligned(y.shape if changes else (0,), plan.dtype),
+        output=zeros_aligned((batch, *plan.output_shape), plan.dtype) if plan.pool == "average" else y,
+    )
+
+
+def finish_forward(plan: BlockPlan, arrays: Surroundings, samples: int) -> Floats:
+    """What the block does after its core."""
+    y, output = arrays.core_output[:samples], arrays.output[:samples]
+    if plan.activation == "sigmoid":
+        sigmoid(y, y)
+    if plan.pool == "average":
+        average_pool3d_forward(y, output, plan.window, plan.window)
+    return output
+
+
+def begin_backward(plan: BlockPlan, arrays: Surroundings, dy: Floats) -> Floats:
+    """The gradient of the core's output, contiguous."""
+    y, gradient = arrays.core_output[: len(dy)], arrays.core_gradient[: len(dy)]
+    if plan.pool == "average":
+        average_pool3d_backward(dy, gradient, plan.window, plan.window)
+        dy = gradient
+    if plan.activation == "sigmoid":
+        sigmoid_backward(y, dy, gradient)
+        dy = gradient
+    return np.ascontiguousarray(dy)
+
+
+def pad(w: Floats, b: Floats, weights: Floats, bias: Floats) -> None:
+    """Put weights and bias where kernels read them, in whole vectors; what only fills those up stays zero."""
+    weights[..., : w.shape[-1]] = w
+    bias[: len(b)] = b
+
+
+def turn(w: Floats, turned: Floats) -> None:
+    """The same of the kernel turned round, by which the input's gradient is made: filters, then channels."""
+    turned[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
+
+
+def flat(array: Array) -> Array:
+    """The array's elements as one row; a view, which kernels take because it is contiguous."""
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def if_large(method: Method) -> Method:
+    """The same method for large blocks only: small ones are not worth compiling kernels for their shape."""
+
+    def offer(plan: BlockPlan) -> str | None:
+        products = np.prod(plan.convolved_shape) * np.prod(plan.weights_shape[:4])
+        return method.offer(plan) if products >= _LARGE else None
+
+    return replace(method, offer=offer)

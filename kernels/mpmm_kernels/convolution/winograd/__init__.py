@@ -1,0 +1,1 @@
+"""The method "winograd": planes of square kernels by minimal filtering."""

@@ -1,0 +1,290 @@
+"""Winograd convolution blocks over a batch, forward and backward: a slab of samples at a time, in threads.
+
+Scratch has one row a worker; sums over samples are made in fixed groups, and slabs never reach over a group.
+"""
+
+from typing import NamedTuple
+
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.direct.kernels import beginning, spread_slab, stage, staged_row
+from mpmm_kernels.convolution.direct.lines import Upper, pool_line
+from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.convolution.winograd.layout import HEIGHT, Tiles
+from mpmm_kernels.convolution.winograd.lines import (
+    Product,
+    add_weight_products,
+    clear_after,
+    multiply,
+    transform_input,
+    transform_input_back,
+    transform_output,
+    transform_output_back,
+)
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
+from mpmm_kernels.vector.blocks import Size
+from mpmm_kernels.vector.copy import copy_columns
+
+
+class Below(NamedTuple):
+    """A block's input side: x or dx, flat; one worker's scratch for a staged sample and a slab's points."""
+
+    x: Floats
+    staged: Floats
+    points: Floats
+
+
+@compiled(parallel=True)
+def forward(
+    x: Floats,
+    w: Floats,
+    bias: Floats,
+    y: Floats,
+    winner: Array,
+    staged: Floats,
+    points: Floats,
+    products: Floats,
+    convolved: Floats,
+    samples: int,
+    floor: float,
+    staging: Staging,
+    tiles: Tiles,
+    spread: Spread,
+    pooled: Pooled,
+    square: Size,
+    outputs: Size,
+    block: Size,
+    columns: Size,
+    offsets: Offsets,
+) -> None:
+    """Fill y and winner for the first samples of x; w are points; scratch has a row for each worker."""
+    workers = points.shape[0]
+    slab = min(tiles.samples, -(-samples // workers))
+    slabs, chunks = -(-samples // slab), -(-tiles.output_depth // tiles.chunk_depth)
+    shares, taken = parts(slabs, workers), tickets()
+    for worker in prange(workers):
+        below, upper, seen = Below(x, staged[worker], points[worker]), Upper(y, y, winner, bias), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * slabs * chunks // shares, (piece + 1) * slabs * chunks // shares):
+                n, d = task // chunks * slab, task % chunks * tiles.chunk_depth
+                count = min(slab, samples - n)
+                product = to_output(tiles, count, tiles.chunk_step, len(square))
+                if n != seen:
+                    take_points(below, n, count, staging, tiles, square)
+                    clear_after(
+                        below.points, product.planes * product.tiles, product.inner, product.step, len(square)
+                    )
+                    seen = n
+                depth = min(tiles.chunk_depth, tiles.output_depth - d)
+                rows = d * product.tiles, (d + depth) * product.tiles
+                multiply(below.points, w, products[worker], beginning(), rows, product, block, columns)
+                for s in range(count):
+                    transform_output(
+                        products[worker], convolved[worker], depth, s, count, tiles, square, outputs
+                    )
+                    pool_planes(convolved[worker], upper, n + s, d, depth, floor, spread, pooled, offsets)
+            piece = next_piece(taken)
+
+
+@compiled
+def take_points(below: Below, first: int, samples: int, staging: Staging, tiles: Tiles, square: Size) -> None:
+    """The points of a slab of samples of x."""
+    for s in range(samples):
+        place = stage(below.x, first + s, below.staged, staging)
+        transform_input(place, below.points, s, samples, tiles, square)
+
+
+@compiled
+def to_output(tiles: Tiles, samples: int, made_step: int, points: int) -> Product:
+    """From the input's points to the convolution's."""
+    return Product(
+        points,
+        samples * tiles.rows * tiles.columns,
+        tiles.input_depth,
+        tiles.channels,
+        tiles.own_channels,
+        tiles.filters,
+        tiles.input_step,
+        made_step,
+        tiles.kernel_depth,
+        tiles.before_depth,
+    )
+
+
+@compiled
+def to_input(tiles: Tiles, samples: int, points: int) -> Product:
+    """From the points of the convolution's gradient to those of the input's, by the kernel turned round."""
+    return Product(
+        points,
+        samples * tiles.rows * tiles.columns,
+        tiles.output_depth,
+        tiles.filters,
+        tiles.own_filters,
+        tiles.channels,
+        tiles.output_step,
+        tiles.input_step,
+        tiles.kernel_depth,
+        tiles.kernel_depth - 1 - tiles.before_depth,
+    )
+
+
+@compiled
+def pool_planes(
+    convolved: Floats,
+    upper: Upper,
+    sample: int,
+    first: int,
+    depth: int,
+    floor: float,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+) -> None:
+    """Pool a chunk of a sample's convolution, ``depth`` planes from ``first`` on."""
+    for d in range(depth // pooled.window_depth):
+        for r in range(pooled.rows):
+            line = (sample * pooled.depth + first // pooled.window_depth + d) * pooled.rows + r
+            at = d * pooled.window_depth * spread.plane_step + r * pooled.window_rows * spread.row_step
+            pool_line(convolved, at, upper, line, floor, pooled, offsets)
+
+
+@compiled(parallel=True)
+def backward(
+    x: Floats,
+    y: Floats,
+    dy: Floats,
+    winner: Array,
+    turned: Floats,
+    dw: Floats,
+    db: Floats,
+    dx: Floats,
+    staged: Floats,
+    staged_gradient: Floats,
+    points: Floats,
+    gradient: Floats,
+    gradient_points: Floats,
+    samples: int,
+    floor: float,
+    staging: Staging,
+    tiles: Tiles,
+    spread: Spread,
+    pooled: Pooled,
+    square: Size,
+    outputs: Size,
+    block: Size,
+    columns: Size,
+    weights_block: Size,
+    weights_columns: Size,
+    taps: Size,
+    offsets: Offsets,
+) -> None:
+    """Fill dw (points of it) and db, a row for each group of samples, and dx.
+
+    An empty x leaves dw as it is, an empty dx has no gradient.
+    """
+    workers, groups = points.shape[0], dw.shape[0]
+    taken = tickets()
+    for worker in prange(workers):
+        below = Below(x, staged[worker], points[worker])
+        below_gradient = Below(dx, staged_gradient[worker], points[worker])
+        group = next_piece(taken)
+        while group < groups:
+            dw[group] = 0
+            db[group] = 0
+            upper = Upper(y, dy, winner, db[group])
+            last = (group + 1) * samples // groups
+            for n in range(group * samples // groups, last, tiles.samples):
+                count = min(tiles.samples, last - n)
+                for s in range(count):
+                    spread_slab(
+                        upper,
+                        n + s,
+                        beginning(),
+                        beginning(),
+                        floor,
+                        gradient[worker],
+                        spread,
+                        pooled,
+                        offsets,
+                    )
+                    transform_output_back(
+                        gradient[worker], gradient_points[worker], s, count, tiles, square, outputs
+                    )
+                if x.size > 0:
+                    take_points(below, n, count, staging, tiles, square)
+                    add_weight_products(
+                        below.points,
+                        gradient_points[worker],
+                        dw[group],
+                        to_output(tiles, count, tiles.output_step, len(square)),
+                        tiles.output_depth,
+                        weights_block,
+                        weights_columns,
+                        taps,
+                    )
+                if dx.size > 0:
+                    give_points(
+                        below_gradient,
+                        gradient_points[worker],
+                        turned,
+                        n,
+                        count,
+                        staging,
+                        tiles,
+                        square,
+                        block,
+                        columns,
+                    )
+            group = next_piece(taken)
+
+
+@compiled
+def give_points(
+    below: Below,
+    gradient: Floats,
+    turned: Floats,
+    first: int,
+    samples: int,
+    staging: Staging,
+    tiles: Tiles,
+    square: Size,
+    block: Size,
+    columns: Size,
+) -> None:
+    """Fill a slab of dx by the points of the convolution's gradient; the slab's own are overwritten."""
+    product = to_input(tiles, samples, len(square))
+    clear_after(gradient, product.planes * product.tiles, product.inner, product.step, len(square))
+    rows = beginning(), tiles.input_depth * product.tiles
+    multiply(gradient, turned, below.points, HEIGHT * product.outer, rows, product, block, columns)
+    for s in range(samples):
+        _give_sample(below, first + s, s, samples, staging, tiles, square)
+
+
+@compiled
+def _give_sample(
+    below: Below, sample: int, place: int, samples: int, staging: Staging, tiles: Tiles, square: Size
+) -> None:
+    """Fill a sample of dx; the gradient of the zeros around it is dropped."""
+    size = tiles.input_depth * tiles.input_plane_step
+    if below.staged.size == 0:
+        below.x[sample * size : (sample + 1) * size] = 0
+        transform_input_back(below.points, below.x, sample * size, place, samples, tiles, square)
+        return
+    below.staged[:] = 0
+    transform_input_back(below.points, below.staged, beginning(), place, samples, tiles, square)
+    for d in range(staging.inner_depth):
+        for r in range(staging.inner_rows):
+            line = (sample * staging.inner_depth + d) * staging.inner_rows + r
+            copy_columns(
+                below.staged,
+                staged_row(d, r, staging),
+                staging.padded,
+                below.x,
+                line * staging.inner_columns * staging.channels,
+                staging.channels,
+                staging.inner_columns,
+                staging.channels,
+            )

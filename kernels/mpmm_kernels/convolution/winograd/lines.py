@@ -1,0 +1,216 @@
+"""Steps of a Winograd convolution on a slab of samples: transforms, and the products between them."""
+
+from typing import NamedTuple
+
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.convolution.winograd.layout import HEIGHT, Tiles
+from mpmm_kernels.convolution.winograd.transform import (
+    add_tile,
+    input_gradient,
+    input_points,
+    load_tile,
+    output_points,
+    output_tile,
+    store_tile,
+    weight_gradient,
+    weight_points,
+)
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.vector.blocks import Block, Size, load_block, outer, size, store_block, zeros
+from mpmm_kernels.vector.vector import lanes_of
+
+ONE = size(1)
+
+
+class Product(NamedTuple):
+    """The products of one point: ``planes`` of ``tiles`` rows of ``inner`` channels, times weights.
+
+    The first ``summed`` channels are more than zeros. ``step`` leads from one point to the next in what is
+    read, ``made_step`` in what is made.
+    """
+
+    points: int
+    tiles: int
+    planes: int
+    inner: int
+    summed: int
+    outer: int
+    step: int
+    made_step: int
+    kernel_depth: int
+    before: int
+
+
+@compiled
+def multiply(
+    a: Floats,
+    w: Floats,
+    made: Floats,
+    made_at: int,
+    rows: tuple[int, int],
+    product: Product,
+    block: Size,
+    columns: Size,
+) -> None:
+    """Fill made (point, row, outer) for rows [first, last): sums over kernel planes and channels of a * w.
+
+    w is (point, kernel depth, inner, outer). Up to a block of rows past the last are written too.
+    """
+    height = len(block) // len(columns)
+    for point in range(product.points):
+        for column in range(0, product.outer, len(columns) * lanes_of(a)):
+            place = made_at + point * product.made_step + column
+            for row in range(rows[0], rows[1], height):
+                sums = _row_block(a, w, point, row, column, product, block, columns)
+                store_block(sums, made, place + (row - rows[0]) * product.outer, product.outer, columns)
+
+
+@compiled
+def _row_block(
+    a: Floats, w: Floats, point: int, row: int, column: int, product: Product, block: Size, columns: Size
+) -> Block:
+    """A block of sums. Rows of other planes than the kernel meets read the zeros around all rows."""
+    height = len(block) // len(columns)
+    first_plane, last_plane = row // product.tiles, (row + height - 1) // product.tiles
+    first = max(0, product.before - last_plane)
+    last = min(product.kernel_depth, product.planes + product.before - first_plane)
+    sums: Block = zeros(a, block)
+    for kd in range(first, last):
+        from_row = HEIGHT + row + (kd - product.before) * product.tiles
+        place = point * product.step + from_row * product.inner
+        weight = (point * product.kernel_depth + kd) * product.inner * product.outer + column
+        for k in range(product.summed):
+            sums = outer(sums, a, place + k, product.inner, ONE, w, weight + k * product.outer, columns)
+    return sums
+
+
+@compiled
+def add_weight_products(
+    x: Floats, g: Floats, dw: Floats, product: Product, depth: int, block: Size, columns: Size, taps: Size
+) -> None:
+    """Add to dw (point, kernel depth, inner, outer) the products of the points of x and of the gradient g.
+
+    ``depth`` is the number of planes of g; ``made_step`` leads from one of its points to the next.
+    """
+    for point in range(product.points):
+        for kd in range(product.kernel_depth):
+            shift = kd - product.before
+            first, last = max(0, -shift), min(depth, product.planes - shift)
+            rows = first * product.tiles, last * product.tiles
+            for k in range(0, product.summed, len(taps)):
+                for column in range(0, product.outer, len(columns) * lanes_of(g)):
+                    at_x = point * product.step + (HEIGHT + shift * product.tiles) * product.inner + k
+                    at_g = point * product.made_step + HEIGHT * product.outer + column
+                    at_w = ((point * product.kernel_depth + kd) * product.inner + k) * product.outer + column
+                    sums = load_block(block, dw, at_w, product.outer, columns)
+                    for row in range(rows[0], rows[1]):
+                        from_x, from_g = at_x + row * product.inner, at_g + row * product.outer
+                        sums = outer(sums, x, from_x, product.inner, taps, g, from_g, columns)
+                    store_block(sums, dw, at_w, product.outer, columns)
+
+
+@compiled
+def clear_after(points: Floats, rows: int, channels: int, step: int, count: int) -> None:
+    """Zero the `HEIGHT` rows after the first rows of every point."""
+    for point in range(count):
+        start = point * step + (HEIGHT + rows) * channels
+        points[start : start + HEIGHT * channels] = 0
+
+
+@compiled
+def transform_input(
+    place: tuple[Floats, int], points: Floats, sample: int, samples: int, tiles: Tiles, square: Size
+) -> None:
+    """Points of one of a slab's samples."""
+    x, start = place
+    for d in range(tiles.input_depth):
+        for tile in range(tiles.rows * tiles.columns):
+            row, column = tile // tiles.columns * tiles.outputs, tile % tiles.columns * tiles.outputs
+            at = start + d * tiles.input_plane_step + row * tiles.input_row_step + column * tiles.channels
+            to = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.channels
+            for c in range(0, tiles.channels, lanes_of(x)):
+                values = load_tile(square, x, at + c, tiles.input_row_step, tiles.channels)
+                store_block(input_points(values), points, to + c, tiles.input_step, ONE)
+
+
+@compiled
+def transform_input_back(
+    points: Floats, dx: Floats, start: int, sample: int, samples: int, tiles: Tiles, square: Size
+) -> None:
+    """Add the gradient of a sample's points to dx, where tiles overlap."""
+    for d in range(tiles.input_depth):
+        for tile in range(tiles.rows * tiles.columns):
+            row, column = tile // tiles.columns * tiles.outputs, tile % tiles.columns * tiles.outputs
+            to = start + d * tiles.input_plane_step + row * tiles.input_row_step + column * tiles.channels
+            at = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.channels
+            for c in range(0, tiles.channels, lanes_of(dx)):
+                values = load_block(square, points, at + c, tiles.input_step, ONE)
+                add_tile(input_gradient(values), dx, to + c, tiles.input_row_step, tiles.channels)
+
+
+@compiled
+def transform_output(
+    products: Floats,
+    y: Floats,
+    depth: int,
+    sample: int,
+    samples: int,
+    tiles: Tiles,
+    square: Size,
+    outputs: Size,
+) -> None:
+    """``depth`` planes of a sample's convolution, as whole tiles, from the products of a chunk."""
+    row_step = tiles.columns * tiles.outputs * tiles.filters
+    for d in range(depth):
+        for tile in range(tiles.rows * tiles.columns):
+            at = ((d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.filters
+            line = (d * tiles.rows + tile // tiles.columns) * tiles.outputs
+            to = line * row_step + tile % tiles.columns * tiles.outputs * tiles.filters
+            for c in range(0, tiles.filters, lanes_of(y)):
+                values = load_block(square, products, at + c, tiles.chunk_step, ONE)
+                store_tile(output_tile(values, outputs), y, to + c, row_step, tiles.filters)
+
+
+@compiled
+def transform_output_back(
+    g: Floats, points: Floats, sample: int, samples: int, tiles: Tiles, square: Size, outputs: Size
+) -> None:
+    """Points of the gradient of a sample's convolution."""
+    row_step = tiles.columns * tiles.outputs * tiles.filters
+    for d in range(tiles.output_depth):
+        for tile in range(tiles.rows * tiles.columns):
+            line = (d * tiles.rows + tile // tiles.columns) * tiles.outputs
+            at = line * row_step + tile % tiles.columns * tiles.outputs * tiles.filters
+            to = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.filters
+            for c in range(0, tiles.filters, lanes_of(g)):
+                values = load_tile(outputs, g, at + c, row_step, tiles.filters)
+                store_block(output_points(values, square), points, to + c, tiles.output_step, ONE)
+
+
+@compiled
+def transform_weights(w: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size) -> None:
+    """Points (point, kernel depth, pairs) of weights (kernel depth, rows, columns, pairs of channels).
+
+    ``kernel`` is its depth and its rows, ``taps`` as long as one of its planes.
+    """
+    kernel_depth, rows = kernel
+    plane = w.size // kernel_depth
+    pairs = plane // len(taps)
+    for kd in range(kernel_depth):
+        for pair in range(0, pairs, lanes_of(w)):
+            values = weight_points(load_tile(taps, w, kd * plane + pair, plane // rows, pairs), square)
+            store_block(values, points, kd * pairs + pair, kernel_depth * pairs, ONE)
+
+
+@compiled
+def transform_weights_back(
+    points: Floats, dw: Floats, kernel: tuple[int, int], taps: Size, square: Size
+) -> None:
+    """The gradient of weights by the gradient of their points, which lie as in `transform_weights`."""
+    kernel_depth, rows = kernel
+    plane = dw.size // kernel_depth
+    pairs = plane // len(taps)
+    for kd in range(kernel_depth):
+        for pair in range(0, pairs, lanes_of(dw)):
+            values = load_block(square, points, kd * pairs + pair, kernel_depth * pairs, ONE)
+            store_tile(weight_gradient(values, taps), dw, kd * plane + pair, plane // rows, pairs)

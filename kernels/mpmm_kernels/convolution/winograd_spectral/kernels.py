@@ -1,0 +1,155 @@
+"""Winograd blocks of one channel over a batch: a column of planes for each tile, pooled in registers.
+
+The points of all bands of a tile are made at once, a vector being neighbouring bands. Then the kernel slides
+along the bands of each point with its planes in registers, as the direct kernels slide along a row.
+"""
+
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.direct.lines import Upper, write_pooled
+from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
+from mpmm_kernels.convolution.shared.geometry import Pooled
+from mpmm_kernels.convolution.winograd.transform import input_points, load_tile, output_tile
+from mpmm_kernels.convolution.winograd_spectral.layout import Columns
+from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
+from mpmm_kernels.vector.blocks import Size, load_block, size, slide, store_block, zeros
+from mpmm_kernels.vector.vector import lanes_of, store_bytes
+
+ONE = size(1)
+
+
+@compiled(parallel=True)
+def forward(
+    x: Floats,
+    w: Floats,
+    bias: Floats,
+    y: Floats,
+    winner: Array,
+    staged: Floats,
+    points: Floats,
+    products: Floats,
+    samples: int,
+    floor: float,
+    bands: Bands,
+    tiles: Columns,
+    pooled: Pooled,
+    lanes: Size,
+    square: Size,
+    outputs: Size,
+    taps: Size,
+    chunk: Size,
+    windows: Size,
+    numbers: Size,
+    window_rows: Size,
+    window_columns: Size,
+) -> None:
+    """Fill y and winner for the first samples of x; w are points (point, kernel depth, filter).
+
+    Without ``numbers`` winners are left out. Scratch has a row for each worker.
+    """
+    workers, across = points.shape[0], tiles.rows * tiles.columns
+    shares, taken = parts(samples, workers), tickets()
+    for worker in prange(workers):
+        upper, seen = Upper(y, y, winner, bias), -1
+        piece = next_piece(taken)
+        while piece < shares:
+            for task in range(piece * samples * across // shares, (piece + 1) * samples * across // shares):
+                n, tile = task // across, task % across
+                if n != seen:
+                    stage_bands(x, n, staged[worker], bands, lanes)
+                    seen = n
+                row, column = tile // tiles.columns, tile % tiles.columns
+                _take_points(staged[worker], row, column, points[worker], bands, tiles, square)
+                for first in range(0, tiles.depth, len(chunk)):
+                    # the last chunk begins early enough to be whole
+                    plane = min(first, tiles.depth - len(chunk))
+                    _multiply(points[worker], w, plane, products[worker], tiles, square, taps, chunk)
+                    for d in range(0, len(chunk), pooled.window_depth):
+                        _pool(
+                            products[worker],
+                            upper,
+                            (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows,
+                            d,
+                            row,
+                            column,
+                            floor,
+                            tiles,
+                            pooled,
+                            square,
+                            outputs,
+                            chunk,
+                            windows,
+                            numbers,
+                            window_rows,
+                            window_columns,
+                        )
+            piece = next_piece(taken)
+
+
+@compiled
+def _take_points(
+    staged: Floats, row: int, column: int, points: Floats, bands: Bands, tiles: Columns, square: Size
+) -> None:
+    """The points of all bands of a tile."""
+    pixel = row * tiles.outputs * bands.columns + column * tiles.outputs
+    for band in range(0, bands.bands, lanes_of(staged)):
+        at = pixel * bands.bands + band
+        values = load_tile(square, staged, at, bands.columns * bands.bands, bands.bands)
+        store_block(input_points(values), points, band, bands.bands, ONE)
+
+
+@compiled
+def _multiply(
+    points: Floats, w: Floats, plane: int, made: Floats, tiles: Columns, square: Size, taps: Size, chunk: Size
+) -> None:
+    """Fill made (point, plane, filter) with a chunk of planes of the convolution's points.
+
+    ``taps`` planes of the kernel at a time are in registers.
+    """
+    for point in range(len(square)):
+        for c in range(0, tiles.filters, lanes_of(points)):
+            sums, at = zeros(points, chunk), point * tiles.bands + plane
+            for tap in range(0, tiles.kernel_depth, len(taps)):
+                weights = (point * tiles.kernel_depth + tap) * tiles.filters + c
+                sums = slide(sums, points, at + tap, w, weights, tiles.filters, taps)
+            store_block(sums, made, point * len(chunk) * tiles.filters + c, tiles.filters, ONE)
+
+
+@compiled
+def _pool(
+    products: Floats,
+    upper: Upper,
+    line: int,
+    plane: int,
+    row: int,
+    column: int,
+    floor: float,
+    tiles: Columns,
+    pooled: Pooled,
+    square: Size,
+    outputs: Size,
+    chunk: Size,
+    windows: Size,
+    numbers: Size,
+    window_rows: Size,
+    window_columns: Size,
+) -> None:
+    """Pool the windows of a tile that begin at a plane of the chunk; ``line`` is the output's first one."""
+    area = len(window_rows) * len(window_columns)
+    for c in range(0, tiles.filters, lanes_of(products)):
+        best = nothing_yet(products, windows, numbers)
+        for d in range(pooled.window_depth):
+            at = (plane + d) * tiles.filters + c
+            values = load_block(square, products, at, len(chunk) * tiles.filters, ONE)
+            best = pool_plane(best, output_tile(values, outputs), d * area, window_rows, window_columns)
+        for window in range(len(windows)):
+            r = row * tiles.windows_down + window // tiles.windows_across
+            k = column * tiles.windows_across + window % tiles.windows_across
+            if r < pooled.rows and k < pooled.columns:
+                pixel = (line + r) * pooled.columns + k
+                if len(numbers) > 0:
+                    store_bytes(upper.winner, pixel * pooled.padded + c, take(best, len(windows) + window))
+                write_pooled(take(best, window), upper, pixel, c, floor, pooled)

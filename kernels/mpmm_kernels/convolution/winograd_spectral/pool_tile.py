@@ -1,0 +1,65 @@
+"""Max-pooling of a Winograd tile of outputs in registers: windows that tiles are made of whole."""
+
+from math import isqrt
+from typing import Any
+
+from mpmm_kernels.vector import emit as vector_emit
+from mpmm_kernels.vector.vector import Vector, emit_challenge, emit_larger, intrinsic, types
+
+
+@intrinsic
+def nothing_yet(typing: Any, like: Any, windows: Any, numbers: Any) -> Any:
+    """Winners before the first plane: values of the windows, below all others; as many numbers or none."""
+    vector = Vector(like.dtype)
+    block = types.UniTuple(vector, len(windows) + len(numbers))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        lowest = vector_emit.constant(float("-inf"), vector.emitted)
+        zero = vector_emit.zero(vector.emitted)
+        return vector_emit.pack(builder, [lowest] * len(windows) + [zero] * len(numbers))
+
+    return block(like, windows, numbers), emit
+
+
+@intrinsic
+def pool_plane(typing: Any, best: Any, tile: Any, first: Any, rows: Any, columns: Any) -> Any:
+    """Let a tile's elements challenge the winners of its windows of ``rows`` x ``columns``.
+
+    ``best`` are the values of the windows, and then the numbers of their winners unless there are none;
+    ``first`` is the number of a window's first element in this plane.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        elements = [builder.extract_value(args[1], i) for i in range(len(tile))]
+        found = [builder.extract_value(args[0], i) for i in range(len(best))]
+        side, high, wide = isqrt(len(tile)), len(rows), len(columns)
+        windows = side // high * (side // wide)
+        for i, value in enumerate(elements):
+            row, column = divmod(i, side)
+            window = row // high * (side // wide) + column // wide
+            if len(best) == windows:
+                found[window] = emit_larger(builder, found[window], value)
+                continue
+            place = row % high * wide + column % wide
+            number = builder.add(args[2], args[2].type(place))
+            found[window], found[windows + window] = emit_challenge(
+                builder, found[window], found[windows + window], value, number
+            )
+        return vector_emit.pack(builder, found)
+
+    return best(best, tile, types.intp, rows, columns), emit
+
+
+@intrinsic
+def take(typing: Any, block: Any, place: Any) -> Any:
+    """The block's vector at a place that is only known when it runs."""
+    vector = block.dtype
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        chosen = builder.extract_value(args[0], 0)
+        for i in range(1, len(block)):
+            here = builder.icmp_signed("==", args[1], args[1].type(i))
+            chosen = builder.select(here, builder.extract_value(args[0], i), chosen)
+        return chosen
+
+    return vector(block, types.intp), emit

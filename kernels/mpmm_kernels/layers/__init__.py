@@ -1,0 +1,1 @@
+"""Layers besides convolution, and Adam: activation, batch normalisation, dense, dropout, pooling, softmax."""

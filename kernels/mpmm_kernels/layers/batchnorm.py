@@ -1,0 +1,153 @@
+"""Batch normalisation over samples and positions, per channel (Ioffe and Szegedy 2015, arXiv:1502.03167).
+
+Arrays are (n, positions, channels). Sums are made per sample, in float64, and added in the samples' order:
+whoever holds only some of the samples can gather the others' sums and gets the same bits.
+"""
+
+import numba
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, tickets
+
+
+def batchnorm_sums(x: Floats, sums: Floats) -> None:
+    """Fill sums (n, 2, channels), float64: each sample's sum of x and of x squared."""
+    _sums(x, sums, numba.get_num_threads())
+
+
+def batchnorm_statistics(sums: Floats, count: int) -> tuple[Floats, Floats]:
+    """Mean and (biased) variance (channels,) of the whole batch, from its sums and values per channel."""
+    total = np.add.reduce(sums, axis=0)
+    mean = total[0] / count
+    return mean, np.maximum(total[1] / count - mean * mean, 0.0)
+
+
+def normalise(x: Floats, mean: Floats, inverse: Floats, gamma: Floats, beta: Floats, y: Floats) -> None:
+    """Fill y = (x - mean) * inverse * gamma + beta, inverse being 1 / sqrt(variance + epsilon).
+
+    With the batch's statistics when training, with the running ones afterwards.
+    """
+    _normalise(x, _as(x, mean), _as(x, inverse * gamma), _as(x, beta), y, numba.get_num_threads())
+
+
+def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:
+    """Fill sums (n, 2, channels), float64: each sample's sum of dy and of dy * (x - mean) * inverse.
+
+    Added over all samples they are the gradients of beta and gamma.
+    """
+    _backward_sums(x, dy, mean, inverse, sums, numba.get_num_threads())
+
+
+def batchnorm_backward(
+    x: Floats, dy: Floats, mean: Floats, inverse: Floats, gamma: Floats, sums: Floats, count: int, dx: Floats
+) -> None:
+    """Fill dx = gamma * inverse * (dy - mean of dy - z * mean of dy z), z being (x - mean) * inverse.
+
+    Parameters
+    ----------
+    sums
+        The whole batch's sums of dy and of dy z (2, channels).
+    count
+        The whole batch's number of values per channel.
+    """
+    slope = inverse * sums[1] / count
+    factors = _as(x, mean), _as(x, gamma * inverse), _as(x, sums[0] / count), _as(x, slope)
+    _backward(x, dy, *factors, dx, numba.get_num_threads())
+
+
+def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
+    """Move running to momentum * running + (1 - momentum) * batch, in place."""
+    running *= momentum
+    running += (1 - momentum) * batch
+
+
+def _as(like: Floats, values: Floats) -> Floats:
+    return np.ascontiguousarray(values, like.dtype)
+
+
+@compiled(parallel=True)
+def _sums(x: Floats, sums: Array, workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _sample_sums(x[n], sums[n])
+            n = next_piece(taken)
+
+
+@compiled
+def _sample_sums(x: Floats, sums: Array) -> None:
+    sums[:] = 0
+    for p in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            value = np.float64(x[p, c])
+            sums[0, c] += value
+            sums[1, c] += value * value
+
+
+@compiled(parallel=True)
+def _normalise(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats, workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _normalise_sample(x[n], mean, scale, beta, y[n])
+            n = next_piece(taken)
+
+
+@compiled
+def _normalise_sample(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats) -> None:
+    for p in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            y[p, c] = (x[p, c] - mean[c]) * scale[c] + beta[c]
+
+
+@compiled(parallel=True)
+def _backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, sums: Array, workers: int) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _sample_backward_sums(x[n], dy[n], mean, inverse, sums[n])
+            n = next_piece(taken)
+
+
+@compiled
+def _sample_backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, sums: Array) -> None:
+    sums[:] = 0
+    for p in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            gradient = np.float64(dy[p, c])
+            sums[0, c] += gradient
+            sums[1, c] += gradient * (np.float64(x[p, c]) - mean[c]) * inverse[c]
+
+
+@compiled(parallel=True)
+def _backward(
+    x: Floats,
+    dy: Floats,
+    mean: Floats,
+    scale: Floats,
+    level: Floats,
+    slope: Floats,
+    dx: Floats,
+    workers: int,
+) -> None:
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < x.shape[0]:
+            _backward_sample(x[n], dy[n], mean, scale, level, slope, dx[n])
+            n = next_piece(taken)
+
+
+@compiled
+def _backward_sample(
+    x: Floats, dy: Floats, mean: Floats, scale: Floats, level: Floats, slope: Floats, dx: Floats
+) -> None:
+    for p in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            dx[p, c] = scale[c] * (dy[p, c] - level[c] - (x[p, c] - mean[c]) * slope[c])

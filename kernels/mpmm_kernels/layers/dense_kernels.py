@@ -1,0 +1,128 @@
+"""Matrix products of dense layers by the micro-kernel of the convolutions; each output is one sum in order.
+
+Arrays are flat. Every element of a result is added up by one worker, in an order that follows from the
+shapes: the bits depend neither on the number of threads nor on which other samples are in the batch.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.work_queue import next_piece, tickets
+from mpmm_kernels.vector.blocks import Size, load_block, outer, size, store_block, transposed, zeros
+from mpmm_kernels.vector.vector import lanes_of
+
+ONE = size(1)
+# Terms added before a block goes back to memory: so many rows of w stay in the cache for all blocks
+TERMS = 256
+# Pieces of a product for each worker
+PIECES = 4
+
+
+class Product(NamedTuple):
+    """y (rows, columns) = sum over ``depth`` of x w; w (depth, columns), x by its steps in flat memory."""
+
+    rows: int
+    columns: int
+    depth: int
+    row_step: int
+    depth_step: int
+
+
+@compiled(parallel=True)
+def multiply(x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, workers: int) -> None:
+    """Fill y; a worker takes some neighbouring blocks at a time."""
+    down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // (len(width) * lanes_of(y))
+    pieces, taken = min(PIECES * workers, down * across), tickets()
+    for _worker in prange(workers):
+        piece = next_piece(taken)
+        while piece < pieces:
+            for k in range(0, shape.depth, TERMS):
+                for task in range(piece * down * across // pieces, (piece + 1) * down * across // pieces):
+                    row, column = (
+                        (task // across, task % across) if down > across else (task % down, task // down)
+                    )
+                    _rows(x, w, y, (row, column, k), shape, block, width)
+            piece = next_piece(taken)
+
+
+@compiled
+def _rows(
+    x: Floats, w: Floats, y: Floats, place: tuple[int, int, int], shape: Product, block: Size, width: Size
+) -> None:
+    """Add ``TERMS`` terms to a block; rows that fill none are made one by one."""
+    row, column, k = place[0] * (len(block) // len(width)), place[1] * len(width) * lanes_of(y), place[2]
+    if row + len(block) // len(width) <= shape.rows:
+        _block(x, w, y, (row, column, k), shape, block, width)
+    else:
+        for one in range(row, shape.rows):
+            _block(x, w, y, (one, column, k), shape, width, width)
+
+
+@compiled
+def _block(
+    x: Floats, w: Floats, y: Floats, place: tuple[int, int, int], shape: Product, block: Size, width: Size
+) -> None:
+    row, column, first = place
+    to = row * shape.columns + column
+    sums = zeros(y, block) if first == 0 else load_block(block, y, to, shape.columns, width)
+    for k in range(first, min(first + TERMS, shape.depth)):
+        at = row * shape.row_step + k * shape.depth_step
+        sums = outer(sums, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
+    store_block(sums, y, to, shape.columns, width)
+
+
+@compiled(parallel=True)
+def multiply_turned(
+    x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, square: Size, workers: int
+) -> None:
+    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is turned and multiplied."""
+    height, step = len(block) // len(width), len(width) * lanes_of(y)
+    panels, taken = shape.columns // step, tickets()
+    for _worker in prange(workers):
+        panel = np.empty(shape.depth * step, w.dtype)
+        task = next_piece(taken)
+        while task < panels:
+            _turn_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
+            whole = shape.rows // height * height
+            for row in range(0, whole, height):
+                _panel(x, panel, y, row, task * step, shape, block, width)
+            for row in range(whole, shape.rows):
+                _panel(x, panel, y, row, task * step, shape, width, width)
+            task = next_piece(taken)
+
+
+@compiled
+def _panel(
+    x: Floats, panel: Floats, y: Floats, row: int, column: int, shape: Product, block: Size, width: Size
+) -> None:
+    sums, step = zeros(y, block), len(width) * lanes_of(y)
+    for k in range(shape.depth):
+        at = row * shape.row_step + k * shape.depth_step
+        sums = outer(sums, x, at, shape.row_step, ONE, panel, k * step, width)
+    store_block(sums, y, row * shape.columns + column, shape.columns, width)
+
+
+@compiled
+def _turn_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, square: Size) -> None:
+    """The panel (depth, step) of w (step, depth), by squares of as many vectors as a vector has elements."""
+    for k in range(0, depth, len(square)):
+        for j in range(0, step, len(square)):
+            rows = load_block(square, w, start + j * depth + k, depth, ONE)
+            store_block(transposed(rows), panel, k * step + j, step, ONE)
+
+
+@compiled(parallel=True)
+def finish(y: Floats, b: Floats, floor: float, workers: int) -> None:
+    """Replace y (n, units) by max(y + b, floor); a NaN stays one."""
+    taken = tickets()
+    for _worker in prange(workers):
+        n = next_piece(taken)
+        while n < y.shape[0]:
+            for u in range(y.shape[1]):
+                value = y[n, u] + b[u]
+                y[n, u] = floor if value < floor else value
+            n = next_piece(taken)

@@ -1,0 +1,1 @@
+"""What compiled kernels run on: compiler, cache on disk, threads, work shared out among them."""

@@ -1,0 +1,93 @@
+"""Where compiled kernels are kept on disk: one folder per sources, versions and processor."""
+
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding
+import numba
+import numpy as np
+
+# NUMBA_... variables that do not change the code that is made
+_HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE"}
+_KEPT = 8
+_HOUR, _MONTH = 3600.0, 30 * 86400.0
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of this process's compiled kernels; made when missing, and its forgotten neighbours removed.
+
+    Its name holds a hash of everything the machine code follows from, so that a changed kernel, helper
+    or intrinsic, another Numba or another processor never meets stale code. ``MPMM_KERNEL_CACHE`` moves
+    the folders, else they are in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
+    """
+    for parent in _candidates():
+        folder = parent / f"kernels-{cache_key()}"
+        if _usable(folder):
+            os.utime(folder)
+            remove_stale(parent, keep=folder)
+            return folder
+    return Path(tempfile.mkdtemp(prefix="mpmm-kernels-"))
+
+
+@cache
+def cache_key() -> str:
+    """Sixteen hex digits of all sources of this package, the compilers' versions and the processor."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    versions = platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__
+    processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    digest.update(repr((versions, processor, _settings())).encode())
+    return digest.hexdigest()[:16]
+
+
+def _settings() -> list[tuple[str, str]]:
+    def matters(name: str) -> bool:
+        return name.startswith("NUMBA_") and "THREADING" not in name and name not in _HARMLESS
+
+    return sorted((name, value) for name, value in os.environ.items() if matters(name))
+
+
+def _candidates() -> Iterator[Path]:
+    if "MPMM_KERNEL_CACHE" in os.environ:
+        yield Path(os.environ["MPMM_KERNEL_CACHE"])
+    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mpmm"
+    yield Path(tempfile.gettempdir()) / f"mpmm-{os.getuid()}"
+
+
+def _usable(folder: Path) -> bool:
+    """Whether the folder is ours alone to write: compiled code is loaded from it as it is."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        return folder.stat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def remove_stale(parent: Path, keep: Path) -> None:
+    """Remove folders unused for a month, and those beyond the newest eight unused for an hour."""
+    used = {folder: _last_use(folder) for folder in parent.glob("kernels-*") if folder != keep}
+    newest_first = sorted(used, key=lambda folder: used[folder], reverse=True)
+    now = time.time()
+    for place, folder in enumerate(newest_first, start=1):
+        idle = now - used[folder]
+        if idle > _MONTH or (place >= _KEPT and idle > _HOUR):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:  # another process removed it meanwhile
+        return time.time()

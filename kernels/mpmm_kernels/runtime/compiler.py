@@ -1,0 +1,84 @@
+"""The decorator of every compiled kernel: Numba's, with one set of options and a cache of our own.
+
+Threads: Numba's OpenMP layer where libgomp is found (2 us a parallel region), else its own work queue
+(about 130 us a region). The work queue must not be entered by two Python threads at once, so only the main
+thread may call parallel kernels; a prefetching thread calls kernels that are not parallel.
+After a parallel region libgomp's threads spin for 8 ms, in which a rank that waits for a message would burn
+its cores; 10,000 turns (about 0.3 ms) keep the speed and give the cores back.
+The environment may decide otherwise: ``NUMBA_THREADING_LAYER``, ``GOMP_SPINCOUNT`` or ``OMP_WAIT_POLICY``.
+``NUMBA_BOUNDSCHECK=1`` gives a checked build.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar, cast, overload
+
+import numba
+
+from mpmm_kernels.runtime.cache import cache_folder
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Numba builds these names at run time, so that type checkers do not see them
+config: Any = numba.config
+njit: Any = numba.njit
+
+# libgomp reads it when it is loaded, with the first parallel kernel
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
+
+# Only our own loops over prange become parallel; the search for others costs compile time.
+_PRANGE_ONLY = dict.fromkeys(
+    ("comprehension", "reduction", "inplace_binop", "setitem", "numpy", "stencil", "fusion"), False
+)
+
+
+# Nobody calls a kernel from C: without that wrapper it compiles a quarter faster.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "no_cfunc_wrapper": True,
+}
+
+
+@overload
+def compiled(function: F) -> F: ...
+
+
+@overload
+def compiled(*, parallel: bool = False) -> Callable[[F], F]: ...
+
+
+def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callable[[F], F]:
+    """Compile a kernel at its first call and keep the machine code on disk.
+
+    Kernels release the interpreter's lock, divide as IEEE 754 says, and may contract ``a * b + c`` into one
+    rounding (which is decided when compiling, so it never changes from call to call).
+
+    Parameters
+    ----------
+    parallel
+        Run the kernel's ``prange`` loops on several threads. Their iterations must not depend on each other
+        and must not follow from the number of threads.
+    """
+
+    def decorate(kernel: F) -> F:
+        options = _OPTIONS | ({"parallel": dict(_PRANGE_ONLY)} if parallel else {})
+        return cast(F, _cached(njit(**options)(kernel)))
+
+    return decorate if function is None else decorate(function)
+
+
+def _cached(dispatcher: Any) -> Any:
+    if not hasattr(dispatcher, "enable_caching"):  # NUMBA_DISABLE_JIT=1 leaves the function as it is
+        return dispatcher
+    before = config.CACHE_DIR
+    # read when caching is switched on; set for that moment only, it moves nobody else's cache
+    config.CACHE_DIR = str(cache_folder())
+    try:
+        dispatcher.enable_caching()
+    finally:
+        config.CACHE_DIR = before
+    return dispatcher

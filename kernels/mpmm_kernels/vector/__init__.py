@@ -1,0 +1,1 @@
+"""Vectors of the processor's registers inside compiled kernels: values, blocks of them, copies."""

@@ -1,0 +1,168 @@
+"""Micro-kernels: the innermost steps of a convolution on a tuple of vector accumulators.
+
+Each is emitted as straight-line code by a loop over LLVM's builder. How many accumulators there are is the
+length of a tuple, so that Numba's types specialise the code: sizes it depends on are passed as tuples whose
+length matters and whose elements do not (`size`). All arrays are flat; places in them count elements.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from mpmm_kernels.vector import emit as vector_emit
+from mpmm_kernels.vector.vector import Vector, intrinsic, types
+
+Size: TypeAlias = tuple[None, ...]
+Block: TypeAlias = tuple[Any, ...]
+
+
+def size(count: int) -> Size:
+    """A size as a tuple's length: the argument that specialises a micro-kernel."""
+    return (None,) * count
+
+
+def _parts(builder: Any, block: Any) -> list[Any]:
+    return [builder.extract_value(block, i) for i in range(block.type.count)]
+
+
+@intrinsic
+def zeros(typing: Any, like: Any, count: Any) -> Any:
+    """A block of as many zero vectors as ``count`` is long, of the elements of ``like``."""
+    vector = Vector(like.dtype)
+    block = types.UniTuple(vector, len(count))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, [vector_emit.zero(vector.emitted)] * len(count))
+
+    return block(like, count), emit
+
+
+@intrinsic
+def slide(typing: Any, block: Any, x: Any, x_at: Any, w: Any, w_at: Any, w_step: Any, taps: Any) -> Any:
+    """block[i] += sum over k of x[x_at + i + k] * w[w_at + k * w_step ...]: a line of a convolution."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = _parts(builder, args[0])
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[3])
+        vector, last = out[0].type, len(taps) - 1
+        places = [builder.add(args[4], builder.mul(args[5], args[5].type(k))) for k in range(len(taps))]
+        tap = [weights.load(place, vector) for place in places]
+        for j in range(len(out) + last):
+            value = source.broadcast(builder.add(args[2], args[2].type(j)), vector)
+            for k in range(max(0, j - len(out) + 1), min(last, j) + 1):
+                out[j - k] = vector_emit.multiply_add(builder, value, tap[k], out[j - k])
+        return vector_emit.pack(builder, out)
+
+    return block(block, x, types.intp, w, types.intp, types.intp, taps), emit
+
+
+@intrinsic
+def outer(
+    typing: Any, block: Any, x: Any, x_at: Any, step: Any, taps: Any, w: Any, w_at: Any, columns: Any
+) -> Any:
+    """block[i, k, j] += x[x_at + i * step + k] * w[w_at + vector j ...]: an outer product, k over ``taps``.
+
+    The innermost step of a matrix product: with one tap the rows of x are ``step`` apart.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = _parts(builder, args[0])
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[5])
+        vector, index = out[0].type, args[2].type
+        column = [
+            weights.load(builder.add(args[6], index(j * vector.count)), vector) for j in range(len(columns))
+        ]
+        for row in range(len(out) // len(columns)):
+            i, k = divmod(row, len(taps))
+            offset = builder.add(builder.mul(index(i), args[3]), index(k))
+            value = source.broadcast(builder.add(args[2], offset), vector)
+            for j, weight in enumerate(column, start=row * len(columns)):
+                out[j] = vector_emit.multiply_add(builder, value, weight, out[j])
+        return vector_emit.pack(builder, out)
+
+    return block(block, x, types.intp, types.intp, taps, w, types.intp, columns), emit
+
+
+@intrinsic
+def scaled(
+    typing: Any, block: Any, g: Any, g_at: Any, x: Any, x_at: Any, row_step: Any, column_step: Any, rows: Any
+) -> Any:
+    """block[i, j] += g[g_at] * x[x_at + i * row_step + j * column_step ...], i over ``rows``."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        out = _parts(builder, args[0])
+        vector, index, columns = out[0].type, args[4].type, len(block) // len(rows)
+        value = vector_emit.Memory(context, builder, g, args[1]).broadcast(args[2], vector)
+        source = vector_emit.Memory(context, builder, x, args[3])
+        for i in range(len(rows)):
+            row = builder.add(args[4], builder.mul(index(i), args[5]))
+            for j in range(columns):
+                place = builder.add(row, builder.mul(index(j), args[6]))
+                k = i * columns + j
+                out[k] = vector_emit.multiply_add(builder, value, source.load(place, vector), out[k])
+        return vector_emit.pack(builder, out)
+
+    return block(block, g, types.intp, x, types.intp, types.intp, types.intp, rows), emit
+
+
+@intrinsic
+def transposed(typing: Any, block: Any) -> Any:
+    """A square block of as many vectors as each has lanes, rows and lanes swapped."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, vector_emit.transposed(builder, _parts(builder, args[0])))
+
+    return block(block), emit
+
+
+@intrinsic
+def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
+    """A block of vectors side by side, each as wide as the tuple ``width`` is long."""
+    block = types.UniTuple(Vector(y.dtype, len(width)), len(like))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[2])
+        places = [builder.add(args[3], args[3].type(i * len(width))) for i in range(len(like))]
+        return vector_emit.pack(builder, [memory.load(place, block.dtype.emitted) for place in places])
+
+    return block(like, width, y, types.intp), emit
+
+
+@intrinsic
+def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
+    """The block whose rows of ``columns`` vectors are ``step`` apart; as large as the tuple ``like``."""
+    block = types.UniTuple(Vector(y.dtype), len(like))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        vector = block.dtype.emitted
+        places = block_places(builder, args[2], args[3], len(like), len(columns), vector.count)
+        return vector_emit.pack(builder, [memory.load(place, vector) for place in places])
+
+    return block(like, y, types.intp, types.intp, columns), emit
+
+
+@intrinsic
+def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
+    """Write the block's rows of ``columns`` vectors ``step`` apart, from y_at on."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        lanes = args[0].type.element.count
+        places = block_places(builder, args[2], args[3], len(block), len(columns), lanes)
+        for place, value in zip(places, _parts(builder, args[0]), strict=True):
+            memory.store(place, value)
+        return context.get_dummy_value()
+
+    return types.void(block, y, types.intp, types.intp, columns), emit
+
+
+def block_places(
+    builder: Any, start: Any, step: Any, vectors: int, columns: int, lanes: int
+) -> Iterator[Any]:
+    """Where each vector of a block begins: rows ``step`` apart, ``columns`` of ``lanes`` elements in each."""
+    for i in range(vectors):
+        row, column = divmod(i, columns)
+        offset = builder.add(builder.mul(start.type(row), step), start.type(column * lanes))
+        yield builder.add(start, offset)

@@ -1,0 +1,40 @@
+"""Runs of elements from one flat array to another, a vector at a time."""
+
+from typing import Any
+
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.vector.vector import lanes_of, load, load_part, store, store_part
+
+
+@compiled
+def store_up_to(y: Floats, place: int, value: Any, count: int) -> None:
+    """Write the first ``count`` elements of a vector, or all where it has no more."""
+    if count >= lanes_of(y):
+        store(y, place, value)
+    else:
+        store_part(y, place, value, count)
+
+
+@compiled
+def copy_run(x: Floats, x_at: int, y: Floats, y_at: int, count: int) -> None:
+    """Copy ``count`` elements of x, from x_at on, to y, from y_at on."""
+    step = lanes_of(x)
+    whole = count - count % step
+    for i in range(0, whole, step):
+        store(y, y_at + i, load(x, x_at + i))
+    if whole < count:
+        rest = load_part(x, x_at + whole, count - whole)
+        store_part(y, y_at + whole, rest, count - whole)
+
+
+@compiled
+def copy_columns(
+    x: Floats, x_at: int, x_step: int, y: Floats, y_at: int, y_step: int, columns: int, channels: int
+) -> None:
+    """Copy the channels of a row of columns, which are ``x_step`` apart in x and ``y_step`` in y."""
+    if x_step == channels and y_step == channels:
+        copy_run(x, x_at, y, y_at, columns * channels)
+        return
+    for column in range(columns):
+        copy_run(x, x_at + column * x_step, y, y_at + column * y_step, channels)

@@ -1,0 +1,83 @@
+"""What plain loops do not get from the compiler: moving a tile with its axes swapped, and fetching ahead.
+
+A scene keeps the bands of a pixel side by side, a patch keeps the pixels of a band side by side. Moving
+single numbers from one order to the other costs about five cycles each; a tile of 16 pixels by 16 bands is
+read in 16 vectors, transposed in registers, and written in 16 vectors, at about one cycle a number.
+"""
+
+from typing import Any
+
+import numba.extending
+from llvmlite import ir
+from numba import types
+
+from mpmm_kernels.vector.emit import transposed
+
+# pixels and bands of a tile; narrower processors split the vectors
+LANES = 16
+
+# built without annotations, so that the type checker does not see it
+intrinsic: Any = numba.extending.intrinsic
+
+
+@intrinsic
+def move_tile(context, source, start, step, linear, band, bands, target, begin, stride):  # type: ignore[no-untyped-def]
+    """Normalise and transpose a tile between flat arrays of one type; no bounds are checked.
+
+    ``target[begin + b * stride + p] = (source[start + p * step + b] - linear[band + b])
+    * linear[bands + band + b]`` for pixels p and bands b below ``LANES``.
+    """
+    place = types.intp
+
+    def generate(base: Any, builder: Any, signature: Any, values: Any) -> Any:
+        _, start, step, _, band, bands, _, begin, stride = values
+        read, norm, write = (_data(base, builder, signature, values, k) for k in (0, 3, 6))
+        element = base.get_data_type(signature.args[0].dtype)
+        vector, align = ir.VectorType(element, LANES), base.get_abi_sizeof(element)
+        shift = _load(builder, norm, band, vector, align)
+        factor = _load(builder, norm, builder.add(bands, band), vector, align)
+        rows = []
+        for _ in range(LANES):
+            row = builder.fsub(_load(builder, read, start, vector, align), shift)
+            rows.append(builder.fmul(row, factor))
+            start = builder.add(start, step)
+        for row in transposed(builder, rows):
+            _store(builder, write, begin, row, align)
+            begin = builder.add(begin, stride)
+        return base.get_dummy_value()
+
+    arguments = (source, place, place, linear, place, place, target, place, place)
+    return types.void(*arguments), generate
+
+
+@intrinsic
+def fetch(context, source, place):  # type: ignore[no-untyped-def]
+    """Ask for the cache line of ``source[place]`` of a flat array, to be there when it is read soon."""
+
+    def generate(base: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address = builder.gep(_data(base, builder, signature, values, 0), [values[1]])
+        address = builder.bitcast(address, ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (address.type,), kind)
+        # for reading, into the second-level cache (a patch does not fit the first), data
+        builder.call(function, [address, number(0), number(2), number(1)])
+        return base.get_dummy_value()
+
+    return types.void(source, types.intp), generate
+
+
+def _data(base: Any, builder: Any, signature: Any, values: Any, k: int) -> Any:
+    return base.make_array(signature.args[k])(base, builder, values[k]).data
+
+
+def _load(builder: Any, data: Any, place: Any, vector: Any, align: int) -> Any:
+    address = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+    loaded = builder.load(address)
+    loaded.align = align
+    return loaded
+
+
+def _store(builder: Any, data: Any, place: Any, value: Any, align: int) -> None:
+    address = builder.bitcast(builder.gep(data, [place]), value.type.as_pointer())
+    builder.store(value, address).align = align

@@ -1,0 +1,257 @@
+"""A vector of floats as a Numba value: one register of the processor's widest kind.
+
+Inside a compiled kernel a `Vector` is made by `load` or `splat`, combined by `add` and the like, and written
+by `store`: each an instruction or two. Arrays are flat and contiguous, places in them count elements.
+``NUMBA_BOUNDSCHECK=1`` makes every load and store check its place; the IndexError is only seen when the main
+thread meets it, so check with one thread.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba.core
+import numba.extending
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba.extending import models, register_model
+
+from mpmm_kernels.vector import emit as vector_emit
+
+# Numba leaves these without annotations
+types: Any = numba.core.types
+_intrinsic: Any = numba.extending.intrinsic
+_make_model: Any = models.PrimitiveModel.__init__
+
+
+def intrinsic(generate: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of compiled kernels, by what its arguments' types are and what it emits into LLVM."""
+    made: Callable[..., Any] = _intrinsic(generate)
+    return made
+
+
+def _register_bits() -> int:
+    """Width of the vector registers Numba makes code for."""
+    features = (vars(numba.core.config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
+    return 512 if "+avx512f" in features else 256 if "+avx2" in features else 128
+
+
+REGISTER_BITS = _register_bits()
+_BYTE, _WHOLE = ir.IntType(8), ir.IntType(32)
+# Vector registers a micro-kernel can count on; AArch64 has 32 of 128 bits, x86 16 unless it has AVX-512.
+REGISTERS = 32 if REGISTER_BITS == 512 else 16
+
+
+def lanes(dtype: Any) -> int:
+    """Number of elements of a type in one vector: 16, 8 or 4 for float32, half as many for float64."""
+    return REGISTER_BITS // (8 * int(np.dtype(dtype).itemsize))
+
+
+class Vector(numba.core.types.Type):
+    """Numba's type of a vector of ``lanes`` elements: those of a register, or fewer."""
+
+    def __init__(self, dtype: Any, lanes: int = 0) -> None:
+        self.dtype = dtype
+        self.lanes = lanes or REGISTER_BITS // dtype.bitwidth
+        super().__init__(f"Vector({self.lanes} x {dtype})")
+
+    @property
+    def emitted(self) -> ir.VectorType:
+        """The vector's type in LLVM."""
+        return ir.VectorType(ir.FloatType() if self.dtype.bitwidth == 32 else ir.DoubleType(), self.lanes)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, vector: Vector) -> None:
+        _make_model(self, manager, vector, vector.emitted)
+
+
+@intrinsic
+def lanes_of(typing: Any, array: Any) -> Any:
+    """`lanes` of an array's elements, inside a kernel."""
+    count = Vector(array.dtype).lanes
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return context.get_constant(types.intp, count)
+
+    return types.intp(array), emit
+
+
+@intrinsic
+def element(typing: Any, array: Any, place: Any) -> Any:
+    """``array[place]`` for a place that is never negative: Numba's own look-up allows for those."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.Memory(context, builder, signature.args[0], args[0]).element(args[1])
+
+    return array.dtype(array, types.intp), emit
+
+
+@intrinsic
+def load(typing: Any, array: Any, place: Any) -> Any:
+    """Elements array[place], array[place + 1], ... as a vector."""
+    vector = Vector(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
+        return memory.load(args[1], vector.emitted)
+
+    return vector(array, types.intp), emit
+
+
+@intrinsic
+def load_part(typing: Any, array: Any, place: Any, count: Any) -> Any:
+    """The same of the first ``count`` elements only, and zeros."""
+    vector = Vector(array.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
+        return memory.load_part(args[1], args[2], vector.emitted)
+
+    return vector(array, types.intp, types.intp), emit
+
+
+@intrinsic
+def store(typing: Any, array: Any, place: Any, value: Vector) -> Any:
+    """Write a vector to array[place], array[place + 1], ..."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector_emit.Memory(context, builder, signature.args[0], args[0]).store(args[1], args[2])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), emit
+
+
+@intrinsic
+def store_part(typing: Any, array: Any, place: Any, value: Vector, count: Any) -> Any:
+    """Write the first ``count`` elements of a vector."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector_emit.Memory(context, builder, signature.args[0], args[0]).store_part(args[1], args[3], args[2])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value, types.intp), emit
+
+
+@intrinsic
+def splat(typing: Any, value: Any) -> Any:
+    """The vector whose elements all are ``value``."""
+    vector = Vector(value)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.splat(builder, args[0], vector.emitted)
+
+    return vector(value), emit
+
+
+@intrinsic
+def add(typing: Any, a: Vector, b: Vector) -> Any:
+    """The vector a + b."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fadd(*args)
+
+    return a(a, b), emit
+
+
+@intrinsic
+def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
+    """The larger of value and floor, lane by lane; a NaN in ``value`` stays one."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.at_least(builder, *args)
+
+    return value(value, floor), emit
+
+
+@intrinsic
+def where_above(typing: Any, value: Vector, floor: Vector, chosen: Vector) -> Any:
+    """``chosen`` in the lanes where value > floor, else 0."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        above = builder.fcmp_ordered(">", args[0], args[1])
+        return builder.select(above, args[2], vector_emit.zero(args[2].type))
+
+    return chosen(value, floor, chosen), emit
+
+
+@intrinsic
+def challenge(typing: Any, best: Vector, number: Vector, value: Vector, challenger: Any) -> Any:
+    """The larger of ``best`` and ``value`` in each lane, and whose it is: ``number`` or the challenger's.
+
+    The earlier one stays where both are equal. A NaN wins, so that it is not hidden.
+    """
+    both = types.UniTuple(best, 2)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, emit_challenge(builder, *args))
+
+    return both(best, number, value, types.intp), emit
+
+
+def emit_challenge(builder: Any, old: Any, number: Any, new: Any, challenger: Any) -> list[Any]:
+    """What `challenge` emits: the larger value and its number."""
+    own = builder.sitofp(challenger, number.type.element)
+    wins = _wins(builder, old, new)
+    whose = builder.select(wins, vector_emit.splat(builder, own, number.type), number)
+    return [builder.select(wins, new, old), whose]
+
+
+def emit_larger(builder: Any, old: Any, new: Any) -> Any:
+    """The larger of two vectors; one that is not a number stays."""
+    return builder.select(_wins(builder, old, new), new, old)
+
+
+def _wins(builder: Any, old: Any, new: Any) -> Any:
+    """Where the new one is not a number, or larger than an old one that is a number."""
+    known = builder.fcmp_ordered("ord", old, old)
+    return builder.and_(builder.fcmp_unordered(">", new, old), known)
+
+
+@intrinsic
+def where_number(typing: Any, number: Vector, wanted: Any, value: Vector) -> Any:
+    """``value`` in the lanes where ``number`` is the wanted one, else 0."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number, wanted, value = args
+        one = vector_emit.splat(builder, builder.sitofp(wanted, number.type.element), number.type)
+        return builder.select(builder.fcmp_ordered("==", number, one), value, vector_emit.zero(value.type))
+
+    return value(number, types.intp, value), emit
+
+
+@intrinsic
+def store_bytes(typing: Any, array: Any, place: Any, number: Vector) -> Any:
+    """Write small whole numbers, a byte each."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        narrow = builder.fptoui(args[2], ir.VectorType(_BYTE, number.lanes))
+        vector_emit.Memory(context, builder, array, args[0]).store(args[1], narrow)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, number), emit
+
+
+@intrinsic
+def store_whole(typing: Any, array: Any, place: Any, value: Vector) -> Any:
+    """Write whole numbers of up to 24 bits, as 32 bits each."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        narrow = builder.fptosi(args[2], ir.VectorType(_WHOLE, value.lanes))
+        vector_emit.Memory(context, builder, array, args[0]).store(args[1], narrow)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), emit
+
+
+@intrinsic
+def load_bytes(typing: Any, like: Any, array: Any, place: Any) -> Any:
+    """Bytes as a vector of the elements of ``like``."""
+    vector = Vector(like.dtype)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, array, args[1])
+        return builder.uitofp(memory.load(args[2], ir.VectorType(_BYTE, vector.lanes)), vector.emitted)
+
+    return vector(like, array, types.intp), emit
