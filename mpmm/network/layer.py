@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from mpmm_kernels.vector.arrays import zeros_aligned
+from mpmm_kernels.arrays import zeros_aligned
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter, in_one_array, parts

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mpmm_kernels.vector.arrays import zeros_aligned
+from mpmm_kernels.arrays import zeros_aligned
 
 Array = npt.NDArray[np.floating[Any]]
 

@@ -1,21 +1,21 @@
 """Convolution, bias, activation and pool as one: a plan says what and how, the method it names does it."""
 
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
-from mpmm_kernels.arrays import Floats
+from mpmm_kernels.arrays import Floats, Triple
 from mpmm_kernels.convolution.depth.method import DEPTH, DEPTH_IF_LARGE, DEPTH_IF_NARROW
 from mpmm_kernels.convolution.direct.method import DIRECT, DIRECT_IF_LARGE
 from mpmm_kernels.convolution.indirect.method import PLACES, PLACES_IF_LARGE
 from mpmm_kernels.convolution.method import Method
-from mpmm_kernels.convolution.plan import Activation, BlockPlan, Padding, Pool, Triple, Volume, draft
+from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
 from mpmm_kernels.convolution.reference.method import PLAIN
 from mpmm_kernels.convolution.winograd.method import WINOGRAD_IF_LARGE
 from mpmm_kernels.convolution.winograd_spectral.method import WINOGRAD_BANDS_IF_LARGE
+from mpmm_kernels.vocabulary import Activation, Kernels, Padding, Pool
 
 __all__ = ["BlockPlan", "Buffers", "Kernels", "allocate", "backward", "forward", "infer", "plan_block"]
 
-Kernels: TypeAlias = Literal["fast", "direct", "reference"]
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 
 # The methods tried for each choice of kernels, best first; the last takes everything.

@@ -1,13 +1,12 @@
 """What a block (convolution, bias, activation, pool) computes and by which method: pure data, no arrays."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-Triple: TypeAlias = tuple[int, int, int]
+from mpmm_kernels.arrays import Triple
+from mpmm_kernels.vocabulary import Activation, Padding, Pool
+
 Volume: TypeAlias = tuple[int, int, int, int]
-Activation: TypeAlias = Literal["relu", "sigmoid", "none"]
-Pool: TypeAlias = Literal["max", "average"]
-Padding: TypeAlias = Literal["valid", "same"]
 
 
 @dataclass(frozen=True)

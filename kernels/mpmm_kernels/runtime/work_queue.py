@@ -12,7 +12,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.vector import intrinsic, types
+from mpmm_kernels.runtime.intrinsic import intrinsic, types
 
 # how many pieces have been taken, in its first element
 Tickets = NDArray[np.int64]

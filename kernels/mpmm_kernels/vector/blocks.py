@@ -8,8 +8,9 @@ length matters and whose elements do not (`size`). All arrays are flat; places i
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from mpmm_kernels.runtime.intrinsic import intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.vector import Vector, intrinsic, types
+from mpmm_kernels.vector.vector import REGISTERS, Vector
 
 Size: TypeAlias = tuple[None, ...]
 Block: TypeAlias = tuple[Any, ...]
@@ -18,6 +19,9 @@ Block: TypeAlias = tuple[Any, ...]
 def size(count: int) -> Size:
     """A size as a tuple's length: the argument that specialises a micro-kernel."""
     return (None,) * count
+
+
+ONE = size(1)
 
 
 def _parts(builder: Any, block: Any) -> list[Any]:
@@ -166,3 +170,8 @@ def block_places(
         row, column = divmod(i, columns)
         offset = builder.add(builder.mul(start.type(row), step), start.type(column * lanes))
         yield builder.add(start, offset)
+
+
+def rows_of(columns: int) -> int:
+    """Rows of a block of so many columns that leave registers for a row's element and the columns."""
+    return (REGISTERS - columns - 1) // columns

@@ -7,17 +7,13 @@ read in 16 vectors, transposed in registers, and written in 16 vectors, at about
 
 from typing import Any
 
-import numba.extending
 from llvmlite import ir
-from numba import types
 
+from mpmm_kernels.runtime.intrinsic import intrinsic, types
 from mpmm_kernels.vector.emit import transposed
 
 # pixels and bands of a tile; narrower processors split the vectors
 LANES = 16
-
-# built without annotations, so that the type checker does not see it
-intrinsic: Any = numba.extending.intrinsic
 
 
 @intrinsic

@@ -6,7 +6,6 @@ by `store`: each an instruction or two. Arrays are flat and contiguous, places i
 thread meets it, so check with one thread.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numba.core
@@ -16,18 +15,10 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba.extending import models, register_model
 
+from mpmm_kernels.runtime.intrinsic import intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
 
-# Numba leaves these without annotations
-types: Any = numba.core.types
-_intrinsic: Any = numba.extending.intrinsic
 _make_model: Any = models.PrimitiveModel.__init__
-
-
-def intrinsic(generate: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of compiled kernels, by what its arguments' types are and what it emits into LLVM."""
-    made: Callable[..., Any] = _intrinsic(generate)
-    return made
 
 
 def _register_bits() -> int:

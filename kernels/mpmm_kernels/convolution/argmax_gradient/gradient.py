@@ -5,12 +5,11 @@ from functools import cache
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import kernels as winner_kernels
 from mpmm_kernels.convolution.argmax_gradient.layout import Winners, winners
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared.epilogue import flat, floor
-from mpmm_kernels.vector.arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
+from mpmm_kernels.convolution.shared.epilogue import floor
 from mpmm_kernels.vector.blocks import size
 from mpmm_kernels.vector.vector import lanes
 

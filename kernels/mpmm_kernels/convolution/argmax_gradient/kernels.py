@@ -9,10 +9,10 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.argmax_gradient.layout import Walk
-from mpmm_kernels.convolution.direct.kernels import beginning, stage
-from mpmm_kernels.convolution.direct.lines import Upper
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
+from mpmm_kernels.convolution.shared.pooling import Upper
+from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.work_queue import next_piece, tickets
 from mpmm_kernels.vector.blocks import Size, load_vectors, scaled, store_block

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats
-from mpmm_kernels.convolution.plan import BlockPlan, Triple
+from mpmm_kernels.arrays import Floats, Triple
+from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shapes
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.shared.geometry import Offsets

@@ -12,9 +12,9 @@ from numba import prange
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.depth.columns import Target, fill_columns
 from mpmm_kernels.convolution.depth.layout import Columns
-from mpmm_kernels.convolution.direct.kernels import beginning, spread_slab, stage
-from mpmm_kernels.convolution.direct.lines import Upper, pool_line
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
 from mpmm_kernels.vector.blocks import Size

@@ -5,25 +5,23 @@ from functools import cache
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats
+from mpmm_kernels.arrays import Floats, Triple, flat, scratch, workers
 from mpmm_kernels.convolution.depth import kernels as depth_kernels
 from mpmm_kernels.convolution.depth import layout as shapes
 from mpmm_kernels.convolution.indirect import method as places
 from mpmm_kernels.convolution.indirect.layout import straight
 from mpmm_kernels.convolution.method import Method
-from mpmm_kernels.convolution.plan import BlockPlan, Triple
+from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as direct_shape
 from mpmm_kernels.convolution.shared.epilogue import (
     begin_backward,
     core,
     finish_forward,
-    flat,
     floor,
     if_large,
     pad,
     turn,
 )
-from mpmm_kernels.vector.arrays import scratch, workers
 
 # Terms of a plane of the kernel, from which a block is worth beginning
 _LEAST_TERMS = 4

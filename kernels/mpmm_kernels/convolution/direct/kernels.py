@@ -5,56 +5,17 @@ Sums over samples are made in fixed groups. A block works through lines of windo
 planes and rows as a pooling window has, which stay in the first cache from the convolution to the pooling.
 """
 
-import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.direct.lines import (
-    Upper,
-    add_weight_gradient,
-    convolve_line,
-    pool_line,
-    spread_lines,
-)
+from mpmm_kernels.convolution.direct.lines import add_weight_gradient, convolve_line
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
+from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
 from mpmm_kernels.vector.blocks import Size
-from mpmm_kernels.vector.copy import copy_columns, copy_run
-
-
-@compiled
-def beginning() -> int:
-    """Place 0 as any other place: a literal 0 would have Numba compile kernels once more for it."""
-    return int(np.intp(0))
-
-
-@compiled
-def stage(x: Floats, sample: int, staged: Floats, shape: Staging) -> tuple[Floats, int]:
-    """The array and place where the sample stands with the zeros around it: x itself where there are none."""
-    first = sample * shape.inner_depth * shape.inner_rows
-    if staged.size == 0:
-        return x, first * shape.inner_columns * shape.channels
-    plane = shape.inner_rows * shape.inner_columns * shape.channels
-    if plane == shape.rows * shape.columns * shape.padded:
-        # zeros before and after the planes only
-        copy_run(
-            x, sample * shape.inner_depth * plane, staged, staged_row(0, 0, shape), shape.inner_depth * plane
-        )
-        return staged, beginning()
-    for d in range(shape.inner_depth):
-        for r in range(shape.inner_rows):
-            start = (first + d * shape.inner_rows + r) * shape.inner_columns * shape.channels
-            place, columns = staged_row(d, r, shape), shape.inner_columns
-            copy_columns(x, start, shape.channels, staged, place, shape.padded, columns, shape.channels)
-    return staged, beginning()
-
-
-@compiled
-def staged_row(depth: int, row: int, shape: Staging) -> int:
-    """Place in the staged sample of a row's first element."""
-    line = (depth + shape.before_depth) * shape.rows + row + shape.before_rows
-    return (line * shape.columns + shape.before_columns) * shape.padded
+from mpmm_kernels.vector.copy import copy_columns
 
 
 @compiled(parallel=True)
@@ -205,26 +166,3 @@ def backward_input(
                         scratch, beginning(), source.filters, dx, at, channels, source.length, channels
                     )
             n = next_piece(taken)
-
-
-@compiled
-def spread_slab(
-    upper: Upper,
-    sample: int,
-    depth: int,
-    row: int,
-    floor: float,
-    gradient: Floats,
-    spread: Spread,
-    pooled: Pooled,
-    offsets: Offsets,
-) -> None:
-    """Fill the convolution's gradient from the window line (depth, row) on, as much as ``spread`` holds.
-
-    What no window holds stays zero.
-    """
-    lines, step = min(spread.lines // pooled.window_rows, pooled.rows), pooled.window_rows * spread.row_step
-    for d in range(min(spread.planes // pooled.window_depth, pooled.depth)):
-        line = (sample * pooled.depth + depth + d) * pooled.rows + row
-        to = d * pooled.window_depth * spread.plane_step
-        spread_lines(upper, line, lines, floor, gradient, to, step, spread, pooled, offsets)

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import SUMS, Array, Floats, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
 from mpmm_kernels.convolution.direct import kernels
 from mpmm_kernels.convolution.direct.tile import Tile, line_tile, weights_tile
@@ -18,13 +18,11 @@ from mpmm_kernels.convolution.shared.epilogue import (
     begin_backward,
     core,
     finish_forward,
-    flat,
     floor,
     if_large,
     pad,
     turn,
 )
-from mpmm_kernels.vector.arrays import SUMS, scratch, workers, zeros_aligned
 
 
 @dataclass(frozen=True)

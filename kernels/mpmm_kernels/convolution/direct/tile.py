@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mpmm_kernels.convolution.shared.geometry import Source
-from mpmm_kernels.vector.blocks import Size, size
+from mpmm_kernels.vector.blocks import Size, rows_of, size
 from mpmm_kernels.vector.vector import REGISTERS, lanes
 
 
@@ -44,11 +44,6 @@ def weights_tile(source: Source, channels: int, dtype: str) -> Tile:
     columns = 2 if vectors % 2 == 0 else 1
     taps = max(n for n in range(1, rows_of(columns) + 1) if source.products % n == 0)
     return Tile(size(taps * columns), size(columns), size(taps))
-
-
-def rows_of(columns: int) -> int:
-    """Rows of a block of so many columns that leave registers for a row's element and the columns."""
-    return (REGISTERS - columns - 1) // columns
 
 
 def _even_share(length: int, limit: int) -> int:

@@ -9,11 +9,11 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.direct.kernels import beginning, spread_slab, stage
-from mpmm_kernels.convolution.direct.lines import Upper, pool_line, spread_lines
 from mpmm_kernels.convolution.indirect.layout import Cell, Cuts, Sums, Turned
 from mpmm_kernels.convolution.indirect.lines import Target, add_cell, add_sums, add_weight_sums, take_channels
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_lines, spread_slab
+from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
 from mpmm_kernels.vector.blocks import Size

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mpmm_kernels.arrays import Triple
 from mpmm_kernels.convolution.indirect.blocks import Row
-from mpmm_kernels.convolution.plan import BlockPlan, Triple
+from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Offsets, Spread, Staging, needed, whole_vectors
 from mpmm_kernels.vector.blocks import size
 from mpmm_kernels.vector.vector import REGISTERS, lanes

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
 from mpmm_kernels.convolution.direct.tile import line_tile
 from mpmm_kernels.convolution.indirect import kernels as places_kernels
@@ -20,13 +20,11 @@ from mpmm_kernels.convolution.shared.epilogue import (
     begin_backward,
     core,
     finish_forward,
-    flat,
     floor,
     if_large,
     pad,
     turn,
 )
-from mpmm_kernels.vector.arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.vector.blocks import Size, size
 from mpmm_kernels.vector.vector import lanes
 

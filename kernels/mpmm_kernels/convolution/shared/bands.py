@@ -5,10 +5,8 @@ from typing import NamedTuple
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.shared.geometry import Staging
 from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import Size, load_block, size, store_block, transposed
+from mpmm_kernels.vector.blocks import ONE, Size, load_block, store_block, transposed
 from mpmm_kernels.vector.vector import lanes_of
-
-ONE = size(1)
 
 
 class Bands(NamedTuple):

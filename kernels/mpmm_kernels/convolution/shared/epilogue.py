@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import Floats, zeros_aligned
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.layers.activation import sigmoid, sigmoid_backward
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
-from mpmm_kernels.vector.arrays import zeros_aligned
 
 # Multiply-adds of a sample from which a block is worth vector kernels: plain ones take about 5 us
 _LARGE = 20_000
@@ -82,11 +81,6 @@ def pad(w: Floats, b: Floats, weights: Floats, bias: Floats) -> None:
 def turn(w: Floats, turned: Floats) -> None:
     """The same of the kernel turned round, by which the input's gradient is made: filters, then channels."""
     turned[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
-
-
-def flat(array: Array) -> Array:
-    """The array's elements as one row; a view, which kernels take because it is contiguous."""
-    return np.ascontiguousarray(array).reshape(-1)
 
 
 def if_large(method: Method) -> Method:

@@ -5,7 +5,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm_kernels.convolution.plan import BlockPlan, Triple
+from mpmm_kernels.arrays import Triple
+from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.vector.vector import lanes
 
 Offsets: TypeAlias = NDArray[np.int64]

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.direct.kernels import beginning, spread_slab, stage, staged_row
-from mpmm_kernels.convolution.direct.lines import Upper, pool_line
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.staging import beginning, stage, staged_row
 from mpmm_kernels.convolution.winograd.layout import HEIGHT, Tiles
 from mpmm_kernels.convolution.winograd.lines import (
     Product,

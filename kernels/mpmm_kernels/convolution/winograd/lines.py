@@ -16,10 +16,8 @@ from mpmm_kernels.convolution.winograd.transform import (
     weight_points,
 )
 from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import Block, Size, load_block, outer, size, store_block, zeros
+from mpmm_kernels.vector.blocks import ONE, Block, Size, load_block, outer, store_block, zeros
 from mpmm_kernels.vector.vector import lanes_of
-
-ONE = size(1)
 
 
 class Product(NamedTuple):

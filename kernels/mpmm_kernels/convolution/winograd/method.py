@@ -6,9 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
-from mpmm_kernels.convolution.direct.tile import rows_of
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as direct_shape
@@ -18,15 +17,13 @@ from mpmm_kernels.convolution.shared.epilogue import (
     begin_backward,
     core,
     finish_forward,
-    flat,
     floor,
     if_large,
 )
 from mpmm_kernels.convolution.winograd import kernels as winograd_kernels
 from mpmm_kernels.convolution.winograd import layout as shapes
 from mpmm_kernels.convolution.winograd.lines import transform_weights, transform_weights_back
-from mpmm_kernels.vector.arrays import SUMS, add_groups, groups, scratch, workers, zeros_aligned
-from mpmm_kernels.vector.blocks import Size, size
+from mpmm_kernels.vector.blocks import Size, rows_of, size
 from mpmm_kernels.vector.vector import lanes
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones

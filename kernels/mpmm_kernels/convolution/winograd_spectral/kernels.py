@@ -7,18 +7,16 @@ along the bands of each point with its planes in registers, as the direct kernel
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.direct.lines import Upper, write_pooled
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Pooled
+from mpmm_kernels.convolution.shared.pooling import Upper, write_pooled
 from mpmm_kernels.convolution.winograd.transform import input_points, load_tile, output_tile
 from mpmm_kernels.convolution.winograd_spectral.layout import Columns
 from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
-from mpmm_kernels.vector.blocks import Size, load_block, size, slide, store_block, zeros
+from mpmm_kernels.vector.blocks import ONE, Size, load_block, slide, store_block, zeros
 from mpmm_kernels.vector.vector import lanes_of, store_bytes
-
-ONE = size(1)
 
 
 @compiled(parallel=True)

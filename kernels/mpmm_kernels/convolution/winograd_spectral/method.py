@@ -7,17 +7,16 @@ shared by all bands and filters. Backward is that of the direct kernels, or of p
 from dataclasses import dataclass
 from functools import cache
 
-from mpmm_kernels.arrays import Floats
+from mpmm_kernels.arrays import Floats, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.direct.method import DIRECT, DirectBuffers
 from mpmm_kernels.convolution.indirect.method import PLACES, PlacesBuffers
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared.epilogue import core, finish_forward, flat, floor, if_large
+from mpmm_kernels.convolution.shared.epilogue import core, finish_forward, floor, if_large
 from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.convolution.winograd_spectral import kernels as winograd_bands_kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import Layout, offers
 from mpmm_kernels.convolution.winograd_spectral.layout import layout as layout_of
-from mpmm_kernels.vector.arrays import scratch, workers, zeros_aligned
 from mpmm_kernels.vector.blocks import size
 from mpmm_kernels.vector.vector import lanes
 
