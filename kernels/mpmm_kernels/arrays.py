@@ -7,7 +7,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.floating[Any]]

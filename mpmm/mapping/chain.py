@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mpmm_kernels.convolution import block as kernel
-from mpmm_kernels.patches.fragments import pool_fragments
+from mpmm_kernels import convolution as kernel
+from mpmm_kernels.patches import pool_fragments
 
 from mpmm.mapping.dense import Dense, products_of, scratch_bytes
 from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage

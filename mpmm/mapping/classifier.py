@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import numpy as np
-from mpmm_kernels.runtime.threads import one_blas_thread, set_threads, side_by_side
+from mpmm_kernels.runtime import one_blas_thread, set_threads, side_by_side
 from numpy.typing import NDArray
 
 from mpmm.mapping.pixels import ScenePixels

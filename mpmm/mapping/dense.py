@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from mpmm_kernels.layers.activation import sigmoid
+from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.patches import minimal_filtering as minimal
 
 from mpmm.mapping.stages import DenseStage

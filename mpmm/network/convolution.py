@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from mpmm_kernels.convolution import block as kernel
+from mpmm_kernels import convolution as kernel
 
 from mpmm.network.initialisation import initial_weights
 from mpmm.network.layer import Cost, Layer, Step

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from mpmm_kernels.layers.adam import adam_step
-from mpmm_kernels.layers.batchnorm import exponential_average
+from mpmm_kernels.layers import adam_step, exponential_average
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter

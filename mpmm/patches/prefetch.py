@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from mpmm_kernels.runtime.threads import give_way
+from mpmm_kernels.runtime import give_way
 
 from mpmm.errors import PatchError
 

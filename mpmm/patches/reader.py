@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mpmm_kernels.patches.gather import gather
-from mpmm_kernels.runtime.cold_start import compile_once
+from mpmm_kernels.patches import gather_patches as gather
+from mpmm_kernels.runtime import compile_once
 
 from mpmm.errors import PatchError
 from mpmm.patches.augmentation import orientations

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mpmm_kernels.runtime.threads import available_threads, give_way, pin_threads, set_threads
+from mpmm_kernels.runtime import available_threads, give_way, pin_threads, set_threads
 
 from mpmm.placement import Seat
 

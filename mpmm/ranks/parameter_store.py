@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from mpmm_kernels.layers.batchnorm import exponential_average
+from mpmm_kernels.layers import exponential_average
 
 from mpmm.network import Adam, Array, Layer, Network
 from mpmm.ranks.counters import Counters

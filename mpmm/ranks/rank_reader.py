@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from mpmm_kernels.runtime.threads import set_threads
+from mpmm_kernels.runtime import set_threads
 from numpy.typing import NDArray
 
 from mpmm.patches import DEPTH, Batch, Batches, Held, Read, prefetch

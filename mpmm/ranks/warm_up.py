@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from mpmm_kernels.runtime.cold_start import compile_once
+from mpmm_kernels.runtime import compile_once
 
 from mpmm.network import EVALUATION, Adam, Block, Network, Parameter, SoftmaxCrossEntropy, Step
 

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from mpmm_kernels.runtime.threads import available_threads, set_threads
+from mpmm_kernels.runtime import available_threads, set_threads
 
 from mpmm.display import Console, say, say_scene, say_split, telling
 from mpmm.errors import ConfigError, LayoutError, NetworkError, RunError

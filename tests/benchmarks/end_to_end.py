@@ -24,7 +24,7 @@ from mpi_runner import environment
 BARE = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from mpmm_kernels.runtime.threads import set_threads
+from mpmm_kernels.runtime import set_threads
 from step_ours import BATCH, Ours, paper_spec
 set_threads(int(sys.argv[2]))
 ours = Ours(paper_spec())

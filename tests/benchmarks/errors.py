@@ -6,8 +6,7 @@ python tests/benchmarks/errors.py
 """
 
 import numpy as np
-from mpmm_kernels.convolution import block
-from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution import BlockPlan, block
 
 VALID, SPECTRAL = ("valid",) * 3, ("same", "valid", "valid")
 BLOCKS = {

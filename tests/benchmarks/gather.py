@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from mpmm_kernels.patches.gather import gather
+from mpmm_kernels.patches import gather_patches as gather
 
 CASES = {"hsi": (48, 25), "rgb": (3, 25)}
 ROWS, BATCH, IN_A_ROW = 1202, 40, 8

@@ -75,7 +75,7 @@ def theirs(batches: list[int], compiled: bool):
 def measure(config: Path, threads: int, options: argparse.Namespace) -> dict[str, object]:
     """Pixels a second of all rivals with one number of threads."""
     import torch
-    from mpmm_kernels.runtime.threads import set_threads
+    from mpmm_kernels.runtime import set_threads
 
     torch.set_num_threads(threads)
     set_threads(threads)

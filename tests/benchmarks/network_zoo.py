@@ -46,7 +46,7 @@ def rivals(entry, options):
 def measure(options):
     """Median seconds of every rival for one network and one number of threads."""
     import torch
-    from mpmm_kernels.runtime.threads import set_threads
+    from mpmm_kernels.runtime import set_threads
 
     threads = options.threads[0]
     torch.set_num_threads(threads)

@@ -14,7 +14,7 @@ import time
 
 def steps_a_second(seconds, ready, found):
     """Train one thread for so long; puts its steps a second."""
-    from mpmm_kernels.runtime.threads import set_threads
+    from mpmm_kernels.runtime import set_threads
     from step_ours import Ours, paper_spec
 
     set_threads(1)

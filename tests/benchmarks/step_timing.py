@@ -8,9 +8,8 @@ import time
 from statistics import median
 
 import numpy as np
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import size, slide, store_block, zeros
-from mpmm_kernels.vector.vector import lanes
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import lanes, size, slide, store_block, zeros
 from numba import prange
 
 # PyTorch frees and takes large arrays in each step: it waits for zeroed pages unless the allocator keeps them

@@ -54,7 +54,7 @@ def peak_memory(rival):
 def measure(threads, options):
     """All figures for one number of threads, as a dictionary."""
     import torch
-    from mpmm_kernels.runtime.threads import set_threads
+    from mpmm_kernels.runtime import set_threads
 
     torch.set_num_threads(threads)
     set_threads(threads)

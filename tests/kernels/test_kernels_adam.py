@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.layers.adam import PART, adam_step
+from mpmm_kernels.layers import adam_step
+from mpmm_kernels.layers.adam import PART
 from naive import optimisation as naive
 
 OPTIONS = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from mpmm_kernels.layers import exponential_average
 from mpmm_kernels.layers.batchnorm import (
     batchnorm_backward,
     batchnorm_backward_sums,
     batchnorm_statistics,
     batchnorm_sums,
-    exponential_average,
     normalise,
 )
 from naive import normalisation as naive

@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-from mpmm_kernels.runtime import cache
-from mpmm_kernels.runtime.cold_start import compile_once
+from mpmm_kernels.runtime import cache, compile_once
 
 # Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
 PROGRAM = """
 import numpy as np
-from mpmm_kernels.layers.adam import _adam_part, adam_step
+from mpmm_kernels.layers import adam_step
+from mpmm_kernels.layers.adam import _adam_part
 from mpmm_kernels.layers.softmax import softmax
-from mpmm_kernels.runtime.cold_start import compile_once
+from mpmm_kernels.runtime import compile_once
 
 with compile_once("adam and softmax") as first:
     values = [np.ones(3) for _ in range(4)]
@@ -27,7 +27,8 @@ print(int(first), made, *values[0])
 
 
 def start(folder: Path, **variables: str) -> "subprocess.Popen[str]":
-    environment = os.environ | {"MPMM_KERNEL_CACHE": str(folder)} | variables
+    ours = {"MPMM_KERNEL_CACHE": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | ours | variables
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, text=True
     )

@@ -77,7 +77,7 @@ def test_equals_pytorch(shape, activation, dtype, error):
 @pytest.mark.parametrize("units", [256, 100], ids=["micro-kernel", "BLAS"])
 def test_bits_follow_neither_the_number_of_threads_nor_the_address(units):
     """BLAS on two threads cuts the sums elsewhere; the layer must not notice what the process has set."""
-    from mpmm_kernels.runtime.threads import available_threads, set_threads
+    from mpmm_kernels.runtime import available_threads, set_threads
     from threadpoolctl import threadpool_limits
 
     problem = Problem((43, 768, units), "float32", "none")

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from mpmm_kernels.convolution import block
 from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.threads import set_threads
-from mpmm_kernels.vector.vector import lanes, load, store
+from mpmm_kernels.runtime import compiled, set_threads
+from mpmm_kernels.vector import lanes, load, store
 
 VALID, SAME, SPECTRAL = ("valid",) * 3, ("same",) * 3, ("same", "valid", "valid")
 STEP = (1, 1, 1)

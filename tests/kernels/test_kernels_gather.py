@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmm_kernels.patches.gather import gather
+from mpmm_kernels.patches import gather_patches as gather
 from naive import gather as naive
 
 

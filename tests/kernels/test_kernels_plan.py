@@ -1,7 +1,7 @@
 """Plans of blocks: shapes, padding, and what does not fit."""
 
 import pytest
-from mpmm_kernels.convolution.block import plan_block
+from mpmm_kernels.convolution import plan_block
 from mpmm_kernels.convolution.plan import convolved_length
 
 VALID, ONE = ("valid",) * 3, (1, 1, 1)

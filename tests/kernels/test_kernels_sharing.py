@@ -1,8 +1,7 @@
 """Pieces of work that workers take while it is done."""
 
 import numpy as np
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
+from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from numba import prange
 from numpy.typing import NDArray
 

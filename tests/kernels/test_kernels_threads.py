@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from mpmm_kernels.convolution import block
 from mpmm_kernels.layers import activation, batchnorm, dense, dropout
-from mpmm_kernels.runtime.threads import available_threads, pin_threads, set_threads, threads
+from mpmm_kernels.runtime import available_threads, pin_threads, set_threads
+from mpmm_kernels.runtime.threads import threads
 
 COUNTS = (1, 2, 3, 4)
 
@@ -99,7 +100,7 @@ def test_blas_gets_one_thread():
 
 PINNED = """
 import os
-from mpmm_kernels.runtime.threads import pin_threads, set_threads
+from mpmm_kernels.runtime import pin_threads, set_threads
 
 def kept():
     return sorted(tuple(os.sched_getaffinity(int(one))) for one in os.listdir("/proc/self/task"))

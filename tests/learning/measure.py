@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from mpmm_kernels.runtime.threads import available_threads
+from mpmm_kernels.runtime import available_threads
 from rich.console import Console
 
 import mpmm

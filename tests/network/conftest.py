@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from mpmm_kernels.runtime.threads import set_threads, threads
+from mpmm_kernels.runtime import set_threads
+from mpmm_kernels.runtime.threads import threads
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from mpmm_kernels.runtime.threads import available_threads, set_threads
+from mpmm_kernels.runtime import available_threads, set_threads
 from network_examples import TRAINING, random_batch, reduced_paper, small
 from network_training import train
 

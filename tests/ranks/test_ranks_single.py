@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mpmm_kernels.runtime.threads import available_threads, set_threads
+from mpmm_kernels.runtime import available_threads, set_threads
 
 from mpmm.errors import RunError
 from mpmm.network import (

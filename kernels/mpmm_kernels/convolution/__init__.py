@@ -1,1 +1,17 @@
 """Blocks (convolution, bias, activation, pool): a plan says what is computed, a method how."""
+
+from mpmm_kernels.convolution.block import Buffers, allocate, backward, forward, infer, plan_block
+from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.plan import BlockPlan, Volume
+
+__all__ = [
+    "BlockPlan",
+    "Buffers",
+    "Method",
+    "Volume",
+    "allocate",
+    "backward",
+    "forward",
+    "infer",
+    "plan_block",
+]

@@ -1,1 +1,18 @@
-"""Layers besides convolution, and Adam: activation, batch normalisation, dense, dropout, pooling, softmax."""
+"""Layers besides convolution, a module each, forward and backward; Adam, and running averages."""
+
+from mpmm_kernels.layers import activation, batchnorm, dense, dropout, pooling, softmax
+from mpmm_kernels.layers.activation import sigmoid
+from mpmm_kernels.layers.adam import adam_step
+from mpmm_kernels.layers.batchnorm import exponential_average
+
+__all__ = [
+    "activation",
+    "adam_step",
+    "batchnorm",
+    "dense",
+    "dropout",
+    "exponential_average",
+    "pooling",
+    "sigmoid",
+    "softmax",
+]

@@ -6,8 +6,7 @@ import numba
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, tickets
 
 
 def relu(x: Floats, y: Floats) -> None:

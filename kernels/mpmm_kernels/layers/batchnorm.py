@@ -9,8 +9,7 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, tickets
 
 
 def batchnorm_sums(x: Floats, sums: Floats) -> None:

@@ -13,9 +13,8 @@ import numpy as np
 from mpmm_kernels.arrays import Floats, flat
 from mpmm_kernels.layers.activation import relu_backward, sigmoid, sigmoid_backward
 from mpmm_kernels.layers.dense_kernels import Product, finish, multiply, multiply_turned
-from mpmm_kernels.runtime.threads import one_blas_thread
-from mpmm_kernels.vector.blocks import Size, size
-from mpmm_kernels.vector.vector import REGISTERS, lanes
+from mpmm_kernels.runtime import one_blas_thread
+from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
 # Rows of a block of sums: with two vectors a row it fits the registers, and batches are often multiples of it

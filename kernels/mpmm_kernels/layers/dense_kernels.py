@@ -10,10 +10,8 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, tickets
-from mpmm_kernels.vector.blocks import ONE, Size, load_block, outer, store_block, transposed, zeros
-from mpmm_kernels.vector.vector import lanes_of
+from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, outer, store_block, transposed, zeros
 
 # Terms added before a block goes back to memory: so many rows of w stay in the cache for all blocks
 TERMS = 256

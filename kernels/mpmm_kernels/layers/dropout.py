@@ -13,8 +13,7 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, tickets
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

@@ -6,7 +6,7 @@ Elements past the last whole window are dropped ("floor") and get no gradient.
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats, Triple
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 
 
 def max_pool3d_forward(x: Floats, y: Floats, winner: Array, window: Triple, stride: Triple) -> None:

@@ -3,7 +3,7 @@
 import math
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 
 
 @compiled

@@ -10,7 +10,7 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 
 # rows and columns of a window, and its strides
 Window = tuple[int, int, int, int]

@@ -3,8 +3,8 @@
 from typing import TypeAlias
 
 from mpmm_kernels.arrays import Array
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.tile import LANES, fetch, move_tile
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import LANES, fetch, move_tile
 
 # first row and column of a run of pixels, and the steps down and right from one to the next
 Line: TypeAlias = tuple[int, int, int, int]
@@ -14,7 +14,7 @@ LINE = 16
 
 
 @compiled
-def gather(values: Array, centres: Array, codes: Array, linear: Array, patches: Array) -> None:
+def gather_patches(values: Array, centres: Array, codes: Array, linear: Array, patches: Array) -> None:
     """Cut patches: ``patches[n, b, i, j] = (values[r, c, b] - linear[0, b]) * linear[1, b]``.
 
     One thread, so that it can run beside a training step. Bounds are not checked.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 
 
 class Axis(NamedTuple):

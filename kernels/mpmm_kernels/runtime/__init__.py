@@ -1,1 +1,31 @@
 """What compiled kernels run on: compiler, cache on disk, threads, work shared out among them."""
+
+from mpmm_kernels.runtime.cold_start import compile_once
+from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime.threads import (
+    available_threads,
+    give_way,
+    one_blas_thread,
+    pin_threads,
+    set_threads,
+    side_by_side,
+)
+from mpmm_kernels.runtime.work_queue import Tickets, next_piece, parts, tickets
+
+__all__ = [
+    "Tickets",
+    "available_threads",
+    "compile_once",
+    "compiled",
+    "give_way",
+    "intrinsic",
+    "next_piece",
+    "one_blas_thread",
+    "parts",
+    "pin_threads",
+    "set_threads",
+    "side_by_side",
+    "tickets",
+    "types",
+]

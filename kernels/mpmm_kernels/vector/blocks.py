@@ -8,7 +8,7 @@ length matters and whose elements do not (`size`). All arrays are flat; places i
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
 from mpmm_kernels.vector.vector import REGISTERS, Vector
 

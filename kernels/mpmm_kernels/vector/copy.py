@@ -3,7 +3,7 @@
 from typing import Any
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector.vector import lanes_of, load, load_part, store, store_part
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
 from mpmm_kernels.vector.emit import transposed
 
 # pixels and bands of a tile; narrower processors split the vectors

@@ -15,7 +15,7 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba.extending import models, register_model
 
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
 
 _make_model: Any = models.PrimitiveModel.__init__

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mpmm_kernels.runtime.cold_start import compile_once
+from mpmm_kernels.runtime import compile_once
 
 from mpmm._version import __version__
 from mpmm.display import Console, Speed, duration, say, showing

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpmm_kernels.runtime.threads import available_threads, set_threads
+from mpmm_kernels.runtime import available_threads, set_threads
 
 from mpmm.display import Console, say
 from mpmm.mapping import help_map

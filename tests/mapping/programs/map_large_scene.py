@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from mapping_examples import PAPER, classes, trained
-from mpmm_kernels.runtime.threads import set_threads
+from mpmm_kernels.runtime import set_threads
 
 from mpmm.mapping import Mapper, ScenePixels, Window, WorkFolder, classifier_for, cut, layer_specs
 from mpmm.patches import Normalization

@@ -10,8 +10,7 @@ from mpmm_kernels.convolution.argmax_gradient import kernels as winner_kernels
 from mpmm_kernels.convolution.argmax_gradient.layout import Winners, winners
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.epilogue import floor
-from mpmm_kernels.vector.blocks import size
-from mpmm_kernels.vector.vector import lanes
+from mpmm_kernels.vector import lanes, size
 
 # Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
 _EXACT = 1 << 24

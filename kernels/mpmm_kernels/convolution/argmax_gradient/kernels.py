@@ -13,18 +13,20 @@ from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
 from mpmm_kernels.convolution.shared.pooling import Upper
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, tickets
-from mpmm_kernels.vector.blocks import Size, load_vectors, scaled, store_block
-from mpmm_kernels.vector.vector import (
+from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.vector import (
+    Size,
     add,
     element,
     lanes_of,
     load,
     load_bytes,
     load_part,
+    load_vectors,
+    scaled,
     splat,
     store,
+    store_block,
     store_whole,
     where_above,
     where_number,

@@ -10,8 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shapes
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.shared.geometry import Offsets
-from mpmm_kernels.vector.blocks import Size, size
-from mpmm_kernels.vector.vector import REGISTERS, lanes
+from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Accumulators, all but the registers that addresses of memory and the gradient take
 _MOST = 24 if REGISTERS == 32 else 12

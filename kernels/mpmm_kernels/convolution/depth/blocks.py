@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from mpmm_kernels.convolution.indirect.blocks import Row
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.vector import Vector
 
 
 def partners(row: Row, lanes: int) -> int:

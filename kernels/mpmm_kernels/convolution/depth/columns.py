@@ -6,9 +6,8 @@ from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.depth.blocks import finish_depth, slide_depth, store_depth
 from mpmm_kernels.convolution.depth.layout import Columns
 from mpmm_kernels.convolution.indirect.blocks import Row
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import Block, Size, zeros
-from mpmm_kernels.vector.vector import lanes_of
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import Block, Size, lanes_of, zeros
 
 
 class Target(NamedTuple):

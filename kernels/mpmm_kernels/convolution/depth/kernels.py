@@ -15,11 +15,8 @@ from mpmm_kernels.convolution.depth.layout import Columns
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
-from mpmm_kernels.vector.blocks import Size
-from mpmm_kernels.vector.copy import copy_columns
-from mpmm_kernels.vector.vector import lanes_of
+from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.vector import Size, copy_columns, lanes_of
 
 
 @compiled(parallel=True)

@@ -10,8 +10,7 @@ from mpmm_kernels.convolution.indirect.blocks import Row
 from mpmm_kernels.convolution.indirect.layout import Turned, row_of
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Staging, needed, whole_vectors
-from mpmm_kernels.vector.blocks import Size, size
-from mpmm_kernels.vector.vector import REGISTERS, lanes
+from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Bytes of the sums of a group of planes, which stay in the first caches until they are pooled
 _GROUP_BYTES = 32 * 1024

@@ -12,10 +12,8 @@ from mpmm_kernels.convolution.direct.lines import add_weight_gradient, convolve_
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
-from mpmm_kernels.vector.blocks import Size
-from mpmm_kernels.vector.copy import copy_columns
+from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.vector import Size, copy_columns
 
 
 @compiled(parallel=True)

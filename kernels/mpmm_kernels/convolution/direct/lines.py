@@ -2,20 +2,8 @@
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.shared.geometry import Slab, Source, Spread
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import (
-    ONE,
-    Block,
-    Size,
-    load_block,
-    outer,
-    slide,
-    store_block,
-    zeros,
-)
-from mpmm_kernels.vector.vector import (
-    lanes_of,
-)
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, slide, store_block, zeros
 
 
 @compiled

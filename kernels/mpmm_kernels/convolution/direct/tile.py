@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from mpmm_kernels.convolution.shared.geometry import Source
-from mpmm_kernels.vector.blocks import Size, rows_of, size
-from mpmm_kernels.vector.vector import REGISTERS, lanes
+from mpmm_kernels.vector import REGISTERS, Size, lanes, rows_of, size
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.vector import Size, Vector, block_places
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.blocks import Size, block_places
-from mpmm_kernels.vector.vector import Vector
 
 # a row of a block: how many vectors, and the lanes of the last
 Row: TypeAlias = tuple[Size, Size]

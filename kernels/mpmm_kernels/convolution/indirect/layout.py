@@ -10,8 +10,7 @@ from mpmm_kernels.arrays import Triple
 from mpmm_kernels.convolution.indirect.blocks import Row
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Offsets, Spread, Staging, needed, whole_vectors
-from mpmm_kernels.vector.blocks import size
-from mpmm_kernels.vector.vector import REGISTERS, lanes
+from mpmm_kernels.vector import REGISTERS, lanes, size
 
 # Bytes of a group's sums, which stay in the first caches until they are pooled, of the weights of a chunk,
 # and of the gradients that are read for all weights at a time

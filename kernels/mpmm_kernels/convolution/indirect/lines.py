@@ -17,10 +17,8 @@ from mpmm_kernels.convolution.indirect.blocks import (
 )
 from mpmm_kernels.convolution.indirect.layout import Cell, Cuts, Sums, Turned
 from mpmm_kernels.convolution.shared.geometry import Offsets
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import Size
-from mpmm_kernels.vector.copy import copy_run
-from mpmm_kernels.vector.vector import element, lanes_of
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import Size, copy_run, element, lanes_of
 
 
 class Target(NamedTuple):

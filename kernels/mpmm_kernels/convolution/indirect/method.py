@@ -25,8 +25,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     pad,
     turn,
 )
-from mpmm_kernels.vector.blocks import Size, size
-from mpmm_kernels.vector.vector import lanes
+from mpmm_kernels.vector import Size, lanes, size
 
 # A table of places is read once for every block: whole scenes would read more of it than of themselves
 _MOST_PLACES = 1 << 16

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import GROUPS, Floats, Triple, group_bounds
-from mpmm_kernels.runtime.compiler import compiled
+from mpmm_kernels.runtime import compiled
 
 
 def conv3d_forward(x: Floats, w: Floats, b: Floats, y: Floats, stride: Triple, before: Triple) -> None:

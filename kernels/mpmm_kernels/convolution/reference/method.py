@@ -12,7 +12,8 @@ from mpmm_kernels.convolution.reference.kernels import (
     conv3d_backward_weights,
     conv3d_forward,
 )
-from mpmm_kernels.layers.activation import relu, relu_backward, sigmoid, sigmoid_backward
+from mpmm_kernels.layers import sigmoid
+from mpmm_kernels.layers.activation import relu, relu_backward, sigmoid_backward
 from mpmm_kernels.layers.pooling import (
     average_pool3d_backward,
     average_pool3d_forward,

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.shared.geometry import Staging
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import ONE, Size, load_block, store_block, transposed
-from mpmm_kernels.vector.vector import lanes_of
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, store_block, transposed
 
 
 class Bands(NamedTuple):

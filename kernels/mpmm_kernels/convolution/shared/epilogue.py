@@ -10,7 +10,8 @@ import numpy as np
 from mpmm_kernels.arrays import Floats, zeros_aligned
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.layers.activation import sigmoid, sigmoid_backward
+from mpmm_kernels.layers import sigmoid
+from mpmm_kernels.layers.activation import sigmoid_backward
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
 
 # Multiply-adds of a sample from which a block is worth vector kernels: plain ones take about 5 us

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mpmm_kernels.arrays import Triple
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.vector.vector import lanes
+from mpmm_kernels.vector import lanes
 
 Offsets: TypeAlias = NDArray[np.int64]
 

@@ -4,9 +4,8 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.copy import store_up_to
-from mpmm_kernels.vector.vector import (
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import (
     add,
     at_least,
     challenge,
@@ -17,6 +16,7 @@ from mpmm_kernels.vector.vector import (
     splat,
     store,
     store_bytes,
+    store_up_to,
     where_above,
     where_number,
 )

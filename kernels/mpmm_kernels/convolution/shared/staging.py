@@ -4,8 +4,8 @@ import numpy as np
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.shared.geometry import Staging
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.copy import copy_columns, copy_run
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import copy_columns, copy_run
 
 
 @compiled

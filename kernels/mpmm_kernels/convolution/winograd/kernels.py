@@ -22,10 +22,8 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_output,
     transform_output_back,
 )
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
-from mpmm_kernels.vector.blocks import Size
-from mpmm_kernels.vector.copy import copy_columns
+from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.vector import Size, copy_columns
 
 
 class Below(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Spread, Staging, needed, whole_vectors
 from mpmm_kernels.convolution.winograd.transform import LARGEST
-from mpmm_kernels.vector.vector import REGISTERS
+from mpmm_kernels.vector import REGISTERS
 
 # Rows of a product's block of accumulators, and of the zeros before and after its rows
 HEIGHT = 12 if REGISTERS == 32 else 6

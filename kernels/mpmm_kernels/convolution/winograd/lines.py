@@ -15,9 +15,8 @@ from mpmm_kernels.convolution.winograd.transform import (
     weight_gradient,
     weight_points,
 )
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.vector.blocks import ONE, Block, Size, load_block, outer, store_block, zeros
-from mpmm_kernels.vector.vector import lanes_of
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, store_block, zeros
 
 
 class Product(NamedTuple):

@@ -23,8 +23,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 from mpmm_kernels.convolution.winograd import kernels as winograd_kernels
 from mpmm_kernels.convolution.winograd import layout as shapes
 from mpmm_kernels.convolution.winograd.lines import transform_weights, transform_weights_back
-from mpmm_kernels.vector.blocks import Size, rows_of, size
-from mpmm_kernels.vector.vector import lanes
+from mpmm_kernels.vector import Size, lanes, rows_of, size
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
 _OVERHEAD = 1.4

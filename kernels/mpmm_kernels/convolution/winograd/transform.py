@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.vector import Vector
 
 Matrix: TypeAlias = tuple[tuple[Fraction, ...], ...]
 

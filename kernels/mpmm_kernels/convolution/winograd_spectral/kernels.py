@@ -13,10 +13,8 @@ from mpmm_kernels.convolution.shared.pooling import Upper, write_pooled
 from mpmm_kernels.convolution.winograd.transform import input_points, load_tile, output_tile
 from mpmm_kernels.convolution.winograd_spectral.layout import Columns
 from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take
-from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.work_queue import next_piece, parts, tickets
-from mpmm_kernels.vector.blocks import ONE, Size, load_block, slide, store_block, zeros
-from mpmm_kernels.vector.vector import lanes_of, store_bytes
+from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, slide, store_block, store_bytes, zeros
 
 
 @compiled(parallel=True)

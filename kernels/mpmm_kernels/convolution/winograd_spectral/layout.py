@@ -10,8 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shapes
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import layout as winograd_shape
-from mpmm_kernels.vector.blocks import Size, size
-from mpmm_kernels.vector.vector import REGISTERS, lanes
+from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Bytes of a chunk's products, which stay in the first cache beside the points of the weights
 _CHUNK_BYTES = 14 * 1024

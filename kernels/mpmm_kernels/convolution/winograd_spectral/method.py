@@ -17,8 +17,7 @@ from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.convolution.winograd_spectral import kernels as winograd_bands_kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import Layout, offers
 from mpmm_kernels.convolution.winograd_spectral.layout import layout as layout_of
-from mpmm_kernels.vector.blocks import size
-from mpmm_kernels.vector.vector import lanes
+from mpmm_kernels.vector import lanes, size
 
 layout = cache(layout_of)
 

@@ -3,9 +3,9 @@
 from math import isqrt
 from typing import Any
 
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.vector import Vector, emit_challenge, emit_larger
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.vector import Vector, emit_challenge, emit_larger
 
 
 @intrinsic
