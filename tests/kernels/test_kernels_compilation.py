@@ -89,7 +89,7 @@ def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
         assert not first
 
 
-@pytest.mark.parametrize("changed", ["source", "processor", "Numba", "setting"])
+@pytest.mark.parametrize("changed", ["source", "processor", "Numba", "NUMBA_BOUNDSCHECK", "MPMM_VECTOR_BITS"])
 def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch, changed):
     """Numba itself looks only at the file that holds the kernel: a changed helper left stale code behind."""
     for name in ("runtime/cache.py", "convolution/direct/helper.py"):
@@ -105,7 +105,7 @@ def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch
     elif changed == "Numba":
         monkeypatch.setattr("numba.__version__", "another")
     else:
-        monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
+        monkeypatch.setenv(changed, "another")
     assert cache.cache_key.__wrapped__() != before
 
 

@@ -13,7 +13,7 @@ import pytest
 from mpmm_kernels.convolution import block
 from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
 from mpmm_kernels.runtime import compiled, set_threads
-from mpmm_kernels.vector import lanes, load, store
+from mpmm_kernels.vector import REGISTER_BITS, lanes, load, store
 
 VALID, SAME, SPECTRAL = ("valid",) * 3, ("same",) * 3, ("same", "valid", "valid")
 STEP = (1, 1, 1)
@@ -86,6 +86,11 @@ DEPTH = {
     "odd filters": ((40, 5, 4, 2), 3, (3, 2, 3), STEP, SPECTRAL, "relu", None, STEP),
 }
 CASES |= {f"{name}, depth": ("depth", case) for name, case in DEPTH.items()}
+# large ones, never run here
+ONLY_PLANNED = {
+    "wide lines": ("direct", ((10, 9, 25, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))),
+    "whole scene": ("direct", ((7, 300, 300, 16), 32, STEP, STEP, VALID, "relu", "max", (2, 2, 2))),
+}
 # few enough to compile again for other processors
 SOME = (
     "first layer",
@@ -198,23 +203,59 @@ def test_what_is_not_a_number_is_not_hidden_by_the_pool(name):
     assert np.isnan(y).any()
 
 
-def test_plans_tell_how_they_run():
-    wide_lines = ((10, 9, 25, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))
-    assert str(block.plan_block(*wide_lines, "float32", "direct")).startswith("direct slide ")
-    _, case = CASES["many channels"]
-    assert str(block.plan_block(*case, "float32", "direct")).startswith("places ")
-    large = ((7, 300, 300, 16), 32, (1, 1, 1), STEP, VALID, "relu", "max", (2, 2, 2))
-    assert str(block.plan_block(*large, "float32", "direct")).startswith("direct outer ")
-    for case in DEPTH.values():
-        assert str(block.plan_block(*case, "float32", "direct")).startswith("depth ")
-    for name, (kernels, case) in WINOGRAD.items():
-        assert (
-            str(block.plan_block(*case, "float32", kernels))
-            == f"winograd {name.split('), ')[0].rstrip(')')})"
-        )
-    for name, (kernels, case) in BANDS.items():
+def python(part, **settings):
+    """This file run as a script, in an environment with some settings more."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings}
+    return subprocess.run(
+        [sys.executable, __file__, part], env=variables, capture_output=True, text=True, check=False
+    )
+
+
+def script(part, **settings):
+    """Lines that this file prints when run as a script."""
+    done = python(part, **settings)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return tuple(done.stdout.splitlines())
+
+
+def methods(width):
+    """Plans of all cases where a vector has so many bits, by name: the method and its block or tile."""
+    return dict(line.split(": ") for line in script("plans", MPMM_VECTOR_BITS=str(width)))
+
+
+def print_plans():
+    for name, (kernels, case) in (CASES | ONLY_PLANNED).items():
+        choice = kernels if kernels == "fast" else "direct"
+        print(f"{name}: {block.plan_block(*case, 'float32', choice)}")
+
+
+@pytest.mark.parametrize(
+    ("width", "wide_lines", "whole_scene", "many_channels"),
+    [
+        (256, "places 4x2", "direct outer 6x2", "places 4x2"),
+        (512, "direct slide 22x1", "direct outer 14x2", "places 8x2"),
+    ],
+)
+def test_plans_tell_how_they_run(width, wide_lines, whole_scene, many_channels):
+    """Both widths' plans are made on any processor: those of the machine at hand alone were tested before."""
+    plans = methods(width)
+    assert plans["wide lines"] == wide_lines
+    assert plans["whole scene"] == whole_scene
+    assert plans["many channels"] == many_channels
+    for name in WINOGRAD:
+        assert plans[name] == f"winograd {name.split('), ')[0].rstrip(')')})"
+    for name in BANDS:
         tile = name.removeprefix("one channel, ").removesuffix(", deep kernel")
-        assert str(block.plan_block(*case, "float32", kernels)) == f"winograd-bands {tile}"
+        assert plans[name] == f"winograd-bands {tile}"
+
+
+@pytest.mark.parametrize(
+    ("width", "in_depth"), [(256, {"half a vector", "odd filters"}), (512, set(DEPTH))], ids=[256, 512]
+)
+def test_few_filters_go_to_the_method_for_them(width, in_depth):
+    """Wide vectors leave more of themselves empty, so that more shapes are few filters to them."""
+    plans = methods(width)
+    assert {name for name in DEPTH if plans[f"{name}, depth"].startswith("depth ")} == in_depth
 
 
 def test_shapes_no_emitted_kernel_takes_fall_to_the_plain_ones():
@@ -236,15 +277,6 @@ def test_fast_leaves_small_blocks_to_the_plain_kernels():
     assert str(block.plan_block(*small, "float32", "fast")) == "plain"
 
 
-def script(what, **settings):
-    """Lines that this file prints when run as a script."""
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings}
-    command = [sys.executable, __file__, what]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return tuple(done.stdout.splitlines())
-
-
 def test_the_same_bits_at_any_number_of_threads():
     assert script("threads", NUMBA_NUM_THREADS="4") == SOME
 
@@ -254,11 +286,22 @@ def test_no_kernel_leaves_its_arrays():
     assert script("compare", NUMBA_BOUNDSCHECK="1", NUMBA_NUM_THREADS="1") == SOME
 
 
+def test_a_vector_of_no_known_width_is_refused():
+    done = python("plans", MPMM_VECTOR_BITS="300")
+    assert "MPMM_VECTOR_BITS must be 128, 256 or 512, not '300'" in done.stderr
+
+
 def test_the_checked_build_refuses_a_wrong_place():
     assert script("overrun", NUMBA_BOUNDSCHECK="1") == ("refused",)
 
 
+@pytest.mark.skipif(REGISTER_BITS == 512, reason="the other tests run vectors of 512 bits")
+def test_right_with_the_vectors_of_a_wider_processor():
+    assert script("compare", MPMM_VECTOR_BITS="512") == SOME
+
+
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="AVX2 belongs to x86-64")
+@pytest.mark.skipif(REGISTER_BITS == 256, reason="the other tests run vectors of 256 bits")
 def test_right_on_a_processor_with_avx2_only():
     features = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2,-avx512f"
     assert script("compare", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=features) == SOME
@@ -294,4 +337,4 @@ def overrun():
 
 
 if __name__ == "__main__":
-    {"compare": compare, "threads": threads, "overrun": overrun}[sys.argv[1]]()
+    {"compare": compare, "plans": print_plans, "threads": threads, "overrun": overrun}[sys.argv[1]]()

@@ -53,7 +53,8 @@ def cache_key() -> str:
 
 def _settings() -> list[tuple[str, str]]:
     def matters(name: str) -> bool:
-        return name.startswith("NUMBA_") and "THREADING" not in name and name not in _HARMLESS
+        numbas = name.startswith("NUMBA_") and "THREADING" not in name and name not in _HARMLESS
+        return numbas or name == "MPMM_VECTOR_BITS"
 
     return sorted((name, value) for name, value in os.environ.items() if matters(name))
 

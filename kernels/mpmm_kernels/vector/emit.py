@@ -6,8 +6,17 @@ from typing import Any
 
 import numba.core.cgutils
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba.core import config
 
+
+def _processor_bits() -> int:
+    """Width of the vector registers of the processor Numba makes code for."""
+    features = (vars(config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
+    return 512 if "+avx512f" in features else 256 if "+avx2" in features else 128
+
+
+PROCESSOR_BITS = _processor_bits()
 _INDEX = ir.IntType(64)
 # What assembly calls a vector register
 _REGISTER = "w" if platform.machine() in ("aarch64", "arm64") else "v"
@@ -106,10 +115,14 @@ def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
 def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once where the processor can."""
     vector = a.type
-    bits = 32 if isinstance(vector.element, ir.FloatType) else 64
     kind = ir.FunctionType(vector, [vector] * 3)
-    function = _declare(builder.module, kind, f"llvm.fmuladd.v{vector.count}f{bits}")
+    function = _declare(builder.module, kind, f"llvm.fmuladd.v{vector.count}f{_bits(vector)}")
     return builder.call(function, [a, b, c])
+
+
+def _bits(vector: ir.VectorType) -> int:
+    """Width of one lane."""
+    return 32 if isinstance(vector.element, ir.FloatType) else 64
 
 
 def at_least(builder: Any, value: Any, floor: Any) -> Any:
@@ -119,7 +132,7 @@ def at_least(builder: Any, value: Any, floor: Any) -> Any:
 
 def kept(builder: Any, value: Any) -> Any:
     """The vector as it is: LLVM must not make it once more, or differently, for one of those who use it."""
-    name = f"llvm.arithmetic.fence.v{value.type.count}f{32 if value.type.element == ir.FloatType() else 64}"
+    name = f"llvm.arithmetic.fence.v{value.type.count}f{_bits(value.type)}"
     function = _declare(builder.module, ir.FunctionType(value.type, [value.type]), name)
     return builder.call(function, [value])
 
@@ -180,7 +193,12 @@ def unforeseen(builder: Any, value: Any, *, in_order: bool = False) -> Any:
 
 
 def settled(builder: Any, vectors: list[Any]) -> list[Any]:
-    """Vectors as they are, in registers: what makes them stays before this, what takes them after it."""
+    """Vectors as they are, in registers: what makes them stays before this, what takes them after it.
+
+    Those wider than the processor's registers are left to LLVM, which makes them in parts.
+    """
+    if any(vector.type.count * _bits(vector.type) > PROCESSOR_BITS for vector in vectors):
+        return vectors
     kinds = [vector.type for vector in vectors]
     outs, ins = [f"={_REGISTER}"] * len(vectors), [str(i) for i in range(len(vectors))]
     kept = _kept_by_assembly(builder, ir.LiteralStructType(kinds), ",".join(outs + ins), vectors)

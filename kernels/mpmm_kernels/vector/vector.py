@@ -3,16 +3,17 @@
 Inside a compiled kernel a `Vector` is made by `load` or `splat`, combined by `add` and the like, and written
 by `store`: each an instruction or two. Arrays are flat and contiguous, places in them count elements.
 ``NUMBA_BOUNDSCHECK=1`` makes every load and store check its place; the IndexError is only seen when the main
-thread meets it, so check with one thread.
+thread meets it, so check with one thread. ``MPMM_VECTOR_BITS`` (128, 256 or 512) sets a vector's width in
+place of the processor's registers: LLVM makes a wider one in parts, so every width's kernels run everywhere.
 """
 
+import os
 from typing import Any
 
 import numba.core
 import numba.extending
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba.extending import models, register_model
 
 from mpmm_kernels.runtime import intrinsic, types
@@ -22,9 +23,11 @@ _make_model: Any = models.PrimitiveModel.__init__
 
 
 def _register_bits() -> int:
-    """Width of the vector registers Numba makes code for."""
-    features = (vars(numba.core.config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
-    return 512 if "+avx512f" in features else 256 if "+avx2" in features else 128
+    """Width of a vector: that of the processor's registers, unless the environment sets another."""
+    wanted = os.environ.get("MPMM_VECTOR_BITS") or str(vector_emit.PROCESSOR_BITS)
+    if wanted not in ("128", "256", "512"):
+        raise ValueError(f"MPMM_VECTOR_BITS must be 128, 256 or 512, not {wanted!r}")
+    return int(wanted)
 
 
 REGISTER_BITS = _register_bits()
