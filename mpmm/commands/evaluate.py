@@ -23,7 +23,7 @@ from mpmm.results import (
     write_json,
     write_whole,
 )
-from mpmm.runs import PARTS, Asked, Form, Found, Run, use_threads
+from mpmm.runs import PARTS, EvaluationOptions, EvaluationResult, Form, Run, use_threads
 from mpmm.runs import evaluation as evaluate_ranks
 
 # as wide as the confusion of twenty classes, where the output is no terminal
@@ -64,35 +64,35 @@ def command(
     95% intervals, the confusion matrix and the patches a second. Writes the scores into the run folder too,
     under evaluation/: scores.json, classes.csv, confusion.csv, confusion.png.
     """
-    asked = Asked(run, part, checkpoint, patches, form, trace)
+    options = EvaluationOptions(run, part, checkpoint, patches, form, trace)
     ranks = launched_ranks()
     # mpirun gives its ranks a terminal of its own, even where its output is a file
     console = Console(force_terminal=False) if ranks > 1 else Console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
-    found = evaluate_ranks.evaluate(asked, console) if ranks > 1 else _alone(asked, console)
+    found = evaluate_ranks.evaluate(options, console) if ranks > 1 else _alone(options, console)
     if found is not None:
-        _show(console, asked, found)
+        _show(console, options, found)
 
 
-def _alone(asked: Asked, console: Console) -> Found:
+def _alone(options: EvaluationOptions, console: Console) -> EvaluationResult:
     """Score in this process."""
-    opened = Run.open(asked.path)
+    opened = Run.open(options.path)
     use_threads(opened.prepared.config)
-    warm_up(opened.network(asked.checkpoint), compiling(console))
+    warm_up(opened.network(options.checkpoint), compiling(console))
     began = time.perf_counter()
-    scores = opened.evaluate(asked.part, asked.checkpoint, asked.patches)
-    return Found(scores, time.perf_counter() - began, 1, "single")
+    scores = opened.evaluate(options.part, options.checkpoint, options.patches)
+    return EvaluationResult(scores, time.perf_counter() - began, 1, "single")
 
 
-def _show(console: Console, asked: Asked, found: Found) -> None:
-    opened = Run.open(asked.path)
-    scores, what = found.scores, asked.part if asked.patches is None else f"{asked.patches}-drawn"
-    folder = opened.folder / "evaluation" / f"{what}-{asked.checkpoint}"
-    _write(folder, scores, f"{opened.folder.name}, {what} patches, checkpoint {asked.checkpoint}")
+def _show(console: Console, options: EvaluationOptions, found: EvaluationResult) -> None:
+    opened = Run.open(options.path)
+    scores, what = found.scores, options.part if options.patches is None else f"{options.patches}-drawn"
+    folder = opened.folder / "evaluation" / f"{what}-{options.checkpoint}"
+    _write(folder, scores, f"{opened.folder.name}, {what} patches, checkpoint {options.checkpoint}")
     if found.trace is not None:
         write_whole(folder / "trace.json", json.dumps(found.trace).encode())
-    rows = {"mpmm": scores, **({} if asked.patches else _baselines(opened.folder, asked.part))}
-    title = f"{opened.folder}, {what} patches, checkpoint {asked.checkpoint}"
+    rows = {"mpmm": scores, **({} if options.patches else _baselines(opened.folder, options.part))}
+    title = f"{opened.folder}, {what} patches, checkpoint {options.checkpoint}"
     console.print(comparison_table(rows, title))
     console.print(class_table(scores, opened.classes_))
     _print_confusion(console, scores)

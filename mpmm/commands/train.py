@@ -11,7 +11,7 @@ import psutil
 
 from mpmm.display import Console
 from mpmm.messages import launched_ranks
-from mpmm.runs import Ending, LayoutName, Wanted, distributed, go_on, overridden, train
+from mpmm.runs import LayoutName, TrainOptions, TrainResult, distributed, go_on, overridden, train
 from mpmm.settings import load_config, run_name
 
 POSITIVE = click.IntRange(min=1)
@@ -57,8 +57,8 @@ def command(
         _refuse_with_resume(run=run, seed=seed)
         scene = None if config is None else load_config(config, partly=True).scene
         change = partial(overridden, layout=layout, epochs=epochs, threads=threads)
-        wanted = Wanted(resume.name, resume, None, steps, console, began, epochs is not None, trace)
-        return distributed.go_on(resume, change, scene, wanted)
+        options = TrainOptions(resume.name, resume, None, steps, console, began, epochs is not None, trace)
+        return distributed.go_on(resume, change, scene, options)
     if resume is not None:
         _refuse_with_resume(CONFIG=config, run=run, seed=seed)
         return _code(
@@ -78,8 +78,8 @@ def command(
     settings = overridden(loaded, layout=layout, epochs=epochs, threads=threads, seed=seed)
     source = config.read_text(encoding="utf-8")
     if launched_ranks() > 1:
-        wanted = Wanted(run_name(config), run, source, steps, console, began, trace=trace)
-        return distributed.train(settings, wanted)
+        options = TrainOptions(run_name(config), run, source, steps, console, began, trace=trace)
+        return distributed.train(settings, options)
     ending = train(
         settings, name=run_name(config), path=run, source=source, steps=steps, console=console, began=began
     )
@@ -94,5 +94,5 @@ def _refuse_with_resume(**given: object) -> None:
             raise click.UsageError(f"--resume takes the run as it was started: leave {what} out")
 
 
-def _code(ending: Ending) -> int:
+def _code(ending: TrainResult) -> int:
     return 0 if ending.interrupted is None else 130

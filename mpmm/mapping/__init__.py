@@ -5,7 +5,7 @@ from mpmm.mapping.geotiff import write_geotiff
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
 from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, LayerName, LayerSpec, layer_specs
-from mpmm.mapping.scheduler import Dealer, help_map
+from mpmm.mapping.scheduler import WindowScheduler, map_worker
 from mpmm.mapping.stages import is_exact
 from mpmm.mapping.windows import Window, checked_region, cut, largest_half
 from mpmm.mapping.work import WorkFolder
@@ -14,7 +14,6 @@ __all__ = [
     "NO_PROBABILITY",
     "STEPS",
     "Classifier",
-    "Dealer",
     "Done",
     "Edge",
     "LayerName",
@@ -24,13 +23,14 @@ __all__ = [
     "ScenePixels",
     "TileClassifier",
     "Window",
+    "WindowScheduler",
     "WorkFolder",
     "checked_region",
     "classifier_for",
     "cut",
-    "help_map",
     "is_exact",
     "largest_half",
     "layer_specs",
+    "map_worker",
     "write_geotiff",
 ]

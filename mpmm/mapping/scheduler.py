@@ -23,7 +23,7 @@ NONE = -1
 HELD = 2
 
 
-class Dealer:
+class WindowScheduler:
     """Rank 0: deals out the missing windows, maps some itself, keeps all of them.
 
     Windows of a rank that is killed are dealt out again, where MPI goes on without it.
@@ -31,7 +31,7 @@ class Dealer:
     Parameters
     ----------
     channel
-        To the other ranks, each of which runs `help_map`; None: there are none.
+        To the other ranks, each of which runs `map_worker`; None: there are none.
     mapper
         This rank's.
     work
@@ -159,7 +159,9 @@ class Dealer:
         self._lost(peer, len(windows))
 
 
-def help_map(channel: Channel, mapper: Mapper, windows: Sequence[Window], layers: Sequence[LayerSpec]) -> int:
+def map_worker(
+    channel: Channel, mapper: Mapper, windows: Sequence[Window], layers: Sequence[LayerSpec]
+) -> int:
     """Any other rank: map what rank 0 deals out; how many windows that were.
 
     Raises

@@ -58,7 +58,7 @@ class WorkFolder:
         )
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held_out(self) -> Iterator[None]:
         """Keep the folder to this process, and ready for `put`; what was done before is kept.
 
         Raises

@@ -3,7 +3,7 @@
 from mpmm.messages.abort import INTERRUPTED, abort, end_together
 from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.channel import Arrival, Channel
-from mpmm.messages.collectives import Meeting
+from mpmm.messages.collectives import Collectives
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.line import Line
@@ -19,10 +19,10 @@ __all__ = [
     "Arrival",
     "Arrivals",
     "Channel",
+    "Collectives",
     "Flow",
     "Kind",
     "Line",
-    "Meeting",
     "MessageError",
     "RankLost",
     "Stop",

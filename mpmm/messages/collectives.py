@@ -17,7 +17,7 @@ _PLAIN = "plain"
 Arrays = Mapping[str, NDArray[Any]]
 
 
-class Meeting:
+class Collectives:
     """What ranks tell each other before the first step; every rank makes the same calls in the same order.
 
     Parameters
@@ -30,7 +30,9 @@ class Meeting:
         self._channel = channel
         self.rank, self.size = channel.rank, channel.size
 
-    def tell(self, plain: object, source: int, arrays: Arrays | None = None) -> tuple[Any, dict[str, Any]]:
+    def broadcast(
+        self, plain: object, source: int, arrays: Arrays | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """What rank ``source`` gives, on every rank.
 
         Parameters
@@ -51,7 +53,7 @@ class Meeting:
             message = self._channel.receive_new(Kind.SETUP, 0, source, np.uint8)
         return _unpacked(message)
 
-    def collect(
+    def gather(
         self, plain: object, root: int, arrays: Arrays | None = None
     ) -> list[tuple[Any, dict[str, Any]]]:
         """What every rank gives, in rank order, on rank ``root``; nothing on the others."""
@@ -64,10 +66,10 @@ class Meeting:
             for peer in range(self.size)
         ]
 
-    def exchange(self, plain: object) -> list[Any]:
+    def allgather(self, plain: object) -> list[Any]:
         """What every rank gives, in rank order, on every rank."""
-        collected = [one for one, _ in self.collect(plain, 0)]
-        found: list[Any] = self.tell(collected, 0)[0]
+        collected = [one for one, _ in self.gather(plain, 0)]
+        found: list[Any] = self.broadcast(collected, 0)[0]
         return found
 
 

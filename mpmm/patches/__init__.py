@@ -1,7 +1,7 @@
 """Patches from an aligned scene: sampling, splits, batches, normalisation, augmentation."""
 
 from mpmm.patches.augmentation import orientations
-from mpmm.patches.batch import DEPTH, Batch, Held, Read
+from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
 from mpmm.patches.extra import extra_patches
 from mpmm.patches.normalization import Normalization, NormalizationKind, Pixels, measure_normalization
@@ -19,7 +19,7 @@ __all__ = [
     "Batch",
     "Batches",
     "ClassCount",
-    "Held",
+    "HeldOut",
     "Normalization",
     "NormalizationKind",
     "PatchReader",

@@ -30,7 +30,7 @@ Read = Callable[[NDArray[np.integer[Any]], int], Batch]
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOut:
     """Patches held back from training: how to read them, how many there are, how many go at once."""
 
     read: Read

@@ -27,7 +27,7 @@ from mpmm.placement.script import COUNTERS
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
 from mpmm.placement.shares import Share, share_of, share_out
-from mpmm.placement.threads import Seat, seats, threads_per_rank
+from mpmm.placement.threads import CoreAssignment, assign_cores, threads_per_rank
 
 __all__ = [
     "COUNTERS",
@@ -36,6 +36,7 @@ __all__ = [
     "Backward",
     "BlockShape",
     "Collect",
+    "CoreAssignment",
     "Forward",
     "Infer",
     "Instruction",
@@ -49,7 +50,6 @@ __all__ = [
     "ParameterShape",
     "RankPlan",
     "Receive",
-    "Seat",
     "Section",
     "Send",
     "Settle",
@@ -58,6 +58,7 @@ __all__ = [
     "StepKind",
     "TakeSnapshot",
     "Update",
+    "assign_cores",
     "check",
     "describe",
     "flattened",
@@ -67,7 +68,6 @@ __all__ = [
     "plan_text",
     "schedule",
     "schedule_text",
-    "seats",
     "sections",
     "share_of",
     "share_out",

@@ -12,7 +12,7 @@ from mpmm.placement.shape import NetworkShape
 
 
 @dataclass(frozen=True)
-class Seat:
+class CoreAssignment:
     """Where a rank computes.
 
     Attributes
@@ -58,7 +58,9 @@ def threads_per_rank(
     return tuple(max(1, round(cores * load / total)) if total else 1 for load in loads)
 
 
-def seats(shape: NetworkShape, layout: Layout, cores: int, together: Sequence[int] = ()) -> tuple[Seat, ...]:
+def assign_cores(
+    shape: NetworkShape, layout: Layout, cores: int, together: Sequence[int] = ()
+) -> tuple[CoreAssignment, ...]:
     """Threads for each rank of a machine as `threads_per_rank` gives them, and the cores they keep to.
 
     Where there are more threads than cores and some ranks have several, each thread of those keeps to a core,
@@ -68,16 +70,16 @@ def seats(shape: NetworkShape, layout: Layout, cores: int, together: Sequence[in
     """
     counts, loads = threads_per_rank(shape, layout, cores, together), _loads(shape, layout, together)
     if sum(counts) <= cores or max(counts) == 1:
-        return tuple(Seat(count) for count in counts)
+        return tuple(CoreAssignment(count) for count in counts)
     light = sum(load for load, count in zip(loads, counts, strict=True) if count == 1)
     shared = min(cores, max(1, math.ceil(cores * light / sum(loads))))
     found, taken = {}, 0
     for place in sorted(range(len(counts)), key=lambda place: -loads[place]):
         count = counts[place]
         if count == 1:
-            found[place] = Seat(1, tuple(range(cores - shared, cores)), yields=True)
+            found[place] = CoreAssignment(1, tuple(range(cores - shared, cores)), yields=True)
         else:
-            found[place] = Seat(count, tuple((taken + thread) % cores for thread in range(count)))
+            found[place] = CoreAssignment(count, tuple((taken + thread) % cores for thread in range(count)))
             taken += count
     return tuple(found[place] for place in range(len(counts)))
 

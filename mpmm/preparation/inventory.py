@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpmm.errors import LayoutError, SceneError
-from mpmm.messages import Meeting
+from mpmm.messages import Collectives
 from mpmm.placement import Layout, NetworkShape
 from mpmm.scene import Grid, LandCover, Scene
 
@@ -14,7 +14,7 @@ LABELS = "labels"
 
 
 @dataclass(frozen=True)
-class Survey:
+class Inventory:
     """What the ranks have together.
 
     Attributes
@@ -33,12 +33,12 @@ class Survey:
     held: tuple[frozenset[str], ...]
 
 
-def survey(meeting: Meeting, scene: Scene, wanted: Collection[str]) -> Survey:
+def take_inventory(collectives: Collectives, scene: Scene, wanted: Collection[str]) -> Inventory:
     """Look what files are here, tell the others; one rank reads each header.
 
     Parameters
     ----------
-    meeting
+    collectives
         Of all ranks.
     scene
         As this rank sees it.
@@ -50,8 +50,8 @@ def survey(meeting: Meeting, scene: Scene, wanted: Collection[str]) -> Survey:
     SceneError
         Nobody has the labels or a wanted modality, or a header cannot be used.
     """
-    held = tuple(frozenset(names) for names in meeting.exchange(sorted(scene.files_here())))
-    grid, classes = _labels(meeting, scene, held)
+    held = tuple(frozenset(names) for names in collectives.allgather(sorted(scene.files_here())))
+    grid, classes = _labels(collectives, scene, held)
     bands = {}
     for modality in scene.modalities:
         reader = _first_with(modality.name, held)
@@ -59,13 +59,13 @@ def survey(meeting: Meeting, scene: Scene, wanted: Collection[str]) -> Survey:
             # says what is missing, and where it was looked for
             scene.bands_of(modality.name, grid)
         if reader is not None:
-            here = scene.bands_of(modality.name, grid) if meeting.rank == reader else 0
-            bands[modality.name] = int(meeting.tell(here, reader)[0])
-    return Survey(grid, classes, bands, held)
+            here = scene.bands_of(modality.name, grid) if collectives.rank == reader else 0
+            bands[modality.name] = int(collectives.broadcast(here, reader)[0])
+    return Inventory(grid, classes, bands, held)
 
 
 def _labels(
-    meeting: Meeting, scene: Scene, held: Sequence[frozenset[str]]
+    collectives: Collectives, scene: Scene, held: Sequence[frozenset[str]]
 ) -> tuple[Grid, tuple[LandCover, ...]]:
     reader = _first_with(LABELS, held)
     if reader is None:
@@ -73,12 +73,12 @@ def _labels(
         scene.read_labels()
         raise SceneError("no rank has the labels", "put them where the rank of the fusion finds them")
     plain = None
-    if meeting.rank == reader:
+    if collectives.rank == reader:
         labels = scene.read_labels()
         grid = labels.grid
         listed = [(one.id, one.name, one.color) for one in labels.classes]
         plain = [[grid.crs, grid.transform, grid.height, grid.width], listed]
-    (crs, transform, height, width), classes = meeting.tell(plain, reader)[0]
+    (crs, transform, height, width), classes = collectives.broadcast(plain, reader)[0]
     a, b, c, d, e, f = (float(number) for number in transform)
     return Grid(crs, (a, b, c, d, e, f), height, width), tuple(LandCover(*one) for one in classes)
 
@@ -98,23 +98,23 @@ def modalities_of(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, 
     )
 
 
-def needs(shape: NetworkShape, layout: Layout, rank: int, drives: bool = True) -> tuple[str, ...]:
+def required_sources(shape: NetworkShape, layout: Layout, rank: int, drives: bool = True) -> tuple[str, ...]:
     """What a rank opens: its modalities, the labels where the loss is; all modalities if it drives."""
     own = modalities_of(shape, layout, rank)
     if drives and rank == layout.driver:
         own = tuple(
             source for block in shape.blocks for source in block.inputs if source not in shape.by_name
         )
-    labels = (LABELS,) if rank == drawer(shape, layout) else ()
+    labels = (LABELS,) if rank == label_rank(shape, layout) else ()
     return (*own, *labels)
 
 
-def drawer(shape: NetworkShape, layout: Layout) -> int:
+def label_rank(shape: NetworkShape, layout: Layout) -> int:
     """The rank that reads the labels and draws the split: the first one with the loss."""
     return layout.owner[shape.output.name][0]
 
 
-def check_needs(found: Survey, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:
+def check_sources(inventory: Inventory, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:
     """Every rank has the files that it will open.
 
     Raises
@@ -123,9 +123,11 @@ def check_needs(found: Survey, shape: NetworkShape, layout: Layout, drives: bool
         Naming the first rank that lacks any.
     """
     for rank in range(layout.ranks):
-        missing = [name for name in needs(shape, layout, rank, drives) if name not in found.held[rank]]
+        missing = [
+            name for name in required_sources(shape, layout, rank, drives) if name not in inventory.held[rank]
+        ]
         if missing:
-            where = [other for other, names in enumerate(found.held) if missing[0] in names]
+            where = [other for other, names in enumerate(inventory.held) if missing[0] in names]
             hint = f"rank {where[0]} has them; choose a layout or hostfile by which it reads them"
             if rank == layout.driver:
                 hint = f"start one rank less: without a driver the ranks of the streams validate ({hint})"

@@ -13,7 +13,7 @@ from mpmm.errors import PatchError, RunError
 from mpmm.network import NetworkSpec
 from mpmm.patches import (
     Batch,
-    Held,
+    HeldOut,
     Normalization,
     PatchReader,
     Read,
@@ -82,9 +82,9 @@ class Prepared:
 
         return read
 
-    def held(self, part: str) -> Held:
+    def held_out(self, part: str) -> HeldOut:
         """The patches of a part that is only scored."""
-        return Held(self.reader(part), len(self.parts[part]), self.config.training.batch)
+        return HeldOut(self.reader(part), len(self.parts[part]), self.config.training.batch)
 
 
 def prepare(config: Config, tell: Tell | None = None) -> tuple[Prepared, Split]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.messages import Meeting
+from mpmm.messages import Collectives
 from mpmm.patches import Normalization, Samples, Split, measure_normalization
 from mpmm.placement import Layout, NetworkShape
-from mpmm.preparation.inventory import Survey, drawer, modalities_of
+from mpmm.preparation.inventory import Inventory, label_rank, modalities_of
 from mpmm.preparation.prepared import draw_where
 from mpmm.scene import AlignedModality, Grid
 from mpmm.settings import Config
@@ -20,30 +20,30 @@ PARTS = ("train", "validation", "test")
 
 
 def draw_together(
-    meeting: Meeting,
+    collectives: Collectives,
     config: Config,
-    found: Survey,
+    inventory: Inventory,
     shape: NetworkShape,
     layout: Layout,
     here: Mapping[str, AlignedModality],
 ) -> Split:
     """The split, drawn by the rank with the labels from everybody's masks of where data is missing."""
-    root = drawer(shape, layout)
-    present = masks(meeting, root, found.grid, shape, layout, here)
+    root = label_rank(shape, layout)
+    present = masks(collectives, root, inventory.grid, shape, layout, here)
     plain: list[Any] = []
     arrays: dict[str, NDArray[Any]] = {}
-    if meeting.rank == root:
-        split = draw_where(config, config.scene.read_labels().ids, present, found.classes)
+    if collectives.rank == root:
+        split = draw_where(config, config.scene.read_labels().ids, present, inventory.classes)
         plain = [split.kind, split.size, split.class_ids, [*split.asked.items()], [*split.short.items()]]
         plain += [split.absent, split.block_edge]
         arrays = packed_parts(split.parts)
-    (kind, size, ids, asked, short, absent, edge), arrays = meeting.tell(plain, root, arrays)
+    (kind, size, ids, options, short, absent, edge), arrays = collectives.broadcast(plain, root, arrays)
     return Split(
         **unpacked_parts(arrays),
         kind=kind,
         size=size,
         class_ids=tuple(ids),
-        asked=dict(asked),
+        asked=dict(options),
         short=dict(short),
         absent=tuple((part, number) for part, number in absent),
         block_edge=edge,
@@ -51,7 +51,7 @@ def draw_together(
 
 
 def masks(
-    meeting: Meeting,
+    collectives: Collectives,
     root: int,
     grid: Grid,
     shape: NetworkShape,
@@ -59,10 +59,10 @@ def masks(
     here: Mapping[str, AlignedModality],
 ) -> list[NDArray[np.bool_]]:
     """Where each modality has data, on rank ``root``; a bit a pixel crosses ranks."""
-    given = {name: np.packbits(here[name].present) for name in _measured_by(meeting.rank, shape, layout)}
+    given = {name: np.packbits(here[name].present) for name in _measured_by(collectives.rank, shape, layout)}
     return [
         _unpacked(mask, grid.shape)
-        for _, arrays in meeting.collect(None, root, given)
+        for _, arrays in collectives.gather(None, root, given)
         for mask in arrays.values()
     ]
 
@@ -79,7 +79,7 @@ def _measured_by(rank: int, shape: NetworkShape, layout: Layout) -> list[str]:
 
 
 def measure_together(
-    meeting: Meeting,
+    collectives: Collectives,
     config: Config,
     shape: NetworkShape,
     layout: Layout,
@@ -89,9 +89,9 @@ def measure_together(
     """Every modality's normalisation, each measured where the modality lies."""
     mine = {
         name: measure_normalization(here[name], samples, config.patches.size).to_dict()
-        for name in _measured_by(meeting.rank, shape, layout)
+        for name in _measured_by(collectives.rank, shape, layout)
     }
-    told = {name: plain for part in meeting.exchange(mine) for name, plain in part.items()}
+    told = {name: plain for part in collectives.allgather(mine) for name, plain in part.items()}
     order = [source for block in shape.blocks for source in block.inputs if source in told]
     return {name: Normalization.from_dict(told[name]) for name in order}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mpmm_kernels.runtime import available_threads, give_way, pin_threads, set_threads
 
-from mpmm.placement import Seat
+from mpmm.placement import CoreAssignment
 
 
-def sit(seat: Seat, cores: Sequence[int], *, keep: bool = True) -> int:
+def bind_threads(seat: CoreAssignment, cores: Sequence[int], *, keep: bool = True) -> int:
     """Compute on these cores from now on; the number of threads.
 
     Parameters

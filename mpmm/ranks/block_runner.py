@@ -12,7 +12,7 @@ from mpmm.errors import RunError
 from mpmm.network import Array, Layer, Network, SoftmaxCrossEntropy, Step
 
 
-class Computing:
+class BlockRunner:
     """The arrays between the blocks of one rank, by the names of what they are outputs or gradients of.
 
     Attributes

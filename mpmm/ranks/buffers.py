@@ -1,4 +1,4 @@
-"""The mailbox: which memory each message of a schedule is sent from and received into."""
+"""The buffers: which memory each message of a schedule is sent from and received into."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from mpmm.messages import Kind
 from mpmm.network import Array
 from mpmm.placement import Message, Receive, Send, Share, Update
-from mpmm.ranks.block_runner import Computing
-from mpmm.ranks.parameter_store import Keeping
+from mpmm.ranks.block_runner import BlockRunner
+from mpmm.ranks.parameter_store import ParameterStore
 
 Buffer = NDArray[Any]
 
 
-class Mailbox:
+class MessageBuffers:
     """A rank's buffers; each is allocated once and used again.
 
     Parameters and their gradients are sent from and received into the layers' own memory.
 
     Parameters
     ----------
-    computing
+    blocks
         The arrays that activations and gradients are sent from and received for.
-    keeping
+    store
         On the server, what snapshots are sent from.
 
     Attributes
@@ -41,13 +41,13 @@ class Mailbox:
         On the rank that collects: the last micro-batch's logits, by share.
     """
 
-    def __init__(self, computing: Computing, keeping: Keeping | None) -> None:
+    def __init__(self, blocks: BlockRunner, store: ParameterStore | None) -> None:
         self.control = np.zeros(1, np.int64)
         self.metrics = np.zeros(3)
         self.snapshot: dict[int, Buffer] = {}
         self.logits: dict[Share, Array] = {}
-        self._computing = computing
-        self._keeping = keeping
+        self._blocks = blocks
+        self._keeping = store
         self._buffers: dict[tuple[object, ...], Buffer] = {}
         self._turns: dict[tuple[Kind, int], int] = {}
         self._pushed: dict[tuple[str, int], Array] = {}
@@ -55,21 +55,21 @@ class Mailbox:
 
     def outgoing(self, one: Send) -> Callable[[], Buffer]:
         """What gives the filled buffer of a send of a training step or between steps."""
-        computing = self._computing
+        blocks = self._blocks
         match one.kind:
             case Kind.ACTIVATION | Kind.LOGITS:
                 # a training step waits for its sends before the block's memory is written again
-                return lambda: computing.output(one.name)
+                return lambda: blocks.output(one.name)
             case Kind.GRADIENT:
-                return lambda: computing.gradient(one.name)
+                return lambda: blocks.gradient(one.name)
             case Kind.PUSH:
-                layer = computing.layer(one.name)
+                layer = blocks.layer(one.name)
                 return lambda: layer.gradients
             case Kind.PULL:
-                layer = computing.layer(one.name)
+                layer = blocks.layer(one.name)
                 return lambda: layer.values
             case Kind.METRICS:
-                return lambda: computing.found.copy()
+                return lambda: blocks.found.copy()
             case Kind.CONTROL:
                 return lambda: self.control.copy()
             case _:
@@ -81,22 +81,22 @@ class Mailbox:
         """A copy of a block's output in one of two buffers: one may be under way, the other is written."""
         turn = self._turns[one.kind, one.item] = self._turns.get((one.kind, one.item), 0) + 1
         buffer = self._buffer(one, turn % 2)
-        buffer[...] = self._computing.output(one.name)
+        buffer[...] = self._blocks.output(one.name)
         return buffer
 
     def incoming(self, one: Receive) -> tuple[Buffer, Callable[[], None]]:
         """The memory that a message is received into, and what then takes it to where it is needed."""
-        computing = self._computing
+        blocks = self._blocks
         if one.kind == Kind.PULL:
-            return computing.layer(one.name).values, _nothing
+            return blocks.layer(one.name).values, _nothing
         if one.kind == Kind.CONTROL:
             return self.control, _nothing
         buffer = self._buffer(one, one.peer)
         match one.kind:
             case Kind.ACTIVATION:
-                return buffer, lambda: computing.put(one.name, buffer)
+                return buffer, lambda: blocks.put(one.name, buffer)
             case Kind.GRADIENT:
-                return buffer, lambda: computing.put_gradient(one.name, buffer)
+                return buffer, lambda: blocks.put_gradient(one.name, buffer)
             case Kind.PUSH:
                 return buffer, lambda: self._pushed.__setitem__((one.name, one.peer), buffer)
             case Kind.METRICS:
@@ -113,8 +113,8 @@ class Mailbox:
     def collect(self, share: Share) -> None:
         """Keep the logits of a share: those that came, or this rank's own."""
         if self._came is None:
-            *_, last = self._computing.network.blocks
-            self.logits[share] = self._computing.output(last).copy()
+            *_, last = self._blocks.network.blocks
+            self.logits[share] = self._blocks.output(last).copy()
         else:
             self.logits[share], self._came = self._came.copy(), None
 
@@ -131,7 +131,7 @@ class Mailbox:
 
     def add_own_metrics(self) -> None:
         """On a server that computes the loss itself."""
-        self._add_metrics(self._computing.found)
+        self._add_metrics(self._blocks.found)
 
     def _buffer(self, one: Message, use: object) -> Buffer:
         """Memory of a message's shape, the same for each ``use``."""

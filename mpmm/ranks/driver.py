@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mpmm.network import Network, SoftmaxCrossEntropy
-from mpmm.patches import Held
+from mpmm.patches import HeldOut
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
 from mpmm.ranks.inference import validate
-from mpmm.ranks.orders import VERDICT, Record, Told
+from mpmm.ranks.orders import VERDICT, RecordKind, StepRecord
 from mpmm.ranks.player import Player
-from mpmm.ranks.schedule_cache import Course
-from mpmm.ranks.snapshot import State
+from mpmm.ranks.schedule_cache import ScheduleCache
+from mpmm.ranks.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Driver:
 
     Parameters
     ----------
-    player, course
+    player, schedules
         They receive snapshots.
     network, state
         Whole; what the last snapshot holds.
-    loss, held
+    loss, held_out
         Of the validation.
     counters
         Where the run stands by the records received; counted on in place.
@@ -43,11 +43,11 @@ class Driver:
     """
 
     player: Player
-    course: Course
+    schedules: ScheduleCache
     network: Network
-    state: State
+    state: Snapshot
     loss: SoftmaxCrossEntropy
-    held: Held
+    held_out: HeldOut
     counters: Counters
     patient: bool
     _kept: Counters = field(default_factory=Counters, init=False)
@@ -60,30 +60,30 @@ class Driver:
         """Report every event in the order of the run, to its end."""
         self._kept = replace(self.counters)
         while True:
-            record = Record.receive(self.player.channel, self.course.layout.server)
-            if record.told == Told.STEP:
+            record = StepRecord.receive(self.player.channel, self.schedules.layout.server)
+            if record.told == RecordKind.STEP:
                 yield self._step(record)
                 continue
             self._receive_snapshot()
             self._kept = replace(self.counters)
             yield Kept()
-            if record.told == Told.EPOCH:
+            if record.told == RecordKind.EPOCH:
                 yield from self._validate_epoch()
-            elif record.told == Told.END:
+            elif record.told == RecordKind.END:
                 return
 
     def validated(self) -> Generator[ValidationStep, None, Validation | None]:
         """Score the last snapshot."""
-        return (yield from validate(self.network, self.loss, self.held))
+        return (yield from validate(self.network, self.loss, self.held_out))
 
-    def _step(self, record: Record) -> StepDone:
+    def _step(self, record: StepRecord) -> StepDone:
         loss = record.loss_sum / record.patches
         self.counters.add_step(loss, record.correct, record.patches)
         return StepDone(self.counters.step, loss, record.correct, record.patches, record.seconds)
 
     def _receive_snapshot(self) -> None:
-        self.player.play(self.course.of(StepKind.SNAPSHOT))
-        snapshot = self.player.mailbox.snapshot
+        self.player.play(self.schedules.schedule_for(StepKind.SNAPSHOT))
+        snapshot = self.player.buffers.snapshot
         self.state.copy_from([snapshot[item] for item in sorted(snapshot)])
         self.state.put_into_network()
         assert int(self.state.counters[0]) == self.counters.step, "server and driver count alike"
@@ -93,7 +93,7 @@ class Driver:
         accuracy = None if validation is None else validation.accuracy
         if self.patient:
             verdict = np.array([np.nan if accuracy is None else accuracy])
-            self.player.channel.isend(*VERDICT, verdict, self.course.layout.server)
+            self.player.channel.isend(*VERDICT, verdict, self.schedules.layout.server)
         counters = self.counters
         epoch, loss, training = counters.epoch, counters.loss, counters.accuracy
         improved = counters.end_epoch(accuracy)

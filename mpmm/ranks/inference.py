@@ -8,26 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy
-from mpmm.patches import Held
+from mpmm.patches import HeldOut
 from mpmm.ranks.events import Validation, ValidationStep
 
 
 def validate(
-    network: Network, loss: SoftmaxCrossEntropy, held: Held
+    network: Network, loss: SoftmaxCrossEntropy, held_out: HeldOut
 ) -> Generator[ValidationStep, None, Validation | None]:
     """Score the network on the patches held back; yields after each batch, returns what was found."""
-    if held.count == 0:
+    if held_out.count == 0:
         return None
     total, done = 0.0, 0
     confusion = np.zeros((network.spec.classes, network.spec.classes), np.int64)
-    for batch in held.batches():
+    for batch in held_out.batches():
         logits = network.forward(batch.inputs, EVALUATION)
         np.add.at(confusion, (batch.labels, logits.argmax(axis=1)), 1)
         mean, _, _ = loss(logits, batch.labels)
         total += mean * len(batch.labels)
         done += len(batch.labels)
-        yield ValidationStep(done, held.count)
-    return Validation(total / held.count, confusion)
+        yield ValidationStep(done, held_out.count)
+    return Validation(total / held_out.count, confusion)
 
 
 def outcome(steps: Generator[ValidationStep, None, Validation | None]) -> Validation | None:
@@ -40,7 +40,7 @@ def outcome(steps: Generator[ValidationStep, None, Validation | None]) -> Valida
             return found
 
 
-def predict(network: Network, held: Held) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
+def predict(network: Network, held_out: HeldOut) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
     """Class positions (true, predicted) of the patches held back, batch by batch."""
-    for batch in held.batches():
+    for batch in held_out.batches():
         yield batch.labels, network.forward(batch.inputs, EVALUATION).argmax(axis=1)

@@ -1,4 +1,4 @@
-"""What a rank costs, second by second: computing, waiting, memory, bytes; the paper's Ganglia."""
+"""What a rank costs, second by second: blocks, waiting, memory, bytes; the paper's Ganglia."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ import numpy as np
 from mpmm.messages import Channel, Kind
 
 # kinds that no schedule uses: what the others count is what `mpmm plan` predicts. Item 0 of SETUP is the
-# meeting's at the start.
+# collectives' at the start.
 ORDER = Kind.SETUP, 1
 RECORD = Kind.MONITOR, 0
 VERDICT = Kind.MONITOR, 1
 
 
-class Do(IntEnum):
+class OrderKind(IntEnum):
     """What a worker does next."""
 
     TRAIN = 1
@@ -29,7 +29,7 @@ class Do(IntEnum):
 class Order:
     """What to do next, and the step, epoch and position in it that training goes on from."""
 
-    do: Do
+    do: OrderKind
     step: int = 0
     epoch: int = 0
     position: int = 0
@@ -45,10 +45,10 @@ class Order:
         numbers = np.empty(4, np.int64)
         channel.receive(*ORDER, numbers, server)
         do, *rest = (int(number) for number in numbers)
-        return cls(Do(do), *rest)
+        return cls(OrderKind(do), *rest)
 
 
-class Told(IntEnum):
+class RecordKind(IntEnum):
     """What the server tells the driver; all but STEP are followed by a snapshot."""
 
     STEP = 1
@@ -58,10 +58,10 @@ class Told(IntEnum):
 
 
 @dataclass(frozen=True)
-class Record:
+class StepRecord:
     """One message to the driver: a step's figures, or what the snapshot that follows is for."""
 
-    told: Told
+    told: RecordKind
     loss_sum: float = 0.0
     correct: int = 0
     patches: int = 0
@@ -76,9 +76,9 @@ class Record:
         line.isend(numbers)
 
     @classmethod
-    def receive(cls, channel: Channel, server: int) -> Record:
+    def receive(cls, channel: Channel, server: int) -> StepRecord:
         """Wait for the next one."""
         numbers = np.empty(5)
         channel.receive(*RECORD, numbers, server)
         told, loss_sum, correct, patches, seconds = (float(number) for number in numbers)
-        return cls(Told(int(told)), loss_sum, int(correct), int(patches), seconds)
+        return cls(RecordKind(int(told)), loss_sum, int(correct), int(patches), seconds)

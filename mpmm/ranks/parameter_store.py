@@ -11,7 +11,7 @@ from mpmm_kernels.layers import exponential_average
 from mpmm.network import Adam, Array, Layer, Network
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import weighted_mean
-from mpmm.ranks.snapshot import State
+from mpmm.ranks.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class _Place:
     runs: tuple[_Run, ...]
 
 
-class Keeping:
+class ParameterStore:
     """Parameters, their updates, and snapshots.
 
     There are two states: an update reads the one of the last complete step and writes the other, so that the
@@ -58,13 +58,13 @@ class Keeping:
 
     def __init__(self, network: Network, optimizer: Adam, counters: Counters) -> None:
         self.network, self.optimizer, self.counters = network, optimizer, counters
-        self.complete = State(network)
+        self.complete = Snapshot(network)
         self.complete.take(optimizer, counters)
-        self._next = State(network)
+        self._next = Snapshot(network)
         self._places = {place.layer.name: place for place in _places(network, optimizer)}
         self._moved: set[str] = set()
         # two, for one may still be under way to the driver
-        self._sent: list[State] = []
+        self._sent: list[Snapshot] = []
         self._turn = 0
 
     def update(self, layer: str, pushed: Sequence[tuple[Array | None, int]], number: int) -> None:
@@ -109,10 +109,10 @@ class Keeping:
         self.complete.swap(self._next)
         self.complete.count(self.counters)
 
-    def lay_out(self) -> None:
+    def freeze(self) -> None:
         """Copy the last complete state to where it is sent from; the one before last is no longer needed."""
         if len(self._sent) < 2:
-            self._sent.append(State(self.network))
+            self._sent.append(Snapshot(self.network))
         self._turn = (self._turn + 1) % len(self._sent) if len(self._sent) == 2 else 0
         self._sent[self._turn].copy_from(self.complete.parts)
 

@@ -27,9 +27,9 @@ from mpmm.placement import (
     TakeSnapshot,
     Update,
 )
-from mpmm.ranks.block_runner import Computing
-from mpmm.ranks.buffers import Buffer, Mailbox
-from mpmm.ranks.parameter_store import Keeping
+from mpmm.ranks.block_runner import BlockRunner
+from mpmm.ranks.buffers import Buffer, MessageBuffers
+from mpmm.ranks.parameter_store import ParameterStore
 
 # a context around one instruction, given its type and text: what a timeline is made of
 Watch = Callable[[str, str], AbstractContextManager[object]]
@@ -57,7 +57,7 @@ class Player:
         The blocks that this rank computes with; all of them on the server.
     loss
         Of the rank with the network's output.
-    keeping
+    store
         The server's parameters with their optimizer; None on other ranks.
     watch
         Entered around each instruction; None costs nothing.
@@ -70,14 +70,14 @@ class Player:
         channel: Channel,
         network: Network,
         loss: SoftmaxCrossEntropy,
-        keeping: Keeping | None = None,
+        store: ParameterStore | None = None,
         watch: Watch | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.channel = channel
-        self.computing = Computing(network, loss)
-        self.mailbox = Mailbox(self.computing, keeping)
-        self.keeping = keeping
+        self.blocks = BlockRunner(network, loss)
+        self.buffers = MessageBuffers(self.blocks, store)
+        self.store = store
         self._watch = watch
         self._check = check
         self._batch: Batch | None = None
@@ -91,13 +91,13 @@ class Player:
             SettleAll: lambda one: channel.settle_all,
             LoadPatches: lambda one: lambda: self._load_patches(one),
             LoadLabels: lambda one: self._load_labels,
-            Forward: lambda one: lambda: self.computing.forward(one.block, self._step_of(one.share.first)),
-            Infer: lambda one: lambda: self.computing.forward(one.block, EVALUATION),
+            Forward: lambda one: lambda: self.blocks.forward(one.block, self._step_of(one.share.first)),
+            Infer: lambda one: lambda: self.blocks.forward(one.block, EVALUATION),
             Loss: lambda one: lambda: self._measure_loss(one),
-            Backward: lambda one: lambda: self.computing.backward(one.block, one.layer),
+            Backward: lambda one: lambda: self.blocks.backward(one.block, one.layer),
             Update: lambda one: lambda: self._update(one),
-            TakeSnapshot: lambda one: self._keeping().lay_out,
-            Collect: lambda one: lambda: self.mailbox.collect(one.share),
+            TakeSnapshot: lambda one: self._keeping().freeze,
+            Collect: lambda one: lambda: self.buffers.collect(one.share),
             AnyOrder: self._any_order,
         }
 
@@ -150,11 +150,11 @@ class Player:
         return Step(self._step.training, self._step.number, self._step.seed, first)
 
     def _send(self, one: Send) -> Act:
-        line, outgoing = self.channel.line(one.kind, one.item, one.peer), self.mailbox.outgoing(one)
+        line, outgoing = self.channel.line(one.kind, one.item, one.peer), self.buffers.outgoing(one)
 
         def send() -> None:
             copied = one.kind in _COPIED and not self._step.training
-            line.isend(self.mailbox.in_turn(one) if copied else outgoing())
+            line.isend(self.buffers.in_turn(one) if copied else outgoing())
 
         return send
 
@@ -168,29 +168,29 @@ class Player:
         return wait
 
     def _await(self, one: Receive) -> _Await:
-        return _Await(self.channel.line(one.kind, one.item, one.peer), *self.mailbox.incoming(one))
+        return _Await(self.channel.line(one.kind, one.item, one.peer), *self.buffers.incoming(one))
 
     def _load_patches(self, one: LoadPatches) -> None:
-        self.computing.put(one.modality, self._loaded().inputs[one.modality])
+        self.blocks.put(one.modality, self._loaded().inputs[one.modality])
 
     def _load_labels(self) -> None:
-        self.computing.labels = self._loaded().labels
+        self.blocks.labels = self._loaded().labels
 
     def _loaded(self) -> Batch:
         assert self._batch is not None, "a rank whose schedule loads something is given its share"
         return self._batch
 
     def _measure_loss(self, one: Loss) -> None:
-        self.computing.measure_loss(one.block, self._step)
-        if self.keeping is not None:
-            self.mailbox.add_own_metrics()
+        self.blocks.measure_loss(one.block, self._step)
+        if self.store is not None:
+            self.buffers.add_own_metrics()
 
     def _update(self, one: Update) -> None:
-        self._keeping().update(one.layer, self.mailbox.pushed(one), self._step.number)
+        self._keeping().update(one.layer, self.buffers.pushed(one), self._step.number)
 
-    def _keeping(self) -> Keeping:
-        assert self.keeping is not None, "only the server updates"
-        return self.keeping
+    def _keeping(self) -> ParameterStore:
+        assert self.store is not None, "only the server updates"
+        return self.store
 
     def _any_order(self, one: AnyOrder) -> Act:
         """Every chain goes on when its message is here, whichever comes first."""

@@ -10,7 +10,7 @@ import numpy as np
 from mpmm_kernels.runtime import set_threads
 from numpy.typing import NDArray
 
-from mpmm.patches import DEPTH, Batch, Batches, Held, Read, prefetch
+from mpmm.patches import DEPTH, Batch, Batches, HeldOut, Read, prefetch
 from mpmm.placement import Layout, share_of
 
 # samples of a whole batch, and this rank's share of them if it reads any
@@ -29,7 +29,7 @@ class ShareReader:
         Reads training patches of this rank's modalities.
     batches
         Which patches a step takes.
-    held
+    held_out
         The patches to be scored.
     """
 
@@ -37,7 +37,7 @@ class ShareReader:
     rank: int
     read: Read
     batches: Batches
-    held: Held
+    held_out: HeldOut
 
     def training(self, epoch: int, position: int) -> Reading:
         """From a batch of an epoch on, without end."""
@@ -61,9 +61,9 @@ class ShareReader:
 
     def _scoring(self) -> Reading:
         set_threads(1)
-        for start in range(0, self.held.count, self.held.batch):
-            indices = np.arange(start, min(start + self.held.batch, self.held.count))
-            yield len(indices), self._share(self.held.read, indices, 0)
+        for start in range(0, self.held_out.count, self.held_out.batch):
+            indices = np.arange(start, min(start + self.held_out.batch, self.held_out.count))
+            yield len(indices), self._share(self.held_out.read, indices, 0)
 
     def _share(self, read: Read, indices: NDArray[np.integer[Any]], epoch: int) -> Batch | None:
         owned = self.layout.blocks_of(self.rank)

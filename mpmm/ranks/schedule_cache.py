@@ -1,4 +1,4 @@
-"""The course of a run: each rank's schedules for every kind of step and size of batch, made once."""
+"""The schedules of a run: each rank's schedules for every kind of step and size of batch, made once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mpmm.placement import Instruction, Layout, NetworkShape, StepKind, schedule
 
 
 @dataclass(frozen=True)
-class Course:
+class ScheduleCache:
     """One rank's schedules.
 
     Parameters
@@ -24,7 +24,7 @@ class Course:
     # how often each was played: times its traffic that is the prediction of what a channel counts
     played: dict[tuple[StepKind, int], int] = field(default_factory=dict)
 
-    def of(self, kind: StepKind, batch: int = 0) -> tuple[Instruction, ...]:
+    def schedule_for(self, kind: StepKind, batch: int = 0) -> tuple[Instruction, ...]:
         """The schedule of a step about to be played."""
         key = kind, batch
         if key not in self._made:

@@ -14,7 +14,7 @@ from mpmm.placement import StepKind
 from mpmm.ranks.events import Validation, ValidationStep
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
-from mpmm.ranks.schedule_cache import Course
+from mpmm.ranks.schedule_cache import ScheduleCache
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,8 @@ class Scoring:
 
     Parameters
     ----------
-    player, course, reader
-        As of a worker; the patches are ``reader.held``.
+    player, schedules, reader
+        As of a worker; the patches are ``reader.held_out``.
     loss
         To be measured.
     labels
@@ -34,7 +34,7 @@ class Scoring:
     """
 
     player: Player
-    course: Course
+    schedules: ScheduleCache
     reader: ShareReader
     loss: SoftmaxCrossEntropy
     labels: NDArray[np.int16]
@@ -42,18 +42,18 @@ class Scoring:
 
     def run(self) -> Generator[ValidationStep, None, Validation | None]:
         """Follow the schedule of every micro-batch; what was found on the rank that collects, else None."""
-        held, mailbox = self.reader.held, self.player.mailbox
-        collects = self.course.layout.collector == self.course.rank
+        held_out, buffers = self.reader.held_out, self.player.buffers
+        collects = self.schedules.layout.collector == self.schedules.rank
         total, done = 0.0, 0
         confusion = np.zeros((self.classes, self.classes), np.int64)
         with closing(self.reader.scoring()) as batches:
             for samples, batch in batches:
-                mailbox.begin()
-                self.player.play(self.course.of(StepKind.EVALUATE, samples), batch)
+                buffers.begin()
+                self.player.play(self.schedules.schedule_for(StepKind.EVALUATE, samples), batch)
                 if collects:
-                    logits, labels = mailbox.all_logits(), self.labels[done : done + samples]
+                    logits, labels = buffers.all_logits(), self.labels[done : done + samples]
                     np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
                     total += self.loss(logits, labels).loss * samples
                 done += samples
-                yield ValidationStep(done, held.count)
-        return Validation(total / held.count, confusion) if collects and held.count else None
+                yield ValidationStep(done, held_out.count)
+        return Validation(total / held_out.count, confusion) if collects and held_out.count else None

@@ -14,11 +14,11 @@ from mpmm.patches import Batch
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
-from mpmm.ranks.orders import VERDICT, Do, Order, Record, Told
-from mpmm.ranks.parameter_store import Keeping
+from mpmm.ranks.orders import VERDICT, Order, OrderKind, RecordKind, StepRecord
+from mpmm.ranks.parameter_store import ParameterStore
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
-from mpmm.ranks.schedule_cache import Course
+from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.scoring import Scoring
 
 # between two snapshots for the driver to keep, besides one at each epoch's end
@@ -31,9 +31,9 @@ class Server:
 
     Parameters
     ----------
-    player, course, reader
+    player, schedules, reader
         As of a worker.
-    keeping
+    store
         Parameters and optimizer.
     scoring
         Of validations over the streams' ranks, where there is no driver.
@@ -41,18 +41,18 @@ class Server:
         Of the dropout masks.
     patient
         Whether a validation can end the run: training then waits for each.
-    leaving
+    finishing
         Whether to end after the next step, though no limit is reached.
     """
 
     player: Player
-    course: Course
+    schedules: ScheduleCache
     reader: ShareReader
-    keeping: Keeping
+    store: ParameterStore
     scoring: Scoring
     seed: int
     patient: bool
-    leaving: Callable[[], bool] = lambda: False
+    finishing: Callable[[], bool] = lambda: False
     _synchronised: bool = field(default=False, init=False)
     _kept: float = field(default_factory=time.monotonic, init=False)
     _sending: bool = field(default=False, init=False)
@@ -60,11 +60,11 @@ class Server:
     @property
     def counters(self) -> Counters:
         """Where the run stands."""
-        return self.keeping.counters
+        return self.store.counters
 
     @property
     def _driver(self) -> int | None:
-        return self.course.layout.driver
+        return self.schedules.layout.driver
 
     def run(self, limits: Limits) -> Generator[Event, None, None]:
         """Train until a limit is reached, reporting each event just after it; epochs only without a driver.
@@ -74,38 +74,38 @@ class Server:
         """
         while True:
             ended = self.counters.position == self.reader.batches.steps_per_epoch
-            if ended and not self.leaving():
+            if ended and not self.finishing():
                 yield from self._end_epoch()
-            if limits.reached(self.counters) is not None or self.leaving():
+            if limits.reached(self.counters) is not None or self.finishing():
                 return
             yield from self._segment(limits)
 
     def close(self) -> None:
         """Let everybody end; the driver gets the last state."""
-        self._order(Order(Do.END))
+        self._order(Order(OrderKind.END))
         if self._driver is not None:
-            self._snapshot(Told.END)
+            self._snapshot(RecordKind.END)
         self.player.channel.settle_all()
 
     def validated(self) -> Generator[ValidationStep, None, Validation | None]:
         """Score the present parameters over the ranks of the streams."""
-        if self.reader.held.count == 0:
+        if self.reader.held_out.count == 0:
             return None
         if not self._synchronised:
-            self._order(Order(Do.SYNCHRONISE))
-            self.player.play(self.course.of(StepKind.START))
-            self.player.play(self.course.of(StepKind.FINISH))
+            self._order(Order(OrderKind.SYNCHRONISE))
+            self.player.play(self.schedules.schedule_for(StepKind.START))
+            self.player.play(self.schedules.schedule_for(StepKind.FINISH))
             self._synchronised = True
-        self._order(Order(Do.EVALUATE))
+        self._order(Order(OrderKind.EVALUATE))
         return (yield from self.scoring.run())
 
     def save(self) -> None:
         """Have the driver keep the state after the last complete step; also from within a step."""
         if self._driver is not None and not self._sending:
-            self._snapshot(Told.KEEP)
+            self._snapshot(RecordKind.KEEP)
 
     def _order(self, order: Order) -> None:
-        layout = self.course.layout
+        layout = self.schedules.layout
         for rank in layout.workers:
             if rank != layout.server:
                 order.send(self.player.channel, rank)
@@ -113,8 +113,8 @@ class Server:
     def _segment(self, limits: Limits) -> Iterator[Event]:
         """Steps up to one after which somebody has to wait: for a validation, or the end."""
         counters, player = self.counters, self.player
-        self._order(Order(Do.TRAIN, counters.step, counters.epoch, counters.position))
-        player.play(self.course.of(StepKind.START))
+        self._order(Order(OrderKind.TRAIN, counters.step, counters.epoch, counters.position))
+        player.play(self.schedules.schedule_for(StepKind.START))
         with closing(self.reader.training(counters.epoch, counters.position)) as batches:
             for samples, batch in batches:
                 last = self._is_last(limits)
@@ -124,29 +124,29 @@ class Server:
                 if counters.position == self.reader.batches.steps_per_epoch:
                     yield from self._end_epoch()
                 elif self._driver is not None and self._snapshot_is_due():
-                    self._snapshot(Told.KEEP)
-        player.play(self.course.of(StepKind.FINISH))
+                    self._snapshot(RecordKind.KEEP)
+        player.play(self.schedules.schedule_for(StepKind.FINISH))
         self._synchronised = True
 
     def _step(self, samples: int, batch: Batch | None, last: bool) -> StepDone:
-        began, mailbox = time.perf_counter(), self.player.mailbox
-        mailbox.begin()
-        mailbox.control[0] = last
+        began, buffers = time.perf_counter(), self.player.buffers
+        buffers.begin()
+        buffers.control[0] = last
         step = Step(training=True, number=self.counters.step, seed=self.seed)
-        self.player.play(self.course.of(StepKind.TRAIN, samples), batch, step)
-        loss_sum, correct, patches = (float(number) for number in mailbox.metrics)
+        self.player.play(self.schedules.schedule_for(StepKind.TRAIN, samples), batch, step)
+        loss_sum, correct, patches = (float(number) for number in buffers.metrics)
         self.counters.add_step(loss_sum / patches, int(correct), int(patches))
-        self.keeping.remember()
+        self.store.remember()
         seconds = time.perf_counter() - began
         if self._driver is not None:
-            record = Record(Told.STEP, loss_sum, int(correct), int(patches), seconds)
+            record = StepRecord(RecordKind.STEP, loss_sum, int(correct), int(patches), seconds)
             record.send(self.player.channel, self._driver)
         return StepDone(self.counters.step, loss_sum / patches, int(correct), int(patches), seconds)
 
     def _is_last(self, limits: Limits) -> bool:
         """Whether somebody has to wait after the next step."""
         counters = self.counters
-        if self.leaving():
+        if self.finishing():
             return True
         if limits.steps is not None and counters.step + 1 >= limits.steps:
             return True
@@ -157,18 +157,18 @@ class Server:
         """Count the epoch; without a driver validate first, with patience wait for the driver's verdict."""
         epoch, loss, accuracy = self.counters.epoch, self.counters.loss, self.counters.accuracy
         if self._driver is not None:
-            self._snapshot(Told.EPOCH)
+            self._snapshot(RecordKind.EPOCH)
             self.counters.end_epoch(self._verdict() if self.patient else None)
             return
         validation = yield from self.validated()
         improved = self.counters.end_epoch(None if validation is None else validation.accuracy)
         yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved)
 
-    def _snapshot(self, why: Told) -> None:
+    def _snapshot(self, why: RecordKind) -> None:
         assert self._driver is not None
         self._sending = True
-        Record(why).send(self.player.channel, self._driver)
-        self.player.play(self.course.of(StepKind.SNAPSHOT))
+        StepRecord(why).send(self.player.channel, self._driver)
+        self.player.play(self.schedules.schedule_for(StepKind.SNAPSHOT))
         self._kept, self._sending = time.monotonic(), False
 
     def _snapshot_is_due(self) -> bool:

@@ -1,4 +1,4 @@
-"""Notice of the end: the state is saved at its first sign, and waits end soon after it."""
+"""A request to end the run: the state is saved at its first sign, and waits end soon after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 from mpmm.messages import Stop
 
 
-class Notice(Stop):
+class ShutdownRequest(Stop):
     """Signals that end a run, looked at between instructions and in every wait.
 
     Open MPI's mpirun, told to end (Ctrl-C, SIGTERM, or because a rank failed), sends its ranks SIGCONT, a
@@ -40,7 +40,7 @@ class Notice(Stop):
         super().__init__(grace)
         self.save: Callable[[], None] = _nothing
         self.tick: Callable[[], None] = _nothing
-        self.leaving = ""
+        self.finishing = ""
         self._sign = False
 
     def check(self, waiting_for: str = "the next instruction") -> None:
@@ -54,14 +54,14 @@ class Notice(Stop):
     def ask(self, reason: str) -> None:
         """End soon; on SIGUSR1 after a step."""
         if reason == signal.SIGUSR1.name:
-            self.leaving = reason
+            self.finishing = reason
             return
         self._sign = self._sign or not self.asked
         super().ask(reason)
 
     @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Within, signals are taken notice of."""
+    def installed(self) -> Iterator[None]:
+        """Within, signals ask for the end."""
         before = signal.signal(signal.SIGCONT, self._continued)
         try:
             with self.on_signals():

@@ -11,7 +11,7 @@ import numpy as np
 
 from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step
-from mpmm.patches import DEPTH, Batch, Batches, Held, Read, prefetch
+from mpmm.patches import DEPTH, Batch, Batches, HeldOut, Read, prefetch
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, Event, StepDone
 from mpmm.ranks.inference import validate
@@ -27,7 +27,7 @@ class SingleProcess:
         They hold the run's arrays.
     read, batches
         How training patches are read, and which ones a step takes.
-    held
+    held_out
         The validation patches.
     counters
         Where the run stands; counted on in place.
@@ -40,7 +40,7 @@ class SingleProcess:
     optimizer: Adam
     read: Read
     batches: Batches
-    held: Held
+    held_out: HeldOut
     counters: Counters
     seed: int
 
@@ -95,7 +95,7 @@ class SingleProcess:
         return loss, correct
 
     def _end_epoch(self) -> Iterator[Event]:
-        validation = yield from validate(self.network, self.loss, self.held)
+        validation = yield from validate(self.network, self.loss, self.held_out)
         epoch, loss, accuracy = self.counters.epoch, self.counters.loss, self.counters.accuracy
         improved = self.counters.end_epoch(None if validation is None else validation.accuracy)
         yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved)

@@ -12,7 +12,7 @@ from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import flat_of, pack, unpack, values_of
 
 
-class State:
+class Snapshot:
     """All arrays of a run at one moment, each layer after the other in forward order, and where it stands.
 
     Parameters
@@ -61,7 +61,7 @@ class State:
             counters.seen,
         )
 
-    def swap(self, other: State) -> None:
+    def swap(self, other: Snapshot) -> None:
         """Exchange the arrays of parameters and moments with another state of the same network."""
         self.values, other.values = other.values, self.values
         self.first, other.first = other.first, self.first

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mpmm.network import Step
 from mpmm.placement import StepKind
-from mpmm.ranks.orders import Do, Order
+from mpmm.ranks.orders import Order, OrderKind
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
-from mpmm.ranks.schedule_cache import Course
+from mpmm.ranks.schedule_cache import ScheduleCache
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Worker:
 
     Parameters
     ----------
-    player, course
+    player, schedules
         What it computes with, and in which order.
     reader
         What it reads.
@@ -28,40 +28,40 @@ class Worker:
     """
 
     player: Player
-    course: Course
+    schedules: ScheduleCache
     reader: ShareReader
     seed: int
 
     def run(self) -> None:
         """Follow the server's orders to the end."""
-        while (order := self._next()).do != Do.END:
-            if order.do == Do.TRAIN:
+        while (order := self._next()).do != OrderKind.END:
+            if order.do == OrderKind.TRAIN:
                 self._train(order)
-            elif order.do == Do.EVALUATE:
+            elif order.do == OrderKind.EVALUATE:
                 self._evaluate()
             else:
-                self.player.play(self.course.of(StepKind.START))
-                self.player.play(self.course.of(StepKind.FINISH))
+                self.player.play(self.schedules.schedule_for(StepKind.START))
+                self.player.play(self.schedules.schedule_for(StepKind.FINISH))
         self.player.channel.settle_all()
 
     def _next(self) -> Order:
-        return Order.receive(self.player.channel, self.course.layout.server)
+        return Order.receive(self.player.channel, self.schedules.layout.server)
 
     def _train(self, order: Order) -> None:
         """Steps until one is announced as the last; then the parameters are the new ones."""
-        self.player.play(self.course.of(StepKind.START))
+        self.player.play(self.schedules.schedule_for(StepKind.START))
         number = order.step
         with closing(self.reader.training(order.epoch, order.position)) as batches:
             for samples, batch in batches:
                 step = Step(training=True, number=number, seed=self.seed)
-                self.player.play(self.course.of(StepKind.TRAIN, samples), batch, step)
+                self.player.play(self.schedules.schedule_for(StepKind.TRAIN, samples), batch, step)
                 number += 1
-                if self.player.mailbox.control[0]:
+                if self.player.buffers.control[0]:
                     break
-        self.player.play(self.course.of(StepKind.FINISH))
+        self.player.play(self.schedules.schedule_for(StepKind.FINISH))
 
     def _evaluate(self) -> None:
         """All micro-batches, one behind the other, without waiting for what the next rank makes of them."""
         with closing(self.reader.scoring()) as batches:
             for samples, batch in batches:
-                self.player.play(self.course.of(StepKind.EVALUATE, samples), batch)
+                self.player.play(self.schedules.schedule_for(StepKind.EVALUATE, samples), batch)

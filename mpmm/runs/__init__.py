@@ -1,7 +1,7 @@
 """The wiring of a run: training, evaluation and maps, in one process or over ranks; and the Python entry."""
 
-from mpmm.runs.distributed import Wanted
-from mpmm.runs.evaluation import Asked, Form, Found
+from mpmm.runs.distributed import TrainOptions
+from mpmm.runs.evaluation import EvaluationOptions, EvaluationResult, Form
 from mpmm.runs.fit import fit
 from mpmm.runs.maps.job import MapOptions
 from mpmm.runs.maps.play import map_alone, map_together
@@ -9,22 +9,22 @@ from mpmm.runs.maps.predict import ClassMap, predict_map
 from mpmm.runs.maps.target import Place
 from mpmm.runs.maps.trained import Trained
 from mpmm.runs.run import PARTS, Run
-from mpmm.runs.session import Ending
+from mpmm.runs.session import TrainResult
 from mpmm.runs.training import LayoutName, go_on, overridden, train, use_threads
 
 __all__ = [
     "PARTS",
-    "Asked",
     "ClassMap",
-    "Ending",
+    "EvaluationOptions",
+    "EvaluationResult",
     "Form",
-    "Found",
     "LayoutName",
     "MapOptions",
     "Place",
     "Run",
+    "TrainOptions",
+    "TrainResult",
     "Trained",
-    "Wanted",
     "fit",
     "go_on",
     "map_alone",

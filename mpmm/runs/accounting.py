@@ -1,4 +1,4 @@
-"""The farewell: at the end of a run every rank tells what it has cost, and the keeper writes it down."""
+"""What every rank of a run has cost, gathered at its end and written down by the rank that records it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from mpmm.display import Console, say
 from mpmm.placement import sections
-from mpmm.preparation import Gathered
-from mpmm.ranks import Course, trace_events
+from mpmm.preparation import RankPreparation
+from mpmm.ranks import ScheduleCache, trace_events
 from mpmm.results import write_whole
-from mpmm.runs.process_group import Party
+from mpmm.runs.process_group import ProcessGroup
 
 MONITOR = "monitor"
 
@@ -22,52 +22,52 @@ def monitor_file(folder: Path, rank: int) -> Path:
     return folder / MONITOR / f"rank-{rank}.jsonl"
 
 
-def watch_from_here(party: Party, gathered: Gathered, folder: Path | None) -> None:
-    """Ranks on the keeper's machine write their samples themselves, as they come."""
-    keeper = gathered.layout.collector
-    path, _ = party.meeting.tell(None if folder is None else str(folder.resolve()), keeper)
-    if keeper in party.together:
-        party.monitor.write_to(monitor_file(Path(path), party.rank))
+def watch_from_here(group: ProcessGroup, preparation: RankPreparation, folder: Path | None) -> None:
+    """Ranks on the writer's machine write their samples themselves, as they come."""
+    writer = preparation.layout.collector
+    path, _ = group.collectives.broadcast(None if folder is None else str(folder.resolve()), writer)
+    if writer in group.together:
+        group.monitor.write_to(monitor_file(Path(path), group.rank))
 
 
-def part(party: Party, course: Course, keeper: int) -> list[dict[str, Any]]:
-    """Tell the keeper what this rank has cost; on the keeper, what every rank has, in rank order."""
-    last = party.monitor.sample()
+def gather_costs(group: ProcessGroup, schedules: ScheduleCache, writer: int) -> list[dict[str, Any]]:
+    """Tell the writer what this rank has cost; on the writer, what every rank has, in rank order."""
+    last = group.monitor.sample()
     plain = {
         "last": last,
-        "traffic": party.channel.traffic.rows(),
-        "played": [[kind, batch, count] for (kind, batch), count in course.played.items()],
-        "samples": None if keeper in party.together else party.monitor.samples,
-        "spans": None if party.timeline is None else party.timeline.plain(),
+        "traffic": group.channel.traffic.rows(),
+        "played": [[kind, batch, count] for (kind, batch), count in schedules.played.items()],
+        "samples": None if writer in group.together else group.monitor.samples,
+        "spans": None if group.timeline is None else group.timeline.plain(),
     }
-    return [one for one, _ in party.meeting.collect(plain, keeper)]
+    return [one for one, _ in group.collectives.gather(plain, writer)]
 
 
-def write(folder: Path, costs: Sequence[dict[str, Any]], gathered: Gathered) -> None:
+def write(folder: Path, costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> None:
     """The samples of ranks on other machines; the timeline."""
     for rank, cost in enumerate(costs):
         if cost["samples"] is not None:
             text = "".join(json.dumps(one) + "\n" for one in cost["samples"])
             write_whole(monitor_file(folder, rank), text.encode())
-    trace = traced(costs, gathered)
+    trace = traced(costs, preparation)
     if trace is not None:
         write_whole(folder / "trace.json", json.dumps(trace).encode())
 
 
-def traced(costs: Sequence[dict[str, Any]], gathered: Gathered) -> dict[str, Any] | None:
+def traced(costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> dict[str, Any] | None:
     """All ranks' timelines as viewers read them; None where none was kept."""
     if not costs or costs[0]["spans"] is None:
         return None
     spans = {rank: cost["spans"] for rank, cost in enumerate(costs)}
-    return trace_events(spans, {rank: gathered.layout.role(rank) for rank in spans})
+    return trace_events(spans, {rank: preparation.layout.role(rank) for rank in spans})
 
 
-def say_costs(console: Console, costs: Sequence[dict[str, Any]], gathered: Gathered) -> None:
+def say_costs(console: Console, costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> None:
     """One line a rank."""
     for rank, cost in enumerate(costs):
         last = cost["last"]
-        owned = [str(one) for one in sections(gathered.shape, gathered.layout) if rank in one.ranks]
-        what = " ".join([gathered.layout.role(rank), *owned])
+        owned = [str(one) for one in sections(preparation.shape, preparation.layout) if rank in one.ranks]
+        what = " ".join([preparation.layout.role(rank), *owned])
         share = last["waiting"] / max(last["seconds"], 1e-9)
         say(
             console,

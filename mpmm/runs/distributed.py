@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from mpmm.display import Console, say, say_scene, say_split, telling
 from mpmm.errors import RunError
-from mpmm.preparation import Change, Gathered, gather, gather_again, keep
+from mpmm.preparation import Change, RankPreparation, keep, prepare_on_ranks, restore_on_ranks
 from mpmm.results import Checkpoint, RunFolder, environment
-from mpmm.runs.process_group import Party, join
-from mpmm.runs.rank_run import Part, Start
+from mpmm.runs.process_group import ProcessGroup, process_group
+from mpmm.runs.rank_run import RankRun, StartPoint
 from mpmm.runs.roles import play
 from mpmm.scene import Scene
 from mpmm.settings import Config
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TrainOptions:
     """What the command line asked for.
 
     Attributes
@@ -51,22 +51,22 @@ class Wanted:
     trace: bool = False
 
 
-def train(config: Config, wanted: Wanted) -> int:
+def train(config: Config, options: TrainOptions) -> int:
     """Train a new run together with the other ranks; the exit code."""
-    with join(wanted.trace) as party, ExitStack() as stack:
-        with telling(wanted.console) as tell:
-            gathered = gather(party.meeting, config, tell)
-        threads = party.share_threads(gathered)
+    with process_group(options.trace) as group, ExitStack() as stack:
+        with telling(options.console) as tell:
+            preparation = prepare_on_ranks(group.collectives, config, tell)
+        threads = group.share_threads(preparation)
         folder = None
-        if party.rank == gathered.layout.collector:
-            folder = _new_folder(gathered, wanted)
-            stack.enter_context(folder.held())
-            _describe(folder, gathered, wanted, threads[party.rank])
-        start = Start(folder, None, wanted.steps, threads, wanted.console, wanted.began)
-        return play(Part(party, gathered, start))
+        if group.rank == preparation.layout.collector:
+            folder = _new_folder(preparation, options)
+            stack.enter_context(folder.held_out())
+            _describe(folder, preparation, options, threads[group.rank])
+        start = StartPoint(folder, None, options.steps, threads, options.console, options.began)
+        return play(RankRun(group, preparation, start))
 
 
-def go_on(path: Path, change: Change, scene: Scene | None, wanted: Wanted) -> int:
+def go_on(path: Path, change: Change, scene: Scene | None, options: TrainOptions) -> int:
     """Go on with a run from its last checkpoint, on any layout and number of ranks; the exit code.
 
     Parameters
@@ -80,74 +80,80 @@ def go_on(path: Path, change: Change, scene: Scene | None, wanted: Wanted) -> in
     wanted
         With the new limit of steps, if any.
     """
-    with join(wanted.trace) as party, ExitStack() as stack:
-        holders = party.meeting.exchange((path / "config.json").is_file())
-        folder = RunFolder.open(path) if holders[party.rank] or True not in holders else None
-        with telling(wanted.console) as tell:
-            gathered = gather_again(party.meeting, folder, holders.index(True), change, scene, tell)
-        keeper = gathered.layout.collector
-        if not holders[keeper]:
+    with process_group(options.trace) as group, ExitStack() as stack:
+        holders = group.collectives.allgather((path / "config.json").is_file())
+        folder = RunFolder.open(path) if holders[group.rank] or True not in holders else None
+        with telling(options.console) as tell:
+            preparation = restore_on_ranks(
+                group.collectives, folder, holders.index(True), change, scene, tell
+            )
+        writer = preparation.layout.collector
+        if not holders[writer]:
             raise RunError(
-                f"rank {keeper} keeps the run, but has no folder {path}; rank {holders.index(True)} has",
+                f"rank {writer} keeps the run, but has no folder {path}; rank {holders.index(True)} has",
                 "copy it there, or choose a hostfile by which that rank is on its machine",
             )
-        threads = party.share_threads(gathered)
-        if party.rank == keeper and folder is not None:
-            stack.enter_context(folder.held())
-        checkpoint = _told_checkpoint(party, folder, keeper)
-        if party.rank == keeper and folder is not None:
-            _say_going_on(folder, gathered, checkpoint, wanted, threads[party.rank])
-        start = Start(
-            folder if party.rank == keeper else None,
+        threads = group.share_threads(preparation)
+        if group.rank == writer and folder is not None:
+            stack.enter_context(folder.held_out())
+        checkpoint = _told_checkpoint(group, folder, writer)
+        if group.rank == writer and folder is not None:
+            _say_going_on(folder, preparation, checkpoint, options, threads[group.rank])
+        start = StartPoint(
+            folder if group.rank == writer else None,
             checkpoint,
-            wanted.steps if wanted.limited else wanted.steps or checkpoint.state["steps_limit"],
+            options.steps if options.limited else options.steps or checkpoint.state["steps_limit"],
             threads,
-            wanted.console,
-            wanted.began,
+            options.console,
+            options.began,
         )
-        return play(Part(party, gathered, start))
+        return play(RankRun(group, preparation, start))
 
 
-def _told_checkpoint(party: Party, folder: RunFolder | None, keeper: int) -> Checkpoint:
+def _told_checkpoint(group: ProcessGroup, folder: RunFolder | None, writer: int) -> Checkpoint:
     """The last checkpoint, read by the rank that keeps the run."""
     plain: object = None
     arrays: dict[str, NDArray[Any]] = {}
-    if party.rank == keeper and folder is not None:
+    if group.rank == writer and folder is not None:
         read = folder.read_checkpoint("last")
         plain = dict(read.state)
         arrays = {
-            f"{group}/{name}": one for group, named in read.arrays.items() for name, one in named.items()
+            f"{kind}/{name}": array for kind, named in read.arrays.items() for name, array in named.items()
         }
-    state, arrays = party.meeting.tell(plain, keeper, arrays)
+    state, arrays = group.collectives.broadcast(plain, writer, arrays)
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for key, array in arrays.items():
-        group, _, name = key.partition("/")
-        groups.setdefault(group, {})[name] = array
+        kind, _, name = key.partition("/")
+        groups.setdefault(kind, {})[name] = array
     return Checkpoint(groups, state)
 
 
 def _say_going_on(
-    folder: RunFolder, gathered: Gathered, checkpoint: Checkpoint, wanted: Wanted, threads: int
+    folder: RunFolder,
+    preparation: RankPreparation,
+    checkpoint: Checkpoint,
+    options: TrainOptions,
+    threads: int,
 ) -> None:
-    folder.write_config(gathered.prepared.config.as_json(), None)
+    folder.write_config(preparation.prepared.config.as_json(), None)
     folder.write_part("environment", environment(threads))
     step = checkpoint.state["counters"]["step"]
-    say(wanted.console, "run", f"{folder.path}, going on after step {step}")
-    say_scene(wanted.console, gathered.prepared)
+    say(options.console, "run", f"{folder.path}, going on after step {step}")
+    say_scene(options.console, preparation.prepared)
 
 
-def _new_folder(gathered: Gathered, wanted: Wanted) -> RunFolder:
-    if wanted.path is not None:
-        return RunFolder.create(wanted.path)
-    return RunFolder.new(Path("runs"), wanted.name, date.today())
+def _new_folder(preparation: RankPreparation, options: TrainOptions) -> RunFolder:
+    if options.path is not None:
+        return RunFolder.create(options.path)
+    return RunFolder.new(Path("runs"), options.name, date.today())
 
 
-def _describe(folder: RunFolder, gathered: Gathered, wanted: Wanted, threads: int) -> None:
+def _describe(folder: RunFolder, preparation: RankPreparation, options: TrainOptions, threads: int) -> None:
     """Write and say what the run is."""
-    assert gathered.split is not None, "a new run has drawn its split"
-    keep(gathered.whole, gathered.split, folder)
+    assert preparation.split is not None, "a new run has drawn its split"
+    keep(preparation.whole, preparation.split, folder)
     folder.write_part("environment", environment(threads))
-    folder.write_config(gathered.prepared.config.as_json(), wanted.source)
-    say(wanted.console, "run", str(folder.path))
-    say_scene(wanted.console, gathered.prepared)
-    say_split(wanted.console, gathered.prepared, gathered.split)
+    folder.write_config(preparation.prepared.config.as_json(), options.source)
+    say(options.console, "run", str(folder.path))
+    say_scene(options.console, preparation.prepared)
+    say_split(options.console, preparation.prepared, preparation.split)

@@ -16,14 +16,21 @@ from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches, extra_patches, usable_centres
 from mpmm.placement import StepKind
-from mpmm.preparation import Gathered, drawer, gather_again, masks, packed_parts, unpacked_parts
+from mpmm.preparation import (
+    RankPreparation,
+    label_rank,
+    masks,
+    packed_parts,
+    restore_on_ranks,
+    unpacked_parts,
+)
 from mpmm.ranks import (
     Counters,
-    Course,
-    Do,
-    Keeping,
     Order,
+    OrderKind,
+    ParameterStore,
     Player,
+    ScheduleCache,
     Scoring,
     ShareReader,
     Validation,
@@ -33,7 +40,7 @@ from mpmm.ranks import (
 )
 from mpmm.results import CheckpointName, RunFolder, Scores
 from mpmm.runs import accounting
-from mpmm.runs.process_group import Party, join
+from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.single import loss_of
 from mpmm.runs.training import overridden
 from mpmm.settings import Config
@@ -42,7 +49,7 @@ Form = Literal["model", "data"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvaluationOptions:
     """What to score, and how.
 
     Attributes
@@ -67,7 +74,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class EvaluationResult:
     """What came out, on the rank that collects; with the timeline of all ranks, if that was asked for."""
 
     scores: Scores
@@ -77,7 +84,7 @@ class Found:
     trace: dict[str, Any] | None = None
 
 
-def evaluate(asked: Asked, console: Console) -> Found | None:
+def evaluate(options: EvaluationOptions, console: Console) -> EvaluationResult | None:
     """Score a run together with the other ranks; None on those that do not collect.
 
     Raises
@@ -85,18 +92,20 @@ def evaluate(asked: Asked, console: Console) -> Found | None:
     MpmmError
         The run or the part is missing, or a rank lacks the files of its modality.
     """
-    with join(asked.trace) as party:
-        holders = party.meeting.exchange((asked.path / "config.json").is_file())
-        folder = RunFolder.open(asked.path) if holders[party.rank] or True not in holders else None
+    with process_group(options.trace) as group:
+        holders = group.collectives.allgather((options.path / "config.json").is_file())
+        folder = RunFolder.open(options.path) if holders[group.rank] or True not in holders else None
         source = holders.index(True)
-        change = partial(_in_form, form=asked.form)
+        change = partial(_in_form, form=options.form)
         with telling(console) as tell:
-            gathered = gather_again(party.meeting, folder, source, change, None, tell, drives=False)
-        gathered = _with_patches(party, gathered, asked)
-        party.share_threads(gathered)
-        parameters = _parameters(party, folder, source, asked.checkpoint)
-        with party.moving():
-            return _play(party, gathered, parameters, console)
+            preparation = restore_on_ranks(
+                group.collectives, folder, source, change, None, tell, drives=False
+            )
+        preparation = _with_patches(group, preparation, options)
+        group.share_threads(preparation)
+        parameters = _parameters(group, folder, source, options.checkpoint)
+        with group.moving():
+            return _play(group, preparation, parameters, console)
 
 
 def _in_form(config: Config, form: Form) -> Config:
@@ -107,104 +116,112 @@ def _in_form(config: Config, form: Form) -> Config:
     return config if apart else overridden(config, layout="baseline")
 
 
-def _with_patches(party: Party, gathered: Gathered, asked: Asked) -> Gathered:
+def _with_patches(
+    group: ProcessGroup, preparation: RankPreparation, options: EvaluationOptions
+) -> RankPreparation:
     """With the patches to be scored as the validation part, which is the one that ranks score."""
-    prepared = gathered.prepared
-    if asked.patches is None:
-        chosen = prepared.parts[asked.part]
+    prepared = preparation.prepared
+    if options.patches is None:
+        chosen = prepared.parts[options.part]
         if not len(chosen):
             raise RunError(
-                f"{asked.path}: the {asked.part} part has no patches", "see patches.shares in its config"
+                f"{options.path}: the {options.part} part has no patches", "see patches.shares in its config"
             )
-        return _scoring(gathered, {**prepared.parts, "validation": chosen})
-    root = drawer(gathered.shape, gathered.layout)
+        return _scoring(preparation, {**prepared.parts, "validation": chosen})
+    root = label_rank(preparation.shape, preparation.layout)
     config, scene = prepared.config, prepared.scene
-    here = masks(party.meeting, root, scene.grid, gathered.shape, gathered.layout, scene.modalities)
+    here = masks(group.collectives, root, scene.grid, preparation.shape, preparation.layout, scene.modalities)
     arrays: dict[str, NDArray[Any]] = {}
-    if party.rank == root:
+    if group.rank == root:
         drawn = extra_patches(
             config.scene.read_labels().ids,
             usable_centres(here, config.patches.size),
             [cover.id for cover in scene.classes],
             prepared.parts["train"],
-            asked.patches,
+            options.patches,
             config.patches.seed,
         )
         arrays = packed_parts({**prepared.parts, "validation": drawn})
-    _, arrays = party.meeting.tell(None, root, arrays)
-    return _scoring(gathered, unpacked_parts(arrays))
+    _, arrays = group.collectives.broadcast(None, root, arrays)
+    return _scoring(preparation, unpacked_parts(arrays))
 
 
-def _scoring(gathered: Gathered, parts: Mapping[str, Any]) -> Gathered:
-    return replace(gathered, prepared=replace(gathered.prepared, parts=parts))
+def _scoring(preparation: RankPreparation, parts: Mapping[str, Any]) -> RankPreparation:
+    return replace(preparation, prepared=replace(preparation.prepared, parts=parts))
 
 
 def _parameters(
-    party: Party, folder: RunFolder | None, source: int, name: CheckpointName
+    group: ProcessGroup, folder: RunFolder | None, source: int, name: CheckpointName
 ) -> dict[str, NDArray[Any]]:
     """The checkpoint's parameters, on every rank."""
     arrays: dict[str, NDArray[Any]] = {}
-    if party.rank == source and folder is not None:
+    if group.rank == source and folder is not None:
         arrays = dict(folder.read_checkpoint(name).arrays.get("parameters", {}))
-    return party.meeting.tell(None, source, arrays)[1]
+    return group.collectives.broadcast(None, source, arrays)[1]
 
 
 def _play(
-    party: Party, gathered: Gathered, parameters: Mapping[str, NDArray[Any]], console: Console
-) -> Found | None:
+    group: ProcessGroup,
+    preparation: RankPreparation,
+    parameters: Mapping[str, NDArray[Any]],
+    console: Console,
+) -> EvaluationResult | None:
     """Score; the clock runs from when all ranks have compiled to when this one is done."""
-    layout, prepared = gathered.layout, gathered.prepared
-    loss, reader = loss_of(prepared), _reader(party, gathered)
-    told = compiling(console, f"the kernels of rank {party.rank}")
-    warm_up(Network(prepared.spec, only=layout.blocks_of(party.rank)), told)
-    player = _player(party, gathered, loss, parameters)
-    course = Course(gathered.shape, layout, party.rank)
-    party.meeting.exchange(None)
+    layout, prepared = preparation.layout, preparation.prepared
+    loss, reader = loss_of(prepared), _reader(group, preparation)
+    told = compiling(console, f"the kernels of rank {group.rank}")
+    warm_up(Network(prepared.spec, only=layout.blocks_of(group.rank)), told)
+    player = _player(group, preparation, loss, parameters)
+    schedules = ScheduleCache(preparation.shape, layout, group.rank)
+    group.collectives.allgather(None)
     began = time.perf_counter()
     validation: Validation | None = None
-    if party.rank == layout.server:
-        _order(player, course)
-    if party.rank in (layout.server, layout.collector):
+    if group.rank == layout.server:
+        _order(player, schedules)
+    if group.rank in (layout.server, layout.collector):
         labels = prepared.parts["validation"].labels
-        validation = outcome(Scoring(player, course, reader, loss, labels, prepared.spec.classes).run())
-        party.channel.settle_all()
+        validation = outcome(Scoring(player, schedules, reader, loss, labels, prepared.spec.classes).run())
+        group.channel.settle_all()
     else:
-        Worker(player, course, reader, prepared.config.training.seed).run()
+        Worker(player, schedules, reader, prepared.config.training.seed).run()
     seconds = time.perf_counter() - began
-    trace = accounting.traced(accounting.part(party, course, layout.collector), gathered)
+    trace = accounting.traced(accounting.gather_costs(group, schedules, layout.collector), preparation)
     if validation is None:
         return None
     scores = Scores.from_confusion(validation.confusion, prepared.class_names)
-    return Found(scores, seconds, layout.ranks, layout.name, trace)
+    return EvaluationResult(scores, seconds, layout.ranks, layout.name, trace)
 
 
-def _reader(party: Party, gathered: Gathered) -> ShareReader:
+def _reader(group: ProcessGroup, preparation: RankPreparation) -> ShareReader:
     """Of the patches to be scored; nothing is trained."""
-    prepared = gathered.prepared
-    held = prepared.held("validation")
+    prepared = preparation.prepared
+    held = prepared.held_out("validation")
     batches = Batches(held.count, held.batch)
-    return ShareReader(gathered.layout, party.rank, prepared.reader("train"), batches, held)
+    return ShareReader(preparation.layout, group.rank, prepared.reader("train"), batches, held)
 
 
 def _player(
-    party: Party, gathered: Gathered, loss: SoftmaxCrossEntropy, parameters: Mapping[str, NDArray[Any]]
+    group: ProcessGroup,
+    preparation: RankPreparation,
+    loss: SoftmaxCrossEntropy,
+    parameters: Mapping[str, NDArray[Any]],
 ) -> Player:
     """This rank's blocks; the server has all, with the parameters that it will send."""
-    layout, spec = gathered.layout, gathered.prepared.spec
-    if party.rank != layout.server:
-        return party.player(Network(spec, only=layout.blocks_of(party.rank)), loss)
+    layout, spec = preparation.layout, preparation.prepared.spec
+    if group.rank != layout.server:
+        return group.player(Network(spec, only=layout.blocks_of(group.rank)), loss)
     network = Network(spec)
     network.load(parameters)
-    return party.player(network, loss, Keeping(network, Adam(), Counters()))
+    return group.player(network, loss, ParameterStore(network, Adam(), Counters()))
 
 
-def _order(player: Player, course: Course) -> None:
+def _order(player: Player, schedules: ScheduleCache) -> None:
     """The server sends the workers their parameters, has them score, and lets them end."""
-    workers = [rank for rank in course.layout.workers if rank != course.rank]
+    workers = [rank for rank in schedules.layout.workers if rank != schedules.rank]
     for rank in workers:
-        Order(Do.SYNCHRONISE).send(player.channel, rank)
-    player.play(course.of(StepKind.START))
-    player.play(course.of(StepKind.FINISH))
+        Order(OrderKind.SYNCHRONISE).send(player.channel, rank)
+    player.play(schedules.schedule_for(StepKind.START))
+    player.play(schedules.schedule_for(StepKind.FINISH))
     for rank in workers:
-        Order(Do.EVALUATE).send(player.channel, rank)
-        Order(Do.END).send(player.channel, rank)
+        Order(OrderKind.EVALUATE).send(player.channel, rank)
+        Order(OrderKind.END).send(player.channel, rank)

@@ -1,4 +1,4 @@
-"""The party: this rank's ends of all connections, joined and left together."""
+"""This rank's ends of all connections, opened and closed together with the other ranks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mpmm.messages import Channel, Meeting, end_together, neighbours, world
+from mpmm.messages import Channel, Collectives, end_together, neighbours, world
 from mpmm.network import Network, SoftmaxCrossEntropy
-from mpmm.placement import seats
-from mpmm.preparation import Gathered
-from mpmm.ranks import Keeping, MeasuringWaiter, Monitor, Notice, Player, Timeline, sit
+from mpmm.placement import assign_cores
+from mpmm.preparation import RankPreparation
+from mpmm.ranks import (
+    MeasuringWaiter,
+    Monitor,
+    ParameterStore,
+    Player,
+    ShutdownRequest,
+    Timeline,
+    bind_threads,
+)
 
 # for tests: every send waits for its receive; all other ranks count as being on other machines
 SYNCHRONOUS = "MPMM_SYNCHRONOUS_SENDS"
@@ -19,23 +27,23 @@ APART = "MPMM_RANKS_APART"
 
 
 @dataclass(frozen=True)
-class Party:
+class ProcessGroup:
     """This rank among the others.
 
     Attributes
     ----------
-    channel, meeting
+    channel, collectives
         To the other ranks; for what is told at the start.
     together
         The ranks on this machine.
-    notice, monitor, timeline
+    shutdown, monitor, timeline
         Of the end; of what this rank costs; of what it does when, where that was asked for.
     """
 
     channel: Channel
-    meeting: Meeting
+    collectives: Collectives
     together: tuple[int, ...]
-    notice: Notice
+    shutdown: ShutdownRequest
     monitor: Monitor
     timeline: Timeline | None
 
@@ -56,35 +64,39 @@ class Party:
         with self.channel.moving():
             yield
 
-    def share_threads(self, gathered: Gathered) -> list[int]:
+    def share_threads(self, preparation: RankPreparation) -> list[int]:
         """Let this rank compute with its part of the machine's cores; the threads of all ranks."""
-        wanted = gathered.prepared.config.layout
+        settings = preparation.prepared.config.layout
         cores = sorted(os.sched_getaffinity(0))
-        count = wanted.threads or len(cores)
-        dealt = seats(gathered.shape, gathered.layout, count, self.together)
+        count = settings.threads or len(cores)
+        dealt = assign_cores(preparation.shape, preparation.layout, count, self.together)
         # more threads than cores were asked for: there is no core for each
-        keep = wanted.pin and count <= len(cores)
-        threads = sit(dealt[self.together.index(self.rank)], cores, keep=keep)
-        return [int(one) for one in self.meeting.exchange(threads)]
+        keep = settings.pin and count <= len(cores)
+        threads = bind_threads(dealt[self.together.index(self.rank)], cores, keep=keep)
+        return [int(one) for one in self.collectives.allgather(threads)]
 
-    def player(self, network: Network, loss: SoftmaxCrossEntropy, keeping: Keeping | None = None) -> Player:
+    def player(
+        self, network: Network, loss: SoftmaxCrossEntropy, store: ParameterStore | None = None
+    ) -> Player:
         """What follows this rank's schedules."""
         watch = None if self.timeline is None else self.timeline.watch
-        return Player(self.channel, network, loss, keeping, watch, self.notice.check)
+        return Player(self.channel, network, loss, store, watch, self.shutdown.check)
 
 
 @contextmanager
-def join(trace: bool = False) -> Iterator[Party]:
+def process_group(trace: bool = False) -> Iterator[ProcessGroup]:
     """Meet the other ranks; whatever ends this rank early within ends all."""
     communicator = world()
     with end_together(communicator):
-        notice = Notice()
-        waiter = MeasuringWaiter(notice)
+        shutdown = ShutdownRequest()
+        waiter = MeasuringWaiter(shutdown)
         channel = Channel(communicator, waiter, synchronous=bool(os.environ.get(SYNCHRONOUS)))
         monitor = Monitor(channel.rank, waiter, channel.traffic)
-        notice.tick = monitor.tick
+        shutdown.tick = monitor.tick
         timeline = Timeline(channel.rank) if trace else None
         if timeline is not None:
             waiter.observe = timeline.waited
-        with notice.heeded():
-            yield Party(channel, Meeting(channel), neighbours(communicator), notice, monitor, timeline)
+        with shutdown.installed():
+            yield ProcessGroup(
+                channel, Collectives(channel), neighbours(communicator), shutdown, monitor, timeline
+            )

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from mpmm.display import Console
 from mpmm.patches import Batches
-from mpmm.preparation import Gathered
-from mpmm.ranks import Counters, Course, Limits, ShareReader, State
+from mpmm.preparation import RankPreparation
+from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader, Snapshot
 from mpmm.results import Arrays, Checkpoint, RunFolder
-from mpmm.runs.process_group import Party
-from mpmm.runs.run_writer import Keeper
+from mpmm.runs.process_group import ProcessGroup
+from mpmm.runs.run_writer import RunWriter
 
 
 @dataclass(frozen=True)
-class Start:
+class StartPoint:
     """Where a run begins or goes on.
 
     Attributes
@@ -53,48 +53,48 @@ class Start:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class RankRun:
     """One rank's part of a run."""
 
-    party: Party
-    gathered: Gathered
-    start: Start
+    group: ProcessGroup
+    preparation: RankPreparation
+    start: StartPoint
 
     @property
     def limits(self) -> Limits:
         """When the run ends."""
-        training = self.gathered.prepared.config.training
+        training = self.preparation.prepared.config.training
         return Limits(training.epochs, self.start.steps, training.patience)
 
     @property
-    def course(self) -> Course:
+    def schedules(self) -> ScheduleCache:
         """This rank's schedules."""
-        return Course(self.gathered.shape, self.gathered.layout, self.party.rank)
+        return ScheduleCache(self.preparation.shape, self.preparation.layout, self.group.rank)
 
     def reader(self) -> ShareReader:
         """What this rank reads of each batch."""
-        prepared, training = self.gathered.prepared, self.gathered.prepared.config.training
+        prepared, training = self.preparation.prepared, self.preparation.prepared.config.training
         return ShareReader(
-            self.gathered.layout,
-            self.party.rank,
+            self.preparation.layout,
+            self.group.rank,
             prepared.reader("train", augment=prepared.config.patches.augment),
             Batches(len(prepared.parts["train"]), training.batch, training.seed, training.drop_last),
-            prepared.held("validation"),
+            prepared.held_out("validation"),
         )
 
-    def keeper(self, counters: Counters, state: State) -> Keeper:
+    def writer(self, counters: Counters, state: Snapshot) -> RunWriter:
         """Who keeps the run; on one rank only."""
         start = self.start
         assert start.folder is not None, "only the rank with the folder keeps the run"
-        return Keeper(
+        return RunWriter(
             start.folder,
-            self.gathered.whole,
+            self.preparation.whole,
             counters,
             state.arrays,
             self.reader().batches.steps_per_epoch,
             start.steps,
-            self.gathered.layout.name,
-            self.gathered.layout.ranks,
+            self.preparation.layout.name,
+            self.preparation.layout.ranks,
             start.threads,
             start.console,
             start.began,

@@ -117,7 +117,7 @@ class Run:
             )
         network, classes = self.network(checkpoint), len(prepared.class_names)
         confusion = np.zeros((classes, classes), np.int64)
-        for truth, predicted in predict(network, prepared.held(part)):
+        for truth, predicted in predict(network, prepared.held_out(part)):
             confusion += confusion_matrix(truth, predicted, classes)
         return Scores.from_confusion(confusion, prepared.class_names)
 

@@ -15,7 +15,7 @@ from mpmm.runs.recorder import Recorder
 
 
 @dataclass(frozen=True, eq=False)
-class Keeper:
+class RunWriter:
     """What is written and said of a run.
 
     Parameters

@@ -14,11 +14,11 @@ from mpmm.runs import single
 from mpmm.runs.interrupt import Interrupt
 from mpmm.runs.recorder import Recorder
 from mpmm.runs.run import Run
-from mpmm.runs.run_writer import Keeper
+from mpmm.runs.run_writer import RunWriter
 
 
 @dataclass(frozen=True)
-class Ending:
+class TrainResult:
     """How a session ended: the run, and the name of the signal that interrupted it, if one did."""
 
     run: Run
@@ -51,7 +51,7 @@ class Session:
     console: Console
     began: float
 
-    def play(self, checkpoint: Checkpoint | None) -> Ending:
+    def play(self, checkpoint: Checkpoint | None) -> TrainResult:
         """Train until a limit or a signal, record all of it, sum up.
 
         Parameters
@@ -62,26 +62,26 @@ class Session:
         state: dict[str, Any] = {} if checkpoint is None else dict(checkpoint.state)
         say_network(self.console, self.process.network, self.threads)
         with ExitStack() as stack:
-            keeper = self._keeper()
+            writer = self._keeper()
             log = stack.enter_context(MetricsLog(self.folder.path, state.get("log_lines", 0)))
             interrupt = stack.enter_context(Interrupt())
-            screen = stack.enter_context(keeper.display())
-            recorder = keeper.recorder(log, screen, state.get("seconds", 0.0))
+            screen = stack.enter_context(writer.display())
+            recorder = writer.recorder(log, screen, state.get("seconds", 0.0))
             if checkpoint is None:
                 recorder.checkpoint("last")
             try:
                 warm_up(self.process.network, compiling(self.console))
-                scores = self._train(keeper, recorder, interrupt)
+                scores = self._train(writer, recorder, interrupt)
             except KeyboardInterrupt:
                 say(self.console, "stopped", "at once; what came after the last checkpoint is lost")
                 say(self.console, "go on", f"mpmm train --resume {self.folder.path}")
                 raise
-        keeper.sum_up(recorder, scores, interrupt.requested)
-        return Ending(Run(self.folder, self.prepared), interrupt.requested)
+        writer.sum_up(recorder, scores, interrupt.requested)
+        return TrainResult(Run(self.folder, self.prepared), interrupt.requested)
 
-    def _train(self, keeper: Keeper, recorder: Recorder, interrupt: Interrupt) -> Scores | None:
+    def _train(self, writer: RunWriter, recorder: Recorder, interrupt: Interrupt) -> Scores | None:
         """Scores of the last parameters; None when interrupted or without validation patches."""
-        validation = single.play(self.process, keeper.limits, recorder, interrupt)
+        validation = single.play(self.process, writer.limits, recorder, interrupt)
         recorder.checkpoint("last")
         if interrupt.requested is not None:
             return None
@@ -92,8 +92,8 @@ class Session:
             return None
         return Scores.from_confusion(validation.confusion, self.prepared.class_names)
 
-    def _keeper(self) -> Keeper:
-        return Keeper(
+    def _keeper(self) -> RunWriter:
+        return RunWriter(
             self.folder,
             self.prepared,
             self.process.counters,

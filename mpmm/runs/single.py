@@ -26,7 +26,7 @@ def assemble(prepared: Prepared, counters: Counters) -> SingleProcess:
         optimizer=Adam(rate=training.rate, decay=training.decay),
         read=prepared.reader("train", augment=prepared.config.patches.augment),
         batches=Batches(len(prepared.parts["train"]), training.batch, training.seed, training.drop_last),
-        held=prepared.held("validation"),
+        held_out=prepared.held_out("validation"),
         counters=counters,
         seed=training.seed,
     )
@@ -76,4 +76,4 @@ def play(
 
 def validated(process: SingleProcess) -> Validation | None:
     """Score the present parameters on the validation patches."""
-    return outcome(validate(process.network, process.loss, process.held))
+    return outcome(validate(process.network, process.loss, process.held_out))

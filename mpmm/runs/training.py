@@ -18,7 +18,7 @@ from mpmm.preparation import Prepared, keep, prepare, restore
 from mpmm.ranks import Counters
 from mpmm.results import Checkpoint, RunFolder, environment
 from mpmm.runs import single
-from mpmm.runs.session import Ending, Session
+from mpmm.runs.session import Session, TrainResult
 from mpmm.settings import Config
 
 LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
@@ -34,7 +34,7 @@ def train(
     expected: NetworkSpec | None = None,
     console: Console | None = None,
     began: float | None = None,
-) -> Ending:
+) -> TrainResult:
     """Train a new run.
 
     Parameters
@@ -63,7 +63,7 @@ def train(
     _check_expected(prepared.spec, expected)
     process = single.assemble(prepared, Counters())
     folder = RunFolder.new(Path("runs"), name, date.today()) if path is None else RunFolder.create(path)
-    with folder.held():
+    with folder.held_out():
         keep(prepared, split, folder)
         folder.write_part("environment", environment(threads))
         folder.write_config(config.as_json(), source)
@@ -82,7 +82,7 @@ def go_on(
     threads: int | None = None,
     console: Console | None = None,
     began: float | None = None,
-) -> Ending:
+) -> TrainResult:
     """Go on with a run from its last checkpoint; it ends as if it had never been interrupted.
 
     Parameters
@@ -99,7 +99,7 @@ def go_on(
     began = time.time() if began is None else began
     screen = console or Console(quiet=True)
     folder = RunFolder.open(path)
-    with folder.held():
+    with folder.held_out():
         checkpoint = folder.read_checkpoint("last")
         with telling(screen) as tell:
             prepared = restore(folder, tell)

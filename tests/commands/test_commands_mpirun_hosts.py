@@ -51,8 +51,8 @@ def test_hosts_with_their_own_files_alone(config, alone, tmp_path, ranks):
     ended = run_ranks(1, [*first, *apart], LIMIT)
     assert ended.code == 0, ended.err + ended.out
     assert f"parameters sha256 {alone.summary_['parameters_sha256']}" in ended.out.splitlines()
-    keeper = tmp_path / ("host0" if ranks == 4 else "host4")
-    assert Run.open(keeper / "run").summary_["parameters_sha256"] == alone.summary_["parameters_sha256"]
+    writer = tmp_path / ("host0" if ranks == 4 else "host4")
+    assert Run.open(writer / "run").summary_["parameters_sha256"] == alone.summary_["parameters_sha256"]
     assert not list(tmp_path.glob("host[123]/run"))
     for rank, names in ((0, set()), (1, {"rgb"}), (2, {"hsi"}), (3, {"labels"})):
         cached = tmp_path.glob(f"host{rank}/*/.mpmm_cache/*/*.npy")

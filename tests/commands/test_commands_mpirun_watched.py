@@ -16,7 +16,7 @@ from mpmm.placement import describe, layout_for, schedule, traffic
 
 pytestmark = pytest.mark.mpi
 
-# what the schedule does not know of: the meeting at the start, orders and records
+# what the schedule does not know of: the collectives at the start, orders and records
 BESIDE = (Kind.SETUP.label, Kind.MONITOR.label)
 
 

@@ -7,7 +7,16 @@ from placement_networks import TWO_STREAMS, network
 
 from mpmm.errors import LayoutError
 from mpmm.network import Network, paper
-from mpmm.placement import Layout, check, describe, layout_for, seats, sections, share_out, threads_per_rank
+from mpmm.placement import (
+    Layout,
+    assign_cores,
+    check,
+    describe,
+    layout_for,
+    sections,
+    share_out,
+    threads_per_rank,
+)
 
 PAPER = paper({"hsi": 48, "rgb": 3}, classes=20)
 
@@ -185,11 +194,11 @@ def test_ranks_that_share_cores_keep_out_of_the_heavy_ones_way(
 ) -> None:
     shape = describe(PAPER)
     layout = layout_for(shape, ranks, name)
-    found = seats(shape, layout, cores)
+    found = assign_cores(shape, layout, cores)
     assert [seat.cores for seat in found] == expected
     assert tuple(seat.threads for seat in found) == threads_per_rank(shape, layout, cores)
     assert [seat.yields for seat in found] == [len(taken) == 1 for taken in expected]
-    assert seats(shape, layout, cores, [ranks - 1])[0].cores == (), "alone on its machine"
+    assert assign_cores(shape, layout, cores, [ranks - 1])[0].cores == (), "alone on its machine"
 
 
 def test_a_rank_alone_on_its_machine_gets_all_cores() -> None:

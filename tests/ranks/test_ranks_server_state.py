@@ -6,8 +6,8 @@ import pytest
 from mpmm.network import Adam, BlockSpec, DenseSpec, Network, NetworkSpec, StreamSpec, state_sha256
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import flat_of, pack, unpack, weighted_mean
-from mpmm.ranks.parameter_store import Keeping
-from mpmm.ranks.snapshot import State
+from mpmm.ranks.parameter_store import ParameterStore
+from mpmm.ranks.snapshot import Snapshot
 
 SPEC = NetworkSpec(
     (StreamSpec("hsi", 6, 5, (BlockSpec(2, (3, 3, 3), window=(2, 1, 1)),), (DenseSpec(4),)),),
@@ -47,7 +47,7 @@ def test_means_are_weighted_by_samples_and_stay_in_their_dtype(dtype):
 
 def test_a_state_holds_what_a_checkpoint_does():
     network, adam, counters = moved()
-    state = State(network)
+    state = Snapshot(network)
     state.take(adam, counters)
     found = state.arrays()
     assert state_sha256(found["parameters"]) == state_sha256(network.state())
@@ -57,14 +57,14 @@ def test_a_state_holds_what_a_checkpoint_does():
 
 def test_a_state_goes_into_another_network_and_optimizer():
     network, adam, counters = moved()
-    state = State(network)
+    state = Snapshot(network)
     state.take(adam, counters)
     other = Network(SPEC)
-    copy = State(other)
+    copy = Snapshot(other)
     copy.copy_from(state.parts)
     copy.put_into_network()
     assert state_sha256(other.state()) == state_sha256(network.state())
-    resumed = State(other)
+    resumed = Snapshot(other)
     resumed.put(state.arrays()["moments"])
     assert (resumed.first == state.first).all()
     assert (resumed.second == state.second).all()
@@ -72,41 +72,41 @@ def test_a_state_goes_into_another_network_and_optimizer():
 
 def test_what_is_complete_is_not_touched_by_the_step_under_way():
     network, adam, counters = moved()
-    keeping = Keeping(network, adam, counters)
-    before = state_sha256(keeping.complete.arrays()["parameters"])
+    store = ParameterStore(network, adam, counters)
+    before = state_sha256(store.complete.arrays()["parameters"])
     layer = next(layer for block in network.blocks.values() for layer in block.layers if layer.parameters)
     gradient = flat_of([np.ones_like(one.value) for one in layer.parameters])
-    keeping.update(layer.name, [(gradient, 4)], counters.step)
+    store.update(layer.name, [(gradient, 4)], counters.step)
     assert state_sha256(network.state()) != before
-    assert state_sha256(keeping.complete.arrays()["parameters"]) == before
-    keeping.remember()
-    assert state_sha256(keeping.complete.arrays()["parameters"]) == state_sha256(network.state())
+    assert state_sha256(store.complete.arrays()["parameters"]) == before
+    store.remember()
+    assert state_sha256(store.complete.arrays()["parameters"]) == state_sha256(network.state())
 
 
 def test_own_gradients_count_as_those_that_were_pushed():
     updated = []
     for own in (True, False):
         network, adam, counters = moved()
-        keeping = Keeping(network, adam, counters)
+        store = ParameterStore(network, adam, counters)
         layer = next(layer for block in network.blocks.values() for layer in block.layers if layer.parameters)
         for one in layer.parameters:
             one.gradient[...] = 0.5
         mine = None if own else flat_of([one.gradient for one in layer.parameters])
         other = flat_of([np.full_like(one.gradient, 2.0) for one in layer.parameters])
-        keeping.update(layer.name, [(mine, 1), (other, 3)], counters.step)
+        store.update(layer.name, [(mine, 1), (other, 3)], counters.step)
         updated.append(state_sha256(network.state()))
     assert updated[0] == updated[1]
 
 
 def test_two_snapshots_may_be_under_way():
     network, adam, counters = moved()
-    keeping = Keeping(network, adam, counters)
-    keeping.lay_out()
-    first = keeping.sent_part(1)
+    store = ParameterStore(network, adam, counters)
+    store.freeze()
+    first = store.sent_part(1)
     kept = first.copy()
     for parameter in network.parameters.values():
         parameter.value[...] += 1
-    keeping.remember()
-    keeping.lay_out()
+    store.remember()
+    store.freeze()
     assert (first == kept).all()
-    assert (keeping.sent_part(1) == kept + 1).all()
+    assert (store.sent_part(1) == kept + 1).all()

@@ -20,7 +20,7 @@ from mpmm.network import (
     parameters_sha256,
 )
 from mpmm.patches import Batches
-from mpmm.patches.batch import Batch, Held
+from mpmm.patches.batch import Batch, HeldOut
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, StepDone, ValidationStep
 from mpmm.ranks.inference import predict
@@ -76,7 +76,7 @@ def process(spec=SPEC, counters=None, rate=1e-2, held=10) -> SingleProcess:
         optimizer=Adam(rate=rate),
         read=TRAIN,
         batches=Batches(22, 4, seed=3),
-        held=Held(VALIDATION, held, 4),
+        held=HeldOut(VALIDATION, held, 4),
         counters=counters or Counters(),
         seed=7,
     )

@@ -12,11 +12,11 @@ from mpmm._version import __version__
 from mpmm.display import Console, Speed, duration, say, showing
 from mpmm.errors import RunError
 from mpmm.mapping import (
-    Dealer,
     Edge,
     LayerName,
     Mapper,
     Window,
+    WindowScheduler,
     WorkFolder,
     checked_region,
     classifier_for,
@@ -137,7 +137,7 @@ class Job:
 
         speed = Speed(self.work.region.pixels - left, self.work.region.pixels)
         with showing(console, speed) as done:
-            Dealer(channel, self.mapper, self.work, done, stopped, lost).run()
+            WindowScheduler(channel, self.mapper, self.work, done, stopped, lost).run()
         took = duration(speed.seconds)
         say(console, "mapped", f"{speed.fresh:,} pixels in {took}, {speed.rate:,.0f} pixels/s")
 

@@ -127,7 +127,7 @@ def predict_map(
         )
         check_outputs(options)
         job = Job.prepare(trained, ground(trained, _settled(scene, trained), place, console), options, used)
-        stack.enter_context(job.work.held())
+        stack.enter_context(job.work.held_out())
         job.compute(console, lambda: False)
         rasters = {layer.name: np.array(job.work.raster(layer)) for layer in job.mapper.layers}
         files = () if output is None else job.finish(console)

@@ -78,8 +78,8 @@ class Trained:
         """The scene as the network reads it."""
         spec = self.network.spec
         sizes = {stream.name: stream.size for stream in spec.streams}
-        wanted = {name: modalities[name] for name in spec.modalities}
-        return ScenePixels(wanted, self.normalizations, sizes, edge)
+        chosen = {name: modalities[name] for name in spec.modalities}
+        return ScenePixels(chosen, self.normalizations, sizes, edge)
 
     def check(self, scene: Scene) -> None:
         """Refuse a scene without the network's modalities."""

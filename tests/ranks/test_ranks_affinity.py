@@ -12,13 +12,13 @@ import pytest
 PROGRAM = """
 import json, os, sys, threading
 import mpmm.ranks.affinity as seating
-from mpmm.placement import Seat
+from mpmm.placement import CoreAssignment
 
 forever = threading.Event()
 threading.Thread(target=forever.wait, daemon=True).start()
 seat, keep = eval(sys.argv[1]), sys.argv[2] == "keep"
 cores = sorted(os.sched_getaffinity(0))
-count = seating.sit(seat, cores, keep=keep)
+count = seating.bind_threads(seat, cores, keep=keep)
 threading.Thread(target=forever.wait, daemon=True).start()
 tasks = [int(one) for one in os.listdir("/proc/self/task")]
 places = [sorted(cores.index(core) for core in os.sched_getaffinity(one)) for one in tasks]
@@ -45,7 +45,7 @@ def seated(seat: str, keep: str = "keep") -> tuple[int, list[int], list[list[int
 
 
 def test_a_light_rank_keeps_to_its_cores_and_yields() -> None:
-    count, priorities, places = seated("Seat(1, (1,), yields=True)")
+    count, priorities, places = seated("CoreAssignment(1, (1,), yields=True)")
     assert count == 1
     assert priorities == [10]
     assert len(places) >= 3
@@ -53,14 +53,16 @@ def test_a_light_rank_keeps_to_its_cores_and_yields() -> None:
 
 
 def test_a_heavy_rank_has_a_core_for_each_thread() -> None:
-    count, priorities, places = seated("Seat(2, (1, 0))")
+    count, priorities, places = seated("CoreAssignment(2, (1, 0))")
     assert count == 2
     assert priorities == [os.getpriority(os.PRIO_PROCESS, 0)]
     assert [1] in places
     assert [0] in places
 
 
-@pytest.mark.parametrize(("seat", "keep"), [("Seat(2, (1, 0))", "free"), ("Seat(2)", "keep")])
+@pytest.mark.parametrize(
+    ("seat", "keep"), [("CoreAssignment(2, (1, 0))", "free"), ("CoreAssignment(2)", "keep")]
+)
 def test_without_a_core_of_its_own_a_thread_runs_anywhere(seat: str, keep: str) -> None:
     count, _, places = seated(seat, keep)
     everywhere = list(range(len(os.sched_getaffinity(0))))

@@ -9,47 +9,47 @@ import pytest
 
 from mpmm.messages import Kind, Stopped, Traffic
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
-from mpmm.ranks.shutdown import Notice
+from mpmm.ranks.shutdown import ShutdownRequest
 from mpmm.ranks.timeline import Timeline, trace_events
 
 
 @pytest.fixture
-def notice():
-    one = Notice(grace=0.05)
+def shutdown():
+    one = ShutdownRequest(grace=0.05)
     one.saved = 0
 
     def save() -> None:
         one.saved += 1
 
     one.save = save
-    with one.heeded():
+    with one.installed():
         yield one
 
 
-def test_the_first_sign_saves_once_and_the_run_goes_on(notice):
-    notice.check()
+def test_the_first_sign_saves_once_and_the_run_goes_on(shutdown):
+    shutdown.check()
     os.kill(os.getpid(), signal.SIGCONT)
-    notice.check()
-    notice.check()
-    assert notice.saved == 1
-    assert not notice.asked
+    shutdown.check()
+    shutdown.check()
+    assert shutdown.saved == 1
+    assert not shutdown.asked
 
 
-def test_a_signal_saves_at_once_and_ends_waits_after_the_grace(notice):
+def test_a_signal_saves_at_once_and_ends_waits_after_the_grace(shutdown):
     os.kill(os.getpid(), signal.SIGTERM)
-    notice.check("a message")
-    assert (notice.saved, notice.reason) == (1, "SIGTERM")
-    waiter = MeasuringWaiter(notice)
+    shutdown.check("a message")
+    assert (shutdown.saved, shutdown.reason) == (1, "SIGTERM")
+    waiter = MeasuringWaiter(shutdown)
     began = time.monotonic()
     with pytest.raises(Stopped, match="stopped by SIGTERM while waiting for a message"):
         waiter.until(lambda: False, "a message")
     assert 0.04 < time.monotonic() - began < 1
-    assert notice.saved == 1
+    assert shutdown.saved == 1
 
 
 def test_signals_are_as_before_afterwards():
     before = signal.getsignal(signal.SIGCONT), signal.getsignal(signal.SIGTERM)
-    with Notice().heeded():
+    with ShutdownRequest().installed():
         assert signal.getsignal(signal.SIGCONT) != before[0]
     assert (signal.getsignal(signal.SIGCONT), signal.getsignal(signal.SIGTERM)) == before
 
