@@ -76,7 +76,7 @@ def process(spec=SPEC, counters=None, rate=1e-2, held=10) -> SingleProcess:
         optimizer=Adam(rate=rate),
         read=TRAIN,
         batches=Batches(22, 4, seed=3),
-        held=HeldOut(VALIDATION, held, 4),
+        held_out=HeldOut(VALIDATION, held, 4),
         counters=counters or Counters(),
         seed=7,
     )
@@ -170,7 +170,7 @@ def test_validation_counts_every_patch_once_and_predict_agrees():
     last = list(run.run(Limits(epochs=1)))[-1].validation
     assert last.confusion.sum() == 10
     assert last.confusion.sum(axis=1).tolist() == np.bincount(VALIDATION.labels).tolist()
-    pairs = [np.concatenate(each) for each in zip(*predict(run.network, run.held), strict=True)]
+    pairs = [np.concatenate(each) for each in zip(*predict(run.network, run.held_out), strict=True)]
     assert last.accuracy == np.mean(pairs[0] == pairs[1])
 
 
