@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.depth.blocks import finish_depth, slide_depth, store_depth
-from mpmm_kernels.convolution.depth.layout import Columns
+from mpmm_kernels.convolution.depth.geometry import Columns
 from mpmm_kernels.convolution.indirect.blocks import Row
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import Block, Size, lanes_of, zeros

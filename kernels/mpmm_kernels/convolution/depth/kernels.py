@@ -11,7 +11,7 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.depth.columns import Target, fill_columns
-from mpmm_kernels.convolution.depth.layout import Columns
+from mpmm_kernels.convolution.depth.geometry import Columns
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage

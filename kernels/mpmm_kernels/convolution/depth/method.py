@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 
 from mpmm_kernels.arrays import Floats, Triple, flat, scratch, workers
+from mpmm_kernels.convolution.depth import geometry as shapes
 from mpmm_kernels.convolution.depth import kernels as depth_kernels
-from mpmm_kernels.convolution.depth import layout as shapes
 from mpmm_kernels.convolution.indirect import method as places
-from mpmm_kernels.convolution.indirect.layout import straight
+from mpmm_kernels.convolution.indirect.geometry import straight
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as direct_shape

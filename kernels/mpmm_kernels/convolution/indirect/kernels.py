@@ -9,7 +9,7 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.indirect.layout import Cell, Cuts, Sums, Turned
+from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, Sums, Turned
 from mpmm_kernels.convolution.indirect.lines import Target, add_cell, add_sums, add_weight_sums, take_channels
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_lines, spread_slab

@@ -15,7 +15,7 @@ from mpmm_kernels.convolution.indirect.blocks import (
     take_places,
     zero_rows,
 )
-from mpmm_kernels.convolution.indirect.layout import Cell, Cuts, Sums, Turned
+from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, Sums, Turned
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import Size, copy_run, element, lanes_of

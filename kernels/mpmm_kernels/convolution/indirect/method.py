@@ -9,8 +9,8 @@ import numpy as np
 from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
 from mpmm_kernels.convolution.direct.tile import line_tile
+from mpmm_kernels.convolution.indirect import geometry as shapes
 from mpmm_kernels.convolution.indirect import kernels as places_kernels
-from mpmm_kernels.convolution.indirect import layout as shapes
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as direct_shape

@@ -11,7 +11,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage, staged_row
-from mpmm_kernels.convolution.winograd.layout import HEIGHT, Tiles
+from mpmm_kernels.convolution.winograd.geometry import HEIGHT, Tiles
 from mpmm_kernels.convolution.winograd.lines import (
     Product,
     add_weight_products,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.convolution.winograd.layout import HEIGHT, Tiles
+from mpmm_kernels.convolution.winograd.geometry import HEIGHT, Tiles
 from mpmm_kernels.convolution.winograd.transform import (
     add_tile,
     input_gradient,

@@ -20,8 +20,8 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
     if_large,
 )
+from mpmm_kernels.convolution.winograd import geometry as shapes
 from mpmm_kernels.convolution.winograd import kernels as winograd_kernels
-from mpmm_kernels.convolution.winograd import layout as shapes
 from mpmm_kernels.convolution.winograd.lines import transform_weights, transform_weights_back
 from mpmm_kernels.vector import Size, lanes, rows_of, size
 

@@ -9,7 +9,7 @@ import numpy as np
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shapes
 from mpmm_kernels.convolution.shared.bands import Bands, bands
-from mpmm_kernels.convolution.winograd import layout as winograd_shape
+from mpmm_kernels.convolution.winograd import geometry as winograd_shape
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Bytes of a chunk's products, which stay in the first cache beside the points of the weights

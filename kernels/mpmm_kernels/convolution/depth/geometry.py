@@ -7,7 +7,7 @@ import numpy as np
 
 from mpmm_kernels.convolution.depth.blocks import accumulators, partners
 from mpmm_kernels.convolution.indirect.blocks import Row
-from mpmm_kernels.convolution.indirect.layout import Turned, row_of
+from mpmm_kernels.convolution.indirect.geometry import Turned, row_of
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Staging, needed, whole_vectors
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
