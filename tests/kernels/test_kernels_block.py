@@ -112,8 +112,8 @@ def test_no_input_gradient_unless_needed():
     np.testing.assert_array_equal(db, wanted_db)
 
 
-def test_a_window_of_more_than_256_elements_remembers_its_winner():
-    """One byte holds 256 places; the winner of a larger window needs two."""
+def test_a_window_of_more_than_256_elements_remembers_its_argmax():
+    """One byte holds 256 numbers; the argmax of a larger window needs two."""
     problem = Problem(((9, 6, 6, 1), 1, (1, 1, 1), (1, 1, 1), VALID, "none", "max", (9, 6, 6)), samples=4)
     y, gradients = problem.expected()
     np.testing.assert_allclose(problem.forward(), y, rtol=1e-14)

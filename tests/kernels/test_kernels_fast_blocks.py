@@ -1,4 +1,4 @@
-"""Blocks by emitted kernels against the plain ones: shapes, checked places, other processors, thread counts.
+"""Blocks by emitted kernels against the plain ones: shapes, checked offsets, other processors, thread counts.
 
 Run as a script it compares some cases in a process whose environment says how kernels are compiled.
 """
@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import block
-from mpmm_kernels.convolution.argmax_gradient import gradient as winner_gradient
+from mpmm_kernels.convolution import argmax_gradient, block
 from mpmm_kernels.runtime import compiled, set_threads
 from mpmm_kernels.vector import REGISTER_BITS, lanes, load, store
 
@@ -63,7 +62,7 @@ BANDS = {
 CASES |= WINOGRAD | BANDS
 # the same shapes by register blocks of outputs from anywhere in a sample
 CASES |= {
-    f"{name}, places": ("places", CASES[name][1])
+    f"{name}, indirect": ("indirect", CASES[name][1])
     for name in (
         "first layer",
         "deep kernel, two vectors",
@@ -95,8 +94,8 @@ ONLY_PLANNED = {
 SOME = (
     "first layer",
     "odd sizes",
-    "odd sizes, places",
-    "strided, places",
+    "odd sizes, indirect",
+    "strided, indirect",
     "two share, depth",
     "four share, pooled, depth",
     "F(2x2,3x3), padded depth",
@@ -107,7 +106,7 @@ SOME = (
 
 def plan_of(kernels, case, dtype="float32"):
     """The plan by a choice of kernels, or by the method of a name, whichever the shapes would get."""
-    if kernels in ("direct", "places", "depth"):
+    if kernels in ("direct", "indirect", "depth"):
         return replace(block.plan_block(*case, dtype, "direct"), method=kernels)
     return block.plan_block(*case, dtype, kernels)
 
@@ -144,7 +143,7 @@ def errors(kernels, case, dtype="float32", samples=3):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_equals_plain_kernels(name):
+def test_equals_reference_kernels(name):
     kernels, case = CASES[name]
     assert max(errors(kernels, case)) < 1e-5
 
@@ -153,13 +152,13 @@ def test_equals_plain_kernels(name):
     "name",
     [
         "first layer",
-        "strided, places",
+        "strided, indirect",
         "two share, depth",
         "F(3x3,3x3), odd channels",
         "one channel, F(4x4,3x3)",
     ],
 )
-def test_equals_plain_kernels_in_double_precision(name):
+def test_equals_reference_kernels_in_double_precision(name):
     kernels, case = CASES[name]
     assert max(errors(kernels, case, "float64")) < 1e-13
 
@@ -232,8 +231,8 @@ def print_plans():
 @pytest.mark.parametrize(
     ("width", "wide_lines", "whole_scene", "many_channels"),
     [
-        (256, "places 4x2", "direct outer 6x2", "places 4x2"),
-        (512, "direct slide 22x1", "direct outer 14x2", "places 8x2"),
+        (256, "indirect 4x2", "direct outer 6x2", "indirect 4x2"),
+        (512, "direct slide 22x1", "direct outer 14x2", "indirect 8x2"),
     ],
 )
 def test_plans_tell_how_they_run(width, wide_lines, whole_scene, many_channels):
@@ -246,7 +245,7 @@ def test_plans_tell_how_they_run(width, wide_lines, whole_scene, many_channels):
         assert plans[name] == f"winograd {name.split('), ')[0].rstrip(')')})"
     for name in BANDS:
         tile = name.removeprefix("one channel, ").removesuffix(", deep kernel")
-        assert plans[name] == f"winograd-bands {tile}"
+        assert plans[name] == f"winograd-spectral {tile}"
 
 
 @pytest.mark.parametrize(
@@ -258,23 +257,23 @@ def test_few_filters_go_to_the_method_for_them(width, in_depth):
     assert {name for name in DEPTH if plans[f"{name}, depth"].startswith("depth ")} == in_depth
 
 
-def test_shapes_no_emitted_kernel_takes_fall_to_the_plain_ones():
+def test_shapes_no_emitted_kernel_takes_fall_to_the_reference_ones():
     huge_window = ((9, 9, 9, 1), 2, (1, 1, 1), STEP, VALID, "relu", "max", (5, 5, 5))
-    assert str(block.plan_block(*huge_window, "float32", "direct")) == "plain"
+    assert str(block.plan_block(*huge_window, "float32", "direct")) == "reference"
 
 
 @pytest.mark.parametrize(("side", "near"), [(100, True), (1000, False)])
-def test_winners_are_taken_only_where_their_places_are_exact(side, near):
-    """Places are float32 in vectors, whole numbers up to 2**24: beyond, wrong pixels would be read."""
+def test_argmax_is_taken_only_where_its_offsets_are_exact(side, near):
+    """Offsets are float32 in vectors, whole numbers up to 2**24: beyond, wrong pixels would be read."""
     case = (4, side, side, 32), 16, (1, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2)
-    assert winner_gradient.suits(block.plan_block(*case, "float32", "direct"), least=2) is near
+    assert argmax_gradient.suits(block.plan_block(*case, "float32", "direct"), least=2) is near
 
 
-def test_fast_leaves_small_blocks_to_the_plain_kernels():
+def test_fast_leaves_small_blocks_to_the_reference_kernels():
     """They would take seconds to compile and save microseconds."""
     small = ((8, 7, 7, 1), 4, (3, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))
-    assert str(block.plan_block(*small, "float32", "direct")).startswith("places ")
-    assert str(block.plan_block(*small, "float32", "fast")) == "plain"
+    assert str(block.plan_block(*small, "float32", "direct")).startswith("indirect ")
+    assert str(block.plan_block(*small, "float32", "fast")) == "reference"
 
 
 def test_the_same_bits_at_any_number_of_threads():

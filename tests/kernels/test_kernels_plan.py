@@ -19,7 +19,7 @@ def test_shapes_of_the_papers_first_block():
     assert block.output_shape == (21, 11, 11, 16)
     assert block.weights_shape == (7, 3, 3, 1, 16)
     assert block.before == (0, 0, 0)
-    assert str(block) == "plain"
+    assert str(block) == "reference"
 
 
 def test_padding_and_stride_are_per_axis():

@@ -36,10 +36,10 @@ def arrays(case, dtype):
 
 
 def max_pool(x, dy, window, stride):
-    y, dx, winner = np.full_like(dy, np.nan), np.full_like(x, np.nan), np.zeros(dy.shape, np.uint8)
-    max_pool3d_forward(x, y, winner, window, stride)
-    max_pool3d_backward(dy, winner, dx, window, stride)
-    return y, dx, winner
+    y, dx, argmax = np.full_like(dy, np.nan), np.full_like(x, np.nan), np.zeros(dy.shape, np.uint8)
+    max_pool3d_forward(x, y, argmax, window, stride)
+    max_pool3d_backward(dy, argmax, dx, window, stride)
+    return y, dx, argmax
 
 
 def average_pool(x, dy, window, stride):
@@ -53,10 +53,10 @@ def average_pool(x, dy, window, stride):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_equals_plain_loops(case, dtype, error):
     (x, dy), (*_, window, stride) = arrays(case, dtype), case
-    y, dx, winner = max_pool(x, dy, window, stride)
+    y, dx, argmax = max_pool(x, dy, window, stride)
     expected, places = naive.max_pool3d(x, window, stride)
     np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(winner, places)
+    np.testing.assert_array_equal(argmax, places)
     assert relative_error(dx, naive.max_pool3d_backward(x, dy, window, stride)) < error
     y, dx = average_pool(x, dy, window, stride)
     assert relative_error(y, naive.average_pool3d(x, window, stride)) < error
@@ -104,8 +104,8 @@ def test_any_shape_equals_plain_loops(samples, beyond, channels, window, stride)
 
 def test_first_of_equals_wins():
     x, dy = np.ones((1, 2, 2, 2, 3)), np.ones((1, 1, 1, 1, 3))
-    _, dx, winner = max_pool(x, dy, (2, 2, 2), (2, 2, 2))
-    assert not winner.any()
+    _, dx, argmax = max_pool(x, dy, (2, 2, 2), (2, 2, 2))
+    assert not argmax.any()
     assert dx[0, 0, 0, 0].tolist() == [1, 1, 1]
     assert dx.sum() == 3
 
@@ -113,6 +113,6 @@ def test_first_of_equals_wins():
 def test_nan_is_not_hidden_by_a_maximum():
     x = np.zeros((1, 2, 2, 2, 1))
     x[0, 0, 1, 0] = np.nan
-    y, _, winner = max_pool(x, np.ones((1, 1, 1, 1, 1)), (2, 2, 2), (2, 2, 2))
+    y, _, argmax = max_pool(x, np.ones((1, 1, 1, 1, 1)), (2, 2, 2), (2, 2, 2))
     assert np.isnan(y).all()
-    assert winner.item() == 2
+    assert argmax.item() == 2

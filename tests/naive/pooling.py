@@ -5,12 +5,12 @@ import numpy as np
 
 def max_pool3d(x, window, stride):
     """Maxima, and the place of each window's first largest element."""
-    y, winner = np.zeros(shape(x, window, stride)), np.zeros(shape(x, window, stride), int)
+    y, argmax = np.zeros(shape(x, window, stride)), np.zeros(shape(x, window, stride), int)
     for n, *out, c in np.ndindex(*y.shape):
         values = x[n, *cells(out, window, stride), c].reshape(-1)
-        winner[n, *out, c] = int(np.argmax(values))
-        y[n, *out, c] = values[winner[n, *out, c]]
-    return y, winner
+        argmax[n, *out, c] = int(np.argmax(values))
+        y[n, *out, c] = values[argmax[n, *out, c]]
+    return y, argmax
 
 
 def max_pool3d_backward(x, dy, window, stride):

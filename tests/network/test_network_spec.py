@@ -111,7 +111,7 @@ def test_a_block_chooses_its_own_kernels():
     lines = str(Network(NetworkSpec((replace(hsi, blocks=own),), (), 3))).splitlines()
     methods = [line.split("  ")[-1].split()[0] for line in lines if "convolution" in line]
     # "direct" are several methods: which of them the first block gets follows from the width of a vector
-    assert methods[0] in ("direct", "places")
-    assert methods[1:] == ["plain", "winograd"]
+    assert methods[0] in ("direct", "indirect")
+    assert methods[1:] == ["reference", "winograd"]
     with pytest.raises(NetworkError, match="conv1 of stream hsi: kernels is 'fastest'"):
         replace(hsi, blocks=(replace(first, kernels="fastest"),))

@@ -6,12 +6,12 @@ from typing import Any, TypeAlias
 from mpmm_kernels.arrays import Floats, Triple
 from mpmm_kernels.convolution.depth.method import DEPTH, DEPTH_IF_LARGE, DEPTH_IF_NARROW
 from mpmm_kernels.convolution.direct.method import DIRECT, DIRECT_IF_LARGE
-from mpmm_kernels.convolution.indirect.method import PLACES, PLACES_IF_LARGE
+from mpmm_kernels.convolution.indirect.method import INDIRECT, INDIRECT_IF_LARGE
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
-from mpmm_kernels.convolution.reference.method import PLAIN
+from mpmm_kernels.convolution.reference.method import REFERENCE
 from mpmm_kernels.convolution.winograd.method import WINOGRAD_IF_LARGE
-from mpmm_kernels.convolution.winograd_spectral.method import WINOGRAD_BANDS_IF_LARGE
+from mpmm_kernels.convolution.winograd_spectral.method import WINOGRAD_SPECTRAL_IF_LARGE
 from mpmm_kernels.vocabulary import Activation, Kernels, Padding, Pool
 
 __all__ = ["BlockPlan", "Buffers", "Kernels", "allocate", "backward", "forward", "infer", "plan_block"]
@@ -22,15 +22,15 @@ Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 _METHODS: dict[Kernels, tuple[Method, ...]] = {
     "fast": (
         DEPTH_IF_NARROW,
-        WINOGRAD_BANDS_IF_LARGE,
+        WINOGRAD_SPECTRAL_IF_LARGE,
         WINOGRAD_IF_LARGE,
         DEPTH_IF_LARGE,
-        PLACES_IF_LARGE,
+        INDIRECT_IF_LARGE,
         DIRECT_IF_LARGE,
-        PLAIN,
+        REFERENCE,
     ),
-    "direct": (DEPTH, PLACES, DIRECT, PLAIN),
-    "reference": (PLAIN,),
+    "direct": (DEPTH, INDIRECT, DIRECT, REFERENCE),
+    "reference": (REFERENCE,),
 }
 _BY_NAME = {method.name: method for methods in _METHODS.values() for method in methods}
 

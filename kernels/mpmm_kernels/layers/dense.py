@@ -12,7 +12,7 @@ import numpy as np
 
 from mpmm_kernels.arrays import Floats, flat
 from mpmm_kernels.layers.activation import relu_backward, sigmoid, sigmoid_backward
-from mpmm_kernels.layers.dense_kernels import Product, finish, multiply, multiply_turned
+from mpmm_kernels.layers.dense_kernels import DenseProduct, finish, multiply, multiply_transposed
 from mpmm_kernels.runtime import one_blas_thread
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 from mpmm_kernels.vocabulary import Activation
@@ -23,7 +23,7 @@ _HEIGHT = 8 if REGISTERS == 32 else 4
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
     """Fill y (n, units) = activation(x w + b) for x (n, inputs), w (inputs, units), b (units,)."""
-    shape = Product(len(x), w.shape[1], len(w), len(w), 1)
+    shape = DenseProduct(len(x), w.shape[1], len(w), len(w), 1)
     if in_vectors(w):
         multiply(flat(x), flat(w), flat(y), shape, *_sizes(w.shape[1], str(w.dtype)), numba.get_num_threads())
     else:
@@ -47,10 +47,10 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
     """Fill dx = dz w^T."""
-    shape = Product(len(dz), len(w), w.shape[1], w.shape[1], 1)
+    shape = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1)
     if in_vectors(w):
         sizes = _sizes(len(w), str(w.dtype))
-        multiply_turned(
+        multiply_transposed(
             flat(dz), flat(w), flat(dx), shape, *sizes, size(lanes(w.dtype)), numba.get_num_threads()
         )
     else:
@@ -60,7 +60,7 @@ def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
 
 def dense_backward_weights(x: Floats, dz: Floats, dw: Floats, db: Floats) -> None:
     """Fill dw = x^T dz, and db = dz summed over the samples in order."""
-    shape = Product(len(dw), dw.shape[1], len(x), 1, len(dw))
+    shape = DenseProduct(len(dw), dw.shape[1], len(x), 1, len(dw))
     if in_vectors(dw):
         sizes = _sizes(dw.shape[1], str(dw.dtype))
         multiply(flat(x), flat(dz), flat(dw), shape, *sizes, numba.get_num_threads())

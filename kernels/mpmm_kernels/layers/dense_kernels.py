@@ -19,7 +19,7 @@ TERMS = 256
 PIECES = 4
 
 
-class Product(NamedTuple):
+class DenseProduct(NamedTuple):
     """y (rows, columns) = sum over ``depth`` of x w; w (depth, columns), x by its steps in flat memory."""
 
     rows: int
@@ -30,7 +30,9 @@ class Product(NamedTuple):
 
 
 @compiled(parallel=True)
-def multiply(x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, workers: int) -> None:
+def multiply(
+    x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, workers: int
+) -> None:
     """Fill y; a worker takes some neighbouring blocks at a time."""
     down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // (len(width) * lanes_of(y))
     pieces, taken = min(PIECES * workers, down * across), tickets()
@@ -48,10 +50,16 @@ def multiply(x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width
 
 @compiled
 def _rows(
-    x: Floats, w: Floats, y: Floats, place: tuple[int, int, int], shape: Product, block: Size, width: Size
+    x: Floats,
+    w: Floats,
+    y: Floats,
+    corner: tuple[int, int, int],
+    shape: DenseProduct,
+    block: Size,
+    width: Size,
 ) -> None:
     """Add ``TERMS`` terms to a block; rows that fill none are made one by one."""
-    row, column, k = place[0] * (len(block) // len(width)), place[1] * len(width) * lanes_of(y), place[2]
+    row, column, k = corner[0] * (len(block) // len(width)), corner[1] * len(width) * lanes_of(y), corner[2]
     if row + len(block) // len(width) <= shape.rows:
         _block(x, w, y, (row, column, k), shape, block, width)
     else:
@@ -61,9 +69,15 @@ def _rows(
 
 @compiled
 def _block(
-    x: Floats, w: Floats, y: Floats, place: tuple[int, int, int], shape: Product, block: Size, width: Size
+    x: Floats,
+    w: Floats,
+    y: Floats,
+    corner: tuple[int, int, int],
+    shape: DenseProduct,
+    block: Size,
+    width: Size,
 ) -> None:
-    row, column, first = place
+    row, column, first = corner
     to = row * shape.columns + column
     sums = zeros(y, block) if first == 0 else load_block(block, y, to, shape.columns, width)
     for k in range(first, min(first + TERMS, shape.depth)):
@@ -73,17 +87,17 @@ def _block(
 
 
 @compiled(parallel=True)
-def multiply_turned(
-    x: Floats, w: Floats, y: Floats, shape: Product, block: Size, width: Size, square: Size, workers: int
+def multiply_transposed(
+    x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, square: Size, workers: int
 ) -> None:
-    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is turned and multiplied."""
+    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is transposed and multiplied."""
     height, step = len(block) // len(width), len(width) * lanes_of(y)
     panels, taken = shape.columns // step, tickets()
     for _worker in prange(workers):
         panel = np.empty(shape.depth * step, w.dtype)
         task = next_piece(taken)
         while task < panels:
-            _turn_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
+            _transpose_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
             whole = shape.rows // height * height
             for row in range(0, whole, height):
                 _panel(x, panel, y, row, task * step, shape, block, width)
@@ -94,7 +108,7 @@ def multiply_turned(
 
 @compiled
 def _panel(
-    x: Floats, panel: Floats, y: Floats, row: int, column: int, shape: Product, block: Size, width: Size
+    x: Floats, panel: Floats, y: Floats, row: int, column: int, shape: DenseProduct, block: Size, width: Size
 ) -> None:
     sums, step = zeros(y, block), len(width) * lanes_of(y)
     for k in range(shape.depth):
@@ -104,7 +118,7 @@ def _panel(
 
 
 @compiled
-def _turn_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, square: Size) -> None:
+def _transpose_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, square: Size) -> None:
     """The panel (depth, step) of w (step, depth), by squares of as many vectors as a vector has elements."""
     for k in range(0, depth, len(square)):
         for j in range(0, step, len(square)):

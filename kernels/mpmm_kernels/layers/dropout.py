@@ -32,9 +32,9 @@ def dropout(x: Floats, y: Floats, key: np.uint64, first_sample: int, rate: float
     Parameters
     ----------
     x, y
-        (n, ...); a unit is a place in the flattened rest.
+        (n, ...); a unit is an index into the flattened rest.
     first_sample
-        Place of x's first sample in the whole batch, so that shards of a batch drop what the whole would.
+        Index of x's first sample in the whole batch, so that shards of a batch drop what the whole would.
     rate
         Share of units dropped, at least 0 and below 1.
     """

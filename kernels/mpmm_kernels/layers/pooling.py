@@ -9,23 +9,23 @@ from mpmm_kernels.arrays import Array, Floats, Triple
 from mpmm_kernels.runtime import compiled
 
 
-def max_pool3d_forward(x: Floats, y: Floats, winner: Array, window: Triple, stride: Triple) -> None:
-    """Fill y[n, o, c] = max over the window at o * stride of x, and winner with its place in the window.
+def max_pool3d_forward(x: Floats, y: Floats, argmax: Array, window: Triple, stride: Triple) -> None:
+    """Fill y[n, o, c] = max over the window at o * stride of x, and argmax with its position in the window.
 
     Parameters
     ----------
     x, y
         (n, depth, rows, columns, channels), before and after.
-    winner
+    argmax
         Unsigned integers shaped like y: (depth * window rows + row) * window columns + column of the first
         largest element. A NaN wins, so that it is not hidden.
     """
-    _max_forward(x, y, winner, window, stride)
+    _max_forward(x, y, argmax, window, stride)
 
 
-def max_pool3d_backward(dy: Floats, winner: Array, dx: Floats, window: Triple, stride: Triple) -> None:
-    """Fill dx: each dy goes to its window's winner, all else is zero."""
-    _max_backward(dy, winner, dx, window, stride)
+def max_pool3d_backward(dy: Floats, argmax: Array, dx: Floats, window: Triple, stride: Triple) -> None:
+    """Fill dx: each dy goes to its window's largest element, all else is zero."""
+    _max_backward(dy, argmax, dx, window, stride)
 
 
 def average_pool3d_forward(x: Floats, y: Floats, window: Triple, stride: Triple) -> None:
@@ -39,53 +39,53 @@ def average_pool3d_backward(dy: Floats, dx: Floats, window: Triple, stride: Trip
 
 
 @compiled(parallel=True)
-def _max_forward(x: Floats, y: Floats, winner: Array, window: Triple, stride: Triple) -> None:
+def _max_forward(x: Floats, y: Floats, argmax: Array, window: Triple, stride: Triple) -> None:
     for n in prange(y.shape[0]):
-        _max_sample(x[n], y[n], winner[n], window, stride)
+        _max_sample(x[n], y[n], argmax[n], window, stride)
 
 
 @compiled
-def _max_sample(x: Floats, y: Floats, winner: Array, window: Triple, stride: Triple) -> None:
+def _max_sample(x: Floats, y: Floats, argmax: Array, window: Triple, stride: Triple) -> None:
     for d in range(y.shape[0]):
         for h in range(y.shape[1]):
             for o in range(y.shape[2]):
                 cell = x[d * stride[0] :, h * stride[1] :, o * stride[2] :]
-                _max_cell(cell, y[d, h, o], winner[d, h, o], window)
+                _max_cell(cell, y[d, h, o], argmax[d, h, o], window)
 
 
 @compiled
-def _max_cell(x: Floats, y: Floats, winner: Array, window: Triple) -> None:
+def _max_cell(x: Floats, y: Floats, argmax: Array, window: Triple) -> None:
     for c in range(y.shape[0]):
         y[c] = x[0, 0, 0, c]
-        winner[c] = 0
+        argmax[c] = 0
     for kd in range(window[0]):
         for kh in range(window[1]):
             for kw in range(window[2]):
-                place = (kd * window[1] + kh) * window[2] + kw
+                position = (kd * window[1] + kh) * window[2] + kw
                 for c in range(y.shape[0]):
                     value = x[kd, kh, kw, c]
                     wins = value > y[c] or value != value
                     y[c] = value if wins else y[c]
-                    winner[c] = place if wins else winner[c]
+                    argmax[c] = position if wins else argmax[c]
 
 
 @compiled(parallel=True)
-def _max_backward(dy: Floats, winner: Array, dx: Floats, window: Triple, stride: Triple) -> None:
+def _max_backward(dy: Floats, argmax: Array, dx: Floats, window: Triple, stride: Triple) -> None:
     for n in prange(dy.shape[0]):
-        _max_backward_sample(dy[n], winner[n], dx[n], window, stride)
+        _max_backward_sample(dy[n], argmax[n], dx[n], window, stride)
 
 
 @compiled
-def _max_backward_sample(dy: Floats, winner: Array, dx: Floats, window: Triple, stride: Triple) -> None:
+def _max_backward_sample(dy: Floats, argmax: Array, dx: Floats, window: Triple, stride: Triple) -> None:
     dx[:] = 0
     for d in range(dy.shape[0]):
         for h in range(dy.shape[1]):
             for o in range(dy.shape[2]):
                 for c in range(dy.shape[3]):
-                    place = int(winner[d, h, o, c])
-                    kw = place % window[2]
-                    kh = place // window[2] % window[1]
-                    kd = place // (window[2] * window[1])
+                    position = int(argmax[d, h, o, c])
+                    kw = position % window[2]
+                    kh = position // window[2] % window[1]
+                    kd = position // (window[2] * window[1])
                     to_h, to_o = h * stride[1] + kh, o * stride[2] + kw
                     dx[d * stride[0] + kd, to_h, to_o, c] += dy[d, h, o, c]
 

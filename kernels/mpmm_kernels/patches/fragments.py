@@ -82,8 +82,8 @@ def _pool_line(
     for i in range(line.size):
         line[i] = values[i]
     for element in range(1, window[0] * window[1]):
-        place = start + element // window[1] * row_step + element % window[1] * channels
-        values = x[place : place + line.size]
+        offset = start + element // window[1] * row_step + element % window[1] * channels
+        values = x[offset : offset + line.size]
         if average:
             for i in range(line.size):
                 line[i] += values[i]
@@ -105,6 +105,6 @@ def _deal_out(line: Floats, fragments: Floats, depth: int, row: int) -> None:
     channels = fragments.shape[4]
     for fragment in range(fragments.shape[0]):
         for column in range(fragments.shape[3]):
-            place = (column * fragments.shape[0] + fragment) * channels
+            offset = (column * fragments.shape[0] + fragment) * channels
             for k in range(channels):
-                fragments[fragment, depth, row, column, k] = line[place + k]
+                fragments[fragment, depth, row, column, k] = line[offset + k]

@@ -1,4 +1,4 @@
-"""Cutting a batch of patches out of a scene, normalised, flipped and turned on the way."""
+"""Cutting a batch of patches out of a scene, normalised, flipped and rotated on the way."""
 
 from typing import TypeAlias
 
@@ -56,13 +56,13 @@ def gather_patches(values: Array, centres: Array, codes: Array, linear: Array, p
 @compiled
 def _line(i: int, size: int, code: int) -> Line:
     """Where row i of a patch starts in its window, and the step down and right from pixel to pixel."""
-    turns, last = code & 3, size - 1
+    loop, last = code & 3, size - 1
     row, column, down, right = i, 0, 0, 1
-    if turns == 1:
+    if loop == 1:
         row, column, down, right = 0, last - i, 1, 0
-    elif turns == 2:
+    elif loop == 2:
         row, column, down, right = last - i, last, 0, -1
-    elif turns == 3:
+    elif loop == 3:
         row, column, down, right = last, i, -1, 0
     if code & 4:
         column, right = last - column, -right
@@ -95,13 +95,13 @@ def _move_tiles(source: Array, start: int, step: int, norm: Array, patch: Array,
 @compiled
 def _fetch_ends(source: Array, start: int, pitch: int, size: int, bands: int) -> None:
     """Ask for both ends of each row of a window, so that their addresses are looked up side by side."""
-    for place in range(start, start + size * pitch, pitch):
-        fetch(source, place)
-        fetch(source, place + size * bands - 1)
+    for offset in range(start, start + size * pitch, pitch):
+        fetch(source, offset)
+        fetch(source, offset + size * bands - 1)
 
 
 @compiled
 def _fetch_run(source: Array, start: int, length: int) -> None:
     """Ask for all numbers of a run."""
-    for place in range(start, start + length, LINE):
-        fetch(source, place)
+    for offset in range(start, start + length, LINE):
+        fetch(source, offset)

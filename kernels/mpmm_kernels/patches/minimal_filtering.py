@@ -39,8 +39,8 @@ class Axis(NamedTuple):
 
 def axis(taps: int) -> Axis | None:
     """The axis for windows of so many values; None where nothing is saved."""
-    found = _AXES.get(taps)
-    return None if found is None else Axis(*(np.array(one) for one in found))
+    matrices = _AXES.get(taps)
+    return None if matrices is None else Axis(*(np.array(one) for one in matrices))
 
 
 # window of one value: as it is; of two: F(2, 2); of three: F(2, 3)
@@ -114,8 +114,8 @@ def _input_points(
     v: Floats,
 ) -> None:
     for tile in range(v.shape[1]):
-        n, place = (first + tile) // (tiles[0] * tiles[1]), (first + tile) % (tiles[0] * tiles[1])
-        row, column = place // tiles[1] * steps[0], place % tiles[1] * steps[1]
+        n, tile_of_sample = (first + tile) // (tiles[0] * tiles[1]), (first + tile) % (tiles[0] * tiles[1])
+        row, column = tile_of_sample // tiles[1] * steps[0], tile_of_sample % tiles[1] * steps[1]
         for i in range(down.shape[0]):
             # beyond the end stands whatever: it reaches no pixel that is kept
             high, low = min(row + down[i, 0], x.shape[2] - 1), min(row + down[i, 1], x.shape[2] - 1)
@@ -159,8 +159,8 @@ def _outputs(
     start: int,
 ) -> None:
     for tile in range(m.shape[1]):
-        n, place = (first + tile) // (tiles[0] * tiles[1]), (first + tile) % (tiles[0] * tiles[1])
-        row, column = place // tiles[1] * down.shape[0], place % tiles[1] * across.shape[0]
+        n, tile_of_sample = (first + tile) // (tiles[0] * tiles[1]), (first + tile) % (tiles[0] * tiles[1])
+        row, column = tile_of_sample // tiles[1] * down.shape[0], tile_of_sample % tiles[1] * across.shape[0]
         for i in range(min(down.shape[0], y.shape[1] - row)):
             for j in range(min(across.shape[0], y.shape[2] - column)):
                 line = y[n, row + i, column + j, start : start + m.shape[2]]

@@ -81,9 +81,9 @@ def remove_stale(parent: Path, keep: Path) -> None:
     used = {folder: _last_use(folder) for folder in parent.glob("kernels-*") if folder != keep}
     newest_first = sorted(used, key=lambda folder: used[folder], reverse=True)
     now = time.time()
-    for place, folder in enumerate(newest_first, start=1):
+    for rank, folder in enumerate(newest_first, start=1):
         idle = now - used[folder]
-        if idle > _MONTH or (place >= _KEPT and idle > _HOUR):
+        if idle > _MONTH or (rank >= _KEPT and idle > _HOUR):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,22 +11,22 @@ from mpmm_kernels.runtime.cache import cache_folder
 
 
 @contextmanager
-def compile_once(what: str) -> Iterator[bool]:
+def compile_once(kernels: str) -> Iterator[bool]:
     """A context around the first use of some kernels; yields whether this process is the one to compile.
 
     The first process to come holds a lock while it compiles; the others enter when it is done (or has died)
-    and load its work from disk. Once ``what`` has been compiled nobody waits, nor touches the lock.
+    and load its work from disk. Once ``kernels`` has been compiled nobody waits, nor touches the lock.
     Inside the context run the kernels on arrays of this process only: a message to a process that waits for
     the lock would never be answered.
 
     Parameters
     ----------
-    what
+    kernels
         Names what is about to be compiled: the same text for the same kernels and types.
     """
     folder = cache_folder()
     # Numba keeps its machine code by where the sources lie: another checkout's is not ours
-    name = hashlib.sha256(f"{Path(__file__).parent} {what}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(f"{Path(__file__).parent} {kernels}".encode()).hexdigest()[:16]
     done = folder / f"compiled-{name}"
     if done.exists():
         yield False

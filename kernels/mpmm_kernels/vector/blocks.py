@@ -2,7 +2,7 @@
 
 Each is emitted as straight-line code by a loop over LLVM's builder. How many accumulators there are is the
 length of a tuple, so that Numba's types specialise the code: sizes it depends on are passed as tuples whose
-length matters and whose elements do not (`size`). All arrays are flat; places in them count elements.
+length matters and whose elements do not (`size`). All arrays are flat; offsets in them count elements.
 """
 
 from collections.abc import Iterator
@@ -49,8 +49,8 @@ def slide(typing: Any, block: Any, x: Any, x_at: Any, w: Any, w_at: Any, w_step:
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[3])
         vector, last = out[0].type, len(taps) - 1
-        places = [builder.add(args[4], builder.mul(args[5], args[5].type(k))) for k in range(len(taps))]
-        tap = [weights.load(place, vector) for place in places]
+        offsets = [builder.add(args[4], builder.mul(args[5], args[5].type(k))) for k in range(len(taps))]
+        tap = [weights.load(offset, vector) for offset in offsets]
         for j in range(len(out) + last):
             value = source.broadcast(builder.add(args[2], args[2].type(j)), vector)
             for k in range(max(0, j - len(out) + 1), min(last, j) + 1):
@@ -102,9 +102,9 @@ def scaled(
         for i in range(len(rows)):
             row = builder.add(args[4], builder.mul(index(i), args[5]))
             for j in range(columns):
-                place = builder.add(row, builder.mul(index(j), args[6]))
+                offset = builder.add(row, builder.mul(index(j), args[6]))
                 k = i * columns + j
-                out[k] = vector_emit.multiply_add(builder, value, source.load(place, vector), out[k])
+                out[k] = vector_emit.multiply_add(builder, value, source.load(offset, vector), out[k])
         return vector_emit.pack(builder, out)
 
     return block(block, g, types.intp, x, types.intp, types.intp, types.intp, rows), emit
@@ -127,8 +127,8 @@ def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[2])
-        places = [builder.add(args[3], args[3].type(i * len(width))) for i in range(len(like))]
-        return vector_emit.pack(builder, [memory.load(place, block.dtype.emitted) for place in places])
+        offsets = [builder.add(args[3], args[3].type(i * len(width))) for i in range(len(like))]
+        return vector_emit.pack(builder, [memory.load(offset, block.dtype.emitted) for offset in offsets])
 
     return block(like, width, y, types.intp), emit
 
@@ -141,8 +141,8 @@ def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: An
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vector = block.dtype.emitted
-        places = block_places(builder, args[2], args[3], len(like), len(columns), vector.count)
-        return vector_emit.pack(builder, [memory.load(place, vector) for place in places])
+        offsets = block_offsets(builder, args[2], args[3], len(like), len(columns), vector.count)
+        return vector_emit.pack(builder, [memory.load(offset, vector) for offset in offsets])
 
     return block(like, y, types.intp, types.intp, columns), emit
 
@@ -154,15 +154,15 @@ def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         lanes = args[0].type.element.count
-        places = block_places(builder, args[2], args[3], len(block), len(columns), lanes)
-        for place, value in zip(places, _parts(builder, args[0]), strict=True):
-            memory.store(place, value)
+        offsets = block_offsets(builder, args[2], args[3], len(block), len(columns), lanes)
+        for offset, value in zip(offsets, _parts(builder, args[0]), strict=True):
+            memory.store(offset, value)
         return context.get_dummy_value()
 
     return types.void(block, y, types.intp, types.intp, columns), emit
 
 
-def block_places(
+def block_offsets(
     builder: Any, start: Any, step: Any, vectors: int, columns: int, lanes: int
 ) -> Iterator[Any]:
     """Where each vector of a block begins: rows ``step`` apart, ``columns`` of ``lanes`` elements in each."""

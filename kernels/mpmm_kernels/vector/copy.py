@@ -8,12 +8,12 @@ from mpmm_kernels.vector.vector import lanes_of, load, load_part, store, store_p
 
 
 @compiled
-def store_up_to(y: Floats, place: int, value: Any, count: int) -> None:
+def store_up_to(y: Floats, offset: int, value: Any, count: int) -> None:
     """Write the first ``count`` elements of a vector, or all where it has no more."""
     if count >= lanes_of(y):
-        store(y, place, value)
+        store(y, offset, value)
     else:
-        store_part(y, place, value, count)
+        store_part(y, offset, value, count)
 
 
 @compiled

@@ -24,7 +24,7 @@ _declare: Any = numba.core.cgutils.get_or_insert_function
 
 
 class Memory:
-    """A flat array while code is emitted: places in elements in, LLVM values out."""
+    """A flat array while code is emitted: offsets in elements in, LLVM values out."""
 
     def __init__(self, context: Any, builder: Any, array_type: Any, array: Any) -> None:
         if array_type.ndim != 1 or array_type.layout != "C":
@@ -33,60 +33,60 @@ class Memory:
         self.array = context.make_array(array_type)(context, builder, array)
         self.alignment = array_type.dtype.bitwidth // 8
 
-    def load(self, place: Any, vector: ir.VectorType) -> Any:
-        """The elements from ``place`` on as a vector."""
-        loaded = self.builder.load(self._pointer(place, vector, vector.count))
+    def load(self, offset: Any, vector: ir.VectorType) -> Any:
+        """The elements from ``offset`` on as a vector."""
+        loaded = self.builder.load(self._pointer(offset, vector, vector.count))
         loaded.align = self.alignment
         return loaded
 
-    def load_part(self, place: Any, count: Any, vector: ir.VectorType) -> Any:
+    def load_part(self, offset: Any, count: Any, vector: ir.VectorType) -> Any:
         """The first ``count`` of them, and zeros."""
-        pointer = self._pointer(place, vector, count)
+        pointer = self._pointer(offset, vector, count)
         name = f"llvm.masked.load.v{vector.count}f{self.alignment * 8}.p0"
         mask = self._first(count, vector.count)
         kind = ir.FunctionType(vector, [pointer.type, ir.IntType(32), mask.type, vector])
         function = _declare(self.builder.module, kind, name)
         return self.builder.call(function, [pointer, ir.IntType(32)(self.alignment), mask, zero(vector)])
 
-    def store(self, place: Any, value: Any) -> None:
+    def store(self, offset: Any, value: Any) -> None:
         """Write a vector."""
-        stored = self.builder.store(value, self._pointer(place, value.type, value.type.count))
+        stored = self.builder.store(value, self._pointer(offset, value.type, value.type.count))
         stored.align = self.alignment
 
-    def store_part(self, place: Any, count: Any, value: Any) -> None:
+    def store_part(self, offset: Any, count: Any, value: Any) -> None:
         """Write the first ``count`` elements of a vector."""
-        pointer = self._pointer(place, value.type, count)
+        pointer = self._pointer(offset, value.type, count)
         name = f"llvm.masked.store.v{value.type.count}f{self.alignment * 8}.p0"
         mask = self._first(count, value.type.count)
         kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, ir.IntType(32), mask.type])
         function = _declare(self.builder.module, kind, name)
         self.builder.call(function, [value, pointer, ir.IntType(32)(self.alignment), mask])
 
-    def broadcast(self, place: Any, vector: ir.VectorType) -> Any:
-        """The one element at ``place`` in every lane."""
-        return splat(self.builder, self.element(place), vector)
+    def broadcast(self, offset: Any, vector: ir.VectorType) -> Any:
+        """The one element at ``offset`` in every lane."""
+        return splat(self.builder, self.element(offset), vector)
 
-    def element(self, place: Any) -> Any:
-        """The one element at ``place``."""
-        self._check(place, 1)
-        return self.builder.load(self.builder.gep(self.array.data, [place]))
+    def element(self, offset: Any) -> Any:
+        """The one element at ``offset``."""
+        self._check(offset, 1)
+        return self.builder.load(self.builder.gep(self.array.data, [offset]))
 
-    def _pointer(self, place: Any, vector: ir.VectorType, count: Any) -> Any:
-        self._check(place, count)
-        return self.builder.bitcast(self.builder.gep(self.array.data, [place]), vector.as_pointer())
+    def _pointer(self, offset: Any, vector: ir.VectorType, count: Any) -> Any:
+        self._check(offset, count)
+        return self.builder.bitcast(self.builder.gep(self.array.data, [offset]), vector.as_pointer())
 
     def _first(self, count: Any, lanes: int) -> Any:
         """A mask of the first ``count`` lanes."""
         numbers = ir.Constant(ir.VectorType(_INDEX, lanes), list(range(lanes)))
         return self.builder.icmp_signed("<", numbers, splat(self.builder, count, numbers.type))
 
-    def _check(self, place: Any, count: Any) -> None:
+    def _check(self, offset: Any, count: Any) -> None:
         if vars(config)["BOUNDSCHECK"] != 1:  # -1 where it is not set
             return
         builder = self.builder
-        end = builder.add(place, count if isinstance(count, ir.Value) else _INDEX(count))
+        end = builder.add(offset, count if isinstance(count, ir.Value) else _INDEX(count))
         outside = builder.or_(
-            builder.icmp_signed("<", place, _INDEX(0)), builder.icmp_signed(">", end, self.array.nitems)
+            builder.icmp_signed("<", offset, _INDEX(0)), builder.icmp_signed(">", end, self.array.nitems)
         )
         with builder.if_then(outside, likely=False):
             message = (f"vector kernel outside its array of {self.array.data.type}",)
@@ -161,21 +161,21 @@ def _shuffled(builder: Any, value: Any, chosen: list[int]) -> Any:
     return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
 
-def turns(builder: Any, count: Any, carried: list[Any], body: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    """A loop of ``count`` turns (none if that is not positive); ``body`` makes of carried values the next."""
-    before, turn, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-    builder.cbranch(builder.icmp_signed(">", count, count.type(0)), turn, after)
-    builder.position_at_end(turn)
-    number, values = _phi(builder, count.type(0), before), [_phi(builder, one, before) for one in carried]
+def loop(builder: Any, count: Any, carried: list[Any], body: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    """A loop of ``count`` rounds, none if that is negative; ``body`` makes of carried values the next."""
+    before, repeat, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.cbranch(builder.icmp_signed(">", count, count.type(0)), repeat, after)
+    builder.position_at_end(repeat)
+    number, values = _phi(builder, count.type(0), before), [_phi(builder, value, before) for value in carried]
     made = body(values)
     following = builder.add(number, count.type(1))
     # bounds checks in the body may have ended its first basic block
     end = builder.block
     for phi, value in zip((number, *values), (following, *made), strict=True):
         phi.add_incoming(value, end)
-    builder.cbranch(builder.icmp_signed("<", following, count), turn, after)
+    builder.cbranch(builder.icmp_signed("<", following, count), repeat, after)
     builder.position_at_end(after)
-    merged = [_phi(builder, one, before) for one in carried]
+    merged = [_phi(builder, value, before) for value in carried]
     for phi, value in zip(merged, made, strict=True):
         phi.add_incoming(value, end)
     return merged
@@ -184,9 +184,9 @@ def turns(builder: Any, count: Any, carried: list[Any], body: Callable[[list[Any
 def unforeseen(builder: Any, value: Any, *, in_order: bool = False) -> Any:
     """A whole number as it is, of which LLVM does not know where it comes from.
 
-    As the index of a loop it keeps many places that differ by what the loop does not change: LLVM would count
-    each of them up by itself, and unroll the loop with two registers for each. With ``in_order`` loads stay
-    on their side of it: LLVM would make all of a long block first, and spill what they loaded.
+    As the index of a loop it keeps many offsets that differ by what the loop does not change: LLVM would
+    count each of them up by itself, and unroll the loop with two registers for each. With ``in_order`` loads
+    stay on their side of it: LLVM would make all of a long block first, and spill what they loaded.
     """
     constraint = "=r,0,~{memory}" if in_order else "=r,0"
     return _kept_by_assembly(builder, value.type, constraint, [value])

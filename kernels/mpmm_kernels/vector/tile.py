@@ -23,7 +23,7 @@ def move_tile(context, source, start, step, linear, band, bands, target, begin, 
     ``target[begin + b * stride + p] = (source[start + p * step + b] - linear[band + b])
     * linear[bands + band + b]`` for pixels p and bands b below ``LANES``.
     """
-    place = types.intp
+    offset = types.intp
 
     def generate(base: Any, builder: Any, signature: Any, values: Any) -> Any:
         _, start, step, _, band, bands, _, begin, stride = values
@@ -42,13 +42,13 @@ def move_tile(context, source, start, step, linear, band, bands, target, begin, 
             begin = builder.add(begin, stride)
         return base.get_dummy_value()
 
-    arguments = (source, place, place, linear, place, place, target, place, place)
+    arguments = (source, offset, offset, linear, offset, offset, target, offset, offset)
     return types.void(*arguments), generate
 
 
 @intrinsic
-def fetch(context, source, place):  # type: ignore[no-untyped-def]
-    """Ask for the cache line of ``source[place]`` of a flat array, to be there when it is read soon."""
+def fetch(context, source, offset):  # type: ignore[no-untyped-def]
+    """Ask for the cache line of ``source[offset]`` of a flat array, to be there when it is read soon."""
 
     def generate(base: Any, builder: Any, signature: Any, values: Any) -> Any:
         address = builder.gep(_data(base, builder, signature, values, 0), [values[1]])
@@ -67,13 +67,13 @@ def _data(base: Any, builder: Any, signature: Any, values: Any, k: int) -> Any:
     return base.make_array(signature.args[k])(base, builder, values[k]).data
 
 
-def _load(builder: Any, data: Any, place: Any, vector: Any, align: int) -> Any:
-    address = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+def _load(builder: Any, data: Any, offset: Any, vector: Any, align: int) -> Any:
+    address = builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
     loaded = builder.load(address)
     loaded.align = align
     return loaded
 
 
-def _store(builder: Any, data: Any, place: Any, value: Any, align: int) -> None:
-    address = builder.bitcast(builder.gep(data, [place]), value.type.as_pointer())
+def _store(builder: Any, data: Any, offset: Any, value: Any, align: int) -> None:
+    address = builder.bitcast(builder.gep(data, [offset]), value.type.as_pointer())
     builder.store(value, address).align = align

@@ -1,8 +1,8 @@
 """A vector of floats as a Numba value: one register of the processor's widest kind.
 
 Inside a compiled kernel a `Vector` is made by `load` or `splat`, combined by `add` and the like, and written
-by `store`: each an instruction or two. Arrays are flat and contiguous, places in them count elements.
-``NUMBA_BOUNDSCHECK=1`` makes every load and store check its place; the IndexError is only seen when the main
+by `store`: each an instruction or two. Arrays are flat and contiguous, offsets in them count elements.
+``NUMBA_BOUNDSCHECK=1`` makes every load and store check its offset; the IndexError is only seen when the main
 thread meets it, so check with one thread. ``MPMM_VECTOR_BITS`` (128, 256 or 512) sets a vector's width in
 place of the processor's registers: LLVM makes a wider one in parts, so every width's kernels run everywhere.
 """
@@ -73,8 +73,8 @@ def lanes_of(typing: Any, array: Any) -> Any:
 
 
 @intrinsic
-def element(typing: Any, array: Any, place: Any) -> Any:
-    """``array[place]`` for a place that is never negative: Numba's own look-up allows for those."""
+def element(typing: Any, array: Any, offset: Any) -> Any:
+    """``array[offset]`` for an offset that is never negative: Numba's own look-up allows for those."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return vector_emit.Memory(context, builder, signature.args[0], args[0]).element(args[1])
@@ -83,8 +83,8 @@ def element(typing: Any, array: Any, place: Any) -> Any:
 
 
 @intrinsic
-def load(typing: Any, array: Any, place: Any) -> Any:
-    """Elements array[place], array[place + 1], ... as a vector."""
+def load(typing: Any, array: Any, offset: Any) -> Any:
+    """Elements array[offset], array[offset + 1], ... as a vector."""
     vector = Vector(array.dtype)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -95,7 +95,7 @@ def load(typing: Any, array: Any, place: Any) -> Any:
 
 
 @intrinsic
-def load_part(typing: Any, array: Any, place: Any, count: Any) -> Any:
+def load_part(typing: Any, array: Any, offset: Any, count: Any) -> Any:
     """The same of the first ``count`` elements only, and zeros."""
     vector = Vector(array.dtype)
 
@@ -107,8 +107,8 @@ def load_part(typing: Any, array: Any, place: Any, count: Any) -> Any:
 
 
 @intrinsic
-def store(typing: Any, array: Any, place: Any, value: Vector) -> Any:
-    """Write a vector to array[place], array[place + 1], ..."""
+def store(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
+    """Write a vector to array[offset], array[offset + 1], ..."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector_emit.Memory(context, builder, signature.args[0], args[0]).store(args[1], args[2])
@@ -118,7 +118,7 @@ def store(typing: Any, array: Any, place: Any, value: Vector) -> Any:
 
 
 @intrinsic
-def store_part(typing: Any, array: Any, place: Any, value: Vector, count: Any) -> Any:
+def store_part(typing: Any, array: Any, offset: Any, value: Vector, count: Any) -> Any:
     """Write the first ``count`` elements of a vector."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -216,7 +216,7 @@ def where_number(typing: Any, number: Vector, wanted: Any, value: Vector) -> Any
 
 
 @intrinsic
-def store_bytes(typing: Any, array: Any, place: Any, number: Vector) -> Any:
+def store_bytes(typing: Any, array: Any, offset: Any, number: Vector) -> Any:
     """Write small whole numbers, a byte each."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -228,7 +228,7 @@ def store_bytes(typing: Any, array: Any, place: Any, number: Vector) -> Any:
 
 
 @intrinsic
-def store_whole(typing: Any, array: Any, place: Any, value: Vector) -> Any:
+def store_whole(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
     """Write whole numbers of up to 24 bits, as 32 bits each."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -240,7 +240,7 @@ def store_whole(typing: Any, array: Any, place: Any, value: Vector) -> Any:
 
 
 @intrinsic
-def load_bytes(typing: Any, like: Any, array: Any, place: Any) -> Any:
+def load_bytes(typing: Any, like: Any, array: Any, offset: Any) -> Any:
     """Bytes as a vector of the elements of ``like``."""
     vector = Vector(like.dtype)
 

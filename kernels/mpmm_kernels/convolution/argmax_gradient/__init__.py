@@ -1,1 +1,5 @@
 """The weights' gradient of max-pooled convolutions, from the windows' largest elements alone."""
+
+from mpmm_kernels.convolution.argmax_gradient.gradient import ArgmaxBuffers, allocate, suits, weight_gradient
+
+__all__ = ["ArgmaxBuffers", "allocate", "suits", "weight_gradient"]

@@ -1,4 +1,4 @@
-"""Gradients of weights and bias by pooling winners: for every method whose block has a max-pool."""
+"""Gradients of weights and bias by argmax: for every method whose block has a max-pool."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 
 from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
-from mpmm_kernels.convolution.argmax_gradient import kernels as winner_kernels
-from mpmm_kernels.convolution.argmax_gradient.layout import Winners, winners
+from mpmm_kernels.convolution.argmax_gradient import kernels
+from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxLayout, argmax_layout
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.epilogue import floor
 from mpmm_kernels.vector import lanes, size
@@ -15,89 +15,89 @@ from mpmm_kernels.vector import lanes, size
 # Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
 _EXACT = 1 << 24
 
-layout = cache(winners)
+layout_of = cache(argmax_layout)
 
 
 def suits(plan: BlockPlan, least: int) -> bool:
     """Whether a block's core has a max-pool over at least so many positions, none of them too far away."""
     if plan.pool != "max" or np.prod(plan.window) < least:
         return False
-    return layout(plan).farthest < _EXACT
+    return layout_of(plan).farthest < _EXACT
 
 
 @dataclass(frozen=True)
-class WinnerBuffers:
+class ArgmaxBuffers:
     """Sums of gradients for each group of samples, and the workers' scratch."""
 
     weight_sums: Floats
     bias_sums: Floats
     staged: Floats
     gradients: Floats
-    places: Array
+    positions: Array
 
 
-def allocate(plan: BlockPlan) -> WinnerBuffers:
+def allocate(plan: BlockPlan) -> ArgmaxBuffers:
     """The arrays for a block's core."""
-    how = layout(plan)
-    weights = len(how.parts) * plan.filters * len(how.block) * len(how.width)
-    pixels = how.walk.lines * how.pooled.columns
-    return WinnerBuffers(
+    layout = layout_of(plan)
+    weights = len(layout.parts) * plan.filters * len(layout.block) * len(layout.width)
+    pixels = layout.walk.lines * layout.pooled.columns
+    return ArgmaxBuffers(
         weight_sums=zeros_aligned((SUMS, weights), plan.dtype),
-        bias_sums=zeros_aligned((SUMS, how.pooled.padded), plan.dtype),
-        staged=scratch(how.staged, plan.dtype),
-        gradients=scratch(pixels * how.pooled.padded, plan.dtype),
-        places=scratch(pixels * how.pooled.padded, "int32"),
+        bias_sums=zeros_aligned((SUMS, layout.pooled.padded), plan.dtype),
+        staged=scratch(layout.staged, plan.dtype),
+        gradients=scratch(pixels * layout.pooled.padded, plan.dtype),
+        positions=scratch(pixels * layout.pooled.padded, "int32"),
     )
 
 
 def weight_gradient(
     plan: BlockPlan,
-    buffers: WinnerBuffers,
+    buffers: ArgmaxBuffers,
     x: Floats,
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     dw: Floats,
     db: Floats,
 ) -> None:
-    """Fill dw and db of a block's core, from its flat output, the gradient of that, and the winners."""
-    how = layout(plan)
+    """Fill dw and db of a block's core, from its flat output, the gradient of that, and argmax."""
+    layout = layout_of(plan)
     weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
-    winner_kernels.backward_weights(
+    kernels.backward_weights(
         flat(x),
         y,
         dy,
-        winner,
+        argmax,
         weight_sums,
         bias_sums,
         workers(buffers.staged),
         workers(buffers.gradients),
-        workers(buffers.places),
+        workers(buffers.positions),
         len(x),
         floor(plan),
-        how.staging,
-        how.bands,
-        how.walk,
-        how.pooled,
-        how.adjacent,
-        how.rows,
-        how.block,
-        how.width,
+        layout.staging,
+        layout.bands,
+        layout.walk,
+        layout.pooled,
+        layout.adjacent,
+        layout.rows,
+        layout.block,
+        layout.width,
         size(lanes(plan.dtype)),
-        how.offsets,
-        how.parts,
+        layout.offsets,
+        layout.parts,
     )
     add_groups(weight_sums)
-    dw[...] = _as_weights(plan, how, weight_sums[0])
+    dw[...] = _as_weights(plan, layout, weight_sums[0])
     np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
 
 
-def _as_weights(plan: BlockPlan, how: Winners, sums: Floats) -> Floats:
+def _as_weights(plan: BlockPlan, layout: ArgmaxLayout, sums: Floats) -> Floats:
     """The kernels' layout of a gradient, seen as that of the weights."""
     planes, rows, columns = plan.kernel
-    high, width = len(how.rows), len(how.width)
-    wide = len(how.block) // high
-    if len(how.adjacent) == 2:
+    high, width = len(layout.rows), len(layout.width)
+    wide = len(layout.block) // high
+    if len(layout.adjacent) == 2:
         split = sums.reshape(rows // high, columns // wide, -1, plan.filters, high, wide, width)
         taps = split.transpose(2, 6, 0, 4, 1, 5, 3).reshape(-1, rows, columns, 1, plan.filters)
         return taps[:planes]

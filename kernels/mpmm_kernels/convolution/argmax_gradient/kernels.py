@@ -1,8 +1,8 @@
-"""The weights' gradient of a max-pooled convolution over a batch, by its windows' winners alone.
+"""Weights' gradient of a max-pooled convolution over a batch, by the largest elements of its windows alone.
 
 Only one position of a window passes a gradient on, a different one for each filter, and none where ReLU is
-closed. So for each filter and window the sample around the winner, scaled by the gradient, is added to the
-filter's gradient: a fraction of the products of the whole convolution, most of whose factors are zeros.
+closed. So for each filter and window the sample around its largest element, scaled by the gradient, is added
+to the filter's gradient: a fraction of the products of the whole convolution, whose factors mostly are zeros.
 """
 
 from numba import prange
@@ -11,7 +11,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.argmax_gradient.layout import Walk
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
-from mpmm_kernels.convolution.shared.pooling import Upper
+from mpmm_kernels.convolution.shared.pooling import OutputSide
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import (
@@ -38,12 +38,12 @@ def backward_weights(
     x: Floats,
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     dw: Floats,
     db: Floats,
     staged: Floats,
     gradients: Floats,
-    places: Array,
+    positions: Array,
     samples: int,
     floor: float,
     staging: Staging,
@@ -66,20 +66,20 @@ def backward_weights(
         while group < groups:
             dw[group] = 0
             db[group] = 0
-            upper = Upper(y, dy, winner, db[group])
+            output = OutputSide(y, dy, argmax, db[group])
             for n in range(group * samples // groups, (group + 1) * samples // groups):
-                place = _stage(x, n, staged[worker], staging, bands, adjacent, square)
+                origin = _stage(x, n, staged[worker], staging, bands, adjacent, square)
                 for d in range(pooled.depth):
                     for r in range(0, pooled.rows, walk.lines):
                         lines = min(walk.lines, pooled.rows - r)
                         first = ((n * pooled.depth + d) * pooled.rows + r) * pooled.columns
                         pixels = lines * pooled.columns
-                        take_gradient(upper, first, pixels, floor, gradients[worker], pooled)
-                        _place_winners(winner, first, pixels, places[worker], walk, pooled, offsets)
+                        take_gradient(output, first, pixels, floor, gradients[worker], pooled)
+                        _fill_positions(argmax, first, pixels, positions[worker], walk, pooled, offsets)
                         _add_slab(
-                            (place[0], place[1] + d * walk.depth_step + r * walk.row_step),
+                            (origin[0], origin[1] + d * walk.depth_step + r * walk.row_step),
                             gradients[worker],
-                            places[worker],
+                            positions[worker],
                             pixels,
                             dw[group],
                             walk,
@@ -106,41 +106,41 @@ def _stage(
 
 @compiled
 def take_gradient(
-    upper: Upper, first: int, pixels: int, floor: float, gradient: Floats, pooled: Pooled
+    output: OutputSide, first: int, pixels: int, floor: float, gradient: Floats, pooled: Pooled
 ) -> None:
-    """Fill ``gradient`` with dy where y is above the floor, else zeros; ``upper.bias`` collects it."""
+    """Fill ``gradient`` with dy where y is above the floor, else zeros; ``output.bias`` collects it."""
     for c in range(0, pooled.padded, lanes_of(gradient)):
-        total, count = load(upper.bias, c), pooled.channels - c
+        total, count = load(output.bias, c), pooled.channels - c
         for pixel in range(pixels):
-            place = (first + pixel) * pooled.channels + c
+            start = (first + pixel) * pooled.channels + c
             value = where_above(
-                load_part(upper.y, place, count), splat(floor), load_part(upper.dy, place, count)
+                load_part(output.y, start, count), splat(floor), load_part(output.dy, start, count)
             )
             total = add(total, value)
             store(gradient, pixel * pooled.padded + c, value)
-        store(upper.bias, c, total)
+        store(output.bias, c, total)
 
 
 @compiled
-def _place_winners(
-    winner: Array, first: int, pixels: int, places: Array, walk: Walk, pooled: Pooled, offsets: Floats
+def _fill_positions(
+    argmax: Array, first: int, pixels: int, positions: Array, walk: Walk, pooled: Pooled, offsets: Floats
 ) -> None:
-    """Fill ``places`` with how far the winners of each filter are from the slab's first position."""
+    """Fill ``positions`` with how far each filter's largest elements are from the slab's first position."""
     for pixel in range(pixels):
         corner = pixel // pooled.columns * walk.row_step + pixel % pooled.columns * walk.column_step
         for c in range(0, pooled.padded, lanes_of(offsets)):
-            number = load_bytes(offsets, winner, (first + pixel) * pooled.padded + c)
-            place = splat(offsets.dtype.type(corner))
+            number = load_bytes(offsets, argmax, (first + pixel) * pooled.padded + c)
+            position = splat(offsets.dtype.type(corner))
             for i in range(1, offsets.size):
-                place = add(place, where_number(number, i, splat(offsets[i])))
-            store_whole(places, pixel * pooled.padded + c, place)
+                position = add(position, where_number(number, i, splat(offsets[i])))
+            store_whole(positions, pixel * pooled.padded + c, position)
 
 
 @compiled
 def _add_slab(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     gradient: Floats,
-    places: Array,
+    positions: Array,
     pixels: int,
     dw: Floats,
     walk: Walk,
@@ -151,8 +151,8 @@ def _add_slab(
     width: Size,
     parts: Offsets,
 ) -> None:
-    """Add to dw the sample around each winner, scaled by its gradient."""
-    x, x_at = place
+    """Add to dw the sample around each largest element, scaled by its gradient."""
+    x, x_at = origin
     # neighbouring vectors lie side by side, or a column apart
     column_step = walk.tap_column_step if len(adjacent) == 2 else len(width)
     for part in range(parts.size):
@@ -161,6 +161,6 @@ def _add_slab(
             to = (part * walk.filters + f) * len(block) * len(width)
             sums = load_vectors(block, width, dw, to)
             for k in range(f, f + pixels * pooled.padded, pooled.padded):
-                at = start + element(places, k)
+                at = start + element(positions, k)
                 sums = scaled(sums, gradient, k, x, at, walk.tap_row_step, column_step, rows)
             store_block(sums, dw, to, 0, block)

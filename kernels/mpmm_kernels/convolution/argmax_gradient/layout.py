@@ -1,4 +1,4 @@
-"""What the weights' gradient by pooling winners needs to know of a block: steps, slabs, accumulators."""
+"""What the weights' gradient by argmax needs to know of a block: steps, slabs, accumulators."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from mpmm_kernels.arrays import Floats, Triple
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared import geometry as shapes
+from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
@@ -35,17 +35,17 @@ class Walk(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Winners:
+class ArgmaxLayout:
     """The gradient lies as (part, filter, vector of ``width``), a part being ``rows`` of the kernel's taps.
 
     One channel is staged with its bands innermost (``adjacent`` is 2) and a vector holds neighbouring planes
     of the kernel; of more channels a vector holds neighbouring columns and channels.
     """
 
-    staging: shapes.Staging
+    staging: shared.Staging
     bands: Bands
     walk: Walk
-    pooled: shapes.Pooled
+    pooled: shared.Pooled
     adjacent: Size
     rows: Size
     block: Size
@@ -60,7 +60,7 @@ class Winners:
         if len(self.adjacent) == 2:
             return self.bands.rows * self.bands.columns * self.bands.bands + len(self.width)
         taps = self.walk.tap_column_step
-        if taps % whole == 0 and not shapes.is_staged(self.staging):
+        if taps % whole == 0 and not shared.is_staged(self.staging):
             return 0
         return int(np.prod(self.staging[:4])) + whole
 
@@ -71,13 +71,13 @@ class Winners:
         return down + across * self.walk.column_step + int(self.offsets.max())
 
 
-def winners(plan: BlockPlan) -> Winners:
+def argmax_layout(plan: BlockPlan) -> ArgmaxLayout:
     """The layout for a block's core, by its shapes alone."""
     return _of_bands(plan) if plan.input_shape[3] == 1 else _of_channels(plan)
 
 
-def _of_channels(plan: BlockPlan) -> Winners:
-    staging, vector = shapes.staging(plan, 0), lanes(plan.dtype)
+def _of_channels(plan: BlockPlan) -> ArgmaxLayout:
+    staging, vector = shared.staging(plan, 0), lanes(plan.dtype)
     channels, (planes, rows, columns) = staging.channels, plan.kernel
     row, plane = staging.columns * channels, staging.rows * staging.columns * channels
     vectors = -(-columns * channels // vector)
@@ -89,7 +89,7 @@ def _of_channels(plan: BlockPlan) -> Winners:
         for kh in range(0, rows, high)
         for v in range(vectors // wide)
     ]
-    return _winners(
+    return _layout(
         plan,
         bands=bands(staging, 0),
         steps=(plane, row, channels),
@@ -103,8 +103,8 @@ def _of_channels(plan: BlockPlan) -> Winners:
     )
 
 
-def _of_bands(plan: BlockPlan) -> Winners:
-    staging, vector = shapes.staging(plan, 0), lanes(plan.dtype)
+def _of_bands(plan: BlockPlan) -> ArgmaxLayout:
+    staging, vector = shared.staging(plan, 0), lanes(plan.dtype)
     planes, rows, columns = plan.kernel
     # a quarter of a register is enough for the kernels of few planes
     width = next((n for n in (vector // 4, vector // 2) if n >= max(planes, 2)), vector)
@@ -119,7 +119,7 @@ def _of_bands(plan: BlockPlan) -> Winners:
         for kw in range(0, columns, wide)
         for piece in range(pieces)
     ]
-    return _winners(
+    return _layout(
         plan,
         bands=staged,
         steps=(1, row, staged.bands),
@@ -134,7 +134,7 @@ def _of_bands(plan: BlockPlan) -> Winners:
     )
 
 
-def _winners(
+def _layout(
     plan: BlockPlan,
     *,
     bands: Bands,
@@ -146,15 +146,15 @@ def _winners(
     columns: int,
     width: int,
     parts: list[int],
-) -> Winners:
+) -> ArgmaxLayout:
     """The layout whose staged sample has these steps along its axes, with parts of rows x columns vectors."""
     strides = np.multiply(plan.stride, steps)
     depth_step, row_step, column_step = (strides * plan.window).tolist()
-    return Winners(
-        staging=shapes.staging(plan, 0),
+    return ArgmaxLayout(
+        staging=shared.staging(plan, 0),
         bands=bands,
         walk=Walk(depth_step, row_step, column_step, *tap_steps, plan.filters, lines),
-        pooled=shapes.pooled_shape(plan),
+        pooled=shared.pooled_shape(plan),
         adjacent=adjacent,
         rows=size(rows),
         block=size(rows * columns),

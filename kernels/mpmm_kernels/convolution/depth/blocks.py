@@ -34,12 +34,12 @@ class _Rows:
         self.partners = self.vector.count // self.part.count
         self.each = self.partners * (self.vectors - 1) + 1
 
-    def load(self, memory: vector_emit.Memory, place: Any) -> list[Any]:
+    def load(self, memory: vector_emit.Memory, offset: Any) -> list[Any]:
         """A row for all partners: the last vector's part stands there once for each."""
         builder = memory.builder
-        places = [builder.add(place, place.type(i * self.vector.count)) for i in range(self.vectors)]
-        whole = [memory.load(one, self.vector) for one in places[:-1]]
-        return [*whole, vector_emit.repeated(builder, memory.load(places[-1], self.part), self.partners)]
+        offsets = [builder.add(offset, offset.type(i * self.vector.count)) for i in range(self.vectors)]
+        whole = [memory.load(one, self.vector) for one in offsets[:-1]]
+        return [*whole, vector_emit.repeated(builder, memory.load(offsets[-1], self.part), self.partners)]
 
     def masks(self, builder: Any) -> list[Any]:
         """For each partner but the first, the lanes of the shared vector that are its own or come later."""
@@ -64,9 +64,9 @@ class _Column:
     """Broadcasts of neighbours in depth, for each partner and for the vector they share."""
 
     def __init__(
-        self, rows: _Rows, source: vector_emit.Memory, places: list[Any], step: Any, masks: list[Any]
+        self, rows: _Rows, source: vector_emit.Memory, offsets: list[Any], step: Any, masks: list[Any]
     ) -> None:
-        self._rows, self._source, self._places, self._step = rows, source, places, step
+        self._rows, self._source, self._offsets, self._step = rows, source, offsets, step
         self._masks = masks
 
     def next(self, wanted: bool) -> tuple[list[Any], Any]:
@@ -74,11 +74,11 @@ class _Column:
         builder, rows = self._source.builder, self._rows
         own: list[Any] = []
         if wanted:
-            own = [self._source.broadcast(place, rows.vector) for place in self._places]
-        # place after place: LLVM would keep a register for each of them
-        self._places = [
-            builder.add(vector_emit.unforeseen(builder, place, in_order=True), self._step)
-            for place in self._places
+            own = [self._source.broadcast(offset, rows.vector) for offset in self._offsets]
+        # one after the other: LLVM would keep a register for each of them
+        self._offsets = [
+            builder.add(vector_emit.unforeseen(builder, offset, in_order=True), self._step)
+            for offset in self._offsets
         ]
         shared = own[0] if own else None
         for partner in range(1, len(own)):
@@ -136,7 +136,7 @@ def slide_depth(
             return [builder.add(x_at, x_at.type(1)), builder.add(w_at, args[6]), *out]
 
         sums = [builder.extract_value(args[0], i) for i in range(len(block))]
-        made = vector_emit.turns(builder, args[8], [args[2], args[5], *sums], products)
+        made = vector_emit.loop(builder, args[8], [args[2], args[5], *sums], products)
         return vector_emit.pack(builder, made[2:])
 
     arguments = block, x, number, number, w, number, number, number, number, planes, taps, stride, row
@@ -184,8 +184,8 @@ def store_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: A
         out = [builder.extract_value(args[0], i) for i in range(len(block))]
         for i in range(len(planes)):
             for partner, lane, value in rows.split(builder, out, i * rows.each):
-                place = builder.mul(step, step.type(partner * len(planes) + i))
-                memory.store(builder.add(builder.add(start, place), start.type(lane)), value)
+                offset = builder.mul(step, step.type(partner * len(planes) + i))
+                memory.store(builder.add(builder.add(start, offset), start.type(lane)), value)
         return context.get_dummy_value()
 
     return types.void(block, y, types.intp, types.intp, planes, row), emit

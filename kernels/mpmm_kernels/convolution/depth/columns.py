@@ -4,14 +4,14 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.depth.blocks import finish_depth, slide_depth, store_depth
-from mpmm_kernels.convolution.depth.geometry import Columns
+from mpmm_kernels.convolution.depth.geometry import DepthColumns
 from mpmm_kernels.convolution.indirect.blocks import Row
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import Block, Size, lanes_of, zeros
 
 
-class Target(NamedTuple):
-    """Where a convolution is written, after bias and floor: the array, the place of plane 0, and steps."""
+class DepthTarget(NamedTuple):
+    """Where a convolution is written, after bias and floor: the array, the offset of plane 0, and steps."""
 
     y: Floats
     first: int
@@ -24,12 +24,12 @@ class Target(NamedTuple):
 
 @compiled
 def fill_columns(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     w: Floats,
-    target: Target,
+    target: DepthTarget,
     part: tuple[int, int],
     lines: tuple[int, int],
-    shape: Columns,
+    shape: DepthColumns,
     block: Size,
     planes: Size,
     taps: Size,
@@ -42,7 +42,7 @@ def fill_columns(
     enough to be whole: it may write planes of one block before the first of the part, and the only one of a
     part that is shorter some behind it.
     """
-    (first, stop), (top, bottom), (x, x_at) = part, lines, place
+    (first, stop), (top, bottom), (x, x_at) = part, lines, origin
     span = len(planes) * (lanes_of(x) // len(row[1]))
     for r in range(top, bottom):
         for c in range(shape.columns):
@@ -59,11 +59,11 @@ def fill_columns(
 
 @compiled
 def _sum_block(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     w: Floats,
     w_at: int,
     pixel: tuple[int, int],
-    shape: Columns,
+    shape: DepthColumns,
     block: Size,
     planes: Size,
     taps: Size,
@@ -71,7 +71,7 @@ def _sum_block(
     row: Row,
 ) -> Block:
     """The sums of one block over all taps that meet more than zeros."""
-    (x, x_at), (r, c) = place, pixel
+    (x, x_at), (r, c) = origin, pixel
     sums: Block = zeros(w, block)
     left, top = max(shape.before_columns - c, 0), max(shape.before_rows - r, 0)
     right = min(shape.kernel_columns, shape.before_columns + shape.inner_columns - c)

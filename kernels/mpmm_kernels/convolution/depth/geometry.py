@@ -7,7 +7,7 @@ import numpy as np
 
 from mpmm_kernels.convolution.depth.blocks import accumulators, partners
 from mpmm_kernels.convolution.indirect.blocks import Row
-from mpmm_kernels.convolution.indirect.geometry import Turned, row_of
+from mpmm_kernels.convolution.indirect.geometry import FlippedConvolution, row_of
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Staging, needed, whole_vectors
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
@@ -22,7 +22,7 @@ _MOST_ROWS = 24
 _MOST_MADE, _LEAST_BLOCK = 1.15, 7
 
 
-class Columns(NamedTuple):
+class DepthColumns(NamedTuple):
     """A convolution whose outputs are made column by column: all planes of a pixel, a block at a time.
 
     Planes of the source are ``plane`` elements apart; the sources of two neighbours in a row or a column of
@@ -52,7 +52,7 @@ class Columns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tile:
+class DepthTile:
     """Accumulators of a block: ``planes`` rows for each partner, for ``taps`` of the kernel at once."""
 
     block: Size
@@ -88,7 +88,7 @@ class Tile:
         return f"{self.span}x{vectors:g}"
 
 
-def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> Tile:
+def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> DepthTile:
     """The block that makes so many planes fastest, of those that registers hold."""
     row, width = row_of(filters, dtype), lanes(dtype)
     shared = partners(row, width)
@@ -98,7 +98,7 @@ def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> Tile:
         if accumulators(row, width, rows) + min(rows, taps) * len(row[0]) + shared + 1 <= REGISTERS
     ]
     rows = min(possible or [1], key=lambda rows: (_cycles(row, width, planes, taps, stride, rows), -rows))
-    return Tile(
+    return DepthTile(
         block=size(accumulators(row, width, rows)),
         planes=size(rows),
         taps=size(taps),
@@ -122,11 +122,11 @@ def _bound(products: float, loads: float, chain: float) -> float:
     return max(products / 2, loads / 2, chain) + loads / 8
 
 
-def forward_columns(plan: BlockPlan, staged: Staging) -> Columns:
+def forward_columns(plan: BlockPlan, staged: Staging) -> DepthColumns:
     """The block's convolution of a staged sample."""
     planes, rows, columns = needed(plan)
     channels, row = staged.padded, staged.columns * staged.padded
-    return Columns(
+    return DepthColumns(
         planes=planes,
         rows=rows,
         columns=columns,
@@ -147,25 +147,25 @@ def forward_columns(plan: BlockPlan, staged: Staging) -> Columns:
     )
 
 
-def input_columns(plan: BlockPlan, turned: Turned) -> Columns:
+def input_columns(plan: BlockPlan, flipped: FlippedConvolution) -> DepthColumns:
     """The convolution of a spread gradient that makes the input's, where nothing has a stride."""
     depth, rows, columns, channels = plan.input_shape
     _, inner_rows, inner_columns = needed(plan)
     _, before_rows, before_columns = (k - 1 - b for k, b in zip(plan.kernel, plan.before, strict=True))
-    return Columns(
+    return DepthColumns(
         planes=depth,
         rows=rows,
         columns=columns,
         filters=whole_vectors(channels, plan.dtype),
-        plane=turned.plane_step,
-        row=turned.row_step,
-        column=turned.padded,
+        plane=flipped.plane_step,
+        row=flipped.row_step,
+        column=flipped.padded,
         kernel_rows=plan.kernel[1],
         kernel_columns=plan.kernel[2],
-        kernel_row=turned.row_step,
-        kernel_column=turned.padded,
-        terms=turned.filters,
-        padded=turned.padded,
+        kernel_row=flipped.row_step,
+        kernel_column=flipped.padded,
+        terms=flipped.filters,
+        padded=flipped.padded,
         before_rows=before_rows,
         before_columns=before_columns,
         inner_rows=inner_rows,
@@ -173,7 +173,7 @@ def input_columns(plan: BlockPlan, turned: Turned) -> Columns:
     )
 
 
-def group(columns: Columns, rows: int, span: int, multiple: int, item: int) -> int:
+def group(columns: DepthColumns, rows: int, span: int, multiple: int, item: int) -> int:
     """Planes of a column that are made before they are pooled, as many as caches hold of ``rows`` lines.
 
     A multiple of ``multiple``, and of the ``span`` of a block where that can be.

@@ -10,10 +10,10 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.depth.columns import Target, fill_columns
-from mpmm_kernels.convolution.depth.geometry import Columns
+from mpmm_kernels.convolution.depth.columns import DepthTarget, fill_columns
+from mpmm_kernels.convolution.depth.geometry import DepthColumns
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns, lanes_of
@@ -25,14 +25,14 @@ def forward(
     w: Floats,
     bias: Floats,
     y: Floats,
-    winner: Array,
+    argmax: Array,
     staged: Floats,
     scratch: Floats,
     zeros: Floats,
     samples: int,
     floor: float,
     staging: Staging,
-    shape: Columns,
+    shape: DepthColumns,
     group: int,
     straight: bool,
     pooled: Pooled,
@@ -44,7 +44,7 @@ def forward(
     columns: Size,
     last: Size,
 ) -> None:
-    """Fill y and winner for the first samples of x, ``group`` planes of a line of windows at a time.
+    """Fill y and argmax for the first samples of x, ``group`` planes of a line of windows at a time.
 
     Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y at
     once. ``staged`` and ``scratch`` have a row for each worker.
@@ -55,8 +55,8 @@ def forward(
     before = len(planes) * (lanes_of(x) // len(last))
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
-        sums, upper = scratch[worker], Upper(y, y, winner, bias)
-        place, seen = (x, beginning()), -1
+        sums, output = scratch[worker], OutputSide(y, y, argmax, bias)
+        origin, seen = (x, beginning()), -1
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
@@ -66,40 +66,40 @@ def forward(
                     task % groups * group,
                 )
                 if n != seen:
-                    place, seen = stage(x, n, staged[worker], staging), n
+                    origin, seen = stage(x, n, staged[worker], staging), n
                 part = first, min(first + group, shape.planes)
                 lines = r * pooled.window_rows, (r + 1) * pooled.window_rows
                 if straight:
                     target = straight_to(y, n, r, shape, pooled.channels, bias, floor)
                 else:
                     at, step = (before - first) * line, shape.columns * shape.filters
-                    target = Target(sums, at, line, step, shape.filters, zeros, least)
+                    target = DepthTarget(sums, at, line, step, shape.filters, zeros, least)
                 fill_columns(
-                    place, w, target, part, lines, shape, block, planes, taps, stride, (columns, last)
+                    origin, w, target, part, lines, shape, block, planes, taps, stride, (columns, last)
                 )
                 if not straight:
                     for d in range(part[0] // high, part[1] // high):
                         at = target.first + d * high * line
                         to = (n * pooled.depth + d) * pooled.rows + r
-                        pool_line(sums, at, upper, to, floor, pooled, offsets)
+                        pool_line(sums, at, output, to, floor, pooled, offsets)
             piece = next_piece(taken)
 
 
 @compiled
 def straight_to(
-    y: Floats, sample: int, row: int, shape: Columns, channels: int, bias: Floats, floor: Any
-) -> Target:
+    y: Floats, sample: int, row: int, shape: DepthColumns, channels: int, bias: Floats, floor: Any
+) -> DepthTarget:
     """A line of an array (samples, planes, rows, columns, channels), in all planes."""
     line = shape.columns * channels
     first = (sample * shape.planes * shape.rows + row) * line
-    return Target(y, first, shape.rows * line, line, channels, bias, floor)
+    return DepthTarget(y, first, shape.rows * line, line, channels, bias, floor)
 
 
 @compiled(parallel=True)
 def backward_input(
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     w: Floats,
     dx: Floats,
     gradients: Floats,
@@ -109,7 +109,7 @@ def backward_input(
     samples: int,
     floor: float,
     channels: int,
-    shape: Columns,
+    shape: DepthColumns,
     group: int,
     straight: bool,
     spread: Spread,
@@ -122,28 +122,30 @@ def backward_input(
     columns: Size,
     last: Size,
 ) -> None:
-    """Fill dx: a sample's gradient is spread, with zeros around, and convolved by w (turned round)."""
+    """Fill dx: a sample's gradient is spread, with zeros around, and convolved by w (flipped)."""
     groups, line = -(-shape.planes // group), shape.columns * shape.filters
     before = len(planes) * (lanes_of(dx) // len(last))
     workers, tasks = scratch.shape[0], samples * shape.rows * groups
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
         gradient, sums, seen = gradients[worker], scratch[worker], -1
-        upper = Upper(y, dy, winner, unused[worker])
+        output = OutputSide(y, dy, argmax, unused[worker])
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, r, first = task // groups // shape.rows, task // groups % shape.rows, task % groups * group
                 if n != seen:
-                    spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    spread_slab(output, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
                     seen = n
-                part, place = (first, min(first + group, shape.planes)), (gradient, beginning())
+                part, origin = (first, min(first + group, shape.planes)), (gradient, beginning())
                 if straight:
                     target = straight_to(dx, n, r, shape, channels, zeros, least)
                 else:
-                    target = Target(sums, (before - first) * line, line, line, shape.filters, zeros, least)
+                    target = DepthTarget(
+                        sums, (before - first) * line, line, line, shape.filters, zeros, least
+                    )
                 fill_columns(
-                    place, w, target, part, (r, r + 1), shape, block, planes, taps, stride, (columns, last)
+                    origin, w, target, part, (r, r + 1), shape, block, planes, taps, stride, (columns, last)
                 )
                 if not straight:
                     for d in range(part[0], part[1]):

@@ -10,7 +10,7 @@ from numba import prange
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.direct.lines import add_weight_gradient, convolve_line
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns
@@ -22,7 +22,7 @@ def forward(
     w: Floats,
     bias: Floats,
     y: Floats,
-    winner: Array,
+    argmax: Array,
     staged: Floats,
     lines: Floats,
     samples: int,
@@ -35,23 +35,23 @@ def forward(
     taps: Size,
     offsets: Offsets,
 ) -> None:
-    """Fill y and winner for the first samples of x; ``staged`` and ``lines`` have a row for each worker."""
+    """Fill y and argmax for the first samples of x; ``staged`` and ``lines`` have a row for each worker."""
     workers, tasks = lines.shape[0], samples * pooled.depth
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
-        scratch, upper = lines[worker], Upper(y, y, winner, bias)
-        place, seen = (x, beginning()), -1
+        scratch, output = lines[worker], OutputSide(y, y, argmax, bias)
+        origin, seen = (x, beginning()), -1
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, d = task // pooled.depth, task % pooled.depth
                 if n != seen:
-                    place, seen = stage(x, n, staged[worker], staging), n
+                    origin, seen = stage(x, n, staged[worker], staging), n
                 for r in range(pooled.rows):
                     slab = window_line(d, r, pooled.window_depth, pooled.window_rows, pooled)
-                    convolve_slab(place, w, scratch, beginning(), slab, source, block, columns, taps)
+                    convolve_slab(origin, w, scratch, beginning(), slab, source, block, columns, taps)
                     line = (n * pooled.depth + d) * pooled.rows + r
-                    pool_line(scratch, beginning(), upper, line, floor, pooled, offsets)
+                    pool_line(scratch, beginning(), output, line, floor, pooled, offsets)
             piece = next_piece(taken)
 
 
@@ -63,7 +63,7 @@ def window_line(depth: int, row: int, planes: int, lines: int, pooled: Pooled) -
 
 @compiled
 def convolve_slab(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     w: Floats,
     y: Floats,
     y_at: int,
@@ -76,7 +76,7 @@ def convolve_slab(
     """Fill y from y_at on with the slab's lines, one after the other."""
     for d in range(slab.depth, slab.depth + slab.planes):
         for r in range(slab.row, slab.row + slab.lines):
-            convolve_line(place, w, y, y_at, d, r, source, block, columns, taps)
+            convolve_line(origin, w, y, y_at, d, r, source, block, columns, taps)
             y_at += source.length * source.filters
 
 
@@ -85,7 +85,7 @@ def backward_weights(
     x: Floats,
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     dw: Floats,
     db: Floats,
     staged: Floats,
@@ -111,15 +111,15 @@ def backward_weights(
         while group < groups:
             dw[group] = 0
             db[group] = 0
-            upper = Upper(y, dy, winner, db[group])
+            output = OutputSide(y, dy, argmax, db[group])
             for n in range(group * samples // groups, (group + 1) * samples // groups):
-                place = stage(x, n, staged[worker], staging)
+                origin = stage(x, n, staged[worker], staging)
                 for d in range(0, pooled.depth, depths):
                     for r in range(0, pooled.rows, rows):
-                        spread_slab(upper, n, d, r, floor, scratch, spread, pooled, offsets)
+                        spread_slab(output, n, d, r, floor, scratch, spread, pooled, offsets)
                         slab = window_line(d, r, spread.planes, spread.lines, pooled)
                         add_weight_gradient(
-                            place, scratch, dw[group], slab, source, spread, block, columns, taps
+                            origin, scratch, dw[group], slab, source, spread, block, columns, taps
                         )
             group = next_piece(taken)
 
@@ -128,7 +128,7 @@ def backward_weights(
 def backward_input(
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     w: Floats,
     dx: Floats,
     gradients: Floats,
@@ -145,15 +145,15 @@ def backward_input(
     taps: Size,
     offsets: Offsets,
 ) -> None:
-    """Fill dx: the whole sample's gradient is spread, then convolved by w (turned round) line by line."""
+    """Fill dx: the whole sample's gradient is spread, then convolved by w (flipped) line by line."""
     workers = lines.shape[0]
     taken = tickets()
     for worker in prange(workers):
         gradient, scratch = gradients[worker], lines[worker]
-        upper = Upper(y, dy, winner, lines[worker])
+        output = OutputSide(y, dy, argmax, lines[worker])
         n = next_piece(taken)
         while n < samples:
-            spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+            spread_slab(output, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
             for d in range(extents.planes):
                 for r in range(extents.lines):
                     convolve_line(

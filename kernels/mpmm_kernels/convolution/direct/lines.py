@@ -8,7 +8,7 @@ from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, s
 
 @compiled
 def convolve_line(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     w: Floats,
     y: Floats,
     y_at: int,
@@ -24,7 +24,7 @@ def convolve_line(
     w is (kernel depth, kernel rows, products, filters). A line is made in chunks as long as the block is
     high; the last one goes back over columns already done where it must.
     """
-    x, x_at = place
+    x, x_at = origin
     width = len(block) // len(columns)
     for start in range(0, source.length, width):
         column = max(min(start, source.length - width), 0)
@@ -57,14 +57,14 @@ def _chunk(
             line = _index(row * source.row_stride + kh - source.rows_before, source.rows_gap, source.rows)
             if line < 0:
                 continue
-            place = x_at + plane * source.plane_step + line * source.row_step
+            origin = x_at + plane * source.plane_step + line * source.row_step
             weight = w_at + (kd * source.kernel_rows + kh) * source.products * source.filters
             if len(taps) > 1:
-                sums = slide(sums, x, place, w, weight, source.filters, taps)
+                sums = slide(sums, x, origin, w, weight, source.filters, taps)
             else:
                 for k in range(source.products):
                     weights = weight + k * source.filters
-                    sums = outer(sums, x, place + k, source.column_step, ONE, w, weights, columns)
+                    sums = outer(sums, x, origin + k, source.column_step, ONE, w, weights, columns)
     return sums
 
 
@@ -80,7 +80,7 @@ def _index(position: int, gap: int, length: int) -> int:
 
 @compiled
 def add_weight_gradient(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     g: Floats,
     dw: Floats,
     slab: Slab,
@@ -94,7 +94,7 @@ def add_weight_gradient(
 
     A block holds ``taps`` products of one kernel row, or all of several kernel planes.
     """
-    x, x_at = place
+    x, x_at = origin
     planes = len(block) // len(columns) // len(taps)
     for kh in range(source.kernel_rows):
         for kd in range(0, source.kernel_depth, planes):
@@ -136,7 +136,7 @@ def _slab_sums(
             from_x = x_at + plane * source.plane_step + line * source.row_step
             from_g = g_at + d * spread.plane_step + r * spread.row_step
             for column in range(source.length):
-                place = from_x + column * source.column_step
+                origin = from_x + column * source.column_step
                 gradient = from_g + column * spread.column_step
-                sums = outer(sums, x, place, source.plane_step, taps, g, gradient, columns)
+                sums = outer(sums, x, origin, source.plane_step, taps, g, gradient, columns)
     return sums

@@ -7,7 +7,7 @@ from mpmm_kernels.vector import REGISTERS, Size, lanes, rows_of, size
 
 
 @dataclass(frozen=True)
-class Tile:
+class DirectTile:
     """Accumulators: positions (or products) times ``columns`` vectors; ``taps`` of the kernel at once."""
 
     block: Size
@@ -23,26 +23,26 @@ class Tile:
         return f"{len(self.block) // len(self.columns)}x{len(self.columns)}"
 
 
-def line_tile(source: Source, channels: int, dtype: str) -> Tile:
+def line_tile(source: Source, channels: int, dtype: str) -> DirectTile:
     """The tile of a line: `slide` for one channel and few taps (weights stay in registers), else `outer`."""
     if channels == 1 and source.column_step == 1 and 1 < source.products <= 7:
         width = _even_share(source.length, REGISTERS - source.products - 2)
-        return Tile(size(width), size(1), size(source.products))
+        return DirectTile(size(width), size(1), size(source.products))
     vectors = source.filters // lanes(dtype)
     tiles = [(_even_share(source.length, rows_of(n)), n) for n in range(1, 5) if vectors % n == 0]
     width, columns = max(tiles, key=lambda tile: tile[0] * tile[1] / (tile[0] + tile[1]))
-    return Tile(size(width * columns), size(columns), size(1))
+    return DirectTile(size(width * columns), size(columns), size(1))
 
 
-def weights_tile(source: Source, channels: int, dtype: str) -> Tile:
+def weights_tile(source: Source, channels: int, dtype: str) -> DirectTile:
     """The tile of the weights' gradient: for one channel several kernel planes, else a part of a row."""
     vectors = source.filters // lanes(dtype)
     if channels == 1 and source.products <= rows_of(1):
         planes = _even_share(source.kernel_depth, rows_of(1) // source.products)
-        return Tile(size(planes * source.products), size(1), size(source.products))
+        return DirectTile(size(planes * source.products), size(1), size(source.products))
     columns = 2 if vectors % 2 == 0 else 1
     taps = max(n for n in range(1, rows_of(columns) + 1) if source.products % n == 0)
-    return Tile(size(taps * columns), size(columns), size(taps))
+    return DirectTile(size(taps * columns), size(columns), size(taps))
 
 
 def _even_share(length: int, limit: int) -> int:

@@ -1,1 +1,1 @@
-"""The method "places": outputs from anywhere in a sample, their inputs found through tables."""
+"""The method "indirect": outputs from anywhere in a sample, their inputs found through a table of offsets."""

@@ -1,4 +1,4 @@
-"""Micro-kernels whose rows lie anywhere: a tuple of places, read from a table, instead of one step.
+"""Micro-kernels whose rows lie anywhere: a tuple of offsets, read from a table, instead of one step.
 
 A row's last vector may be narrower than the others: 20 filters are one of 16 lanes and one of 4. Half a
 vector takes half the time where the processor makes the widest in two halves.
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from llvmlite import ir
 
 from mpmm_kernels.runtime import intrinsic, types
-from mpmm_kernels.vector import Size, Vector, block_places
+from mpmm_kernels.vector import Size, Vector, block_offsets
 from mpmm_kernels.vector import emit as vector_emit
 
 # a row of a block: how many vectors, and the lanes of the last
@@ -29,15 +29,15 @@ def _block(like: Any, row: Any, array: Any) -> Any:
 
 
 @intrinsic
-def take_places(typing: Any, table: Any, first: Any, block: Any, row: Any) -> Any:
+def take_offsets(typing: Any, table: Any, first: Any, block: Any, row: Any) -> Any:
     """table[first], table[first + 1], ...: one for each row of a block."""
     rows = len(block) // len(row.types[0])
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, table, args[0])
         together = memory.load(args[1], ir.VectorType(args[1].type, rows))
-        places = [builder.extract_element(together, ir.IntType(32)(i)) for i in range(rows)]
-        return vector_emit.pack(builder, places)
+        offsets = [builder.extract_element(together, ir.IntType(32)(i)) for i in range(rows)]
+        return vector_emit.pack(builder, offsets)
 
     return types.UniTuple(types.intp, rows)(table, types.intp, block, row), emit
 
@@ -61,8 +61,8 @@ def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) ->
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vectors = [vector.emitted for vector in block.types]
-        places = _starts(builder, args[2], args[3], vectors, row)
-        loaded = [memory.load(place, vector) for place, vector in zip(places, vectors, strict=True)]
+        rows = _starts(builder, args[2], args[3], vectors, row)
+        loaded = [memory.load(offset, vector) for offset, vector in zip(rows, vectors, strict=True)]
         return vector_emit.pack(builder, loaded)
 
     return block(like, y, types.intp, types.intp, row), emit
@@ -75,8 +75,8 @@ def finish_rows(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, ro
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, bias, args[1])
         vectors = [vector.emitted for vector in _vectors(row, bias)]
-        places = _starts(builder, args[2], args[2], vectors, row)
-        added = [memory.load(place, vector) for place, vector in zip(places, vectors, strict=True)]
+        rows = _starts(builder, args[2], args[2], vectors, row)
+        added = [memory.load(offset, vector) for offset, vector in zip(rows, vectors, strict=True)]
         least = [vector_emit.splat(builder, args[3], vector) for vector in vectors]
         made = []
         for i in range(len(block)):
@@ -95,9 +95,9 @@ def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vectors = [builder.extract_value(args[0], i) for i in range(len(block))]
-        places = _starts(builder, args[2], args[3], [vector.type for vector in vectors], row)
-        for place, vector in zip(places, vectors, strict=True):
-            memory.store(place, vector)
+        rows = _starts(builder, args[2], args[3], [vector.type for vector in vectors], row)
+        for offset, vector in zip(rows, vectors, strict=True):
+            memory.store(offset, vector)
         return context.get_dummy_value()
 
     return types.void(block, y, types.intp, types.intp, row), emit
@@ -109,7 +109,7 @@ def outer_run(
     block: Any,
     x: Any,
     x_at: Any,
-    places: Any,
+    rows: Any,
     x_step: Any,
     w: Any,
     w_at: Any,
@@ -117,25 +117,25 @@ def outer_run(
     count: Any,
     row: Any,
 ) -> Any:
-    """block[i, j] += x[x_at + places[i] + k x_step] * w[w_at + k w_step + vector j ...] for all k < count.
+    """block[i, j] += x[x_at + rows[i] + k x_step] * w[w_at + k w_step + vector j ...] for all k < count.
 
     A run of outer products, with the loop in it: around one alone Numba and LLVM spend as many instructions
-    on places as on products.
+    on addresses as on products.
     """
     number = types.intp
-    arguments = block, x, number, places, number, w, number, number, number, row
+    arguments = block, x, number, rows, number, w, number, number, number, row
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[5])
         vectors = [vector.emitted for vector in _vectors(row, w)]
-        firsts = [builder.extract_value(args[3], i) for i in range(len(places))]
+        firsts = [builder.extract_value(args[3], i) for i in range(len(rows))]
 
         def products(carried: list[Any]) -> list[Any]:
             (x_at, w_at), out = carried[:2], carried[2:]
             x_at = vector_emit.unforeseen(builder, x_at)
             at = _starts(builder, w_at, w_at, vectors, row)
-            column = [weights.load(place, vector) for place, vector in zip(at, vectors, strict=True)]
+            column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
             for i, first in enumerate(firsts):
                 value = source.broadcast(builder.add(first, x_at), vectors[0])
                 if vectors[-1] != vectors[0]:
@@ -146,12 +146,12 @@ def outer_run(
             return [builder.add(x_at, args[4]), builder.add(w_at, args[7]), *out]
 
         accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
-        made = vector_emit.turns(builder, args[8], [args[2], args[6], *accumulators], products)
+        made = vector_emit.loop(builder, args[8], [args[2], args[6], *accumulators], products)
         return vector_emit.pack(builder, made[2:])
 
     return block(*arguments), emit
 
 
 def _starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], row: Any) -> Iterator[Any]:
-    """`block_places`: only the last vector of a row is narrow, behind which none begins."""
-    return block_places(builder, start, step, len(vectors), len(row.types[0]), vectors[0].count)
+    """`block_offsets`: only the last vector of a row is narrow, behind which none begins."""
+    return block_offsets(builder, start, step, len(vectors), len(row.types[0]), vectors[0].count)

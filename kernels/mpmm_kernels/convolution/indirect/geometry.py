@@ -1,4 +1,4 @@
-"""What the method "places" needs to know of a block: tables of places and taps, groups of lines, cells."""
+"""What the method "indirect" needs to know of a block: tables of offsets and taps, groups of lines, cells."""
 
 from itertools import product
 from typing import NamedTuple
@@ -20,11 +20,11 @@ SHORT_LINE = 12
 # Rows of a tall block by the vectors it is wide, as registers allow: measured within 5% of the core's peak.
 # More rows make the compiler load them all before the first product and spill accumulators.
 _TALL = {1: 12, 2: 8, 3: 5, 4: 5}
-# Places of the largest cell
+# Inputs of the largest cell
 CELL = 240
 # Cycles of a multiply-add's latency, which a single row cannot hide, of a block's step and a cell besides
 _LATENCY, _STEP, _CELL_CYCLES = 4, 2, 200
-# Taps beyond its own that a place may be summed over, to share a cell with its neighbours
+# Taps beyond its own that an input may be summed over, to share a cell with its neighbours
 _TOLERANCES = (0, 1, 2, 4, 1 << 30)
 
 
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
 
 class Cuts(NamedTuple):
-    """How a weights' gradient takes its places: so many ``lines`` at a time, ``step`` apart in a run."""
+    """How a weights' gradient takes its outputs: so many ``lines`` at a time, ``step`` apart in a run."""
 
     lines: int
     step: int
@@ -44,7 +44,7 @@ class Cuts(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """A convolution of one sample: ``terms`` are kernel times channels, ``lines`` have ``line`` places each.
+    """A convolution of one sample: ``terms`` are kernel times channels, ``lines`` have ``line`` outputs each.
 
     Lines are made in ``groups``. The terms lie in runs of ``run``, ``step`` apart in the sample, of which
     ``chunk`` are added before the sums go back to memory.
@@ -60,8 +60,8 @@ class Sums(NamedTuple):
     step: int
 
 
-class Turned(NamedTuple):
-    """The convolution that makes the input's gradient, by the kernel turned round.
+class FlippedConvolution(NamedTuple):
+    """The convolution that makes the input's gradient, by the flipped kernel.
 
     ``filters`` are summed over, which lie in whole vectors (``padded``), as do the ``channels`` made; steps
     lead through the spread gradient, in which zeros stand between planes, rows and columns where the
@@ -81,7 +81,7 @@ class Turned(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Places that are summed over the same taps; a row of a table."""
+    """Inputs whose gradients are summed over the same taps; a row of a table."""
 
     first: int
     stop: int
@@ -144,7 +144,7 @@ def forward_sums(plan: BlockPlan, run: Run) -> Sums:
     )
 
 
-def forward_places(plan: BlockPlan, staged: Staging) -> Offsets:
+def indirection(plan: BlockPlan, staged: Staging) -> Offsets:
     """Where each output's first input lies in the staged sample; in the order in which lines are made."""
     (depth, rows, _), (d, r, _) = plan.output_shape[:3], plan.window
     steps = _steps(staged)
@@ -155,7 +155,7 @@ def forward_places(plan: BlockPlan, staged: Staging) -> Offsets:
 
 
 def taps(plan: BlockPlan, staged: Staging) -> Offsets:
-    """How far each term of a sum lies from its place, in the order of the weights."""
+    """How far each term of a sum lies from its output's offset, in the order of the weights."""
     ends = _grid(*(np.arange(n) * step for n, step in zip(plan.kernel, _steps(staged), strict=True)))
     return (ends[..., None] + np.arange(staged.channels)).reshape(-1)
 
@@ -171,21 +171,21 @@ def in_runs(offsets: Offsets) -> tuple[Offsets, Run]:
     return offsets, Run(1, 0)
 
 
-def cuts(places: Offsets, shape: Sums, item: int) -> tuple[Offsets, Offsets, Cuts]:
-    """The places of a weights' gradient, cut into as many lines at a time as the first cache holds.
+def cuts(indirection: Offsets, shape: Sums, item: int) -> tuple[Offsets, Offsets, Cuts]:
+    """The offsets of a weights' gradient, cut into as many lines at a time as the first cache holds.
 
     Returns
     -------
     tuple
-        Runs of places without a cut: rows of offset, number within the cut, and length; where in these rows
+        Runs of offsets without a cut: rows of offset, number within the cut, and length; where in these rows
         each cut begins, and the last one ends; and the rest.
     """
-    starts, run = in_runs(places)
+    starts, run = in_runs(indirection)
     lines = max(_CUT_BYTES // (shape.line * shape.filters * item), 1)
     most = lines * shape.line
-    edges = np.union1d(np.arange(0, places.size, run.length), np.arange(0, places.size, most))
+    edges = np.union1d(np.arange(0, indirection.size, run.length), np.arange(0, indirection.size, most))
     offsets = starts[edges // run.length] + edges % run.length * run.step
-    lengths = np.diff(edges, append=places.size)
+    lengths = np.diff(edges, append=indirection.size)
     rows = np.stack([offsets, edges % most, lengths], axis=1).astype("int64")
     begins = np.flatnonzero(edges % most == 0)
     return rows, np.append(begins, len(rows)).astype("int64"), Cuts(lines, run.step, shape.filters)
@@ -219,16 +219,18 @@ def gradient_spread(plan: BlockPlan) -> Spread:
     return Spread(d * rows * row, r * row, c * filters, first, *needed(plan)[:2])
 
 
-def turned(plan: BlockPlan) -> Turned:
+def flipped(plan: BlockPlan) -> FlippedConvolution:
     """The convolution of that gradient."""
     _, rows, columns = gradient_extents(plan)
     filters, channels = (whole_vectors(n, plan.dtype) for n in (plan.filters, plan.input_shape[3]))
     row = columns * filters
-    return Turned(rows * row, row, plan.filters, filters, channels, *plan.kernel[1:], *plan.stride)
+    return FlippedConvolution(
+        rows * row, row, plan.filters, filters, channels, *plan.kernel[1:], *plan.stride
+    )
 
 
 def cells(plan: BlockPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of `Cell`, and the inputs (their number in the sample) in the order of the cells' places.
+    """Rows of `Cell`, and the inputs (their number in the sample) in the order of the cells.
 
     Most taps of an input at the edge of a valid convolution meet no output. Along each axis neighbours
     share a run when that saves more time in full blocks than it costs in taps that meet only zeros.

@@ -1,4 +1,4 @@
-"""Convolution blocks by places over a batch, forward and backward, on several threads.
+"""Indirect convolution of blocks over a batch, forward and backward, on several threads.
 
 A register block holds outputs from anywhere in a sample: rows of few columns fill it as well as long ones.
 Threads share parts of samples, so that one sample occupies all of them; every output is one sum in an order
@@ -9,10 +9,16 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, Sums, Turned
-from mpmm_kernels.convolution.indirect.lines import Target, add_cell, add_sums, add_weight_sums, take_channels
+from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, FlippedConvolution, Sums
+from mpmm_kernels.convolution.indirect.lines import (
+    IndirectTarget,
+    add_cell,
+    add_sums,
+    add_weight_sums,
+    take_channels,
+)
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_lines, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size
@@ -24,7 +30,7 @@ def forward(
     w: Floats,
     bias: Floats,
     y: Floats,
-    winner: Array,
+    argmax: Array,
     staged: Floats,
     scratch: Floats,
     zeros: Floats,
@@ -33,7 +39,7 @@ def forward(
     straight: bool,
     staging: Staging,
     shape: Sums,
-    places: Offsets,
+    indirection: Offsets,
     taps: Offsets,
     pooled: Pooled,
     offsets: Offsets,
@@ -42,7 +48,7 @@ def forward(
     columns: Size,
     last: Size,
 ) -> None:
-    """Fill y and winner for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
+    """Fill y and argmax for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
 
     Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y
     at once.
@@ -50,26 +56,28 @@ def forward(
     workers, tasks = scratch.shape[0], samples * shape.groups
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
-        sums, upper = scratch[worker], Upper(y, y, winner, bias)
-        place, seen = (x, beginning()), -1
+        sums, output = scratch[worker], OutputSide(y, y, argmax, bias)
+        origin, seen = (x, beginning()), -1
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, group = task // shape.groups, task % shape.groups
                 if n != seen:
-                    place, seen = stage(x, n, staged[worker], staging), n
+                    origin, seen = stage(x, n, staged[worker], staging), n
                 line = group * shape.lines // shape.groups
                 end = (group + 1) * shape.lines // shape.groups
                 part = line * shape.line, end * shape.line
                 if straight:
-                    target = Target(y, n * places.size * pooled.channels, pooled.channels, bias, floor)
+                    target = IndirectTarget(
+                        y, n * indirection.size * pooled.channels, pooled.channels, bias, floor
+                    )
                 else:
-                    target = Target(sums, -part[0] * shape.filters, shape.filters, zeros, least)
-                add_sums(place, w, target, places, part, taps, shape, tall, short, (columns, last))
+                    target = IndirectTarget(sums, -part[0] * shape.filters, shape.filters, zeros, least)
+                add_sums(origin, w, target, indirection, part, taps, shape, tall, short, (columns, last))
                 if not straight:
                     for i in range(end - line):
                         at = i * shape.line * shape.filters
-                        pool_line(sums, at, upper, n * shape.lines + line + i, floor, pooled, offsets)
+                        pool_line(sums, at, output, n * shape.lines + line + i, floor, pooled, offsets)
             piece = next_piece(taken)
 
 
@@ -77,7 +85,7 @@ def forward(
 def backward_input(
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     w: Floats,
     dx: Floats,
     gradients: Floats,
@@ -86,9 +94,9 @@ def backward_input(
     samples: int,
     floor: float,
     channels: int,
-    shape: Turned,
+    shape: FlippedConvolution,
     cells: Offsets,
-    places: Offsets,
+    indirection: Offsets,
     inputs: Offsets,
     spread: Spread,
     pooled: Pooled,
@@ -103,13 +111,13 @@ def backward_input(
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         gradient, sums, seen = gradients[worker], scratch[worker], -1
-        upper = Upper(y, dy, winner, unused[worker])
+        output = OutputSide(y, dy, argmax, unused[worker])
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, i = task // cells.shape[0], task % cells.shape[0]
                 if n != seen:
-                    spread_slab(upper, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    spread_slab(output, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
                     seen = n
                 cell = Cell(
                     cells[i, 0],
@@ -121,8 +129,8 @@ def backward_input(
                     cells[i, 6],
                     cells[i, 7],
                 )
-                add_cell(gradient, w, sums, places, cell, shape, tall, short, (columns, last))
-                take_channels(sums, dx, n * places.size, inputs, cell, shape.channels, channels)
+                add_cell(gradient, w, sums, indirection, cell, shape, tall, short, (columns, last))
+                take_channels(sums, dx, n * indirection.size, inputs, cell, shape.channels, channels)
             piece = next_piece(taken)
 
 
@@ -131,7 +139,7 @@ def backward_weights(
     x: Floats,
     y: Floats,
     dy: Floats,
-    winner: Array,
+    argmax: Array,
     dw: Floats,
     db: Floats,
     staged: Floats,
@@ -170,14 +178,14 @@ def backward_weights(
                 rows = part * height, min(end * height, shape.terms)
                 if part == 0:
                     db[group] = 0
-                upper = Upper(y, dy, winner, unused[worker] if part > 0 else db[group])
+                output = OutputSide(y, dy, argmax, unused[worker] if part > 0 else db[group])
                 first, gradient = group * samples // groups, gradients[worker]
                 for n in range(first, (group + 1) * samples // groups):
-                    place = stage(x, n, staged[worker], staging)
+                    origin = stage(x, n, staged[worker], staging)
                     for k in range(begins.size - 1):
                         line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
                         spread_lines(
-                            upper,
+                            output,
                             n * shape.lines + line,
                             many,
                             floor,
@@ -189,7 +197,7 @@ def backward_weights(
                             offsets,
                         )
                         add_weight_sums(
-                            place,
+                            origin,
                             gradient,
                             dw[group],
                             n == first and k == 0,

@@ -1,4 +1,4 @@
-"""Sums at places of one sample: tall register blocks, then short ones, then single rows.
+"""Sums of outputs from anywhere in a sample: tall register blocks, then short ones, then single rows.
 
 Heights are the same for every shape, so that few kernels are compiled, whatever networks are made of.
 """
@@ -12,17 +12,17 @@ from mpmm_kernels.convolution.indirect.blocks import (
     load_rows,
     outer_run,
     store_rows,
-    take_places,
+    take_offsets,
     zero_rows,
 )
-from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, Sums, Turned
+from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, FlippedConvolution, Sums
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import Size, copy_run, element, lanes_of
 
 
-class Target(NamedTuple):
-    """Where a convolution is written, after bias and floor: the array, the place of place 0, and the step."""
+class IndirectTarget(NamedTuple):
+    """Where a convolution goes after bias and floor: the array, the offset of output 0, and the step."""
 
     y: Floats
     first: int
@@ -33,10 +33,10 @@ class Target(NamedTuple):
 
 @compiled
 def add_sums(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     w: Floats,
-    target: Target,
-    places: Offsets,
+    target: IndirectTarget,
+    indirection: Offsets,
     part: tuple[int, int],
     taps: Offsets,
     shape: Sums,
@@ -44,37 +44,37 @@ def add_sums(
     short: Size,
     row: Row,
 ) -> None:
-    """Fill the target with max(sum + bias, floor) at a part of the places; w is (terms, filters).
+    """Fill the target with max(sum + bias, floor) for a part of the outputs; w is (terms, filters).
 
     A chunk of runs of terms at a time, whose weights stay in the second cache for all blocks.
     """
     first, stop = part
     for begin in range(0, taps.size, shape.chunk):
         for column in range(0, shape.filters, len(row[0]) * lanes_of(w)):
-            what = begin, column
-            at = _sum_blocks(place, w, target, places, (first, stop), taps, what, shape, tall, row)
-            at = _sum_blocks(place, w, target, places, (at, stop), taps, what, shape, short, row)
-            _sum_blocks(place, w, target, places, (at, stop), taps, what, shape, row[0], row)
+            chunk = begin, column
+            at = _sum_blocks(origin, w, target, indirection, (first, stop), taps, chunk, shape, tall, row)
+            at = _sum_blocks(origin, w, target, indirection, (at, stop), taps, chunk, shape, short, row)
+            _sum_blocks(origin, w, target, indirection, (at, stop), taps, chunk, shape, row[0], row)
 
 
 @compiled
 def _sum_blocks(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     w: Floats,
-    target: Target,
-    places: Offsets,
+    target: IndirectTarget,
+    indirection: Offsets,
     part: tuple[int, int],
     taps: Offsets,
-    what: tuple[int, int],
+    chunk: tuple[int, int],
     shape: Sums,
     block: Size,
     row: Row,
 ) -> int:
-    """As many whole blocks as there are; returns the first place that is left."""
-    (x, x_at), (begin, column), height = place, what, len(block) // len(row[0])
+    """As many whole blocks as there are; returns the first output that is left."""
+    (x, x_at), (begin, column), height = origin, chunk, len(block) // len(row[0])
     (at, stop), y = part, target.y
     while at + height <= stop:
-        rows = take_places(places, at, block, row)
+        rows = take_offsets(indirection, at, block, row)
         to = target.first + at * target.step + column
         sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, target.step, row)
         weight = begin * shape.run * shape.filters + column
@@ -91,7 +91,7 @@ def _sum_blocks(
 
 @compiled
 def add_weight_sums(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     g: Floats,
     dw: Floats,
     fresh: bool,
@@ -103,20 +103,20 @@ def add_weight_sums(
     short: Size,
     row: Row,
 ) -> None:
-    """Add to a part of dw (terms, filters) what some runs of places give: their inputs times g.
+    """Add to a part of dw (terms, filters) what some runs of outputs give: their inputs times g.
 
-    The taps are the rows of the blocks here, and the sums run over the places; ``fresh`` ones begin at zero.
+    The taps are the rows of the blocks here, and the sums run over the outputs; ``fresh`` ones begin at zero.
     """
     first, stop = part
     for column in range(0, shape.filters, len(row[0]) * lanes_of(g)):
-        at = _weight_blocks(place, g, dw, fresh, taps, (first, stop), runs, shape, column, tall, row)
-        at = _weight_blocks(place, g, dw, fresh, taps, (at, stop), runs, shape, column, short, row)
-        _weight_blocks(place, g, dw, fresh, taps, (at, stop), runs, shape, column, row[0], row)
+        at = _weight_blocks(origin, g, dw, fresh, taps, (first, stop), runs, shape, column, tall, row)
+        at = _weight_blocks(origin, g, dw, fresh, taps, (at, stop), runs, shape, column, short, row)
+        _weight_blocks(origin, g, dw, fresh, taps, (at, stop), runs, shape, column, row[0], row)
 
 
 @compiled
 def _weight_blocks(
-    place: tuple[Floats, int],
+    origin: tuple[Floats, int],
     g: Floats,
     dw: Floats,
     fresh: bool,
@@ -128,10 +128,10 @@ def _weight_blocks(
     block: Size,
     row: Row,
 ) -> int:
-    (x, x_at), filters, height = place, shape.filters, len(block) // len(row[0])
+    (x, x_at), filters, height = origin, shape.filters, len(block) // len(row[0])
     at, stop = part
     while at + height <= stop:
-        rows = take_places(taps, at, block, row)
+        rows = take_offsets(taps, at, block, row)
         to = at * filters + column
         sums = zero_rows(g, block, row) if fresh else load_rows(block, dw, to, filters, row)
         for k in range(runs.shape[0]):
@@ -147,18 +147,18 @@ def add_cell(
     g: Floats,
     w: Floats,
     y: Floats,
-    places: Offsets,
+    indirection: Offsets,
     cell: Cell,
-    shape: Turned,
+    shape: FlippedConvolution,
     tall: Size,
     short: Size,
     row: Row,
 ) -> None:
-    """Fill y (places, channels) with the input's gradient in a cell; w is (kernel, filters, channels)."""
+    """Fill y (inputs, channels) with the input's gradient in a cell; w is (kernel, filters, channels)."""
     for column in range(0, shape.channels, len(row[0]) * lanes_of(y)):
-        at = _cell_blocks(g, w, y, places, cell.first, column, cell, shape, tall, row)
-        at = _cell_blocks(g, w, y, places, at, column, cell, shape, short, row)
-        _cell_blocks(g, w, y, places, at, column, cell, shape, row[0], row)
+        at = _cell_blocks(g, w, y, indirection, cell.first, column, cell, shape, tall, row)
+        at = _cell_blocks(g, w, y, indirection, at, column, cell, shape, short, row)
+        _cell_blocks(g, w, y, indirection, at, column, cell, shape, row[0], row)
 
 
 @compiled
@@ -166,11 +166,11 @@ def _cell_blocks(
     g: Floats,
     w: Floats,
     y: Floats,
-    places: Offsets,
+    indirection: Offsets,
     at: int,
     column: int,
     cell: Cell,
-    shape: Turned,
+    shape: FlippedConvolution,
     block: Size,
     row: Row,
 ) -> int:
@@ -180,7 +180,7 @@ def _cell_blocks(
     step = max(cell.to_column - cell.from_column, 1) if together else shape.column_stride
     run = step * shape.filters if together else shape.filters
     while at + height <= cell.stop:
-        rows, sums = take_places(places, at, block, row), zero_rows(y, block, row)
+        rows, sums = take_offsets(indirection, at, block, row), zero_rows(y, block, row)
         for kd in range(cell.from_depth, cell.to_depth, shape.depth_stride):
             for kh in range(cell.from_row, cell.to_row, shape.row_stride):
                 for kw in range(cell.from_column, cell.to_column, step):
@@ -198,6 +198,6 @@ def take_channels(
     sums: Floats, dx: Floats, first: int, inputs: Offsets, cell: Cell, padded: int, channels: int
 ) -> None:
     """Put a cell's sums where they belong in dx, without the channels that only fill up vectors."""
-    for place in range(cell.first, cell.stop):
-        to = (first + inputs[place]) * channels
-        copy_run(sums, (place - cell.first) * padded, dx, to, channels)
+    for origin in range(cell.first, cell.stop):
+        to = (first + inputs[origin]) * channels
+        copy_run(sums, (origin - cell.first) * padded, dx, to, channels)

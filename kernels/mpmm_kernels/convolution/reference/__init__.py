@@ -1,1 +1,1 @@
-"""The method "plain": loops that take every shape, which faster methods must equal."""
+"""The method "reference": plain loops that take every shape, which faster methods must equal."""

@@ -97,38 +97,38 @@ def _add_row(x: Floats, w: Floats, y: Floats, stride: int, before: int) -> None:
 
 
 @compiled(parallel=True)
-def _backward_input(dy: Floats, turned: Floats, dx: Floats, stride: Triple, before: Triple) -> None:
+def _backward_input(dy: Floats, swapped: Floats, dx: Floats, stride: Triple, before: Triple) -> None:
     depth = dx.shape[1]
     for plane in prange(dx.shape[0] * depth):
         n, d = plane // depth, plane % depth
-        _backward_plane(dy[n], turned, dx[n, d], d, stride, before)
+        _backward_plane(dy[n], swapped, dx[n, d], d, stride, before)
 
 
 @compiled
-def _backward_plane(dy: Floats, turned: Floats, dx: Floats, d: int, stride: Triple, before: Triple) -> None:
-    """Fill the plane of input gradients at depth d; ``turned`` are the weights with channels swapped."""
+def _backward_plane(dy: Floats, swapped: Floats, dx: Floats, d: int, stride: Triple, before: Triple) -> None:
+    """Fill the plane of input gradients at depth d; ``swapped`` are the weights with channels swapped."""
     dx[:] = 0
-    for kd in range(turned.shape[0]):
+    for kd in range(swapped.shape[0]):
         to_d = (d + before[0] - kd) // stride[0]
         if to_d * stride[0] != d + before[0] - kd or to_d < 0 or to_d >= dy.shape[0]:
             continue
-        for kh in range(turned.shape[1]):
+        for kh in range(swapped.shape[1]):
             first, last = _reach(kh, dy.shape[1], dx.shape[0], stride[1], before[1])
             for o in range(first, last):
                 row = dx[o * stride[1] + kh - before[1]]
-                _spread_row(dy[to_d, o], turned[kd, kh], row, stride[2], before[2])
+                _spread_row(dy[to_d, o], swapped[kd, kh], row, stride[2], before[2])
 
 
 @compiled
-def _spread_row(dy: Floats, turned: Floats, dx: Floats, stride: int, before: int) -> None:
+def _spread_row(dy: Floats, swapped: Floats, dx: Floats, stride: int, before: int) -> None:
     """Add one row of output gradients (columns, c) times its weights (taps, c, i) to a row of dx."""
-    for k in range(turned.shape[0]):
+    for k in range(swapped.shape[0]):
         first, last = _reach(k, dy.shape[0], dx.shape[0], stride, before)
         for o in range(first, last):
             for c in range(dy.shape[1]):
                 value = dy[o, c]
                 for i in range(dx.shape[1]):
-                    dx[o * stride + k - before, i] += value * turned[k, c, i]
+                    dx[o * stride + k - before, i] += value * swapped[k, c, i]
 
 
 @compiled(parallel=True)

@@ -23,30 +23,30 @@ from mpmm_kernels.layers.pooling import (
 
 
 @dataclass(frozen=True)
-class PlainBuffers:
+class ReferenceBuffers:
     """Arrays of a block for up to a batch of samples; without a pool, ``output`` is ``convolved`` itself."""
 
     convolved: Floats
     output: Floats
-    winner: Array
+    argmax: Array
     convolved_gradient: Floats
     input_gradient: Floats
 
 
-def _allocate(plan: BlockPlan, batch: int) -> PlainBuffers:
+def _allocate(plan: BlockPlan, batch: int) -> ReferenceBuffers:
     convolved = np.empty((batch, *plan.convolved_shape), plan.dtype)
     output = np.empty((batch, *plan.output_shape), plan.dtype) if plan.pool else convolved
-    places = np.min_scalar_type(int(np.prod(plan.window)) - 1)
-    return PlainBuffers(
+    numbers = np.min_scalar_type(int(np.prod(plan.window)) - 1)
+    return ReferenceBuffers(
         convolved=convolved,
         output=output,
-        winner=np.empty((batch, *plan.output_shape) if plan.pool == "max" else 0, places),
+        argmax=np.empty((batch, *plan.output_shape) if plan.pool == "max" else 0, numbers),
         convolved_gradient=np.empty_like(convolved),
         input_gradient=np.empty((batch, *plan.input_shape), plan.dtype),
     )
 
 
-def _forward(plan: BlockPlan, buffers: PlainBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
+def _forward(plan: BlockPlan, buffers: ReferenceBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     n = len(x)
     convolved, output = buffers.convolved[:n], buffers.output[:n]
     conv3d_forward(x, w, b, convolved, plan.stride, plan.before)
@@ -55,7 +55,7 @@ def _forward(plan: BlockPlan, buffers: PlainBuffers, x: Floats, w: Floats, b: Fl
     elif plan.activation == "sigmoid":
         sigmoid(convolved, convolved)
     if plan.pool == "max":
-        max_pool3d_forward(convolved, output, buffers.winner[:n], plan.window, plan.window)
+        max_pool3d_forward(convolved, output, buffers.argmax[:n], plan.window, plan.window)
     elif plan.pool == "average":
         average_pool3d_forward(convolved, output, plan.window, plan.window)
     return output
@@ -63,7 +63,7 @@ def _forward(plan: BlockPlan, buffers: PlainBuffers, x: Floats, w: Floats, b: Fl
 
 def _backward(
     plan: BlockPlan,
-    buffers: PlainBuffers,
+    buffers: ReferenceBuffers,
     x: Floats,
     w: Floats,
     b: Floats,
@@ -81,23 +81,23 @@ def _backward(
     return dx
 
 
-def _through_pool_and_activation(plan: BlockPlan, buffers: PlainBuffers, dy: Floats) -> Floats:
+def _through_pool_and_activation(plan: BlockPlan, buffers: ReferenceBuffers, dy: Floats) -> Floats:
     n = len(dy)
     convolved, gradient = buffers.convolved[:n], buffers.convolved_gradient[:n]
     if plan.pool == "max":
-        max_pool3d_backward(dy, buffers.winner[:n], gradient, plan.window, plan.window)
+        max_pool3d_backward(dy, buffers.argmax[:n], gradient, plan.window, plan.window)
     elif plan.pool == "average":
         average_pool3d_backward(dy, gradient, plan.window, plan.window)
-    upper = gradient if plan.pool else dy
+    output_gradient = gradient if plan.pool else dy
     if plan.activation == "none":
-        return upper
-    (relu_backward if plan.activation == "relu" else sigmoid_backward)(convolved, upper, gradient)
+        return output_gradient
+    (relu_backward if plan.activation == "relu" else sigmoid_backward)(convolved, output_gradient, gradient)
     return gradient
 
 
 def _offer(plan: BlockPlan) -> str:
-    return "plain"
+    return "reference"
 
 
 # Forward already keeps no more than its own buffers, so inference is the same.
-PLAIN = Method("plain", _offer, _allocate, _forward, _forward, _backward)
+REFERENCE = Method("reference", _offer, _allocate, _forward, _forward, _backward)

@@ -31,13 +31,13 @@ def bands(staging: Staging, bands: int) -> Bands:
 def stage_bands(x: Floats, sample: int, staged: Floats, shape: Bands, square: Size) -> None:
     """Fill ``staged`` with a sample of x (samples, depth, rows, columns); its zeros are there already.
 
-    ``square`` is as long as a vector has lanes: so many bands and columns are turned at once.
+    ``square`` is as long as a vector has lanes: so many bands and columns are transposed at once.
     """
     lanes = lanes_of(x)
     pixels = shape.inner_rows * shape.inner_columns
     start = sample * shape.inner_depth * pixels
     for r in range(shape.inner_rows):
-        to = _place(r, shape)
+        to = _pixel_offset(r, shape)
         if shape.inner_columns < lanes or shape.inner_depth < lanes:
             for d in range(shape.inner_depth):
                 at = start + d * pixels + r * shape.inner_columns
@@ -50,12 +50,12 @@ def stage_bands(x: Floats, sample: int, staged: Floats, shape: Bands, square: Si
             for lowest in range(0, shape.inner_depth, lanes):
                 d = min(lowest, shape.inner_depth - lanes)
                 at = start + d * pixels + r * shape.inner_columns + c
-                turned = transposed(load_block(square, x, at, pixels, ONE))
-                store_block(turned, staged, to + c * shape.bands + d, shape.bands, ONE)
+                block = transposed(load_block(square, x, at, pixels, ONE))
+                store_block(block, staged, to + c * shape.bands + d, shape.bands, ONE)
 
 
 @compiled
-def _place(row: int, shape: Bands) -> int:
-    """Place of the first band of a row's first pixel."""
+def _pixel_offset(row: int, shape: Bands) -> int:
+    """Offset of the first band of a row's first pixel."""
     line = (row + shape.before_rows) * shape.columns + shape.before_columns
     return line * shape.bands + shape.before_depth

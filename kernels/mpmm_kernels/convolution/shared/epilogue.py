@@ -79,9 +79,9 @@ def pad(w: Floats, b: Floats, weights: Floats, bias: Floats) -> None:
     bias[: len(b)] = b
 
 
-def turn(w: Floats, turned: Floats) -> None:
-    """The same of the kernel turned round, by which the input's gradient is made: filters, then channels."""
-    turned[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
+def flip(w: Floats, flipped: Floats) -> None:
+    """The same of the flipped kernel, by which the input's gradient is made: filters, then channels."""
+    flipped[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
 
 
 def if_large(method: Method) -> Method:

@@ -52,7 +52,7 @@ class Pooled(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Where a convolution's gradient lies in scratch: steps, place of the first element, planes and lines.
+    """Where a convolution's gradient lies in scratch: steps, offset of the first element, planes and lines.
 
     The weights' gradient takes one line of windows at a time; the input's takes the whole sample, with zeros
     around the columns.
@@ -165,7 +165,7 @@ def spread_sample(plan: BlockPlan) -> Spread:
 
 
 def gradient_source(plan: BlockPlan, spread: Spread) -> Source:
-    """The convolution of a spread gradient, by the kernel turned round, that makes the input's gradient."""
+    """The convolution of a spread gradient, by the flipped kernel, that makes the input's gradient."""
     channels = whole_vectors(plan.filters, plan.dtype)
     return Source(
         depth=spread.planes,
@@ -190,5 +190,5 @@ def gradient_source(plan: BlockPlan, spread: Spread) -> Source:
 def window_offsets(pooled: Pooled, spread: Spread) -> Offsets:
     """Offsets of a window's elements from its first one."""
     window = pooled.window_depth, pooled.window_rows, pooled.window_columns
-    places = np.indices(window).reshape(3, -1)
-    return np.array([spread.plane_step, spread.row_step, spread.column_step]) @ places
+    positions = np.indices(window).reshape(3, -1)
+    return np.array([spread.plane_step, spread.row_step, spread.column_step]) @ positions

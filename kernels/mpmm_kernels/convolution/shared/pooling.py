@@ -22,20 +22,20 @@ from mpmm_kernels.vector import (
 )
 
 
-class Upper(NamedTuple):
-    """A block's output side, flat: output, its gradient, winners, and bias or the sum of its gradient."""
+class OutputSide(NamedTuple):
+    """A block's output side, flat: output, its gradient, argmax, and bias or the sum of its gradient."""
 
     y: Floats
     dy: Floats
-    winner: Array
+    argmax: Array
     bias: Floats
 
 
 @compiled
 def pool_line(
-    lines: Floats, first: int, upper: Upper, line: int, floor: float, pooled: Pooled, offsets: Offsets
+    lines: Floats, first: int, output: OutputSide, line: int, floor: float, pooled: Pooled, offsets: Offsets
 ) -> None:
-    """Fill a line of y with max(largest of the window + bias, floor), of ``winner`` with who it was.
+    """Fill a line of y with max(largest of the window + bias, floor), and ``argmax`` with its number.
 
     The line's windows begin at ``first``; their elements are ``offsets`` away from their first. As bias and
     activation never change the order, they come after the pooling, where there are fewer elements.
@@ -43,38 +43,38 @@ def pool_line(
     step = lanes_of(lines)
     if offsets.size == 1:
         for column in range(pooled.columns):
-            pixel, place = line * pooled.columns + column, first + column * pooled.padded
+            pixel, offset = line * pooled.columns + column, first + column * pooled.padded
             for c in range(0, pooled.padded, step):
-                write_pooled(load(lines, place + c), upper, pixel, c, floor, pooled)
+                write_pooled(load(lines, offset + c), output, pixel, c, floor, pooled)
         return
     for column in range(pooled.columns):
         pixel = line * pooled.columns + column
         for c in range(0, pooled.padded, step):
-            place = first + column * pooled.window_columns * pooled.padded + c
-            value = _largest(lines, place, offsets, upper.winner, pixel * pooled.padded + c)
-            write_pooled(value, upper, pixel, c, floor, pooled)
+            offset = first + column * pooled.window_columns * pooled.padded + c
+            value = _largest(lines, offset, offsets, output.argmax, pixel * pooled.padded + c)
+            write_pooled(value, output, pixel, c, floor, pooled)
 
 
 @compiled
-def write_pooled(value: Any, upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
+def write_pooled(value: Any, output: OutputSide, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
     """Write max(value + bias, floor) to y, from channel c of the pixel on."""
-    value = at_least(add(value, load(upper.bias, c)), splat(floor))
-    store_up_to(upper.y, pixel * pooled.channels + c, value, pooled.channels - c)
+    value = at_least(add(value, load(output.bias, c)), splat(floor))
+    store_up_to(output.y, pixel * pooled.channels + c, value, pooled.channels - c)
 
 
 @compiled
-def _largest(lines: Floats, place: int, offsets: Offsets, winner: Array, winner_at: int) -> Any:
-    """The largest vectors of a window, lane by lane; which one it is goes to ``winner``."""
-    best, number = load(lines, place + offsets[0]), splat(lines.dtype.type(0))
+def _largest(lines: Floats, offset: int, offsets: Offsets, argmax: Array, argmax_at: int) -> Any:
+    """The largest vectors of a window, lane by lane; which one it is goes to ``argmax``."""
+    best, number = load(lines, offset + offsets[0]), splat(lines.dtype.type(0))
     for i in range(1, offsets.size):
-        best, number = challenge(best, number, load(lines, place + offsets[i]), i)
-    store_bytes(winner, winner_at, number)
+        best, number = challenge(best, number, load(lines, offset + offsets[i]), i)
+    store_bytes(argmax, argmax_at, number)
     return best
 
 
 @compiled
 def spread_line(
-    upper: Upper,
+    output: OutputSide,
     line: int,
     floor: float,
     g: Floats,
@@ -83,30 +83,30 @@ def spread_line(
     pooled: Pooled,
     offsets: Offsets,
 ) -> None:
-    """Undo `pool_line`: dy goes to the winners in g where y is above the floor, zeros to the others.
+    """Undo `pool_line`: dy goes to the largest elements in g where y is above the floor, zeros to the others.
 
-    ``upper.bias`` collects what was given.
+    ``output.bias`` collects what was given.
     """
     if offsets.size == 1:
         first, to = line * pooled.columns, g_at + spread.first
-        _spread_pixels(upper, first, pooled.columns, floor, g, to, spread.column_step, pooled)
+        _spread_pixels(output, first, pooled.columns, floor, g, to, spread.column_step, pooled)
         return
     for c in range(0, pooled.padded, lanes_of(g)):
-        total = load(upper.bias, c)
+        total = load(output.bias, c)
         for column in range(pooled.columns):
             pixel = line * pooled.columns + column
-            value = _above(upper, pixel, c, floor, pooled)
+            value = _above(output, pixel, c, floor, pooled)
             total = add(total, value)
             to = g_at + spread.first + column * pooled.window_columns * spread.column_step + c
-            number = load_bytes(g, upper.winner, pixel * pooled.padded + c)
+            number = load_bytes(g, output.argmax, pixel * pooled.padded + c)
             for i in range(offsets.size):
                 store(g, to + offsets[i], where_number(number, i, value))
-        store(upper.bias, c, total)
+        store(output.bias, c, total)
 
 
 @compiled
 def spread_lines(
-    upper: Upper,
+    output: OutputSide,
     line: int,
     lines: int,
     floor: float,
@@ -120,36 +120,36 @@ def spread_lines(
     """The same for some lines, ``step`` apart in g: at once where nothing stands between their pixels."""
     if offsets.size == 1 and step == pooled.columns * spread.column_step:
         first, to = line * pooled.columns, g_at + spread.first
-        _spread_pixels(upper, first, lines * pooled.columns, floor, g, to, spread.column_step, pooled)
+        _spread_pixels(output, first, lines * pooled.columns, floor, g, to, spread.column_step, pooled)
         return
     for i in range(lines):
-        spread_line(upper, line + i, floor, g, g_at + i * step, spread, pooled, offsets)
+        spread_line(output, line + i, floor, g, g_at + i * step, spread, pooled, offsets)
 
 
 @compiled
 def _spread_pixels(
-    upper: Upper, first: int, pixels: int, floor: float, g: Floats, g_at: int, step: int, pooled: Pooled
+    output: OutputSide, first: int, pixels: int, floor: float, g: Floats, g_at: int, step: int, pooled: Pooled
 ) -> None:
     """The same of so many pixels that are windows of their own, ``step`` apart in g from g_at on."""
     for c in range(0, pooled.padded, lanes_of(g)):
-        total = load(upper.bias, c)
+        total = load(output.bias, c)
         for i in range(pixels):
-            value = _above(upper, first + i, c, floor, pooled)
+            value = _above(output, first + i, c, floor, pooled)
             total = add(total, value)
             store(g, g_at + i * step + c, value)
-        store(upper.bias, c, total)
+        store(output.bias, c, total)
 
 
 @compiled
-def _above(upper: Upper, pixel: int, c: int, floor: float, pooled: Pooled) -> Any:
+def _above(output: OutputSide, pixel: int, c: int, floor: float, pooled: Pooled) -> Any:
     """dy where y is above the floor, else 0, from channel c of the pixel on."""
-    place, count = pixel * pooled.channels + c, pooled.channels - c
-    return where_above(load_part(upper.y, place, count), splat(floor), load_part(upper.dy, place, count))
+    offset, count = pixel * pooled.channels + c, pooled.channels - c
+    return where_above(load_part(output.y, offset, count), splat(floor), load_part(output.dy, offset, count))
 
 
 @compiled
 def spread_slab(
-    upper: Upper,
+    output: OutputSide,
     sample: int,
     depth: int,
     row: int,
@@ -167,4 +167,4 @@ def spread_slab(
     for d in range(min(spread.planes // pooled.window_depth, pooled.depth)):
         line = (sample * pooled.depth + depth + d) * pooled.rows + row
         to = d * pooled.window_depth * spread.plane_step
-        spread_lines(upper, line, lines, floor, gradient, to, step, spread, pooled, offsets)
+        spread_lines(output, line, lines, floor, gradient, to, step, spread, pooled, offsets)

@@ -10,13 +10,13 @@ from mpmm_kernels.vector import copy_columns, copy_run
 
 @compiled
 def beginning() -> int:
-    """Place 0 as any other place: a literal 0 would have Numba compile kernels once more for it."""
+    """Offset 0 as any other offset: a literal 0 would have Numba compile kernels once more for it."""
     return int(np.intp(0))
 
 
 @compiled
 def stage(x: Floats, sample: int, staged: Floats, shape: Staging) -> tuple[Floats, int]:
-    """The array and place where the sample stands with the zeros around it: x itself where there are none."""
+    """The array and offset of the sample with the zeros around it: x itself where there are none."""
     first = sample * shape.inner_depth * shape.inner_rows
     if staged.size == 0:
         return x, first * shape.inner_columns * shape.channels
@@ -30,13 +30,13 @@ def stage(x: Floats, sample: int, staged: Floats, shape: Staging) -> tuple[Float
     for d in range(shape.inner_depth):
         for r in range(shape.inner_rows):
             start = (first + d * shape.inner_rows + r) * shape.inner_columns * shape.channels
-            place, columns = staged_row(d, r, shape), shape.inner_columns
-            copy_columns(x, start, shape.channels, staged, place, shape.padded, columns, shape.channels)
+            offset, columns = staged_row(d, r, shape), shape.inner_columns
+            copy_columns(x, start, shape.channels, staged, offset, shape.padded, columns, shape.channels)
     return staged, beginning()
 
 
 @compiled
 def staged_row(depth: int, row: int, shape: Staging) -> int:
-    """Place in the staged sample of a row's first element."""
+    """Offset in the staged sample of a row's first element."""
     line = (depth + shape.before_depth) * shape.rows + row + shape.before_rows
     return (line * shape.columns + shape.before_columns) * shape.padded

@@ -16,7 +16,7 @@ _POINTS_BYTES, _PRODUCTS_BYTES = 640 * 1024, 160 * 1024
 _MOST_SAMPLES = 5
 
 
-class Tiles(NamedTuple):
+class WinogradTiles(NamedTuple):
     """A block's tiles: ``rows`` x ``columns`` of them a plane, ``outputs`` x ``outputs`` outputs each.
 
     A slab of ``samples`` is worked on together. Points lie as (point, row, channel); there is a row for each
@@ -93,7 +93,7 @@ def staging(plan: BlockPlan, outputs: int) -> Staging:
     )
 
 
-def tiles(plan: BlockPlan, outputs: int) -> Tiles:
+def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
     """The block's tiles, in slabs of as many samples as make whole blocks and stay in the cache."""
     staged, size = staging(plan, outputs), np.dtype(plan.dtype).itemsize
     depth, rows, columns = needed(plan)
@@ -104,7 +104,7 @@ def tiles(plan: BlockPlan, outputs: int) -> Tiles:
     samples = min(range(1, samples + 1), key=lambda n: (_waste(n * down * across * depth), -n))
     plane = points(plan, outputs) * samples * down * across * filters * size
     chunk = min(depth, max(1, _PRODUCTS_BYTES // (plane * plan.window[0])) * plan.window[0])
-    return Tiles(
+    return WinogradTiles(
         samples=samples,
         rows=down,
         columns=across,
@@ -126,7 +126,7 @@ def tiles(plan: BlockPlan, outputs: int) -> Tiles:
     )
 
 
-def spread(tiled: Tiles) -> Spread:
+def spread(tiled: WinogradTiles) -> Spread:
     """The convolution of a sample, or its gradient, as whole tiles."""
     row = tiled.columns * tiled.outputs * tiled.filters
     lines = tiled.rows * tiled.outputs

@@ -9,11 +9,11 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import Upper, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage, staged_row
-from mpmm_kernels.convolution.winograd.geometry import HEIGHT, Tiles
+from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
 from mpmm_kernels.convolution.winograd.lines import (
-    Product,
+    PointProduct,
     add_weight_products,
     clear_after,
     multiply,
@@ -26,7 +26,7 @@ from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
 
-class Below(NamedTuple):
+class InputSide(NamedTuple):
     """A block's input side: x or dx, flat; one worker's scratch for a staged sample and a slab's points."""
 
     x: Floats
@@ -40,7 +40,7 @@ def forward(
     w: Floats,
     bias: Floats,
     y: Floats,
-    winner: Array,
+    argmax: Array,
     staged: Floats,
     points: Floats,
     products: Floats,
@@ -48,7 +48,7 @@ def forward(
     samples: int,
     floor: float,
     staging: Staging,
-    tiles: Tiles,
+    tiles: WinogradTiles,
     spread: Spread,
     pooled: Pooled,
     square: Size,
@@ -57,13 +57,17 @@ def forward(
     columns: Size,
     offsets: Offsets,
 ) -> None:
-    """Fill y and winner for the first samples of x; w are points; scratch has a row for each worker."""
+    """Fill y and argmax for the first samples of x; w are points; scratch has a row for each worker."""
     workers = points.shape[0]
     slab = min(tiles.samples, -(-samples // workers))
     slabs, chunks = -(-samples // slab), -(-tiles.output_depth // tiles.chunk_depth)
     shares, taken = parts(slabs, workers), tickets()
     for worker in prange(workers):
-        below, upper, seen = Below(x, staged[worker], points[worker]), Upper(y, y, winner, bias), -1
+        input_side, output, seen = (
+            InputSide(x, staged[worker], points[worker]),
+            OutputSide(y, y, argmax, bias),
+            -1,
+        )
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * slabs * chunks // shares, (piece + 1) * slabs * chunks // shares):
@@ -71,34 +75,40 @@ def forward(
                 count = min(slab, samples - n)
                 product = to_output(tiles, count, tiles.chunk_step, len(square))
                 if n != seen:
-                    take_points(below, n, count, staging, tiles, square)
+                    take_points(input_side, n, count, staging, tiles, square)
                     clear_after(
-                        below.points, product.planes * product.tiles, product.inner, product.step, len(square)
+                        input_side.points,
+                        product.planes * product.tiles,
+                        product.inner,
+                        product.step,
+                        len(square),
                     )
                     seen = n
                 depth = min(tiles.chunk_depth, tiles.output_depth - d)
                 rows = d * product.tiles, (d + depth) * product.tiles
-                multiply(below.points, w, products[worker], beginning(), rows, product, block, columns)
+                multiply(input_side.points, w, products[worker], beginning(), rows, product, block, columns)
                 for s in range(count):
                     transform_output(
                         products[worker], convolved[worker], depth, s, count, tiles, square, outputs
                     )
-                    pool_planes(convolved[worker], upper, n + s, d, depth, floor, spread, pooled, offsets)
+                    pool_planes(convolved[worker], output, n + s, d, depth, floor, spread, pooled, offsets)
             piece = next_piece(taken)
 
 
 @compiled
-def take_points(below: Below, first: int, samples: int, staging: Staging, tiles: Tiles, square: Size) -> None:
+def take_points(
+    input_side: InputSide, first: int, samples: int, staging: Staging, tiles: WinogradTiles, square: Size
+) -> None:
     """The points of a slab of samples of x."""
     for s in range(samples):
-        place = stage(below.x, first + s, below.staged, staging)
-        transform_input(place, below.points, s, samples, tiles, square)
+        origin = stage(input_side.x, first + s, input_side.staged, staging)
+        transform_input(origin, input_side.points, s, samples, tiles, square)
 
 
 @compiled
-def to_output(tiles: Tiles, samples: int, made_step: int, points: int) -> Product:
+def to_output(tiles: WinogradTiles, samples: int, made_step: int, points: int) -> PointProduct:
     """From the input's points to the convolution's."""
-    return Product(
+    return PointProduct(
         points,
         samples * tiles.rows * tiles.columns,
         tiles.input_depth,
@@ -113,9 +123,9 @@ def to_output(tiles: Tiles, samples: int, made_step: int, points: int) -> Produc
 
 
 @compiled
-def to_input(tiles: Tiles, samples: int, points: int) -> Product:
-    """From the points of the convolution's gradient to those of the input's, by the kernel turned round."""
-    return Product(
+def to_input(tiles: WinogradTiles, samples: int, points: int) -> PointProduct:
+    """From the points of the convolution's gradient to those of the input's, by the flipped kernel."""
+    return PointProduct(
         points,
         samples * tiles.rows * tiles.columns,
         tiles.output_depth,
@@ -132,7 +142,7 @@ def to_input(tiles: Tiles, samples: int, points: int) -> Product:
 @compiled
 def pool_planes(
     convolved: Floats,
-    upper: Upper,
+    output: OutputSide,
     sample: int,
     first: int,
     depth: int,
@@ -146,7 +156,7 @@ def pool_planes(
         for r in range(pooled.rows):
             line = (sample * pooled.depth + first // pooled.window_depth + d) * pooled.rows + r
             at = d * pooled.window_depth * spread.plane_step + r * pooled.window_rows * spread.row_step
-            pool_line(convolved, at, upper, line, floor, pooled, offsets)
+            pool_line(convolved, at, output, line, floor, pooled, offsets)
 
 
 @compiled(parallel=True)
@@ -154,8 +164,8 @@ def backward(
     x: Floats,
     y: Floats,
     dy: Floats,
-    winner: Array,
-    turned: Floats,
+    argmax: Array,
+    flipped: Floats,
     dw: Floats,
     db: Floats,
     dx: Floats,
@@ -167,7 +177,7 @@ def backward(
     samples: int,
     floor: float,
     staging: Staging,
-    tiles: Tiles,
+    tiles: WinogradTiles,
     spread: Spread,
     pooled: Pooled,
     square: Size,
@@ -186,19 +196,19 @@ def backward(
     workers, groups = points.shape[0], dw.shape[0]
     taken = tickets()
     for worker in prange(workers):
-        below = Below(x, staged[worker], points[worker])
-        below_gradient = Below(dx, staged_gradient[worker], points[worker])
+        input_side = InputSide(x, staged[worker], points[worker])
+        gradient_side = InputSide(dx, staged_gradient[worker], points[worker])
         group = next_piece(taken)
         while group < groups:
             dw[group] = 0
             db[group] = 0
-            upper = Upper(y, dy, winner, db[group])
+            output = OutputSide(y, dy, argmax, db[group])
             last = (group + 1) * samples // groups
             for n in range(group * samples // groups, last, tiles.samples):
                 count = min(tiles.samples, last - n)
                 for s in range(count):
                     spread_slab(
-                        upper,
+                        output,
                         n + s,
                         beginning(),
                         beginning(),
@@ -212,9 +222,9 @@ def backward(
                         gradient[worker], gradient_points[worker], s, count, tiles, square, outputs
                     )
                 if x.size > 0:
-                    take_points(below, n, count, staging, tiles, square)
+                    take_points(input_side, n, count, staging, tiles, square)
                     add_weight_products(
-                        below.points,
+                        input_side.points,
                         gradient_points[worker],
                         dw[group],
                         to_output(tiles, count, tiles.output_step, len(square)),
@@ -225,9 +235,9 @@ def backward(
                     )
                 if dx.size > 0:
                     give_points(
-                        below_gradient,
+                        gradient_side,
                         gradient_points[worker],
-                        turned,
+                        flipped,
                         n,
                         count,
                         staging,
@@ -241,13 +251,13 @@ def backward(
 
 @compiled
 def give_points(
-    below: Below,
+    input_side: InputSide,
     gradient: Floats,
-    turned: Floats,
+    flipped: Floats,
     first: int,
     samples: int,
     staging: Staging,
-    tiles: Tiles,
+    tiles: WinogradTiles,
     square: Size,
     block: Size,
     columns: Size,
@@ -256,31 +266,37 @@ def give_points(
     product = to_input(tiles, samples, len(square))
     clear_after(gradient, product.planes * product.tiles, product.inner, product.step, len(square))
     rows = beginning(), tiles.input_depth * product.tiles
-    multiply(gradient, turned, below.points, HEIGHT * product.outer, rows, product, block, columns)
+    multiply(gradient, flipped, input_side.points, HEIGHT * product.outer, rows, product, block, columns)
     for s in range(samples):
-        _give_sample(below, first + s, s, samples, staging, tiles, square)
+        _give_sample(input_side, first + s, s, samples, staging, tiles, square)
 
 
 @compiled
 def _give_sample(
-    below: Below, sample: int, place: int, samples: int, staging: Staging, tiles: Tiles, square: Size
+    input_side: InputSide,
+    sample: int,
+    origin: int,
+    samples: int,
+    staging: Staging,
+    tiles: WinogradTiles,
+    square: Size,
 ) -> None:
     """Fill a sample of dx; the gradient of the zeros around it is dropped."""
     size = tiles.input_depth * tiles.input_plane_step
-    if below.staged.size == 0:
-        below.x[sample * size : (sample + 1) * size] = 0
-        transform_input_back(below.points, below.x, sample * size, place, samples, tiles, square)
+    if input_side.staged.size == 0:
+        input_side.x[sample * size : (sample + 1) * size] = 0
+        transform_input_back(input_side.points, input_side.x, sample * size, origin, samples, tiles, square)
         return
-    below.staged[:] = 0
-    transform_input_back(below.points, below.staged, beginning(), place, samples, tiles, square)
+    input_side.staged[:] = 0
+    transform_input_back(input_side.points, input_side.staged, beginning(), origin, samples, tiles, square)
     for d in range(staging.inner_depth):
         for r in range(staging.inner_rows):
             line = (sample * staging.inner_depth + d) * staging.inner_rows + r
             copy_columns(
-                below.staged,
+                input_side.staged,
                 staged_row(d, r, staging),
                 staging.padded,
-                below.x,
+                input_side.x,
                 line * staging.inner_columns * staging.channels,
                 staging.channels,
                 staging.inner_columns,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.convolution.winograd.geometry import HEIGHT, Tiles
+from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
 from mpmm_kernels.convolution.winograd.transform import (
     add_tile,
     input_gradient,
@@ -19,7 +19,7 @@ from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, store_block, zeros
 
 
-class Product(NamedTuple):
+class PointProduct(NamedTuple):
     """The products of one point: ``planes`` of ``tiles`` rows of ``inner`` channels, times weights.
 
     The first ``summed`` channels are more than zeros. ``step`` leads from one point to the next in what is
@@ -45,7 +45,7 @@ def multiply(
     made: Floats,
     made_at: int,
     rows: tuple[int, int],
-    product: Product,
+    product: PointProduct,
     block: Size,
     columns: Size,
 ) -> None:
@@ -56,15 +56,15 @@ def multiply(
     height = len(block) // len(columns)
     for point in range(product.points):
         for column in range(0, product.outer, len(columns) * lanes_of(a)):
-            place = made_at + point * product.made_step + column
+            origin = made_at + point * product.made_step + column
             for row in range(rows[0], rows[1], height):
                 sums = _row_block(a, w, point, row, column, product, block, columns)
-                store_block(sums, made, place + (row - rows[0]) * product.outer, product.outer, columns)
+                store_block(sums, made, origin + (row - rows[0]) * product.outer, product.outer, columns)
 
 
 @compiled
 def _row_block(
-    a: Floats, w: Floats, point: int, row: int, column: int, product: Product, block: Size, columns: Size
+    a: Floats, w: Floats, point: int, row: int, column: int, product: PointProduct, block: Size, columns: Size
 ) -> Block:
     """A block of sums. Rows of other planes than the kernel meets read the zeros around all rows."""
     height = len(block) // len(columns)
@@ -74,16 +74,23 @@ def _row_block(
     sums: Block = zeros(a, block)
     for kd in range(first, last):
         from_row = HEIGHT + row + (kd - product.before) * product.tiles
-        place = point * product.step + from_row * product.inner
+        origin = point * product.step + from_row * product.inner
         weight = (point * product.kernel_depth + kd) * product.inner * product.outer + column
         for k in range(product.summed):
-            sums = outer(sums, a, place + k, product.inner, ONE, w, weight + k * product.outer, columns)
+            sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * product.outer, columns)
     return sums
 
 
 @compiled
 def add_weight_products(
-    x: Floats, g: Floats, dw: Floats, product: Product, depth: int, block: Size, columns: Size, taps: Size
+    x: Floats,
+    g: Floats,
+    dw: Floats,
+    product: PointProduct,
+    depth: int,
+    block: Size,
+    columns: Size,
+    taps: Size,
 ) -> None:
     """Add to dw (point, kernel depth, inner, outer) the products of the points of x and of the gradient g.
 
@@ -116,10 +123,10 @@ def clear_after(points: Floats, rows: int, channels: int, step: int, count: int)
 
 @compiled
 def transform_input(
-    place: tuple[Floats, int], points: Floats, sample: int, samples: int, tiles: Tiles, square: Size
+    origin: tuple[Floats, int], points: Floats, sample: int, samples: int, tiles: WinogradTiles, square: Size
 ) -> None:
     """Points of one of a slab's samples."""
-    x, start = place
+    x, start = origin
     for d in range(tiles.input_depth):
         for tile in range(tiles.rows * tiles.columns):
             row, column = tile // tiles.columns * tiles.outputs, tile % tiles.columns * tiles.outputs
@@ -132,7 +139,7 @@ def transform_input(
 
 @compiled
 def transform_input_back(
-    points: Floats, dx: Floats, start: int, sample: int, samples: int, tiles: Tiles, square: Size
+    points: Floats, dx: Floats, start: int, sample: int, samples: int, tiles: WinogradTiles, square: Size
 ) -> None:
     """Add the gradient of a sample's points to dx, where tiles overlap."""
     for d in range(tiles.input_depth):
@@ -152,7 +159,7 @@ def transform_output(
     depth: int,
     sample: int,
     samples: int,
-    tiles: Tiles,
+    tiles: WinogradTiles,
     square: Size,
     outputs: Size,
 ) -> None:
@@ -170,7 +177,7 @@ def transform_output(
 
 @compiled
 def transform_output_back(
-    g: Floats, points: Floats, sample: int, samples: int, tiles: Tiles, square: Size, outputs: Size
+    g: Floats, points: Floats, sample: int, samples: int, tiles: WinogradTiles, square: Size, outputs: Size
 ) -> None:
     """Points of the gradient of a sample's convolution."""
     row_step = tiles.columns * tiles.outputs * tiles.filters

@@ -169,8 +169,8 @@ def load_tile(typing: Any, like: Any, x: Any, x_at: Any, row_step: Any, column_s
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, x, args[1])
-        places = _places(builder, args[2:], len(like))
-        return vector_emit.pack(builder, [memory.load(place, tile.dtype.emitted) for place in places])
+        offsets = _offsets(builder, args[2:], len(like))
+        return vector_emit.pack(builder, [memory.load(offset, tile.dtype.emitted) for offset in offsets])
 
     return tile(like, x, types.intp, types.intp, types.intp), emit
 
@@ -181,8 +181,8 @@ def store_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
-        for i, place in enumerate(_places(builder, args[2:], len(tile))):
-            memory.store(place, builder.extract_value(args[0], i))
+        for i, offset in enumerate(_offsets(builder, args[2:], len(tile))):
+            memory.store(offset, builder.extract_value(args[0], i))
         return context.get_dummy_value()
 
     return types.void(tile, y, types.intp, types.intp, types.intp), emit
@@ -194,16 +194,16 @@ def add_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_st
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
-        for i, place in enumerate(_places(builder, args[2:], len(tile))):
+        for i, offset in enumerate(_offsets(builder, args[2:], len(tile))):
             value = builder.extract_value(args[0], i)
-            memory.store(place, builder.fadd(memory.load(place, value.type), value))
+            memory.store(offset, builder.fadd(memory.load(offset, value.type), value))
         return context.get_dummy_value()
 
     return types.void(tile, y, types.intp, types.intp, types.intp), emit
 
 
-def _places(builder: Any, steps: Any, count: int) -> list[Any]:
-    """Places of a square tile from (first place, row step, column step)."""
+def _offsets(builder: Any, steps: Any, count: int) -> list[Any]:
+    """Offsets of a square tile's vectors from (first offset, row step, column step)."""
     first, row_step, column_step = steps
     side = isqrt(count)
     return [

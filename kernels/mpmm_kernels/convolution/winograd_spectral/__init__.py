@@ -1,1 +1,1 @@
-"""The method "winograd-bands": one channel, bands innermost, planes by minimal filtering."""
+"""The method "winograd-spectral": one channel, bands innermost, planes by minimal filtering."""

@@ -9,10 +9,10 @@ from numba import prange
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Pooled
-from mpmm_kernels.convolution.shared.pooling import Upper, write_pooled
+from mpmm_kernels.convolution.shared.pooling import OutputSide, write_pooled
 from mpmm_kernels.convolution.winograd.transform import input_points, load_tile, output_tile
-from mpmm_kernels.convolution.winograd_spectral.layout import Columns
-from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take
+from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTiles
+from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take_window
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, slide, store_block, store_bytes, zeros
 
@@ -23,14 +23,14 @@ def forward(
     w: Floats,
     bias: Floats,
     y: Floats,
-    winner: Array,
+    argmax: Array,
     staged: Floats,
     points: Floats,
     products: Floats,
     samples: int,
     floor: float,
     bands: Bands,
-    tiles: Columns,
+    tiles: SpectralTiles,
     pooled: Pooled,
     lanes: Size,
     square: Size,
@@ -42,14 +42,14 @@ def forward(
     window_rows: Size,
     window_columns: Size,
 ) -> None:
-    """Fill y and winner for the first samples of x; w are points (point, kernel depth, filter).
+    """Fill y and argmax for the first samples of x; w are points (point, kernel depth, filter).
 
-    Without ``numbers`` winners are left out. Scratch has a row for each worker.
+    Without ``numbers`` argmax is left out. Scratch has a row for each worker.
     """
     workers, across = points.shape[0], tiles.rows * tiles.columns
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
-        upper, seen = Upper(y, y, winner, bias), -1
+        output, seen = OutputSide(y, y, argmax, bias), -1
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * samples * across // shares, (piece + 1) * samples * across // shares):
@@ -66,7 +66,7 @@ def forward(
                     for d in range(0, len(chunk), pooled.window_depth):
                         _pool(
                             products[worker],
-                            upper,
+                            output,
                             (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows,
                             d,
                             row,
@@ -87,7 +87,7 @@ def forward(
 
 @compiled
 def _take_points(
-    staged: Floats, row: int, column: int, points: Floats, bands: Bands, tiles: Columns, square: Size
+    staged: Floats, row: int, column: int, points: Floats, bands: Bands, tiles: SpectralTiles, square: Size
 ) -> None:
     """The points of all bands of a tile."""
     pixel = row * tiles.outputs * bands.columns + column * tiles.outputs
@@ -99,7 +99,14 @@ def _take_points(
 
 @compiled
 def _multiply(
-    points: Floats, w: Floats, plane: int, made: Floats, tiles: Columns, square: Size, taps: Size, chunk: Size
+    points: Floats,
+    w: Floats,
+    plane: int,
+    made: Floats,
+    tiles: SpectralTiles,
+    square: Size,
+    taps: Size,
+    chunk: Size,
 ) -> None:
     """Fill made (point, plane, filter) with a chunk of planes of the convolution's points.
 
@@ -117,13 +124,13 @@ def _multiply(
 @compiled
 def _pool(
     products: Floats,
-    upper: Upper,
+    output: OutputSide,
     line: int,
     plane: int,
     row: int,
     column: int,
     floor: float,
-    tiles: Columns,
+    tiles: SpectralTiles,
     pooled: Pooled,
     square: Size,
     outputs: Size,
@@ -147,5 +154,7 @@ def _pool(
             if r < pooled.rows and k < pooled.columns:
                 pixel = (line + r) * pooled.columns + k
                 if len(numbers) > 0:
-                    store_bytes(upper.winner, pixel * pooled.padded + c, take(best, len(windows) + window))
-                write_pooled(take(best, window), upper, pixel, c, floor, pooled)
+                    store_bytes(
+                        output.argmax, pixel * pooled.padded + c, take_window(best, len(windows) + window)
+                    )
+                write_pooled(take_window(best, window), output, pixel, c, floor, pooled)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared import geometry as shapes
+from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
-from mpmm_kernels.convolution.winograd import geometry as winograd_shape
+from mpmm_kernels.convolution.winograd import geometry as winograd
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Bytes of a chunk's products, which stay in the first cache beside the points of the weights
@@ -20,7 +20,7 @@ _MOST_TAPS, _LEAST_TAPS = 12, 4
 _TRANSFORMS = 6
 
 
-class Columns(NamedTuple):
+class SpectralTiles(NamedTuple):
     """The block's tiles, ``rows`` x ``columns`` of them, and the column of planes each is made as.
 
     Of a tile the points of all ``bands`` lie side by side, then the next point's. The convolution's ``depth``
@@ -41,12 +41,12 @@ class Columns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class SpectralLayout:
     """Shapes, and the sizes that the kernels are compiled for."""
 
     bands: Bands
-    tiles: Columns
-    pooled: shapes.Pooled
+    tiles: SpectralTiles
+    pooled: shared.Pooled
     square: Size
     outputs: Size
     taps: Size
@@ -58,10 +58,10 @@ class Layout:
 
 def offers(plan: BlockPlan) -> bool:
     """Whether a block's core is of the form, and takes fewer operations so than directly."""
-    fits = plan.input_shape[3] == 1 and winograd_shape.is_square(plan)
+    fits = plan.input_shape[3] == 1 and winograd.is_square(plan)
     if not fits or not _tiles(plan) or _taps(plan) + plan.window[0] + 3 > REGISTERS:
         return False
-    _, rows, columns = shapes.needed(plan)
+    _, rows, columns = shared.needed(plan)
     tiled = _operations(plan, best_outputs(plan))
     return tiled < 0.8 * rows * columns * prod(plan.kernel)
 
@@ -73,25 +73,23 @@ def best_outputs(plan: BlockPlan) -> int:
 
 def _tiles(plan: BlockPlan) -> list[int]:
     _, rows, columns = plan.window
-    return [
-        outputs for outputs in winograd_shape.sides(plan) if outputs % rows == 0 and outputs % columns == 0
-    ]
+    return [outputs for outputs in winograd.sides(plan) if outputs % rows == 0 and outputs % columns == 0]
 
 
 def _operations(plan: BlockPlan, outputs: int) -> int:
-    return winograd_shape.tile_products(plan, outputs) * (plan.kernel[0] + _TRANSFORMS)
+    return winograd.tile_products(plan, outputs) * (plan.kernel[0] + _TRANSFORMS)
 
 
-def layout(plan: BlockPlan) -> Layout:
+def spectral_layout(plan: BlockPlan) -> SpectralLayout:
     """The layout of a block's core, by its shapes alone."""
     outputs, vector = best_outputs(plan), lanes(plan.dtype)
-    points = winograd_shape.points(plan, outputs)
-    depth, rows, columns = shapes.needed(plan)
+    points = winograd.points(plan, outputs)
+    depth, rows, columns = shared.needed(plan)
     staging = _staging(plan, outputs)
     staged = bands(staging, -(-staging.depth // vector) * vector)
-    filters = shapes.whole_vectors(plan.filters, plan.dtype)
+    filters = shared.whole_vectors(plan.filters, plan.dtype)
     chunk = _chunk(plan, points * vector * np.dtype(plan.dtype).itemsize)
-    tiles = Columns(
+    tiles = SpectralTiles(
         rows=-(-rows // outputs),
         columns=-(-columns // outputs),
         outputs=outputs,
@@ -103,10 +101,10 @@ def layout(plan: BlockPlan) -> Layout:
         windows_down=outputs // plan.window[1],
         windows_across=outputs // plan.window[2],
     )
-    return Layout(
+    return SpectralLayout(
         bands=staged,
         tiles=tiles,
-        pooled=shapes.pooled_shape(plan),
+        pooled=shared.pooled_shape(plan),
         square=size(points),
         outputs=size(outputs**2),
         taps=size(_taps(plan)),
@@ -126,16 +124,16 @@ def _taps(plan: BlockPlan) -> int:
 
 def _chunk(plan: BlockPlan, plane_bytes: int) -> int:
     """Planes of a chunk: whole windows, as even as can be, in registers and in the cache."""
-    window, (depth, _, _) = plan.window[0], shapes.needed(plan)
+    window, (depth, _, _) = plan.window[0], shared.needed(plan)
     most = min(REGISTERS - _taps(plan) - 2, max(4, _CHUNK_BYTES // plane_bytes))
     whole = max(1, most // window)
     windows = depth // window
     return -(-windows // -(-windows // whole)) * window
 
 
-def _staging(plan: BlockPlan, outputs: int) -> shapes.Staging:
+def _staging(plan: BlockPlan, outputs: int) -> shared.Staging:
     """The sample with zeros around it, in depth too, as far as tiles and kernels reach."""
-    planes = winograd_shape.staging(plan, outputs)
-    before, (depth, _, _) = plan.before[0], shapes.needed(plan)
+    planes = winograd.staging(plan, outputs)
+    before, (depth, _, _) = plan.before[0], shared.needed(plan)
     reach = max(before + planes.inner_depth, depth + plan.kernel[0] - 1)
     return planes._replace(depth=reach, before_depth=before)

@@ -1,7 +1,8 @@
-"""The method "winograd-bands": one channel, the kernel's planes by Winograd's tiles, depth by sliding.
+"""The method "winograd-spectral": one channel, the kernel's planes by Winograd's tiles, depth by sliding.
 
 For the first layer of a stream, where a tile's transforms would cost more than they save if they were not
-shared by all bands and filters. Backward is that of the direct kernels, or of places where lines are short.
+shared by all bands and filters. Backward is that of the direct kernels, or of the indirect ones where lines
+are short.
 """
 
 from dataclasses import dataclass
@@ -9,24 +10,23 @@ from functools import cache
 
 from mpmm_kernels.arrays import Floats, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.direct.method import DIRECT, DirectBuffers
-from mpmm_kernels.convolution.indirect.method import PLACES, PlacesBuffers
+from mpmm_kernels.convolution.indirect.method import INDIRECT, IndirectBuffers
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.epilogue import core, finish_forward, floor, if_large
 from mpmm_kernels.convolution.winograd.lines import transform_weights
-from mpmm_kernels.convolution.winograd_spectral import kernels as winograd_bands_kernels
-from mpmm_kernels.convolution.winograd_spectral.layout import Layout, offers
-from mpmm_kernels.convolution.winograd_spectral.layout import layout as layout_of
+from mpmm_kernels.convolution.winograd_spectral import kernels
+from mpmm_kernels.convolution.winograd_spectral.layout import SpectralLayout, offers, spectral_layout
 from mpmm_kernels.vector import lanes, size
 
-layout = cache(layout_of)
+layout_of = cache(spectral_layout)
 
 
 @dataclass(frozen=True)
-class BandsBuffers:
+class SpectralBuffers:
     """Arrays of a block: those of the method that goes backward, the weights' points, workers' scratch."""
 
-    back: DirectBuffers | PlacesBuffers
+    back: DirectBuffers | IndirectBuffers
     weights: Floats
     weight_points: Floats
     staged: Floats
@@ -37,78 +37,80 @@ class BandsBuffers:
 def _offer(plan: BlockPlan) -> str | None:
     if not offers(core(plan)) or DIRECT.offer(plan) is None:
         return None
-    outputs = layout(core(plan)).tiles.outputs
-    return f"winograd-bands F({outputs}x{outputs},{plan.kernel[1]}x{plan.kernel[2]})"
+    outputs = layout_of(core(plan)).tiles.outputs
+    return f"winograd-spectral F({outputs}x{outputs},{plan.kernel[1]}x{plan.kernel[2]})"
 
 
 def _back(plan: BlockPlan) -> Method:
-    """The method that makes the gradients: winners lie alike in all."""
-    return DIRECT if PLACES.offer(plan) is None else PLACES
+    """The method that makes the gradients: argmax lies alike in all."""
+    return DIRECT if INDIRECT.offer(plan) is None else INDIRECT
 
 
-def _allocate(plan: BlockPlan, batch: int) -> BandsBuffers:
-    how = layout(core(plan))
-    points, filters = len(how.square), how.tiles.filters
-    return BandsBuffers(
+def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
+    layout = layout_of(core(plan))
+    points, filters = len(layout.square), layout.tiles.filters
+    return SpectralBuffers(
         back=_back(plan).allocate(plan, batch),
         weights=zeros_aligned((*plan.kernel, filters), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
-        staged=scratch(how.bands.rows * how.bands.columns * how.bands.bands, plan.dtype),
-        points=scratch(points * how.tiles.bands, plan.dtype),
-        products=scratch(points * len(how.chunk) * filters, plan.dtype),
+        staged=scratch(layout.bands.rows * layout.bands.columns * layout.bands.bands, plan.dtype),
+        points=scratch(points * layout.tiles.bands, plan.dtype),
+        products=scratch(points * len(layout.chunk) * filters, plan.dtype),
     )
 
 
-def _forward(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
+def _forward(plan: BlockPlan, buffers: SpectralBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     return _run(plan, buffers, x, w, b, keep=True)
 
 
-def _infer(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
+def _infer(plan: BlockPlan, buffers: SpectralBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
     return _run(plan, buffers, x, w, b, keep=False)
 
 
-def _run(plan: BlockPlan, buffers: BandsBuffers, x: Floats, w: Floats, b: Floats, keep: bool) -> Floats:
-    """The kernel; winners are kept for the backward only."""
-    how, back = layout(core(plan)), buffers.back
-    _take_weights(plan, buffers, how, w, b)
-    winograd_bands_kernels.forward(
+def _run(plan: BlockPlan, buffers: SpectralBuffers, x: Floats, w: Floats, b: Floats, keep: bool) -> Floats:
+    """Run the kernel; argmax is kept for the backward pass only."""
+    layout, back = layout_of(core(plan)), buffers.back
+    _take_weights(plan, buffers, layout, w, b)
+    kernels.forward(
         flat(x),
         buffers.weight_points,
         back.bias,
         flat(back.around.core_output),
-        back.winner,
+        back.argmax,
         workers(buffers.staged),
         workers(buffers.points),
         workers(buffers.products),
         len(x),
         floor(plan),
-        how.bands,
-        how.tiles,
-        how.pooled,
+        layout.bands,
+        layout.tiles,
+        layout.pooled,
         size(lanes(plan.dtype)),
-        how.square,
-        how.outputs,
-        how.taps,
-        how.chunk,
-        how.windows,
-        how.windows if keep else size(0),
-        how.window_rows,
-        how.window_columns,
+        layout.square,
+        layout.outputs,
+        layout.taps,
+        layout.chunk,
+        layout.windows,
+        layout.windows if keep else size(0),
+        layout.window_rows,
+        layout.window_columns,
     )
     return finish_forward(plan, back.around, len(x))
 
 
-def _take_weights(plan: BlockPlan, buffers: BandsBuffers, how: Layout, w: Floats, b: Floats) -> None:
+def _take_weights(
+    plan: BlockPlan, buffers: SpectralBuffers, layout: SpectralLayout, w: Floats, b: Floats
+) -> None:
     """The weights' points, and the bias, of filters rounded up to whole vectors."""
     buffers.weights[..., : plan.filters] = w[:, :, :, 0]
     buffers.back.bias[: plan.filters] = b
     plane = size(plan.kernel[1] * plan.kernel[2])
-    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], plane, how.square)
+    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], plane, layout.square)
 
 
 def _backward(
     plan: BlockPlan,
-    buffers: BandsBuffers,
+    buffers: SpectralBuffers,
     x: Floats,
     w: Floats,
     b: Floats,
@@ -120,5 +122,5 @@ def _backward(
     return _back(plan).backward(plan, buffers.back, x, w, b, dy, dw, db, need_input_gradient)
 
 
-WINOGRAD_BANDS = Method("winograd-bands", _offer, _allocate, _forward, _infer, _backward)
-WINOGRAD_BANDS_IF_LARGE = if_large(WINOGRAD_BANDS)
+WINOGRAD_SPECTRAL = Method("winograd-spectral", _offer, _allocate, _forward, _infer, _backward)
+WINOGRAD_SPECTRAL_IF_LARGE = if_large(WINOGRAD_SPECTRAL)

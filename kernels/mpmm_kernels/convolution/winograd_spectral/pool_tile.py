@@ -10,7 +10,7 @@ from mpmm_kernels.vector import emit as vector_emit
 
 @intrinsic
 def nothing_yet(typing: Any, like: Any, windows: Any, numbers: Any) -> Any:
-    """Winners before the first plane: values of the windows, below all others; as many numbers or none."""
+    """Largest elements before the first plane: values below all others, and as many numbers or none."""
     vector = Vector(like.dtype)
     block = types.UniTuple(vector, len(windows) + len(numbers))
 
@@ -24,36 +24,36 @@ def nothing_yet(typing: Any, like: Any, windows: Any, numbers: Any) -> Any:
 
 @intrinsic
 def pool_plane(typing: Any, best: Any, tile: Any, first: Any, rows: Any, columns: Any) -> Any:
-    """Let a tile's elements challenge the winners of its windows of ``rows`` x ``columns``.
+    """Let a tile's elements challenge the largest of its windows of ``rows`` x ``columns``.
 
-    ``best`` are the values of the windows, and then the numbers of their winners unless there are none;
+    ``best`` are the values of the windows, and then their numbers in the window unless there are none;
     ``first`` is the number of a window's first element in this plane.
     """
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         elements = [builder.extract_value(args[1], i) for i in range(len(tile))]
-        found = [builder.extract_value(args[0], i) for i in range(len(best))]
+        updated = [builder.extract_value(args[0], i) for i in range(len(best))]
         side, high, wide = isqrt(len(tile)), len(rows), len(columns)
         windows = side // high * (side // wide)
         for i, value in enumerate(elements):
             row, column = divmod(i, side)
             window = row // high * (side // wide) + column // wide
             if len(best) == windows:
-                found[window] = emit_larger(builder, found[window], value)
+                updated[window] = emit_larger(builder, updated[window], value)
                 continue
-            place = row % high * wide + column % wide
-            number = builder.add(args[2], args[2].type(place))
-            found[window], found[windows + window] = emit_challenge(
-                builder, found[window], found[windows + window], value, number
+            position = row % high * wide + column % wide
+            number = builder.add(args[2], args[2].type(position))
+            updated[window], updated[windows + window] = emit_challenge(
+                builder, updated[window], updated[windows + window], value, number
             )
-        return vector_emit.pack(builder, found)
+        return vector_emit.pack(builder, updated)
 
     return best(best, tile, types.intp, rows, columns), emit
 
 
 @intrinsic
-def take(typing: Any, block: Any, place: Any) -> Any:
-    """The block's vector at a place that is only known when it runs."""
+def take_window(typing: Any, block: Any, position: Any) -> Any:
+    """The block's vector at an index that is only known when it runs."""
     vector = block.dtype
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
