@@ -16,8 +16,6 @@ from mpmm.network import Array, DType, Kernels
 
 # bands, rows, columns, channels
 Shape = tuple[int, int, int, int]
-# time that Winograd's products take, measured against the direct ones of a convolution
-_WINOGRAD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +51,12 @@ class Link:
             return round(2 * self.values * products_of(self.stage))
         if self.plan is None:
             return 4 * self.values
-        return (
-            2 * self.samples * math.prod(self.plan.convolved_shape) * math.prod(self.plan.weights_shape[:4])
-        )
+        return self.samples * self.plan.operations
 
     @property
     def cost(self) -> float:
         """Time on one tile, in direct operations."""
-        faster = self.plan is not None and self.plan.method.startswith("winograd")
-        return self.operations * (_WINOGRAD if faster else 1.0)
+        return self.operations if self.plan is None else self.samples * kernel.cost(self.plan)
 
 
 def link_up(
@@ -102,10 +97,7 @@ def _link(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels: Kerne
 
 
 def bytes_of(links: Sequence[Link], dtype: DType) -> int:
-    """Memory of a chain's arrays for one tile, without its input.
-
-    A kernel may keep the winner of each pool, a byte a value, and the convolution before it is pooled.
-    """
+    """Memory of a chain's arrays for one tile, without its input."""
     size = np.dtype(dtype).itemsize
     total = 0
     for link in links:
@@ -113,9 +105,7 @@ def bytes_of(links: Sequence[Link], dtype: DType) -> int:
         if isinstance(link.stage, DenseStage):
             total += scratch_bytes(link.stage, link.samples * math.prod(link.output[1:3]))
         if link.plan is not None:
-            total += link.samples * math.prod(link.plan.convolved_shape)
-            if not link.plan.method.startswith("direct"):
-                total += link.samples * math.prod(link.plan.convolved_shape) * size
+            total += kernel.scratch_bytes(link.plan, link.samples)
     return total
 
 

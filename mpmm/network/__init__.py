@@ -1,5 +1,7 @@
 """The network: parameters, layers, blocks, streams and fusion, loss, optimizer; knows no rank."""
 
+from mpmm_kernels.vocabulary import Activation, Kernels, Padding
+
 from mpmm.network.batchnorm import EPSILON, BatchNorm
 from mpmm.network.block import Block
 from mpmm.network.build import block_builders
@@ -15,16 +17,7 @@ from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
 from mpmm.network.shapes import Volume
-from mpmm.network.spec import (
-    Activation,
-    BlockSpec,
-    DenseSpec,
-    DType,
-    Kernels,
-    NetworkSpec,
-    Padding,
-    StreamSpec,
-)
+from mpmm.network.spec import BlockSpec, DenseSpec, DType, NetworkSpec, StreamSpec
 
 __all__ = [
     "EPSILON",

@@ -13,7 +13,9 @@ from mpmm.network.layer import Cost, Layer, Step
 from mpmm.network.parameter import Array, Parameter
 
 if TYPE_CHECKING:
-    from mpmm.network.spec import BlockSpec, Kernels
+    from mpmm_kernels.vocabulary import Kernels
+
+    from mpmm.network.spec import BlockSpec
 
 
 class Convolution(Layer):

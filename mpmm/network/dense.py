@@ -12,7 +12,7 @@ from mpmm.network.layer import Cost, Layer, Step, Workspace
 from mpmm.network.parameter import Array, Parameter
 
 if TYPE_CHECKING:
-    from mpmm.network.spec import Activation
+    from mpmm_kernels.vocabulary import Activation
 
 
 class Dense(Layer):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mpmm_kernels.vocabulary import Kernels, Padding
+
 from mpmm.errors import NetworkError
-from mpmm.network.spec import BlockSpec, DenseSpec, DType, Kernels, NetworkSpec, Padding, StreamSpec
+from mpmm.network.spec import BlockSpec, DenseSpec, DType, NetworkSpec, StreamSpec
 
 # Below this many bands nothing is left of the spectrum after the hyperspectral stream's three blocks.
 SPECTRAL_BANDS = 30

@@ -6,15 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mpmm_kernels.vocabulary import Activation, Kernels, Padding
+
 from mpmm.errors import NetworkError
 from mpmm.network import checks
 from mpmm.network.shapes import Volume, convolved, pooled
 
-Activation = Literal["relu", "sigmoid", "none"]
-Padding = Literal["valid", "same"]
 Pool = Literal["max", "average", "none"]
 DType = Literal["float32", "float64"]
-Kernels = Literal["fast", "direct", "reference"]
 
 
 @dataclass(frozen=True)

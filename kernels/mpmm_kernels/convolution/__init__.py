@@ -1,6 +1,15 @@
 """Blocks (convolution, bias, activation, pool): a plan says what is computed, a method how."""
 
-from mpmm_kernels.convolution.block import Buffers, allocate, backward, forward, infer, plan_block
+from mpmm_kernels.convolution.block import (
+    Buffers,
+    allocate,
+    backward,
+    cost,
+    forward,
+    infer,
+    plan_block,
+    scratch_bytes,
+)
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan, Volume
 
@@ -11,7 +20,9 @@ __all__ = [
     "Volume",
     "allocate",
     "backward",
+    "cost",
     "forward",
     "infer",
     "plan_block",
+    "scratch_bytes",
 ]

@@ -4,35 +4,11 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats, Triple
-from mpmm_kernels.convolution.depth.method import DEPTH, DEPTH_IF_LARGE, DEPTH_IF_NARROW
-from mpmm_kernels.convolution.direct.method import DIRECT, DIRECT_IF_LARGE
-from mpmm_kernels.convolution.indirect.method import INDIRECT, INDIRECT_IF_LARGE
-from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.methods import METHODS, choose
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
-from mpmm_kernels.convolution.reference.method import REFERENCE
-from mpmm_kernels.convolution.winograd.method import WINOGRAD_IF_LARGE
-from mpmm_kernels.convolution.winograd_spectral.method import WINOGRAD_SPECTRAL_IF_LARGE
 from mpmm_kernels.vocabulary import Activation, Kernels, Padding, Pool
 
-__all__ = ["BlockPlan", "Buffers", "Kernels", "allocate", "backward", "forward", "infer", "plan_block"]
-
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
-
-# The methods tried for each choice of kernels, best first; the last takes everything.
-_METHODS: dict[Kernels, tuple[Method, ...]] = {
-    "fast": (
-        DEPTH_IF_NARROW,
-        WINOGRAD_SPECTRAL_IF_LARGE,
-        WINOGRAD_IF_LARGE,
-        DEPTH_IF_LARGE,
-        INDIRECT_IF_LARGE,
-        DIRECT_IF_LARGE,
-        REFERENCE,
-    ),
-    "direct": (DEPTH, INDIRECT, DIRECT, REFERENCE),
-    "reference": (REFERENCE,),
-}
-_BY_NAME = {method.name: method for methods in _METHODS.values() for method in methods}
 
 
 def plan_block(
@@ -66,13 +42,23 @@ def plan_block(
         When the kernel or the pool's window does not fit the input.
     """
     plan = draft(input_shape, filters, kernel, stride, padding, activation, pool, window, dtype)
-    offers = ((method, method.offer(plan)) for method in _METHODS[kernels])
-    return next(replace(plan, method=text) for _, text in offers if text is not None)
+    method, detail = choose(plan, kernels)
+    return replace(plan, method=method.name, detail=detail)
+
+
+def cost(plan: BlockPlan) -> float:
+    """Time of the forward pass on one sample, in operations of a direct convolution."""
+    return METHODS[plan.method].cost(plan)
+
+
+def scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    """Bytes that inference on ``batch`` samples writes beside the block's output, on one thread."""
+    return METHODS[plan.method].scratch_bytes(plan, batch)
 
 
 def allocate(plan: BlockPlan, batch: int) -> Buffers:
     """All arrays the block ever needs for up to ``batch`` samples; untouched ones cost no memory."""
-    return _method(plan).allocate(plan, batch)
+    return METHODS[plan.method].allocate(plan, batch)
 
 
 def forward(plan: BlockPlan, buffers: Buffers, x: Floats, w: Floats, b: Floats) -> Floats:
@@ -80,7 +66,7 @@ def forward(plan: BlockPlan, buffers: Buffers, x: Floats, w: Floats, b: Floats) 
 
     It holds until the next call with these buffers, and so does what `backward` needs.
     """
-    return _method(plan).forward(plan, buffers, x, w, b)
+    return METHODS[plan.method].forward(plan, buffers, x, w, b)
 
 
 def backward(
@@ -95,13 +81,9 @@ def backward(
     need_input_gradient: bool,
 ) -> Floats | None:
     """Gradients of the last `forward`: fills dw and db; returns dx (a view into the buffers) if needed."""
-    return _method(plan).backward(plan, buffers, x, w, b, dy, dw, db, need_input_gradient)
+    return METHODS[plan.method].backward(plan, buffers, x, w, b, dy, dw, db, need_input_gradient)
 
 
 def infer(plan: BlockPlan, buffers: Buffers, x: Floats, w: Floats, b: Floats) -> Floats:
     """The same output as `forward`, keeping nothing for `backward`."""
-    return _method(plan).infer(plan, buffers, x, w, b)
-
-
-def _method(plan: BlockPlan) -> Method:
-    return _BY_NAME[plan.method.split()[0]]
+    return METHODS[plan.method].infer(plan, buffers, x, w, b)

@@ -6,6 +6,7 @@ from typing import Any
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.vocabulary import MethodName
 
 
 @dataclass(frozen=True)
@@ -15,17 +16,28 @@ class Method:
     Attributes
     ----------
     name
-        First word of the plans this method runs.
+        By which plans name it.
     offer
-        The text for ``plan.method`` (beginning with ``name``) when the method can run a plan of these shapes,
-        else None. It looks at shapes and dtype only.
+        The text for ``plan.detail`` when the method can run a plan of these shapes, else None. It looks at
+        shapes and dtype only.
+    cost
+        Time of the forward pass on one sample, in operations of a direct convolution.
+    scratch_bytes
+        Bytes that inference on so many samples writes beside the block's output, on one thread.
     allocate
         All arrays the method needs for up to so many samples; only the method itself looks inside.
     """
 
-    name: str
+    name: MethodName
     offer: Callable[[BlockPlan], str | None]
+    cost: Callable[[BlockPlan], float]
+    scratch_bytes: Callable[[BlockPlan, int], int]
     allocate: Callable[[BlockPlan, int], Any]
     forward: Callable[[BlockPlan, Any, Floats, Floats, Floats], Floats]
     infer: Callable[[BlockPlan, Any, Floats, Floats, Floats], Floats]
     backward: Callable[[BlockPlan, Any, Floats, Floats, Floats, Floats, Floats, Floats, bool], Floats | None]
+
+
+def direct_cost(plan: BlockPlan) -> float:
+    """`Method.cost` of a method that makes every product of the convolution."""
+    return float(plan.operations)

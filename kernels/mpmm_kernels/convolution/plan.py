@@ -1,10 +1,11 @@
 """What a block (convolution, bias, activation, pool) computes and by which method: pure data, no arrays."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from mpmm_kernels.arrays import Triple
-from mpmm_kernels.vocabulary import Activation, Padding, Pool
+from mpmm_kernels.vocabulary import Activation, MethodName, Padding, Pool
 
 Volume: TypeAlias = tuple[int, int, int, int]
 
@@ -14,7 +15,8 @@ class BlockPlan:
     """A block's shapes (depth, rows, columns, channels; no batch axis) and its method.
 
     ``before`` is the zero padding before each axis of the input; the padding after it follows from
-    ``convolved_shape``. ``method`` begins with the name of the `Method` that runs the block.
+    ``convolved_shape``. ``method`` names the `Method` that runs the block; ``detail`` tells people how, in a
+    word or two.
     """
 
     input_shape: Volume
@@ -28,15 +30,21 @@ class BlockPlan:
     window: Triple
     output_shape: Volume
     dtype: str
-    method: str
+    method: MethodName
+    detail: str = ""
 
     @property
     def weights_shape(self) -> tuple[int, int, int, int, int]:
         """Shape of the weights: kernel depth, rows, columns, channels in, channels out."""
         return (*self.kernel, self.input_shape[3], self.filters)
 
+    @property
+    def operations(self) -> int:
+        """Arithmetic of a convolution of one sample done directly, a product and its sum as two."""
+        return 2 * math.prod(self.convolved_shape) * math.prod(self.weights_shape[:4])
+
     def __str__(self) -> str:
-        return self.method
+        return f"{self.method} {self.detail}".rstrip()
 
 
 def convolved_length(length: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
@@ -63,7 +71,7 @@ def draft(
     window: Triple,
     dtype: str,
 ) -> BlockPlan:
-    """A plan with all shapes and no method yet.
+    """A plan with all shapes, by the method that takes everything.
 
     Raises
     ------
@@ -90,5 +98,5 @@ def draft(
         window=window,
         output_shape=(*pooled, filters),
         dtype=dtype,
-        method="",
+        method="reference",
     )

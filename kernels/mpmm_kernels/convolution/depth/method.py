@@ -9,16 +9,17 @@ from mpmm_kernels.arrays import Floats, Triple, flat, scratch, workers
 from mpmm_kernels.convolution.depth import geometry, kernels
 from mpmm_kernels.convolution.indirect import method as indirect
 from mpmm_kernels.convolution.indirect.geometry import straight
-from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.method import Method, direct_cost
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.epilogue import (
+    argmax_bytes,
     begin_backward,
     core,
+    epilogue_bytes,
     finish_forward,
     flip,
     floor,
-    if_large,
     pad,
 )
 
@@ -91,11 +92,18 @@ def _offer(plan: BlockPlan) -> str | None:
         return None
     if not indirect.suits(inner) or not tile.fills(shared.needed(inner)[0]):
         return None
-    return f"depth {tile}" if tile.narrow or indirect.INDIRECT.offer(plan) else None
+    return str(tile) if tile.narrow or indirect.INDIRECT.offer(plan) else None
 
 
 def _offer_narrow(plan: BlockPlan) -> str | None:
     return _offer(plan) if layout_of(core(plan)).tile.narrow else None
+
+
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    inner = core(plan)
+    elements = indirect.layout_of(inner).staged_elements + layout_of(inner).room * inner.window[1]
+    scratch = elements * np.dtype(plan.dtype).itemsize
+    return scratch + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
 
 
 def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
@@ -201,7 +209,6 @@ def _input_gradient(
 
 
 # Inference does the same: it keeps nothing but a byte for each element of a pooled output.
-DEPTH = Method("depth", _offer, _allocate, _forward, _forward, _backward)
-DEPTH_IF_LARGE = if_large(DEPTH)
+DEPTH = Method("depth", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)
 # Where half a vector holds all filters, partners do twice as much with each product
-DEPTH_IF_NARROW = if_large(replace(DEPTH, offer=_offer_narrow))
+DEPTH_IF_NARROW = replace(DEPTH, offer=_offer_narrow)

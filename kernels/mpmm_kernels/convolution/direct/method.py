@@ -1,5 +1,6 @@
 """The method "direct": convolution by emitted micro-kernels, fused with bias, ReLU and max-pool."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,18 +10,19 @@ from mpmm_kernels.arrays import SUMS, Array, Floats, flat, scratch, workers, zer
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct import kernels
 from mpmm_kernels.convolution.direct.tile import DirectTile, line_tile, weights_tile
-from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.method import Method, direct_cost
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
     allocate_surroundings,
+    argmax_bytes,
     begin_backward,
     core,
+    epilogue_bytes,
     finish_forward,
     flip,
     floor,
-    if_large,
     pad,
 )
 
@@ -40,6 +42,11 @@ class DirectLayout:
     input: shared.Source
     input_tile: DirectTile
     sample: shared.Spread
+
+    @property
+    def staged_elements(self) -> int:
+        """Elements of a staged sample; 0 where x is read in place."""
+        return math.prod(self.staging[:4]) if shared.is_staged(self.staging) else 0
 
 
 @cache
@@ -93,14 +100,20 @@ def _offer(plan: BlockPlan) -> str | None:
         return None
     layout = layout_of(plan)
     word = "slide" if len(layout.forward_tile.taps) > 1 else "outer"
-    return f"direct {word} {layout.forward_tile}"
+    return f"{word} {layout.forward_tile}"
+
+
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    layout = layout_of(core(plan))
+    elements = layout.staged_elements + layout.lines.planes * layout.lines.plane_step
+    scratch = elements * np.dtype(plan.dtype).itemsize
+    return scratch + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
 
 
 def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
     layout = layout_of(core(plan))
     filters, channels = layout.forward.filters, layout.input.filters
     window_lines = layout.lines.planes * layout.lines.plane_step
-    staged = int(np.prod(layout.staging[:4])) if shared.is_staged(layout.staging) else 0
     flipped = layout.input.kernel_depth * layout.input.kernel_rows * layout.input.products * channels
     weights = layout.weights.kernel_depth * layout.weights.kernel_rows * layout.weights.products * filters
     pixels = batch * int(np.prod(layout.pooled[:3]))
@@ -117,7 +130,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
         weight_sums=zeros(SUMS, weights),
         bias_sums=zeros(SUMS, filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=scratch(staged, plan.dtype),
+        staged=scratch(layout.staged_elements, plan.dtype),
         lines=scratch(max(window_lines, layout.input.length * channels, filters), plan.dtype),
         gradients=scratch(layout.sample.planes * layout.sample.plane_step, plan.dtype),
         by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
@@ -237,5 +250,4 @@ def _input_gradient(
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
-DIRECT = Method("direct", _offer, _allocate, _forward, _forward, _backward)
-DIRECT_IF_LARGE = if_large(DIRECT)
+DIRECT = Method("direct", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)

@@ -16,18 +16,19 @@ from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, s
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct.tile import line_tile
 from mpmm_kernels.convolution.indirect import geometry, kernels
-from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.method import Method, direct_cost
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
     allocate_surroundings,
+    argmax_bytes,
     begin_backward,
     core,
+    epilogue_bytes,
     finish_forward,
     flip,
     floor,
-    if_large,
     pad,
 )
 from mpmm_kernels.vector import Size, lanes, size
@@ -68,6 +69,16 @@ class IndirectLayout:
     tile: IndirectTile
     lines: shared.Spread
     line_offsets: shared.Offsets
+
+    @property
+    def staged_elements(self) -> int:
+        """Elements of a staged sample; 0 where x is read in place."""
+        return math.prod(self.staging[:4]) if shared.is_staged(self.staging) else 0
+
+    @property
+    def group_elements(self) -> int:
+        """Sums of a group of lines, which are pooled together."""
+        return -(-self.sums.lines // self.sums.groups) * self.sums.line * self.sums.filters
 
 
 @dataclass(frozen=True)
@@ -156,7 +167,7 @@ class IndirectBuffers:
 
 def _offer(plan: BlockPlan) -> str | None:
     plan = core(plan)
-    return f"indirect {layout_of(plan).tile}" if suits(plan) and not _slides_well(plan) else None
+    return str(layout_of(plan).tile) if suits(plan) and not _slides_well(plan) else None
 
 
 def suits(plan: BlockPlan) -> bool:
@@ -172,11 +183,16 @@ def _slides_well(plan: BlockPlan) -> bool:
     return len(tile.taps) > 1 and len(tile.block) > geometry.SHORT_LINE
 
 
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    layout = layout_of(core(plan))
+    sums = 0 if layout.straight else layout.group_elements
+    scratch = (layout.staged_elements + sums) * np.dtype(plan.dtype).itemsize
+    return scratch + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
+
+
 def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     layout = layout_of(core(plan))
     filters, channels = layout.sums.filters, shared.whole_vectors(plan.input_shape[3], plan.dtype)
-    staged = int(np.prod(layout.staging[:4])) if shared.is_staged(layout.staging) else 0
-    group = -(-layout.sums.lines // layout.sums.groups) * layout.sums.line * filters
     pixels = batch * int(np.prod(layout.pooled[:3]))
 
     def zeros(*shape: int) -> Floats:
@@ -193,8 +209,8 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         bias_sums=zeros(SUMS, filters),
         unused=scratch(filters, plan.dtype),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=scratch(staged, plan.dtype),
-        sums=scratch(max(group, geometry.CELL * channels), plan.dtype),
+        staged=scratch(layout.staged_elements, plan.dtype),
+        sums=scratch(max(layout.group_elements, geometry.CELL * channels), plan.dtype),
         line_gradients=scratch(layout.cuts.lines * layout.sums.line * filters, plan.dtype),
         sample_gradients=scratch(math.prod(geometry.gradient_extents(core(plan))) * filters, plan.dtype),
         by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
@@ -325,5 +341,4 @@ def input_gradient(
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
-INDIRECT = Method("indirect", _offer, _allocate, _forward, _forward, _backward)
-INDIRECT_IF_LARGE = if_large(INDIRECT)
+INDIRECT = Method("indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)

@@ -1,11 +1,12 @@
 """A block by plain kernels, one after the other: takes every shape, and is what faster methods must equal."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.method import Method, direct_cost
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.reference.kernels import (
     conv3d_backward_input,
@@ -96,8 +97,14 @@ def _through_pool_and_activation(plan: BlockPlan, buffers: ReferenceBuffers, dy:
 
 
 def _offer(plan: BlockPlan) -> str:
-    return "reference"
+    return ""
+
+
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    pixels, kept = math.prod(plan.convolved_shape) if plan.pool else 0, math.prod(plan.output_shape)
+    argmax = kept * np.min_scalar_type(math.prod(plan.window) - 1).itemsize if plan.pool == "max" else 0
+    return batch * (pixels * np.dtype(plan.dtype).itemsize + argmax)
 
 
 # Forward already keeps no more than its own buffers, so inference is the same.
-REFERENCE = Method("reference", _offer, _allocate, _forward, _forward, _backward)
+REFERENCE = Method("reference", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)

@@ -3,19 +3,17 @@
 Their kernels compute convolution, bias, a floor (ReLU's zero, or none) and max-pool, the `core` of a block.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mpmm_kernels.arrays import Floats, zeros_aligned
-from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.geometry import whole_vectors
 from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.layers.activation import sigmoid_backward
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
-
-# Multiply-adds of a sample from which a block is worth vector kernels: plain ones take about 5 us
-_LARGE = 20_000
 
 
 def core(plan: BlockPlan) -> BlockPlan:
@@ -51,6 +49,18 @@ def allocate_surroundings(plan: BlockPlan, batch: int) -> Surroundings:
     )
 
 
+def epilogue_bytes(plan: BlockPlan, batch: int) -> int:
+    """Bytes of the core's output where it is not the block's."""
+    kept = batch * math.prod(plan.convolved_shape) if plan.pool == "average" else 0
+    return kept * np.dtype(plan.dtype).itemsize
+
+
+def argmax_bytes(plan: BlockPlan, batch: int) -> int:
+    """Bytes that name the largest element of each window of a max-pool, for filters in whole vectors."""
+    filters = whole_vectors(plan.filters, plan.dtype)
+    return batch * math.prod(plan.output_shape[:3]) * filters if math.prod(core(plan).window) > 1 else 0
+
+
 def finish_forward(plan: BlockPlan, arrays: Surroundings, samples: int) -> Floats:
     """What the block does after its core."""
     y, output = arrays.core_output[:samples], arrays.output[:samples]
@@ -82,13 +92,3 @@ def pad(w: Floats, b: Floats, weights: Floats, bias: Floats) -> None:
 def flip(w: Floats, flipped: Floats) -> None:
     """The same of the flipped kernel, by which the input's gradient is made: filters, then channels."""
     flipped[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)
-
-
-def if_large(method: Method) -> Method:
-    """The same method for large blocks only: small ones are not worth compiling kernels for their shape."""
-
-    def offer(plan: BlockPlan) -> str | None:
-        products = np.prod(plan.convolved_shape) * np.prod(plan.weights_shape[:4])
-        return method.offer(plan) if products >= _LARGE else None
-
-    return replace(method, offer=offer)

@@ -14,11 +14,12 @@ from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
     allocate_surroundings,
+    argmax_bytes,
     begin_backward,
     core,
+    epilogue_bytes,
     finish_forward,
     floor,
-    if_large,
 )
 from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.lines import transform_weights, transform_weights_back
@@ -28,6 +29,8 @@ from mpmm_kernels.vector import Size, lanes, rows_of, size
 _OVERHEAD = 1.4
 # The same of the weights' gradient by argmax alone
 _BY_ARGMAX = 1.6
+# Time of tiled products, measured against the direct ones of a convolution
+TILED_COST = 0.5
 # Bytes of a sample's points beyond which (whole scenes) they leave the caches
 _MOST_POINTS = 8 * 1024 * 1024
 
@@ -46,6 +49,11 @@ class WinogradLayout:
     columns: Size
     input_columns: Size
     taps: Size
+
+    @property
+    def staged_elements(self) -> int:
+        """Elements of a staged sample; 0 where x is read in place."""
+        return self.tiles.input_depth * self.tiles.input_plane_step if shared.is_staged(self.staging) else 0
 
     def block(self, columns: Size) -> Size:
         """Accumulators of a product, so many vectors wide."""
@@ -111,7 +119,7 @@ def _offer(plan: BlockPlan) -> str | None:
     points = len(layout_of(plan).square) * layout.rows * layout.columns * layout.input_depth * layout.channels
     if _part(plan) * layout.channels > plan.input_shape[3] or points > _MOST_POINTS:
         return None
-    return f"winograd F({layout.outputs}x{layout.outputs},{plan.kernel[1]}x{plan.kernel[2]})"
+    return f"F({layout.outputs}x{layout.outputs},{plan.kernel[1]}x{plan.kernel[2]})"
 
 
 def _part(plan: BlockPlan) -> float:
@@ -121,12 +129,23 @@ def _part(plan: BlockPlan) -> float:
     return products * _OVERHEAD / (rows * columns * math.prod(plan.kernel[1:]))
 
 
+def _cost(plan: BlockPlan) -> float:
+    return TILED_COST * plan.operations
+
+
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    layout = layout_of(core(plan))
+    points = len(layout.square) * (layout.tiles.input_step + layout.tiles.chunk_step)
+    elements = layout.staged_elements + points + layout.tiles.chunk_depth * layout.spread.plane_step
+    scratch = elements * np.dtype(plan.dtype).itemsize
+    return scratch + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
+
+
 def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
     layout = layout_of(core(plan))
     tiles, points = layout.tiles, len(layout.square)
     pairs = tiles.kernel_depth * tiles.channels * tiles.filters
     pixels = batch * int(np.prod(layout.pooled[:3]))
-    staged = tiles.input_depth * tiles.input_plane_step if shared.is_staged(layout.staging) else 0
 
     def zeros(*shape: int) -> Floats:
         return zeros_aligned(shape, plan.dtype)
@@ -143,8 +162,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         bias_sums=zeros(SUMS, tiles.filters),
         weight_gradient=zeros(*plan.kernel, tiles.channels, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=scratch(staged, plan.dtype),
-        staged_gradient=scratch(staged, plan.dtype),
+        staged=scratch(layout.staged_elements, plan.dtype),
+        staged_gradient=scratch(layout.staged_elements, plan.dtype),
         points=scratch(points * tiles.input_step, plan.dtype),
         products=scratch(points * tiles.chunk_step, plan.dtype),
         convolved=scratch(tiles.chunk_depth * layout.spread.plane_step, plan.dtype),
@@ -275,5 +294,4 @@ def _add_groups(plan: BlockPlan, buffers: WinogradBuffers, samples: int, dw: Flo
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
-WINOGRAD = Method("winograd", _offer, _allocate, _forward, _forward, _backward)
-WINOGRAD_IF_LARGE = if_large(WINOGRAD)
+WINOGRAD = Method("winograd", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward)

@@ -5,16 +5,20 @@ shared by all bands and filters. Backward is that of the direct kernels, or of t
 are short.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
+
+import numpy as np
 
 from mpmm_kernels.arrays import Floats, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.direct.method import DIRECT, DirectBuffers
 from mpmm_kernels.convolution.indirect.method import INDIRECT, IndirectBuffers
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared.epilogue import core, finish_forward, floor, if_large
+from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor
 from mpmm_kernels.convolution.winograd.lines import transform_weights
+from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_spectral import kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralLayout, offers, spectral_layout
 from mpmm_kernels.vector import lanes, size
@@ -38,12 +42,24 @@ def _offer(plan: BlockPlan) -> str | None:
     if not offers(core(plan)) or DIRECT.offer(plan) is None:
         return None
     outputs = layout_of(core(plan)).tiles.outputs
-    return f"winograd-spectral F({outputs}x{outputs},{plan.kernel[1]}x{plan.kernel[2]})"
+    return f"F({outputs}x{outputs},{plan.kernel[1]}x{plan.kernel[2]})"
 
 
 def _back(plan: BlockPlan) -> Method:
     """The method that makes the gradients: argmax lies alike in all."""
     return DIRECT if INDIRECT.offer(plan) is None else INDIRECT
+
+
+def _cost(plan: BlockPlan) -> float:
+    return TILED_COST * plan.operations
+
+
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    layout = layout_of(core(plan))
+    products = len(layout.chunk) * layout.tiles.filters
+    points = len(layout.square) * (layout.tiles.bands + products)
+    scratch = (math.prod(layout.bands[:3]) + points) * np.dtype(plan.dtype).itemsize
+    return scratch + epilogue_bytes(plan, batch)
 
 
 def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
@@ -122,5 +138,6 @@ def _backward(
     return _back(plan).backward(plan, buffers.back, x, w, b, dy, dw, db, need_input_gradient)
 
 
-WINOGRAD_SPECTRAL = Method("winograd-spectral", _offer, _allocate, _forward, _infer, _backward)
-WINOGRAD_SPECTRAL_IF_LARGE = if_large(WINOGRAD_SPECTRAL)
+WINOGRAD_SPECTRAL = Method(
+    "winograd-spectral", _offer, _cost, _scratch_bytes, _allocate, _forward, _infer, _backward
+)
