@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast, overload
 import numba
 
 from mpmm_kernels.runtime.cache import cache_folder
+from mpmm_kernels.runtime.parallel_loops import KernelCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +41,7 @@ _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract"},
     "no_cfunc_wrapper": True,
+    "pipeline_class": KernelCompiler,
 }
 
 
