@@ -1,10 +1,10 @@
 """Whole-scene class maps: exact, with the work that neighbouring patches share done once."""
 
 from mpmm.mapping.classifier import Classifier, Done, PatchClassifier, TileClassifier, classifier_for
-from mpmm.mapping.geotiff import write_geotiff
+from mpmm.mapping.geotiff import MapRaster, write_geotiff
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
-from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, LayerName, LayerSpec, layer_specs
+from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, RasterName, RasterSpec, raster_specs
 from mpmm.mapping.scheduler import WindowScheduler, map_worker
 from mpmm.mapping.stages import is_exact
 from mpmm.mapping.windows import Window, checked_region, cut, largest_half
@@ -16,10 +16,11 @@ __all__ = [
     "Classifier",
     "Done",
     "Edge",
-    "LayerName",
-    "LayerSpec",
+    "MapRaster",
     "Mapper",
     "PatchClassifier",
+    "RasterName",
+    "RasterSpec",
     "ScenePixels",
     "TileClassifier",
     "Window",
@@ -30,7 +31,7 @@ __all__ = [
     "cut",
     "is_exact",
     "largest_half",
-    "layer_specs",
     "map_worker",
+    "raster_specs",
     "write_geotiff",
 ]

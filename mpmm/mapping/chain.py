@@ -10,7 +10,7 @@ import numpy as np
 from mpmm_kernels import convolution as kernel
 from mpmm_kernels.patches import pool_fragments
 
-from mpmm.mapping.dense import Dense, products_of, scratch_bytes
+from mpmm.mapping.dense import DenseProducts, products_of, scratch_bytes
 from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
 from mpmm.network import Array, DType, Kernels
 
@@ -19,8 +19,8 @@ Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
-    """One stage at one place of a chain.
+class PlannedStage:
+    """One stage of a chain with the shapes it has in a tile.
 
     Attributes
     ----------
@@ -59,28 +59,28 @@ class Link:
         return self.operations if self.plan is None else self.samples * kernel.cost(self.plan)
 
 
-def link_up(
+def plan_stages(
     stages: Sequence[Stage], shape: Shape, samples: int, dtype: DType, kernels: Kernels
-) -> tuple[Link, ...]:
-    """Lay a chain out for fragments of ``shape``, of which a tile has ``samples``."""
-    links = []
+) -> tuple[PlannedStage, ...]:
+    """Plan a chain for fragments of ``shape``, of which a tile has ``samples``."""
+    chain = []
     for stage in stages:
-        link = _link(stage, shape, samples, dtype, kernels)
-        links.append(link)
-        shape, samples = link.output, link.samples
-    return tuple(links)
+        planned = _plan_stage(stage, shape, samples, dtype, kernels)
+        chain.append(planned)
+        shape, samples = planned.output, planned.samples
+    return tuple(chain)
 
 
-def _link(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels: Kernels) -> Link:
+def _plan_stage(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels: Kernels) -> PlannedStage:
     bands, rows, columns, channels = shape
     if isinstance(stage, SplitStage):
         # of a tile with whole steps every fragment has this many windows; a few more may stand at its end
         reach = zip((rows, columns), stage.window, stage.step, strict=True)
         left, across = ((length - window - step + 1) // step + 1 for length, window, step in reach)
-        return Link(stage, None, (bands, left, across, channels), samples * math.prod(stage.step))
+        return PlannedStage(stage, None, (bands, left, across, channels), samples * math.prod(stage.step))
     if isinstance(stage, DenseStage):
         left, across = rows - stage.volume[1] + 1, columns - stage.volume[2] + 1
-        return Link(stage, None, (1, left, across, len(stage.bias)), samples)
+        return PlannedStage(stage, None, (1, left, across, len(stage.bias)), samples)
     plan = kernel.plan_block(
         shape,
         stage.weights.shape[4],
@@ -93,19 +93,19 @@ def _link(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels: Kerne
         dtype,
         kernels,
     )
-    return Link(stage, plan, plan.output_shape, samples)
+    return PlannedStage(stage, plan, plan.output_shape, samples)
 
 
-def bytes_of(links: Sequence[Link], dtype: DType) -> int:
+def bytes_of(stages: Sequence[PlannedStage], dtype: DType) -> int:
     """Memory of a chain's arrays for one tile, without its input."""
     size = np.dtype(dtype).itemsize
     total = 0
-    for link in links:
-        total += link.values * size
-        if isinstance(link.stage, DenseStage):
-            total += scratch_bytes(link.stage, link.samples * math.prod(link.output[1:3]))
-        if link.plan is not None:
-            total += kernel.scratch_bytes(link.plan, link.samples)
+    for planned in stages:
+        total += planned.values * size
+        if isinstance(planned.stage, DenseStage):
+            total += scratch_bytes(planned.stage, planned.samples * math.prod(planned.output[1:3]))
+        if planned.plan is not None:
+            total += kernel.scratch_bytes(planned.plan, planned.samples)
     return total
 
 
@@ -114,8 +114,8 @@ class Chain:
 
     Parameters
     ----------
-    links
-        The stages, laid out.
+    stages
+        In forward order, planned for the tile.
     dtype
         Of every array.
     out
@@ -123,9 +123,11 @@ class Chain:
         by default in an array of its own.
     """
 
-    def __init__(self, links: Sequence[Link], dtype: DType, out: Array | None = None, start: int = 0) -> None:
-        self._players = [_player(link, dtype, None, 0) for link in links[:-1]]
-        self._players += [_player(link, dtype, out, start) for link in links[-1:]]
+    def __init__(
+        self, stages: Sequence[PlannedStage], dtype: DType, out: Array | None = None, start: int = 0
+    ) -> None:
+        self._players = [_player(planned, dtype, None, 0) for planned in stages[:-1]]
+        self._players += [_player(planned, dtype, out, start) for planned in stages[-1:]]
 
     def run(self, x: Array) -> Array:
         """(n, bands, rows, columns, channels) -> the last stage's fragments, a view until the next run."""
@@ -134,18 +136,18 @@ class Chain:
         return x
 
 
-def _player(link: Link, dtype: DType, out: Array | None, start: int) -> Callable[[Array], Array]:
+def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) -> Callable[[Array], Array]:
     """What computes one stage for the fragments of a tile, with arrays of its own."""
-    stage = link.stage
+    stage = planned.stage
     if isinstance(stage, ConvolutionStage):
-        assert link.plan is not None, "a convolution has a plan"
-        plan, buffers = link.plan, kernel.allocate(link.plan, link.samples)
+        assert planned.plan is not None, "a convolution has a plan"
+        plan, buffers = planned.plan, kernel.allocate(planned.plan, planned.samples)
         return lambda x: kernel.infer(plan, buffers, x, stage.weights, stage.bias)
     if isinstance(stage, SplitStage):
-        y = np.empty((link.samples, *link.output), dtype)
+        y = np.empty((planned.samples, *planned.output), dtype)
         return lambda x: _split(stage, x, y)
-    pixels = np.empty((link.samples, *link.output[1:]), dtype) if out is None else out
-    dense = Dense(stage, math.prod(pixels.shape[:3]), dtype)
+    pixels = np.empty((planned.samples, *planned.output[1:]), dtype) if out is None else out
+    dense = DenseProducts(stage, math.prod(pixels.shape[:3]), dtype)
     return lambda x: _dense(dense, x, pixels, start)
 
 
@@ -155,6 +157,6 @@ def _split(stage: SplitStage, x: Array, y: Array) -> Array:
     return y
 
 
-def _dense(dense: Dense, x: Array, y: Array, start: int) -> Array:
+def _dense(dense: DenseProducts, x: Array, y: Array, start: int) -> Array:
     dense.run(x, y, start)
     return y[:, None]

@@ -82,8 +82,8 @@ class TileClassifier:
         values = {name: parameter.value for name, parameter in network.parameters.items()}
         stages = Stages.of(network.spec, values)
         self._tiles = threads if side_by_side() else 1
-        self.layout = choose_tile(network.spec, stages, window, self._tiles, limit)
-        self._networks = [TileNetwork(self.layout) for _ in range(self._tiles)]
+        self.plan = choose_tile(network.spec, stages, window, self._tiles, limit)
+        self._networks = [TileNetwork(self.plan) for _ in range(self._tiles)]
         self._scene = scene
         self._pool = ThreadPoolExecutor(
             self._tiles, initializer=set_threads, initargs=(threads // self._tiles,)
@@ -91,8 +91,8 @@ class TileClassifier:
 
     def describe(self) -> str:
         """The tiles."""
-        rows, columns, size = self.layout.rows, self.layout.columns, self.layout.bytes * self._tiles
-        work = self.layout.operations / (rows * columns) / 1e6
+        rows, columns, size = self.plan.rows, self.plan.columns, self.plan.bytes * self._tiles
+        work = self.plan.operations / (rows * columns) / 1e6
         return (
             f"exact, shared work done once: {self._tiles} tiles of {rows} x {columns} pixels at a time, "
             f"{work:.1f} MFLOP a pixel, {size / 2**20:,.0f} MiB"
@@ -106,7 +106,7 @@ class TileClassifier:
 
     def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
         """Fill ``out`` tile by tile; tiles without a usable pixel are left out."""
-        tiles = tiles_of(window, self.layout.rows, self.layout.columns)
+        tiles = tiles_of(window, self.plan.rows, self.plan.columns)
         wanted = [tile for tile in tiles if usable[tile.of(window)].any()]
         done(usable.size - sum(usable[tile.of(window)].size for tile in wanted))
 

@@ -20,17 +20,17 @@ from mpmm.network import Array, DType
 CHUNK = 256
 
 
-class Dense:
-    """Computes a dense stage.
+class DenseProducts:
+    """Computes a dense layer at every pixel, as matrix products over chunks of pixels.
 
     Parameters
     ----------
     stage
-        Weights and volume.
+        Weights, bias, activation, and the volume that is left of a patch.
     pixels
-        How many there are.
+        Number of pixels that one run computes.
     dtype
-        Of all arrays.
+        Of features, products and output.
     """
 
     def __init__(self, stage: DenseStage, pixels: int, dtype: DType) -> None:
@@ -66,8 +66,8 @@ class Dense:
         count, most = len(y) * math.prod(tiles), self._features.shape[1]
         relu = self._stage.activation == "relu"
         for first in range(0, count, most):
-            some = min(most, count - first)
-            features, products = self._features[:, :some], self._products[:, :some]
+            chunk = min(most, count - first)
+            features, products = self._features[:, :chunk], self._products[:, :chunk]
             minimal.input_points(x, first, tiles, down, across, features)
             np.matmul(features, self._weights, out=products)
             minimal.outputs(products, first, tiles, down, across, self._stage.bias, relu, y, start)
@@ -128,7 +128,7 @@ def _chunk(stage: DenseStage, pixels: int) -> tuple[int, int, int]:
 
 
 def _sharing(stage: DenseStage) -> tuple[int, int]:
-    """So many products, of one value of a window each, make so many pixels."""
+    """Products, each over the channels of one value of a window, and the pixels they make together."""
     axes = _axes(stage)
     if axes is None:
         return _window(stage), 1

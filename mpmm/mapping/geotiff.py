@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -17,7 +18,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window as RasterWindow
 
 from mpmm.errors import RunError
-from mpmm.mapping.raster_spec import STEPS, LayerSpec, Pixels
+from mpmm.mapping.raster_spec import STEPS, Pixels, RasterSpec
 from mpmm.scene import Grid, LandCover
 
 # rows written at a time, and rows and columns of a tile of the file
@@ -26,16 +27,33 @@ ROWS = 256
 BLOCK_CACHE = 64 * 2**20
 
 
-def write_geotiff(
-    path: Path,
-    pixels: Pixels,
-    layer: LayerSpec,
-    grid: Grid,
-    classes: Sequence[LandCover],
-    tags: Mapping[str, str],
-    scratch: Path,
-) -> None:
-    """Write one raster of a map, whole or not at all.
+@dataclass(frozen=True, eq=False)
+class MapRaster:
+    """One raster of a map, with all that its file says about it.
+
+    Attributes
+    ----------
+    spec
+        What the values mean and how they are stored.
+    pixels
+        (bands, rows, columns), usually mapped from a file.
+    grid
+        Where the pixels lie.
+    classes
+        Id, name and colour of each class.
+    tags
+        More metadata of the file, text by name.
+    """
+
+    spec: RasterSpec
+    pixels: Pixels
+    grid: Grid
+    classes: Sequence[LandCover]
+    tags: Mapping[str, str]
+
+
+def write_geotiff(path: Path, raster: MapRaster, scratch: Path) -> None:
+    """Write one raster of a map as a cloud-optimised GeoTIFF, whole or not at all.
 
     Names of the classes are in the bands' metadata, and as GDAL's categories in ``<path>.aux.xml``.
 
@@ -43,16 +61,8 @@ def write_geotiff(
     ----------
     path
         The file to write or replace.
-    pixels
-        (bands, rows, columns), usually mapped.
-    layer
-        What they are.
-    grid
-        Where they lie.
-    classes
-        Id, name and colour of each class.
-    tags
-        More metadata of the file.
+    raster
+        Pixels, position and metadata.
     scratch
         A folder on the same disk for files under way.
 
@@ -61,12 +71,13 @@ def write_geotiff(
     RunError
         The disk is full or the folder cannot be written; what was at ``path`` is still there.
     """
-    plain, whole = scratch / f"{layer.name}-plain.tif", scratch / f"{layer.name}.tif"
+    name = raster.spec.name
+    plain, whole = scratch / f"{name}-plain.tif", scratch / f"{name}.tif"
     try:
         with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            _write_plain(plain, pixels, layer, grid, classes, tags)
-            rasterio.shutil.copy(plain, whole, driver="COG", **_cog(layer))
+            _write_plain(plain, raster)
+            rasterio.shutil.copy(plain, whole, driver="COG", **_cog(raster.spec))
         plain.unlink()
         _sidecar(plain).unlink(missing_ok=True)
         _publish(whole, path)
@@ -77,9 +88,9 @@ def write_geotiff(
         ) from error
 
 
-def _cog(layer: LayerSpec) -> dict[str, Any]:
+def _cog(spec: RasterSpec) -> dict[str, Any]:
     """Overviews take the nearest class, or the mean probability."""
-    resampling = "NEAREST" if layer.name == "classes" else "AVERAGE"
+    resampling = "NEAREST" if spec.name == "classes" else "AVERAGE"
     return {
         "COMPRESS": "DEFLATE",
         "BLOCKSIZE": ROWS,
@@ -89,47 +100,41 @@ def _cog(layer: LayerSpec) -> dict[str, Any]:
     }
 
 
-def _write_plain(
-    path: Path,
-    pixels: Pixels,
-    layer: LayerSpec,
-    grid: Grid,
-    classes: Sequence[LandCover],
-    tags: Mapping[str, str],
-) -> None:
+def _write_plain(path: Path, raster: MapRaster) -> None:
+    spec, grid = raster.spec, raster.grid
     with rasterio.open(
         path,
         "w",
         driver="GTiff",
         height=grid.height,
         width=grid.width,
-        count=layer.bands,
-        dtype=layer.dtype,
+        count=spec.bands,
+        dtype=spec.dtype,
         crs=None if grid.crs is None else CRS.from_wkt(grid.crs),
         transform=Affine(*grid.transform),
-        nodata=layer.nodata,
+        nodata=spec.nodata,
         bigtiff="if_safer",
         interleave="band",
     ) as file:
-        _describe(file, layer, classes)
-        file.update_tags(**tags)
+        _describe(file, spec, raster.classes)
+        file.update_tags(**raster.tags)
         for row in range(0, grid.height, ROWS):
             rows = min(ROWS, grid.height - row)
-            file.write(pixels[:, row : row + rows], window=RasterWindow(0, row, grid.width, rows))
-    if layer.name == "classes":
-        _sidecar(path).write_text(_categories(layer, classes), encoding="utf-8")
+            file.write(raster.pixels[:, row : row + rows], window=RasterWindow(0, row, grid.width, rows))
+    if spec.name == "classes":
+        _sidecar(path).write_text(_categories(spec, raster.classes), encoding="utf-8")
 
 
-def _describe(file: Any, layer: LayerSpec, classes: Sequence[LandCover]) -> None:
-    if layer.name == "classes":
+def _describe(file: Any, spec: RasterSpec, classes: Sequence[LandCover]) -> None:
+    if spec.name == "classes":
         file.set_band_description(1, "class")
         file.update_tags(1, **{f"CLASS_{cover.id}": cover.name for cover in classes})
-        if layer.dtype == "uint8":
+        if spec.dtype == "uint8":
             colours = {cover.id: (*_rgb(cover.color), 255) for cover in classes}
-            file.write_colormap(1, {layer.nodata: (0, 0, 0, 0), **colours})
+            file.write_colormap(1, {spec.nodata: (0, 0, 0, 0), **colours})
         return
-    file.scales, file.offsets = (1 / STEPS,) * layer.bands, (0.0,) * layer.bands
-    if layer.name == "confidence":
+    file.scales, file.offsets = (1 / STEPS,) * spec.bands, (0.0,) * spec.bands
+    if spec.name == "confidence":
         file.set_band_description(1, "probability of the class")
         return
     for band, cover in enumerate(classes, 1):
@@ -137,9 +142,9 @@ def _describe(file: Any, layer: LayerSpec, classes: Sequence[LandCover]) -> None
         file.update_tags(band, CLASS_ID=str(cover.id))
 
 
-def _categories(layer: LayerSpec, classes: Sequence[LandCover]) -> str:
+def _categories(spec: RasterSpec, classes: Sequence[LandCover]) -> str:
     """GDAL's auxiliary metadata: the name of each value from 0 on."""
-    names = {layer.nodata: "not classified", **{cover.id: cover.name for cover in classes}}
+    names = {spec.nodata: "not classified", **{cover.id: cover.name for cover in classes}}
     listed = "".join(
         f"<Category>{escape(names.get(value, ''))}</Category>" for value in range(max(names) + 1)
     )
@@ -165,5 +170,5 @@ def _sidecar(path: Path) -> Path:
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(colour[digit : digit + 2], 16) for digit in (1, 3, 5))
     return red, green, blue

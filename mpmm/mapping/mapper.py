@@ -1,4 +1,4 @@
-"""From a window to its part of the map."""
+"""The mapper: from a window of the scene to its part of every raster of the map."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from mpmm.mapping.classifier import Classifier, Done
 from mpmm.mapping.pixels import ScenePixels
-from mpmm.mapping.raster_spec import LayerName, LayerSpec, Pixels, encode
+from mpmm.mapping.raster_spec import Pixels, RasterName, RasterSpec, encode
 from mpmm.mapping.windows import Window
 from mpmm.network import NetworkSpec
 from mpmm.scene import LandCover
@@ -17,43 +17,45 @@ from mpmm.scene import LandCover
 
 @dataclass(frozen=True, eq=False)
 class Mapper:
-    """Maps windows of a scene.
+    """Computes the rasters of a map over any window of a scene.
 
     Attributes
     ----------
     spec
-        The network.
+        The network's description.
     scene
-        The pixels.
+        The normalised pixels of every modality.
     classifier
         What computes logits.
     classes
         In the order of the logits.
-    layers
-        What to keep.
+    raster_specs
+        The rasters to compute.
     """
 
     spec: NetworkSpec
     scene: ScenePixels
     classifier: Classifier
     classes: Sequence[LandCover]
-    layers: Sequence[LayerSpec]
+    raster_specs: Sequence[RasterSpec]
 
     def warm_up(self) -> None:
         """Load or compile every kernel, before the first window."""
         self.classifier.warm_up()
         logits = np.zeros((1, 1, self.spec.classes), self.spec.dtype)
-        encode(logits, np.ones((1, 1), bool), self.classes, self.layers)
+        encode(logits, np.ones((1, 1), bool), self.classes, self.raster_specs)
 
-    def map(self, window: Window, done: Done = lambda pixels: None) -> Mapping[LayerName, Pixels]:
+    def map(self, window: Window, done: Done = lambda pixels: None) -> Mapping[RasterName, Pixels]:
         """The rasters over a window, (bands, height, width) each.
 
         Parameters
         ----------
+        window
+            Pixels of the scene to classify.
         done
             Called with the pixels done since the last call.
         """
         usable = self.scene.usable(window)
         logits = np.zeros((window.height, window.width, self.spec.classes), self.spec.dtype)
         self.classifier.logits(window, usable, logits, done)
-        return encode(logits, usable, self.classes, self.layers)
+        return encode(logits, usable, self.classes, self.raster_specs)

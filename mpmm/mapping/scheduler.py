@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from mpmm.mapping.classifier import Done
 from mpmm.mapping.mapper import Mapper
-from mpmm.mapping.raster_spec import LayerName, LayerSpec
+from mpmm.mapping.raster_spec import RasterName
 from mpmm.mapping.windows import Window
 from mpmm.mapping.work import WorkFolder
 from mpmm.messages import Channel, Kind, RankLost
 
-# items of the kind "map": what a helper is done with, what it gets next, and its rasters one by one
+# items of the kind "map": the window a worker is done with, the one it gets next, and its rasters one by one
 DONE, NEXT, RASTERS = 0, 1, 2
-NONE = -1
-# windows a helper holds: one is computed while the next is on its way
-HELD = 2
+NO_WINDOW = -1
+# windows a worker has at a time: one is computed while the next is on its way
+WINDOWS_A_WORKER = 2
 
 
 class WindowScheduler:
-    """Rank 0: deals out the missing windows, maps some itself, keeps all of them.
+    """Rank 0: deals out the missing windows, maps some itself, keeps the rasters of all.
 
     Windows of a rank that is killed are dealt out again, where MPI goes on without it.
 
@@ -33,15 +33,15 @@ class WindowScheduler:
     channel
         To the other ranks, each of which runs `map_worker`; None: there are none.
     mapper
-        This rank's.
+        Computes this rank's windows.
     work
-        Keeps what is done.
+        Keeps the rasters of the windows that are done.
     done
         Called with the pixels done since the last call, of all ranks.
     stopped
         Whether no more windows should be begun.
     lost
-        Called with a rank that was killed, and how many windows it held.
+        Called with a rank that was killed, and the number of windows it had.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class WindowScheduler:
         self._channel, self._mapper, self._work = channel, mapper, work
         self._done, self._stopped, self._lost = done, stopped, lost
         self._missing = deque(work.missing())
-        others = range(1, 1 if channel is None else channel.size)
-        # of each other rank: answers still to give, those it waits for now, and the windows it holds
-        self._due = dict.fromkeys(others, HELD)
-        self._asked = dict.fromkeys(others, 0)
-        self._held: dict[int, set[int]] = {peer: set() for peer in others}
+        workers = range(1, 1 if channel is None else channel.size)
+        # of each worker: answers still to give, requests that wait for one now, and the windows it computes
+        self._answers_due = dict.fromkeys(workers, WINDOWS_A_WORKER)
+        self._requests = dict.fromkeys(workers, 0)
+        self._assigned: dict[int, set[int]] = {worker: set() for worker in workers}
         self._answers: list[NDArray[np.int64]] = []
 
     def run(self) -> None:
         """Map until no window is missing, or until stopped; windows that were begun are finished."""
         while self._more():
-            if (index := self._next()) != NONE:
+            if (index := self._next_window()) != NO_WINDOW:
                 self._work.put(index, self._mapper.map(self._work.windows[index], self._mapped))
                 self._serve()
         if self._channel is not None:
@@ -75,7 +75,7 @@ class WindowScheduler:
                 self._channel.settle_all()
 
     def _more(self) -> bool:
-        """Whether there is another window for this rank; waits while the others may still lose theirs."""
+        """Whether there is another window for this rank; waits while the workers may still lose theirs."""
         if self._channel is not None and not self._to_do():
             self._channel.waiter.until(self._settled, "the other ranks' last windows")
         return self._to_do()
@@ -85,84 +85,93 @@ class WindowScheduler:
 
     def _settled(self) -> bool:
         self._serve()
-        return not self._due or self._to_do()
+        return not self._answers_due or self._to_do()
 
-    def _next(self) -> int:
-        return self._missing.popleft() if self._to_do() else NONE
+    def _next_window(self) -> int:
+        return self._missing.popleft() if self._to_do() else NO_WINDOW
 
     def _mapped(self, pixels: int) -> None:
-        """While tiles are computed the others are looked after."""
+        """Look after the workers while this rank's tiles are computed."""
         self._done(pixels)
         self._serve()
 
     def _serve(self) -> None:
-        """Take what the others are done with, and give them more."""
+        """Take what the workers are done with, and give them more."""
         if self._channel is None:
             return
         self._channel.tidy()
-        for peer in list(self._due):
+        for worker in list(self._answers_due):
             try:
-                while self._channel.poll(Kind.MAP, DONE, peer) is not None:
-                    self._take(self._channel, peer)
-                    self._asked[peer] += 1
-                while self._asked[peer] and self._may_have(peer, self._channel.size):
-                    self._give(self._channel, peer)
+                while self._channel.poll(Kind.MAP, DONE, worker) is not None:
+                    self._take(self._channel, worker)
+                    self._requests[worker] += 1
+                while self._requests[worker] and self._may_answer(worker, self._channel.size):
+                    self._answer(self._channel, worker)
             except RankLost:
-                self._lose(self._channel, peer)
+                self._lose(self._channel, worker)
 
-    def _may_have(self, peer: int, ranks: int) -> bool:
-        """Whether to answer a rank now.
+    def _may_answer(self, worker: int, ranks: int) -> bool:
+        """Whether to answer a worker's request now.
 
         Near the end it gets a window when it is done with its last: nobody hoards. It hears that there is
         none when the others are done with theirs: till then one may be lost.
         """
         if self._to_do():
-            return not self._held[peer] or len(self._missing) >= ranks
-        return self._stopped() or not any(self._held.values())
+            return not self._assigned[worker] or len(self._missing) >= ranks
+        return self._stopped() or not any(self._assigned.values())
 
-    def _take(self, channel: Channel, peer: int) -> None:
-        index = np.empty(1, np.int64)
-        channel.receive(Kind.MAP, DONE, index, peer)
-        if index[0] == NONE:
+    def _take(self, channel: Channel, worker: int) -> None:
+        """Keep the rasters of the window that a worker is done with; its first requests bring none."""
+        message = np.empty(1, np.int64)
+        channel.receive(Kind.MAP, DONE, message, worker)
+        index = int(message[0])
+        if index == NO_WINDOW:
             return
-        window = self._work.windows[int(index[0])]
-        rasters: dict[LayerName, NDArray[np.generic]] = {}
-        for place, layer in enumerate(self._work.layers):
-            raster = np.empty((layer.bands, window.height, window.width), layer.dtype)
-            channel.receive(Kind.MAP, RASTERS + place, raster, peer)
-            rasters[layer.name] = raster
-        self._work.put(int(index[0]), rasters)
-        self._held[peer].discard(int(index[0]))
+        window = self._work.windows[index]
+        rasters: dict[RasterName, NDArray[np.generic]] = {}
+        for number, spec in enumerate(self._work.raster_specs):
+            raster = np.empty((spec.bands, window.height, window.width), spec.dtype)
+            channel.receive(Kind.MAP, RASTERS + number, raster, worker)
+            rasters[spec.name] = raster
+        self._work.put(index, rasters)
+        self._assigned[worker].discard(index)
         self._done(window.pixels)
 
-    def _give(self, channel: Channel, peer: int) -> None:
-        """The next window, or that there is none."""
-        index = self._next()
-        self._asked[peer] -= 1
-        if index == NONE:
-            self._due[peer] -= 1
-            if not self._due[peer]:
-                del self._due[peer]
+    def _answer(self, channel: Channel, worker: int) -> None:
+        """Send a worker its next window, or that there is none."""
+        index = self._next_window()
+        self._requests[worker] -= 1
+        if index == NO_WINDOW:
+            self._answers_due[worker] -= 1
+            if not self._answers_due[worker]:
+                del self._answers_due[worker]
         else:
-            self._held[peer].add(index)
+            self._assigned[worker].add(index)
         answer = np.array([index], np.int64)
         # an answer stays as it is until it has gone
         self._answers.append(answer)
-        channel.isend(Kind.MAP, NEXT, answer, peer)
+        channel.isend(Kind.MAP, NEXT, answer, worker)
 
-    def _lose(self, channel: Channel, peer: int) -> None:
+    def _lose(self, channel: Channel, worker: int) -> None:
         """Go on without a rank; its windows are the next to be dealt out."""
-        channel.forget(peer)
-        self._due.pop(peer, None)
-        windows = self._held.pop(peer)
+        channel.forget(worker)
+        self._answers_due.pop(worker, None)
+        windows = self._assigned.pop(worker)
         self._missing.extendleft(sorted(windows, reverse=True))
-        self._lost(peer, len(windows))
+        self._lost(worker, len(windows))
 
 
-def map_worker(
-    channel: Channel, mapper: Mapper, windows: Sequence[Window], layers: Sequence[LayerSpec]
-) -> int:
-    """Any other rank: map what rank 0 deals out; how many windows that were.
+def map_worker(channel: Channel, mapper: Mapper, windows: Sequence[Window]) -> int:
+    """Map the windows that rank 0 deals out to this rank, until there are none; returns how many.
+
+    Parameters
+    ----------
+    channel
+        To rank 0, which runs a `WindowScheduler`.
+    mapper
+        Computes this rank's windows.
+    windows
+        All windows of the map, as rank 0 numbers them.
 
     Raises
     ------
@@ -170,7 +179,7 @@ def map_worker(
         Rank 0 was killed.
     """
     try:
-        return _help(channel, mapper, windows, layers)
+        return _map_assigned(channel, mapper, windows)
     except RankLost as error:
         raise RankLost(
             "rank 0, which keeps the map, was killed",
@@ -178,24 +187,26 @@ def map_worker(
         ) from error
 
 
-def _help(channel: Channel, mapper: Mapper, windows: Sequence[Window], layers: Sequence[LayerSpec]) -> int:
-    messages: list[NDArray[np.generic]] = [np.array([NONE], np.int64) for _ in range(HELD)]
-    for nothing in messages:
-        channel.isend(Kind.MAP, DONE, nothing, 0)
-    asked, mapped = HELD, 0
+def _map_assigned(channel: Channel, mapper: Mapper, windows: Sequence[Window]) -> int:
+    messages: list[NDArray[np.generic]] = [np.array([NO_WINDOW], np.int64) for _ in range(WINDOWS_A_WORKER)]
+    for request in messages:
+        channel.isend(Kind.MAP, DONE, request, 0)
+    requests, mapped = WINDOWS_A_WORKER, 0
     answer = np.empty(1, np.int64)
-    while asked:
+    while requests:
         channel.receive(Kind.MAP, NEXT, answer, 0)
-        asked -= 1
-        if answer[0] == NONE:
-            continue
+        requests -= 1
         index = int(answer[0])
-        pixels = mapper.map(windows[index], lambda pixels: channel.tidy())
+        if index == NO_WINDOW:
+            continue
+        rasters = mapper.map(windows[index], lambda pixels: channel.tidy())
         channel.settle_all()
-        messages = [np.array([index], np.int64), *(pixels[layer.name] for layer in layers)]
-        for place, message in enumerate(messages):
-            item = DONE if place == 0 else RASTERS + place - 1
-            channel.isend(Kind.MAP, item, np.ascontiguousarray(message), 0)
-        asked, mapped = asked + 1, mapped + 1
+        done = np.array([index], np.int64)
+        # kept here until the sends are settled
+        messages = [done, *(np.ascontiguousarray(rasters[spec.name]) for spec in mapper.raster_specs)]
+        items = DONE, *range(RASTERS, RASTERS + len(mapper.raster_specs))
+        for item, message in zip(items, messages, strict=True):
+            channel.isend(Kind.MAP, item, message, 0)
+        requests, mapped = requests + 1, mapped + 1
     channel.settle_all()
     return mapped

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mpmm.mapping.chain import Link, bytes_of, link_up
+from mpmm.mapping.chain import PlannedStage, bytes_of, plan_stages
 from mpmm.mapping.stages import SplitStage, Stage, fusion_stages, stream_stages
 from mpmm.network import Array, NetworkSpec, StreamSpec
 
@@ -40,7 +40,7 @@ class Stages:
 
 
 @dataclass(frozen=True, eq=False)
-class TileLayout:
+class TilePlan:
     """The computation of a tile.
 
     Attributes
@@ -62,10 +62,10 @@ class TileLayout:
     spec: NetworkSpec
     rows: int
     columns: int
-    streams: Mapping[str, tuple[Link, ...]]
+    streams: Mapping[str, tuple[PlannedStage, ...]]
     steps: Mapping[str, Steps]
     together: bool
-    fusion: tuple[Link, ...]
+    fusion: tuple[PlannedStage, ...]
 
     @property
     def bytes(self) -> int:
@@ -78,17 +78,21 @@ class TileLayout:
         logits = self.spec.classes * self.rows * self.columns
         # the float32 pixels before the normalised input, and the logits in order behind the fragments
         own = (sum(inputs) + features + logits) * size + max(inputs) * 4
-        return own + sum(bytes_of(links, self.spec.dtype) for links in (*self.streams.values(), self.fusion))
+        return own + sum(bytes_of(stages, self.spec.dtype) for stages in self._chains)
 
     @property
     def operations(self) -> int:
         """Arithmetic of one tile."""
-        return sum(link.operations for links in (*self.streams.values(), self.fusion) for link in links)
+        return sum(stage.operations for stages in self._chains for stage in stages)
 
     @property
     def cost(self) -> float:
         """Time of one tile, in direct operations."""
-        return sum(link.cost for links in (*self.streams.values(), self.fusion) for link in links)
+        return sum(stage.cost for stages in self._chains for stage in stages)
+
+    @property
+    def _chains(self) -> tuple[tuple[PlannedStage, ...], ...]:
+        return (*self.streams.values(), self.fusion)
 
     def rows_read(self, stream: StreamSpec) -> int:
         """Rows of the stream's input."""
@@ -99,16 +103,16 @@ class TileLayout:
         return self.columns + stream.size - 1
 
 
-def lay_out(spec: NetworkSpec, stages: Stages, rows: int, columns: int) -> TileLayout:
-    """Lay a network out for tiles of ``rows`` x ``columns`` pixels, multiples of `Stages.multiple`."""
+def plan_tile(spec: NetworkSpec, stages: Stages, rows: int, columns: int) -> TilePlan:
+    """Plan a network for tiles of ``rows`` x ``columns`` pixels, multiples of `Stages.multiple`."""
     chains = {stream.name: _stream_chain(spec, stream, stages, rows, columns) for stream in spec.streams}
     steps = {name: stages.steps(name) for name in chains}
     first = steps[spec.streams[0].name]
     together = all(some == first for some in steps.values())
     features = sum(stream.features for stream in spec.streams)
     high, wide, fragments = fragment_of(rows, columns, first if together else ())
-    fusion = link_up(stages.fusion, (1, high, wide, features), fragments, spec.dtype, spec.kernels)
-    return TileLayout(spec, rows, columns, chains, steps, together, fusion)
+    fusion = plan_stages(stages.fusion, (1, high, wide, features), fragments, spec.dtype, spec.kernels)
+    return TilePlan(spec, rows, columns, chains, steps, together, fusion)
 
 
 def fragment_of(rows: int, columns: int, steps: Steps) -> tuple[int, int, int]:
@@ -119,9 +123,9 @@ def fragment_of(rows: int, columns: int, steps: Steps) -> tuple[int, int, int]:
 
 def _stream_chain(
     spec: NetworkSpec, stream: StreamSpec, stages: Stages, rows: int, columns: int
-) -> tuple[Link, ...]:
+) -> tuple[PlannedStage, ...]:
     shape = (stream.bands, rows + stream.size - 1, columns + stream.size - 1, 1)
-    return link_up(stages.streams[stream.name], shape, 1, spec.dtype, spec.kernels)
+    return plan_stages(stages.streams[stream.name], shape, 1, spec.dtype, spec.kernels)
 
 
 def interleaved(fragments: Array, steps: Sequence[tuple[int, int]]) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from mpmm.errors import RunError
-from mpmm.mapping.raster_spec import LayerName, LayerSpec, Pixels
+from mpmm.mapping.raster_spec import Pixels, RasterName, RasterSpec
 from mpmm.mapping.windows import Window
 
 
@@ -21,7 +21,7 @@ class WorkFolder:
     """Keeps the windows of one map until all are there.
 
     A window is marked as done only after all of its pixels are on the disk. A folder of another map (another
-    network, scene, region, other layers) is begun anew.
+    network, scene, region, other rasters) is begun anew.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class WorkFolder:
     region
         The part of the scene that is mapped.
     windows
-        What it is cut into.
-    layers
-        The rasters.
+        The rectangles that the region is cut into.
+    raster_specs
+        The rasters that the map has.
     key
         What else decides the pixels: plain values that JSON takes.
     """
@@ -42,23 +42,23 @@ class WorkFolder:
         path: Path,
         region: Window,
         windows: Sequence[Window],
-        layers: Sequence[LayerSpec],
+        raster_specs: Sequence[RasterSpec],
         key: Mapping[str, object],
     ) -> None:
-        self.path, self.region, self.windows, self.layers = path, region, windows, layers
+        self.path, self.region, self.windows, self.raster_specs = path, region, windows, raster_specs
         self._key = json.dumps(
             {
                 **key,
                 "region": str(region),
                 "windows": len(windows),
-                "layers": [str(layer) for layer in layers],
+                "rasters": [str(spec) for spec in raster_specs],
             },
             indent=2,
             sort_keys=True,
         )
 
     @contextmanager
-    def held_out(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Keep the folder to this process, and ready for `put`; what was done before is kept.
 
         Raises
@@ -82,13 +82,13 @@ class WorkFolder:
         done = np.fromfile(self._done, np.uint8)
         return tuple(np.flatnonzero(done == 0).tolist())
 
-    def put(self, index: int, pixels: Mapping[LayerName, Pixels]) -> None:
+    def put(self, index: int, pixels: Mapping[RasterName, Pixels]) -> None:
         """Keep one window's rasters, (bands, height, width) each."""
         inside = self.windows[index].of(self.region)
         with self._writing():
-            for layer in self.layers:
-                raster = self._raster(layer, "r+")
-                raster[(slice(None), *inside)] = pixels[layer.name]
+            for spec in self.raster_specs:
+                raster = self._raster(spec, "r+")
+                raster[(slice(None), *inside)] = pixels[spec.name]
                 raster.flush()
             with self._done.open("r+b") as file:
                 file.seek(index)
@@ -96,9 +96,9 @@ class WorkFolder:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def raster(self, layer: LayerSpec) -> Pixels:
+    def raster(self, spec: RasterSpec) -> Pixels:
         """A raster as it is so far, (bands, rows, columns), mapped read-only."""
-        return self._raster(layer, "r")
+        return self._raster(spec, "r")
 
     def remove(self) -> None:
         """Delete the folder and its lock: the map is written."""
@@ -109,9 +109,9 @@ class WorkFolder:
     def _done(self) -> Path:
         return self.path / "done"
 
-    def _raster(self, layer: LayerSpec, mode: str) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
-        shape = (layer.bands, self.region.height, self.region.width)
-        return np.memmap(self.path / f"{layer.name}.raw", layer.dtype, mode, shape=shape)  # type: ignore[call-overload, no-any-return]
+    def _raster(self, spec: RasterSpec, mode: str) -> np.memmap[tuple[int, ...], np.dtype[np.generic]]:
+        shape = (spec.bands, self.region.height, self.region.width)
+        return np.memmap(self.path / f"{spec.name}.raw", spec.dtype, mode, shape=shape)  # type: ignore[call-overload, no-any-return]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -131,9 +131,9 @@ class WorkFolder:
         if self.path.exists():
             shutil.rmtree(self.path)
         self.path.mkdir()
-        for layer in self.layers:
-            size = layer.bands * self.region.pixels * np.dtype(layer.dtype).itemsize
-            with (self.path / f"{layer.name}.raw").open("wb") as file:
+        for spec in self.raster_specs:
+            size = spec.bands * self.region.pixels * np.dtype(spec.dtype).itemsize
+            with (self.path / f"{spec.name}.raw").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
         self._done.write_bytes(bytes(len(self.windows)))
         key.write_text(self._key, encoding="utf-8")

@@ -47,13 +47,13 @@ def pixels_of(config: Path):
 
 def ours(config: Path, threads: int, memory: int):
     """What maps the window, what does a part of it patch by patch, and how the first does it."""
-    from mpmm.mapping import Mapper, PatchClassifier, Window, classifier_for, layer_specs
+    from mpmm.mapping import Mapper, PatchClassifier, Window, classifier_for, raster_specs
 
     scene, classes, network = pixels_of(config)
     tiles = classifier_for(network, scene, (EDGE, EDGE), threads, memory)
-    layers = layer_specs(classes)
-    whole = Mapper(network.spec, scene, tiles, classes, layers)
-    patches = Mapper(network.spec, scene, PatchClassifier(network, scene), classes, layers)
+    specs = raster_specs(classes)
+    whole = Mapper(network.spec, scene, tiles, classes, specs)
+    patches = Mapper(network.spec, scene, PatchClassifier(network, scene), classes, specs)
     return (
         lambda: whole.map(Window(12, 12, EDGE, EDGE)),
         lambda: patches.map(Window(12, 12, *SOME)),

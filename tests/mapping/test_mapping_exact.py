@@ -47,7 +47,7 @@ def test_mirrored_edges_and_tiles_of_little_memory(threads):
     pixels = scene(network.spec, 31, 43, edge="reflect", holes=1)
     whole = compare(network, pixels, count=400, threads=threads)
     small = compare(network, pixels, count=400, threads=threads, memory=threads * 400_000)
-    assert small.layout.rows * small.layout.columns < whole.layout.rows * whole.layout.columns
+    assert small.plan.rows * small.plan.columns < whole.plan.rows * whole.plan.columns
 
 
 def test_a_part_of_a_scene_is_mapped_as_in_the_whole():

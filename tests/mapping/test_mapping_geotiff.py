@@ -10,7 +10,7 @@ from mapping_examples import classes
 from rio_cogeo.cogeo import cog_validate
 
 from mpmm.errors import RunError
-from mpmm.mapping import layer_specs, write_geotiff
+from mpmm.mapping import MapRaster, raster_specs, write_geotiff
 from mpmm.scene import Grid
 
 COVERS = classes(5)
@@ -33,8 +33,9 @@ def ids():
 def written(tmp_path_factory, grid, ids):
     folder = tmp_path_factory.mktemp("written")
     (folder / "scratch").mkdir()
-    layer = layer_specs(COVERS)[0]
-    write_geotiff(folder / "map.tif", ids, layer, grid, COVERS, {"MPMM_RUN": "first"}, folder / "scratch")
+    spec = raster_specs(COVERS)[0]
+    raster = MapRaster(spec, ids, grid, COVERS, {"MPMM_RUN": "first"})
+    write_geotiff(folder / "map.tif", raster, folder / "scratch")
     return folder
 
 
@@ -104,10 +105,11 @@ def test_the_layout_is_cloud_optimised(written):
 @pytest.mark.parametrize("which", range(3), ids=["classes", "confidence", "probabilities"])
 def test_the_validator_of_the_format_finds_nothing(tmp_path, grid, which, size):
     """`rio cogeo validate --strict`: no error, and no warning either."""
-    layer = layer_specs(COVERS, confidence=True, by_class=True)[which]
-    values = np.random.default_rng(2).integers(0, 6, (layer.bands, *size), np.uint8)
+    spec = raster_specs(COVERS, confidence=True, by_class=True)[which]
+    values = np.random.default_rng(2).integers(0, 6, (spec.bands, *size), np.uint8)
     part = replace(grid, height=size[0], width=size[1])
-    write_geotiff(tmp_path / "m.tif", values, layer, part, COVERS, {"MPMM_RUN": "first"}, tmp_path)
+    raster = MapRaster(spec, values, part, COVERS, {"MPMM_RUN": "first"})
+    write_geotiff(tmp_path / "m.tif", raster, tmp_path)
     assert cog_validate(tmp_path / "m.tif", strict=True, quiet=True) == (True, [], [])
 
 
@@ -117,10 +119,10 @@ def test_overviews_hold_classes_only(written, ids):
 
 
 def test_probabilities_have_a_scale_and_a_band_a_class(tmp_path, grid):
-    layer = layer_specs(COVERS, by_class=True)[1]
+    spec = raster_specs(COVERS, by_class=True)[1]
     values = np.random.default_rng(1).integers(0, 251, (5, *SIZE), np.uint8)
-    values[:, 10:20] = layer.nodata
-    write_geotiff(tmp_path / "p.tif", values, layer, grid, COVERS, {}, tmp_path)
+    values[:, 10:20] = spec.nodata
+    write_geotiff(tmp_path / "p.tif", MapRaster(spec, values, grid, COVERS, {}), tmp_path)
     with rasterio.open(tmp_path / "p.tif") as file:
         np.testing.assert_array_equal(file.read(), values)
         assert file.descriptions == tuple(cover.name for cover in COVERS)
@@ -131,11 +133,10 @@ def test_probabilities_have_a_scale_and_a_band_a_class(tmp_path, grid):
 
 def test_wide_ids_and_a_grid_without_coordinates(tmp_path):
     covers = (*COVERS, replace(COVERS[0], id=1000, name="far"))
-    layer = layer_specs(covers)[0]
+    spec = raster_specs(covers)[0]
     values = np.array([[[0, 1, 1000], [4, 7, 10]]], np.int16)
-    write_geotiff(
-        tmp_path / "m.tif", values, layer, Grid(None, (1, 0, 0, 0, 1, 0), 2, 3), covers, {}, tmp_path
-    )
+    plain = Grid(None, (1, 0, 0, 0, 1, 0), 2, 3)
+    write_geotiff(tmp_path / "m.tif", MapRaster(spec, values, plain, covers, {}), tmp_path)
     with rasterio.open(tmp_path / "m.tif") as file:
         np.testing.assert_array_equal(file.read(), values)
         assert file.tags(1)["CLASS_1000"] == "far"
@@ -143,8 +144,7 @@ def test_wide_ids_and_a_grid_without_coordinates(tmp_path):
 
 def test_a_folder_that_is_gone_is_one_line_and_the_old_map_stays(tmp_path, grid, ids):
     (tmp_path / "map.tif").write_bytes(b"old")
+    raster = MapRaster(raster_specs(COVERS)[0], ids, grid, COVERS, {})
     with pytest.raises(RunError, match="cannot be written"):
-        write_geotiff(
-            tmp_path / "map.tif", ids, layer_specs(COVERS)[0], grid, COVERS, {}, tmp_path / "missing"
-        )
+        write_geotiff(tmp_path / "map.tif", raster, tmp_path / "missing")
     assert (tmp_path / "map.tif").read_bytes() == b"old"

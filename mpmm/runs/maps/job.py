@@ -13,8 +13,9 @@ from mpmm.display import Console, Speed, duration, say, showing
 from mpmm.errors import RunError
 from mpmm.mapping import (
     Edge,
-    LayerName,
     Mapper,
+    MapRaster,
+    RasterName,
     Window,
     WindowScheduler,
     WorkFolder,
@@ -22,7 +23,7 @@ from mpmm.mapping import (
     classifier_for,
     cut,
     largest_half,
-    layer_specs,
+    raster_specs,
     write_geotiff,
 )
 from mpmm.messages import Channel
@@ -101,10 +102,10 @@ class Job:
         windows = cut(region)
         memory = int(options.memory * GIB)
         classifier = classifier_for(trained.network, pixels, largest_half(windows), threads, memory)
-        layers = layer_specs(trained.classes, options.confidence, options.probabilities)
-        mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, layers)
+        specs = raster_specs(trained.classes, options.confidence, options.probabilities)
+        mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, specs)
         folder = options.output.with_name(f".{options.output.name}.work")
-        work = WorkFolder(folder, region, windows, layers, _key(trained, ground, options.edge))
+        work = WorkFolder(folder, region, windows, specs, _key(trained, ground, options.edge))
         return cls(trained, ground, options, mapper, work)
 
     def introduce(self, console: Console, threads: str) -> None:
@@ -151,10 +152,11 @@ class Job:
         """Write the rasters and the picture, delete the work folder."""
         files = []
         # the class map last: where it stands, all of it stands
-        for layer in reversed(self.mapper.layers):
-            path = layer_path(self.options.output, layer.name)
-            raster = self.work.raster(layer)
-            write_geotiff(path, raster, layer, self.grid, self.trained.classes, self._tags(), self.work.path)
+        for spec in reversed(self.mapper.raster_specs):
+            path = raster_path(self.options.output, spec.name)
+            pixels = self.work.raster(spec)
+            raster = MapRaster(spec, pixels, self.grid, self.trained.classes, self._tags())
+            write_geotiff(path, raster, self.work.path)
             say(console, "written", str(path))
             files.append(path)
         if self.options.picture is not None:
@@ -162,7 +164,7 @@ class Job:
             from mpmm.pictures import draw_map
 
             inside = self.work.region.of(Window(0, 0, *self.ground.grid.shape))
-            classes = self.work.raster(self.mapper.layers[0])[0]
+            classes = self.work.raster(self.mapper.raster_specs[0])[0]
             labels = None if self.ground.labels is None else self.ground.labels[inside]
             title = f"{self.trained.folder.name}, checkpoint {self.options.checkpoint}"
             draw_map(self.options.picture, title, self.trained.classes, labels, classes)
@@ -179,7 +181,7 @@ class Job:
         }
 
 
-def layer_path(output: Path, name: LayerName) -> Path:
+def raster_path(output: Path, name: RasterName) -> Path:
     """`map.tif` for the classes, `map-confidence.tif` and `map-probabilities.tif` beside it."""
     return output if name == "classes" else output.with_name(f"{output.stem}-{name}{output.suffix}")
 
@@ -199,7 +201,7 @@ def _check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
 
 
 def _key(trained: Trained, ground: Ground, edge: Edge) -> Mapping[str, object]:
-    """What decides the pixels of a map besides its region and layers."""
+    """What decides the pixels of a map besides its region and rasters."""
     return {
         "parameters": parameters_sha256(trained.network),
         "spec": str(trained.network.spec),

@@ -66,14 +66,14 @@ def map_together(run: Path, scene: Path | None, options: MapOptions, console: Co
             )
         job.warm_up(screen)
         with group.channel.moving():
-            map_worker(group.channel, job.mapper, job.work.windows, job.mapper.layers)
+            map_worker(group.channel, job.mapper, job.work.windows)
         return MapEnding((), None)
 
 
 def _made(job: Job, console: Console, reason: Callable[[], str], channel: Channel | None) -> MapEnding:
     """Compute what is missing and write the files, on the only rank or rank 0."""
     moving = nullcontext() if channel is None else channel.moving()
-    with job.work.held_out():
+    with job.work.locked():
         with moving:
             job.compute(console, lambda: bool(reason()), channel)
         if job.work.missing():

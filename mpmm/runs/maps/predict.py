@@ -127,13 +127,13 @@ def predict_map(
         )
         check_outputs(options)
         job = Job.prepare(trained, ground(trained, _settled(scene, trained), place, console), options, used)
-        stack.enter_context(job.work.held_out())
+        stack.enter_context(job.work.locked())
         job.compute(console, lambda: False)
-        rasters = {layer.name: np.array(job.work.raster(layer)) for layer in job.mapper.layers}
+        rasters = {spec.name: np.array(job.work.raster(spec)) for spec in job.mapper.raster_specs}
         files = () if output is None else job.finish(console)
     return ClassMap(
         ids=rasters["classes"][0],
-        nodata=job.mapper.layers[0].nodata,
+        nodata=job.mapper.raster_specs[0].nodata,
         classes=trained.classes,
         grid=job.grid,
         confidence=_shares(rasters["confidence"][0]) if confidence else None,

@@ -12,7 +12,7 @@ import numpy as np
 from mapping_examples import PAPER, classes, trained
 from mpmm_kernels.runtime import set_threads
 
-from mpmm.mapping import Mapper, ScenePixels, Window, WorkFolder, classifier_for, cut, layer_specs
+from mpmm.mapping import Mapper, ScenePixels, Window, WorkFolder, classifier_for, cut, raster_specs
 from mpmm.patches import Normalization
 from mpmm.scene import AlignedModality
 
@@ -42,15 +42,15 @@ def main(folder: Path) -> int:
     network = trained(PAPER)
     scene = ScenePixels(modalities, normalizations, dict.fromkeys(modalities, 13))
     region = Window(0, 0, ROWS, 400)
-    windows, layers = cut(region), layer_specs(classes(4), True, True)
+    windows, specs = cut(region), raster_specs(classes(4), True, True)
     # what is loaded once: kernels, small tiles
     small = classifier_for(network, scene, (8, 8), 1, 2**24)
-    Mapper(network.spec, scene, small, classes(4), layers).map(Window(100, 100, 8, 8))
+    Mapper(network.spec, scene, small, classes(4), specs).map(Window(100, 100, 8, 8))
     before = peak()
     tiles = classifier_for(network, scene, (windows[0].height, windows[0].width), 1, LIMIT)
-    mapper = Mapper(network.spec, scene, tiles, classes(4), layers)
-    work = WorkFolder(folder / "work", region, windows, layers, {})
-    with work.held():
+    mapper = Mapper(network.spec, scene, tiles, classes(4), specs)
+    work = WorkFolder(folder / "work", region, windows, specs, {})
+    with work.locked():
         for index in work.missing():
             work.put(index, mapper.map(windows[index]))
     return peak() - before
