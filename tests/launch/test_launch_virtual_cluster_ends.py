@@ -1,0 +1,152 @@
+"""However a command of a virtual cluster ends, nothing stays behind that `down` does not know of."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from virtual_clusters import PROGRAMS, VirtualCluster
+
+pytestmark = pytest.mark.mpi
+
+ENDLESS = [sys.executable, PROGRAMS / "endless.py"]
+
+
+def interrupt(process: subprocess.Popen[str], most: int) -> str:
+    """Press Ctrl-C until the process ends, at most so often; what it said on standard error."""
+    for _ in range(most):
+        process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=5)[1]
+        except subprocess.TimeoutExpired:
+            continue
+    process.kill()
+    raise AssertionError(f"still running after Ctrl-C, {most} times: {process.communicate()}")
+
+
+def start_ranks(cluster: VirtualCluster, *arguments: object) -> subprocess.Popen[str]:
+    """A command on three ranks that runs by now."""
+    job = cluster.start("run", *arguments)
+    assert job.stdout is not None
+    assert [job.stdout.readline() for _ in range(3)] == ["began\n"] * 3
+    return job
+
+
+def stand_in(folder: Path, tool: str, text: str) -> str:
+    """A PATH on which a program of this text comes before the real ``tool``."""
+    folder.mkdir()
+    (folder / tool).write_text(f'#!/bin/bash\n{text}\nPATH=${{PATH#*:}}\nexec {tool} "$@"\n')
+    (folder / tool).chmod(0o755)
+    return f"{folder}:"
+
+
+@pytest.fixture
+def broken_tc(tmp_path, monkeypatch):
+    """Lets tc do something else on the last host, in the midst of `up`."""
+
+    def break_tc(text: str) -> None:
+        path = stand_in(tmp_path / "bin", "tc", f'case "$*" in *-node1*) {text} ;; esac')
+        monkeypatch.setenv("PATH", path + os.environ["PATH"])
+
+    return break_tc
+
+
+def test_ctrl_c_ends_the_ranks_and_takes_the_cluster_down(cluster):
+    cluster.succeed("up", 3, "--cpu", "50%")
+    job = start_ranks(cluster, "bash", "-c", "echo began; exec sleep 1000")
+    assert len(cluster.processes()) > 3
+    assert "the virtual cluster is down" in interrupt(job, 1)
+    assert cluster.remains() == []
+
+
+def test_ranks_deaf_to_signals_are_killed_in_the_end(cluster):
+    cluster.succeed("up", 3)
+    interrupt(start_ranks(cluster, *ENDLESS), 5)
+    assert cluster.remains() == []
+
+
+def test_ctrl_c_leaves_the_cluster_up_where_it_is_to_be_kept(cluster):
+    cluster.succeed("up", 3)
+    interrupt(start_ranks(cluster, "--keep", "bash", "-c", "echo began; exec sleep 1000"), 1)
+    assert [host["processes"] for host in cluster.hosts()] == [0, 0, 0]
+    assert cluster.processes() == []
+
+
+def test_ranks_of_a_killed_run_are_gone_before_the_next(cluster):
+    cluster.succeed("up", 3)
+    job = start_ranks(cluster, *ENDLESS)
+    refused = cluster.call("run", "true")
+    assert (refused.returncode, "another command runs" in refused.stderr) == (1, True)
+    job.kill()
+    job.wait()
+    assert cluster.succeed("run", "-np", 1, "bash", "-c", "echo next") == "next\n"
+    # the ranks had lived on and held these pipes
+    job.communicate(timeout=10)
+    assert [host["processes"] for host in cluster.hosts()] == [0, 0, 0]
+
+
+def test_down_ends_a_run(cluster):
+    cluster.succeed("up", 3)
+    job = start_ranks(cluster, *ENDLESS)
+    cluster.succeed("down")
+    job.communicate(timeout=30)
+    assert job.returncode != 0
+    assert cluster.remains() == []
+
+
+def test_a_failure_while_hosts_are_made_leaves_nothing(cluster, broken_tc):
+    broken_tc("echo no such thing >&2; exit 2")
+    ended = cluster.call("up", 2, "--rate", "1gbit", "--cpu", "50%")
+    assert ended.returncode == 1
+    assert "queueing discipline tbf" in ended.stderr
+    assert "no such thing" in ended.stderr
+    assert cluster.remains() == []
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
+def test_a_signal_while_hosts_are_made_leaves_nothing(cluster, broken_tc, name):
+    broken_tc(f"kill -{name} $PPID")
+    ended = cluster.call("up", 2, "--rate", "1gbit", "--cpu", "50%")
+    assert (ended.returncode, "interrupted" in ended.stderr) == (130, True)
+    assert cluster.remains() == []
+
+
+def test_down_removes_what_a_killed_up_left(cluster, broken_tc, monkeypatch):
+    with monkeypatch.context():
+        broken_tc("kill -KILL $PPID; exit")
+        cluster.call("up", 2, "--rate", "1gbit", "--cpu", "50%")
+    assert cluster.remains() != []
+    assert "half made" in cluster.succeed("status")
+    for command in (["run", "true"], ["up", 2]):
+        refused = cluster.call(*command)
+        assert (refused.returncode, "half made" in refused.stderr) == (1, True)
+    cluster.succeed("down")
+    assert cluster.remains() == []
+
+
+def test_what_is_not_ours_is_neither_used_nor_removed(cluster):
+    namespace = f"{cluster.name}-node1"
+    subprocess.run(["ip", "netns", "add", namespace], check=True)
+    try:
+        ended = cluster.call("up", 2, "--cpu", "50%")
+        assert ended.returncode == 1
+        assert f"ip netns delete {namespace}" in ended.stderr
+        assert Path("/run/netns", namespace).exists()
+        assert cluster.remains() == [f"/run/netns/{namespace}"]
+    finally:
+        subprocess.run(["ip", "netns", "delete", namespace], check=True)
+
+
+def test_up_twice_and_down_twice_are_refused_in_words(cluster):
+    cluster.succeed("up", 2)
+    again = cluster.call("up", 3)
+    assert (again.returncode, "of 2 hosts is up already" in again.stderr) == (1, True)
+    assert len(cluster.hosts()) == 2
+    cluster.succeed("down")
+    for command in (["down"], ["status"], ["run", "true"]):
+        ended = cluster.call(*command)
+        assert (ended.returncode, f"no virtual cluster {cluster.name} is up" in ended.stderr) == (1, True)
