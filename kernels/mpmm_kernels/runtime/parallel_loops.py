@@ -21,7 +21,11 @@ _register: Any = compiler_machinery.register_pass
 _passes: Any = compiler.DefaultPassBuilder.define_nopython_pipeline
 
 # How the libraries of a loop's function and of its two wrappers are called
-_LOOP_LIBRARIES = ("__numba_parfor_gufunc", "<numba.np.ufunc.wrappers._GufuncWrapper", "parallelgufuncwrapper")
+_LOOP_LIBRARIES = (
+    "__numba_parfor_gufunc",
+    "<numba.np.ufunc.wrappers._GufuncWrapper",
+    "parallelgufuncwrapper",
+)
 
 
 class KernelCompiler(_Compiler):  # type: ignore[misc]
