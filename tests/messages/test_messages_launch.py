@@ -61,6 +61,14 @@ def program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+def test_another_program_is_started_behind_two_dashes(tmp_path: Path) -> None:
+    """It needs no mpmm beside mpirun, and options that are mpmm's commands are its own."""
+    program(tmp_path / "mpirun", 'printf "%s\\n" "$@"')
+    ended = launched("-np", "3", "--", "python", "map", "a b", MPMM_BIN=str(tmp_path))
+    assert ended.stdout.splitlines() == ["-np", "3", "python", "map", "a b"], ended.stderr
+    assert launched("-np", "3", "--", MPMM_BIN=str(tmp_path)).returncode == 2
+
+
 def test_host_files_keep_their_meaning_though_ranks_may_outnumber_cores(tmp_path: Path) -> None:
     """By ":oversubscribe" without "slot" Open MPI 5.0.11 starts all ranks on a host file's first host."""
     program(tmp_path / "mpmm", "")
