@@ -1,7 +1,7 @@
 """Numba's compiler with parallel loops put through LLVM once instead of four times.
 
-Numba makes of a ``prange`` loop a function, of that a wrapper for one thread's share, of that a wrapper for all
-threads, and links the last into the kernel. Each of the four goes through all of LLVM's passes and becomes
+Numba makes of a ``prange`` loop a function, of that a wrapper for one thread's share, of that a wrapper for
+all threads, and links the last into the kernel. Each of the four goes through all of LLVM's passes and becomes
 machine code with the loop's whole body inside, though only the kernel's is ever run. Here the first three are
 linked and no more. The option ``pipeline_class`` of Numba's decorator takes the compiler.
 """
@@ -74,7 +74,7 @@ class _LinkedLibrary(_Library):  # type: ignore[misc]
 
 @contextmanager
 def _loops_only_linked(generator: Any) -> Iterator[None]:
-    """Have a code generator give loops and their wrappers a `_LinkedLibrary`; Numba's lock is held meanwhile."""
+    """Give loops and their wrappers a `_LinkedLibrary` meanwhile; Numba's lock is held."""
     ordinary = generator.create_library
 
     def create_library(name: str, **options: Any) -> Any:
