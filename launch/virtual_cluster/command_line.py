@@ -12,7 +12,14 @@ from virtual_cluster.cluster import Cluster, Host, load
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.job import deal_ranks, run
 from virtual_cluster.lifecycle import down, up
-from virtual_cluster.quota import LONGEST, SHORTEST, enough_cores, find_controller, shortest_period
+from virtual_cluster.quota import (
+    LONGEST,
+    SHORTEST,
+    enough_cores,
+    find_controller,
+    holding_period,
+    shortest_period,
+)
 from virtual_cluster.status import report, table
 from virtual_cluster.system import require_root, require_tools
 from virtual_cluster.units import cores, microseconds, one_each, rate
@@ -108,11 +115,11 @@ def plan_cluster(options: argparse.Namespace) -> Cluster:
 
 
 def _period(text: str | None, share: float | None) -> int:
-    """Microseconds of a host's period: the given ones if the kernel takes them, or the shortest."""
+    """Microseconds of a host's period: those given if the kernel takes them, or the shortest that holds."""
     if share is None:
         return 0
     shortest = shortest_period(share)
-    period = shortest if text is None else microseconds(text)
+    period = holding_period(share) if text is None else microseconds(text)
     if not shortest <= period <= LONGEST:
         raise ClusterError(
             f"a period of {period} us: the kernel gives a host {SHORTEST} us of CPU time at least",
@@ -153,7 +160,7 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cpu", help=f"CPU time of a host, such as 35%% of a core (all); {several}")
     parser.add_argument("--delay", default="0", help="a packet's way to another host, such as 0.1ms (0)")
-    parser.add_argument("--period", help="in which CPU time is dealt out, such as 10ms (the shortest)")
+    parser.add_argument("--period", help="in which CPU time is dealt out, such as 10ms (4ms or more)")
     parser.set_defaults(command=_up)
 
 

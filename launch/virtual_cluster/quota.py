@@ -13,6 +13,8 @@ from virtual_cluster.errors import ClusterError
 
 # the kernel takes no quota and no period below 1 ms (min_cfs_quota_period in kernel/sched/core.c)
 SHORTEST = 1000
+# the least with which busy hosts got their whole share; quotas are looked at once a tick (CONFIG_HZ=250)
+HOLDING = 4000
 LONGEST = 1_000_000
 
 
@@ -54,16 +56,24 @@ def find_controller(mounts: Path = Path("/proc/self/mounts")) -> Controller:
     )
 
 
-def shortest_period(cores: float) -> int:
-    """Microseconds of the shortest period in which a quota is at least what the kernel takes.
+def holding_period(cores: float) -> int:
+    """Microseconds of the shortest period in which a host gets its whole share; see docs/virtual-cluster.md.
 
-    A throttled host answers no message until its next period, so the shortest one is the truest.
+    A throttled host answers no message until a later period, so a short one is the truest.
     """
+    return max(HOLDING, shortest_period(cores))
+
+
+def shortest_period(cores: float) -> int:
+    """Microseconds of the shortest period in which a quota is at least what the kernel takes."""
     return min(LONGEST, max(SHORTEST, math.ceil(SHORTEST / cores)))
 
 
 def make_group(controller: Controller, group: Path, cores: float, period: int) -> None:
     """Make a control group whose processes together get ``cores * period`` of CPU time a period.
+
+    What they leave of one period they may use in the next (the burst). Without that a host gets less than its
+    share: the kernel lets it overdraw until the next tick and forgets what it is given meanwhile.
 
     Parameters
     ----------
@@ -85,9 +95,14 @@ def make_group(controller: Controller, group: Path, cores: float, period: int) -
         group.mkdir(parents=True)
         if controller.version == 2:
             (group / "cpu.max").write_text(f"{quota} {period}")
+            burst = group / "cpu.max.burst"
         else:
             (group / "cpu.cfs_period_us").write_text(str(period))
             (group / "cpu.cfs_quota_us").write_text(str(quota))
+            burst = group / "cpu.cfs_burst_us"
+        # since Linux 5.14
+        if burst.exists():
+            burst.write_text(str(quota))
     except OSError as error:
         raise ClusterError(
             f"no CPU quota of {quota} of {period} us: {error}",

@@ -70,6 +70,7 @@ def test_the_shortest_period_leaves_the_kernels_least_quota():
         period = quota.shortest_period(cores)
         assert cores * period >= quota.SHORTEST
         assert period == quota.SHORTEST or cores * (period - 1) < quota.SHORTEST
+    assert [quota.holding_period(cores) for cores in (0.2, 0.35, 1.0)] == [5000, 4000, 4000]
 
 
 def test_the_cpu_controller_is_found_in_either_version(tmp_path):
