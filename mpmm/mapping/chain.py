@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mpmm_kernels import convolution as kernel
-from mpmm_kernels.patches import pool_fragments
+from mpmm_kernels.patches import ChannelScale, pool_fragments
 
 from mpmm.mapping.dense import DenseProducts, products_of, scratch_bytes
 from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
@@ -81,18 +81,16 @@ def _plan_stage(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels:
     if isinstance(stage, DenseStage):
         left, across = rows - stage.volume[1] + 1, columns - stage.volume[2] + 1
         return PlannedStage(stage, None, (1, left, across, len(stage.bias)), samples)
-    plan = kernel.plan_block(
-        shape,
-        stage.weights.shape[4],
-        (stage.weights.shape[0], stage.weights.shape[1], stage.weights.shape[2]),
-        (stage.stride, 1, 1),
-        (stage.padding, "valid", "valid"),
-        stage.activation,
-        stage.pool,
-        (stage.window, 1, 1),
-        dtype,
-        kernels,
+    block = kernel.Block(
+        filters=stage.weights.shape[4],
+        kernel=(stage.weights.shape[0], stage.weights.shape[1], stage.weights.shape[2]),
+        stride=(stage.stride, 1, 1),
+        padding=(stage.padding, "valid", "valid"),
+        activation=stage.activation,
+        pool=stage.pool,
+        window=(stage.window, 1, 1),
     )
+    plan = kernel.plan_block(shape, block, dtype, kernels)
     return PlannedStage(stage, plan, plan.output_shape, samples)
 
 
@@ -142,7 +140,8 @@ def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) 
     if isinstance(stage, ConvolutionStage):
         assert planned.plan is not None, "a convolution has a plan"
         plan, buffers = planned.plan, kernel.allocate(planned.plan, planned.samples)
-        return lambda x: kernel.infer(plan, buffers, x, stage.weights, stage.bias)
+        weights, bias = stage.weights, stage.bias
+        return lambda x: kernel.infer(plan, buffers, kernel.Operands(x, weights, bias))
     if isinstance(stage, SplitStage):
         y = np.empty((planned.samples, *planned.output), dtype)
         return lambda x: _split(stage, x, y)
@@ -153,7 +152,7 @@ def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) 
 
 def _split(stage: SplitStage, x: Array, y: Array) -> Array:
     window = (*stage.window, *stage.step)
-    pool_fragments(x, y, window, stage.average, stage.mean, stage.scale, stage.shift)
+    pool_fragments(x, y, window, stage.average, ChannelScale(stage.mean, stage.scale, stage.shift))
     return y
 
 

@@ -66,11 +66,12 @@ class DenseProducts:
         count, most = len(y) * math.prod(tiles), self._features.shape[1]
         relu = self._stage.activation == "relu"
         for first in range(0, count, most):
+            tiling = minimal.Tiling(first, *tiles, down, across)
             chunk = min(most, count - first)
             features, products = self._features[:, :chunk], self._products[:, :chunk]
-            minimal.input_points(x, first, tiles, down, across, features)
+            minimal.input_points(x, tiling, features)
             np.matmul(features, self._weights, out=products)
-            minimal.outputs(products, first, tiles, down, across, self._stage.bias, relu, y, start)
+            minimal.outputs(products, tiling, self._stage.bias, relu, y, start)
 
     def _run_plain(self, x: Array, y: Array, start: int) -> None:
         """One value is left of each patch: its channels are the features as they lie."""

@@ -64,9 +64,7 @@ class BatchNorm(Layer):
         kernel.batchnorm_backward(
             self._rows(x),
             self._rows(dy),
-            self._batch_mean,
-            self._batch_inverse,
-            self.gamma.value,
+            kernel.BatchScale(self._batch_mean, self._batch_inverse, self.gamma.value),
             total,
             len(x) * self._positions,
             self._rows(dx),

@@ -49,18 +49,16 @@ class Convolution(Layer):
         needs_input_gradient: bool,
     ) -> None:
         depth, rows, columns, channels = input_shape
-        self.plan = kernel.plan_block(
-            (depth, rows, columns, channels),
-            block.filters,
-            block.kernel,
-            block.stride,
-            block.paddings,
-            block.activation,
-            None if block.pool == "none" else block.pool,
-            block.window,
-            dtype,
-            kernels,
+        convolution = kernel.Block(
+            filters=block.filters,
+            kernel=block.kernel,
+            stride=block.stride,
+            padding=block.paddings,
+            activation=block.activation,
+            pool=None if block.pool == "none" else block.pool,
+            window=block.window,
         )
+        self.plan = kernel.plan_block((depth, rows, columns, channels), convolution, dtype, kernels)
         self.weights, self.bias = _parameters(name, channels, block, dtype, seed)
         super().__init__(name, input_shape, self.plan.output_shape, (self.weights, self.bias))
         self._needs_input_gradient = needs_input_gradient
@@ -74,21 +72,13 @@ class Convolution(Layer):
             self._capacity = len(x)
             self._buffers = kernel.allocate(self.plan, self._capacity)
         compute = kernel.forward if step.training else kernel.infer
-        return compute(self.plan, self._buffers, x, self.weights.value, self.bias.value)
+        return compute(self.plan, self._buffers, self._operands(x))
 
     def backward(self, dy: Array) -> Array | None:
         """With g = dy through pool and activation: dw = sum of x g, db = sum of g, dx = sum of g w."""
-        return kernel.backward(
-            self.plan,
-            self._buffers,
-            self._taken(),
-            self.weights.value,
-            self.bias.value,
-            dy,
-            self.weights.gradient,
-            self.bias.gradient,
-            self._needs_input_gradient,
-        )
+        gradients = kernel.Gradients(dy, self.weights.gradient, self.bias.gradient)
+        operands = self._operands(self._taken())
+        return kernel.backward(self.plan, self._buffers, operands, gradients, self._needs_input_gradient)
 
     def cost(self) -> Cost:
         """Products of the convolution alone; kept are the output and, for a max-pool, each winner's place."""
@@ -99,6 +89,9 @@ class Convolution(Layer):
         return Cost(
             2 * products, backward * 2 * products, kept * np.dtype(self.plan.dtype).itemsize + winners
         )
+
+    def _operands(self, x: Array) -> kernel.Operands:
+        return kernel.Operands(x, self.weights.value, self.bias.value)
 
     def describe(self) -> str:
         """The kernel chosen for these shapes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from mpmm_kernels.layers import adam_step, exponential_average
+from mpmm_kernels.layers import AdamOptions, AdamState, adam_step, exponential_average
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter
@@ -67,20 +67,9 @@ class Adam:
         into: tuple[Array, Array, Array] | None = None,
     ) -> None:
         """Move values with their first and second moments, in place or ``into`` other arrays."""
-        value, first, second = state
-        adam_step(
-            value,
-            gradient,
-            first,
-            second,
-            self.rate,
-            self.beta1,
-            self.beta2,
-            self.epsilon,
-            step,
-            self.decay if decayed else 0.0,
-            into,
-        )
+        decay = self.decay if decayed else 0.0
+        options = AdamOptions(self.rate, self.beta1, self.beta2, self.epsilon, decay)
+        adam_step(AdamState(*state), gradient, options, step, into)
 
     def state(self) -> dict[str, Array]:
         """A copy of all moments, as ``first.<parameter>`` and ``second.<parameter>``, in name order."""

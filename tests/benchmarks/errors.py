@@ -6,7 +6,7 @@ python tests/benchmarks/errors.py
 """
 
 import numpy as np
-from mpmm_kernels.convolution import BlockPlan, block
+from mpmm_kernels.convolution import Block, BlockPlan, Gradients, Operands, block
 
 VALID, SPECTRAL = ("valid",) * 3, ("same", "valid", "valid")
 BLOCKS = {
@@ -28,7 +28,9 @@ SAMPLES = 8
 
 def plan_of(name: str, dtype: str, kernels: block.Kernels) -> BlockPlan:
     shape, filters, kernel, padding, window = BLOCKS[name]
-    return block.plan_block(shape, filters, kernel, (1, 1, 1), padding, "relu", "max", window, dtype, kernels)
+    return block.plan_block(
+        shape, Block(filters, kernel, (1, 1, 1), padding, "relu", "max", window), dtype, kernels
+    )
 
 
 def run(name: str, dtype: str, kernels: block.Kernels) -> list[np.ndarray]:
@@ -42,8 +44,8 @@ def run(name: str, dtype: str, kernels: block.Kernels) -> list[np.ndarray]:
     dy = rng.standard_normal((SAMPLES, *plan.output_shape), "float32").astype(dtype)
     buffers = block.allocate(plan, SAMPLES)
     dw, db = np.empty_like(w), np.empty_like(b)
-    y = block.forward(plan, buffers, x, w, b).copy()
-    dx = block.backward(plan, buffers, x, w, b, dy, dw, db, True)
+    y = block.forward(plan, buffers, Operands(x, w, b)).copy()
+    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, dw, db), True)
     assert dx is not None
     return [y, dx.copy(), dw, db]
 

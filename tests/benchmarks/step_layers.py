@@ -1,7 +1,7 @@
 """The convolution blocks of the `paper` network one by one, ours beside PyTorch's."""
 
 import numpy as np
-from mpmm_kernels.convolution import block
+from mpmm_kernels.convolution import Block, Gradients, Operands, block
 from step_timing import in_turn
 
 BATCH = 40
@@ -21,9 +21,8 @@ class Layer:
     """One block with its plan and random arrays; ``both`` is forward and backward."""
 
     def __init__(self, shape, filters, kernel, padding, window, kernels):
-        self.plan = plan = block.plan_block(
-            shape, filters, kernel, (1, 1, 1), padding, "relu", "max", window, "float32", kernels
-        )
+        convolution = Block(filters, kernel, (1, 1, 1), padding, "relu", "max", window)
+        self.plan = plan = block.plan_block(shape, convolution, "float32", kernels)
         rng = np.random.default_rng(0)
         shapes = (BATCH, *plan.input_shape), plan.weights_shape, (filters,), (BATCH, *plan.output_shape)
         self.x, self.w, self.b, self.dy = (rng.standard_normal(each, dtype="float32") for each in shapes)
@@ -39,12 +38,12 @@ class Layer:
         return 2 * BATCH * int(np.prod(self.plan.convolved_shape)) * int(np.prod(self.plan.weights_shape[:4]))
 
     def forward(self):
-        block.forward(self.plan, self.buffers, self.x, self.w, self.b)
+        block.forward(self.plan, self.buffers, Operands(self.x, self.w, self.b))
 
     def both(self):
         self.forward()
-        arrays = self.x, self.w, self.b, self.dy, self.dw, self.db
-        block.backward(self.plan, self.buffers, *arrays, self.plan.input_shape[3] > 1)
+        operands, gradients = Operands(self.x, self.w, self.b), Gradients(self.dy, self.dw, self.db)
+        block.backward(self.plan, self.buffers, operands, gradients, self.plan.input_shape[3] > 1)
 
 
 def measure_layers(rounds):

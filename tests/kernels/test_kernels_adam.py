@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.layers import adam_step
+from mpmm_kernels.layers import AdamOptions, AdamState, adam_step
 from mpmm_kernels.layers.adam import PART
 from naive import optimisation as naive
 
@@ -12,7 +12,7 @@ OPTIONS = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 def steps(value, gradients, decay):
     first, second = np.zeros_like(value), np.zeros_like(value)
     for number, gradient in enumerate(gradients, start=1):
-        adam_step(value, gradient, first, second, **OPTIONS, step=number, decay=decay)
+        adam_step(AdamState(value, first, second), gradient, AdamOptions(**OPTIONS, decay=decay), number)
     return value
 
 
@@ -59,10 +59,10 @@ def test_elsewhere_is_the_same_and_leaves_the_old_as_it_was(size):
     value, gradient, first, second = rng.random((4, size), dtype="float32")
     into = tuple(np.full(size, np.nan, "float32") for _ in range(3))
     before = [value.copy(), first.copy(), second.copy()]
-    adam_step(value, gradient, first, second, **OPTIONS, step=3, decay=0.1, into=into)
+    adam_step(AdamState(value, first, second), gradient, AdamOptions(**OPTIONS, decay=0.1), 3, into)
     for now, old in zip((value, first, second), before, strict=True):
         np.testing.assert_array_equal(now, old)
-    adam_step(value, gradient, first, second, **OPTIONS, step=3, decay=0.1)
+    adam_step(AdamState(value, first, second), gradient, AdamOptions(**OPTIONS, decay=0.1), 3)
     for now, new in zip((value, first, second), into, strict=True):
         np.testing.assert_array_equal(now, new)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mpmm_kernels.layers import exponential_average
 from mpmm_kernels.layers.batchnorm import (
+    BatchScale,
     batchnorm_backward,
     batchnorm_backward_sums,
     batchnorm_statistics,
@@ -41,7 +42,8 @@ class Problem:
         mean, inverse = self.statistics()
         batchnorm_backward_sums(self.x, self.dy, mean, inverse, sums)
         total = np.add.reduce(sums, axis=0)
-        batchnorm_backward(self.x, self.dy, mean, inverse, self.gamma, total, self.count, dx)
+        scale = BatchScale(mean, inverse, self.gamma)
+        batchnorm_backward(self.x, self.dy, scale, total, self.count, dx)
         return dx, total[1], total[0]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import block
+from mpmm_kernels.convolution import Block, Gradients, Operands, block
 from naive import convolution, pooling
 from naive.gradients import central_differences, relative_error
 
@@ -25,7 +25,8 @@ ACTIVATIONS = {
 
 class Problem:
     def __init__(self, case, dtype="float64", samples=3):
-        self.plan = block.plan_block(*case, dtype, kernels="reference")
+        input_shape, *description = case
+        self.plan = block.plan_block(input_shape, Block(*description), dtype, "reference")
         rng = np.random.default_rng(23)
         sizes = (
             (samples, *self.plan.input_shape),
@@ -36,13 +37,18 @@ class Problem:
         self.x, self.w, self.b, self.dy = (rng.standard_normal(size).astype(dtype) for size in sizes)
         self.buffers = block.allocate(self.plan, samples)
 
+    @property
+    def operands(self):
+        return Operands(self.x, self.w, self.b)
+
     def forward(self):
-        return block.forward(self.plan, self.buffers, self.x, self.w, self.b)
+        return block.forward(self.plan, self.buffers, self.operands)
 
     def backward(self, need_input_gradient=True):
         dw, db = np.full_like(self.w, np.nan), np.full_like(self.b, np.nan)
-        arrays = self.x, self.w, self.b, self.dy, dw, db
-        return block.backward(self.plan, self.buffers, *arrays, need_input_gradient), dw, db
+        gradients = Gradients(self.dy, dw, db)
+        dx = block.backward(self.plan, self.buffers, self.operands, gradients, need_input_gradient)
+        return dx, dw, db
 
     def expected(self):
         plan = self.plan
@@ -84,7 +90,7 @@ def test_gradients_by_central_differences(case):
 def test_inference_gives_the_bits_of_forward(case):
     problem = Problem(case, "float32")
     y = problem.forward().copy()
-    inferred = block.infer(problem.plan, problem.buffers, problem.x, problem.w, problem.b)
+    inferred = block.infer(problem.plan, problem.buffers, problem.operands)
     np.testing.assert_array_equal(inferred, y)
 
 

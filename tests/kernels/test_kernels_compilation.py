@@ -12,14 +12,15 @@ from mpmm_kernels.runtime import cache, compile_once
 # Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
 PROGRAM = """
 import numpy as np
-from mpmm_kernels.layers import adam_step
+from mpmm_kernels.layers import AdamOptions, AdamState, adam_step
 from mpmm_kernels.layers.adam import _adam_part
 from mpmm_kernels.layers.softmax import softmax
 from mpmm_kernels.runtime import compile_once
 
 with compile_once("adam and softmax") as first:
     values = [np.ones(3) for _ in range(4)]
-    adam_step(*values, 0.1, 0.9, 0.999, 1e-8, 1, 0.0)
+    value, gradient, *moments = values
+    adam_step(AdamState(value, *moments), gradient, AdamOptions(0.1, 0.9, 0.999, 1e-8, 0.0), 1)
     softmax(np.ones((2, 2)), np.ones((2, 2)))
 made = sum(sum(kernel.stats.cache_misses.values()) for kernel in (_adam_part, softmax))
 print(int(first), made, *values[0])

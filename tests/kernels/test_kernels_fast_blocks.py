@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import argmax_gradient, block
+from mpmm_kernels.convolution import Block, Gradients, Operands, argmax_gradient, block
 from mpmm_kernels.runtime import compiled, set_threads
 from mpmm_kernels.vector import REGISTER_BITS, lanes, load, store
 
@@ -104,11 +104,16 @@ SOME = (
 )
 
 
+def planned(case, dtype, kernels):
+    input_shape, *description = case
+    return block.plan_block(input_shape, Block(*description), dtype, kernels)
+
+
 def plan_of(kernels, case, dtype="float32"):
     """The plan by a choice of kernels, or by the method of a name, whichever the shapes would get."""
     if kernels in ("direct", "indirect", "depth"):
-        return replace(block.plan_block(*case, dtype, "direct"), method=kernels)
-    return block.plan_block(*case, dtype, kernels)
+        return replace(planned(case, dtype, "direct"), method=kernels)
+    return planned(case, dtype, kernels)
 
 
 def make(kernels, case, dtype, samples):
@@ -132,8 +137,8 @@ def run(kernels, case, dtype="float32", samples=3, buffers=None):
     plan, x, w, b, dy = make(kernels, case, dtype, samples)
     buffers = buffers or block.allocate(plan, samples)
     dw, db = np.full_like(w, np.nan), np.full_like(b, np.nan)
-    y = block.forward(plan, buffers, x, w, b).copy()
-    dx = block.backward(plan, buffers, x, w, b, dy, dw, db, True)
+    y = block.forward(plan, buffers, Operands(x, w, b)).copy()
+    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, dw, db), True)
     return y, dx.copy(), dw, db
 
 
@@ -182,10 +187,10 @@ def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name
     y, _, dw, db = run(kernels, case)
     plan, x, w, b, dy = make(kernels, case, "float32", 3)
     buffers = block.allocate(plan, 3)
-    np.testing.assert_array_equal(block.infer(plan, buffers, x, w, b), y)
-    block.forward(plan, buffers, x, w, b)
+    np.testing.assert_array_equal(block.infer(plan, buffers, Operands(x, w, b)), y)
+    block.forward(plan, buffers, Operands(x, w, b))
     other_dw, other_db = np.empty_like(dw), np.empty_like(db)
-    assert block.backward(plan, buffers, x, w, b, dy, other_dw, other_db, False) is None
+    assert block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, other_dw, other_db), False) is None
     np.testing.assert_array_equal(other_dw, dw)
     np.testing.assert_array_equal(other_db, db)
 
@@ -195,9 +200,9 @@ def test_what_is_not_a_number_is_not_hidden_by_the_pool(name):
     kernels, case = CASES[name]
     plan, x, w, b, _ = make(kernels, case, "float32", 2)
     x[0, 2, 3, 3] = np.nan
-    y = block.forward(plan, block.allocate(plan, 2), x, w, b)
-    plain = block.plan_block(*case, "float32", "reference")
-    expected = block.forward(plain, block.allocate(plain, 2), x, w, b)
+    y = block.forward(plan, block.allocate(plan, 2), Operands(x, w, b))
+    plain = planned(case, "float32", "reference")
+    expected = block.forward(plain, block.allocate(plain, 2), Operands(x, w, b))
     np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
     assert np.isnan(y).any()
 
@@ -225,7 +230,7 @@ def methods(width):
 def print_plans():
     for name, (kernels, case) in (CASES | ONLY_PLANNED).items():
         choice = kernels if kernels == "fast" else "direct"
-        print(f"{name}: {block.plan_block(*case, 'float32', choice)}")
+        print(f"{name}: {planned(case, 'float32', choice)}")
 
 
 @pytest.mark.parametrize(
@@ -259,21 +264,21 @@ def test_few_filters_go_to_the_method_for_them(width, in_depth):
 
 def test_shapes_no_emitted_kernel_takes_fall_to_the_reference_ones():
     huge_window = ((9, 9, 9, 1), 2, (1, 1, 1), STEP, VALID, "relu", "max", (5, 5, 5))
-    assert str(block.plan_block(*huge_window, "float32", "direct")) == "reference"
+    assert str(planned(huge_window, "float32", "direct")) == "reference"
 
 
 @pytest.mark.parametrize(("side", "near"), [(100, True), (1000, False)])
 def test_argmax_is_taken_only_where_its_offsets_are_exact(side, near):
     """Offsets are float32 in vectors, whole numbers up to 2**24: beyond, wrong pixels would be read."""
     case = (4, side, side, 32), 16, (1, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2)
-    assert argmax_gradient.suits(block.plan_block(*case, "float32", "direct"), least=2) is near
+    assert argmax_gradient.suits(planned(case, "float32", "direct"), least=2) is near
 
 
 def test_fast_leaves_small_blocks_to_the_reference_kernels():
     """They would take seconds to compile and save microseconds."""
     small = ((8, 7, 7, 1), 4, (3, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))
-    assert str(block.plan_block(*small, "float32", "direct")).startswith("indirect ")
-    assert str(block.plan_block(*small, "float32", "fast")) == "reference"
+    assert str(planned(small, "float32", "direct")).startswith("indirect ")
+    assert str(planned(small, "float32", "fast")) == "reference"
 
 
 def test_the_same_bits_at_any_number_of_threads():

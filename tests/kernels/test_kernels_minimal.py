@@ -34,8 +34,9 @@ def test_shared_products_give_what_each_pixels_own_give(window, chunk, dtype):
     for first in range(0, 3 * tiles[0] * tiles[1], chunk):
         some = min(chunk, 3 * tiles[0] * tiles[1] - first)
         points = np.full((len(weights), some, 14), np.nan, dtype)
-        minimal.input_points(x, first, tiles, down, across, points)
-        minimal.outputs(points @ weights, first, tiles, down, across, b, relu, y, start)
+        tiling = minimal.Tiling(first, *tiles, down, across)
+        minimal.input_points(x, tiling, points)
+        minimal.outputs(points @ weights, tiling, b, relu, y, start)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(y[..., start : start + units], expected, atol=TOLERANCE[dtype] * scale)
     assert (y[..., :start] == 7).all()
@@ -51,9 +52,10 @@ def test_what_lies_outside_of_a_pixels_window_does_not_reach_it():
     x[0, 0, 4, 1] = np.nan
     axis = minimal.axis(3)
     points, y = np.empty((16, 4, 1)), np.empty((1, 3, 3, 1))
-    minimal.input_points(x, 0, (2, 2), axis, axis, points)
+    tiling = minimal.Tiling(0, 2, 2, axis, axis)
+    minimal.input_points(x, tiling, points)
     products = points @ minimal.weight_points(w, axis, axis)
-    minimal.outputs(products, 0, (2, 2), axis, axis, np.zeros(1), False, y, 0)
+    minimal.outputs(products, tiling, np.zeros(1), False, y, 0)
     finite = np.array([[True, True, False], [True, True, False], [False, False, False]])
     np.testing.assert_array_equal(np.isfinite(y[0, ..., 0]), finite)
 

@@ -1,16 +1,15 @@
 """Plans of blocks: shapes, padding, and what does not fit."""
 
 import pytest
-from mpmm_kernels.convolution import plan_block
+from mpmm_kernels.convolution import Block, plan_block
 from mpmm_kernels.convolution.plan import convolved_length
 
 VALID, ONE = ("valid",) * 3, (1, 1, 1)
 
 
 def plan(input_shape, kernel, *, stride=ONE, padding=VALID, pool="max", window=(2, 2, 2)):
-    return plan_block(
-        input_shape, 16, kernel, stride, padding, "relu", pool, window, "float32", kernels="reference"
-    )
+    block = Block(16, kernel, stride, padding, "relu", pool, window)
+    return plan_block(input_shape, block, "float32", "reference")
 
 
 def test_shapes_of_the_papers_first_block():

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import block
+from mpmm_kernels.convolution import Block, Gradients, Operands, block
 from mpmm_kernels.layers import activation, batchnorm, dense, dropout
 from mpmm_kernels.runtime import available_threads, pin_threads, set_threads
 from mpmm_kernels.runtime.threads import threads
@@ -32,7 +32,8 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     batchnorm.normalise(x, mean, 1 / np.sqrt(variance), mean + 1, mean, y)
     yield y
     batchnorm.batchnorm_backward_sums(x, dy, mean, 1 / np.sqrt(variance), sums)
-    batchnorm.batchnorm_backward(x, dy, mean, 1 / np.sqrt(variance), mean, sums[0], 21 * 33, y)
+    scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean)
+    batchnorm.batchnorm_backward(x, dy, scale, sums[0], 21 * 33, y)
     yield y
     activation.sigmoid(x, y)
     yield y
@@ -48,14 +49,15 @@ def results(dtype: str) -> Iterator[np.ndarray]:
 
 def block_results(pool: str, dtype: str, rng: np.random.Generator) -> Iterator[np.ndarray]:
     shape = (6, 7, 8, 3), 8, (3, 3, 3), (1, 1, 1), ("same",) * 3, "relu", pool, (2, 2, 2)
-    plan = block.plan_block(*shape, dtype, kernels="reference")
+    input_shape, *description = shape
+    plan = block.plan_block(input_shape, Block(*description), dtype, "reference")
     buffers = block.allocate(plan, 21)
     x = rng.standard_normal((21, *plan.input_shape)).astype(dtype)
     w = rng.standard_normal(plan.weights_shape).astype(dtype)
-    y = block.forward(plan, buffers, x, w, w[0, 0, 0, 0].copy())
+    y = block.forward(plan, buffers, Operands(x, w, w[0, 0, 0, 0].copy()))
     yield y
     dw, db = np.empty_like(w), np.empty(8, dtype)
-    yield block.backward(plan, buffers, x, w, db, np.cos(y), dw, db, True)
+    yield block.backward(plan, buffers, Operands(x, w, db), Gradients(np.cos(y), dw, db), True)
     yield dw
     yield db
 

@@ -3,36 +3,26 @@
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from mpmm_kernels.arrays import Floats, Triple
+from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.methods import METHODS, choose
+from mpmm_kernels.convolution.operands import Block, Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
-from mpmm_kernels.vocabulary import Activation, Kernels, Padding, Pool
+from mpmm_kernels.vocabulary import Kernels
 
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 
 
-def plan_block(
-    input_shape: Volume,
-    filters: int,
-    kernel: Triple,
-    stride: Triple,
-    padding: tuple[Padding, Padding, Padding],
-    activation: Activation,
-    pool: Pool | None,
-    window: Triple,
-    dtype: str,
-    kernels: Kernels = "fast",
-) -> BlockPlan:
+def plan_block(input_shape: Volume, block: Block, dtype: str, kernels: Kernels = "fast") -> BlockPlan:
     """Choose shapes and method of a block, by its shapes alone.
 
     Parameters
     ----------
     input_shape
         Depth, rows, columns, channels of one sample.
-    padding
-        Per axis "valid" or "same".
-    pool, window
-        Pooling after the activation, strided by its window, or None.
+    block
+        What it computes.
+    dtype
+        Of all its arrays, "float32" or "float64".
     kernels
         "reference" are plain loops, "direct" hand-vectorised ones, "fast" whatever is fastest.
 
@@ -41,7 +31,7 @@ def plan_block(
     ValueError
         When the kernel or the pool's window does not fit the input.
     """
-    plan = draft(input_shape, filters, kernel, stride, padding, activation, pool, window, dtype)
+    plan = draft(input_shape, block, dtype)
     method, detail = choose(plan, kernels)
     return replace(plan, method=method.name, detail=detail)
 
@@ -61,29 +51,27 @@ def allocate(plan: BlockPlan, batch: int) -> Buffers:
     return METHODS[plan.method].allocate(plan, batch)
 
 
-def forward(plan: BlockPlan, buffers: Buffers, x: Floats, w: Floats, b: Floats) -> Floats:
+def forward(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     """Output of the block for x (n, depth, rows, columns, channels): a view into the buffers.
 
     It holds until the next call with these buffers, and so does what `backward` needs.
     """
-    return METHODS[plan.method].forward(plan, buffers, x, w, b)
+    return METHODS[plan.method].forward(plan, buffers, operands)
 
 
 def backward(
-    plan: BlockPlan,
-    buffers: Buffers,
-    x: Floats,
-    w: Floats,
-    b: Floats,
-    dy: Floats,
-    dw: Floats,
-    db: Floats,
-    need_input_gradient: bool,
+    plan: BlockPlan, buffers: Buffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
-    """Gradients of the last `forward`: fills dw and db; returns dx (a view into the buffers) if needed."""
-    return METHODS[plan.method].backward(plan, buffers, x, w, b, dy, dw, db, need_input_gradient)
+    """Gradients of the last `forward`: fills dw and db by dy.
+
+    Returns
+    -------
+    dx or None
+        The input's gradient, a view into the buffers, if ``to_input`` asks for it.
+    """
+    return METHODS[plan.method].backward(plan, buffers, operands, gradients, to_input)
 
 
-def infer(plan: BlockPlan, buffers: Buffers, x: Floats, w: Floats, b: Floats) -> Floats:
+def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     """The same output as `forward`, keeping nothing for `backward`."""
-    return METHODS[plan.method].infer(plan, buffers, x, w, b)
+    return METHODS[plan.method].infer(plan, buffers, operands)

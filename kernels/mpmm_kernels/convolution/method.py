@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpmm_kernels.arrays import Floats
+from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.vocabulary import MethodName
 
@@ -33,9 +34,9 @@ class Method:
     cost: Callable[[BlockPlan], float]
     scratch_bytes: Callable[[BlockPlan, int], int]
     allocate: Callable[[BlockPlan, int], Any]
-    forward: Callable[[BlockPlan, Any, Floats, Floats, Floats], Floats]
-    infer: Callable[[BlockPlan, Any, Floats, Floats, Floats], Floats]
-    backward: Callable[[BlockPlan, Any, Floats, Floats, Floats, Floats, Floats, Floats, bool], Floats | None]
+    forward: Callable[[BlockPlan, Any, Operands], Floats]
+    infer: Callable[[BlockPlan, Any, Operands], Floats]
+    backward: Callable[[BlockPlan, Any, Operands, Gradients, bool], Floats | None]
 
 
 def direct_cost(plan: BlockPlan) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mpmm_kernels.arrays import Triple
+from mpmm_kernels.convolution.operands import Block
 from mpmm_kernels.vocabulary import Activation, MethodName, Padding, Pool
 
 Volume: TypeAlias = tuple[int, int, int, int]
@@ -60,17 +61,7 @@ def convolved_length(length: int, kernel: int, stride: int, padding: Padding) ->
     return outputs, zeros // 2
 
 
-def draft(
-    input_shape: Volume,
-    filters: int,
-    kernel: Triple,
-    stride: Triple,
-    padding: tuple[Padding, Padding, Padding],
-    activation: Activation,
-    pool: Pool | None,
-    window: Triple,
-    dtype: str,
-) -> BlockPlan:
+def draft(input_shape: Volume, block: Block, dtype: str) -> BlockPlan:
     """A plan with all shapes, by the method that takes everything.
 
     Raises
@@ -78,25 +69,26 @@ def draft(
     ValueError
         When the kernel or the pool's window does not fit.
     """
-    axes = [convolved_length(*axis) for axis in zip(input_shape[:3], kernel, stride, padding, strict=True)]
+    lengths = zip(input_shape[:3], block.kernel, block.stride, block.padding, strict=True)
+    axes = [convolved_length(*axis) for axis in lengths]
     (depth, rows, columns), before = (tuple(values) for values in zip(*axes, strict=True))
     if min(depth, rows, columns) < 1:
-        raise ValueError(f"kernel {kernel} does not fit into the input {input_shape[:3]}")
-    window = window if pool else (1, 1, 1)
+        raise ValueError(f"kernel {block.kernel} does not fit into the input {input_shape[:3]}")
+    window = block.window if block.pool else (1, 1, 1)
     pooled = depth // window[0], rows // window[1], columns // window[2]
     if min(pooled) < 1:
         raise ValueError(f"pool {window} does not fit into the convolved {(depth, rows, columns)}")
     return BlockPlan(
         input_shape=input_shape,
-        filters=filters,
-        kernel=kernel,
-        stride=stride,
+        filters=block.filters,
+        kernel=block.kernel,
+        stride=block.stride,
         before=(before[0], before[1], before[2]),
-        convolved_shape=(depth, rows, columns, filters),
-        activation=activation,
-        pool=pool,
+        convolved_shape=(depth, rows, columns, block.filters),
+        activation=block.activation,
+        pool=block.pool,
         window=window,
-        output_shape=(*pooled, filters),
+        output_shape=(*pooled, block.filters),
         dtype=dtype,
         method="reference",
     )

@@ -2,10 +2,12 @@
 
 from mpmm_kernels.layers import activation, batchnorm, dense, dropout, pooling, softmax
 from mpmm_kernels.layers.activation import sigmoid
-from mpmm_kernels.layers.adam import adam_step
+from mpmm_kernels.layers.adam import AdamOptions, AdamState, adam_step
 from mpmm_kernels.layers.batchnorm import exponential_average
 
 __all__ = [
+    "AdamOptions",
+    "AdamState",
     "activation",
     "adam_step",
     "batchnorm",

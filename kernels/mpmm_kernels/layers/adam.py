@@ -1,6 +1,7 @@
 """Adam (Kingma and Ba 2015, arXiv:1412.6980) with bias correction, and decoupled weight decay by choice."""
 
 import math
+from typing import NamedTuple
 
 import numba
 from numba import prange
@@ -12,20 +13,35 @@ from mpmm_kernels.runtime import compiled, next_piece, tickets
 PART = 8192
 
 
+class AdamState(NamedTuple):
+    """A parameter's value and the two moments of its gradients, all of one shape."""
+
+    value: Floats
+    first: Floats
+    second: Floats
+
+
+class AdamOptions(NamedTuple):
+    """Learning rate, shares kept of the moments, the least denominator, and decoupled weight decay.
+
+    ``decay`` is that of Loshchilov and Hutter 2019, arXiv:1711.05101; 0 is plain Adam.
+    """
+
+    rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    decay: float
+
+
 def adam_step(
-    value: Floats,
+    state: AdamState,
     gradient: Floats,
-    first: Floats,
-    second: Floats,
-    rate: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
+    options: AdamOptions,
     step: int,
-    decay: float,
     into: tuple[Floats, Floats, Floats] | None = None,
 ) -> None:
-    """Update a parameter and its two moments, all of one shape, in place or into other arrays.
+    """Update a parameter and its two moments, in place or into other arrays.
 
     first = beta1 first + (1 - beta1) gradient, second = beta2 second + (1 - beta2) gradient^2;
     value -= rate decay value, then value -= rate m / (sqrt(v) + epsilon) with the corrected moments
@@ -35,11 +51,10 @@ def adam_step(
     ----------
     step
         Number of this update, from 1.
-    decay
-        Decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101); 0 is plain Adam.
     into
-        Where the new value and moments go, while ``value``, ``first`` and ``second`` stay as they are.
+        Where the new value and moments go, while those of ``state`` stay as they are.
     """
+    (value, first, second), (rate, beta1, beta2, epsilon, decay) = state, options
     old = value.reshape(-1), first.reshape(-1), second.reshape(-1)
     new = old if into is None else (into[0].reshape(-1), into[1].reshape(-1), into[2].reshape(-1))
     size = rate / (1 - beta1**step)
@@ -112,11 +127,11 @@ def _adam_part(
 ) -> None:
     number = value.dtype.type
     size, correction, epsilon, kept = factors
-    one = number(1)
+    whole = number(1)
     keep1, keep2 = number(beta1), number(beta2)
     for i in range(value.size):
         g = gradient[i]
-        first[i] = keep1 * first[i] + (one - keep1) * g
-        second[i] = keep2 * second[i] + (one - keep2) * g * g
+        first[i] = keep1 * first[i] + (whole - keep1) * g
+        second[i] = keep2 * second[i] + (whole - keep2) * g * g
         scale = math.sqrt(second[i]) * number(correction) + number(epsilon)
         value[i] = number(kept) * value[i] - number(size) * first[i] / scale

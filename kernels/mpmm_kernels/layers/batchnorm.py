@@ -4,6 +4,8 @@ Arrays are (n, positions, channels). Sums are made per sample, in float64, and a
 whoever holds only some of the samples can gather the others' sums and gets the same bits.
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numba import prange
@@ -40,8 +42,16 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats
     _backward_sums(x, dy, mean, inverse, sums, numba.get_num_threads())
 
 
+class BatchScale(NamedTuple):
+    """A batch's mean and 1 / sqrt(variance + epsilon), and the trained scale; (channels,) each."""
+
+    mean: Floats
+    inverse: Floats
+    gamma: Floats
+
+
 def batchnorm_backward(
-    x: Floats, dy: Floats, mean: Floats, inverse: Floats, gamma: Floats, sums: Floats, count: int, dx: Floats
+    x: Floats, dy: Floats, scale: BatchScale, sums: Floats, count: int, dx: Floats
 ) -> None:
     """Fill dx = gamma * inverse * (dy - mean of dy - z * mean of dy z), z being (x - mean) * inverse.
 
@@ -52,6 +62,7 @@ def batchnorm_backward(
     count
         The whole batch's number of values per channel.
     """
+    mean, inverse, gamma = scale
     slope = inverse * sums[1] / count
     factors = _as(x, mean), _as(x, gamma * inverse), _as(x, sums[0] / count), _as(x, slope)
     _backward(x, dy, *factors, dx, numba.get_num_threads())

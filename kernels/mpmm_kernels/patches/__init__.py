@@ -1,7 +1,12 @@
 """Patches and whole maps: cutting batches, pooling that keeps every pixel, minimal filtering."""
 
 from mpmm_kernels.patches import minimal_filtering
-from mpmm_kernels.patches.fragments import pool_fragments
+from mpmm_kernels.patches.fragments import ChannelScale, pool_fragments
 from mpmm_kernels.patches.gather import gather_patches
 
-__all__ = ["gather_patches", "minimal_filtering", "pool_fragments"]
+__all__ = [
+    "ChannelScale",
+    "gather_patches",
+    "minimal_filtering",
+    "pool_fragments",
+]

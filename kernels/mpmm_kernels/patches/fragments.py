@@ -6,6 +6,8 @@ Giusti et al., "Fast image scanning with deep max-pooling convolutional neural n
 arXiv:1302.1700.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
@@ -16,9 +18,15 @@ from mpmm_kernels.runtime import compiled
 Window = tuple[int, int, int, int]
 
 
-def pool_fragments(
-    x: Floats, y: Floats, window: Window, average: bool, mean: Floats, scale: Floats, shift: Floats
-) -> None:
+class ChannelScale(NamedTuple):
+    """Batch-norm with running statistics, (channels,) each: 0, 1 and 0 change nothing."""
+
+    mean: Floats
+    scale: Floats
+    shift: Floats
+
+
+def pool_fragments(x: Floats, y: Floats, window: Window, average: bool, channels: ChannelScale) -> None:
     """Fill y[(n * s + i) * t + j, d, r, c] = (pooled - mean) * scale + shift, by channel.
 
     ``pooled`` is the largest (or average) value of the window of x[n, d] whose first element is at row
@@ -32,13 +40,15 @@ def pool_fragments(
         (n s t, depth, rows, columns, channels); its rows and columns may be fewer than there are windows.
     window
         Rows and columns of a window, strides s and t.
-    mean, scale, shift
-        (channels,): batch-norm with running statistics; 0, 1, 0 change nothing.
+    average
+        Whether windows are averaged, else the largest value is taken.
+    channels
+        Mean, scale and shift.
     """
     share = np.array([1 / (window[0] * window[1]) if average else 1])
     columns = x.shape[3] - window[1] + 1
-    mean, scale, shift = (np.tile(_as(x, one), columns) for one in (mean, scale, shift))
-    _pool(x.reshape(-1), x.shape, y, window, average, _as(x, share), mean, scale, shift)
+    factors = (np.tile(_as(x, factor), columns) for factor in channels)
+    _pool(x.reshape(-1), x.shape, y, window, average, _as(x, share), *factors)
 
 
 def _as(like: Floats, values: Floats) -> Floats:

@@ -88,8 +88,8 @@ def _move_tiles(source: Array, start: int, step: int, norm: Array, patch: Array,
         j = min(pixel, size - LANES)
         for first in range(0, bands, LANES):
             b = min(first, bands - LANES)
-            begin = b * area + i * size + j
-            move_tile(source, start + j * step + b, step, norm, b, bands, target, begin, area)
+            run, to = (start + j * step + b, step), (b * area + i * size + j, area)
+            move_tile(source, run, norm, (b, bands), target, to)
 
 
 @compiled

@@ -40,7 +40,7 @@ class Axis(NamedTuple):
 def axis(taps: int) -> Axis | None:
     """The axis for windows of so many values; None where nothing is saved."""
     matrices = _AXES.get(taps)
-    return None if matrices is None else Axis(*(np.array(one) for one in matrices))
+    return None if matrices is None else Axis(*(np.array(matrix) for matrix in matrices))
 
 
 # window of one value: as it is; of two: F(2, 2); of three: F(2, 3)
@@ -67,38 +67,38 @@ def weight_points(w: Floats, down: Axis, across: Axis) -> Floats:
     return np.ascontiguousarray(wide.reshape(down.points * across.points, -1, w.shape[4]), w.dtype)
 
 
-def input_points(x: Floats, first: int, tiles: tuple[int, int], down: Axis, across: Axis, v: Floats) -> None:
-    """Fill v (points, count, bands * channels) with the points of the tiles ``first``, ``first + 1``, ...
+class Tiling(NamedTuple):
+    """Tiles ``first``, ``first + 1``, ... of samples that have ``rows`` times ``columns`` of them.
 
-    Parameters
-    ----------
-    x
-        (n, bands, rows, columns, channels).
-    tiles
-        Tiles over the rows and the columns of a sample; the last ones may reach over its end.
+    The last ones may reach over a sample's end. ``down`` and ``across`` say how a tile is made.
     """
+
+    first: int
+    rows: int
+    columns: int
+    down: Axis
+    across: Axis
+
+
+def input_points(x: Floats, tiling: Tiling, v: Floats) -> None:
+    """Fill v (points, count, bands * channels) with the points of tiles of x.
+
+    ``x`` is (n, bands, rows, columns, channels).
+    """
+    first, rows, columns, down, across = tiling
     steps = down.outputs, across.outputs
     signs = down.signs.astype(x.dtype), across.signs.astype(x.dtype)
-    _input_points(x, first, tiles, steps, down.sources, across.sources, *signs, v)
+    _input_points(x, first, (rows, columns), steps, down.sources, across.sources, *signs, v)
 
 
-def outputs(
-    m: Floats,
-    first: int,
-    tiles: tuple[int, int],
-    down: Axis,
-    across: Axis,
-    b: Floats,
-    relu: bool,
-    y: Floats,
-    start: int,
-) -> None:
+def outputs(m: Floats, tiling: Tiling, b: Floats, relu: bool, y: Floats, start: int) -> None:
     """Fill the tiles' outputs from the products m (points, count, units), plus bias, then ReLU if asked.
 
     ``y`` is (n, rows, columns, all units), of which those from ``start`` on are filled.
     """
+    first, rows, columns, down, across = tiling
     sums = down.sums.astype(m.dtype), across.sums.astype(m.dtype)
-    _outputs(m, first, tiles, *sums, b, relu, y, start)
+    _outputs(m, first, (rows, columns), *sums, b, relu, y, start)
 
 
 @compiled

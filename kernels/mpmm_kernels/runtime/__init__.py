@@ -2,7 +2,7 @@
 
 from mpmm_kernels.runtime.cold_start import compile_once
 from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
 from mpmm_kernels.runtime.threads import (
     available_threads,
     give_way,
@@ -18,8 +18,8 @@ __all__ = [
     "available_threads",
     "compile_once",
     "compiled",
+    "compiled_intrinsic",
     "give_way",
-    "intrinsic",
     "next_piece",
     "one_blas_thread",
     "parts",

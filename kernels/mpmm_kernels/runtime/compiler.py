@@ -11,7 +11,7 @@ The environment may decide otherwise: ``NUMBA_THREADING_LAYER``, ``GOMP_SPINCOUN
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 
 import numba
 
@@ -19,6 +19,8 @@ from mpmm_kernels.runtime.cache import cache_folder
 from mpmm_kernels.runtime.parallel_loops import KernelCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
+# A parallel kernel takes starred records, in which mypy loses count: a test compares them with its parameters
+Kernel: TypeAlias = Callable[..., None]
 
 # Numba builds these names at run time, so that type checkers do not see them
 config: Any = numba.config
@@ -50,10 +52,10 @@ def compiled(function: F) -> F: ...
 
 
 @overload
-def compiled(*, parallel: bool = False) -> Callable[[F], F]: ...
+def compiled(*, parallel: Literal[True]) -> Callable[[Callable[..., None]], Kernel]: ...
 
 
-def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callable[[F], F]:
+def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callable[[Any], Any]:
     """Compile a kernel at its first call and keep the machine code on disk.
 
     Kernels release the interpreter's lock, divide as IEEE 754 says, and may contract ``a * b + c`` into one
@@ -66,11 +68,11 @@ def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callab
         and must not follow from the number of threads.
     """
 
-    def decorate(kernel: F) -> F:
+    def decorate(kernel: Any) -> Any:
         options = _OPTIONS | ({"parallel": dict(_PRANGE_ONLY)} if parallel else {})
-        return cast(F, _cached(njit(**options)(kernel)))
+        return _cached(njit(**options)(kernel))
 
-    return decorate if function is None else decorate(function)
+    return decorate if function is None else cast(F, decorate(function))
 
 
 def _cached(dispatcher: Any) -> Any:

@@ -11,7 +11,7 @@ types: Any = numba.core.types
 _intrinsic: Any = numba.extending.intrinsic
 
 
-def intrinsic(generate: Callable[..., Any]) -> Callable[..., Any]:
+def compiled_intrinsic(generate: Callable[..., Any]) -> Callable[..., Any]:
     """A function of compiled kernels, by what its arguments' types are and what it emits into LLVM."""
     made: Callable[..., Any] = _intrinsic(generate)
     return made

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numpy.typing import NDArray
 
 from mpmm_kernels.runtime.compiler import compiled
-from mpmm_kernels.runtime.intrinsic import intrinsic, types
+from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
 
 # how many pieces have been taken, in its first element
 Tickets = NDArray[np.int64]
@@ -24,7 +24,7 @@ def tickets() -> Tickets:
     return np.zeros(8, np.int64)
 
 
-@intrinsic
+@compiled_intrinsic
 def next_piece(typing: Any, taken: Any) -> Any:
     """The number of the next piece; no two workers get the same."""
 

@@ -8,7 +8,7 @@ length matters and whose elements do not (`size`). All arrays are flat; offsets 
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
 from mpmm_kernels.vector.vector import REGISTERS, Vector
 
@@ -28,7 +28,7 @@ def _parts(builder: Any, block: Any) -> list[Any]:
     return [builder.extract_value(block, i) for i in range(block.type.count)]
 
 
-@intrinsic
+@compiled_intrinsic
 def zeros(typing: Any, like: Any, count: Any) -> Any:
     """A block of as many zero vectors as ``count`` is long, of the elements of ``like``."""
     vector = Vector(like.dtype)
@@ -40,7 +40,7 @@ def zeros(typing: Any, like: Any, count: Any) -> Any:
     return block(like, count), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def slide(typing: Any, block: Any, x: Any, x_at: Any, w: Any, w_at: Any, w_step: Any, taps: Any) -> Any:
     """block[i] += sum over k of x[x_at + i + k] * w[w_at + k * w_step ...]: a line of a convolution."""
 
@@ -60,7 +60,7 @@ def slide(typing: Any, block: Any, x: Any, x_at: Any, w: Any, w_at: Any, w_step:
     return block(block, x, types.intp, w, types.intp, types.intp, taps), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def outer(
     typing: Any, block: Any, x: Any, x_at: Any, step: Any, taps: Any, w: Any, w_at: Any, columns: Any
 ) -> Any:
@@ -88,7 +88,7 @@ def outer(
     return block(block, x, types.intp, types.intp, taps, w, types.intp, columns), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def scaled(
     typing: Any, block: Any, g: Any, g_at: Any, x: Any, x_at: Any, row_step: Any, column_step: Any, rows: Any
 ) -> Any:
@@ -110,7 +110,7 @@ def scaled(
     return block(block, g, types.intp, x, types.intp, types.intp, types.intp, rows), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def transposed(typing: Any, block: Any) -> Any:
     """A square block of as many vectors as each has lanes, rows and lanes swapped."""
 
@@ -120,7 +120,7 @@ def transposed(typing: Any, block: Any) -> Any:
     return block(block), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
     """A block of vectors side by side, each as wide as the tuple ``width`` is long."""
     block = types.UniTuple(Vector(y.dtype, len(width)), len(like))
@@ -133,7 +133,7 @@ def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
     return block(like, width, y, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
     """The block whose rows of ``columns`` vectors are ``step`` apart; as large as the tuple ``like``."""
     block = types.UniTuple(Vector(y.dtype), len(like))
@@ -147,7 +147,7 @@ def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: An
     return block(like, y, types.intp, types.intp, columns), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
     """Write the block's rows of ``columns`` vectors ``step`` apart, from y_at on."""
 

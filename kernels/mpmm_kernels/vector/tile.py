@@ -9,25 +9,28 @@ from typing import Any
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector.emit import transposed
 
 # pixels and bands of a tile; narrower processors split the vectors
 LANES = 16
 
 
-@intrinsic
-def move_tile(context, source, start, step, linear, band, bands, target, begin, stride):  # type: ignore[no-untyped-def]
+@compiled_intrinsic
+def move_tile(context, source, run, linear, part, target, to):  # type: ignore[no-untyped-def]
     """Normalise and transpose a tile between flat arrays of one type; no bounds are checked.
 
     ``target[begin + b * stride + p] = (source[start + p * step + b] - linear[band + b])
-    * linear[bands + band + b]`` for pixels p and bands b below ``LANES``.
+    * linear[bands + band + b]`` for pixels p and bands b below ``LANES``; ``run`` is (start, step), ``part``
+    (band, bands) and ``to`` (begin, stride).
     """
-    offset = types.intp
+    pair = types.UniTuple(types.intp, 2)
 
     def generate(base: Any, builder: Any, signature: Any, values: Any) -> Any:
-        _, start, step, _, band, bands, _, begin, stride = values
-        read, norm, write = (_data(base, builder, signature, values, k) for k in (0, 3, 6))
+        (start, step), (band, bands), (begin, stride) = (
+            [builder.extract_value(values[k], i) for i in range(2)] for k in (1, 3, 5)
+        )
+        read, norm, write = (_data(base, builder, signature, values, k) for k in (0, 2, 4))
         element = base.get_data_type(signature.args[0].dtype)
         vector, align = ir.VectorType(element, LANES), base.get_abi_sizeof(element)
         shift = _load(builder, norm, band, vector, align)
@@ -42,11 +45,10 @@ def move_tile(context, source, start, step, linear, band, bands, target, begin, 
             begin = builder.add(begin, stride)
         return base.get_dummy_value()
 
-    arguments = (source, offset, offset, linear, offset, offset, target, offset, offset)
-    return types.void(*arguments), generate
+    return types.void(source, pair, linear, pair, target, pair), generate
 
 
-@intrinsic
+@compiled_intrinsic
 def fetch(context, source, offset):  # type: ignore[no-untyped-def]
     """Ask for the cache line of ``source[offset]`` of a flat array, to be there when it is read soon."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import models, register_model
 
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
 
 _make_model: Any = models.PrimitiveModel.__init__
@@ -61,7 +61,7 @@ class _VectorModel(models.PrimitiveModel):
         _make_model(self, manager, vector, vector.emitted)
 
 
-@intrinsic
+@compiled_intrinsic
 def lanes_of(typing: Any, array: Any) -> Any:
     """`lanes` of an array's elements, inside a kernel."""
     count = Vector(array.dtype).lanes
@@ -72,7 +72,7 @@ def lanes_of(typing: Any, array: Any) -> Any:
     return types.intp(array), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def element(typing: Any, array: Any, offset: Any) -> Any:
     """``array[offset]`` for an offset that is never negative: Numba's own look-up allows for those."""
 
@@ -82,7 +82,7 @@ def element(typing: Any, array: Any, offset: Any) -> Any:
     return array.dtype(array, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def load(typing: Any, array: Any, offset: Any) -> Any:
     """Elements array[offset], array[offset + 1], ... as a vector."""
     vector = Vector(array.dtype)
@@ -94,7 +94,7 @@ def load(typing: Any, array: Any, offset: Any) -> Any:
     return vector(array, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def load_part(typing: Any, array: Any, offset: Any, count: Any) -> Any:
     """The same of the first ``count`` elements only, and zeros."""
     vector = Vector(array.dtype)
@@ -106,7 +106,7 @@ def load_part(typing: Any, array: Any, offset: Any, count: Any) -> Any:
     return vector(array, types.intp, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
     """Write a vector to array[offset], array[offset + 1], ..."""
 
@@ -117,7 +117,7 @@ def store(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
     return types.void(array, types.intp, value), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_part(typing: Any, array: Any, offset: Any, value: Vector, count: Any) -> Any:
     """Write the first ``count`` elements of a vector."""
 
@@ -128,7 +128,7 @@ def store_part(typing: Any, array: Any, offset: Any, value: Vector, count: Any) 
     return types.void(array, types.intp, value, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def splat(typing: Any, value: Any) -> Any:
     """The vector whose elements all are ``value``."""
     vector = Vector(value)
@@ -139,7 +139,7 @@ def splat(typing: Any, value: Any) -> Any:
     return vector(value), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def add(typing: Any, a: Vector, b: Vector) -> Any:
     """The vector a + b."""
 
@@ -149,7 +149,7 @@ def add(typing: Any, a: Vector, b: Vector) -> Any:
     return a(a, b), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
     """The larger of value and floor, lane by lane; a NaN in ``value`` stays one."""
 
@@ -159,7 +159,7 @@ def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
     return value(value, floor), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def where_above(typing: Any, value: Vector, floor: Vector, chosen: Vector) -> Any:
     """``chosen`` in the lanes where value > floor, else 0."""
 
@@ -170,7 +170,7 @@ def where_above(typing: Any, value: Vector, floor: Vector, chosen: Vector) -> An
     return chosen(value, floor, chosen), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def challenge(typing: Any, best: Vector, number: Vector, value: Vector, challenger: Any) -> Any:
     """The larger of ``best`` and ``value`` in each lane, and whose it is: ``number`` or the challenger's.
 
@@ -203,7 +203,7 @@ def _wins(builder: Any, old: Any, new: Any) -> Any:
     return builder.and_(builder.fcmp_unordered(">", new, old), known)
 
 
-@intrinsic
+@compiled_intrinsic
 def where_number(typing: Any, number: Vector, wanted: Any, value: Vector) -> Any:
     """``value`` in the lanes where ``number`` is the wanted one, else 0."""
 
@@ -215,7 +215,7 @@ def where_number(typing: Any, number: Vector, wanted: Any, value: Vector) -> Any
     return value(number, types.intp, value), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_bytes(typing: Any, array: Any, offset: Any, number: Vector) -> Any:
     """Write small whole numbers, a byte each."""
 
@@ -227,7 +227,7 @@ def store_bytes(typing: Any, array: Any, offset: Any, number: Vector) -> Any:
     return types.void(array, types.intp, number), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_whole(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
     """Write whole numbers of up to 24 bits, as 32 bits each."""
 
@@ -239,7 +239,7 @@ def store_whole(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
     return types.void(array, types.intp, value), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def load_bytes(typing: Any, like: Any, array: Any, offset: Any) -> Any:
     """Bytes as a vector of the elements of ``like``."""
     vector = Vector(like.dtype)

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import kernels
-from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxLayout, argmax_layout
+from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, argmax_layout
+from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.arguments import CoreGradient, WeightSums
 from mpmm_kernels.convolution.shared.epilogue import floor
-from mpmm_kernels.vector import lanes, size
 
 # Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
 _EXACT = 1 << 24
@@ -39,65 +41,56 @@ class ArgmaxBuffers:
 def allocate(plan: BlockPlan) -> ArgmaxBuffers:
     """The arrays for a block's core."""
     layout = layout_of(plan)
-    weights = len(layout.parts) * plan.filters * len(layout.block) * len(layout.width)
-    pixels = layout.walk.lines * layout.pooled.columns
+    (_, _, walk, pooled, _, parts), tile = layout.geometry, layout.tile
+    weights = len(parts) * plan.filters * len(tile.block) * len(tile.width)
+    slab = walk.lines * pooled.columns * pooled.padded
     return ArgmaxBuffers(
         weight_sums=zeros_aligned((SUMS, weights), plan.dtype),
-        bias_sums=zeros_aligned((SUMS, layout.pooled.padded), plan.dtype),
+        bias_sums=zeros_aligned((SUMS, pooled.padded), plan.dtype),
         staged=scratch(layout.staged, plan.dtype),
-        gradients=scratch(pixels * layout.pooled.padded, plan.dtype),
-        positions=scratch(pixels * layout.pooled.padded, "int32"),
+        gradients=scratch(slab, plan.dtype),
+        positions=scratch(slab, "int32"),
     )
+
+
+def allocate_if_suited(plan: BlockPlan) -> ArgmaxBuffers | None:
+    """The arrays where argmax alone is half of a window's positions at most, else None."""
+    return allocate(plan) if suits(plan, least=2) else None
+
+
+class ArgmaxScratch(NamedTuple):
+    """Rows of workers: a staged sample, a slab's gradients, and the positions of its largest elements."""
+
+    staged: Floats
+    gradients: Floats
+    positions: Array
 
 
 def weight_gradient(
-    plan: BlockPlan,
-    buffers: ArgmaxBuffers,
-    x: Floats,
-    y: Floats,
-    dy: Floats,
-    argmax: Array,
-    dw: Floats,
-    db: Floats,
+    plan: BlockPlan, buffers: ArgmaxBuffers, x: Floats, core_gradient: CoreGradient, gradients: Gradients
 ) -> None:
     """Fill dw and db of a block's core, from its flat output, the gradient of that, and argmax."""
     layout = layout_of(plan)
-    weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
-    kernels.backward_weights(
-        flat(x),
-        y,
-        dy,
-        argmax,
-        weight_sums,
-        bias_sums,
-        workers(buffers.staged),
-        workers(buffers.gradients),
-        workers(buffers.positions),
-        len(x),
-        floor(plan),
-        layout.staging,
-        layout.bands,
-        layout.walk,
-        layout.pooled,
-        layout.adjacent,
-        layout.rows,
-        layout.block,
-        layout.width,
-        size(lanes(plan.dtype)),
-        layout.offsets,
-        layout.parts,
+    sums = WeightSums(dw=groups(buffers.weight_sums, len(x)), db=groups(buffers.bias_sums, len(x)))
+    rows = ArgmaxScratch(
+        staged=workers(buffers.staged),
+        gradients=workers(buffers.gradients),
+        positions=workers(buffers.positions),
     )
-    add_groups(weight_sums)
-    dw[...] = _as_weights(plan, layout, weight_sums[0])
-    np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
+    kernels.backward_weights(
+        flat(x), *core_gradient, *sums, *rows, len(x), floor(plan), *layout.geometry, *layout.tile
+    )
+    add_groups(sums.dw)
+    gradients.dw[...] = _as_weights(plan, layout.tile, sums.dw[0])
+    np.sum(sums.db[:, : plan.filters], axis=0, out=gradients.db)
 
 
-def _as_weights(plan: BlockPlan, layout: ArgmaxLayout, sums: Floats) -> Floats:
+def _as_weights(plan: BlockPlan, tile: ArgmaxTile, sums: Floats) -> Floats:
     """The kernels' layout of a gradient, seen as that of the weights."""
     planes, rows, columns = plan.kernel
-    high, width = len(layout.rows), len(layout.width)
-    wide = len(layout.block) // high
-    if len(layout.adjacent) == 2:
+    high, width = len(tile.rows), len(tile.width)
+    wide = len(tile.block) // high
+    if len(tile.adjacent) == 2:
         split = sums.reshape(rows // high, columns // wide, -1, plan.filters, high, wide, width)
         taps = split.transpose(2, 6, 0, 4, 1, 5, 3).reshape(-1, rows, columns, 1, plan.filters)
         return taps[:planes]

@@ -8,7 +8,7 @@ to the filter's gradient: a fraction of the products of the whole convolution, w
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.argmax_gradient.layout import Walk
+from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, Walk
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide
@@ -50,19 +50,19 @@ def backward_weights(
     bands: Bands,
     walk: Walk,
     pooled: Pooled,
+    offsets: Floats,
+    parts: Offsets,
     adjacent: Size,
     rows: Size,
     block: Size,
     width: Size,
     square: Size,
-    offsets: Floats,
-    parts: Offsets,
 ) -> None:
     """Fill dw (part, filter, vector) and db, a row for each group of samples; scratch has one a worker."""
     workers, groups = gradients.shape[0], dw.shape[0]
     taken = tickets()
     for worker in prange(workers):
-        group = next_piece(taken)
+        group, tile = next_piece(taken), ArgmaxTile(adjacent, rows, block, width, square)
         while group < groups:
             dw[group] = 0
             db[group] = 0
@@ -76,20 +76,11 @@ def backward_weights(
                         pixels = lines * pooled.columns
                         take_gradient(output, first, pixels, floor, gradients[worker], pooled)
                         _fill_positions(argmax, first, pixels, positions[worker], walk, pooled, offsets)
-                        _add_slab(
-                            (origin[0], origin[1] + d * walk.depth_step + r * walk.row_step),
-                            gradients[worker],
-                            positions[worker],
-                            pixels,
-                            dw[group],
-                            walk,
-                            pooled,
-                            adjacent,
-                            rows,
-                            block,
-                            width,
-                            parts,
-                        )
+                        start = origin[1] + d * walk.depth_step + r * walk.row_step
+                        slab = pixels, pooled.padded
+                        corner = origin[0], start
+                        gradient, position = gradients[worker], positions[worker]
+                        _add_slab(corner, gradient, position, slab, dw[group], walk, parts, tile)
             group = next_piece(taken)
 
 
@@ -141,26 +132,25 @@ def _add_slab(
     origin: tuple[Floats, int],
     gradient: Floats,
     positions: Array,
-    pixels: int,
+    slab: tuple[int, int],
     dw: Floats,
     walk: Walk,
-    pooled: Pooled,
-    adjacent: Size,
-    rows: Size,
-    block: Size,
-    width: Size,
     parts: Offsets,
+    tile: ArgmaxTile,
 ) -> None:
-    """Add to dw the sample around each largest element, scaled by its gradient."""
-    x, x_at = origin
+    """Add to dw the sample around each largest element, scaled by its gradient.
+
+    ``slab`` is how many pixels, and the step from one to the next.
+    """
+    (x, x_at), (pixels, step), block, width = origin, slab, tile.block, tile.width
     # neighbouring vectors lie side by side, or a column apart
-    column_step = walk.tap_column_step if len(adjacent) == 2 else len(width)
+    column_step = walk.tap_column_step if len(tile.adjacent) == 2 else len(width)
     for part in range(parts.size):
         start = x_at + parts[part]
         for f in range(walk.filters):
             to = (part * walk.filters + f) * len(block) * len(width)
             sums = load_vectors(block, width, dw, to)
-            for k in range(f, f + pixels * pooled.padded, pooled.padded):
+            for k in range(f, f + pixels * step, step):
                 at = start + element(positions, k)
-                sums = scaled(sums, gradient, k, x, at, walk.tap_row_step, column_step, rows)
+                sums = scaled(sums, gradient, k, x, at, walk.tap_row_step, column_step, tile.rows)
             store_block(sums, dw, to, 0, block)

@@ -1,5 +1,6 @@
 """What the weights' gradient by argmax needs to know of a block: steps, slabs, accumulators."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +35,27 @@ class Walk(NamedTuple):
     lines: int
 
 
+class ArgmaxGeometry(NamedTuple):
+    """Extents and steps of a staged sample and of its windows; tables of positions and of parts."""
+
+    staging: shared.Staging
+    bands: Bands
+    walk: Walk
+    pooled: shared.Pooled
+    offsets: Floats
+    parts: Offsets
+
+
+class ArgmaxTile(NamedTuple):
+    """Accumulators: ``rows`` of a ``block`` of vectors as long as ``width``; ``square`` as a whole one."""
+
+    adjacent: Size
+    rows: Size
+    block: Size
+    width: Size
+    square: Size
+
+
 @dataclass(frozen=True)
 class ArgmaxLayout:
     """The gradient lies as (part, filter, vector of ``width``), a part being ``rows`` of the kernel's taps.
@@ -42,33 +64,26 @@ class ArgmaxLayout:
     of the kernel; of more channels a vector holds neighbouring columns and channels.
     """
 
-    staging: shared.Staging
-    bands: Bands
-    walk: Walk
-    pooled: shared.Pooled
-    adjacent: Size
-    rows: Size
-    block: Size
-    width: Size
-    offsets: Floats
-    parts: Offsets
+    geometry: ArgmaxGeometry
+    tile: ArgmaxTile
 
     @property
     def staged(self) -> int:
         """Elements of a staged sample and what the last vector reads past it; 0 where it is read in place."""
-        whole = len(self.block) // len(self.rows) * len(self.width)
-        if len(self.adjacent) == 2:
-            return self.bands.rows * self.bands.columns * self.bands.bands + len(self.width)
-        taps = self.walk.tap_column_step
-        if taps % whole == 0 and not shared.is_staged(self.staging):
+        (staging, bands, walk, *_), tile = self.geometry, self.tile
+        whole = len(tile.block) // len(tile.rows) * len(tile.width)
+        if len(tile.adjacent) == 2:
+            return bands.rows * bands.columns * bands.bands + len(tile.width)
+        if walk.tap_column_step % whole == 0 and not shared.is_staged(staging):
             return 0
-        return int(np.prod(self.staging[:4])) + whole
+        return math.prod(staging[:4]) + whole
 
     @property
     def farthest(self) -> int:
         """How far a slab's last position is from its first."""
-        down, across = (self.walk.lines - 1) * self.walk.row_step, (self.pooled.columns - 1)
-        return down + across * self.walk.column_step + int(self.offsets.max())
+        walk, offsets = self.geometry.walk, self.geometry.offsets
+        down, across = (walk.lines - 1) * walk.row_step, self.geometry.pooled.columns - 1
+        return down + across * walk.column_step + int(offsets.max())
 
 
 def argmax_layout(plan: BlockPlan) -> ArgmaxLayout:
@@ -89,17 +104,12 @@ def _of_channels(plan: BlockPlan) -> ArgmaxLayout:
         for kh in range(0, rows, high)
         for v in range(vectors // wide)
     ]
-    return _layout(
-        plan,
-        bands=bands(staging, 0),
-        steps=(plane, row, channels),
-        tap_steps=(row, columns * channels),
-        lines=_lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize),
-        adjacent=size(1),
-        rows=high,
-        columns=wide,
-        width=vector,
-        parts=parts,
+    walk = _walk(plan, (plane, row, channels), (row, columns * channels))
+    lines = _lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize)
+    block = size(high * wide)
+    return ArgmaxLayout(
+        geometry=_geometry(plan, bands(staging, 0), walk._replace(lines=lines), parts),
+        tile=ArgmaxTile(size(1), size(high), block, width=size(vector), square=size(vector)),
     )
 
 
@@ -119,48 +129,33 @@ def _of_bands(plan: BlockPlan) -> ArgmaxLayout:
         for kw in range(0, columns, wide)
         for piece in range(pieces)
     ]
-    return _layout(
-        plan,
-        bands=staged,
-        steps=(1, row, staged.bands),
-        tap_steps=(row, staged.bands),
-        # of each pixel the vectors of a line of windows meet two cache lines
-        lines=_lines(plan, high, staged.columns * 2 * _CACHE_LINE),
-        adjacent=size(2),
-        rows=high,
-        columns=wide,
-        width=width,
-        parts=parts,
+    walk = _walk(plan, (1, row, staged.bands), (row, staged.bands))
+    # of each pixel the vectors of a line of windows meet two cache lines
+    lines = _lines(plan, high, staged.columns * 2 * _CACHE_LINE)
+    block = size(high * wide)
+    return ArgmaxLayout(
+        geometry=_geometry(plan, staged, walk._replace(lines=lines), parts),
+        tile=ArgmaxTile(size(2), size(high), block, width=size(width), square=size(vector)),
     )
 
 
-def _layout(
-    plan: BlockPlan,
-    *,
-    bands: Bands,
-    steps: Triple,
-    tap_steps: tuple[int, int],
-    lines: int,
-    adjacent: Size,
-    rows: int,
-    columns: int,
-    width: int,
-    parts: list[int],
-) -> ArgmaxLayout:
-    """The layout whose staged sample has these steps along its axes, with parts of rows x columns vectors."""
-    strides = np.multiply(plan.stride, steps)
-    depth_step, row_step, column_step = (strides * plan.window).tolist()
-    return ArgmaxLayout(
+def _walk(plan: BlockPlan, steps: Triple, tap_steps: tuple[int, int]) -> Walk:
+    """Steps between windows of a staged sample with these steps along its axes, a line at a time."""
+    depth, row, column = (np.multiply(plan.stride, steps) * plan.window).tolist()
+    return Walk(depth, row, column, *tap_steps, filters=plan.filters, lines=1)
+
+
+def _geometry(plan: BlockPlan, bands: Bands, walk: Walk, parts: list[int]) -> ArgmaxGeometry:
+    windows = walk.depth_step, walk.row_step, walk.column_step
+    strides = np.floor_divide(windows, plan.window)
+    positions = np.indices(plan.window).reshape(3, -1)
+    return ArgmaxGeometry(
         staging=shared.staging(plan, 0),
         bands=bands,
-        walk=Walk(depth_step, row_step, column_step, *tap_steps, plan.filters, lines),
+        walk=walk,
         pooled=shared.pooled_shape(plan),
-        adjacent=adjacent,
-        rows=size(rows),
-        block=size(rows * columns),
-        width=size(width),
-        # of a window's positions from its first one, as what they are added to in vectors
-        offsets=(strides @ np.indices(plan.window).reshape(3, -1)).astype(plan.dtype),
+        # of a window's positions from its first one, in the type they are added in
+        offsets=(strides @ positions).astype(plan.dtype),
         parts=np.array(parts),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mpmm_kernels.convolution.indirect.blocks import Row
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit
 
@@ -38,7 +38,7 @@ class _Rows:
         """A row for all partners: the last vector's part stands there once for each."""
         builder = memory.builder
         offsets = [builder.add(offset, offset.type(i * self.vector.count)) for i in range(self.vectors)]
-        whole = [memory.load(one, self.vector) for one in offsets[:-1]]
+        whole = [memory.load(offset, self.vector) for offset in offsets[:-1]]
         return [*whole, vector_emit.repeated(builder, memory.load(offsets[-1], self.part), self.partners)]
 
     def masks(self, builder: Any) -> list[Any]:
@@ -86,67 +86,58 @@ class _Column:
         return own, shared
 
 
-@intrinsic
+@compiled_intrinsic
 def slide_depth(
-    typing: Any,
-    block: Any,
-    x: Any,
-    x_at: Any,
-    plane: Any,
-    w: Any,
-    w_at: Any,
-    w_step: Any,
-    tap_step: Any,
-    count: Any,
-    planes: Any,
-    taps: Any,
-    stride: Any,
-    row: Any,
+    typing: Any, block: Any, x: Any, w: Any, starts: Any, steps: Any, count: Any, tile: Any
 ) -> Any:
     """block[i] += x[x_at + k + (i stride + t) plane] * w[w_at + k w_step + t tap_step ...].
 
-    For all k < count and all taps t; ``planes``, ``taps`` and ``stride`` are tuples as long as there are
-    rows, taps, and planes between two rows. A partner begins after the last row of the one before.
+    For all k < count and all taps t. ``starts`` are x_at and w_at, ``steps`` plane, w_step and tap_step; the
+    lengths of ``tile``'s planes, taps and stride are the rows, the taps, and the planes between two rows. A
+    partner begins after the last row of the one before.
     """
-    number = types.intp
-    rows = _Rows(row, w)
+    sizes = dict(zip(tile.fields, tile.types, strict=True))
+    planes, taps, gap = (len(sizes[name]) for name in ("planes", "taps", "stride"))
+    rows = _Rows(types.Tuple((sizes["columns"], sizes["last"])), w)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = vector_emit.Memory(context, builder, x, args[1])
-        weights = vector_emit.Memory(context, builder, w, args[4])
-        plane, tap_step, gap = args[3], args[7], len(stride)
-        part = builder.mul(plane, plane.type(len(planes) * gap))
+        weights = vector_emit.Memory(context, builder, w, args[2])
+        plane, w_step, tap_step = (builder.extract_value(args[4], i) for i in range(3))
+        part = builder.mul(plane, plane.type(planes * gap))
         parts = [builder.mul(part, part.type(partner)) for partner in range(rows.partners)]
         masks = rows.masks(builder)
 
         def products(carried: list[Any]) -> list[Any]:
             (x_at, w_at), out = carried[:2], carried[2:]
-            column = _Column(rows, source, [builder.add(x_at, one) for one in parts], plane, masks)
+            column = _Column(rows, source, [builder.add(x_at, part) for part in parts], plane, masks)
             tap: list[list[Any]] = []
             tap_at = w_at
-            for j in range((len(planes) - 1) * gap + len(taps)):
-                if j < len(taps):
+            for j in range((planes - 1) * gap + taps):
+                if j < taps:
                     tap.append(rows.load(weights, tap_at))
                     tap_at = builder.add(vector_emit.unforeseen(builder, tap_at), tap_step)
-                met = [(i, j - i * gap) for i in range(len(planes)) if 0 <= j - i * gap < len(taps)]
-                own, shared = column.next(bool(met))
+                met = [(i, j - i * gap) for i in range(planes) if 0 <= j - i * gap < taps]
+                seen = column.next(bool(met))
                 for i, t in met:
-                    _add_products(builder, rows, out, i * rows.each, own, shared, tap[t])
+                    _add_products(builder, rows, out, i * rows.each, seen, tap[t])
                 out = vector_emit.settled(builder, out)
-            return [builder.add(x_at, x_at.type(1)), builder.add(w_at, args[6]), *out]
+            return [builder.add(x_at, x_at.type(1)), builder.add(w_at, w_step), *out]
 
+        starts = [builder.extract_value(args[3], i) for i in range(2)]
         sums = [builder.extract_value(args[0], i) for i in range(len(block))]
-        made = vector_emit.loop(builder, args[8], [args[2], args[5], *sums], products)
+        made = vector_emit.loop(builder, args[5], [*starts, *sums], products)
         return vector_emit.pack(builder, made[2:])
 
-    arguments = block, x, number, number, w, number, number, number, number, planes, taps, stride, row
-    return block(*arguments), emit
+    pair, triple = (types.UniTuple(types.intp, length) for length in (2, 3))
+    return block(block, x, w, pair, triple, types.intp, tile), emit
 
 
 def _add_products(
-    builder: Any, rows: _Rows, out: list[Any], at: int, own: list[Any], shared: Any, tap: list[Any]
+    builder: Any, rows: _Rows, out: list[Any], at: int, seen: tuple[list[Any], Any], tap: list[Any]
 ) -> None:
     """Add to the row of a block at ``at`` each partner's element times a tap's weights."""
+    own, shared = seen
     for partner, value in enumerate(own):
         for i, weight in enumerate(tap[:-1], start=at + partner * (rows.vectors - 1)):
             out[i] = vector_emit.multiply_add(builder, value, weight, out[i])
@@ -154,7 +145,7 @@ def _add_products(
     out[last] = vector_emit.multiply_add(builder, shared, tap[-1], out[last])
 
 
-@intrinsic
+@compiled_intrinsic
 def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, row: Any) -> Any:
     """max(block[i] + bias[bias_at ...], floor) for every row i; what is not a number stays so."""
     rows = _Rows(row, bias)
@@ -173,7 +164,7 @@ def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, r
     return block(block, bias, types.intp, bias.dtype, row), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: Any, row: Any) -> Any:
     """Write the rows of a block ``step`` apart, partner after partner."""
     rows = _Rows(row, y)

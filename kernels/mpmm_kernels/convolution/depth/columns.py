@@ -4,10 +4,9 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.depth.blocks import finish_depth, slide_depth, store_depth
-from mpmm_kernels.convolution.depth.geometry import DepthColumns
-from mpmm_kernels.convolution.indirect.blocks import Row
+from mpmm_kernels.convolution.depth.geometry import DepthColumns, DepthTile
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import Block, Size, lanes_of, zeros
+from mpmm_kernels.vector import Block, lanes_of, zeros
 
 
 class DepthTarget(NamedTuple):
@@ -30,11 +29,7 @@ def fill_columns(
     part: tuple[int, int],
     lines: tuple[int, int],
     shape: DepthColumns,
-    block: Size,
-    planes: Size,
-    taps: Size,
-    stride: Size,
-    row: Row,
+    tile: DepthTile,
 ) -> None:
     """Fill a part of the planes of some lines with max(convolution + bias, floor).
 
@@ -43,18 +38,18 @@ def fill_columns(
     part that is shorter some behind it.
     """
     (first, stop), (top, bottom), (x, x_at) = part, lines, origin
-    span = len(planes) * (lanes_of(x) // len(row[1]))
+    row, span = (tile.columns, tile.last), len(tile.planes) * (lanes_of(x) // len(tile.last))
     for r in range(top, bottom):
         for c in range(shape.columns):
             from_x = x_at + r * shape.row + c * shape.column
             to = target.first + (r - top) * target.line + c * target.column
-            for f in range(0, shape.filters, len(row[0]) * lanes_of(x)):
+            for f in range(0, shape.filters, len(tile.columns) * lanes_of(x)):
                 for begin in range(first, stop, span):
                     d = max(min(begin, stop - span), 0)
-                    at = from_x + d * len(stride) * shape.plane
-                    sums = _sum_block((x, at), w, f, (r, c), shape, block, planes, taps, stride, row)
+                    at = from_x + d * len(tile.stride) * shape.plane
+                    sums = _sum_block((x, at), w, f, (r, c), shape, tile)
                     sums = finish_depth(sums, target.bias, f, target.floor, row)
-                    store_depth(sums, target.y, to + f + d * target.plane, target.plane, planes, row)
+                    store_depth(sums, target.y, to + f + d * target.plane, target.plane, tile.planes, row)
 
 
 @compiled
@@ -64,15 +59,11 @@ def _sum_block(
     w_at: int,
     pixel: tuple[int, int],
     shape: DepthColumns,
-    block: Size,
-    planes: Size,
-    taps: Size,
-    stride: Size,
-    row: Row,
+    tile: DepthTile,
 ) -> Block:
     """The sums of one block over all taps that meet more than zeros."""
     (x, x_at), (r, c) = origin, pixel
-    sums: Block = zeros(w, block)
+    sums: Block = zeros(w, tile.block)
     left, top = max(shape.before_columns - c, 0), max(shape.before_rows - r, 0)
     right = min(shape.kernel_columns, shape.before_columns + shape.inner_columns - c)
     bottom = min(shape.kernel_rows, shape.before_rows + shape.inner_rows - r)
@@ -80,24 +71,11 @@ def _sum_block(
     together = shape.terms == shape.padded
     step = max(right - left, 1) if together else 1
     run = step * shape.terms
-    tap_step = shape.kernel_rows * shape.kernel_columns * shape.padded * shape.filters
+    taps = shape.kernel_rows * shape.kernel_columns
+    steps = shape.plane, shape.filters, taps * shape.padded * shape.filters
     for kh in range(top, bottom):
         for kw in range(left, right, step):
             from_x = x_at + kh * shape.kernel_row + kw * shape.kernel_column
             weight = w_at + (kh * shape.kernel_columns + kw) * shape.padded * shape.filters
-            sums = slide_depth(
-                sums,
-                x,
-                from_x,
-                shape.plane,
-                w,
-                weight,
-                shape.filters,
-                tap_step,
-                run,
-                planes,
-                taps,
-                stride,
-                row,
-            )
+            sums = slide_depth(sums, x, w, (from_x, weight), steps, run, tile)
     return sums

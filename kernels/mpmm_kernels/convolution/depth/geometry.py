@@ -1,6 +1,5 @@
 """What the method "depth" needs to know of a block: its columns, and the register blocks that make them."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -51,9 +50,11 @@ class DepthColumns(NamedTuple):
     inner_columns: int
 
 
-@dataclass(frozen=True)
-class DepthTile:
-    """Accumulators of a block: ``planes`` rows for each partner, for ``taps`` of the kernel at once."""
+class DepthTile(NamedTuple):
+    """Accumulators of a block: ``planes`` rows for each partner, for ``taps`` of the kernel at once.
+
+    ``columns`` are the vectors of a row, ``last`` the lanes of the last of them.
+    """
 
     block: Size
     planes: Size
@@ -61,31 +62,24 @@ class DepthTile:
     stride: Size
     columns: Size
     last: Size
-    lanes: int
 
-    @property
-    def partners(self) -> int:
-        """Parts of the depth that share the last vector of a row."""
-        return self.lanes // len(self.last)
+    def span(self, lanes: int) -> int:
+        """Planes that a block makes, of vectors of so many lanes: parts of the depth may share the last."""
+        return len(self.planes) * partners((self.columns, self.last), lanes)
 
-    @property
-    def span(self) -> int:
-        """Planes that a block makes."""
-        return len(self.planes) * self.partners
-
-    @property
-    def narrow(self) -> bool:
+    def narrow(self, lanes: int) -> bool:
         """Whether a row is no more than a part of a vector."""
-        return len(self.columns) == 1 and self.partners > 1
+        return len(self.columns) == 1 and len(self.last) < lanes
 
-    def fills(self, planes: int) -> bool:
+    def fills(self, planes: int, lanes: int) -> bool:
         """Whether whole blocks make few of so many planes twice, and products are not waited for."""
-        made = -(-planes // self.span) * self.span
+        span = self.span(lanes)
+        made = -(-planes // span) * span
         return made <= _MOST_MADE * planes and len(self.planes) > 1 and len(self.block) >= _LEAST_BLOCK
 
-    def __str__(self) -> str:
-        vectors = len(self.columns) - 1 + len(self.last) / self.lanes
-        return f"{self.span}x{vectors:g}"
+    def describe(self, lanes: int) -> str:
+        """Planes of a block by vectors of a row, the last as a part of one."""
+        return f"{self.span(lanes)}x{len(self.columns) - 1 + len(self.last) / lanes:g}"
 
 
 def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> DepthTile:
@@ -105,7 +99,6 @@ def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> Depth
         stride=size(stride),
         columns=row[0],
         last=row[1],
-        lanes=width,
     )
 
 

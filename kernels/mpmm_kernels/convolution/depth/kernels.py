@@ -11,7 +11,7 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.depth.columns import DepthTarget, fill_columns
-from mpmm_kernels.convolution.depth.geometry import DepthColumns
+from mpmm_kernels.convolution.depth.geometry import DepthColumns, DepthTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
@@ -56,6 +56,7 @@ def forward(
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
         sums, output = scratch[worker], OutputSide(y, y, argmax, bias)
+        tile = DepthTile(block, planes, taps, stride, columns, last)
         origin, seen = (x, beginning()), -1
         piece = next_piece(taken)
         while piece < shares:
@@ -74,9 +75,7 @@ def forward(
                 else:
                     at, step = (before - first) * line, shape.columns * shape.filters
                     target = DepthTarget(sums, at, line, step, shape.filters, zeros, least)
-                fill_columns(
-                    origin, w, target, part, lines, shape, block, planes, taps, stride, (columns, last)
-                )
+                fill_columns(origin, w, target, part, lines, shape, tile)
                 if not straight:
                     for d in range(part[0] // high, part[1] // high):
                         at = target.first + d * high * line
@@ -130,12 +129,13 @@ def backward_input(
     for worker in prange(workers):
         gradient, sums, seen = gradients[worker], scratch[worker], -1
         output = OutputSide(y, dy, argmax, unused[worker])
+        tile, start = DepthTile(block, planes, taps, stride, columns, last), (beginning(), beginning())
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, r, first = task // groups // shape.rows, task // groups % shape.rows, task % groups * group
                 if n != seen:
-                    spread_slab(output, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    spread_slab(output, n, start, floor, gradient, spread, pooled, offsets)
                     seen = n
                 part, origin = (first, min(first + group, shape.planes)), (gradient, beginning())
                 if straight:
@@ -144,9 +144,7 @@ def backward_input(
                     target = DepthTarget(
                         sums, (before - first) * line, line, line, shape.filters, zeros, least
                     )
-                fill_columns(
-                    origin, w, target, part, (r, r + 1), shape, block, planes, taps, stride, (columns, last)
-                )
+                fill_columns(origin, w, target, part, (r, r + 1), shape, tile)
                 if not straight:
                     for d in range(part[0], part[1]):
                         to = ((n * shape.planes + d) * shape.rows + r) * shape.columns * channels

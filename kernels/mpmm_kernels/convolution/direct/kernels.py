@@ -9,6 +9,7 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.direct.lines import add_weight_gradient, convolve_line
+from mpmm_kernels.convolution.direct.tile import DirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
@@ -30,16 +31,17 @@ def forward(
     staging: Staging,
     source: Source,
     pooled: Pooled,
+    offsets: Offsets,
     block: Size,
     columns: Size,
     taps: Size,
-    offsets: Offsets,
 ) -> None:
     """Fill y and argmax for the first samples of x; ``staged`` and ``lines`` have a row for each worker."""
     workers, tasks = lines.shape[0], samples * pooled.depth
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         scratch, output = lines[worker], OutputSide(y, y, argmax, bias)
+        tile = DirectTile(block, columns, taps)
         origin, seen = (x, beginning()), -1
         piece = next_piece(taken)
         while piece < shares:
@@ -49,7 +51,7 @@ def forward(
                     origin, seen = stage(x, n, staged[worker], staging), n
                 for r in range(pooled.rows):
                     slab = window_line(d, r, pooled.window_depth, pooled.window_rows, pooled)
-                    convolve_slab(origin, w, scratch, beginning(), slab, source, block, columns, taps)
+                    convolve_slab(origin, w, scratch, beginning(), slab, source, tile)
                     line = (n * pooled.depth + d) * pooled.rows + r
                     pool_line(scratch, beginning(), output, line, floor, pooled, offsets)
             piece = next_piece(taken)
@@ -69,14 +71,12 @@ def convolve_slab(
     y_at: int,
     slab: Slab,
     source: Source,
-    block: Size,
-    columns: Size,
-    taps: Size,
+    tile: DirectTile,
 ) -> None:
     """Fill y from y_at on with the slab's lines, one after the other."""
     for d in range(slab.depth, slab.depth + slab.planes):
         for r in range(slab.row, slab.row + slab.lines):
-            convolve_line(origin, w, y, y_at, d, r, source, block, columns, taps)
+            convolve_line(origin, w, y, y_at, d, r, source, tile)
             y_at += source.length * source.filters
 
 
@@ -96,17 +96,17 @@ def backward_weights(
     source: Source,
     spread: Spread,
     pooled: Pooled,
+    offsets: Offsets,
     block: Size,
     columns: Size,
     taps: Size,
-    offsets: Offsets,
 ) -> None:
     """Fill dw (kernel rows, kernel depth, products, filters) and db, a row for each group of samples."""
     workers, groups = lines.shape[0], dw.shape[0]
     depths, rows = spread.planes // pooled.window_depth, spread.lines // pooled.window_rows
     taken = tickets()
     for worker in prange(workers):
-        scratch = lines[worker]
+        scratch, tile = lines[worker], DirectTile(block, columns, taps)
         group = next_piece(taken)
         while group < groups:
             dw[group] = 0
@@ -116,11 +116,9 @@ def backward_weights(
                 origin = stage(x, n, staged[worker], staging)
                 for d in range(0, pooled.depth, depths):
                     for r in range(0, pooled.rows, rows):
-                        spread_slab(output, n, d, r, floor, scratch, spread, pooled, offsets)
+                        spread_slab(output, n, (d, r), floor, scratch, spread, pooled, offsets)
                         slab = window_line(d, r, spread.planes, spread.lines, pooled)
-                        add_weight_gradient(
-                            origin, scratch, dw[group], slab, source, spread, block, columns, taps
-                        )
+                        add_weight_gradient(origin, scratch, dw[group], slab, source, spread, tile)
             group = next_piece(taken)
 
 
@@ -140,25 +138,24 @@ def backward_input(
     source: Source,
     spread: Spread,
     pooled: Pooled,
+    offsets: Offsets,
     block: Size,
     columns: Size,
     taps: Size,
-    offsets: Offsets,
 ) -> None:
     """Fill dx: the whole sample's gradient is spread, then convolved by w (flipped) line by line."""
     workers = lines.shape[0]
     taken = tickets()
     for worker in prange(workers):
         gradient, scratch = gradients[worker], lines[worker]
-        output = OutputSide(y, dy, argmax, lines[worker])
+        output, tile = OutputSide(y, dy, argmax, lines[worker]), DirectTile(block, columns, taps)
+        start = beginning(), beginning()
         n = next_piece(taken)
         while n < samples:
-            spread_slab(output, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+            spread_slab(output, n, start, floor, gradient, spread, pooled, offsets)
             for d in range(extents.planes):
                 for r in range(extents.lines):
-                    convolve_line(
-                        (gradient, beginning()), w, scratch, beginning(), d, r, source, block, columns, taps
-                    )
+                    convolve_line((gradient, beginning()), w, scratch, beginning(), d, r, source, tile)
                     at = ((n * extents.planes + d) * extents.lines + r) * source.length * channels
                     copy_columns(
                         scratch, beginning(), source.filters, dx, at, channels, source.length, channels

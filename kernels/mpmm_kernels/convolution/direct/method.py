@@ -1,18 +1,23 @@
 """The method "direct": convolution by emitted micro-kernels, fused with bias, ReLU and max-pool."""
 
-import math
 from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from mpmm_kernels.arrays import SUMS, Array, Floats, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct import kernels
-from mpmm_kernels.convolution.direct.tile import DirectTile, line_tile, weights_tile
+from mpmm_kernels.convolution.direct.layout import layout_of
 from mpmm_kernels.convolution.method import Method, direct_cost
+from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared import geometry as shared
+from mpmm_kernels.convolution.shared.arguments import (
+    CoreGradient,
+    ForwardArrays,
+    InputGradientArrays,
+    WeightSums,
+)
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
     allocate_surroundings,
@@ -27,53 +32,18 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 
 
-@dataclass(frozen=True)
-class DirectLayout:
-    """Shapes, register tiles and window offsets of the block's three convolutions."""
+class LineScratch(NamedTuple):
+    """Rows of workers: a staged sample, and a line of windows or a gradient."""
 
-    staging: shared.Staging
-    pooled: shared.Pooled
-    forward: shared.Source
-    forward_tile: DirectTile
-    weights: shared.Source
-    weights_tile: DirectTile
-    weights_spread: shared.Spread
-    lines: shared.Spread
-    input: shared.Source
-    input_tile: DirectTile
-    sample: shared.Spread
-
-    @property
-    def staged_elements(self) -> int:
-        """Elements of a staged sample; 0 where x is read in place."""
-        return math.prod(self.staging[:4]) if shared.is_staged(self.staging) else 0
+    staged: Floats
+    lines: Floats
 
 
-@cache
-def layout_of(plan: BlockPlan) -> DirectLayout:
-    """The layout of a block's core, by its shapes alone."""
-    channels = plan.input_shape[3]
-    tile = weights_tile(
-        shared.forward_source(plan, shared.staging(plan, 0), plan.kernel[0]), channels, plan.dtype
-    )
-    spare = -plan.kernel[0] % tile.planes
-    staging = shared.staging(plan, spare)
-    forward = shared.forward_source(plan, staging, plan.kernel[0])
-    lines, sample = shared.spread_lines(plan), shared.spread_sample(plan)
-    to_input = shared.gradient_source(plan, sample)
-    return DirectLayout(
-        staging=staging,
-        pooled=shared.pooled_shape(plan),
-        forward=forward,
-        forward_tile=line_tile(forward, channels, plan.dtype),
-        weights=shared.forward_source(plan, staging, plan.kernel[0] + spare),
-        weights_tile=tile,
-        weights_spread=lines if channels == 1 else sample,
-        lines=lines,
-        input=to_input,
-        input_tile=line_tile(to_input, to_input.column_step, plan.dtype),
-        sample=sample,
-    )
+class SampleScratch(NamedTuple):
+    """Rows of workers: a sample's gradient, and a line."""
+
+    gradients: Floats
+    lines: Floats
 
 
 @dataclass(frozen=True)
@@ -105,18 +75,18 @@ def _offer(plan: BlockPlan) -> str | None:
 
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
     layout = layout_of(core(plan))
-    elements = layout.staged_elements + layout.lines.planes * layout.lines.plane_step
-    scratch = elements * np.dtype(plan.dtype).itemsize
-    return scratch + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
+    row = (layout.staged_elements + layout.line_elements) * np.dtype(plan.dtype).itemsize
+    return row + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
 
 
 def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
     layout = layout_of(core(plan))
-    filters, channels = layout.forward.filters, layout.input.filters
-    window_lines = layout.lines.planes * layout.lines.plane_step
-    flipped = layout.input.kernel_depth * layout.input.kernel_rows * layout.input.products * channels
-    weights = layout.weights.kernel_depth * layout.weights.kernel_rows * layout.weights.products * filters
-    pixels = batch * int(np.prod(layout.pooled[:3]))
+    to_input, to_weights = layout.input.source, layout.weights.source
+    filters, channels = layout.forward.source.filters, to_input.filters
+    flipped = to_input.kernel_depth * to_input.kernel_rows * to_input.products * channels
+    weights = to_weights.kernel_depth * to_weights.kernel_rows * to_weights.products * filters
+    pixels = batch * int(np.prod(layout.forward.pooled[:3]))
+    line = max(layout.line_elements, to_input.length * channels, filters)
 
     def zeros(*shape: int) -> Floats:
         return zeros_aligned(shape, plan.dtype)
@@ -131,120 +101,72 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
         bias_sums=zeros(SUMS, filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=scratch(layout.staged_elements, plan.dtype),
-        lines=scratch(max(window_lines, layout.input.length * channels, filters), plan.dtype),
-        gradients=scratch(layout.sample.planes * layout.sample.plane_step, plan.dtype),
-        by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
+        lines=scratch(line, plan.dtype),
+        gradients=scratch(layout.sample_elements, plan.dtype),
+        by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
     )
 
 
-def _by_argmax(plan: BlockPlan) -> bool:
-    """Whether the weights' gradient takes argmax alone: where it is half of the positions at most."""
-    return argmax_gradient.suits(core(plan), least=2)
-
-
-def _forward(plan: BlockPlan, buffers: DirectBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
-    layout, tile = layout_of(core(plan)), layout_of(core(plan)).forward_tile
-    pad(w, b, buffers.weights, buffers.bias)
-    kernels.forward(
-        flat(x),
-        flat(buffers.weights),
-        buffers.bias,
-        flat(buffers.around.core_output),
-        buffers.argmax,
-        workers(buffers.staged),
-        workers(buffers.lines),
-        len(x),
-        floor(plan),
-        layout.staging,
-        layout.forward,
-        layout.pooled,
-        tile.block,
-        tile.columns,
-        tile.taps,
-        shared.window_offsets(layout.pooled, layout.lines),
+def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Floats:
+    layout, samples = layout_of(core(plan)), len(operands.x)
+    pad(operands, buffers.weights, buffers.bias)
+    arrays = ForwardArrays(
+        x=flat(operands.x),
+        w=flat(buffers.weights),
+        bias=buffers.bias,
+        y=flat(buffers.around.core_output),
+        argmax=buffers.argmax,
     )
-    return finish_forward(plan, buffers.around, len(x))
+    rows = LineScratch(staged=workers(buffers.staged), lines=workers(buffers.lines))
+    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.forward_tile)
+    return finish_forward(plan, buffers.around, samples)
 
 
 def _backward(
-    plan: BlockPlan,
-    buffers: DirectBuffers,
-    x: Floats,
-    w: Floats,
-    b: Floats,
-    dy: Floats,
-    dw: Floats,
-    db: Floats,
-    need_input_gradient: bool,
+    plan: BlockPlan, buffers: DirectBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
-    y, dy = flat(buffers.around.core_output), flat(begin_backward(plan, buffers.around, dy))
+    core_gradient = begin_backward(plan, buffers.around, buffers.argmax, gradients.dy)
     if buffers.by_argmax is not None:
-        argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, y, dy, buffers.argmax, dw, db)
+        argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, operands.x, core_gradient, gradients)
     else:
-        _weight_gradient(plan, buffers, x, y, dy, dw, db)
-    return _input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
+        _weight_gradient(plan, buffers, operands.x, core_gradient, gradients)
+    return _input_gradient(plan, buffers, operands, core_gradient) if to_input else None
 
 
 def _weight_gradient(
-    plan: BlockPlan, buffers: DirectBuffers, x: Floats, y: Floats, dy: Floats, dw: Floats, db: Floats
+    plan: BlockPlan, buffers: DirectBuffers, x: Floats, core_gradient: CoreGradient, gradients: Gradients
 ) -> None:
-    layout, tile = layout_of(core(plan)), layout_of(core(plan)).weights_tile
-    kernels.backward_weights(
-        flat(x),
-        y,
-        dy,
-        buffers.argmax,
-        buffers.weight_sums,
-        buffers.bias_sums,
-        workers(buffers.staged),
-        workers(buffers.lines if layout.weights_spread is layout.lines else buffers.gradients),
-        len(x),
-        floor(plan),
-        layout.staging,
-        layout.weights,
-        layout.weights_spread,
-        layout.pooled,
-        tile.block,
-        tile.columns,
-        tile.taps,
-        shared.window_offsets(layout.pooled, layout.weights_spread),
+    layout = layout_of(core(plan))
+    by_lines = layout.weights.spread is layout.lines
+    rows = LineScratch(
+        staged=workers(buffers.staged), lines=workers(buffers.lines if by_lines else buffers.gradients)
     )
-    _add_groups(plan, buffers, dw, db)
+    sums = WeightSums(dw=buffers.weight_sums, db=buffers.bias_sums)
+    kernels.backward_weights(
+        flat(x), *core_gradient, *sums, *rows, len(x), floor(plan), *layout.weights, *layout.weights_tile
+    )
+    _add_groups(plan, buffers, gradients)
 
 
-def _add_groups(plan: BlockPlan, buffers: DirectBuffers, dw: Floats, db: Floats) -> None:
+def _add_groups(plan: BlockPlan, buffers: DirectBuffers, gradients: Gradients) -> None:
     """Sum of the groups' gradients, in order, without the planes and filters that only fill up blocks."""
     depth, rows, columns = plan.kernel
     sums = buffers.weight_sums.reshape(SUMS, rows, -1, columns, plan.input_shape[3], len(buffers.bias))
-    np.sum(sums[:, :, :depth, :, :, : plan.filters].transpose(0, 2, 1, 3, 4, 5), axis=0, out=dw)
-    np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=db)
+    own = sums[:, :, :depth, :, :, : plan.filters].transpose(0, 2, 1, 3, 4, 5)
+    np.sum(own, axis=0, out=gradients.dw)
+    np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=gradients.db)
 
 
 def _input_gradient(
-    plan: BlockPlan, buffers: DirectBuffers, y: Floats, dy: Floats, w: Floats, samples: int
+    plan: BlockPlan, buffers: DirectBuffers, operands: Operands, core_gradient: CoreGradient
 ) -> Floats:
-    layout, tile = layout_of(core(plan)), layout_of(core(plan)).input_tile
-    channels = plan.input_shape[3]
-    flip(w, buffers.flipped_weights.reshape(*plan.kernel, len(buffers.bias), layout.input.filters))
+    layout, samples = layout_of(core(plan)), len(operands.x)
+    shape = *plan.kernel, len(buffers.bias), layout.input.source.filters
+    flip(operands.w, buffers.flipped_weights.reshape(shape))
+    arrays = InputGradientArrays(w=buffers.flipped_weights, dx=flat(buffers.input_gradient))
+    rows = SampleScratch(gradients=workers(buffers.gradients), lines=workers(buffers.lines))
     kernels.backward_input(
-        y,
-        dy,
-        buffers.argmax,
-        buffers.flipped_weights,
-        flat(buffers.input_gradient),
-        workers(buffers.gradients),
-        workers(buffers.lines),
-        samples,
-        floor(plan),
-        shared.Slab(0, 0, *plan.input_shape[:2]),
-        channels,
-        layout.input,
-        layout.sample,
-        layout.pooled,
-        tile.block,
-        tile.columns,
-        tile.taps,
-        shared.window_offsets(layout.pooled, layout.sample),
+        *core_gradient, *arrays, *rows, samples, floor(plan), *layout.input, *layout.input_tile
     )
     return buffers.input_gradient[:samples]
 

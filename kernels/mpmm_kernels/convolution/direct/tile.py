@@ -1,13 +1,12 @@
-"""Register tiles of the direct kernels: how many accumulators, and what stands in them; by shape alone."""
+"""Register tiles of the direct kernels: how many accumulators, of which products; by shape alone."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mpmm_kernels.convolution.shared.geometry import Source
 from mpmm_kernels.vector import REGISTERS, Size, lanes, rows_of, size
 
 
-@dataclass(frozen=True)
-class DirectTile:
+class DirectTile(NamedTuple):
     """Accumulators: positions (or products) times ``columns`` vectors; ``taps`` of the kernel at once."""
 
     block: Size

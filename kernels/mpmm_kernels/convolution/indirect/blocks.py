@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Size, Vector, block_offsets
 from mpmm_kernels.vector import emit as vector_emit
 
@@ -28,7 +28,7 @@ def _block(like: Any, row: Any, array: Any) -> Any:
     return types.BaseTuple.from_types(vectors * (len(like) // len(vectors)))
 
 
-@intrinsic
+@compiled_intrinsic
 def take_offsets(typing: Any, table: Any, first: Any, block: Any, row: Any) -> Any:
     """table[first], table[first + 1], ...: one for each row of a block."""
     rows = len(block) // len(row.types[0])
@@ -42,7 +42,7 @@ def take_offsets(typing: Any, table: Any, first: Any, block: Any, row: Any) -> A
     return types.UniTuple(types.intp, rows)(table, types.intp, block, row), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def zero_rows(typing: Any, like: Any, block: Any, row: Any) -> Any:
     """A block of zeros, of the elements of ``like`` and as large as the tuple ``block``."""
     zeros = _block(block, row, like)
@@ -53,7 +53,7 @@ def zero_rows(typing: Any, like: Any, block: Any, row: Any) -> Any:
     return zeros(like, block, row), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) -> Any:
     """The block whose rows are ``step`` apart; as large as the tuple ``like``."""
     block = _block(like, row, y)
@@ -68,7 +68,7 @@ def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) ->
     return block(like, y, types.intp, types.intp, row), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def finish_rows(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, row: Any) -> Any:
     """max(block[i, j] + bias[bias_at + vector j ...], floor); what is not a number stays so."""
 
@@ -88,7 +88,7 @@ def finish_rows(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, ro
     return block(block, bias, types.intp, bias.dtype, row), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) -> Any:
     """Write the block's rows ``step`` apart, from y_at on."""
 
@@ -103,50 +103,43 @@ def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) 
     return types.void(block, y, types.intp, types.intp, row), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def outer_run(
-    typing: Any,
-    block: Any,
-    x: Any,
-    x_at: Any,
-    rows: Any,
-    x_step: Any,
-    w: Any,
-    w_at: Any,
-    w_step: Any,
-    count: Any,
-    row: Any,
+    typing: Any, block: Any, x: Any, rows: Any, w: Any, starts: Any, steps: Any, count: Any, row: Any
 ) -> Any:
     """block[i, j] += x[x_at + rows[i] + k x_step] * w[w_at + k w_step + vector j ...] for all k < count.
+
+    ``starts`` are x_at and w_at, ``steps`` x_step and w_step.
 
     A run of outer products, with the loop in it: around one alone Numba and LLVM spend as many instructions
     on addresses as on products.
     """
-    number = types.intp
-    arguments = block, x, number, rows, number, w, number, number, number, row
+    pair = types.UniTuple(types.intp, 2)
+    arguments = block, x, rows, w, pair, pair, types.intp, row
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = vector_emit.Memory(context, builder, x, args[1])
-        weights = vector_emit.Memory(context, builder, w, args[5])
+        weights = vector_emit.Memory(context, builder, w, args[3])
         vectors = [vector.emitted for vector in _vectors(row, w)]
-        firsts = [builder.extract_value(args[3], i) for i in range(len(rows))]
+        firsts = [builder.extract_value(args[2], i) for i in range(len(rows))]
+        x_at, w_at, x_step, w_step = (builder.extract_value(args[4 + i // 2], i % 2) for i in range(4))
 
         def products(carried: list[Any]) -> list[Any]:
-            (x_at, w_at), out = carried[:2], carried[2:]
-            x_at = vector_emit.unforeseen(builder, x_at)
-            at = _starts(builder, w_at, w_at, vectors, row)
+            (from_x, from_w), out = carried[:2], carried[2:]
+            from_x = vector_emit.unforeseen(builder, from_x)
+            at = _starts(builder, from_w, from_w, vectors, row)
             column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
             for i, first in enumerate(firsts):
-                value = source.broadcast(builder.add(first, x_at), vectors[0])
+                value = source.broadcast(builder.add(first, from_x), vectors[0])
                 if vectors[-1] != vectors[0]:
                     value = vector_emit.kept(builder, value)
                 for j, weight in enumerate(column, start=i * len(column)):
                     factor = vector_emit.lanes(builder, value, 0, weight.type.count)
                     out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
-            return [builder.add(x_at, args[4]), builder.add(w_at, args[7]), *out]
+            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *out]
 
         accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
-        made = vector_emit.loop(builder, args[8], [args[2], args[6], *accumulators], products)
+        made = vector_emit.loop(builder, args[6], [x_at, w_at, *accumulators], products)
         return vector_emit.pack(builder, made[2:])
 
     return block(*arguments), emit

@@ -12,11 +12,14 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, FlippedConvolution, Sums
 from mpmm_kernels.convolution.indirect.lines import (
     IndirectTarget,
+    Tables,
+    Taken,
     add_cell,
     add_sums,
     add_weight_sums,
     take_channels,
 )
+from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
@@ -57,6 +60,7 @@ def forward(
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
         sums, output = scratch[worker], OutputSide(y, y, argmax, bias)
+        tables, tile = Tables(indirection, taps), IndirectTile(tall, short, columns, last)
         origin, seen = (x, beginning()), -1
         piece = next_piece(taken)
         while piece < shares:
@@ -73,7 +77,7 @@ def forward(
                     )
                 else:
                     target = IndirectTarget(sums, -part[0] * shape.filters, shape.filters, zeros, least)
-                add_sums(origin, w, target, indirection, part, taps, shape, tall, short, (columns, last))
+                add_sums(origin, w, target, tables, part, shape, tile)
                 if not straight:
                     for i in range(end - line):
                         at = i * shape.line * shape.filters
@@ -111,13 +115,14 @@ def backward_input(
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         gradient, sums, seen = gradients[worker], scratch[worker], -1
-        output = OutputSide(y, dy, argmax, unused[worker])
+        output, start = OutputSide(y, dy, argmax, unused[worker]), (beginning(), beginning())
+        tile = IndirectTile(tall, short, columns, last)
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, i = task // cells.shape[0], task % cells.shape[0]
                 if n != seen:
-                    spread_slab(output, n, beginning(), beginning(), floor, gradient, spread, pooled, offsets)
+                    spread_slab(output, n, start, floor, gradient, spread, pooled, offsets)
                     seen = n
                 cell = Cell(
                     cells[i, 0],
@@ -129,7 +134,7 @@ def backward_input(
                     cells[i, 6],
                     cells[i, 7],
                 )
-                add_cell(gradient, w, sums, indirection, cell, shape, tall, short, (columns, last))
+                add_cell(gradient, w, sums, indirection, cell, shape, tile)
                 take_channels(sums, dx, n * indirection.size, inputs, cell, shape.channels, channels)
             piece = next_piece(taken)
 
@@ -166,11 +171,11 @@ def backward_weights(
     Workers share the blocks of all groups; the bias's gradient comes with a group's first block.
     """
     height, groups = len(tall) // len(columns), dw.shape[0]
-    blocks = -(-shape.terms // height)
+    blocks, step = -(-shape.terms // height), spread.planes * spread.plane_step
     workers, tasks = gradients.shape[0], groups * blocks
     shares, taken = parts(groups, workers), tickets()
     for worker in prange(workers):
-        piece = next_piece(taken)
+        piece, tile = next_piece(taken), IndirectTile(tall, short, columns, last)
         while piece < shares:
             begin, stop = piece * tasks // shares, (piece + 1) * tasks // shares
             for group in range(begin // blocks, -(-stop // blocks)):
@@ -184,29 +189,8 @@ def backward_weights(
                     origin = stage(x, n, staged[worker], staging)
                     for k in range(begins.size - 1):
                         line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
-                        spread_lines(
-                            output,
-                            n * shape.lines + line,
-                            many,
-                            floor,
-                            gradient,
-                            beginning(),
-                            spread.planes * spread.plane_step,
-                            spread,
-                            pooled,
-                            offsets,
-                        )
-                        add_weight_sums(
-                            origin,
-                            gradient,
-                            dw[group],
-                            n == first and k == 0,
-                            taps,
-                            rows,
-                            runs[begins[k] : begins[k + 1]],
-                            cuts,
-                            tall,
-                            short,
-                            (columns, last),
-                        )
+                        part_of_y, to = (n * shape.lines + line, many), (beginning(), step)
+                        spread_lines(output, part_of_y, floor, gradient, to, spread, pooled, offsets)
+                        own = Taken(taps, runs[begins[k] : begins[k + 1]], n == first and k == 0)
+                        add_weight_sums(origin, gradient, dw[group], own, rows, cuts, tile)
             piece = next_piece(taken)

@@ -3,7 +3,7 @@
 Heights are the same for every shape, so that few kernels are compiled, whatever networks are made of.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.indirect.blocks import (
@@ -16,9 +16,13 @@ from mpmm_kernels.convolution.indirect.blocks import (
     zero_rows,
 )
 from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, FlippedConvolution, Sums
+from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import Size, copy_run, element, lanes_of
+
+# accumulators of a block, and its rows
+Accumulators: TypeAlias = tuple[Size, Row]
 
 
 class IndirectTarget(NamedTuple):
@@ -31,30 +35,42 @@ class IndirectTarget(NamedTuple):
     floor: Any
 
 
+class Tables(NamedTuple):
+    """Offsets of a convolution's outputs in the staged sample, and of its taps from there."""
+
+    indirection: Offsets
+    taps: Offsets
+
+
+class Taken(NamedTuple):
+    """What a weights' gradient takes next: all taps, some runs of outputs; ``fresh`` sums begin at zero."""
+
+    taps: Offsets
+    runs: Offsets
+    fresh: bool
+
+
 @compiled
 def add_sums(
     origin: tuple[Floats, int],
     w: Floats,
     target: IndirectTarget,
-    indirection: Offsets,
+    tables: Tables,
     part: tuple[int, int],
-    taps: Offsets,
     shape: Sums,
-    tall: Size,
-    short: Size,
-    row: Row,
+    tile: IndirectTile,
 ) -> None:
     """Fill the target with max(sum + bias, floor) for a part of the outputs; w is (terms, filters).
 
     A chunk of runs of terms at a time, whose weights stay in the second cache for all blocks.
     """
-    first, stop = part
-    for begin in range(0, taps.size, shape.chunk):
-        for column in range(0, shape.filters, len(row[0]) * lanes_of(w)):
-            chunk = begin, column
-            at = _sum_blocks(origin, w, target, indirection, (first, stop), taps, chunk, shape, tall, row)
-            at = _sum_blocks(origin, w, target, indirection, (at, stop), taps, chunk, shape, short, row)
-            _sum_blocks(origin, w, target, indirection, (at, stop), taps, chunk, shape, row[0], row)
+    (first, stop), row = part, (tile.columns, tile.last)
+    for begin in range(0, tables.taps.size, shape.chunk):
+        for column in range(0, shape.filters, len(tile.columns) * lanes_of(w)):
+            corner = begin, column
+            at = _sum_blocks(origin, w, target, tables, (first, stop), corner, shape, (tile.tall, row))
+            at = _sum_blocks(origin, w, target, tables, (at, stop), corner, shape, (tile.short, row))
+            _sum_blocks(origin, w, target, tables, (at, stop), corner, shape, (tile.columns, row))
 
 
 @compiled
@@ -62,25 +78,26 @@ def _sum_blocks(
     origin: tuple[Floats, int],
     w: Floats,
     target: IndirectTarget,
-    indirection: Offsets,
+    tables: Tables,
     part: tuple[int, int],
-    taps: Offsets,
-    chunk: tuple[int, int],
+    corner: tuple[int, int],
     shape: Sums,
-    block: Size,
-    row: Row,
+    accumulators: Accumulators,
 ) -> int:
-    """As many whole blocks as there are; returns the first output that is left."""
-    (x, x_at), (begin, column), height = origin, chunk, len(block) // len(row[0])
-    (at, stop), y = part, target.y
+    """Fill as many whole blocks as there are; returns the first output that is left.
+
+    ``corner`` is the first run of terms, and the first filter.
+    """
+    (x, x_at), (begin, column), (block, row) = origin, corner, accumulators
+    (at, stop), y, taps, height = part, target.y, tables.taps, len(block) // len(row[0])
     while at + height <= stop:
-        rows = take_offsets(indirection, at, block, row)
+        rows = take_offsets(tables.indirection, at, block, row)
         to = target.first + at * target.step + column
         sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, target.step, row)
         weight = begin * shape.run * shape.filters + column
         for k in range(begin, min(begin + shape.chunk, taps.size)):
-            first = x_at + element(taps, k)
-            sums = outer_run(sums, x, first, rows, shape.step, w, weight, shape.filters, shape.run, row)
+            starts, steps = (x_at + element(taps, k), weight), (shape.step, shape.filters)
+            sums = outer_run(sums, x, rows, w, starts, steps, shape.run, row)
             weight += shape.run * shape.filters
         if begin + shape.chunk >= taps.size:
             sums = finish_rows(sums, target.bias, column, target.floor, row)
@@ -94,24 +111,20 @@ def add_weight_sums(
     origin: tuple[Floats, int],
     g: Floats,
     dw: Floats,
-    fresh: bool,
-    taps: Offsets,
+    taken: Taken,
     part: tuple[int, int],
-    runs: Offsets,
     shape: Cuts,
-    tall: Size,
-    short: Size,
-    row: Row,
+    tile: IndirectTile,
 ) -> None:
     """Add to a part of dw (terms, filters) what some runs of outputs give: their inputs times g.
 
-    The taps are the rows of the blocks here, and the sums run over the outputs; ``fresh`` ones begin at zero.
+    The taps are the rows of the blocks here, and the sums run over the outputs.
     """
-    first, stop = part
-    for column in range(0, shape.filters, len(row[0]) * lanes_of(g)):
-        at = _weight_blocks(origin, g, dw, fresh, taps, (first, stop), runs, shape, column, tall, row)
-        at = _weight_blocks(origin, g, dw, fresh, taps, (at, stop), runs, shape, column, short, row)
-        _weight_blocks(origin, g, dw, fresh, taps, (at, stop), runs, shape, column, row[0], row)
+    (first, stop), row = part, (tile.columns, tile.last)
+    for column in range(0, shape.filters, len(tile.columns) * lanes_of(g)):
+        at = _weight_blocks(origin, g, dw, taken, (first, stop, column), shape, (tile.tall, row))
+        at = _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, (tile.short, row))
+        _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, (tile.columns, row))
 
 
 @compiled
@@ -119,24 +132,20 @@ def _weight_blocks(
     origin: tuple[Floats, int],
     g: Floats,
     dw: Floats,
-    fresh: bool,
-    taps: Offsets,
-    part: tuple[int, int],
-    runs: Offsets,
+    taken: Taken,
+    part: tuple[int, int, int],
     shape: Cuts,
-    column: int,
-    block: Size,
-    row: Row,
+    accumulators: Accumulators,
 ) -> int:
-    (x, x_at), filters, height = origin, shape.filters, len(block) // len(row[0])
-    at, stop = part
+    (x, x_at), filters, (block, row), runs = origin, shape.filters, accumulators, taken.runs
+    (at, stop, column), height = part, len(block) // len(row[0])
     while at + height <= stop:
-        rows = take_offsets(taps, at, block, row)
+        rows = take_offsets(taken.taps, at, block, row)
         to = at * filters + column
-        sums = zero_rows(g, block, row) if fresh else load_rows(block, dw, to, filters, row)
+        sums = zero_rows(g, block, row) if taken.fresh else load_rows(block, dw, to, filters, row)
         for k in range(runs.shape[0]):
-            first, from_g = x_at + runs[k, 0], runs[k, 1] * filters + column
-            sums = outer_run(sums, x, first, rows, shape.step, g, from_g, filters, runs[k, 2], row)
+            starts, steps = (x_at + runs[k, 0], runs[k, 1] * filters + column), (shape.step, filters)
+            sums = outer_run(sums, x, rows, g, starts, steps, runs[k, 2], row)
         store_rows(sums, dw, to, filters, row)
         at += height
     return at
@@ -150,15 +159,14 @@ def add_cell(
     indirection: Offsets,
     cell: Cell,
     shape: FlippedConvolution,
-    tall: Size,
-    short: Size,
-    row: Row,
+    tile: IndirectTile,
 ) -> None:
     """Fill y (inputs, channels) with the input's gradient in a cell; w is (kernel, filters, channels)."""
-    for column in range(0, shape.channels, len(row[0]) * lanes_of(y)):
-        at = _cell_blocks(g, w, y, indirection, cell.first, column, cell, shape, tall, row)
-        at = _cell_blocks(g, w, y, indirection, at, column, cell, shape, short, row)
-        _cell_blocks(g, w, y, indirection, at, column, cell, shape, row[0], row)
+    row = tile.columns, tile.last
+    for column in range(0, shape.channels, len(tile.columns) * lanes_of(y)):
+        at = _cell_blocks(g, w, y, indirection, (cell.first, column), cell, shape, (tile.tall, row))
+        at = _cell_blocks(g, w, y, indirection, (at, column), cell, shape, (tile.short, row))
+        _cell_blocks(g, w, y, indirection, (at, column), cell, shape, (tile.columns, row))
 
 
 @compiled
@@ -167,13 +175,12 @@ def _cell_blocks(
     w: Floats,
     y: Floats,
     indirection: Offsets,
-    at: int,
-    column: int,
+    corner: tuple[int, int],
     cell: Cell,
     shape: FlippedConvolution,
-    block: Size,
-    row: Row,
+    accumulators: Accumulators,
 ) -> int:
+    (at, column), (block, row) = corner, accumulators
     height = len(block) // len(row[0])
     # without a stride, and with filters in whole vectors, the columns' taps are one run
     together = shape.column_stride == 1 and shape.filters == shape.padded
@@ -187,7 +194,8 @@ def _cell_blocks(
                     from_g = kd * shape.plane_step + kh * shape.row_step + kw * shape.padded
                     tap = (kd * shape.kernel_rows + kh) * shape.kernel_columns + kw
                     weight = tap * shape.padded * shape.channels + column
-                    sums = outer_run(sums, g, from_g, rows, 1, w, weight, shape.channels, run, row)
+                    steps = 1, shape.channels
+                    sums = outer_run(sums, g, rows, w, (from_g, weight), steps, run, row)
         store_rows(sums, y, (at - cell.first) * shape.channels + column, shape.channels, row)
         at += height
     return at

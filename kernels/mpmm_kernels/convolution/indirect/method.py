@@ -8,7 +8,7 @@ staged sample has its zeros around it.
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,17 @@ from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, s
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct.tile import line_tile
 from mpmm_kernels.convolution.indirect import geometry, kernels
+from mpmm_kernels.convolution.indirect.layout import input_layout_of, layout_of
 from mpmm_kernels.convolution.method import Method, direct_cost
+from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
+from mpmm_kernels.convolution.shared.arguments import (
+    CoreGradient,
+    ForwardArrays,
+    InputGradientArrays,
+    WeightSums,
+)
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
     allocate_surroundings,
@@ -31,117 +39,33 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
     pad,
 )
-from mpmm_kernels.vector import Size, lanes, size
 
 # The table of offsets is read once for every block: whole scenes would read more of it than of themselves
 _LARGEST_TABLE = 1 << 16
 
 
-@dataclass(frozen=True)
-class IndirectTile:
-    """Accumulators of tall and short blocks, and of a single row."""
+class ForwardScratch(NamedTuple):
+    """Rows of workers: a staged sample and a group's sums; zeros for want of a bias."""
 
-    tall: Size
-    short: Size
-    columns: Size
-    last: Size
-    lanes: int
-
-    def __str__(self) -> str:
-        vectors = len(self.columns) - 1 + len(self.last) / self.lanes
-        return f"{len(self.tall) // len(self.columns)}x{vectors:g}"
+    staged: Floats
+    scratch: Floats
+    zeros: Floats
 
 
-@dataclass(frozen=True)
-class IndirectLayout:
-    """Shapes, tables and blocks of the block's forward and its weights' gradient."""
+class WeightScratch(NamedTuple):
+    """Rows of workers: a staged sample, spread gradients, and sums that nobody asks for."""
 
-    staging: shared.Staging
-    pooled: shared.Pooled
-    sums: geometry.Sums
-    straight: bool
-    indirection: shared.Offsets
-    runs: shared.Offsets
-    begins: shared.Offsets
-    cuts: geometry.Cuts
-    taps: shared.Offsets
-    tap_starts: shared.Offsets
-    tile: IndirectTile
-    lines: shared.Spread
-    line_offsets: shared.Offsets
-
-    @property
-    def staged_elements(self) -> int:
-        """Elements of a staged sample; 0 where x is read in place."""
-        return math.prod(self.staging[:4]) if shared.is_staged(self.staging) else 0
-
-    @property
-    def group_elements(self) -> int:
-        """Sums of a group of lines, which are pooled together."""
-        return -(-self.sums.lines // self.sums.groups) * self.sums.line * self.sums.filters
+    staged: Floats
+    gradients: Floats
+    unused: Floats
 
 
-@dataclass(frozen=True)
-class IndirectInputLayout:
-    """The same of the input's gradient."""
+class InputScratch(NamedTuple):
+    """Rows of workers: a sample's spread gradient, a cell's sums, and sums that nobody asks for."""
 
-    flipped: geometry.FlippedConvolution
-    cells: shared.Offsets
-    inputs: shared.Offsets
-    indirection: shared.Offsets
-    tile: IndirectTile
-    sample: shared.Spread
-    sample_offsets: shared.Offsets
-
-
-@cache
-def layout_of(plan: BlockPlan) -> IndirectLayout:
-    """The layout of a block's core, by its shapes alone."""
-    staging, pooled = shared.staging(plan, 0), shared.pooled_shape(plan)
-    indirection, taps = geometry.indirection(plan, staging), geometry.taps(plan, staging)
-    tap_starts, run = geometry.in_runs(taps)
-    sums, lines = geometry.forward_sums(plan, run), shared.spread_lines(plan)
-    runs, begins, cuts = geometry.cuts(indirection, sums, np.dtype(plan.dtype).itemsize)
-    return IndirectLayout(
-        staging=staging,
-        pooled=pooled,
-        sums=sums,
-        straight=geometry.straight(plan.filters, plan.window, plan.dtype),
-        indirection=indirection,
-        runs=runs,
-        begins=begins,
-        cuts=cuts,
-        taps=taps,
-        tap_starts=tap_starts,
-        tile=_tile(plan.filters, plan.dtype),
-        lines=lines,
-        line_offsets=shared.window_offsets(pooled, lines),
-    )
-
-
-@cache
-def input_layout(plan: BlockPlan) -> IndirectInputLayout:
-    """The layout of the core's input gradient, where one is needed."""
-    flipped, sample = geometry.flipped(plan), geometry.gradient_spread(plan)
-    cells, inputs = geometry.cells(plan)
-    _, rows, columns = plan.input_shape[:3]
-    planes, lines = inputs // (rows * columns), inputs // columns % rows
-    indirection = planes * flipped.plane_step + lines * flipped.row_step + inputs % columns * flipped.padded
-    return IndirectInputLayout(
-        flipped=flipped,
-        cells=cells,
-        inputs=inputs,
-        indirection=indirection,
-        tile=_tile(plan.input_shape[3], plan.dtype),
-        sample=sample,
-        sample_offsets=shared.window_offsets(shared.pooled_shape(plan), sample),
-    )
-
-
-def _tile(filters: int, dtype: str) -> IndirectTile:
-    columns, last = geometry.row_of(filters, dtype)
-    tall, short = geometry.heights(len(columns))
-    return IndirectTile(size(tall * len(columns)), size(short * len(columns)), columns, last, lanes(dtype))
+    gradients: Floats
+    scratch: Floats
+    unused: Floats
 
 
 @dataclass(frozen=True)
@@ -167,13 +91,13 @@ class IndirectBuffers:
 
 def _offer(plan: BlockPlan) -> str | None:
     plan = core(plan)
-    return str(layout_of(plan).tile) if suits(plan) and not _slides_well(plan) else None
+    return layout_of(plan).tile.describe(plan.dtype) if suits(plan) and not _slides_well(plan) else None
 
 
 def suits(plan: BlockPlan) -> bool:
     """Whether a block's core has few enough outputs and inputs for tables of them."""
-    indirection = max(int(np.prod(plan.input_shape[:3])), int(np.prod(shared.needed(plan))))
-    return bool(np.prod(plan.window) <= 64 and indirection <= _LARGEST_TABLE)
+    entries = max(math.prod(plan.input_shape[:3]), math.prod(shared.needed(plan)))
+    return math.prod(plan.window) <= 64 and entries <= _LARGEST_TABLE
 
 
 def _slides_well(plan: BlockPlan) -> bool:
@@ -185,18 +109,22 @@ def _slides_well(plan: BlockPlan) -> bool:
 
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
     layout = layout_of(core(plan))
-    sums = 0 if layout.straight else layout.group_elements
-    scratch = (layout.staged_elements + sums) * np.dtype(plan.dtype).itemsize
-    return scratch + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
+    sums = 0 if layout.forward.straight else layout.group_elements
+    row = (layout.staged_elements + sums) * np.dtype(plan.dtype).itemsize
+    return row + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
 
 
 def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     layout = layout_of(core(plan))
-    filters, channels = layout.sums.filters, shared.whole_vectors(plan.input_shape[3], plan.dtype)
-    pixels = batch * int(np.prod(layout.pooled[:3]))
+    shape, lines = layout.forward.shape, layout.weights.cuts.lines
+    filters, channels = shape.filters, shared.whole_vectors(plan.input_shape[3], plan.dtype)
+    pixels = batch * math.prod(layout.forward.pooled[:3])
 
     def zeros(*shape: int) -> Floats:
         return zeros_aligned(shape, plan.dtype)
+
+    def row(elements: int) -> Floats:
+        return scratch(elements, plan.dtype)
 
     return IndirectBuffers(
         around=allocate_surroundings(plan, batch),
@@ -205,137 +133,82 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         bias=zeros(filters),
         zeros=zeros(max(filters, channels)),
         flipped=zeros(*plan.kernel, filters, channels),
-        weight_sums=zeros(SUMS, layout.sums.terms * filters),
+        weight_sums=zeros(SUMS, shape.terms * filters),
         bias_sums=zeros(SUMS, filters),
-        unused=scratch(filters, plan.dtype),
+        unused=row(filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=scratch(layout.staged_elements, plan.dtype),
-        sums=scratch(max(layout.group_elements, geometry.CELL * channels), plan.dtype),
-        line_gradients=scratch(layout.cuts.lines * layout.sums.line * filters, plan.dtype),
-        sample_gradients=scratch(math.prod(geometry.gradient_extents(core(plan))) * filters, plan.dtype),
-        by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
+        staged=row(layout.staged_elements),
+        sums=row(max(layout.group_elements, geometry.CELL * channels)),
+        line_gradients=row(lines * shape.line * filters),
+        sample_gradients=row(math.prod(geometry.gradient_extents(core(plan))) * filters),
+        by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
     )
 
 
-def _by_argmax(plan: BlockPlan) -> bool:
-    """Whether the weights' gradient takes argmax alone: where it is half of the positions at most."""
-    return argmax_gradient.suits(core(plan), least=2)
-
-
-def _forward(plan: BlockPlan, buffers: IndirectBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
-    layout = layout_of(core(plan))
-    pad(w, b, buffers.weights, buffers.bias)
-    kernels.forward(
-        flat(x),
-        flat(buffers.weights),
-        buffers.bias,
-        flat(buffers.around.core_output),
-        buffers.argmax,
-        workers(buffers.staged),
-        workers(buffers.sums),
-        buffers.zeros,
-        len(x),
-        floor(plan),
-        layout.straight,
-        layout.staging,
-        layout.sums,
-        layout.indirection,
-        layout.tap_starts,
-        layout.pooled,
-        layout.line_offsets,
-        layout.tile.tall,
-        layout.tile.short,
-        layout.tile.columns,
-        layout.tile.last,
+def forward_arrays(buffers: IndirectBuffers, operands: Operands) -> ForwardArrays:
+    """The arrays of a forward pass, with weights and bias in whole vectors."""
+    pad(operands, buffers.weights, buffers.bias)
+    return ForwardArrays(
+        x=flat(operands.x),
+        w=flat(buffers.weights),
+        bias=buffers.bias,
+        y=flat(buffers.around.core_output),
+        argmax=buffers.argmax,
     )
-    return finish_forward(plan, buffers.around, len(x))
+
+
+def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> Floats:
+    layout, samples = layout_of(core(plan)), len(operands.x)
+    arrays = forward_arrays(buffers, operands)
+    rows = ForwardScratch(staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros)
+    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.tile)
+    return finish_forward(plan, buffers.around, samples)
 
 
 def _backward(
-    plan: BlockPlan,
-    buffers: IndirectBuffers,
-    x: Floats,
-    w: Floats,
-    b: Floats,
-    dy: Floats,
-    dw: Floats,
-    db: Floats,
-    need_input_gradient: bool,
+    plan: BlockPlan, buffers: IndirectBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
-    y, dy = flat(buffers.around.core_output), flat(begin_backward(plan, buffers.around, dy))
-    weight_gradient(plan, buffers, x, y, dy, dw, db)
-    return input_gradient(plan, buffers, y, dy, w, len(x)) if need_input_gradient else None
+    core_gradient = begin_backward(plan, buffers.around, buffers.argmax, gradients.dy)
+    weight_gradient(plan, buffers, operands.x, core_gradient, gradients)
+    return input_gradient(plan, buffers, operands, core_gradient) if to_input else None
 
 
 def weight_gradient(
-    plan: BlockPlan, buffers: IndirectBuffers, x: Floats, y: Floats, dy: Floats, dw: Floats, db: Floats
+    plan: BlockPlan, buffers: IndirectBuffers, x: Floats, core_gradient: CoreGradient, gradients: Gradients
 ) -> None:
-    """Fill dw and db from the core's flat output and the gradient of that."""
+    """Fill dw and db by the gradient of the core's output."""
     if buffers.by_argmax is not None:
-        argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, y, dy, buffers.argmax, dw, db)
+        argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         return
     layout = layout_of(core(plan))
-    weight_sums, bias_sums = groups(buffers.weight_sums, len(x)), groups(buffers.bias_sums, len(x))
-    kernels.backward_weights(
-        flat(x),
-        y,
-        dy,
-        buffers.argmax,
-        weight_sums,
-        bias_sums,
-        workers(buffers.staged),
-        workers(buffers.line_gradients),
-        workers(buffers.unused),
-        len(x),
-        floor(plan),
-        layout.staging,
-        layout.sums,
-        layout.runs,
-        layout.begins,
-        layout.cuts,
-        layout.taps,
-        layout.lines,
-        layout.pooled,
-        layout.line_offsets,
-        layout.tile.tall,
-        layout.tile.short,
-        layout.tile.columns,
-        layout.tile.last,
+    sums = WeightSums(dw=groups(buffers.weight_sums, len(x)), db=groups(buffers.bias_sums, len(x)))
+    rows = WeightScratch(
+        staged=workers(buffers.staged),
+        gradients=workers(buffers.line_gradients),
+        unused=workers(buffers.unused),
     )
-    add_groups(weight_sums)
-    dw[...] = weight_sums[0].reshape(buffers.weights.shape)[..., : plan.filters]
-    np.sum(bias_sums[:, : plan.filters], axis=0, out=db)
+    kernels.backward_weights(
+        flat(x), *core_gradient, *sums, *rows, len(x), floor(plan), *layout.weights, *layout.tile
+    )
+    add_groups(sums.dw)
+    gradients.dw[...] = sums.dw[0].reshape(buffers.weights.shape)[..., : plan.filters]
+    np.sum(sums.db[:, : plan.filters], axis=0, out=gradients.db)
 
 
 def input_gradient(
-    plan: BlockPlan, buffers: IndirectBuffers, y: Floats, dy: Floats, w: Floats, samples: int
+    plan: BlockPlan, buffers: IndirectBuffers, operands: Operands, core_gradient: CoreGradient
 ) -> Floats:
-    """The gradient of the first samples: a view into the buffers."""
-    layout, channels = input_layout(core(plan)), plan.input_shape[3]
-    flip(w, buffers.flipped)
+    """The gradient of the samples: a view into the buffers."""
+    layout, samples = input_layout_of(core(plan)), len(operands.x)
+    flip(operands.w, buffers.flipped)
+    arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
+    rows = InputScratch(
+        gradients=workers(buffers.sample_gradients),
+        scratch=workers(buffers.sums),
+        unused=workers(buffers.unused),
+    )
     kernels.backward_input(
-        y,
-        dy,
-        buffers.argmax,
-        flat(buffers.flipped),
-        flat(buffers.input_gradient),
-        workers(buffers.sample_gradients),
-        workers(buffers.sums),
-        workers(buffers.unused),
-        samples,
-        floor(plan),
-        channels,
-        layout.flipped,
-        layout.cells,
-        layout.indirection,
-        layout.inputs,
-        layout.sample,
-        layout_of(core(plan)).pooled,
-        layout.sample_offsets,
-        layout.tile.tall,
-        layout.tile.short,
-        layout.tile.columns,
-        layout.tile.last,
+        *core_gradient, *arrays, *rows, samples, floor(plan), *layout.geometry, *layout.tile
     )
     return buffers.input_gradient[:samples]
 

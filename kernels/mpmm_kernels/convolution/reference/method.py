@@ -7,6 +7,7 @@ import numpy as np
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.method import Method, direct_cost
+from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.reference.kernels import (
     conv3d_backward_input,
@@ -47,10 +48,10 @@ def _allocate(plan: BlockPlan, batch: int) -> ReferenceBuffers:
     )
 
 
-def _forward(plan: BlockPlan, buffers: ReferenceBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
-    n = len(x)
+def _forward(plan: BlockPlan, buffers: ReferenceBuffers, operands: Operands) -> Floats:
+    n = len(operands.x)
     convolved, output = buffers.convolved[:n], buffers.output[:n]
-    conv3d_forward(x, w, b, convolved, plan.stride, plan.before)
+    conv3d_forward(*operands, convolved, plan.stride, plan.before)
     if plan.activation == "relu":
         relu(convolved, convolved)
     elif plan.activation == "sigmoid":
@@ -63,22 +64,14 @@ def _forward(plan: BlockPlan, buffers: ReferenceBuffers, x: Floats, w: Floats, b
 
 
 def _backward(
-    plan: BlockPlan,
-    buffers: ReferenceBuffers,
-    x: Floats,
-    w: Floats,
-    b: Floats,
-    dy: Floats,
-    dw: Floats,
-    db: Floats,
-    need_input_gradient: bool,
+    plan: BlockPlan, buffers: ReferenceBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
-    gradient = _through_pool_and_activation(plan, buffers, dy)
-    conv3d_backward_weights(x, gradient, dw, db, plan.stride, plan.before)
-    if not need_input_gradient:
+    x, dy = operands.x, _through_pool_and_activation(plan, buffers, gradients.dy)
+    conv3d_backward_weights(x, dy, gradients.dw, gradients.db, plan.stride, plan.before)
+    if not to_input:
         return None
     dx = buffers.input_gradient[: len(x)]
-    conv3d_backward_input(gradient, w, dx, plan.stride, plan.before)
+    conv3d_backward_input(dy, operands.w, dx, plan.stride, plan.before)
     return dx
 
 

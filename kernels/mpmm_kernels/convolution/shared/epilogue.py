@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, flat, zeros_aligned
+from mpmm_kernels.convolution.operands import Operands
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.geometry import whole_vectors
 from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.layers.activation import sigmoid_backward
@@ -71,8 +73,8 @@ def finish_forward(plan: BlockPlan, arrays: Surroundings, samples: int) -> Float
     return output
 
 
-def begin_backward(plan: BlockPlan, arrays: Surroundings, dy: Floats) -> Floats:
-    """The gradient of the core's output, contiguous."""
+def begin_backward(plan: BlockPlan, arrays: Surroundings, argmax: Array, dy: Floats) -> CoreGradient:
+    """The gradient of the core's output by that of the block's, flat, next to the output and argmax."""
     y, gradient = arrays.core_output[: len(dy)], arrays.core_gradient[: len(dy)]
     if plan.pool == "average":
         average_pool3d_backward(dy, gradient, plan.window, plan.window)
@@ -80,13 +82,14 @@ def begin_backward(plan: BlockPlan, arrays: Surroundings, dy: Floats) -> Floats:
     if plan.activation == "sigmoid":
         sigmoid_backward(y, dy, gradient)
         dy = gradient
-    return np.ascontiguousarray(dy)
+    return CoreGradient(y=flat(arrays.core_output), dy=flat(dy), argmax=argmax)
 
 
-def pad(w: Floats, b: Floats, weights: Floats, bias: Floats) -> None:
+def pad(operands: Operands, weights: Floats, bias: Floats) -> None:
     """Put weights and bias where kernels read them, in whole vectors; what only fills those up stays zero."""
-    weights[..., : w.shape[-1]] = w
-    bias[: len(b)] = b
+    filters = len(operands.b)
+    weights[..., :filters] = operands.w
+    bias[:filters] = operands.b
 
 
 def flip(w: Floats, flipped: Floats) -> None:

@@ -107,20 +107,22 @@ def spread_line(
 @compiled
 def spread_lines(
     output: OutputSide,
-    line: int,
-    lines: int,
+    part: tuple[int, int],
     floor: float,
     g: Floats,
-    g_at: int,
-    step: int,
+    to: tuple[int, int],
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
 ) -> None:
-    """The same for some lines, ``step`` apart in g: at once where nothing stands between their pixels."""
+    """The same for some lines at once where nothing stands between their pixels.
+
+    ``part`` is the first line and how many, ``to`` where it goes in g and the step to the next.
+    """
+    (line, lines), (g_at, step) = part, to
     if offsets.size == 1 and step == pooled.columns * spread.column_step:
-        first, to = line * pooled.columns, g_at + spread.first
-        _spread_pixels(output, first, lines * pooled.columns, floor, g, to, spread.column_step, pooled)
+        first, start = line * pooled.columns, g_at + spread.first
+        _spread_pixels(output, first, lines * pooled.columns, floor, g, start, spread.column_step, pooled)
         return
     for i in range(lines):
         spread_line(output, line + i, floor, g, g_at + i * step, spread, pooled, offsets)
@@ -151,8 +153,7 @@ def _above(output: OutputSide, pixel: int, c: int, floor: float, pooled: Pooled)
 def spread_slab(
     output: OutputSide,
     sample: int,
-    depth: int,
-    row: int,
+    corner: tuple[int, int],
     floor: float,
     gradient: Floats,
     spread: Spread,
@@ -163,8 +164,9 @@ def spread_slab(
 
     What no window holds stays zero.
     """
+    depth, row = corner
     lines, step = min(spread.lines // pooled.window_rows, pooled.rows), pooled.window_rows * spread.row_step
     for d in range(min(spread.planes // pooled.window_depth, pooled.depth)):
         line = (sample * pooled.depth + depth + d) * pooled.rows + row
         to = d * pooled.window_depth * spread.plane_step
-        spread_lines(output, line, lines, floor, gradient, to, step, spread, pooled, offsets)
+        spread_lines(output, (line, lines), floor, gradient, (to, step), spread, pooled, offsets)

@@ -51,11 +51,11 @@ def forward(
     tiles: WinogradTiles,
     spread: Spread,
     pooled: Pooled,
+    offsets: Offsets,
     square: Size,
     outputs: Size,
     block: Size,
     columns: Size,
-    offsets: Offsets,
 ) -> None:
     """Fill y and argmax for the first samples of x; w are points; scratch has a row for each worker."""
     workers = points.shape[0]
@@ -91,7 +91,7 @@ def forward(
                     transform_output(
                         products[worker], convolved[worker], depth, s, count, tiles, square, outputs
                     )
-                    pool_planes(convolved[worker], output, n + s, d, depth, floor, spread, pooled, offsets)
+                    pool_planes(convolved[worker], output, n + s, (d, depth), floor, spread, pooled, offsets)
             piece = next_piece(taken)
 
 
@@ -109,16 +109,16 @@ def take_points(
 def to_output(tiles: WinogradTiles, samples: int, made_step: int, points: int) -> PointProduct:
     """From the input's points to the convolution's."""
     return PointProduct(
-        points,
-        samples * tiles.rows * tiles.columns,
-        tiles.input_depth,
-        tiles.channels,
-        tiles.own_channels,
-        tiles.filters,
-        tiles.input_step,
-        made_step,
-        tiles.kernel_depth,
-        tiles.before_depth,
+        points=points,
+        tiles=samples * tiles.rows * tiles.columns,
+        planes=tiles.input_depth,
+        inner=tiles.channels,
+        summed=tiles.own_channels,
+        outer=tiles.filters,
+        step=tiles.input_step,
+        made_step=made_step,
+        kernel_depth=tiles.kernel_depth,
+        before=tiles.before_depth,
     )
 
 
@@ -126,16 +126,16 @@ def to_output(tiles: WinogradTiles, samples: int, made_step: int, points: int) -
 def to_input(tiles: WinogradTiles, samples: int, points: int) -> PointProduct:
     """From the points of the convolution's gradient to those of the input's, by the flipped kernel."""
     return PointProduct(
-        points,
-        samples * tiles.rows * tiles.columns,
-        tiles.output_depth,
-        tiles.filters,
-        tiles.own_filters,
-        tiles.channels,
-        tiles.output_step,
-        tiles.input_step,
-        tiles.kernel_depth,
-        tiles.kernel_depth - 1 - tiles.before_depth,
+        points=points,
+        tiles=samples * tiles.rows * tiles.columns,
+        planes=tiles.output_depth,
+        inner=tiles.filters,
+        summed=tiles.own_filters,
+        outer=tiles.channels,
+        step=tiles.output_step,
+        made_step=tiles.input_step,
+        kernel_depth=tiles.kernel_depth,
+        before=tiles.kernel_depth - 1 - tiles.before_depth,
     )
 
 
@@ -144,14 +144,14 @@ def pool_planes(
     convolved: Floats,
     output: OutputSide,
     sample: int,
-    first: int,
-    depth: int,
+    part: tuple[int, int],
     floor: float,
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
 ) -> None:
-    """Pool a chunk of a sample's convolution, ``depth`` planes from ``first`` on."""
+    """Pool a chunk of a sample's convolution, ``part``'s first plane and how many."""
+    first, depth = part
     for d in range(depth // pooled.window_depth):
         for r in range(pooled.rows):
             line = (sample * pooled.depth + first // pooled.window_depth + d) * pooled.rows + r
@@ -180,6 +180,7 @@ def backward(
     tiles: WinogradTiles,
     spread: Spread,
     pooled: Pooled,
+    offsets: Offsets,
     square: Size,
     outputs: Size,
     block: Size,
@@ -187,7 +188,6 @@ def backward(
     weights_block: Size,
     weights_columns: Size,
     taps: Size,
-    offsets: Offsets,
 ) -> None:
     """Fill dw (points of it) and db, a row for each group of samples, and dx.
 
@@ -198,6 +198,7 @@ def backward(
     for worker in prange(workers):
         input_side = InputSide(x, staged[worker], points[worker])
         gradient_side = InputSide(dx, staged_gradient[worker], points[worker])
+        start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
         group = next_piece(taken)
         while group < groups:
             dw[group] = 0
@@ -207,17 +208,7 @@ def backward(
             for n in range(group * samples // groups, last, tiles.samples):
                 count = min(tiles.samples, last - n)
                 for s in range(count):
-                    spread_slab(
-                        output,
-                        n + s,
-                        beginning(),
-                        beginning(),
-                        floor,
-                        gradient[worker],
-                        spread,
-                        pooled,
-                        offsets,
-                    )
+                    spread_slab(output, n + s, start, floor, gradient[worker], spread, pooled, offsets)
                     transform_output_back(
                         gradient[worker], gradient_points[worker], s, count, tiles, square, outputs
                     )
@@ -234,18 +225,7 @@ def backward(
                         taps,
                     )
                 if dx.size > 0:
-                    give_points(
-                        gradient_side,
-                        gradient_points[worker],
-                        flipped,
-                        n,
-                        count,
-                        staging,
-                        tiles,
-                        square,
-                        block,
-                        columns,
-                    )
+                    give_points(gradient_side, own_points, flipped, (n, count), staging, tiles, square, size)
             group = next_piece(taken)
 
 
@@ -254,15 +234,17 @@ def give_points(
     input_side: InputSide,
     gradient: Floats,
     flipped: Floats,
-    first: int,
-    samples: int,
+    slab: tuple[int, int],
     staging: Staging,
     tiles: WinogradTiles,
     square: Size,
-    block: Size,
-    columns: Size,
+    size: tuple[Size, Size],
 ) -> None:
-    """Fill a slab of dx by the points of the convolution's gradient; the slab's own are overwritten."""
+    """Fill a slab of dx by the points of the convolution's gradient; the slab's own are overwritten.
+
+    ``slab`` is its first sample and how many, ``size`` the accumulators and how many vectors they are wide.
+    """
+    (first, samples), (block, columns) = slab, size
     product = to_input(tiles, samples, len(square))
     clear_after(gradient, product.planes * product.tiles, product.inner, product.step, len(square))
     rows = beginning(), tiles.input_depth * product.tiles

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit
 
@@ -65,37 +65,37 @@ def _transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
-@intrinsic
+@compiled_intrinsic
 def input_points(typing: Any, tile: Any) -> Any:
     """B' x B: an n x n tile of the input."""
     return _both_sides(tile, input_matrix(isqrt(len(tile))))
 
 
-@intrinsic
+@compiled_intrinsic
 def input_gradient(typing: Any, points: Any) -> Any:
     """B v B': the gradient of a tile of the input, by the gradient of its points."""
     return _both_sides(points, _transposed(input_matrix(isqrt(len(points)))))
 
 
-@intrinsic
+@compiled_intrinsic
 def output_tile(typing: Any, points: Any, outputs: Any) -> Any:
     """A' v A: the m x m outputs of n x n points; ``outputs`` is a tuple as long as the result."""
     return _both_sides(points, output_matrix(isqrt(len(points)), isqrt(len(outputs))), outputs)
 
 
-@intrinsic
+@compiled_intrinsic
 def output_points(typing: Any, tile: Any, points: Any) -> Any:
     """A g A': the gradient of points, by that of m x m outputs; ``points`` is as long as the result."""
     return _both_sides(tile, _transposed(output_matrix(isqrt(len(points)), isqrt(len(tile)))), points)
 
 
-@intrinsic
+@compiled_intrinsic
 def weight_points(typing: Any, taps: Any, points: Any) -> Any:
     """G w G' for r x r weights; ``points`` is a tuple as long as the result."""
     return _both_sides(taps, weights_matrix(isqrt(len(points)), isqrt(len(taps))), points)
 
 
-@intrinsic
+@compiled_intrinsic
 def weight_gradient(typing: Any, points: Any, taps: Any) -> Any:
     """G' v G: the gradient of r x r weights, by that of their points; ``taps`` is as long as the result."""
     return _both_sides(points, _transposed(weights_matrix(isqrt(len(points)), isqrt(len(taps)))), taps)
@@ -162,7 +162,7 @@ def _constant(factor: Fraction, vector: Any) -> Any:
     return ir.Constant(vector, [float(factor)] * vector.count)
 
 
-@intrinsic
+@compiled_intrinsic
 def load_tile(typing: Any, like: Any, x: Any, x_at: Any, row_step: Any, column_step: Any) -> Any:
     """A square tile of vectors, as many as ``like`` is long."""
     tile = types.UniTuple(Vector(x.dtype), len(like))
@@ -175,7 +175,7 @@ def load_tile(typing: Any, like: Any, x: Any, x_at: Any, row_step: Any, column_s
     return tile(like, x, types.intp, types.intp, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def store_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_step: Any) -> Any:
     """Write a square tile of vectors."""
 
@@ -188,7 +188,7 @@ def store_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_
     return types.void(tile, y, types.intp, types.intp, types.intp), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def add_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_step: Any) -> Any:
     """Add a square tile of vectors to what is there."""
 

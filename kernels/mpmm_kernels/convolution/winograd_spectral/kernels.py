@@ -11,7 +11,7 @@ from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Pooled
 from mpmm_kernels.convolution.shared.pooling import OutputSide, write_pooled
 from mpmm_kernels.convolution.winograd.transform import input_points, load_tile, output_tile
-from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTiles
+from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, SpectralTiles
 from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take_window
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, slide, store_block, store_bytes, zeros
@@ -50,38 +50,34 @@ def forward(
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         output, seen = OutputSide(y, y, argmax, bias), -1
+        tile = SpectralTile(
+            lanes=lanes,
+            square=square,
+            outputs=outputs,
+            taps=taps,
+            chunk=chunk,
+            windows=windows,
+            numbers=numbers,
+            window_rows=window_rows,
+            window_columns=window_columns,
+        )
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * samples * across // shares, (piece + 1) * samples * across // shares):
-                n, tile = task // across, task % across
+                n, corner = task // across, task % across
                 if n != seen:
                     stage_bands(x, n, staged[worker], bands, lanes)
                     seen = n
-                row, column = tile // tiles.columns, tile % tiles.columns
+                row, column = corner // tiles.columns, corner % tiles.columns
                 _take_points(staged[worker], row, column, points[worker], bands, tiles, square)
                 for first in range(0, tiles.depth, len(chunk)):
                     # the last chunk begins early enough to be whole
                     plane = min(first, tiles.depth - len(chunk))
                     _multiply(points[worker], w, plane, products[worker], tiles, square, taps, chunk)
                     for d in range(0, len(chunk), pooled.window_depth):
-                        _pool(
-                            products[worker],
-                            output,
-                            (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows,
-                            d,
-                            row,
-                            column,
-                            floor,
-                            tiles,
-                            pooled,
-                            square,
-                            outputs,
-                            chunk,
-                            windows,
-                            numbers,
-                            window_rows,
-                            window_columns,
-                        )
+                        line = (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows
+                        at = line, d, row, column
+                        _pool(products[worker], output, at, floor, tiles, pooled, tile)
             piece = next_piece(taken)
 
 
@@ -125,29 +121,24 @@ def _multiply(
 def _pool(
     products: Floats,
     output: OutputSide,
-    line: int,
-    plane: int,
-    row: int,
-    column: int,
+    at: tuple[int, int, int, int],
     floor: float,
     tiles: SpectralTiles,
     pooled: Pooled,
-    square: Size,
-    outputs: Size,
-    chunk: Size,
-    windows: Size,
-    numbers: Size,
-    window_rows: Size,
-    window_columns: Size,
+    tile: SpectralTile,
 ) -> None:
-    """Pool the windows of a tile that begin at a plane of the chunk; ``line`` is the output's first one."""
-    area = len(window_rows) * len(window_columns)
+    """Pool the windows of a tile that begin at a plane of the chunk.
+
+    ``at`` is the output's first line, the plane in the chunk, and the tile's row and column.
+    """
+    (line, plane, row, column), windows, numbers = at, tile.windows, tile.numbers
+    area, step = len(tile.window_rows) * len(tile.window_columns), len(tile.chunk) * tiles.filters
     for c in range(0, tiles.filters, lanes_of(products)):
         best = nothing_yet(products, windows, numbers)
         for d in range(pooled.window_depth):
-            at = (plane + d) * tiles.filters + c
-            values = load_block(square, products, at, len(chunk) * tiles.filters, ONE)
-            best = pool_plane(best, output_tile(values, outputs), d * area, window_rows, window_columns)
+            start = (plane + d) * tiles.filters + c
+            outputs = output_tile(load_block(tile.square, products, start, step, ONE), tile.outputs)
+            best = pool_plane(best, outputs, d * area, tile.window_rows, tile.window_columns)
         for window in range(len(windows)):
             r = row * tiles.windows_down + window // tiles.windows_across
             k = column * tiles.windows_across + window % tiles.windows_across

@@ -40,20 +40,34 @@ class SpectralTiles(NamedTuple):
     windows_across: int
 
 
-@dataclass(frozen=True)
-class SpectralLayout:
-    """Shapes, and the sizes that the kernels are compiled for."""
+class SpectralGeometry(NamedTuple):
+    """Extents of a staged sample, of its tiles, and of the pooling over them."""
 
     bands: Bands
     tiles: SpectralTiles
     pooled: shared.Pooled
+
+
+class SpectralTile(NamedTuple):
+    """Sizes that the kernels are compiled for; ``numbers`` are the windows, or none without argmax."""
+
+    lanes: Size
     square: Size
     outputs: Size
     taps: Size
     chunk: Size
     windows: Size
+    numbers: Size
     window_rows: Size
     window_columns: Size
+
+
+@dataclass(frozen=True)
+class SpectralLayout:
+    """Geometry and register tile of a block."""
+
+    geometry: SpectralGeometry
+    tile: SpectralTile
 
 
 def offers(plan: BlockPlan) -> bool:
@@ -101,17 +115,20 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
         windows_down=outputs // plan.window[1],
         windows_across=outputs // plan.window[2],
     )
+    windows = size(tiles.windows_down * tiles.windows_across)
     return SpectralLayout(
-        bands=staged,
-        tiles=tiles,
-        pooled=shared.pooled_shape(plan),
-        square=size(points),
-        outputs=size(outputs**2),
-        taps=size(_taps(plan)),
-        chunk=size(chunk),
-        windows=size(tiles.windows_down * tiles.windows_across),
-        window_rows=size(plan.window[1]),
-        window_columns=size(plan.window[2]),
+        geometry=SpectralGeometry(bands=staged, tiles=tiles, pooled=shared.pooled_shape(plan)),
+        tile=SpectralTile(
+            lanes=size(vector),
+            square=size(points),
+            outputs=size(outputs**2),
+            taps=size(_taps(plan)),
+            chunk=size(chunk),
+            windows=windows,
+            numbers=windows,
+            window_rows=size(plan.window[1]),
+            window_columns=size(plan.window[2]),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ are short.
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,15 +16,25 @@ from mpmm_kernels.arrays import Floats, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.direct.method import DIRECT, DirectBuffers
 from mpmm_kernels.convolution.indirect.method import INDIRECT, IndirectBuffers
 from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.arguments import ForwardArrays
 from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor
 from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_spectral import kernels
-from mpmm_kernels.convolution.winograd_spectral.layout import SpectralLayout, offers, spectral_layout
-from mpmm_kernels.vector import lanes, size
+from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, offers, spectral_layout
+from mpmm_kernels.vector import size
 
 layout_of = cache(spectral_layout)
+
+
+class ForwardScratch(NamedTuple):
+    """Rows of workers: a staged sample, a tile's points, and their products."""
+
+    staged: Floats
+    points: Floats
+    products: Floats
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class SpectralBuffers:
 def _offer(plan: BlockPlan) -> str | None:
     if not offers(core(plan)) or DIRECT.offer(plan) is None:
         return None
-    outputs = layout_of(core(plan)).tiles.outputs
+    outputs = layout_of(core(plan)).geometry.tiles.outputs
     return f"F({outputs}x{outputs},{plan.kernel[1]}x{plan.kernel[2]})"
 
 
@@ -56,86 +67,66 @@ def _cost(plan: BlockPlan) -> float:
 
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
     layout = layout_of(core(plan))
-    products = len(layout.chunk) * layout.tiles.filters
-    points = len(layout.square) * (layout.tiles.bands + products)
-    scratch = (math.prod(layout.bands[:3]) + points) * np.dtype(plan.dtype).itemsize
-    return scratch + epilogue_bytes(plan, batch)
+    bands, tiles, _ = layout.geometry
+    points = len(layout.tile.square) * (tiles.bands + len(layout.tile.chunk) * tiles.filters)
+    row = (math.prod(bands[:3]) + points) * np.dtype(plan.dtype).itemsize
+    return row + epilogue_bytes(plan, batch)
 
 
 def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
     layout = layout_of(core(plan))
-    points, filters = len(layout.square), layout.tiles.filters
+    bands, tiles, _ = layout.geometry
+    points, filters = len(layout.tile.square), tiles.filters
     return SpectralBuffers(
         back=_back(plan).allocate(plan, batch),
         weights=zeros_aligned((*plan.kernel, filters), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
-        staged=scratch(layout.bands.rows * layout.bands.columns * layout.bands.bands, plan.dtype),
-        points=scratch(points * layout.tiles.bands, plan.dtype),
-        products=scratch(points * len(layout.chunk) * filters, plan.dtype),
+        staged=scratch(math.prod(bands[:3]), plan.dtype),
+        points=scratch(points * tiles.bands, plan.dtype),
+        products=scratch(points * len(layout.tile.chunk) * filters, plan.dtype),
     )
 
 
-def _forward(plan: BlockPlan, buffers: SpectralBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
-    return _run(plan, buffers, x, w, b, keep=True)
+def _forward(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Floats:
+    return _run(plan, buffers, operands, layout_of(core(plan)).tile)
 
 
-def _infer(plan: BlockPlan, buffers: SpectralBuffers, x: Floats, w: Floats, b: Floats) -> Floats:
-    return _run(plan, buffers, x, w, b, keep=False)
+def _infer(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Floats:
+    return _run(plan, buffers, operands, layout_of(core(plan)).tile._replace(numbers=size(0)))
 
 
-def _run(plan: BlockPlan, buffers: SpectralBuffers, x: Floats, w: Floats, b: Floats, keep: bool) -> Floats:
-    """Run the kernel; argmax is kept for the backward pass only."""
-    layout, back = layout_of(core(plan)), buffers.back
-    _take_weights(plan, buffers, layout, w, b)
-    kernels.forward(
-        flat(x),
-        buffers.weight_points,
-        back.bias,
-        flat(back.around.core_output),
-        back.argmax,
-        workers(buffers.staged),
-        workers(buffers.points),
-        workers(buffers.products),
-        len(x),
-        floor(plan),
-        layout.bands,
-        layout.tiles,
-        layout.pooled,
-        size(lanes(plan.dtype)),
-        layout.square,
-        layout.outputs,
-        layout.taps,
-        layout.chunk,
-        layout.windows,
-        layout.windows if keep else size(0),
-        layout.window_rows,
-        layout.window_columns,
+def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> Floats:
+    """Run the kernel; argmax is kept where the tile has numbers, for the backward pass only."""
+    layout, back, samples = layout_of(core(plan)), buffers.back, len(operands.x)
+    _take_weights(plan, buffers, operands, tile)
+    arrays = ForwardArrays(
+        x=flat(operands.x),
+        w=buffers.weight_points,
+        bias=back.bias,
+        y=flat(back.around.core_output),
+        argmax=back.argmax,
     )
-    return finish_forward(plan, back.around, len(x))
+    rows = ForwardScratch(
+        staged=workers(buffers.staged),
+        points=workers(buffers.points),
+        products=workers(buffers.products),
+    )
+    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *tile)
+    return finish_forward(plan, back.around, samples)
 
 
-def _take_weights(
-    plan: BlockPlan, buffers: SpectralBuffers, layout: SpectralLayout, w: Floats, b: Floats
-) -> None:
+def _take_weights(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> None:
     """The weights' points, and the bias, of filters rounded up to whole vectors."""
-    buffers.weights[..., : plan.filters] = w[:, :, :, 0]
-    buffers.back.bias[: plan.filters] = b
+    buffers.weights[..., : plan.filters] = operands.w[:, :, :, 0]
+    buffers.back.bias[: plan.filters] = operands.b
     plane = size(plan.kernel[1] * plan.kernel[2])
-    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], plane, layout.square)
+    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], plane, tile.square)
 
 
 def _backward(
-    plan: BlockPlan,
-    buffers: SpectralBuffers,
-    x: Floats,
-    w: Floats,
-    b: Floats,
-    dy: Floats,
-    dw: Floats,
-    db: Floats,
-    need_input_gradient: bool,
+    plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
-    return _back(plan).backward(plan, buffers.back, x, w, b, dy, dw, db, need_input_gradient)
+    return _back(plan).backward(plan, buffers.back, operands, gradients, to_input)
 
 
 WINOGRAD_SPECTRAL = Method(

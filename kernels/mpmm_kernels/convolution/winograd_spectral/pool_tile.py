@@ -3,12 +3,12 @@
 from math import isqrt
 from typing import Any
 
-from mpmm_kernels.runtime import intrinsic, types
+from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Vector, emit_challenge, emit_larger
 from mpmm_kernels.vector import emit as vector_emit
 
 
-@intrinsic
+@compiled_intrinsic
 def nothing_yet(typing: Any, like: Any, windows: Any, numbers: Any) -> Any:
     """Largest elements before the first plane: values below all others, and as many numbers or none."""
     vector = Vector(like.dtype)
@@ -22,7 +22,7 @@ def nothing_yet(typing: Any, like: Any, windows: Any, numbers: Any) -> Any:
     return block(like, windows, numbers), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def pool_plane(typing: Any, best: Any, tile: Any, first: Any, rows: Any, columns: Any) -> Any:
     """Let a tile's elements challenge the largest of its windows of ``rows`` x ``columns``.
 
@@ -51,7 +51,7 @@ def pool_plane(typing: Any, best: Any, tile: Any, first: Any, rows: Any, columns
     return best(best, tile, types.intp, rows, columns), emit
 
 
-@intrinsic
+@compiled_intrinsic
 def take_window(typing: Any, block: Any, position: Any) -> Any:
     """The block's vector at an index that is only known when it runs."""
     vector = block.dtype

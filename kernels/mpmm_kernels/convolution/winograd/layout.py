@@ -1,0 +1,96 @@
+"""Layout of a block convolved by Winograd's tiles: geometry, and the sizes its kernels are compiled for."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared import geometry as shared
+from mpmm_kernels.convolution.winograd import geometry
+from mpmm_kernels.vector import Size, lanes, rows_of, size
+
+
+class WinogradGeometry(NamedTuple):
+    """Extents of a staged sample, its tiles, the convolution they make, and the pooling over it."""
+
+    staging: shared.Staging
+    tiles: geometry.WinogradTiles
+    spread: shared.Spread
+    pooled: shared.Pooled
+    offsets: shared.Offsets
+
+
+class ForwardTile(NamedTuple):
+    """Points and outputs of a tile; accumulators of a product, and how many vectors they are wide."""
+
+    square: Size
+    outputs: Size
+    block: Size
+    columns: Size
+
+
+class BackwardTile(NamedTuple):
+    """The same of the input's gradient and, with taps at once, of the weights'."""
+
+    square: Size
+    outputs: Size
+    block: Size
+    columns: Size
+    weights_block: Size
+    weights_columns: Size
+    taps: Size
+
+
+@dataclass(frozen=True)
+class WinogradLayout:
+    """Geometry and tiles of a block; ``plane`` is as long as a plane of the kernel."""
+
+    geometry: WinogradGeometry
+    forward_tile: ForwardTile
+    backward_tile: BackwardTile
+    plane: Size
+
+    @property
+    def points(self) -> int:
+        """Points of a tile."""
+        return len(self.forward_tile.square)
+
+    @property
+    def staged_elements(self) -> int:
+        """Elements of a staged sample; 0 where x is read in place."""
+        staging, tiles, *_ = self.geometry
+        return tiles.input_depth * tiles.input_plane_step if shared.is_staged(staging) else 0
+
+
+@cache
+def layout_of(plan: BlockPlan) -> WinogradLayout:
+    """The layout of a block's core, by its shapes alone."""
+    outputs = geometry.best_outputs(plan)
+    tiles, pooled = geometry.tiles(plan, outputs), shared.pooled_shape(plan)
+    columns, input_columns = (_columns(n, plan.dtype) for n in (tiles.filters, tiles.channels))
+    taps = max(n for n in range(1, rows_of(columns) + 1) if tiles.channels % n == 0)
+    spread, points = geometry.spread(tiles), (size(geometry.points(plan, outputs)), size(outputs**2))
+    return WinogradLayout(
+        geometry=WinogradGeometry(
+            staging=geometry.staging(plan, outputs),
+            tiles=tiles,
+            spread=spread,
+            pooled=pooled,
+            offsets=shared.window_offsets(pooled, spread),
+        ),
+        forward_tile=ForwardTile(*points, *_block(columns)),
+        backward_tile=BackwardTile(
+            *points, *_block(input_columns), size(taps * columns), size(columns), size(taps)
+        ),
+        plane=size(plan.kernel[1] * plan.kernel[2]),
+    )
+
+
+def _columns(channels: int, dtype: str) -> int:
+    """Vectors of channels that a block of products is wide."""
+    return 2 if channels // lanes(dtype) % 2 == 0 else 1
+
+
+def _block(columns: int) -> tuple[Size, Size]:
+    """Accumulators of a product so many vectors wide, and these."""
+    return size(geometry.HEIGHT * columns), size(columns)
