@@ -81,7 +81,7 @@ def _plan_stage(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels:
     if isinstance(stage, DenseStage):
         left, across = rows - stage.volume[1] + 1, columns - stage.volume[2] + 1
         return PlannedStage(stage, None, (1, left, across, len(stage.bias)), samples)
-    block = kernel.Block(
+    block = kernel.ConvolutionBlock(
         filters=stage.weights.shape[4],
         kernel=(stage.weights.shape[0], stage.weights.shape[1], stage.weights.shape[2]),
         stride=(stage.stride, 1, 1),

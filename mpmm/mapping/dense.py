@@ -141,7 +141,7 @@ def _window(stage: DenseStage) -> int:
     return stage.volume[1] * stage.volume[2]
 
 
-def _axes(stage: DenseStage) -> tuple[minimal.Axis, minimal.Axis] | None:
+def _axes(stage: DenseStage) -> tuple[minimal.FilteredAxis, minimal.FilteredAxis] | None:
     """How neighbours share products; None where they share none."""
     down, across = minimal.axis(stage.volume[1]), minimal.axis(stage.volume[2])
     return None if down is None or across is None or _window(stage) == 1 else (down, across)

@@ -49,7 +49,7 @@ class Convolution(Layer):
         needs_input_gradient: bool,
     ) -> None:
         depth, rows, columns, channels = input_shape
-        convolution = kernel.Block(
+        convolution = kernel.ConvolutionBlock(
             filters=block.filters,
             kernel=block.kernel,
             stride=block.stride,

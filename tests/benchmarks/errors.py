@@ -6,7 +6,7 @@ python tests/benchmarks/errors.py
 """
 
 import numpy as np
-from mpmm_kernels.convolution import Block, BlockPlan, Gradients, Operands, block
+from mpmm_kernels.convolution import BlockPlan, ConvolutionBlock, Gradients, Operands, block
 
 VALID, SPECTRAL = ("valid",) * 3, ("same", "valid", "valid")
 BLOCKS = {
@@ -29,7 +29,7 @@ SAMPLES = 8
 def plan_of(name: str, dtype: str, kernels: block.Kernels) -> BlockPlan:
     shape, filters, kernel, padding, window = BLOCKS[name]
     return block.plan_block(
-        shape, Block(filters, kernel, (1, 1, 1), padding, "relu", "max", window), dtype, kernels
+        shape, ConvolutionBlock(filters, kernel, (1, 1, 1), padding, "relu", "max", window), dtype, kernels
     )
 
 

@@ -1,7 +1,7 @@
 """The convolution blocks of the `paper` network one by one, ours beside PyTorch's."""
 
 import numpy as np
-from mpmm_kernels.convolution import Block, Gradients, Operands, block
+from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
 from step_timing import in_turn
 
 BATCH = 40
@@ -21,7 +21,7 @@ class Layer:
     """One block with its plan and random arrays; ``both`` is forward and backward."""
 
     def __init__(self, shape, filters, kernel, padding, window, kernels):
-        convolution = Block(filters, kernel, (1, 1, 1), padding, "relu", "max", window)
+        convolution = ConvolutionBlock(filters, kernel, (1, 1, 1), padding, "relu", "max", window)
         self.plan = plan = block.plan_block(shape, convolution, "float32", kernels)
         rng = np.random.default_rng(0)
         shapes = (BATCH, *plan.input_shape), plan.weights_shape, (filters,), (BATCH, *plan.output_shape)

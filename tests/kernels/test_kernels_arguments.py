@@ -38,44 +38,62 @@ TO_INPUT = CoreGradient, InputGradientArrays
 CALLS = {
     "direct, forward": (
         direct_kernels.forward,
-        (*FORWARD, direct.LineScratch, *NUMBERS, direct_layout.ForwardGeometry, DirectTile),
+        (*FORWARD, direct.DirectLineScratch, *NUMBERS, direct_layout.DirectForwardGeometry, DirectTile),
     ),
     "direct, to weights": (
         direct_kernels.backward_weights,
-        (*TO_WEIGHTS, direct.LineScratch, *NUMBERS, direct_layout.WeightGeometry, DirectTile),
+        (*TO_WEIGHTS, direct.DirectLineScratch, *NUMBERS, direct_layout.DirectWeightGeometry, DirectTile),
     ),
     "direct, to input": (
         direct_kernels.backward_input,
-        (*TO_INPUT, direct.SampleScratch, *NUMBERS, direct_layout.InputGeometry, DirectTile),
+        (*TO_INPUT, direct.DirectSampleScratch, *NUMBERS, direct_layout.DirectInputGeometry, DirectTile),
     ),
     "indirect, forward": (
         indirect_kernels.forward,
-        (*FORWARD, indirect.ForwardScratch, *NUMBERS, indirect_layout.ForwardGeometry, IndirectTile),
+        (
+            *FORWARD,
+            indirect.IndirectForwardScratch,
+            *NUMBERS,
+            indirect_layout.IndirectForwardGeometry,
+            IndirectTile,
+        ),
     ),
     "indirect, to weights": (
         indirect_kernels.backward_weights,
-        (*TO_WEIGHTS, indirect.WeightScratch, *NUMBERS, indirect_layout.WeightGeometry, IndirectTile),
+        (
+            *TO_WEIGHTS,
+            indirect.IndirectWeightScratch,
+            *NUMBERS,
+            indirect_layout.IndirectWeightGeometry,
+            IndirectTile,
+        ),
     ),
     "indirect, to input": (
         indirect_kernels.backward_input,
-        (*TO_INPUT, indirect.InputScratch, *NUMBERS, indirect_layout.InputGeometry, IndirectTile),
+        (
+            *TO_INPUT,
+            indirect.IndirectInputScratch,
+            *NUMBERS,
+            indirect_layout.IndirectInputGeometry,
+            IndirectTile,
+        ),
     ),
     "depth, forward": (
         depth_kernels.forward,
-        (*FORWARD, depth.ForwardScratch, *NUMBERS, depth_layout.ForwardGeometry, DepthTile),
+        (*FORWARD, depth.DepthForwardScratch, *NUMBERS, depth_layout.DepthForwardGeometry, DepthTile),
     ),
     "depth, to input": (
         depth_kernels.backward_input,
-        (*TO_INPUT, depth.InputScratch, *NUMBERS, depth_layout.InputGeometry, DepthTile),
+        (*TO_INPUT, depth.DepthInputScratch, *NUMBERS, depth_layout.DepthInputGeometry, DepthTile),
     ),
     "winograd, forward": (
         winograd_kernels.forward,
         (
             *FORWARD,
-            winograd.ForwardScratch,
+            winograd.WinogradForwardScratch,
             *NUMBERS,
             winograd_layout.WinogradGeometry,
-            winograd_layout.ForwardTile,
+            winograd_layout.WinogradForwardTile,
         ),
     ),
     "winograd, backward": (
@@ -83,16 +101,16 @@ CALLS = {
         (
             "x",
             CoreGradient,
-            winograd.BackwardArrays,
-            winograd.BackwardScratch,
+            winograd.WinogradBackwardArrays,
+            winograd.WinogradBackwardScratch,
             *NUMBERS,
             winograd_layout.WinogradGeometry,
-            winograd_layout.BackwardTile,
+            winograd_layout.WinogradBackwardTile,
         ),
     ),
     "winograd-spectral, forward": (
         spectral_kernels.forward,
-        (*FORWARD, spectral.ForwardScratch, *NUMBERS, SpectralGeometry, SpectralTile),
+        (*FORWARD, spectral.SpectralForwardScratch, *NUMBERS, SpectralGeometry, SpectralTile),
     ),
     "argmax, to weights": (
         argmax_kernels.backward_weights,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import Block, Gradients, Operands, block
+from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
 from naive import convolution, pooling
 from naive.gradients import central_differences, relative_error
 
@@ -26,7 +26,7 @@ ACTIVATIONS = {
 class Problem:
     def __init__(self, case, dtype="float64", samples=3):
         input_shape, *description = case
-        self.plan = block.plan_block(input_shape, Block(*description), dtype, "reference")
+        self.plan = block.plan_block(input_shape, ConvolutionBlock(*description), dtype, "reference")
         rng = np.random.default_rng(23)
         sizes = (
             (samples, *self.plan.input_shape),

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import Block, Gradients, Operands, argmax_gradient, block
+from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, argmax_gradient, block
 from mpmm_kernels.runtime import compiled, set_threads
 from mpmm_kernels.vector import REGISTER_BITS, lanes, load, store
 
@@ -106,7 +106,7 @@ SOME = (
 
 def planned(case, dtype, kernels):
     input_shape, *description = case
-    return block.plan_block(input_shape, Block(*description), dtype, kernels)
+    return block.plan_block(input_shape, ConvolutionBlock(*description), dtype, kernels)
 
 
 def plan_of(kernels, case, dtype="float32"):

@@ -1,14 +1,14 @@
 """Plans of blocks: shapes, padding, and what does not fit."""
 
 import pytest
-from mpmm_kernels.convolution import Block, plan_block
+from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.plan import convolved_length
 
 VALID, ONE = ("valid",) * 3, (1, 1, 1)
 
 
 def plan(input_shape, kernel, *, stride=ONE, padding=VALID, pool="max", window=(2, 2, 2)):
-    block = Block(16, kernel, stride, padding, "relu", pool, window)
+    block = ConvolutionBlock(16, kernel, stride, padding, "relu", pool, window)
     return plan_block(input_shape, block, "float32", "reference")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import Block, Gradients, Operands, block
+from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
 from mpmm_kernels.layers import activation, batchnorm, dense, dropout
 from mpmm_kernels.runtime import available_threads, pin_threads, set_threads
 from mpmm_kernels.runtime.threads import threads
@@ -50,7 +50,7 @@ def results(dtype: str) -> Iterator[np.ndarray]:
 def block_results(pool: str, dtype: str, rng: np.random.Generator) -> Iterator[np.ndarray]:
     shape = (6, 7, 8, 3), 8, (3, 3, 3), (1, 1, 1), ("same",) * 3, "relu", pool, (2, 2, 2)
     input_shape, *description = shape
-    plan = block.plan_block(input_shape, Block(*description), dtype, "reference")
+    plan = block.plan_block(input_shape, ConvolutionBlock(*description), dtype, "reference")
     buffers = block.allocate(plan, 21)
     x = rng.standard_normal((21, *plan.input_shape)).astype(dtype)
     w = rng.standard_normal(plan.weights_shape).astype(dtype)

@@ -11,13 +11,13 @@ from mpmm_kernels.convolution.block import (
     scratch_bytes,
 )
 from mpmm_kernels.convolution.method import Method
-from mpmm_kernels.convolution.operands import Block, Gradients, Operands
+from mpmm_kernels.convolution.operands import ConvolutionBlock, Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan, Volume
 
 __all__ = [
-    "Block",
     "BlockPlan",
     "Buffers",
+    "ConvolutionBlock",
     "Gradients",
     "Method",
     "Operands",

@@ -5,14 +5,16 @@ from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.methods import METHODS, choose
-from mpmm_kernels.convolution.operands import Block, Gradients, Operands
+from mpmm_kernels.convolution.operands import ConvolutionBlock, Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
 from mpmm_kernels.vocabulary import Kernels
 
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
 
 
-def plan_block(input_shape: Volume, block: Block, dtype: str, kernels: Kernels = "fast") -> BlockPlan:
+def plan_block(
+    input_shape: Volume, block: ConvolutionBlock, dtype: str, kernels: Kernels = "fast"
+) -> BlockPlan:
     """Choose shapes and method of a block, by its shapes alone.
 
     Parameters

@@ -8,7 +8,7 @@ from mpmm_kernels.vocabulary import Activation, Padding, Pool
 
 
 @dataclass(frozen=True)
-class Block:
+class ConvolutionBlock:
     """A convolution with its activation and pool, whatever its input.
 
     Attributes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mpmm_kernels.arrays import Triple
-from mpmm_kernels.convolution.operands import Block
+from mpmm_kernels.convolution.operands import ConvolutionBlock
 from mpmm_kernels.vocabulary import Activation, MethodName, Padding, Pool
 
 Volume: TypeAlias = tuple[int, int, int, int]
@@ -61,7 +61,7 @@ def convolved_length(length: int, kernel: int, stride: int, padding: Padding) ->
     return outputs, zeros // 2
 
 
-def draft(input_shape: Volume, block: Block, dtype: str) -> BlockPlan:
+def draft(input_shape: Volume, block: ConvolutionBlock, dtype: str) -> BlockPlan:
     """A plan with all shapes, by the method that takes everything.
 
     Raises

@@ -46,7 +46,7 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 
 
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
-    """Fill dx = dz w^T."""
+    """Fill the input's gradient, dx (n, inputs) = dz w^T."""
     shape = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1)
     if in_vectors(w):
         sizes = _sizes(len(w), str(w.dtype))

@@ -14,7 +14,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.runtime import compiled
 
 
-class Axis(NamedTuple):
+class FilteredAxis(NamedTuple):
     """One axis: ``outputs`` neighbours are made of ``points`` products, for windows of ``taps`` values.
 
     Point p of the input is first[p] x[from[p, 0]] + second[p] x[from[p, 1]]; of the weights, row p of
@@ -28,19 +28,19 @@ class Axis(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """Neighbours that are made together."""
+        """How many neighbouring outputs are made together."""
         return len(self.sums)
 
     @property
     def points(self) -> int:
-        """Products that they are made of."""
+        """How many products these outputs are made of."""
         return len(self.weights)
 
 
-def axis(taps: int) -> Axis | None:
+def axis(taps: int) -> FilteredAxis | None:
     """The axis for windows of so many values; None where nothing is saved."""
     matrices = _AXES.get(taps)
-    return None if matrices is None else Axis(*(np.array(matrix) for matrix in matrices))
+    return None if matrices is None else FilteredAxis(*(np.array(matrix) for matrix in matrices))
 
 
 # window of one value: as it is; of two: F(2, 2); of three: F(2, 3)
@@ -61,7 +61,7 @@ _AXES = {
 }
 
 
-def weight_points(w: Floats, down: Axis, across: Axis) -> Floats:
+def weight_points(w: Floats, down: FilteredAxis, across: FilteredAxis) -> Floats:
     """Points of weights (bands, rows, columns, channels, units): (points, bands * channels, units)."""
     wide = np.einsum("pr,qc,brcku->pqbku", down.weights, across.weights, w.astype(np.float64))
     return np.ascontiguousarray(wide.reshape(down.points * across.points, -1, w.shape[4]), w.dtype)
@@ -76,8 +76,8 @@ class Tiling(NamedTuple):
     first: int
     rows: int
     columns: int
-    down: Axis
-    across: Axis
+    down: FilteredAxis
+    across: FilteredAxis
 
 
 def input_points(x: Floats, tiling: Tiling, v: Floats) -> None:

@@ -1,9 +1,9 @@
 """Numba's compiler with parallel loops put through LLVM once instead of four times.
 
 Numba makes of a ``prange`` loop a function, of that a wrapper for one thread's share, of that a wrapper for
-all threads, and links the last into the kernel. Each of the four goes through all of LLVM's passes and becomes
-machine code with the loop's whole body inside, though only the kernel's is ever run. Here the first three are
-linked and no more. The option ``pipeline_class`` of Numba's decorator takes the compiler.
+all threads, and links the last into the kernel. Each of the four goes through all of LLVM's passes and
+becomes machine code with the loop's whole body inside, though only the kernel's is ever run. Here the first
+three are linked and no more. The option ``pipeline_class`` of Numba's decorator takes the compiler.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class KernelCompiler(_Compiler):  # type: ignore[misc]
     """Numba's compiler of functions without Python objects, with our lowering of parallel loops."""
 
     def define_pipelines(self) -> list[Any]:
-        """The passes in their order."""
+        """The passes of a kernel's compilation, in their order."""
         pipeline = _passes(self.state)
         pipeline.passes = [
             (LoopsLinked if one is _Lowering else one, description) for one, description in pipeline.passes

@@ -49,7 +49,7 @@ class Memory:
         return self.builder.call(function, [pointer, ir.IntType(32)(self.alignment), mask, zero(vector)])
 
     def store(self, offset: Any, value: Any) -> None:
-        """Write a vector."""
+        """Write a vector's elements from ``offset`` on."""
         stored = self.builder.store(value, self._pointer(offset, value.type, value.type.count))
         stored.align = self.alignment
 
@@ -67,7 +67,7 @@ class Memory:
         return splat(self.builder, self.element(offset), vector)
 
     def element(self, offset: Any) -> Any:
-        """The one element at ``offset``."""
+        """The one element at ``offset``, as a number."""
         self._check(offset, 1)
         return self.builder.load(self.builder.gep(self.array.data, [offset]))
 
@@ -94,17 +94,17 @@ class Memory:
 
 
 def constant(value: float, vector: ir.VectorType) -> ir.Constant:
-    """One number in every lane."""
+    """A vector with one number, known when compiling, in every lane."""
     return ir.Constant(vector, [value] * vector.count)
 
 
 def zero(vector: ir.VectorType) -> ir.Constant:
-    """A vector of zeros."""
+    """A vector with zero in every lane."""
     return constant(0.0, vector)
 
 
 def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
-    """One value in every lane."""
+    """A vector with one value of the running kernel in every lane."""
     unknown = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(unknown, value, ir.IntType(32)(0))
     return builder.shuffle_vector(

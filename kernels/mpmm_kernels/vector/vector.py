@@ -141,7 +141,7 @@ def splat(typing: Any, value: Any) -> Any:
 
 @compiled_intrinsic
 def add(typing: Any, a: Vector, b: Vector) -> Any:
-    """The vector a + b."""
+    """The sum a + b of two vectors, lane by lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fadd(*args)

@@ -20,7 +20,7 @@ def partners(row: Row, lanes: int) -> int:
 
 
 def accumulators(row: Row, lanes: int, planes: int) -> int:
-    """Vectors of a block."""
+    """How many vectors a block of so many planes holds in registers."""
     return planes * (partners(row, lanes) * (len(row[0]) - 1) + 1)
 
 

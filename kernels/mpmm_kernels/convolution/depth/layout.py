@@ -18,7 +18,7 @@ from mpmm_kernels.vector import lanes
 _MOST_PLANES = 1.25
 
 
-class ForwardGeometry(NamedTuple):
+class DepthForwardGeometry(NamedTuple):
     """Extents of the convolution of a staged sample by groups of planes, and of the pooling over it."""
 
     staging: shared.Staging
@@ -29,7 +29,7 @@ class ForwardGeometry(NamedTuple):
     offsets: shared.Offsets
 
 
-class InputGeometry(NamedTuple):
+class DepthInputGeometry(NamedTuple):
     """Extents of the input's gradient by groups of planes: of the spread gradient, and of the pooling."""
 
     channels: int
@@ -92,10 +92,10 @@ def _by_columns(
 
 
 @cache
-def forward_geometry(plan: BlockPlan) -> ForwardGeometry:
+def forward_geometry(plan: BlockPlan) -> DepthForwardGeometry:
     """The kernel's view of the layout of a core's convolution."""
     layout, forward = layout_of(plan), indirect.layout_of(plan).forward
-    return ForwardGeometry(
+    return DepthForwardGeometry(
         staging=forward.staging,
         shape=layout.columns,
         group=layout.group,
@@ -106,10 +106,10 @@ def forward_geometry(plan: BlockPlan) -> ForwardGeometry:
 
 
 @cache
-def input_geometry(plan: BlockPlan, layout: DepthLayout) -> InputGeometry:
+def input_geometry(plan: BlockPlan, layout: DepthLayout) -> DepthInputGeometry:
     """The kernel's view of the layout of a core's input gradient."""
     flipped = indirect.input_layout_of(plan).geometry
-    return InputGeometry(
+    return DepthInputGeometry(
         channels=flipped.channels,
         shape=layout.columns,
         group=layout.group,

@@ -44,7 +44,7 @@ class DepthBuffers:
     input_sums: Floats
 
 
-class ForwardScratch(NamedTuple):
+class DepthForwardScratch(NamedTuple):
     """Rows of workers: a staged sample and a group's sums; zeros for want of a bias."""
 
     staged: Floats
@@ -52,7 +52,7 @@ class ForwardScratch(NamedTuple):
     zeros: Floats
 
 
-class InputScratch(NamedTuple):
+class DepthInputScratch(NamedTuple):
     """Rows of workers: a spread gradient, a group's sums, sums that nobody asks for; zeros for a bias."""
 
     gradients: Floats
@@ -96,7 +96,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
 def _forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats:
     inner, outer, samples = core(plan), buffers.indirect, len(operands.x)
     arrays = indirect.forward_arrays(outer, operands)
-    rows = ForwardScratch(staged=workers(outer.staged), scratch=workers(buffers.sums), zeros=outer.zeros)
+    rows = DepthForwardScratch(staged=workers(outer.staged), scratch=workers(buffers.sums), zeros=outer.zeros)
     kernels.forward(*arrays, *rows, samples, floor(plan), *forward_geometry(inner), *layout_of(inner).tile)
     return finish_forward(plan, outer.around, samples)
 
@@ -121,7 +121,7 @@ def _input_gradient(
     assert layout is not None, "asked for only where there is one"
     flip(operands.w, outer.flipped)
     arrays = InputGradientArrays(w=flat(outer.flipped), dx=flat(outer.input_gradient))
-    rows = InputScratch(
+    rows = DepthInputScratch(
         gradients=workers(outer.sample_gradients),
         scratch=workers(buffers.input_sums),
         unused=workers(outer.unused),

@@ -10,7 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 
 
-class ForwardGeometry(NamedTuple):
+class DirectForwardGeometry(NamedTuple):
     """Extents of the convolution of a staged sample, and of the pooling over it."""
 
     staging: shared.Staging
@@ -19,7 +19,7 @@ class ForwardGeometry(NamedTuple):
     offsets: shared.Offsets
 
 
-class WeightGeometry(NamedTuple):
+class DirectWeightGeometry(NamedTuple):
     """Extents of the weights' gradient: a staged sample, the spread gradient, and the pooling."""
 
     staging: shared.Staging
@@ -29,7 +29,7 @@ class WeightGeometry(NamedTuple):
     offsets: shared.Offsets
 
 
-class InputGeometry(NamedTuple):
+class DirectInputGeometry(NamedTuple):
     """Extents of the input's gradient: its planes and lines, channels, the spread gradient, the pooling."""
 
     extents: shared.Slab
@@ -44,11 +44,11 @@ class InputGeometry(NamedTuple):
 class DirectLayout:
     """Geometry and register tile of each convolution; ``lines`` is the gradient of a line of windows."""
 
-    forward: ForwardGeometry
+    forward: DirectForwardGeometry
     forward_tile: DirectTile
-    weights: WeightGeometry
+    weights: DirectWeightGeometry
     weights_tile: DirectTile
-    input: InputGeometry
+    input: DirectInputGeometry
     input_tile: DirectTile
     lines: shared.Spread
 
@@ -85,11 +85,11 @@ def layout_of(plan: BlockPlan) -> DirectLayout:
     to_weights = shared.forward_source(plan, staging, depth), spread, pooled
     by_lines, by_sample = (shared.window_offsets(pooled, each) for each in (lines, sample))
     return DirectLayout(
-        forward=ForwardGeometry(staging, forward, pooled, by_lines),
+        forward=DirectForwardGeometry(staging, forward, pooled, by_lines),
         forward_tile=line_tile(forward, channels, plan.dtype),
-        weights=WeightGeometry(staging, *to_weights, by_lines if channels == 1 else by_sample),
+        weights=DirectWeightGeometry(staging, *to_weights, by_lines if channels == 1 else by_sample),
         weights_tile=tile,
-        input=InputGeometry(extents, channels, to_input, sample, pooled, by_sample),
+        input=DirectInputGeometry(extents, channels, to_input, sample, pooled, by_sample),
         input_tile=line_tile(to_input, to_input.column_step, plan.dtype),
         lines=lines,
     )

@@ -32,14 +32,14 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 
 
-class LineScratch(NamedTuple):
+class DirectLineScratch(NamedTuple):
     """Rows of workers: a staged sample, and a line of windows or a gradient."""
 
     staged: Floats
     lines: Floats
 
 
-class SampleScratch(NamedTuple):
+class DirectSampleScratch(NamedTuple):
     """Rows of workers: a sample's gradient, and a line."""
 
     gradients: Floats
@@ -117,7 +117,7 @@ def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Flo
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
     )
-    rows = LineScratch(staged=workers(buffers.staged), lines=workers(buffers.lines))
+    rows = DirectLineScratch(staged=workers(buffers.staged), lines=workers(buffers.lines))
     kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.forward_tile)
     return finish_forward(plan, buffers.around, samples)
 
@@ -138,7 +138,7 @@ def _weight_gradient(
 ) -> None:
     layout = layout_of(core(plan))
     by_lines = layout.weights.spread is layout.lines
-    rows = LineScratch(
+    rows = DirectLineScratch(
         staged=workers(buffers.staged), lines=workers(buffers.lines if by_lines else buffers.gradients)
     )
     sums = WeightSums(dw=buffers.weight_sums, db=buffers.bias_sums)
@@ -164,7 +164,7 @@ def _input_gradient(
     shape = *plan.kernel, len(buffers.bias), layout.input.source.filters
     flip(operands.w, buffers.flipped_weights.reshape(shape))
     arrays = InputGradientArrays(w=buffers.flipped_weights, dx=flat(buffers.input_gradient))
-    rows = SampleScratch(gradients=workers(buffers.gradients), lines=workers(buffers.lines))
+    rows = DirectSampleScratch(gradients=workers(buffers.gradients), lines=workers(buffers.lines))
     kernels.backward_input(
         *core_gradient, *arrays, *rows, samples, floor(plan), *layout.input, *layout.input_tile
     )

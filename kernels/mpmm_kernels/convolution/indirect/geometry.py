@@ -220,7 +220,7 @@ def gradient_spread(plan: BlockPlan) -> Spread:
 
 
 def flipped(plan: BlockPlan) -> FlippedConvolution:
-    """The convolution of that gradient."""
+    """The convolution of the spread gradient by the flipped kernel."""
     _, rows, columns = gradient_extents(plan)
     filters, channels = (whole_vectors(n, plan.dtype) for n in (plan.filters, plan.input_shape[3]))
     row = columns * filters

@@ -14,7 +14,7 @@ from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.vector import size
 
 
-class ForwardGeometry(NamedTuple):
+class IndirectForwardGeometry(NamedTuple):
     """Extents and tables of the convolution of a staged sample, and of the pooling over it."""
 
     straight: bool
@@ -26,7 +26,7 @@ class ForwardGeometry(NamedTuple):
     offsets: shared.Offsets
 
 
-class WeightGeometry(NamedTuple):
+class IndirectWeightGeometry(NamedTuple):
     """Extents and tables of the weights' gradient: runs of outputs, in cuts that begin at ``begins``."""
 
     staging: shared.Staging
@@ -40,7 +40,7 @@ class WeightGeometry(NamedTuple):
     offsets: shared.Offsets
 
 
-class InputGeometry(NamedTuple):
+class IndirectInputGeometry(NamedTuple):
     """Extents and tables of the input's gradient: cells of inputs, and which inputs they are."""
 
     channels: int
@@ -57,8 +57,8 @@ class InputGeometry(NamedTuple):
 class IndirectLayout:
     """Geometry of the forward pass and of the weights' gradient, which share a register tile."""
 
-    forward: ForwardGeometry
-    weights: WeightGeometry
+    forward: IndirectForwardGeometry
+    weights: IndirectWeightGeometry
     tile: IndirectTile
 
     @property
@@ -78,7 +78,7 @@ class IndirectLayout:
 class IndirectInputLayout:
     """Geometry and register tile of the input's gradient."""
 
-    geometry: InputGeometry
+    geometry: IndirectInputGeometry
     tile: IndirectTile
 
 
@@ -93,8 +93,8 @@ def layout_of(plan: BlockPlan) -> IndirectLayout:
     offsets = shared.window_offsets(pooled, lines)
     straight = geometry.straight(plan.filters, plan.window, plan.dtype)
     return IndirectLayout(
-        forward=ForwardGeometry(straight, staging, shape, indirection, tap_starts, pooled, offsets),
-        weights=WeightGeometry(
+        forward=IndirectForwardGeometry(straight, staging, shape, indirection, tap_starts, pooled, offsets),
+        weights=IndirectWeightGeometry(
             staging=staging,
             shape=shape,
             runs=runs,
@@ -118,7 +118,7 @@ def input_layout_of(plan: BlockPlan) -> IndirectInputLayout:
     planes, lines = inputs // (rows * columns), inputs // columns % rows
     pooled = shared.pooled_shape(plan)
     return IndirectInputLayout(
-        geometry=InputGeometry(
+        geometry=IndirectInputGeometry(
             channels=channels,
             shape=shape,
             cells=cells,

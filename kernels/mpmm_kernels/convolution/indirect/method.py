@@ -44,7 +44,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 _LARGEST_TABLE = 1 << 16
 
 
-class ForwardScratch(NamedTuple):
+class IndirectForwardScratch(NamedTuple):
     """Rows of workers: a staged sample and a group's sums; zeros for want of a bias."""
 
     staged: Floats
@@ -52,7 +52,7 @@ class ForwardScratch(NamedTuple):
     zeros: Floats
 
 
-class WeightScratch(NamedTuple):
+class IndirectWeightScratch(NamedTuple):
     """Rows of workers: a staged sample, spread gradients, and sums that nobody asks for."""
 
     staged: Floats
@@ -60,7 +60,7 @@ class WeightScratch(NamedTuple):
     unused: Floats
 
 
-class InputScratch(NamedTuple):
+class IndirectInputScratch(NamedTuple):
     """Rows of workers: a sample's spread gradient, a cell's sums, and sums that nobody asks for."""
 
     gradients: Floats
@@ -160,7 +160,9 @@ def forward_arrays(buffers: IndirectBuffers, operands: Operands) -> ForwardArray
 def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
     arrays = forward_arrays(buffers, operands)
-    rows = ForwardScratch(staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros)
+    rows = IndirectForwardScratch(
+        staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
+    )
     kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.tile)
     return finish_forward(plan, buffers.around, samples)
 
@@ -182,7 +184,7 @@ def weight_gradient(
         return
     layout = layout_of(core(plan))
     sums = WeightSums(dw=groups(buffers.weight_sums, len(x)), db=groups(buffers.bias_sums, len(x)))
-    rows = WeightScratch(
+    rows = IndirectWeightScratch(
         staged=workers(buffers.staged),
         gradients=workers(buffers.line_gradients),
         unused=workers(buffers.unused),
@@ -202,7 +204,7 @@ def input_gradient(
     layout, samples = input_layout_of(core(plan)), len(operands.x)
     flip(operands.w, buffers.flipped)
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
-    rows = InputScratch(
+    rows = IndirectInputScratch(
         gradients=workers(buffers.sample_gradients),
         scratch=workers(buffers.sums),
         unused=workers(buffers.unused),

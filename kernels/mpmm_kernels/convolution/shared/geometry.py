@@ -100,7 +100,7 @@ def whole_vectors(channels: int, dtype: str) -> int:
 
 
 def pooled_shape(plan: BlockPlan) -> Pooled:
-    """The block's output."""
+    """The block's output, and its pooling windows on the convolution."""
     return Pooled(*plan.output_shape, *plan.window, whole_vectors(plan.filters, plan.dtype))
 
 

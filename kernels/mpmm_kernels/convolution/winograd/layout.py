@@ -20,7 +20,7 @@ class WinogradGeometry(NamedTuple):
     offsets: shared.Offsets
 
 
-class ForwardTile(NamedTuple):
+class WinogradForwardTile(NamedTuple):
     """Points and outputs of a tile; accumulators of a product, and how many vectors they are wide."""
 
     square: Size
@@ -29,7 +29,7 @@ class ForwardTile(NamedTuple):
     columns: Size
 
 
-class BackwardTile(NamedTuple):
+class WinogradBackwardTile(NamedTuple):
     """The same of the input's gradient and, with taps at once, of the weights'."""
 
     square: Size
@@ -46,13 +46,13 @@ class WinogradLayout:
     """Geometry and tiles of a block; ``plane`` is as long as a plane of the kernel."""
 
     geometry: WinogradGeometry
-    forward_tile: ForwardTile
-    backward_tile: BackwardTile
+    forward_tile: WinogradForwardTile
+    backward_tile: WinogradBackwardTile
     plane: Size
 
     @property
     def points(self) -> int:
-        """Points of a tile."""
+        """How many points a tile is transformed to."""
         return len(self.forward_tile.square)
 
     @property
@@ -78,8 +78,8 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
             pooled=pooled,
             offsets=shared.window_offsets(pooled, spread),
         ),
-        forward_tile=ForwardTile(*points, *_block(columns)),
-        backward_tile=BackwardTile(
+        forward_tile=WinogradForwardTile(*points, *_block(columns)),
+        backward_tile=WinogradBackwardTile(
             *points, *_block(input_columns), size(taps * columns), size(columns), size(taps)
         ),
         plane=size(plan.kernel[1] * plan.kernel[2]),

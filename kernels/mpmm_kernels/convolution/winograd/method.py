@@ -37,7 +37,7 @@ TILED_COST = 0.5
 _MOST_POINTS = 8 * 1024 * 1024
 
 
-class ForwardScratch(NamedTuple):
+class WinogradForwardScratch(NamedTuple):
     """Rows of workers: a staged sample, a slab's points, their products, and the convolution."""
 
     staged: Floats
@@ -46,7 +46,7 @@ class ForwardScratch(NamedTuple):
     convolved: Floats
 
 
-class BackwardArrays(NamedTuple):
+class WinogradBackwardArrays(NamedTuple):
     """Points of the flipped weights, sums of the weights' and bias's gradients, the input's gradient."""
 
     flipped: Floats
@@ -55,7 +55,7 @@ class BackwardArrays(NamedTuple):
     dx: Floats
 
 
-class BackwardScratch(NamedTuple):
+class WinogradBackwardScratch(NamedTuple):
     """Rows of workers: a staged sample and its gradient, points, a gradient and the points of that."""
 
     staged: Floats
@@ -177,7 +177,7 @@ def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> F
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
     )
-    rows = ForwardScratch(
+    rows = WinogradForwardScratch(
         staged=workers(buffers.staged),
         points=workers(buffers.points),
         products=workers(buffers.products),
@@ -222,13 +222,13 @@ def _run_backward(
 ) -> None:
     """Run the kernel for x and dx: an empty x leaves the weights' gradient out, an empty dx the input's."""
     layout, (x, dx) = layout_of(core(plan)), inputs
-    arrays = BackwardArrays(
+    arrays = WinogradBackwardArrays(
         flipped=buffers.flipped_points,
         dw=groups(buffers.weight_sums, samples),
         db=groups(buffers.bias_sums, samples),
         dx=flat(dx),
     )
-    rows = BackwardScratch(
+    rows = WinogradBackwardScratch(
         staged=workers(buffers.staged),
         staged_gradient=workers(buffers.staged_gradient),
         points=workers(buffers.points),

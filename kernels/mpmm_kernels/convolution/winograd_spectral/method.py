@@ -29,7 +29,7 @@ from mpmm_kernels.vector import size
 layout_of = cache(spectral_layout)
 
 
-class ForwardScratch(NamedTuple):
+class SpectralForwardScratch(NamedTuple):
     """Rows of workers: a staged sample, a tile's points, and their products."""
 
     staged: Floats
@@ -106,7 +106,7 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
         y=flat(back.around.core_output),
         argmax=back.argmax,
     )
-    rows = ForwardScratch(
+    rows = SpectralForwardScratch(
         staged=workers(buffers.staged),
         points=workers(buffers.points),
         products=workers(buffers.products),
