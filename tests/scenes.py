@@ -16,7 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-import mpmm.scene
+import mpmm.synthetic
+from mpmm.scene import dfc2018
 from mpmm.synthetic import write_synthetic
 
 
@@ -48,6 +49,5 @@ def _forget_old(home: Path) -> None:
 
 def _state() -> str:
     """Fingerprint of the code that writes the scenes."""
-    room = Path(mpmm.scene.__file__).parent
-    sources = [*sorted(room.glob("synthetic/*.py")), room / "dfc2018.py"]
+    sources = [*sorted(Path(mpmm.synthetic.__file__).parent.glob("*.py")), Path(dfc2018.__file__)]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]

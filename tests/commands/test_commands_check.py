@@ -3,7 +3,6 @@
 import re
 import shutil
 import sys
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,12 +12,8 @@ from scenes import tiny_scene
 
 from mpmm import commands
 from mpmm.commands import check
-from mpmm.display import scene_report as check_report
 from mpmm.errors import MpmmError, PatchError
-from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
-from mpmm.pictures.composite import composite, wavelength
 from mpmm.preparation.prepared import draw
-from mpmm.scene import AlignedModality
 from mpmm.settings.config import load_config
 
 
@@ -190,48 +185,6 @@ def test_picture_is_a_png_with_all_panels(picture, output, aligned):
         assert (np.abs(flat - colour).max(axis=1) <= 2).sum() > 60, cover.name
 
 
-def test_false_colour_makes_lawns_red_and_rgb_keeps_its_bands(aligned):
-    grass = aligned.labels == 1
-    hsi, title = composite(aligned.modalities["hsi"], 1)
-    assert title == "hsi: false colour, vegetation is red (861, 661, 560 nm)"
-    red, green, blue = hsi[grass].mean(axis=0)
-    assert red > 2 * green
-    assert red > 2 * blue
-    rgb, title = composite(aligned.modalities["rgb"], 2)
-    assert title.startswith("rgb: true colour")
-    assert rgb.shape == (70, 120, 3)
-    _, green, _ = rgb[grass[::2, ::2]].mean(axis=0)
-    assert green == rgb[grass[::2, ::2]].mean(axis=0).max()
-
-
-def test_missing_pixels_are_pale_and_do_not_spoil_the_stretch():
-    values = np.linspace(0, 100, 400, dtype=np.float32).reshape(20, 20, 1)
-    present = np.ones((20, 20), dtype=bool)
-    present[:5] = False
-    values[:5] = 1e6
-    image, title = composite(AlignedModality("dem", values, present, "standard", ("height",)), 1)
-    assert title == "dem: grey (height)"
-    assert np.all(image[:5] == image[0, 0])
-    assert image[5:].min() == 0
-    assert image[5:].max() == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("CASI band 12 (531.8 Nanometers)", 531.8),
-        ("651.3 nm", 651.3),
-        ("B3 (0.665 um)", 665.0),
-        ("2.2 micrometers", 2200.0),
-        ("band 7", None),
-        ("", None),
-    ],
-)
-def test_wavelengths_are_read_from_band_names(name, expected):
-    found = wavelength(name)
-    assert found == (None if expected is None else pytest.approx(expected))
-
-
 def refused(monkeypatch, capsys, *arguments):
     """Run the program; its error output's lines."""
     monkeypatch.setattr(sys, "argv", ["mpmm", "check", *map(str, arguments)])
@@ -277,24 +230,3 @@ def test_says_how_much_is_not_labelled(output, aligned):
     found = re.search(r"20 classes; (\S+)% of the pixels are not labelled", output)
     assert found is not None
     assert float(found[1]) == pytest.approx(100 * np.mean(aligned.labels == 0), abs=0.06)
-
-
-def test_the_networks_memory_is_about_what_a_step_takes():
-    spec = paper({"hsi": 48, "rgb": 3}, 20)
-    patches = {one.name: np.zeros((40, one.bands, one.size, one.size), np.float32) for one in spec.streams}
-
-    def step():
-        network, optimizer = Network(spec), Adam()
-        logits = network.forward(patches, Step(training=True, number=1, seed=0))
-        network.backward(SoftmaxCrossEntropy()(logits, np.zeros(40, np.int16)).dlogits)
-        for parameter in network.parameters.values():
-            optimizer.update(parameter, 1)
-        return network, optimizer
-
-    step()  # loads the kernels
-    tracemalloc.start()
-    kept = step()
-    taken, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert kept
-    assert check_report.network_bytes(spec, 40) == pytest.approx(taken, rel=0.35)

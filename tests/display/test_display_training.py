@@ -1,23 +1,19 @@
-"""What a run shows: lines outside a terminal, a bar inside; signals ask before they kill."""
+"""What a run shows: lines outside a terminal, a bar inside."""
 
 import io
-import os
-import signal
-import threading
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from mpmm.display import training as progress
+from mpmm.display import training
 from mpmm.display.training import Bar, Lines, Throughput, display
 from mpmm.ranks.events import EpochDone, StepDone, Validation, ValidationStep
-from mpmm.runs.interrupt import Interrupt
 
 
 def shown(*events, terminal: bool, monkeypatch) -> str:
     text = io.StringIO()
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_LINES", 0.0)
     console = Console(file=text, force_terminal=terminal, width=100, color_system=None)
     with display(console, 0, 20, 2) as screen:
         assert isinstance(screen, Bar if terminal else Lines)
@@ -62,29 +58,3 @@ def test_throughput_leaves_the_first_step_out():
     rate.add(StepDone(2, 0.5, 30, 40, seconds=0.1))
     rate.add(StepDone(3, 0.5, 30, 20, seconds=0.1))
     assert rate.patches_per_second == pytest.approx(300)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_asks_second_stops(number):
-    before = signal.getsignal(number)
-    with Interrupt() as interrupt:
-        assert interrupt.requested is None
-        os.kill(os.getpid(), number)
-        assert interrupt.requested == signal.Signals(number).name
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before
-
-
-def test_other_threads_change_no_handlers():
-    before = signal.getsignal(signal.SIGINT)
-    seen = []
-
-    def enter():
-        with Interrupt():
-            seen.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    assert seen == [before]
