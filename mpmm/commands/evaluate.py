@@ -12,6 +12,7 @@ import click
 
 from mpmm.display import Console, class_table, comparison_table, compiling, confusion_table, say
 from mpmm.messages import launched_ranks
+from mpmm.patches import PARTS
 from mpmm.pictures import write_confusion_picture
 from mpmm.ranks import warm_up
 from mpmm.results import (
@@ -23,7 +24,7 @@ from mpmm.results import (
     write_json,
     write_whole,
 )
-from mpmm.runs import PARTS, EvaluationOptions, EvaluationResult, Form, Run, use_threads
+from mpmm.runs import EvaluationOptions, EvaluationResult, Form, Run, use_threads
 from mpmm.runs import evaluation as evaluate_ranks
 
 # as wide as the confusion of twenty classes, where the output is no terminal
@@ -37,7 +38,7 @@ WIDTH = 160
 )
 @click.option(
     "--checkpoint",
-    type=click.Choice(["best", "last"]),
+    type=click.Choice(get_args(CheckpointName)),
     default="best",
     show_default=True,
     help="Parameters with the best validation accuracy, or those of the last step.",

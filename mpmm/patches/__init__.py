@@ -4,24 +4,25 @@ from mpmm.patches.augmentation import orientations
 from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
 from mpmm.patches.extra import extra_patches
-from mpmm.patches.normalization import Normalization, NormalizationKind, Pixels, measure_normalization
+from mpmm.patches.normalization import Normalization, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.prefetch import Prefetcher, prefetch
 from mpmm.patches.reader import PatchReader
 from mpmm.patches.samples import Samples
-from mpmm.patches.shares import check_shares
-from mpmm.patches.split import Split, SplitKind, draw_split
+from mpmm.patches.shares import PARTS, Part, check_shares
+from mpmm.patches.split import Split, SplitKind, SplitOptions, draw_split
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
 from mpmm.patches.windows import check_size, window_sums
 
 __all__ = [
     "DEPTH",
+    "PARTS",
     "Batch",
     "Batches",
     "ClassCount",
     "HeldOut",
     "Normalization",
-    "NormalizationKind",
+    "Part",
     "PatchReader",
     "Pixels",
     "Prefetcher",
@@ -29,6 +30,7 @@ __all__ = [
     "Samples",
     "Split",
     "SplitKind",
+    "SplitOptions",
     "check_shares",
     "check_size",
     "class_positions",

@@ -14,8 +14,8 @@ from mpmm.patches.candidates import Candidates
 class BlockGrid:
     """Square blocks over the label grid; those at the borders are cut.
 
-    A block is no smaller than a patch, so a patch touches one or two blocks down and one or two across. Where
-    it lies among them is its *place*: the upper left block, and whether it reaches the next row and column.
+    A block is no smaller than a patch, so a patch touches one or two blocks down and one or two across. Which
+    ones is its *footprint*: the upper left block, and whether it reaches the next row and column.
 
     Attributes
     ----------
@@ -36,34 +36,37 @@ class BlockGrid:
 
     @property
     def down(self) -> int:
-        """Block rows."""
+        """Number of block rows, those cut by the borders included."""
         return (self.shape[0] - 1 + self.offset[0]) // self.edge + 1
 
     @property
     def across(self) -> int:
-        """Block columns."""
+        """Number of block columns, those cut by the borders included."""
         return (self.shape[1] - 1 + self.offset[1]) // self.edge + 1
 
     @property
     def count(self) -> int:
-        """Number of blocks."""
+        """Number of blocks in the whole grid."""
         return self.down * self.across
 
     @property
-    def places(self) -> int:
-        """Number of places a patch can have among the blocks."""
+    def footprints(self) -> int:
+        """Number of footprints that a patch can have on the blocks."""
         return 4 * self.count
 
-    def place(self, candidates: Candidates) -> npt.NDArray[np.int64]:
-        """Place of each candidate's patch, shape (candidates,)."""
+    def footprint(self, candidates: Candidates) -> npt.NDArray[np.int64]:
+        """Footprint of each candidate's patch, by number, shape (candidates,)."""
         down, across = (self._along(axis) for axis in (0, 1))
-        places: npt.NDArray[np.int64] = down[candidates.rows] * (2 * self.across) + across[candidates.columns]
-        return places
+        rows = down[candidates.rows] * (2 * self.across)
+        numbers: npt.NDArray[np.int64] = rows + across[candidates.columns]
+        return numbers
 
-    def touched(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Blocks under the four corners of a patch at each place, shape (places, 4)."""
-        (top, crosses), (left, steps) = (np.divmod(axis, 2) for axis in np.divmod(places, 2 * self.across))
-        # no patch crosses out of the grid; the table of all places still has to hold real blocks
+    def touched(self, footprints: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Blocks under the four corners of a patch of each footprint, shape (footprints, 4)."""
+        (top, crosses), (left, steps) = (
+            np.divmod(axis, 2) for axis in np.divmod(footprints, 2 * self.across)
+        )
+        # no patch crosses out of the grid; the table of all footprints still has to hold real blocks
         bottom, right = np.minimum(top + crosses, self.down - 1), np.minimum(left + steps, self.across - 1)
         pairs = ((top, left), (top, right), (bottom, left), (bottom, right))
         return np.stack([row * self.across + column for row, column in pairs], axis=1)
@@ -77,7 +80,7 @@ class BlockGrid:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Candidates of one class at one place, counted together: they stand or fall with the same blocks.
+    """Candidates of one class and one footprint, counted together: they stand or fall with the same blocks.
 
     Attributes
     ----------
@@ -96,14 +99,13 @@ class Groups:
 
 
 def group(candidates: Candidates, grid: BlockGrid) -> Groups:
-    """Count the candidates by place and class."""
+    """Count the candidates by footprint and class."""
     classes = len(candidates.class_ids)
-    counts = np.bincount(
-        grid.place(candidates) * classes + candidates.labels, minlength=grid.places * classes
-    )
+    numbers = grid.footprint(candidates) * classes + candidates.labels
+    counts = np.bincount(numbers, minlength=grid.footprints * classes)
     key = np.flatnonzero(counts)
-    places, labels = np.divmod(key, classes)
-    touched = grid.touched(places)
+    footprints, labels = np.divmod(key, classes)
+    touched = grid.touched(footprints)
     pairs = np.unique(np.stack([touched.ravel(), np.repeat(np.arange(len(key)), 4)], axis=1), axis=0)
     ends = np.searchsorted(pairs[:, 0], np.arange(1, grid.count))
     return Groups(touched, labels, counts[key], tuple(np.split(pairs[:, 1], ends)))

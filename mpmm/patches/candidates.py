@@ -23,7 +23,7 @@ class Candidates:
     shape
         Rows and columns of the label grid.
     flat
-        Places on the grid, row * columns + column, ascending, shape (candidates,).
+        Pixels of the grid, row * columns + column, ascending, shape (candidates,).
     labels
         Class positions, int16, shape (candidates,).
     class_ids
@@ -73,13 +73,13 @@ def find_candidates(
         )
     position = class_positions(labels, class_ids)
     flat = np.flatnonzero((position >= 0) & usable)
-    found = Candidates(
+    candidates = Candidates(
         shape=(labels.shape[0], labels.shape[1]),
         flat=flat,
         labels=position.ravel()[flat],
         class_ids=tuple(int(id) for id in class_ids),
     )
-    for at, count in enumerate(found.counts()):
+    for at, count in enumerate(candidates.counts()):
         if count == 0:
             labelled = int((labels == class_ids[at]).sum())
             name = f" ({class_names[at]})" if class_names else ""
@@ -88,4 +88,4 @@ def find_candidates(
                 "patch with data in every modality",
                 "ignore the id (labels.ignore), use a smaller patch, or fewer modalities",
             )
-    return found
+    return candidates

@@ -34,12 +34,12 @@ class Dealing:
 
     def part(self, candidates: Candidates) -> npt.NDArray[np.int8]:
         """Part of each candidate, -1 where its patch lies across parts; shape (candidates,)."""
-        of_place = parts_of(self.grid.touched(np.arange(self.grid.places)), self.dealt)
-        return of_place[self.grid.place(candidates)]
+        of_footprint = parts_of(self.grid.touched(np.arange(self.grid.footprints)), self.dealt)
+        return of_footprint[self.grid.footprint(candidates)]
 
 
 def deal_blocks(
-    candidates: Candidates, wanted: Counts, size: int, shares: tuple[float, ...], seed: int
+    candidates: Candidates, quotas: Counts, size: int, shares: tuple[float, ...], seed: int
 ) -> Dealing:
     """Find a dealing by seed: several block sizes and starts, each improved block by block.
 
@@ -47,14 +47,22 @@ def deal_blocks(
 
     Parameters
     ----------
-    wanted
+    candidates
+        The labelled pixels that can be the centre of a patch.
+    quotas
         Patches that each class should have in each part, shape (classes, 3).
+    size
+        Odd edge of a patch, in pixels.
+    shares
+        Of training, validation and test; blocks are dealt by them at first.
+    seed
+        Of the block grids and of the order in which blocks are dealt.
     """
     best: Dealing | None = None
     for number, grid in enumerate(_grids(candidates.shape, size, seed)):
-        found = _Search(candidates, grid, wanted, shares).run(seed, number)
-        if best is None or found.penalty < best.penalty:
-            best = found
+        dealing = _Search(candidates, grid, quotas, shares).run(seed, number)
+        if best is None or dealing.penalty < best.penalty:
+            best = dealing
         if best.penalty == 0:
             break
     assert best is not None
@@ -74,12 +82,12 @@ class _Search:
     """One start from random blocks, and the patches that each class has left in each part."""
 
     def __init__(
-        self, candidates: Candidates, grid: BlockGrid, wanted: Counts, shares: tuple[float, ...]
+        self, candidates: Candidates, grid: BlockGrid, quotas: Counts, shares: tuple[float, ...]
     ) -> None:
-        self.grid, self.wanted, self.shares = grid, wanted, shares
+        self.grid, self.quotas, self.shares = grid, quotas, shares
         self.groups: Groups = group(candidates, grid)
         self.dealt = np.zeros(grid.count, np.int8)
-        self.left: Counts = np.zeros_like(wanted)
+        self.left: Counts = np.zeros_like(quotas)
 
     def run(self, seed: int, number: int) -> Dealing:
         """Deal blocks at random by share, then move single blocks while that helps."""
@@ -119,11 +127,12 @@ class _Search:
         """Add (or take away) groups of candidates where all their blocks are of one part."""
         part = parts_of(self.groups.touched[groups], self.dealt)
         whole = part >= 0
-        kept = groups[whole]
-        np.add.at(self.left, (self.groups.labels[kept], part[whole]), sign * self.groups.counts[kept])
+        undivided = groups[whole]
+        cells = self.groups.labels[undivided], part[whole]
+        np.add.at(self.left, cells, sign * self.groups.counts[undivided])
 
     def _penalty(self) -> int:
         """Squares of the shortages in thousandths, and a large number for each class absent from a part."""
-        short = 1000 * np.maximum(self.wanted - self.left, 0) // np.maximum(self.wanted, 1)
-        absent = (self.left == 0) & (self.wanted > 0)
+        short = 1000 * np.maximum(self.quotas - self.left, 0) // np.maximum(self.quotas, 1)
+        absent = (self.left == 0) & (self.quotas > 0)
         return int((short * short).sum() + (absent * ABSENT).sum())

@@ -42,12 +42,12 @@ def extra_patches(
     positions = class_positions(labels, class_ids)
     free = usable & (positions >= 0)
     free[train.rows, train.columns] = False
-    places = np.flatnonzero(free)
-    if len(places) < count:
+    pixels = np.flatnonzero(free)
+    if len(pixels) < count:
         raise PatchError(
-            f"{count} patches asked for, the scene has {len(places)} labelled ones that are not trained on",
-            f"give --patches {len(places)} or fewer",
+            f"{count} patches asked for, the scene has {len(pixels)} labelled ones that are not trained on",
+            f"give --patches {len(pixels)} or fewer",
         )
-    drawn = np.random.default_rng(seed).choice(places, count, replace=False)
+    drawn = np.random.default_rng(seed).choice(pixels, count, replace=False)
     rows, columns = np.divmod(drawn, labels.shape[1])
     return Samples.of(rows, columns, positions[rows, columns])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self, get_args
+from typing import Any, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ import numpy.typing as npt
 from mpmm.errors import PatchError
 from mpmm.patches.samples import Samples
 from mpmm.patches.windows import window_sums
+from mpmm.scene import NormalizationKind
 
-NormalizationKind = Literal["standard", "minmax", "none"]
 Doubles = npt.NDArray[np.float64]
 
 # float64 copies of pixels are made for about so many numbers at a time: 16 MiB
@@ -25,7 +25,7 @@ class Pixels(Protocol):
 
     @property
     def name(self) -> str:
-        """The modality's name."""
+        """The modality's name, as the scene's description gives it."""
 
     @property
     def values(self) -> npt.NDArray[np.float32]:
@@ -78,7 +78,7 @@ class Normalization:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Restore from :meth:`to_dict`."""
+        """Restore a normalisation from what :meth:`to_dict` gave."""
         missing = {"kind", "shift", "scale"} - set(plain)
         if missing:
             raise PatchError(f"normalisation without {', '.join(sorted(missing))}", "restore the run's files")

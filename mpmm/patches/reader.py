@@ -24,7 +24,7 @@ class PatchReader:
     Parameters
     ----------
     modality
-        Values (rows, columns, bands), float32, usually mapped from the cache.
+        Its values (rows, columns, bands), float32, usually mapped from the cache.
     samples
         The centres that indices refer to.
     size
@@ -34,7 +34,7 @@ class PatchReader:
     augment
         Flip and turn each patch by (seed, epoch, sample): alike for all modalities of a sample.
     seed
-        Of the augmentation.
+        From which the augmentation follows.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class PatchReader:
 
     @property
     def bands(self) -> int:
-        """Number of bands."""
+        """Number of bands of the modality, one after the other in a patch."""
         return int(self._values.shape[2])
 
     @property

@@ -1,4 +1,4 @@
-"""Random numbers that follow from a seed, a purpose and a place, on every machine and rank alike."""
+"""Random numbers that follow from a seed, a purpose and a position, on every machine and rank alike."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Purpose(IntEnum):
     AUGMENTATION = 4
 
 
-def random_words(count: int, seed: int, purpose: Purpose, *place: int) -> npt.NDArray[np.uint64]:
-    """Draw `count` words of 64 random bits for (seed, purpose, place).
+def random_words(count: int, seed: int, purpose: Purpose, *position: int) -> npt.NDArray[np.uint64]:
+    """Draw `count` words of 64 random bits for (seed, purpose, position).
 
     Only the raw stream of Philox is used, seeded by SeedSequence: NumPy keeps both as they are for good,
     while the methods of its Generator may change what they draw from one release to the next.
     """
-    key = np.random.SeedSequence(seed, spawn_key=(int(purpose), *place))
+    key = np.random.SeedSequence(seed, spawn_key=(int(purpose), *position))
     words: npt.NDArray[np.uint64] = np.random.Philox(key).random_raw(count)
     return words
 
 
-def permutation(count: int, seed: int, purpose: Purpose, *place: int) -> npt.NDArray[np.int64]:
+def permutation(count: int, seed: int, purpose: Purpose, *position: int) -> npt.NDArray[np.int64]:
     """Draw an order of 0 .. count - 1, each equally likely (but for collisions of 64-bit keys)."""
-    return np.argsort(random_words(count, seed, purpose, *place), kind="stable").astype(np.int64)
+    return np.argsort(random_words(count, seed, purpose, *position), kind="stable").astype(np.int64)

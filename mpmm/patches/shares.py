@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from mpmm.errors import PatchError
 
-PARTS = ("train", "validation", "test")
+# the parts of a split, in the order in which shares are given
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[str, ...] = get_args(Part)
 
 
 def check_shares(shares: Sequence[float]) -> None:
@@ -28,15 +31,15 @@ def apportion(count: int, shares: Sequence[float]) -> tuple[int, ...]:
     Largest remainders, ties to the earlier part. Every part with a share gets at least one sample while there
     are enough; of too few, the earlier parts get one each.
     """
-    wanted = [part for part, share in enumerate(shares) if share > 0]
-    if count <= len(wanted):
-        return tuple(int(part in wanted[:count]) for part in range(len(shares)))
+    open_parts = [part for part, share in enumerate(shares) if share > 0]
+    if count <= len(open_parts):
+        return tuple(int(part in open_parts[:count]) for part in range(len(shares)))
     quotas = [share * count for share in shares]
     given = [math.floor(quota) for quota in quotas]
-    by_remainder = sorted(wanted, key=lambda part: given[part] - quotas[part])
+    by_remainder = sorted(open_parts, key=lambda part: given[part] - quotas[part])
     for part in by_remainder[: count - sum(given)]:
         given[part] += 1
-    for part in wanted:
+    for part in open_parts:
         if given[part] == 0:
             given[given.index(max(given))] -= 1
             given[part] = 1

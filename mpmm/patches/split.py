@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,60 @@ from mpmm.patches.seeds import Purpose, permutation
 from mpmm.patches.shares import PARTS, apportion, check_shares
 from mpmm.patches.windows import check_size
 
+# how patches are dealt out to the parts: each for itself, or by blocks of the scene
 SplitKind = Literal["random", "block"]
-Indices = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How many patches are drawn, of which size, and how they are divided into parts.
+
+    Attributes
+    ----------
+    size
+        Odd edge of a patch, in pixels.
+    per_class
+        Patches per class; a class with fewer gives what it has.
+    fraction
+        If given, this share of each class's usable pixels instead of `per_class`.
+    shares
+        Of training, validation and test; they add up to 1.
+    kind
+        "random" draws each patch for itself, so that patches of different parts overlap (the paper's
+        protocol). "block" deals out square blocks of the scene and takes only patches that lie within blocks
+        of one part, so that no pixel is in patches of two parts.
+    seed
+        From which the draw follows; at least 0.
+
+    Raises
+    ------
+    PatchError
+        A number is out of range, or the kind is unknown.
+    """
+
+    size: int
+    per_class: int = 400
+    fraction: float | None = None
+    shares: tuple[float, float, float] = (0.7, 0.15, 0.15)
+    kind: SplitKind = "random"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_shares(self.shares)
+        if self.fraction is None and self.per_class < 1:
+            raise PatchError(f"{self.per_class} patches per class", "ask for at least 1")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise PatchError(f"a fraction of {self.fraction:g} of each class", "give one above 0 and up to 1")
+        if self.kind not in get_args(SplitKind):
+            kinds = " or ".join(f'"{kind}"' for kind in get_args(SplitKind))
+            raise PatchError(f"split {self.kind!r} is unknown", f"use {kinds}")
+        if self.seed < 0:
+            raise PatchError(f"seed {self.seed} is negative", "use 0 or above")
+
+    def requested(self, usable: int) -> int:
+        """Patches that are asked of a class with so many usable pixels."""
+        return self.per_class if self.fraction is None else max(1, round(self.fraction * usable))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +88,7 @@ class Split:
         Odd edge of a patch, in pixels.
     class_ids
         Label ids by class position.
-    asked
+    requested
         Patches asked for, by class id.
     short
         Patches drawn, by class id, of the classes that gave fewer than asked for.
@@ -52,15 +104,15 @@ class Split:
     kind: SplitKind
     size: int
     class_ids: tuple[int, ...]
-    asked: dict[int, int]
+    requested: dict[int, int]
     short: dict[int, int]
     absent: tuple[tuple[str, int], ...]
     block_edge: int | None
 
     @property
     def parts(self) -> dict[str, Samples]:
-        """The three parts by name."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        """The patches of the three parts, by the part's name."""
+        return dict(zip(PARTS, (self.train, self.validation, self.test), strict=True))
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Patches by [class position, part], shape (classes, 3)."""
@@ -76,14 +128,8 @@ def draw_split(
     labels: npt.NDArray[Any],
     usable: npt.NDArray[np.bool_],
     class_ids: Sequence[int],
-    *,
+    options: SplitOptions,
     class_names: Sequence[str] = (),
-    size: int,
-    per_class: int = 400,
-    fraction: float | None = None,
-    shares: tuple[float, float, float] = (0.7, 0.15, 0.15),
-    kind: SplitKind = "random",
-    seed: int = 0,
 ) -> Split:
     """Draw patch centres of every class and divide them into training, validation and test.
 
@@ -97,114 +143,84 @@ def draw_split(
         Where a patch can lie, shape (rows, columns); see :func:`mpmm.patches.usable_centres`.
     class_ids
         Label ids of the classes; a class's position here is what the network predicts.
+    options
+        How many patches, of which size, and how they are divided.
     class_names
-        Their names, for errors.
-    size
-        Odd edge of a patch, in pixels.
-    per_class
-        Patches per class; a class with fewer gives what it has.
-    fraction
-        If given, this share of each class's usable pixels instead of `per_class`.
-    shares
-        Of training, validation and test; they add up to 1.
-    kind
-        "random" draws each patch for itself, so that patches of different parts overlap (the paper's
-        protocol). "block" deals out square blocks of the scene and takes only patches that lie within blocks
-        of one part, so that no pixel is in patches of two parts.
+        Names of the classes in the order of `class_ids`, for errors.
 
     Raises
     ------
     PatchError
-        A class has no usable pixel, a part with a share gets no patch, or an argument is out of range.
+        A class has no usable pixel, a part with a share gets no patch, or the scene cannot hold a patch.
     """
-    check_size(size, *labels.shape)
-    check_shares(shares)
-    _check_amount(per_class, fraction, kind, seed)
+    check_size(options.size, *labels.shape)
     candidates = find_candidates(labels, usable, class_ids, class_names)
-    asked = [_asked(int(count), per_class, fraction) for count in candidates.counts()]
-    there = np.minimum(asked, candidates.counts())
-    wanted = np.array([apportion(int(count), shares) for count in there])
-    if kind == "random":
-        parts, edge = _draw_random(candidates, wanted, seed), None
+    requested = [options.requested(int(count)) for count in candidates.counts()]
+    available = np.minimum(requested, candidates.counts())
+    quotas = np.array([apportion(int(count), options.shares) for count in available])
+    if options.kind == "random":
+        parts, edge = _draw_random(candidates, quotas, options.seed), None
     else:
-        parts, edge = _draw_blocks(candidates, wanted, size, shares, seed)
-    for name, share, part in zip(PARTS, shares, parts, strict=True):
+        parts, edge = _draw_blocks(candidates, quotas, options)
+    for name, share, part in zip(PARTS, options.shares, parts, strict=True):
         if share > 0 and len(part) == 0:
-            raise _empty_part(name, kind, size, labels.shape)
-    return _split(parts, kind, size, candidates.class_ids, asked, wanted, edge)
+            raise _empty_part(name, options, labels.shape)
+    counts = np.stack([part.counts(len(candidates.class_ids)) for part in parts], axis=1)
+    train, validation, test = parts
+    return Split(
+        train=train,
+        validation=validation,
+        test=test,
+        kind=options.kind,
+        size=options.size,
+        class_ids=candidates.class_ids,
+        requested=dict(zip(candidates.class_ids, requested, strict=True)),
+        short=_short(counts, candidates.class_ids, requested),
+        absent=_absent(counts, candidates.class_ids, quotas),
+        block_edge=edge,
+    )
 
 
-def _draw_random(candidates: Candidates, wanted: Indices, seed: int) -> list[Samples]:
+def _draw_random(candidates: Candidates, quotas: Counts, seed: int) -> list[Samples]:
     parts: list[list[Samples]] = [[], [], []]
     for position in range(len(candidates.class_ids)):
         pool = candidates.of_class(position)
         drawn = pool[permutation(len(pool), seed, Purpose.CENTRES, position)]
-        ends = np.cumsum(wanted[position])
+        ends = np.cumsum(quotas[position])
         for part, indices in zip(parts, np.split(drawn[: ends[-1]], ends[:-1]), strict=True):
             part.append(candidates.samples(indices))
     return [Samples.joined(part) for part in parts]
 
 
-def _draw_blocks(
-    candidates: Candidates, wanted: Indices, size: int, shares: tuple[float, ...], seed: int
-) -> tuple[list[Samples], int]:
-    dealing = deal_blocks(candidates, wanted, size, shares, seed)
+def _draw_blocks(candidates: Candidates, quotas: Counts, options: SplitOptions) -> tuple[list[Samples], int]:
+    dealing = deal_blocks(candidates, quotas, options.size, options.shares, options.seed)
     part_of = dealing.part(candidates)
     parts: list[list[Samples]] = [[], [], []]
     for position in range(len(candidates.class_ids)):
         pool = candidates.of_class(position)
         for part, into in enumerate(parts):
             inside = pool[part_of[pool] == part]
-            order = permutation(len(inside), seed, Purpose.CENTRES, position, part)
-            into.append(candidates.samples(inside[order[: wanted[position, part]]]))
+            order = permutation(len(inside), options.seed, Purpose.CENTRES, position, part)
+            into.append(candidates.samples(inside[order[: quotas[position, part]]]))
     return [Samples.joined(part) for part in parts], dealing.grid.edge
 
 
-def _split(
-    parts: Sequence[Samples],
-    kind: SplitKind,
-    size: int,
-    class_ids: tuple[int, ...],
-    asked: Sequence[int],
-    wanted: Indices,
-    edge: int | None,
-) -> Split:
-    counts = np.stack([part.counts(len(class_ids)) for part in parts], axis=1)
-    drawn = counts.sum(axis=1)
-    missing = np.argwhere((counts == 0) & (wanted.sum(axis=0) > 0))
-    train, validation, test = parts
-    return Split(
-        train=train,
-        validation=validation,
-        test=test,
-        kind=kind,
-        size=size,
-        class_ids=class_ids,
-        asked=dict(zip(class_ids, asked, strict=True)),
-        short={id: int(n) for id, n, ask in zip(class_ids, drawn, asked, strict=True) if n < ask},
-        absent=tuple((PARTS[part], class_ids[position]) for position, part in missing),
-        block_edge=edge,
-    )
+def _short(counts: Counts, class_ids: Sequence[int], requested: Sequence[int]) -> dict[int, int]:
+    """Patches drawn of the classes that gave fewer than asked for, by class id."""
+    drawn = zip(class_ids, counts.sum(axis=1), requested, strict=True)
+    return {id: int(count) for id, count, request in drawn if count < request}
 
 
-def _asked(count: int, per_class: int, fraction: float | None) -> int:
-    return per_class if fraction is None else max(1, round(fraction * count))
+def _absent(counts: Counts, class_ids: Sequence[int], quotas: Counts) -> tuple[tuple[str, int], ...]:
+    """Parts with a share that hold no patch of a class: (part, class id)."""
+    missing = np.argwhere((counts == 0) & (quotas.sum(axis=0) > 0))
+    return tuple((PARTS[part], class_ids[position]) for position, part in missing)
 
 
-def _check_amount(per_class: int, fraction: float | None, kind: str, seed: int) -> None:
-    if fraction is None and per_class < 1:
-        raise PatchError(f"{per_class} patches per class", "ask for at least 1")
-    if fraction is not None and not 0 < fraction <= 1:
-        raise PatchError(f"a fraction of {fraction:g} of each class", "give one above 0 and up to 1")
-    if kind not in ("random", "block"):
-        raise PatchError(f"split {kind!r} is unknown", 'use "random" or "block"')
-    if seed < 0:
-        raise PatchError(f"seed {seed} is negative", "use 0 or above")
-
-
-def _empty_part(name: str, kind: str, size: int, shape: tuple[int, ...]) -> PatchError:
-    rows, columns = shape
+def _empty_part(name: str, options: SplitOptions, shape: tuple[int, ...]) -> PatchError:
+    size, (rows, columns) = options.size, shape
     return PatchError(
-        f"no {name} patch of {size} x {size} pixels is left in the {kind} split of {rows} x {columns} pixels",
+        f"no {name} patch of {size} x {size} pixels is left in the {options.kind} split of "
+        f"{rows} x {columns} pixels",
         "use smaller patches, more of them, or the other kind of split",
     )

@@ -84,7 +84,8 @@ def lost_per_class(
     position = class_positions(labels, class_ids)
     known = position >= 0
     labelled = np.bincount(position[known], minlength=len(class_ids))
-    kept = np.bincount(position[known & usable], minlength=len(class_ids))
+    whole = np.bincount(position[known & usable], minlength=len(class_ids))
     return tuple(
-        ClassCount(id, int(all_), int(some)) for id, all_, some in zip(class_ids, labelled, kept, strict=True)
+        ClassCount(id, int(all_), int(some))
+        for id, all_, some in zip(class_ids, labelled, whole, strict=True)
     )

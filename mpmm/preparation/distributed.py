@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mpmm.errors import RunError
 from mpmm.messages import Collectives
 from mpmm.network import NetworkSpec
-from mpmm.patches import Normalization, Samples, Split
+from mpmm.patches import PARTS, Normalization, Samples, Split
 from mpmm.placement import Layout, NetworkShape, describe, layout_for
 from mpmm.preparation.inventory import Inventory, check_sources, required_sources, take_inventory
 from mpmm.preparation.prepared import Prepared, Tell, check_sizes, network_spec
-from mpmm.preparation.sampling import PARTS, draw_together, measure_together, packed_parts, unpacked_parts
+from mpmm.preparation.sampling import draw_together, measure_together, packed_parts, unpacked_parts
 from mpmm.results import RunFolder, read_split
 from mpmm.scene import AlignedModality, AlignedScene, Scene
 from mpmm.settings import Config, config_from_json

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mpmm.errors import PatchError, RunError
 from mpmm.network import NetworkSpec
 from mpmm.patches import (
+    PARTS,
     Batch,
     HeldOut,
     Normalization,
@@ -19,6 +20,7 @@ from mpmm.patches import (
     Read,
     Samples,
     Split,
+    SplitOptions,
     check_shares,
     check_size,
     draw_split,
@@ -153,12 +155,15 @@ def draw_where(
     config: Config, ids: NDArray[np.int16], present: Sequence[NDArray[np.bool_]], classes: Sequence[LandCover]
 ) -> Split:
     """The split, from the label ids and each modality's mask of where it has data, all (rows, columns)."""
+    usable = usable_centres(present, config.patches.size)
+    class_ids, names = [cover.id for cover in classes], [cover.name for cover in classes]
+    return draw_split(ids, usable, class_ids, split_options(config), names)
+
+
+def split_options(config: Config) -> SplitOptions:
+    """How many patches the configuration asks for, and how they are divided."""
     patches = config.patches
-    return draw_split(
-        ids,
-        usable_centres(present, patches.size),
-        [cover.id for cover in classes],
-        class_names=[cover.name for cover in classes],
+    return SplitOptions(
         size=patches.size,
         per_class=patches.per_class,
         fraction=patches.fraction,
@@ -201,7 +206,7 @@ def restore(folder: RunFolder, tell: Tell | None = None) -> Prepared:
             "the scene has changed since; train anew",
         )
     found = read_split(folder.path / "split.csv")
-    parts = {name: found.get(name, Samples.of([], [], [])) for name in ("train", "validation", "test")}
+    parts = {name: found.get(name, Samples.of([], [], [])) for name in PARTS}
     plain = folder.read_part("normalization")
     normalizations = {name: Normalization.from_dict(plain[name]) for name in spec.modalities}
     return Prepared(config, scene, parts, normalizations, spec)

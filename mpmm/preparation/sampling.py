@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.messages import Collectives
-from mpmm.patches import Normalization, Samples, Split, measure_normalization
+from mpmm.patches import PARTS, Normalization, Samples, Split, measure_normalization
 from mpmm.placement import Layout, NetworkShape
 from mpmm.preparation.inventory import Inventory, label_rank, modalities_of
 from mpmm.preparation.prepared import draw_where
 from mpmm.scene import AlignedModality, Grid
 from mpmm.settings import Config
-
-PARTS = ("train", "validation", "test")
 
 
 def draw_together(
@@ -34,7 +32,7 @@ def draw_together(
     arrays: dict[str, NDArray[Any]] = {}
     if collectives.rank == root:
         split = draw_where(config, config.scene.read_labels().ids, present, inventory.classes)
-        plain = [split.kind, split.size, split.class_ids, [*split.asked.items()], [*split.short.items()]]
+        plain = [split.kind, split.size, split.class_ids, [*split.requested.items()], [*split.short.items()]]
         plain += [split.absent, split.block_edge]
         arrays = packed_parts(split.parts)
     (kind, size, ids, options, short, absent, edge), arrays = collectives.broadcast(plain, root, arrays)
@@ -43,7 +41,7 @@ def draw_together(
         kind=kind,
         size=size,
         class_ids=tuple(ids),
-        asked=dict(options),
+        requested=dict(options),
         short=dict(short),
         absent=tuple((part, number) for part, number in absent),
         block_edge=edge,

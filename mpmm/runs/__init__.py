@@ -8,12 +8,11 @@ from mpmm.runs.maps.play import map_alone, map_together
 from mpmm.runs.maps.predict import ClassMap, predict_map
 from mpmm.runs.maps.target import Place
 from mpmm.runs.maps.trained import Trained
-from mpmm.runs.run import PARTS, Run
+from mpmm.runs.run import Run
 from mpmm.runs.session import TrainResult
 from mpmm.runs.training import LayoutName, go_on, overridden, train, use_threads
 
 __all__ = [
-    "PARTS",
     "ClassMap",
     "EvaluationOptions",
     "EvaluationResult",

@@ -11,13 +11,11 @@ import numpy as np
 
 from mpmm.errors import RunError
 from mpmm.network import Network
-from mpmm.patches import extra_patches, usable_centres
+from mpmm.patches import PARTS, extra_patches, usable_centres
 from mpmm.preparation import Prepared, restore
 from mpmm.ranks import predict
 from mpmm.results import CheckpointName, RunFolder, Scores, confusion_matrix, read_log
 from mpmm.scene import LandCover
-
-PARTS = ("train", "validation", "test")
 
 
 class Run:

@@ -1,10 +1,11 @@
-"""Rasters in: mosaics, alignment to the label grid, the DFC2018 reader, the synthetic scene."""
+"""Rasters in: mosaics, alignment to the label grid, the files of DFC2018."""
 
+from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.labels import Labels, LandCover
-from mpmm.scene.modality import Modality
+from mpmm.scene.modality import Modality, NormalizationKind
 from mpmm.scene.palette import color_of
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
 from mpmm.scene.scene import Scene
@@ -20,9 +21,11 @@ __all__ = [
     "LandCover",
     "Modality",
     "ModalityReport",
+    "NormalizationKind",
     "Scene",
     "SceneReport",
     "color_of",
+    "dfc2018",
     "grid_like",
     "grid_over",
     "wavelength",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpmm.errors import SceneError
+from mpmm.scene.resampling import Method
 
-Resampling = Literal["auto", "average", "bilinear", "cubic", "nearest"]
+Resampling = Literal["auto", Method]
 NormalizationKind = Literal["standard", "minmax", "none"]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from naive import patches as naive
 
 from mpmm.errors import PatchError
-from mpmm.patches import Samples, draw_split, overlap_share, usable_centres
+from mpmm.patches import Samples, SplitOptions, draw_split, overlap_share, usable_centres
 from mpmm.patches.shares import apportion
 
 SHARES = (0.6, 0.2, 0.2)
@@ -48,7 +48,7 @@ def test_no_pixel_of_a_block_split_is_in_two_parts(drawn):
     assume(ids)
     try:
         split = draw_split(
-            labels, usable, ids, size=size, per_class=30, kind="block", seed=seed, shares=SHARES
+            labels, usable, ids, SplitOptions(size=size, per_class=30, kind="block", seed=seed, shares=SHARES)
         )
     except PatchError as error:
         # a small map may hold no three parts
@@ -67,7 +67,7 @@ def test_random_split_draws_what_is_asked_and_leaks_as_counted(drawn):
     usable = everywhere(labels, size)
     ids = present_ids(labels, usable)
     assume(ids and min((labels[usable] == id).sum() for id in ids) >= 3)
-    split = draw_split(labels, usable, ids, size=size, per_class=20, seed=seed, shares=SHARES)
+    split = draw_split(labels, usable, ids, SplitOptions(size=size, per_class=20, seed=seed, shares=SHARES))
     check_samples(split, labels, usable, ids)
     for position, id in enumerate(ids):
         there = int((labels[usable] == id).sum())
@@ -93,7 +93,9 @@ def check_samples(split, labels, usable, ids):
 def test_every_class_is_in_every_part_of_a_block_split_where_the_scene_allows(seed):
     labels = fields(seed, 240, 300, 6, 24)
     usable = everywhere(labels, 11)
-    split = draw_split(labels, usable, range(1, 7), size=11, per_class=100, kind="block", seed=seed)
+    split = draw_split(
+        labels, usable, range(1, 7), SplitOptions(size=11, per_class=100, kind="block", seed=seed)
+    )
     assert split.absent == ()
     assert split.short == {}
     np.testing.assert_array_equal(split.counts(), np.tile([70, 15, 15], (6, 1)))
@@ -105,7 +107,9 @@ def test_a_class_in_one_place_goes_to_training():
     labels[50:70, 50:70] = 0
     labels[58:63, 58:63] = 3
     usable = everywhere(labels, 9)
-    split = draw_split(labels, usable, [1, 2, 3], size=9, per_class=50, kind="block", shares=SHARES)
+    split = draw_split(
+        labels, usable, [1, 2, 3], SplitOptions(size=9, per_class=50, kind="block", shares=SHARES)
+    )
     assert split.counts()[2, 0] > 0
     for part, id in split.absent:
         assert (id, part != "train") == (3, True)
@@ -118,7 +122,9 @@ def test_the_same_seed_gives_the_same_split_for_good(kind, expected):
     """Pinned: a run made today can be repeated on another machine with another NumPy."""
     rows, columns = np.mgrid[:100, :140] // 13
     labels = (1 + (rows * 7 + columns * 5 + rows * columns) % 4).astype(np.int16)
-    split = draw_split(labels, everywhere(labels, 7), [1, 2, 3, 4], size=7, per_class=60, kind=kind, seed=3)
+    split = draw_split(
+        labels, everywhere(labels, 7), [1, 2, 3, 4], SplitOptions(size=7, per_class=60, kind=kind, seed=3)
+    )
     digest = hashlib.sha256()
     for part in split.parts.values():
         for array in (part.rows, part.columns, part.labels):
@@ -130,14 +136,17 @@ def test_another_seed_gives_another_split():
     labels = fields(11, 100, 140, 4, 13)
     usable = everywhere(labels, 7)
     for kind in ("random", "block"):
-        one, two = (draw_split(labels, usable, [1, 2], size=7, kind=kind, seed=s).train for s in (0, 1))
-        assert not np.array_equal(one.rows[:50], two.rows[:50])
+        first, second = (
+            draw_split(labels, usable, [1, 2], SplitOptions(size=7, kind=kind, seed=seed)).train
+            for seed in (0, 1)
+        )
+        assert not np.array_equal(first.rows[:50], second.rows[:50])
 
 
 def test_a_fraction_of_each_class():
     labels = fields(2, 80, 80, 3, 10)
     usable = everywhere(labels, 3)
-    split = draw_split(labels, usable, [1, 2, 3], size=3, fraction=0.1)
+    split = draw_split(labels, usable, [1, 2, 3], SplitOptions(size=3, fraction=0.1))
     expected = [round(0.1 * (labels[usable] == id).sum()) for id in (1, 2, 3)]
     assert split.counts().sum(axis=1).tolist() == expected
     assert split.short == {}
@@ -155,9 +164,9 @@ def test_apportioned_samples_add_up_and_no_part_goes_without(count, shares):
 
 
 def test_overlap_begins_at_one_shared_pixel():
-    one = Samples.of([10], [10], [0])
-    assert overlap_share(Samples.of([14, 15, 14, 6], [10, 10, 15, 6], [0] * 4), one, 5) == 0.5
-    assert overlap_share(Samples.of([], [], []), one, 5) == 0
+    middle = Samples.of([10], [10], [0])
+    assert overlap_share(Samples.of([14, 15, 14, 6], [10, 10, 15, 6], [0] * 4), middle, 5) == 0.5
+    assert overlap_share(Samples.of([], [], []), middle, 5) == 0
 
 
 SOME = np.ones((20, 20), np.int16)
@@ -190,8 +199,8 @@ def test_bad_requests_are_refused(options, says):
             SOME,
             options.pop("usable", usable),
             options.pop("class_ids", [1]),
-            size=options.pop("size", 5),
-            **options,
+            class_names=options.pop("class_names", ()),
+            options=SplitOptions(**{"size": 5, **options}),
         )
     assert "\n" not in str(caught.value)
     assert caught.value.hint
