@@ -56,7 +56,7 @@ class Dice:
         return self.below(100) < percent
 
     def pick(self, items: Sequence[Item]) -> Item:
-        """One of `items`."""
+        """One of `items`, each as likely as the others."""
         return items[self.below(len(items))]
 
     def shuffled(self, items: Sequence[Item]) -> list[Item]:
@@ -89,8 +89,8 @@ class NoiseTable:
 
     def at(self, rows: Positions, columns: Positions) -> NDArray[np.int8]:
         """Noise on the grid of `rows` and `columns` (any non-negative integers): (rows, columns)."""
-        found: NDArray[np.int8] = self.values[np.ix_(rows % self._period, columns % self._period)]
-        return found
+        noise: NDArray[np.int8] = self.values[np.ix_(rows % self._period, columns % self._period)]
+        return noise
 
 
 # the five tables of one scene: several scenes of a seed, as in tests, make them once

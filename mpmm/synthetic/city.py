@@ -7,7 +7,7 @@ from typing import Literal
 
 from mpmm.synthetic.blocks import EVERY_USE, USUAL, draw_block
 from mpmm.synthetic.chance import Dice
-from mpmm.synthetic.plan import METRE, Box, Plan, Surfaces
+from mpmm.synthetic.plan import METRE, Box, Surfaces, TownPlan
 from mpmm.synthetic.streets import Street, Strip, draw_crossing, draw_street, lay_strips
 
 SizeName = Literal["tiny", "small", "houston"]
@@ -65,7 +65,7 @@ _LEVEL = (Street.THOROUGHFARE, Street.ROAD, Street.ROAD)
 
 def plan_city(extent: Extent, seed: int) -> Surfaces:
     """All shapes of the town of this extent and seed, in painting order."""
-    plan, whole, labelled = Plan(), extent.whole, extent.labelled
+    plan, whole, labelled = TownPlan(), extent.whole, extent.labelled
     inner = 7 * METRE
     down = (-_MARGIN, whole.bottom + _MARGIN)
     across = (-_MARGIN, whole.right + _MARGIN)
@@ -94,7 +94,7 @@ def _blocks(upright: list[Strip], level: list[Strip]) -> list[Box]:
     return [Box(row.start, column.start, row.end, column.end) for row in lands[0] for column in lands[1]]
 
 
-def _fill_blocks(plan: Plan, seed: int, blocks: list[Box], inner: Box) -> None:
+def _fill_blocks(plan: TownPlan, seed: int, blocks: list[Box], inner: Box) -> None:
     """Deal the uses: inside `inner` every use comes at least once, in larger towns up to three times.
 
     The rest is as usual in a town.

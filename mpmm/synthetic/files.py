@@ -27,7 +27,7 @@ HSI_BANDS = BANDS + 2
 TILES = 4
 
 
-class Layout:
+class FileTree:
     """Names, sizes and corners of all files of a scene of one extent.
 
     Parameters
@@ -63,34 +63,34 @@ class SceneFiles:
 
     Parameters
     ----------
-    layout
+    tree
         Names and sizes; folders are made.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout, self._stack = layout, ExitStack()
-        for path in (layout.hsi, layout.labels, layout.tiles[0], *layout.lidar):
+    def __init__(self, tree: FileTree) -> None:
+        self._tree, self._stack = tree, ExitStack()
+        for path in (tree.hsi, tree.labels, tree.tiles[0], *tree.lidar):
             path.parent.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> SceneFiles:
-        layout, extent = self._layout, self._layout.extent
+        tree, extent = self._tree, self._tree.extent
         with ExitStack() as stack:
-            _write_envi_header(layout)
-            self._hsi = stack.enter_context(layout.hsi.open("wb"))
+            _write_envi_header(tree)
+            self._hsi = stack.enter_context(tree.hsi.open("wb"))
             top = NORTH + extent.height
             size = (2 * extent.height, 2 * extent.width)
-            self._labels = stack.enter_context(_tiff(layout.labels, 1, size, "uint8", (EAST, top), 0.5))
+            self._labels = stack.enter_context(_tiff(tree.labels, 1, size, "uint8", (EAST, top), 0.5))
             tile = (METRE * extent.height, METRE * extent.width // TILES)
             self._tiles = [
                 stack.enter_context(
                     _tiff(path, 3, tile, "uint8", (EAST + number * extent.width // TILES, top), 1 / METRE)
                 )
-                for number, path in enumerate(layout.tiles)
+                for number, path in enumerate(tree.tiles)
             ]
-            size = (2 * layout.hsi_shape[1], 2 * layout.hsi_shape[2])
+            size = (2 * tree.hsi_shape[1], 2 * tree.hsi_shape[2])
             self._lidar = [
-                stack.enter_context(_tiff(path, 1, size, "float32", layout.hsi_corner, 0.5))
-                for path in layout.lidar
+                stack.enter_context(_tiff(path, 1, size, "float32", tree.hsi_corner, 0.5))
+                for path in tree.lidar
             ]
             self._stack = stack.pop_all()
         return self
@@ -100,7 +100,7 @@ class SceneFiles:
 
     def write_hsi(self, row: int, values: NDArray[np.uint16]) -> None:
         """Write rows of the HSI from `row` on: (bands, rows, columns)."""
-        _, rows, columns = self._layout.hsi_shape
+        _, rows, columns = self._tree.hsi_shape
         for band, image in enumerate(values):
             self._hsi.seek(2 * columns * (band * rows + row))
             self._hsi.write(image.astype("<u2").tobytes())
@@ -143,13 +143,13 @@ def _tiff(
         yield raster
 
 
-def _write_envi_header(layout: Layout) -> None:
+def _write_envi_header(tree: FileTree) -> None:
     """The text half of the ENVI pair."""
-    bands, rows, columns = layout.hsi_shape
+    bands, rows, columns = tree.hsi_shape
     names = [f"CASI band {band + 1}" for band in range(BANDS)] + ["off-nadir angle", "elevation"]
     waves = [f"{wave:.1f}" for wave in WAVELENGTHS] + ["0.0", "0.0"]
-    east, north = layout.hsi_corner
-    place = f"UTM, 1, 1, {east}.000, {north}.000, 1.0, 1.0, 15, North, North America 1983, units=Meters"
+    east, north = tree.hsi_corner
+    map_info = f"UTM, 1, 1, {east}.000, {north}.000, 1.0, 1.0, 15, North, North America 1983, units=Meters"
     wkt = CRS.from_string(dfc2018.CRS).to_wkt(version="WKT1_ESRI")
     lines = [
         "ENVI",
@@ -162,16 +162,16 @@ def _write_envi_header(layout: Layout) -> None:
         "data type = 12",
         "interleave = bsq",
         "byte order = 0",
-        f"map info = {{{place}}}",
+        f"map info = {{{map_info}}}",
         f"coordinate system string = {{{wkt}}}",
         "wavelength units = Nanometers",
         f"band names = {{{', '.join(names)}}}",
         f"wavelength = {{{', '.join(waves)}}}",
     ]
-    layout.hsi.with_suffix(".hdr").write_text("\n".join(lines) + "\n", encoding="ascii")
+    tree.hsi.with_suffix(".hdr").write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def check_sizes(layout: Layout) -> None:
+def check_sizes(tree: FileTree) -> None:
     """Make sure that nothing was cut off; a full disk does not always raise.
 
     Raises
@@ -179,18 +179,18 @@ def check_sizes(layout: Layout) -> None:
     SceneError
         Where a file is smaller than its pixels.
     """
-    _, rows, columns = layout.hsi_shape
-    extent = layout.extent
+    _, rows, columns = tree.hsi_shape
+    extent = tree.extent
     expected = [
-        (layout.hsi, 2 * HSI_BANDS * rows * columns),
-        (layout.labels, 4 * extent.height * extent.width),
+        (tree.hsi, 2 * HSI_BANDS * rows * columns),
+        (tree.labels, 4 * extent.height * extent.width),
     ]
-    expected += [(path, 3 * METRE**2 * extent.height * extent.width // TILES) for path in layout.tiles]
-    expected += [(path, 16 * rows * columns) for path in layout.lidar]
+    expected += [(path, 3 * METRE**2 * extent.height * extent.width // TILES) for path in tree.tiles]
+    expected += [(path, 16 * rows * columns) for path in tree.lidar]
     for path, size in expected:
-        found = path.stat().st_size
-        if found < size:
+        written = path.stat().st_size
+        if written < size:
             raise SceneError(
-                f"{path} holds {found:,} bytes, its pixels need {size:,}",
+                f"{path} holds {written:,} bytes, its pixels need {size:,}",
                 "the disk may be full: make room and run again with --force",
             )

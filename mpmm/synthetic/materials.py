@@ -18,7 +18,7 @@ Triples = tuple[tuple[float, float, float], ...]
 
 @dataclass(frozen=True)
 class Material:
-    """One surface material.
+    """A surface material, by the components of its spectrum.
 
     Attributes
     ----------

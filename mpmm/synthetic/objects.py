@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mpmm.synthetic.chance import Dice
 from mpmm.synthetic.materials import CAR_PAINTS
-from mpmm.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
+from mpmm.synthetic.plan import METRE, Box, Cover, PaintLayer, ShapeKind, Surface, TownPlan
 
 M = METRE
 
 
-class Axis:
+class OrientedPlan:
     """A plan seen along one axis: rows of a box are *along* it, columns *across* it.
 
     Parameters
@@ -20,7 +20,7 @@ class Axis:
         True: along is down the rows; False: along is across the columns.
     """
 
-    def __init__(self, plan: Plan, down: bool) -> None:
+    def __init__(self, plan: TownPlan, down: bool) -> None:
         self._plan, self._down = plan, down
 
     def own(self, box: Box) -> Box:
@@ -29,41 +29,39 @@ class Axis:
 
     def add(
         self,
-        layer: Layer,
+        layer: PaintLayer,
         box: Box,
-        material: str,
-        cover: Cover,
+        surface: Surface,
         *,
         along: tuple[int, int] | None = None,
         across: tuple[int, int] | None = None,
-        height: int = 0,
-        tone: int = 0,
     ) -> None:
         """Add a box, or the bars (period, length) into which it is broken along or across the axis."""
-        kind, (period, bar) = Kind.BOX, (1, 1)
+        kind, bars = ShapeKind.BOX, (1, 1)
         if along is not None:
-            kind, (period, bar) = (Kind.BARS_DOWN if self._down else Kind.BARS_ACROSS), along
+            kind, bars = (ShapeKind.BARS_DOWN if self._down else ShapeKind.BARS_ACROSS), along
         elif across is not None:
-            kind, (period, bar) = (Kind.BARS_ACROSS if self._down else Kind.BARS_DOWN), across
-        placed = self.own(box)
-        self._plan.add(
-            layer, placed, material, cover, kind=kind, period=period, bar=bar, height=height, tone=tone
-        )
+            kind, bars = (ShapeKind.BARS_ACROSS if self._down else ShapeKind.BARS_DOWN), across
+        self._plan.add(layer, self.own(box), surface, kind=kind, bars=bars)
 
 
-def car(axis: Axis, dice: Dice, along: int, across: int) -> None:
+def car(axis: OrientedPlan, dice: Dice, along: int, across: int) -> None:
     """A car of about 1.9 m x 4.6 m with its windscreens; some nobody labelled."""
     body = Box(along, across, along + dice.between(84, 100), across + dice.between(35, 39))
     cover = Cover.CARS if dice.chance(85) else Cover.NOTHING
-    axis.add(Layer.VEHICLE, body, dice.pick(CAR_PAINTS), cover, height=150, tone=dice.between(-25, 25))
+    axis.add(
+        PaintLayer.VEHICLE,
+        body,
+        Surface(dice.pick(CAR_PAINTS), cover, height=150, tone=dice.between(-25, 25)),
+    )
     for at in (24, body.height - 26):
-        axis.add(Layer.VEHICLE_DETAIL, body.rows(at, at + 10).inset(0, 4), "glass", cover)
+        axis.add(PaintLayer.VEHICLE_DETAIL, body.rows(at, at + 10).inset(0, 4), Surface("glass", cover))
 
 
 _LEAVES = (("evergreen leaves", Cover.EVERGREEN_TREES), ("deciduous leaves", Cover.DECIDUOUS_TREES))
 
 
-def tree(plan: Plan, dice: Dice, row: int, column: int, radius: int, kind: int) -> None:
+def tree(plan: TownPlan, dice: Dice, row: int, column: int, radius: int, kind: int) -> None:
     """A crown of three overlapping ellipses; evergreen (0) or deciduous (1), alike but for the infrared."""
     leaves, cover = _LEAVES[kind]
     cover = cover if dice.chance(85) else Cover.NOTHING
@@ -73,10 +71,12 @@ def tree(plan: Plan, dice: Dice, row: int, column: int, radius: int, kind: int) 
         tall, wide = radius * dice.between(70, 100) // 100, radius * dice.between(70, 100) // 100
         crown = Box(row + down - tall, column + across - wide, row + down + tall, column + across + wide)
         tone = dice.between(-20, 20)
-        plan.add(Layer.TREE, crown, leaves, cover, kind=Kind.ELLIPSE, height=height, tone=tone)
+        plan.add(
+            PaintLayer.TREE, crown, Surface(leaves, cover, height=height, tone=tone), kind=ShapeKind.ELLIPSE
+        )
 
 
-def trees(plan: Plan, dice: Dice, box: Box, every: int, radii: tuple[int, int]) -> None:
+def trees(plan: TownPlan, dice: Dice, box: Box, every: int, radii: tuple[int, int]) -> None:
     """Trees over a box, about one in each square of side `every`, both kinds in turn; radii in ticks."""
     kind = dice.below(2)
     for row in range(box.top, box.bottom - every // 2, every):
@@ -90,14 +90,20 @@ def trees(plan: Plan, dice: Dice, box: Box, every: int, radii: tuple[int, int]) 
             kind = 1 - kind
 
 
-def house(plan: Plan, dice: Dice, lot: Box) -> None:
+def house(plan: TownPlan, dice: Dice, lot: Box) -> None:
     """A house with a gable roof in the middle of its lot."""
     roof = dice.pick(["grey shingle", "grey shingle", "brown shingle", "brown shingle", "red tile"])
     body = lot.inset(lot.height * dice.between(14, 24) // 100, lot.width * dice.between(10, 20) // 100)
-    axis = Axis(plan, down=dice.chance(50))
+    axis = OrientedPlan(plan, down=dice.chance(50))
     box, tone, height = axis.own(body), dice.between(-20, 20), dice.between(450, 700)
     middle = box.width // 2
     cover = Cover.RESIDENTIAL
-    axis.add(Layer.BUILDING, box, roof, cover, height=height, tone=tone + 22)
-    axis.add(Layer.ROOF, box.columns(middle, box.width), roof, cover, height=height, tone=tone - 22)
-    axis.add(Layer.ROOF, box.columns(middle - 2, middle + 2), roof, cover, height=height + 40, tone=tone + 40)
+    axis.add(PaintLayer.BUILDING, box, Surface(roof, cover, height=height, tone=tone + 22))
+    axis.add(
+        PaintLayer.ROOF, box.columns(middle, box.width), Surface(roof, cover, height=height, tone=tone - 22)
+    )
+    axis.add(
+        PaintLayer.ROOF,
+        box.columns(middle - 2, middle + 2),
+        Surface(roof, cover, height=height + 40, tone=tone + 40),
+    )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mpmm.synthetic.chance import SlowLine
 from mpmm.synthetic.city import Extent
-from mpmm.synthetic.plan import METRE, Box, Kind, Surfaces
+from mpmm.synthetic.plan import METRE, Box, ShapeKind, Surfaces
 
 # what a key of chance is for
 BEND_DOWN, BEND_ACROSS = 11, 12
@@ -119,12 +119,12 @@ class Painter:
         down = np.arange(rows.start, rows.stop) - top
         across = np.arange(columns.start, columns.stop) - left
         kind = int(self._surfaces.kind[number])
-        if kind == Kind.ELLIPSE:
+        if kind == ShapeKind.ELLIPSE:
             return [(rows, columns, _ellipse(down, across, bottom - top, right - left))]
-        if kind == Kind.BOX:
+        if kind == ShapeKind.BOX:
             return [(rows, columns, slice(None))]
         period, bar = int(self._surfaces.period[number]), int(self._surfaces.bar[number])
-        return _bars(rows, columns, top if kind == Kind.BARS_DOWN else left, period, bar, kind)
+        return _bars(rows, columns, top if kind == ShapeKind.BARS_DOWN else left, period, bar, kind)
 
 
 def _ellipse(
@@ -141,12 +141,12 @@ def _bars(
     rows: slice, columns: slice, first: int, period: int, bar: int, kind: int
 ) -> list[tuple[slice, slice, NDArray[np.bool_] | slice]]:
     """The bars of a shape that starts at `first`, one piece each."""
-    along = rows if kind == Kind.BARS_DOWN else columns
+    along = rows if kind == ShapeKind.BARS_DOWN else columns
     pieces: list[tuple[slice, slice, NDArray[np.bool_] | slice]] = []
     for start in range(first + (along.start - first) // period * period, along.stop, period):
         piece = slice(max(start, along.start), min(start + bar, along.stop))
         if piece.start < piece.stop:
             pieces.append(
-                (piece, columns, slice(None)) if kind == Kind.BARS_DOWN else (rows, piece, slice(None))
+                (piece, columns, slice(None)) if kind == ShapeKind.BARS_DOWN else (rows, piece, slice(None))
             )
     return pieces

@@ -14,7 +14,7 @@ from mpmm.synthetic.materials import NUMBERS
 METRE = 20
 
 
-class Kind(IntEnum):
+class ShapeKind(IntEnum):
     """Form of a shape within its box."""
 
     BOX = 0
@@ -23,7 +23,7 @@ class Kind(IntEnum):
     BARS_ACROSS = 3  # bars that repeat across the columns
 
 
-class Layer(IntEnum):
+class PaintLayer(IntEnum):
     """Painting order: later covers earlier."""
 
     GROUND = 0
@@ -83,12 +83,12 @@ class Box:
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """Rows of the box, in ticks."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """Columns of the box, in ticks."""
         return self.right - self.left
 
     def inset(self, down: int, across: int | None = None) -> Box:
@@ -107,6 +107,28 @@ class Box:
     def turned(self) -> Box:
         """The box with rows and columns exchanged."""
         return Box(self.left, self.top, self.right, self.bottom)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """What a shape is made of and counts as.
+
+    Attributes
+    ----------
+    material
+        Name of one of `MATERIALS`.
+    cover
+        Its class in the labels.
+    height
+        In cm above ground.
+    tone
+        How much brighter (or darker, below 0) than its material, in 256ths.
+    """
+
+    material: str
+    cover: Cover = Cover.NOTHING
+    height: int = 0
+    tone: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,33 +158,42 @@ class Surfaces:
     shadow: NDArray[np.int64]
 
 
-class Plan:
-    """Collects shapes."""
+class TownPlan:
+    """Collects the shapes of a town, and puts them into painting order."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[int, ...]] = []
 
     def add(
         self,
-        layer: Layer,
+        layer: PaintLayer,
         box: Box,
-        material: str,
-        cover: Cover = Cover.NOTHING,
-        *,
-        kind: Kind = Kind.BOX,
-        period: int = 1,
-        bar: int = 1,
-        height: int = 0,
-        tone: int = 0,
+        surface: Surface,
+        kind: ShapeKind = ShapeKind.BOX,
+        bars: tuple[int, int] = (1, 1),
     ) -> None:
-        """Add one shape; an empty box adds nothing."""
+        """Add one shape; an empty box adds nothing.
+
+        Parameters
+        ----------
+        layer
+            When it is painted.
+        box
+            Its bounds, in ticks.
+        surface
+            What it is made of and counts as.
+        kind
+            Its form within the box.
+        bars
+            Of bars: the distance from one's start to the next, and the length of one, in ticks.
+        """
         if box.height <= 0 or box.width <= 0:
             return
         corner = (box.top, box.left, box.bottom, box.right)
         # under 2 m it is not worth painting
-        shadow = height if height >= 200 and layer != Layer.ROOF else 0
-        form = (kind, period, bar)
-        self._rows.append((layer, *corner, *form, NUMBERS[material], cover, height, tone, shadow))
+        shadow = surface.height if surface.height >= 200 and layer != PaintLayer.ROOF else 0
+        made_of = (NUMBERS[surface.material], surface.cover, surface.height, surface.tone)
+        self._rows.append((layer, *corner, kind, *bars, *made_of, shadow))
 
     def surfaces(self) -> Surfaces:
         """All shapes in painting order: by layer, within a layer in the order they came."""

@@ -13,7 +13,7 @@ from rasterio.errors import RasterioIOError
 from mpmm.errors import SceneError
 from mpmm.synthetic.city import EXTENTS, Extent, SizeName, plan_city
 from mpmm.synthetic.config import config_text
-from mpmm.synthetic.files import TILES, TREE, Layout, SceneFiles, check_sizes
+from mpmm.synthetic.files import TILES, TREE, FileTree, SceneFiles, check_sizes
 from mpmm.synthetic.paint import RIM, Painter, Painting
 from mpmm.synthetic.plan import METRE, Box
 from mpmm.synthetic.sensors import QUARTER, Sensors
@@ -63,14 +63,14 @@ def write_synthetic(
     if seed < 0:
         raise SceneError(f"synthetic scene: seed {seed} is negative", "seeds start at 0")
     extent = EXTENTS[size]
-    layout = Layout(folder, extent)
+    tree = FileTree(folder, extent)
     try:
         _check_place(folder, force)
-        _check_room(folder, layout.bytes())
+        _check_room(folder, tree.bytes())
         _clear(folder)
         (folder / MARKER).write_text(_marker_text(size, seed), encoding="utf-8")
-        _write_rasters(layout, seed, progress or (lambda what, share: None))
-        check_sizes(layout)
+        _write_rasters(tree, seed, progress or (lambda activity, share: None))
+        check_sizes(tree)
         (folder / CONFIG).write_text(config_text(size, seed), encoding="utf-8")
     except (OSError, RasterioIOError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -104,9 +104,9 @@ def _clear(folder: Path) -> None:
 
 def _check_room(folder: Path, needed: int) -> None:
     """Refuse a disk too small, before anything is written; what is replaced makes room."""
-    there = next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     replaced = sum(file.stat().st_size for file in folder.glob(f"{TREE}/**/*") if file.is_file())
-    free = shutil.disk_usage(there).free + replaced
+    free = shutil.disk_usage(existing).free + replaced
     if free < needed:
         raise SceneError(
             f"{folder}: the scene needs {needed / 1e6:,.0f} MB, the disk has {free / 1e6:,.0f} MB free",
@@ -121,13 +121,13 @@ def _marker_text(size: str, seed: int) -> str:
     )
 
 
-def _write_rasters(layout: Layout, seed: int, progress: Progress) -> None:
-    extent = layout.extent
+def _write_rasters(tree: FileTree, seed: int, progress: Progress) -> None:
+    extent = tree.extent
     progress("planning the town", 0.0)
     surfaces = plan_city(extent, seed)
     painter, sensors = Painter(surfaces, extent, seed), Sensors(surfaces, seed)
     rows = 2 * extent.height
-    with SceneFiles(layout) as files:
+    with SceneFiles(tree) as files:
         for top, bottom in _bands(extent):
             progress("writing the scene", top / rows)
             _write_band(files, extent, painter, sensors, top, bottom)
@@ -205,7 +205,7 @@ class _Band:
         self._rgb[tile][:, :, left : left + window.width] = self._sensors.rgb(window, fine)
 
     def write(self, files: SceneFiles) -> None:
-        """Write all of it."""
+        """Write the rows of all sensors into their files."""
         files.write_hsi(self._top, self._hsi)
         for number, values in enumerate(self._lidar):
             files.write_lidar(number, self._top, values)

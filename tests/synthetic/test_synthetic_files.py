@@ -8,7 +8,7 @@ import rasterio
 from scenes import tiny_scene
 
 from mpmm.synthetic.city import EXTENTS
-from mpmm.synthetic.files import Layout
+from mpmm.synthetic.files import FileTree
 
 # metres, size tiny
 HEIGHT, WIDTH = 70, 120
@@ -136,7 +136,7 @@ def test_lidar_tells_roofs_and_trees_from_the_ground(phase2):
 
 
 def test_houston_has_the_real_sizes_and_corners(tmp_path):
-    layout = Layout(tmp_path, EXTENTS["houston"])
+    layout = FileTree(tmp_path, EXTENTS["houston"])
     assert layout.hsi_shape == (50, 1202, 4172)
     assert layout.hsi_corner == (271460, 3290891)
     extent = EXTENTS["houston"]
@@ -150,4 +150,4 @@ def test_houston_has_the_real_sizes_and_corners(tmp_path):
 def test_small_is_of_demo_size(tmp_path):
     extent = EXTENTS["small"]
     assert (2 * extent.height, 2 * extent.width) == (300, 1000)
-    assert Layout(tmp_path, extent).bytes() < 200e6
+    assert FileTree(tmp_path, extent).bytes() < 200e6

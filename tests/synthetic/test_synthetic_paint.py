@@ -7,28 +7,39 @@ import pytest
 
 from mpmm.synthetic.city import EXTENTS, Extent, plan_city
 from mpmm.synthetic.paint import RIM, Painter
-from mpmm.synthetic.plan import METRE, Box, Cover, Kind, Layer, Plan
+from mpmm.synthetic.plan import METRE, Box, Cover, PaintLayer, ShapeKind, Surface, TownPlan
 
 EXTENT = Extent(4, 8, (2 * METRE, 3 * METRE), (7, 3 * METRE))
 STRAIGHT = replace(EXTENT, bend=(0, METRE))
 
 
 def some_plan():
-    plan = Plan()
-    plan.add(Layer.TREE, Box(30, 40, 71, 95), "evergreen leaves", Cover.EVERGREEN_TREES, kind=Kind.ELLIPSE)
-    plan.add(Layer.GROUND, Box(-50, -50, 500, 700), "bare earth", Cover.BARE_EARTH)
-    plan.add(Layer.ROAD, Box(60, 0, 100, 280), "asphalt", Cover.ROADS)
+    plan = TownPlan()
     plan.add(
-        Layer.ROAD_MARK,
-        Box(78, -7, 82, 280),
-        "white line",
-        Cover.ROADS,
-        kind=Kind.BARS_ACROSS,
-        period=30,
-        bar=9,
+        PaintLayer.TREE,
+        Box(30, 40, 71, 95),
+        Surface("evergreen leaves", Cover.EVERGREEN_TREES),
+        kind=ShapeKind.ELLIPSE,
     )
-    plan.add(Layer.DETAIL, Box(3, 120, 58, 170), "gravel", kind=Kind.BARS_DOWN, period=11, bar=4, tone=-20)
-    plan.add(Layer.BUILDING, Box(90, 150, 120, 200), "grey shingle", Cover.RESIDENTIAL, height=640)
+    plan.add(PaintLayer.GROUND, Box(-50, -50, 500, 700), Surface("bare earth", Cover.BARE_EARTH))
+    plan.add(PaintLayer.ROAD, Box(60, 0, 100, 280), Surface("asphalt", Cover.ROADS))
+    plan.add(
+        PaintLayer.ROAD_MARK,
+        Box(78, -7, 82, 280),
+        Surface("white line", Cover.ROADS),
+        kind=ShapeKind.BARS_ACROSS,
+        bars=(30, 9),
+    )
+    plan.add(
+        PaintLayer.DETAIL,
+        Box(3, 120, 58, 170),
+        Surface("gravel", tone=-20),
+        kind=ShapeKind.BARS_DOWN,
+        bars=(11, 4),
+    )
+    plan.add(
+        PaintLayer.BUILDING, Box(90, 150, 120, 200), Surface("grey shingle", Cover.RESIDENTIAL, height=640)
+    )
     return plan.surfaces()
 
 
@@ -38,15 +49,15 @@ def covers(surfaces, number, row, column):
     if not (top <= row < bottom and left <= column < right):
         return False
     kind, period, bar = (int(one[number]) for one in (surfaces.kind, surfaces.period, surfaces.bar))
-    if kind == Kind.ELLIPSE:
+    if kind == ShapeKind.ELLIPSE:
         y, x = (
             (row + 0.5 - (top + bottom) / 2) / (bottom - top),
             (column + 0.5 - (left + right) / 2) / (right - left),
         )
         return x * x + y * y <= 0.25
-    if kind == Kind.BARS_DOWN:
+    if kind == ShapeKind.BARS_DOWN:
         return (row - top) % period < bar
-    if kind == Kind.BARS_ACROSS:
+    if kind == ShapeKind.BARS_ACROSS:
         return (column - left) % period < bar
     return True
 
@@ -117,9 +128,9 @@ def test_the_town_has_no_hole():
 
 
 def test_later_layers_cover_earlier_ones_whatever_the_order_of_adding():
-    plan = Plan()
-    plan.add(Layer.TREE, Box(0, 0, 9, 9), "evergreen leaves", Cover.EVERGREEN_TREES)
-    plan.add(Layer.GROUND, Box(0, 0, 9, 9), "water", Cover.WATER)
-    plan.add(Layer.TREE, Box(5, 5, 5, 9), "water", Cover.WATER)
+    plan = TownPlan()
+    plan.add(PaintLayer.TREE, Box(0, 0, 9, 9), Surface("evergreen leaves", Cover.EVERGREEN_TREES))
+    plan.add(PaintLayer.GROUND, Box(0, 0, 9, 9), Surface("water", Cover.WATER))
+    plan.add(PaintLayer.TREE, Box(5, 5, 5, 9), Surface("water", Cover.WATER))
     surfaces = plan.surfaces()
     assert surfaces.cover.tolist() == [Cover.WATER, Cover.EVERGREEN_TREES], "an empty box is no shape"
