@@ -11,7 +11,7 @@ from rasterio.errors import RasterioError
 
 from mpmm.errors import SceneError
 from mpmm.scene.mosaic import MosaicReader
-from mpmm.scene.plan import Layer, Plan
+from mpmm.scene.plan import ModalityPlan, MosaicLayer
 from mpmm.scene.resampling import Taps, any_missing, combine, source_range, taps
 from mpmm.scene.warping import warp_window
 
@@ -21,8 +21,8 @@ BLOCK_CACHE_BYTES = 96 * 2**20
 WINDOW_BYTES = 128 * 2**20
 
 
-class Box(NamedTuple):
-    """A window of the grid."""
+class GridWindow(NamedTuple):
+    """A window of the grid: its first row and column, its height and width, in pixels."""
 
     row: int
     column: int
@@ -38,7 +38,7 @@ def gdal_settings() -> Any:
 class Aligner:
     """Reads windows of one modality on the grid; a context manager that closes the files."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ModalityPlan) -> None:
         self.plan = plan
         self._stack = ExitStack()
 
@@ -50,8 +50,8 @@ class Aligner:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def read(self, box: Box) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Read a window.
+    def read(self, box: GridWindow) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Read one window of the grid from all layers.
 
         Returns
         -------
@@ -75,7 +75,7 @@ class Aligner:
         return values, present
 
     def _read_layer(
-        self, layer: Layer, reader: MosaicReader, box: Box
+        self, layer: MosaicLayer, reader: MosaicReader, box: GridWindow
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if layer.warped:
             try:
@@ -87,7 +87,7 @@ class Aligner:
                 ) from error
         return resample_window(reader, layer, *self._taps(layer, box))
 
-    def _taps(self, layer: Layer, box: Box) -> tuple[Taps, Taps]:
+    def _taps(self, layer: MosaicLayer, box: GridWindow) -> tuple[Taps, Taps]:
         grid, mosaic = self.plan.grid, layer.mosaic.grid
         a, _, west, _, e, north = mosaic.transform
         row_start, column_start = (grid.transform[5] - north) / e, (grid.transform[2] - west) / a
@@ -97,7 +97,7 @@ class Aligner:
 
 
 def resample_window(
-    reader: MosaicReader, layer: Layer, rows: Taps, columns: Taps
+    reader: MosaicReader, layer: MosaicLayer, rows: Taps, columns: Taps
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Resample along rows, then along columns; a pixel that draws on a missing one is missing."""
     (top, height), (left, width) = source_range(rows), source_range(columns)
@@ -112,7 +112,7 @@ def resample_window(
     return values, inside & ~lost
 
 
-def boxes(plan: Plan, budget: int = WINDOW_BYTES) -> Iterator[Box]:
+def windows_of(plan: ModalityPlan, budget: int = WINDOW_BYTES) -> Iterator[GridWindow]:
     """Cut the grid into windows that can be worked on within ``budget`` bytes: strips of rows, cut by columns
     only where a strip of 16 rows is too large.
     """
@@ -122,10 +122,10 @@ def boxes(plan: Plan, budget: int = WINDOW_BYTES) -> Iterator[Box]:
     columns = max(1, min(width, int(budget / (per_pixel * rows))))
     for row in range(0, height, rows):
         for column in range(0, width, columns):
-            yield Box(row, column, min(rows, height - row), min(columns, width - column))
+            yield GridWindow(row, column, min(rows, height - row), min(columns, width - column))
 
 
-def _bytes_per_pixel(layer: Layer) -> float:
+def _bytes_per_pixel(layer: MosaicLayer) -> float:
     """Bytes for one grid pixel: the source as read, twice; three float64 arrays after each pass."""
     rows, columns = layer.step
     source = 2 * layer.mosaic.dtype.itemsize + (8 if layer.warped else 0)

@@ -32,8 +32,8 @@ class CacheEntry:
 
     Parameters
     ----------
-    place
-        The cache folder.
+    root
+        The cache folder, which holds this entry's and others.
     name
         The modality, or ``labels``.
     described
@@ -42,30 +42,30 @@ class CacheEntry:
         What the files take.
     """
 
-    place: Path
+    root: Path
     name: str
     described: Mapping[str, Any]
     bytes: int
 
     @property
     def key(self) -> str:
-        """The fingerprint."""
+        """The fingerprint of everything the contents depend on, SHA-256 in hexadecimal."""
         return fingerprint(self.described)
 
     @property
     def folder(self) -> Path:
         """Where the finished files are."""
-        return self.place / f"{self.name}-{self.key[:16]}"
+        return self.root / f"{self.name}-{self.key[:16]}"
 
     @property
     def partial(self) -> Path:
         """Where the files are while they are written."""
-        return self.place / f".{self.folder.name}.partial"
+        return self.root / f".{self.folder.name}.partial"
 
     @property
     def lock(self) -> Path:
         """What the process that writes holds."""
-        return self.place / f"{self.folder.name}.lock"
+        return self.root / f"{self.folder.name}.lock"
 
     def bytes_to_write(self) -> int:
         """What is still to be written, by this or another process that is at it."""
@@ -120,20 +120,20 @@ class CacheEntry:
         """
         if self.is_ready():
             return
-        make_place(self.place)
+        make_folder(self.root)
         with _one_clear_error(self), FileLock(self.lock):
             if self.is_ready():
                 return
             if self.folder.exists():
                 _log.warning("cache %s is prepared again: %s", self.folder, self._damage())
             self._remove_leftovers()
-            check_space(self.place, self.bytes, self.name)
+            check_space(self.root, self.bytes, self.name)
             self._write(write)
 
     def _remove_leftovers(self) -> None:
         """Remove what killed processes left behind: their locks are free."""
-        for leftover in self.place.glob(".*.partial"):
-            lock = self.place / f"{leftover.stem[1:]}.lock"
+        for leftover in self.root.glob(".*.partial"):
+            lock = self.root / f"{leftover.stem[1:]}.lock"
             if lock == self.lock:
                 shutil.rmtree(leftover)
                 continue
@@ -143,7 +143,7 @@ class CacheEntry:
 
     @property
     def _old(self) -> Path:
-        return self.place / f".{self.folder.name}.old"
+        return self.root / f".{self.folder.name}.old"
 
     def _write(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
         partial = self.partial
@@ -175,7 +175,7 @@ class CacheEntry:
             shutil.rmtree(self._old)
         else:
             partial.rename(self.folder)
-        _flush(self.place)
+        _flush(self.root)
 
 
 @contextmanager
@@ -185,40 +185,40 @@ def _one_clear_error(entry: CacheEntry) -> Iterator[None]:
         yield
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise _disk_full(entry.place, entry.bytes, entry.name) from error
+            raise _disk_full(entry.root, entry.bytes, entry.name) from error
         reason = getattr(error, "strerror", None) or error
         raise SceneError(
-            f"{entry.name}: cache {entry.place} cannot be written: {reason}",
+            f"{entry.name}: cache {entry.root} cannot be written: {reason}",
             'name a folder on a local disk with cache = "..." under [scene]',
         ) from error
 
 
-def make_place(place: Path) -> None:
-    """Make the cache folder."""
+def make_folder(folder: Path) -> None:
+    """Make the cache folder and those above it."""
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SceneError(
-            f"cache folder {place} cannot be made: {error.strerror}",
+            f"cache folder {folder} cannot be made: {error.strerror}",
             'name a folder that can be written with cache = "..." under [scene]',
         ) from error
 
 
-def free_bytes(place: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Free space where the cache is or would be."""
-    there = next(folder for folder in [place, *place.absolute().parents] if folder.is_dir())
-    return shutil.disk_usage(there).free
+    existing = next(parent for parent in [folder, *folder.absolute().parents] if parent.is_dir())
+    return shutil.disk_usage(existing).free
 
 
-def check_space(place: Path, needed: int, name: str) -> None:
+def check_space(folder: Path, needed: int, name: str) -> None:
     """Raise where less is free than is needed."""
-    if free_bytes(place) < needed:
-        raise _disk_full(place, needed, name)
+    if free_bytes(folder) < needed:
+        raise _disk_full(folder, needed, name)
 
 
-def _disk_full(place: Path, needed: int, name: str) -> SceneError:
+def _disk_full(folder: Path, needed: int, name: str) -> SceneError:
     return SceneError(
-        f"{name}: the disk of {place} is full: {needed:,} bytes are needed, {free_bytes(place):,} are free",
+        f"{name}: the disk of {folder} is full: {needed:,} bytes are needed, {free_bytes(folder):,} are free",
         'make room (caches may be deleted), or name another folder with cache = "..." under [scene]',
     )
 

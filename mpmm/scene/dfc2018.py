@@ -124,6 +124,7 @@ def _find_partly(folder: Path, lidar: bool) -> tuple[Labels, tuple[Modality, ...
     roots = _roots(folder)
 
     def name_of(names: tuple[str, ...]) -> str:
+        """Name of the first of these files that is here, or else the first name."""
         here = (path for root, name in product(roots, names) for path in sorted(root.glob(name)))
         path = next(here, None)
         return names[0] if path is None else _name(folder, path)
@@ -133,8 +134,8 @@ def _find_partly(folder: Path, lidar: bool) -> tuple[Labels, tuple[Modality, ...
         grid = read_header(folder / labels, "labels", CRS).grid
         tiles = [_name(folder, tile) for tile in _training_tiles(roots, grid)]
     else:
-        found = next((found for root in roots if (found := sorted(root.glob(RGB_PATTERN)))), [])
-        tiles = [_name(folder, tile) for tile in found] or [RGB_PATTERN]
+        here = next((matches for root in roots if (matches := sorted(root.glob(RGB_PATTERN)))), [])
+        tiles = [_name(folder, tile) for tile in here] or [RGB_PATTERN]
     heights = [name_of((f"{LIDAR_FOLDER}/{file}",)) for file in LIDAR_FILES] if lidar else []
     return _described(labels, name_of(HSI_FILES), tiles, heights)
 
@@ -146,12 +147,12 @@ def _roots(folder: Path) -> list[Path]:
     return [candidate for candidate in candidates if candidate.is_dir()]
 
 
-def _first(roots: list[Path], names: tuple[str, ...], what: str) -> Path:
+def _first(roots: list[Path], names: tuple[str, ...], title: str) -> Path:
     for root, name in product(roots, names):
         for path in sorted(root.glob(name)):
             return path
     raise SceneError(
-        f"dfc2018: {what} is missing: looked for {' or '.join(names[:2])} in {_list(roots)}",
+        f"dfc2018: {title} is missing: looked for {' or '.join(names[:2])} in {_list(roots)}",
         "name the folder that holds Phase2; IEEE GRSS gives the files out after registration",
     )
 
@@ -167,7 +168,7 @@ def _name(folder: Path, path: Path) -> str:
 
 def _training_tiles(roots: list[Path], grid: Grid) -> list[Path]:
     """The RGB tiles that the ground truth lies on; every one of them must be there."""
-    tiles = next((found for root in roots if (found := sorted(root.glob(RGB_PATTERN)))), [])
+    tiles = next((matches for root in roots if (matches := sorted(root.glob(RGB_PATTERN)))), [])
     if not tiles:
         raise SceneError(
             f"dfc2018: no RGB tile: looked for {RGB_PATTERN} in {_list(roots)}",
@@ -185,8 +186,9 @@ def _training_tiles(roots: list[Path], grid: Grid) -> list[Path]:
     return needed
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(bounds: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Whether two extents (west, south, east, north) share some ground."""
+    return all(bounds[i] < other[i + 2] and other[i] < bounds[i + 2] for i in (0, 1))
 
 
 def _missing_tiles(tile: Grid, names: set[str], grid: Grid) -> list[str]:

@@ -34,10 +34,10 @@ def find_files(folder: Path, names: Sequence[str], who: str) -> tuple[Path, ...]
     """
     if not folder.is_dir():
         raise SceneError(f"{who}: the scene's folder {folder} does not exist", "correct the folder's name")
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for name in names:
-        found.update(dict.fromkeys(_find(folder, name, who)))
-    return tuple(found)
+        files.update(dict.fromkeys(_find(folder, name, who)))
+    return tuple(files)
 
 
 def _find(folder: Path, name: str, who: str) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpmm.scene.labels import Labels
-from mpmm.scene.plan import Plan
+from mpmm.scene.plan import ModalityPlan
 from mpmm.scene.raster import Raster
 
 # of each file's beginning and end; headers and the newest data lie there
@@ -41,7 +41,7 @@ def _describe_file(folder: Path, file: Path) -> dict[str, Any]:
     }
 
 
-def describe_plan(folder: Path, plan: Plan) -> dict[str, Any]:
+def describe_plan(folder: Path, plan: ModalityPlan) -> dict[str, Any]:
     """Everything the aligned values depend on."""
     modality = plan.modality
     files = [file for raster in plan.rasters for file in raster.files]

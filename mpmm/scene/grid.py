@@ -25,7 +25,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """Rows and columns of the raster, in pixels."""
         return self.height, self.width
 
     @property

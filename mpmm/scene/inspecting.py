@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mpmm.scene.aligning import Aligner, Box, boxes
+from mpmm.scene.aligning import Aligner, GridWindow, windows_of
 from mpmm.scene.cache import CacheEntry
 from mpmm.scene.coordinates import crs_name
 from mpmm.scene.label_reading import LabelPlan, classes_of
-from mpmm.scene.plan import Plan
+from mpmm.scene.plan import ModalityPlan
 from mpmm.scene.report import LabelReport, ModalityReport
 from mpmm.scene.truncation import check_complete
 
@@ -33,7 +33,7 @@ def inspect_labels(plan: LabelPlan, counts: dict[int, int]) -> LabelReport:
     )
 
 
-def inspect_modality(plan: Plan, entry: CacheEntry) -> ModalityReport:
+def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
     """Report on a modality.
 
     Raises
@@ -69,7 +69,7 @@ def inspect_modality(plan: Plan, entry: CacheEntry) -> ModalityReport:
     )
 
 
-def sample(plan: Plan) -> tuple[tuple[float, float] | None, float, float]:
+def sample(plan: ModalityPlan) -> tuple[tuple[float, float] | None, float, float]:
     """Value range, share of missing pixels, and the share of the grid that they were taken from."""
     low, high, seen, present_pixels = np.inf, -np.inf, 0, 0
     with Aligner(plan) as aligner:
@@ -85,14 +85,14 @@ def sample(plan: Plan) -> tuple[tuple[float, float] | None, float, float]:
     return value_range, 1 - present_pixels / seen, seen / (height * width)
 
 
-def _sampled_boxes(plan: Plan) -> Iterator[Box]:
+def _sampled_boxes(plan: ModalityPlan) -> Iterator[GridWindow]:
     height, width = plan.grid.shape
     if height * width <= _WHOLE_PIXELS:
-        yield from boxes(plan)
+        yield from windows_of(plan)
         return
     high, wide = min(_SIDE, height), min(_SIDE, width)
     rows = np.linspace(0, height - high, min(_SAMPLES, height // high)).astype(int)
     columns = np.linspace(0, width - wide, min(_SAMPLES, width // wide)).astype(int)
     for row in rows:
         for column in columns:
-            yield Box(int(row), int(column), high, wide)
+            yield GridWindow(int(row), int(column), high, wide)

@@ -92,9 +92,9 @@ def _check_whole(
     wrong = ~missing & (negative | (values != np.floor(values)) | (np.abs(values) > LARGEST_ID))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        place = f"row {first_row + row}, column {column}"
+        position = f"row {first_row + row}, column {column}"
         raise SceneError(
-            f"labels: {plan.raster.path} holds {values[row, column]} at {place}; "
+            f"labels: {plan.raster.path} holds {values[row, column]} at {position}; "
             f"expected whole numbers from 0 to {LARGEST_ID}",
             "labels are class ids: check that this is the label raster, and its band the right one",
         )

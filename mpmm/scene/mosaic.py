@@ -18,8 +18,8 @@ _LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A raster and where its upper-left pixel lies in the mosaic."""
+class MosaicTile:
+    """One raster of a mosaic and where its upper-left pixel lies in the mosaic."""
 
     raster: Raster
     row: int
@@ -46,7 +46,7 @@ class Mosaic:
 
     who: str
     grid: Grid
-    tiles: tuple[Tile, ...]
+    tiles: tuple[MosaicTile, ...]
     bands: tuple[int, ...]
     nodata: float | None
 
@@ -68,12 +68,14 @@ def plan_mosaic(rasters: list[Raster], who: str, bands: tuple[int, ...], nodata:
     first = rasters[0]
     for raster in rasters[1:]:
         _check_same_kind(first, raster, who)
-    places = [_place(first, raster, who) for raster in rasters]
-    top, left = min(row for row, _ in places), min(column for _, column in places)
-    bottom = max(row + r.grid.height for (row, _), r in zip(places, rasters, strict=True))
-    right = max(column + r.grid.width for (_, column), r in zip(places, rasters, strict=True))
+    offsets = [_offset(first, raster, who) for raster in rasters]
+    top, left = min(row for row, _ in offsets), min(column for _, column in offsets)
+    bottom = max(row + r.grid.height for (row, _), r in zip(offsets, rasters, strict=True))
+    right = max(column + r.grid.width for (_, column), r in zip(offsets, rasters, strict=True))
     grid = first.grid.part(top, left, bottom - top, right - left)
-    tiles = [Tile(r, row - top, column - left) for (row, column), r in zip(places, rasters, strict=True)]
+    tiles = [
+        MosaicTile(r, row - top, column - left) for (row, column), r in zip(offsets, rasters, strict=True)
+    ]
     return Mosaic(who, grid, tuple(tiles), bands, nodata)
 
 
@@ -85,10 +87,10 @@ def _check_same_kind(first: Raster, other: Raster, who: str) -> None:
     ]
     if not same_crs(first.grid, str(other.grid.crs)):
         pairs.append(("coordinate system", crs_name(str(first.grid.crs)), crs_name(str(other.grid.crs))))
-    for what, expected, found in pairs:
-        if expected != found:
+    for quantity, expected, actual in pairs:
+        if expected != actual:
             raise SceneError(
-                f"{who}: {other.path} has {what} {found}, but {first.path} has {expected}",
+                f"{who}: {other.path} has {quantity} {actual}, but {first.path} has {expected}",
                 "tiles of one modality must be of one kind: convert it, or make it a modality of its own",
             )
 
@@ -101,7 +103,7 @@ def _rounded_pixel(raster: Raster, first: Raster) -> tuple[float, float]:
     return reference if drift <= TOLERANCE else own
 
 
-def _place(first: Raster, raster: Raster, who: str) -> tuple[int, int]:
+def _offset(first: Raster, raster: Raster, who: str) -> tuple[int, int]:
     """Row and column of a raster's first pixel on the first raster's lattice."""
     a, _, c, _, e, f = first.grid.transform
     column, row = (raster.grid.transform[2] - c) / a, (raster.grid.transform[5] - f) / e

@@ -19,7 +19,7 @@ from mpmm.scene.resampling import Method
 
 
 @dataclass(frozen=True)
-class Layer:
+class MosaicLayer:
     """A mosaic on its way to the grid.
 
     Parameters
@@ -41,16 +41,16 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A modality's way to the grid: one layer, or one a file where files are stacked."""
+class ModalityPlan:
+    """How a modality comes onto the grid: one layer, or one a file where files are stacked."""
 
     modality: Modality
     grid: Grid
-    layers: tuple[Layer, ...]
+    layers: tuple[MosaicLayer, ...]
 
     @property
     def rasters(self) -> tuple[Raster, ...]:
-        """Every file's header."""
+        """Headers of all files, in the order of the layers."""
         return tuple(tile.raster for layer in self.layers for tile in layer.mosaic.tiles)
 
     @property
@@ -69,7 +69,7 @@ class Plan:
         return self.grid.height * self.grid.width * (4 * len(self.band_names) + 1)
 
 
-def plan_modality(folder: Path, modality: Modality, grid: Grid) -> Plan:
+def plan_modality(folder: Path, modality: Modality, grid: Grid) -> ModalityPlan:
     """Read the headers of a modality's files and check that they fit each other and the grid.
 
     Raises
@@ -86,25 +86,25 @@ def plan_modality(folder: Path, modality: Modality, grid: Grid) -> Plan:
         _plan_layer(modality, plan_mosaic(groups[position], modality.name, bands, modality.nodata), grid)
         for position, bands in picked
     )
-    return Plan(modality, grid, layers)
+    return ModalityPlan(modality, grid, layers)
 
 
 def _pick_bands(modality: Modality, files: list[Raster]) -> list[tuple[int, tuple[int, ...]]]:
     """Choose the bands: runs of (position of the file, its bands), in the order of the aligned bands."""
     every = [(i, band) for i, raster in enumerate(files) for band in range(1, raster.bands + 1)]
-    for what, asked in (("bands", modality.bands or ()), ("drop_bands", modality.drop_bands)):
-        wrong = [band for band in asked if not 1 <= band <= len(every)]
+    for key, numbers in (("bands", modality.bands or ()), ("drop_bands", modality.drop_bands)):
+        wrong = [band for band in numbers if not 1 <= band <= len(every)]
         if wrong:
             raise SceneError(
-                f"{modality.name}: {what} asks for {wrong}, but {files[0].path} has bands 1 to {len(every)}",
+                f"{modality.name}: {key} asks for {wrong}, but {files[0].path} has bands 1 to {len(every)}",
                 "bands are counted from 1",
             )
     colours = [k for k, (i, band) in enumerate(every, start=1) if band not in files[i].alpha]
-    kept = [band for band in modality.bands or colours if band not in modality.drop_bands]
-    if not kept:
+    chosen = [band for band in modality.bands or colours if band not in modality.drop_bands]
+    if not chosen:
         raise SceneError(f"{modality.name}: no band is left", "take some out of drop_bands")
     runs: list[tuple[int, tuple[int, ...]]] = []
-    for position, band in (every[k - 1] for k in kept):
+    for position, band in (every[k - 1] for k in chosen):
         if runs and runs[-1][0] == position:
             runs[-1] = position, (*runs[-1][1], band)
         else:
@@ -112,7 +112,7 @@ def _pick_bands(modality: Modality, files: list[Raster]) -> list[tuple[int, tupl
     return runs
 
 
-def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> Layer:
+def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> MosaicLayer:
     warped = not same_crs(grid, str(mosaic.grid.crs))
     if warped and modality.crs is None:
         theirs, ours = crs_name(str(mosaic.grid.crs)), crs_name(str(grid.crs))
@@ -127,7 +127,7 @@ def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> Layer:
         method = modality.resampling
     elif sqrt(step[0] * step[1]) > 1.001:
         method = "average"
-    return Layer(mosaic, warped, method, step)
+    return MosaicLayer(mosaic, warped, method, step)
 
 
 def _check_overlap(mosaic: Mosaic, grid: Grid, warped: bool) -> None:

@@ -9,17 +9,17 @@ from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
 from mpmm.scene.aligned import AlignedLabels, AlignedModality
-from mpmm.scene.aligning import Aligner, Box, boxes
+from mpmm.scene.aligning import Aligner, GridWindow, windows_of
 from mpmm.scene.cache import CacheEntry
 from mpmm.scene.fingerprint import describe_labels, describe_plan
 from mpmm.scene.label_reading import LabelPlan, check_known, classes_of, count_ids, read_ids, strips
-from mpmm.scene.plan import Plan
+from mpmm.scene.plan import ModalityPlan
 from mpmm.scene.truncation import check_complete
 
 Progress = Callable[[str, float], None]
 
 
-def modality_entry(folder: Path, cache: Path, plan: Plan) -> CacheEntry:
+def modality_entry(folder: Path, cache: Path, plan: ModalityPlan) -> CacheEntry:
     """Where a modality is kept."""
     return CacheEntry(cache, plan.modality.name, describe_plan(folder, plan), plan.bytes)
 
@@ -31,14 +31,14 @@ def labels_entry(folder: Path, cache: Path, plan: LabelPlan) -> CacheEntry:
     return CacheEntry(cache, "labels", described, 2 * rows * columns)
 
 
-def check_sources(entry: CacheEntry, plan: Plan) -> None:
+def check_sources(entry: CacheEntry, plan: ModalityPlan) -> None:
     """Raise where a file that is still to be read is cut short."""
     if not entry.is_ready():
         for raster in plan.rasters:
             check_complete(raster, plan.modality.name)
 
 
-def prepare_modality(entry: CacheEntry, plan: Plan, progress: Progress | None) -> AlignedModality:
+def prepare_modality(entry: CacheEntry, plan: ModalityPlan, progress: Progress | None) -> AlignedModality:
     """Prepare a modality if it is not yet, and map it."""
     name = plan.modality.name
     entry.prepare(lambda partial: _write_modality(partial, plan, progress))
@@ -53,7 +53,7 @@ def prepare_modality(entry: CacheEntry, plan: Plan, progress: Progress | None) -
     )
 
 
-def _write_modality(folder: Path, plan: Plan, progress: Progress | None) -> Mapping[str, Any]:
+def _write_modality(folder: Path, plan: ModalityPlan, progress: Progress | None) -> Mapping[str, Any]:
     """Write strip by strip with plain writes: a mapped output would keep every page it dirtied in memory."""
     rows, columns = plan.grid.shape
     bands = len(plan.band_names)
@@ -63,7 +63,7 @@ def _write_modality(folder: Path, plan: Plan, progress: Progress | None) -> Mapp
         _new_array(folder / "present.npy", (rows, columns), np.bool_) as present_file,
     ):
         values_start, present_start = values_file.tell(), present_file.tell()
-        for box in boxes(plan):
+        for box in windows_of(plan):
             values, present = aligner.read(box)
             _put(values_file, values_start, box, columns, values)
             _put(present_file, present_start, box, columns, present)
@@ -80,7 +80,7 @@ def _new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> IO[bytes
     return stream
 
 
-def _put(stream: IO[bytes], start: int, box: Box, columns: int, values: NDArray[Any]) -> None:
+def _put(stream: IO[bytes], start: int, box: GridWindow, columns: int, values: NDArray[Any]) -> None:
     """Write a window's rows where they belong."""
     pixel = values[0, 0].nbytes
     runs = [values] if box.width == columns else list(values)

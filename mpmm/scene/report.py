@@ -10,7 +10,7 @@ from mpmm.scene.resampling import Method
 
 @dataclass(frozen=True)
 class LabelReport:
-    """The label raster.
+    """What inspecting tells of the label raster.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class LabelReport:
     crs
         Short name of its coordinate system.
     classes
-        The classes.
+        The classes, in the order in which the network numbers them.
     counts
         Labelled pixels of each class, by id.
     unlabelled
@@ -39,14 +39,14 @@ class LabelReport:
 
 @dataclass(frozen=True)
 class ModalityReport:
-    """One modality.
+    """What inspecting tells of one modality.
 
     Parameters
     ----------
     name
-        Its name.
+        The modality's name.
     files
-        Its rasters.
+        Its rasters, in the order of its description.
     height, width
         Rows and columns of the mosaic; of the first raster where files are stacked.
     bands_in_file
@@ -101,7 +101,7 @@ class ModalityReport:
 
 @dataclass(frozen=True)
 class SceneReport:
-    """A scene.
+    """What inspecting tells of a whole scene.
 
     Parameters
     ----------

@@ -91,39 +91,39 @@ def _catmull_rom(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(d < 1, near, np.where(d < 2, far, 0.0))
 
 
-def source_range(found: Taps) -> tuple[int, int]:
+def source_range(drawn: Taps) -> tuple[int, int]:
     """First source pixel that is drawn on, and how many from there on; (0, 0) if none is."""
-    used = found.pixel[(found.weight != 0) & found.inside[:, None]]
+    used = drawn.pixel[(drawn.weight != 0) & drawn.inside[:, None]]
     return (int(used.min()), int(used.max() - used.min()) + 1) if used.size else (0, 0)
 
 
-def combine(values: NDArray[Any], axis: int, found: Taps, offset: int) -> NDArray[np.float64]:
+def combine(values: NDArray[Any], axis: int, drawn: Taps, offset: int) -> NDArray[np.float64]:
     """Weigh the source pixels along one axis, in double precision; ``values`` starts at pixel ``offset``."""
     shape = list(values.shape)
-    shape[axis] = len(found.inside)
+    shape[axis] = len(drawn.inside)
     result = np.zeros(shape)
     spread = [1] * values.ndim
     spread[axis] = -1
-    for index, weight in _used(found, offset, values.shape[axis]):
+    for index, weight in _used(drawn, offset, values.shape[axis]):
         result += np.take(values, index, axis) * weight.reshape(spread)
     return result
 
 
-def any_missing(missing: NDArray[np.bool_], axis: int, found: Taps, offset: int) -> NDArray[np.bool_]:
+def any_missing(missing: NDArray[np.bool_], axis: int, drawn: Taps, offset: int) -> NDArray[np.bool_]:
     """Whether any source pixel drawn on along one axis, with a weight above 0, is missing."""
     shape = list(missing.shape)
-    shape[axis] = len(found.inside)
+    shape[axis] = len(drawn.inside)
     result = np.zeros(shape, dtype=np.bool_)
     spread = [1] * missing.ndim
     spread[axis] = -1
-    for index, weight in _used(found, offset, missing.shape[axis]):
+    for index, weight in _used(drawn, offset, missing.shape[axis]):
         result |= np.take(missing, index, axis) & (weight != 0).reshape(spread)
     return result
 
 
-def _used(found: Taps, offset: int, size: int) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+def _used(drawn: Taps, offset: int, size: int) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
     """Columns of the taps that are used by any pixel inside, as positions in the window."""
-    weights = np.where(found.inside[:, None], found.weight, 0.0)
+    weights = np.where(drawn.inside[:, None], drawn.weight, 0.0)
     columns = [k for k in range(weights.shape[1]) if weights[:, k].any()]
-    indices = np.clip(found.pixel - offset, 0, size - 1)
+    indices = np.clip(drawn.pixel - offset, 0, size - 1)
     return [(indices[:, k], weights[:, k]) for k in columns]

@@ -8,14 +8,14 @@ from mpmm.errors import SceneError
 from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.aligning import BLOCK_CACHE_BYTES, WINDOW_BYTES
-from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_place
+from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_folder
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.inspecting import inspect_labels, inspect_modality
 from mpmm.scene.label_reading import LabelPlan, plan_labels
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
-from mpmm.scene.plan import Plan, plan_modality
+from mpmm.scene.plan import ModalityPlan, plan_modality
 from mpmm.scene.preparing import (
     Progress,
     check_sources,
@@ -175,7 +175,7 @@ class Scene:
     def files_here(self) -> frozenset[str]:
         """Names of the modalities whose files all exist here, and "labels"; nothing is opened."""
         labels = [] if self.labels is None else [("labels", (self.labels.file,))]
-        sources = [*labels, *((one.name, one.files) for one in self.modalities)]
+        sources = [*labels, *((modality.name, modality.files) for modality in self.modalities)]
         return frozenset(name for name, files in sources if self._exist(name, files))
 
     def bands_of(self, name: str, grid: Grid) -> int:
@@ -196,7 +196,7 @@ class Scene:
             )
         return plan_labels(self.folder, self.labels)
 
-    def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[Plan]:
+    def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[ModalityPlan]:
         known = {modality.name: modality for modality in self.modalities}
         unknown = [name for name in names or () if name not in known]
         if unknown:
@@ -212,14 +212,14 @@ class Scene:
         except SceneError:
             return False
 
-    def _entry(self, plan: Plan) -> CacheEntry:
+    def _entry(self, plan: ModalityPlan) -> CacheEntry:
         return modality_entry(self.folder, self.cache_folder, plan)
 
     def _check_space(self, entries: list[CacheEntry]) -> None:
         needed = _bytes_to_write(entries)
         if needed:
             check_space(self.cache_folder, needed, "scene")
-            make_place(self.cache_folder)
+            make_folder(self.cache_folder)
 
 
 def _bytes_to_write(entries: list[CacheEntry]) -> int:

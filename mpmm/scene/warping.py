@@ -12,12 +12,14 @@ from rasterio.warp import reproject, transform_bounds
 
 from mpmm.scene.grid import Grid
 from mpmm.scene.mosaic import MosaicReader
-from mpmm.scene.plan import Layer
+from mpmm.scene.plan import MosaicLayer
 
 _NEARLY_ALL = 1 - 1e-6
 
 
-def warp_window(reader: MosaicReader, layer: Layer, window: Grid) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def warp_window(
+    reader: MosaicReader, layer: MosaicLayer, window: Grid
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Warp what lies under a window of the grid.
 
     Missing pixels take no part: a pixel is present where the source's presence (1 or 0), resampled the same
@@ -54,7 +56,7 @@ def warp_window(reader: MosaicReader, layer: Layer, window: Grid) -> tuple[NDArr
     return values, (share >= _NEARLY_ALL) & (share <= 2 - _NEARLY_ALL)
 
 
-def _box_under(layer: Layer, window: Grid) -> tuple[int, int, int, int] | None:
+def _box_under(layer: MosaicLayer, window: Grid) -> tuple[int, int, int, int] | None:
     """Row, column, height, width of the source pixels that a window may draw on; None if there are none."""
     mosaic = layer.mosaic.grid
     crs, there = CRS.from_wkt(window.crs), CRS.from_wkt(mosaic.crs)

@@ -9,9 +9,9 @@ _WAVELENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(nm|nano|µm|um|micro)?", re.IGNORE
 
 def wavelength(name: str) -> float | None:
     """Wavelength in nm that a band's name tells, as in "band 12 (531.4 Nanometers)"; None: it tells none."""
-    found = [
+    values = [
         float(number) * (1000.0 if unit.lower()[0] in "µu" or unit.lower() == "micro" else 1.0)
         for number, unit in _WAVELENGTH.findall(name)
         if unit
     ]
-    return found[-1] if found else None
+    return values[-1] if values else None

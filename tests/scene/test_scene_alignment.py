@@ -8,7 +8,7 @@ import pytest
 import rasterio
 
 from mpmm.scene import Modality
-from mpmm.scene.aligning import Aligner, boxes
+from mpmm.scene.aligning import Aligner, windows_of
 from mpmm.scene.plan import plan_modality
 
 
@@ -195,7 +195,7 @@ def test_the_window_changes_no_bit(write_raster, make_scene, tmp_path, method):
     write_raster("x.tif", values, 0.23, 0.4, 0.7)
     scene = make_scene(Modality("x", ("x.tif",), resampling=method))
     plan = plan_modality(tmp_path, scene.modalities[0], scene.grid())
-    windows = list(boxes(plan, budget=20_000))
+    windows = list(windows_of(plan, budget=20_000))
     assert len(windows) > 3
     whole = scene.align().modalities["x"]
     with Aligner(plan) as aligner:
@@ -212,7 +212,7 @@ def test_windows_cover_the_grid_once(write_raster, make_scene, tmp_path):
     plan = plan_modality(tmp_path, scene.modalities[0], scene.grid())
     for budget in [10_000, 60_000, 10**9]:
         seen = np.zeros((61, 47), int)
-        for row, column, height, width in boxes(plan, budget):
+        for row, column, height, width in windows_of(plan, budget):
             seen[row : row + height, column : column + width] += 1
         assert (seen == 1).all()
 

@@ -7,7 +7,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 
 from mpmm.scene import Modality
-from mpmm.scene.aligning import Aligner, Box
+from mpmm.scene.aligning import Aligner, GridWindow
 from mpmm.scene.plan import plan_modality
 
 WEST, NORTH = 272056.0, 3290290.0
@@ -86,7 +86,7 @@ def test_the_window_changes_nothing(geographic, make_scene, tmp_path, method):
     scene = make_scene(modality)
     whole = scene.align().modalities["x"]
     with Aligner(plan_modality(tmp_path, modality, scene.grid())) as aligner:
-        for box in [Box(0, 0, 7, 9), Box(6, 4, 13, 26), Box(19, 29, 1, 1)]:
+        for box in [GridWindow(0, 0, 7, 9), GridWindow(6, 4, 13, 26), GridWindow(19, 29, 1, 1)]:
             values, present = aligner.read(box)
             here = np.s_[box.row : box.row + box.height, box.column : box.column + box.width]
             np.testing.assert_array_equal(present, whole.present[here])
