@@ -3,9 +3,11 @@
 Public names, each imported when it is first asked for:
 
 - `Scene`, `Labels`, `LandCover`, `Modality`: rasters on one label grid;
-- `Config`, `load_config` and its tables `PatchesConfig`, `NetworkConfig`, `TrainingConfig`: a run's settings;
-- `fit`, which trains and returns a `Run`; `predict_map`, which gives a `ClassMap`;
+- `Config`, `load_config` and the tables `PatchesConfig`, `NetworkConfig`, `StreamConfig`, `TrainingConfig`,
+  `LayoutConfig`: a run's settings;
+- `fit`, which trains and returns a `Run`; its predictions' `Scores`; `predict_map`, which gives a `ClassMap`;
 - `Network`, `paper` and `NetworkSpec`, `StreamSpec`, `BlockSpec`, `DenseSpec`: a network on its own;
+- `Layout`: which rank owns what;
 - `MpmmError`, the root of every error raised on purpose.
 """
 
@@ -18,17 +20,37 @@ if TYPE_CHECKING:
     from mpmm._version import __version__ as __version__
     from mpmm.errors import MpmmError
     from mpmm.network import BlockSpec, DenseSpec, Network, NetworkSpec, StreamSpec, paper
+    from mpmm.placement import Layout
+    from mpmm.results import Scores
     from mpmm.runs import ClassMap, Run, fit, predict_map
     from mpmm.scene import Labels, LandCover, Modality, Scene
-    from mpmm.settings import Config, NetworkConfig, PatchesConfig, TrainingConfig, load_config
+    from mpmm.settings import (
+        Config,
+        LayoutConfig,
+        NetworkConfig,
+        PatchesConfig,
+        StreamConfig,
+        TrainingConfig,
+        load_config,
+    )
 
 _HOMES = {
     "mpmm._version": ("__version__",),
     "mpmm.errors": ("MpmmError",),
     "mpmm.network": ("BlockSpec", "DenseSpec", "Network", "NetworkSpec", "StreamSpec", "paper"),
+    "mpmm.placement": ("Layout",),
+    "mpmm.results": ("Scores",),
     "mpmm.runs": ("ClassMap", "Run", "fit", "predict_map"),
     "mpmm.scene": ("LandCover", "Labels", "Modality", "Scene"),
-    "mpmm.settings": ("Config", "NetworkConfig", "PatchesConfig", "TrainingConfig", "load_config"),
+    "mpmm.settings": (
+        "Config",
+        "LayoutConfig",
+        "NetworkConfig",
+        "PatchesConfig",
+        "StreamConfig",
+        "TrainingConfig",
+        "load_config",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -39,6 +61,8 @@ __all__ = [
     "DenseSpec",
     "Labels",
     "LandCover",
+    "Layout",
+    "LayoutConfig",
     "Modality",
     "MpmmError",
     "Network",
@@ -47,6 +71,8 @@ __all__ = [
     "PatchesConfig",
     "Run",
     "Scene",
+    "Scores",
+    "StreamConfig",
     "StreamSpec",
     "TrainingConfig",
     "fit",

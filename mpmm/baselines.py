@@ -122,7 +122,7 @@ def vectors(read: Read, count: int) -> Features:
 
 
 def fitted(model: Pipeline, features: Features, labels: Labels) -> Pipeline:
-    """Fit a baseline.
+    """Fit a baseline to the training patches, and return it.
 
     Raises
     ------

@@ -10,6 +10,8 @@ import click
 from mpmm._version import __version__
 from mpmm.errors import MpmmError
 
+__all__ = ["COMMANDS", "main", "program"]
+
 COMMANDS = {
     "synth": "Write a synthetic scene with the layout of DFC2018.",
     "check": "Show what a configuration holds before training on it.",
@@ -25,15 +27,18 @@ class _LazyGroup(click.Group):
     """Imports a command's file only when it is asked for, so that `mpmm --help` is instant."""
 
     def list_commands(self, context: click.Context) -> list[str]:
+        """Names of the commands, in the order of their use."""
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Import a command's file; None where there is no such command."""
         if name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"mpmm.commands.{name}").command
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with what each is for, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

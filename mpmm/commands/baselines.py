@@ -44,13 +44,13 @@ def command(config: Path | None, run: Path | None) -> None:
     console = Console()
     # a table as wide as its content where the output is no terminal
     console = console if console.is_terminal else Console(width=120)
-    with telling(console) as tell:
+    with telling(console) as report:
         if run is None:
             assert config is not None
-            prepared, split = prepare(load_config(config), tell)
+            prepared, split = prepare(load_config(config), report)
             say_split(console, prepared, split)
         else:
-            prepared = restore(RunFolder.open(run), tell)
+            prepared = restore(RunFolder.open(run), report)
             _check_same(config, prepared, run)
     say_scene(console, prepared)
     scores = compare(prepared, console)

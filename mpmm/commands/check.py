@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from mpmm.display import Console, say, telling
-from mpmm.display import scene_report as check_report
+from mpmm.display import Console, say, scene_report, telling
 from mpmm.errors import RunError
 from mpmm.patches import ClassCount, Split, lost_per_class, usable_centres
 from mpmm.preparation import check_patches, draw, network_spec
@@ -41,14 +40,14 @@ def command(config: Path, picture: Path | None) -> None:
     bands = {modality.name: len(modality.band_names) for modality in report.modalities}
     spec = network_spec(settings, bands, len(report.labels.classes))
     console = Console()
-    check_report.say_scene(console, report)
-    with telling(console) as tell:
-        scene = settings.scene.align(spec.modalities, tell)
-    check_report.say_modalities(console, report, missing_shares(scene))
-    check_report.say_classes(console, scene.classes, *count_centres(settings, scene))
+    scene_report.say_scene(console, report)
+    with telling(console) as progress:
+        scene = settings.scene.align(spec.modalities, progress)
+    scene_report.say_modalities(console, report, missing_shares(scene))
+    scene_report.say_classes(console, scene.classes, *count_centres(settings, scene))
     split = draw(settings, scene)
-    check_report.say_split(console, scene.classes, split)
-    check_report.say_needs(console, report, spec, settings)
+    scene_report.say_split(console, scene.classes, split)
+    scene_report.say_needs(console, report, spec, settings)
     if picture is not None:
         _draw(picture, config, scene, split)
         say(console, "picture", str(picture))

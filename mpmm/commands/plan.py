@@ -63,8 +63,9 @@ def _show(shape: NetworkShape, layout: Layout, settings: Config, rank: int | Non
     click.echo(f"layout {layout.name}, {layout.ranks} ranks, one step over {batch} patches")
     click.echo(f"threads as for one machine of {cores} cores\n")
     click.echo(plan_text(plan(shape, layout, batch, cores)))
-    for one in range(layout.ranks) if rank is None else [rank]:
+    for number in range(layout.ranks) if rank is None else [rank]:
         text = (
-            schedule_text(schedule(shape, layout, one, "train", batch)) or "validates and writes checkpoints"
+            schedule_text(schedule(shape, layout, number, "train", batch))
+            or "validates and writes checkpoints"
         )
-        click.echo(f"\nrank {one}, {layout.role(one)}:\n{text}")
+        click.echo(f"\nrank {number}, {layout.role(number)}:\n{text}")

@@ -34,8 +34,8 @@ def command(folder: Path, size: SizeName, seed: int, force: bool) -> None:
     """
     console = Console()
     began = time.monotonic()
-    with ticking(console) as tell:
-        config = write_synthetic(folder, size, seed, tell, force=force)
+    with ticking(console) as report:
+        config = write_synthetic(folder, size, seed, report, force=force)
     seconds = time.monotonic() - began
     _say(console, f"wrote a synthetic scene ({size}, seed {seed}) to {folder} in {seconds:.0f} s")
     _say(console, f"next: mpmm check {config}")

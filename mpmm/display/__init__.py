@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from mpmm.display import scene_report
 from mpmm.display.console import (
     compiling,
     duration,
@@ -34,6 +35,7 @@ __all__ = [
     "say_scene",
     "say_scores",
     "say_split",
+    "scene_report",
     "showing",
     "telling",
     "ticking",

@@ -17,7 +17,7 @@ from mpmm.results import Scores, percent
 
 
 def say(console: Console, label: str, text: str) -> None:
-    """One line: a label in a column of its own, then text; never wrapped, never coloured by its content."""
+    """Print a line: a label in a column of its own, then text; never wrapped, nor coloured by its content."""
     console.print(f"{label:<11}{text}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -30,22 +30,23 @@ def _aligning(name: str) -> str:
     return f"{'aligning':<11}{name} onto the label grid (once; kept in the scene's cache)"
 
 
-def compiling(console: Console, what: str = "the kernels") -> Callable[[float], None]:
+def compiling(console: Console, subject: str = "the kernels") -> Callable[[float], None]:
     """A receiver of the share that is compiled: a line at the start, and one every few seconds."""
     spoke = -math.inf
 
-    def told(share: float) -> None:
+    def report(share: float) -> None:
+        """Say how far compiling is, unless that was said just now."""
         nonlocal spoke
         if time.monotonic() - spoke >= SECONDS_BETWEEN_LINES:
             far = f": {100 * share:.0f}%" if share else ""
-            say(console, "compiling", f"{what}, once on this machine{far}")
+            say(console, "compiling", f"{subject}, once on this machine{far}")
             spoke = time.monotonic()
 
-    return told
+    return report
 
 
 def say_scene(console: Console, prepared: Prepared) -> None:
-    """Scene, patches and classes."""
+    """Say how large the scene is, its classes and bands, and how many patches of which size are drawn."""
     rows, columns = prepared.scene.labels.shape
     bands = ", ".join(f"{stream.name} {stream.bands} bands" for stream in prepared.spec.streams)
     size, classes = prepared.config.patches.size, len(prepared.scene.classes)
@@ -60,14 +61,14 @@ def say_split(console: Console, prepared: Prepared, split: Split) -> None:
     leak = f"{percent(split.leak())}% of validation patches share pixels with a training patch"
     say(console, "split", f"{split.kind}: {leak}")
     if split.short:
-        few = ", ".join(f"{names[one]} {count}" for one, count in split.short.items())
+        few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
         say(console, "", f"fewer patches than asked for: {few}")
-    for part, one in split.absent:
-        say(console, "", f"no {part} patch of class {names[one]}")
+    for part, class_id in split.absent:
+        say(console, "", f"no {part} patch of class {names[class_id]}")
 
 
 def say_network(console: Console, network: Network, threads: int) -> None:
-    """Size and arithmetic."""
+    """Say how many parameters the network has, its type of numbers, its kernels and its threads."""
     values = sum(parameter.value.size for parameter in network.parameters.values())
     spec = network.spec
     streams = " + ".join(spec.modalities)
@@ -76,7 +77,7 @@ def say_network(console: Console, network: Network, threads: int) -> None:
 
 
 def say_scores(console: Console, scores: Scores) -> None:
-    """Overall accuracy, average accuracy, kappa."""
+    """Say the overall accuracy, the average accuracy and kappa of the validation patches."""
     kappa = "-" if scores.kappa is None else f"{scores.kappa:.3f}"
     overall, average = scores.overall_accuracy, percent(scores.average_accuracy)
     line = f"overall accuracy {overall} %, average accuracy {average} %, kappa {kappa}"

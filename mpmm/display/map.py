@@ -29,17 +29,17 @@ class Speed:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since this start began."""
         return time.monotonic() - self._began
 
     @property
     def fresh(self) -> int:
-        """Pixels done by this start."""
+        """Pixels that this start has done."""
         return self.done - self._first
 
     @property
     def rate(self) -> float:
-        """Pixels a second."""
+        """Pixels a second, those of earlier starts left out."""
         return self.fresh / max(self.seconds, 1e-9)
 
     def __str__(self) -> str:
@@ -49,26 +49,30 @@ class Speed:
 
 @contextmanager
 def showing(console: Console, speed: Speed) -> Iterator[Done]:
-    """A receiver of pixels done."""
+    """Give a receiver of the number of pixels that have just been done."""
     if not console.is_terminal:
-        yield _Lines(console, speed).done
+        yield _SpeedLines(console, speed).report
         return
     columns = (TextColumn("mapping"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("mapping", total=speed.total, completed=speed.done, note="")
 
-        def done(pixels: int) -> None:
+        def report(pixels: int) -> None:
+            """Move the bar on by so many pixels."""
             speed.done += pixels
             bar.update(task, completed=speed.done, note=str(speed))
 
-        yield done
+        yield report
 
 
-class _Lines:
+class _SpeedLines:
+    """A line with the speed every few seconds."""
+
     def __init__(self, console: Console, speed: Speed) -> None:
         self._console, self._speed, self._spoke = console, speed, time.monotonic()
 
-    def done(self, pixels: int) -> None:
+    def report(self, pixels: int) -> None:
+        """Count pixels, and print a line where the last one is some seconds old."""
         self._speed.done += pixels
         if time.monotonic() - self._spoke > SECONDS_BETWEEN_LINES:
             share = 100 * self._speed.done / self._speed.total

@@ -22,7 +22,7 @@ _BATCHES = 3
 
 
 def say_scene(console: Console, report: SceneReport) -> None:
-    """The label raster."""
+    """Say where the scene is, and the label raster's file, grid, classes and unlabelled share."""
     labels = report.labels
     grid = labels.grid
     across, down = grid.pixel_size
@@ -39,7 +39,17 @@ def say_scene(console: Console, report: SceneReport) -> None:
 
 
 def say_modalities(console: Console, report: SceneReport, missing: Mapping[str, float]) -> None:
-    """One paragraph a modality; `missing`: share of the label grid without data, where it was aligned."""
+    """Say of each modality its files, size, bands, coordinate system, values and missing data.
+
+    Parameters
+    ----------
+    console
+        Where it is printed.
+    report
+        What inspecting the scene told.
+    missing
+        Share of the label grid without data, by modality, for those that were aligned.
+    """
     for modality in report.modalities:
         used = modality.name in missing
         share = missing.get(modality.name, modality.missing)
@@ -54,8 +64,7 @@ def _say_modality(
     say(console, modality.name, first + unused)
     for other in others:
         say(console, "", other)
-    kept, held = len(modality.band_names), modality.bands_in_file
-    bands = f"{kept} bands" if kept == held else f"{kept} of {held} bands"
+    bands = _of_all(len(modality.band_names), modality.bands_in_file)
     across, down = modality.pixel_size
     size = f"{modality.height} x {modality.width} pixels of {_size(across, down)}"
     say(console, "", f"{size}, {bands} ({_ends(modality.band_names)}), {modality.dtype}")
@@ -95,24 +104,24 @@ def say_split(console: Console, classes: Sequence[LandCover], split: Split) -> N
     parts = split.counts()
     for cover, row in zip(classes, parts.tolist(), strict=True):
         drawn = Text(f"{sum(row):,}", style="bold red" if cover.id in split.short else "")
-        table.add_row(str(cover.id), _name(cover), f"{split.asked[cover.id]:,}", drawn, *_numbers(*row))
+        table.add_row(str(cover.id), _name(cover), f"{split.requested[cover.id]:,}", drawn, *_numbers(*row))
     table.add_section()
-    asked = sum(split.asked.values())
-    table.add_row("", "all", *_numbers(asked, int(parts.sum()), *parts.sum(axis=0).tolist()))
+    requested = sum(split.requested.values())
+    table.add_row("", "all", *_numbers(requested, int(parts.sum()), *parts.sum(axis=0).tolist()))
     console.print(table)
     edge = "" if split.block_edge is None else f" (blocks of {split.block_edge} pixels)"
     leak = f"{percent(split.leak())}% of validation patches overlap a training patch"
     say(console, "split", f"{split.kind}{edge}: {leak}")
     names = {cover.id: cover.name for cover in classes}
     if split.short:
-        few = ", ".join(f"{names[one]} {count}" for one, count in split.short.items())
+        few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
         say(console, "short", f"fewer patches than asked for: {few}")
-    for part, one in split.absent:
-        say(console, "short", f"no {part} patch of {names[one]}")
+    for part, class_id in split.absent:
+        say(console, "short", f"no {part} patch of {names[class_id]}")
 
 
 def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: Config) -> None:
-    """Disk and memory."""
+    """Say what a run takes on disk and in memory, and what of it is there."""
     sources = sum(modality.source_bytes for modality in report.modalities)
     written = "all written" if not report.to_write_bytes else f"{_bytes(report.to_write_bytes)} were to write"
     say(
@@ -146,6 +155,11 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
 
 
+def _of_all(used: int, available: int) -> str:
+    """How many bands are used, and of how many where that is not all."""
+    return f"{used} bands" if used == available else f"{used} of {available} bands"
+
+
 def _add_columns(table: Table, *headings: str) -> None:
     """Id and class, then numbers."""
     table.add_column("id", justify="right", no_wrap=True)
@@ -176,7 +190,7 @@ def _size(across: float, down: float) -> str:
 
 def _factor(factor: tuple[float, float]) -> str:
     """Source pixels in a grid pixel as people say it: 10 down, 2 up."""
-    down, across = (_times(one) for one in factor)
+    down, across = map(_times, factor)
     return down if down == across else f"{down} along rows, {across} along columns"
 
 

@@ -37,9 +37,9 @@ def class_table(scores: Scores, classes: Sequence[LandCover]) -> Table:
     table.add_column("class")
     for heading in ("patches", "precision", "recall", "F1"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for number, (one, cover) in enumerate(zip(scores.per_class, classes, strict=True), start=1):
-        name = Text.assemble(("■ ", cover.color), one.name)
-        table.add_row(str(number), name, str(one.samples), str(one.precision), str(one.recall), str(one.f1))
+    for number, (row, cover) in enumerate(zip(scores.per_class, classes, strict=True), start=1):
+        name = Text.assemble(("■ ", cover.color), row.name)
+        table.add_row(str(number), name, str(row.samples), str(row.precision), str(row.recall), str(row.f1))
     return table
 
 

@@ -30,7 +30,7 @@ class Throughput:
         self._seconds = 0.0
 
     def add(self, event: StepDone) -> None:
-        """Count one step."""
+        """Count the patches and seconds of one training step."""
         if self.first is None:
             self.first = event.seconds
             return
@@ -39,12 +39,12 @@ class Throughput:
 
     @property
     def patches_per_second(self) -> float | None:
-        """None before the second step."""
+        """Patches a second since the first step; None before the second."""
         return self._patches / self._seconds if self._seconds else None
 
 
 class Display(Protocol):
-    """What shows a run."""
+    """What shows a run while it goes on, as a bar, as lines or not at all."""
 
     def __enter__(self) -> Display: ...
 
@@ -58,7 +58,7 @@ class Display(Protocol):
 
 
 class Silent:
-    """Shows nothing."""
+    """Shows nothing of a run, for callers that want no output."""
 
     def __enter__(self) -> Silent:
         return self
@@ -67,10 +67,10 @@ class Silent:
         return None
 
     def say(self, text: str) -> None:
-        """Nothing."""
+        """Drop the line that others would show."""
 
     def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
-        """Nothing."""
+        """Drop the event that others would show."""
 
 
 class Bar:
@@ -99,11 +99,11 @@ class Bar:
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """Show one line above the bar."""
+        """Print one line above the bar."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
-        """Move the bar."""
+        """Move the bar to the event's step; print a line above it where an epoch is over."""
         if isinstance(event, EpochDone):
             self.say(epoch_line(event, self._epochs, rate))
         elif isinstance(event, ValidationStep):
@@ -130,7 +130,7 @@ class Lines:
         return None
 
     def say(self, text: str) -> None:
-        """Print one line."""
+        """Print one line, whenever the last was."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._spoke = time.monotonic()
 
@@ -166,5 +166,5 @@ def epoch_line(event: EpochDone, epochs: int, rate: float | None) -> str:
     )
     if event.validation is None:
         return line
-    found = f"loss {event.validation.loss:.4f}  accuracy {100 * event.validation.accuracy:.1f}%"
-    return f"{line}  | validation {found}{'  best' if event.improved else ''}"
+    validation = f"loss {event.validation.loss:.4f}  accuracy {100 * event.validation.accuracy:.1f}%"
+    return f"{line}  | validation {validation}{'  best' if event.improved else ''}"

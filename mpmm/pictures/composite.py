@@ -45,8 +45,7 @@ def _choose(names: Sequence[str]) -> tuple[tuple[int, int, int], str]:
         return (0, 0, 0), "grey"
     if count == 3:
         return (0, 1, 2), "true colour"
-    found = [wavelength(name) for name in names]
-    waves = np.asarray([np.nan if one is None else one for one in found])
+    waves = np.asarray([np.nan if (wave := wavelength(name)) is None else wave for name in names])
     if np.isnan(waves).any() or waves.max() < 700:
         return (count * 3 // 4, count // 2, count // 4), "false colour"
     red, green, blue = (int(np.argmin(np.abs(waves - wave))) for wave in _FALSE_COLOUR)

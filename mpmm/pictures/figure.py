@@ -46,14 +46,14 @@ def class_image(ids: NDArray[Any], classes: Sequence[LandCover]) -> NDArray[np.f
     return image
 
 
-def class_legend(classes: Sequence[LandCover], said: Mapping[int, str], rest: str) -> list[Patch]:
-    """A patch a class, with its id, its name and what is said of it by id; ``rest`` is said of no class."""
+def class_legend(classes: Sequence[LandCover], notes: Mapping[int, str], rest: str) -> list[Patch]:
+    """A patch a class, with its id, its name and its note (by id); ``rest`` is the note of no class."""
     handles = [
         Patch(
             facecolor=cover.color,
             edgecolor="0.4",
             linewidth=0.5,
-            label=f"{cover.id} {cover.name}, {said[cover.id]}",
+            label=f"{cover.id} {cover.name}, {notes[cover.id]}",
         )
         for cover in classes
     ]

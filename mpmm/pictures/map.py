@@ -19,8 +19,8 @@ _WIDE = 1.3
 Ids = NDArray[Any]
 
 
-def draw_map(path: Path, title: str, classes: Sequence[LandCover], labels: Ids | None, found: Ids) -> None:
-    """Write the PNG.
+def draw_map(path: Path, title: str, classes: Sequence[LandCover], labels: Ids | None, mapped: Ids) -> None:
+    """Draw labels and map side by side, each in the classes' colours, into a PNG.
 
     Parameters
     ----------
@@ -30,19 +30,19 @@ def draw_map(path: Path, title: str, classes: Sequence[LandCover], labels: Ids |
         Its heading.
     classes
         Id, name and colour of each class.
-    labels, found
-        (rows, columns) of ids; any other id is shown as nothing. Without labels the map stands alone.
+    labels, mapped
+        Class ids by (rows, columns); any other id is shown as nothing. Without labels the map stands alone.
     """
-    panels = [("map", found)] if labels is None else [("labels", labels), ("map", found)]
-    figure, places = _arrange(len(panels), found.shape[1] / found.shape[0])
-    step = -(-max(found.shape) // MOST_PIXELS)
-    for axes, (what, ids) in zip(places, panels, strict=True):
+    panels = [("map", mapped)] if labels is None else [("labels", labels), ("map", mapped)]
+    figure, panel_axes = _arrange(len(panels), mapped.shape[1] / mapped.shape[0])
+    step = -(-max(mapped.shape) // MOST_PIXELS)
+    for axes, (name, ids) in zip(panel_axes, panels, strict=True):
         axes.imshow(class_image(ids[::step, ::step], classes), interpolation="antialiased")
-        axes.set_title(f"{what}: {_share(ids, classes)}", fontsize=9, loc="left")
+        axes.set_title(f"{name}: {_share(ids, classes)}", fontsize=9, loc="left")
         axes.set_axis_off()
-    figure.suptitle(f"{title}: {found.shape[0]} x {found.shape[1]} pixels", fontsize=11, x=0.01, ha="left")
+    figure.suptitle(f"{title}: {mapped.shape[0]} x {mapped.shape[1]} pixels", fontsize=11, x=0.01, ha="left")
     figure.legend(
-        handles=_legend(found, classes),
+        handles=_legend(mapped, classes),
         loc="outside right center",
         fontsize=8,
         frameon=False,
@@ -67,7 +67,7 @@ def _share(ids: Ids, classes: Sequence[LandCover]) -> str:
     return f"{100 * covered:.1f}% of the pixels"
 
 
-def _legend(found: Ids, classes: Sequence[LandCover]) -> list[Patch]:
-    shares = {cover.id: float((found == cover.id).mean()) for cover in classes}
-    said = {number: f"{100 * share:.1f}%" for number, share in shares.items()}
-    return class_legend(classes, said, f"no class, {100 * (1 - sum(shares.values())):.1f}%")
+def _legend(mapped: Ids, classes: Sequence[LandCover]) -> list[Patch]:
+    shares = {cover.id: float((mapped == cover.id).mean()) for cover in classes}
+    notes = {number: f"{100 * share:.1f}%" for number, share in shares.items()}
+    return class_legend(classes, notes, f"no class, {100 * (1 - sum(shares.values())):.1f}%")

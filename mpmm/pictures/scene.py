@@ -11,20 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from mpmm.patches import Samples, Split, window_sums
+from mpmm.patches import PARTS, Samples, Split, window_sums
 from mpmm.pictures.composite import Image, composite, luminance
 from mpmm.pictures.figure import MOST_PIXELS, class_image, class_legend, new_figure, write_figure
 from mpmm.scene import AlignedScene
 
 # a scene this much wider than high has its panels one below the other
 _WIDE = 1.9
-_COLOURS = {"train": "#2171b5", "validation": "#f28e2b", "test": "#59a14f"}
-_CENTRES = {"train": "#08306b", "validation": "#7f2704", "test": "#00441b"}
+_COLOURS = dict(zip(PARTS, ("#2171b5", "#f28e2b", "#59a14f"), strict=True))
+_CENTRES = dict(zip(PARTS, ("#08306b", "#7f2704", "#00441b"), strict=True))
 _LEAK = "#d62728"
 
 
 def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> None:
-    """Write the PNG.
+    """Draw modalities, labels and the patches' footprints side by side into a PNG.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> Non
     step = -(-max(rows, columns) // MOST_PIXELS)
     images = [composite(modality, step) for modality in scene.modalities.values()]
     images.append((class_image(scene.labels[::step, ::step], scene.classes), "labels"))
-    figure, places = _arrange(len(images) + 1, columns / rows)
-    for place, (image, what) in zip(places, images, strict=False):
-        _draw_image(place, image, what)
-    _draw_footprints(places[len(images)], scene, split, step)
-    for empty in places[len(images) + 1 :]:
+    figure, panels = _arrange(len(images) + 1, columns / rows)
+    for axes, (image, name) in zip(panels, images, strict=False):
+        _draw_image(axes, image, name)
+    _draw_footprints(panels[len(images)], scene, split, step)
+    for empty in panels[len(images) + 1 :]:
         empty.set_visible(False)
     figure.suptitle(_heading(title, scene), fontsize=11, x=0.01, ha="left")
     wide = columns / rows > _WIDE
@@ -88,11 +88,11 @@ def _draw_image(axes: Any, image: Image, title: str) -> None:
 
 def _legend(scene: AlignedScene) -> list[Patch]:
     ids, counts = np.unique(scene.labels, return_counts=True)
-    found = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    pixels = {cover.id: found.get(cover.id, 0) for cover in scene.classes}
+    pixels_of = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    pixels = {cover.id: pixels_of.get(cover.id, 0) for cover in scene.classes}
     others = scene.labels.size - sum(pixels.values())
-    said = {number: f"{count:,}" for number, count in pixels.items()}
-    return class_legend(scene.classes, said, f"no label, {others:,}")
+    notes = {number: f"{count:,}" for number, count in pixels.items()}
+    return class_legend(scene.classes, notes, f"no label, {others:,}")
 
 
 def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) -> None:
@@ -100,7 +100,8 @@ def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) ->
     shape = scene.labels.shape
     image = _backdrop(scene, step)
     covered = {name: _covered(part, shape, split.size, step) for name, part in split.parts.items()}
-    for name in ("test", "validation", "train"):
+    # the parts with the most patches on top
+    for name in reversed(PARTS):
         _tint(image, covered[name], _COLOURS[name])
     _tint(image, covered["train"] & covered["validation"], _LEAK)
     leak = f"{100 * split.leak():.1f}% of validation overlaps training"
@@ -114,13 +115,13 @@ def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) ->
         Patch(facecolor=_COLOURS[name], label=f"{name} {len(part):,}") for name, part in split.parts.items()
     ]
     handles.append(Patch(facecolor=_LEAK, label="train and validation"))
-    place = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "borderaxespad": 0.2}
-    axes.legend(handles=handles, ncols=4, fontsize=8, frameon=False, **place)
+    corner = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "borderaxespad": 0.2}
+    axes.legend(handles=handles, ncols=4, fontsize=8, frameon=False, **corner)
 
 
 def _backdrop(scene: AlignedScene, step: int) -> Image:
     """The scene in pale grey, by the modality with the fewest bands: cameras are the sharpest."""
-    modality = min(scene.modalities.values(), key=lambda one: len(one.band_names))
+    modality = min(scene.modalities.values(), key=lambda modality: len(modality.band_names))
     return luminance(modality, step)[..., None].repeat(3, axis=2) * 0.55 + 0.45
 
 

@@ -57,7 +57,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+    """Read a checkpoint, and check that its arrays are as they were written.
 
     Raises
     ------
@@ -96,10 +96,10 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         header = json.loads(metadata[_HEADER])
     except ValueError as error:
         raise _damaged(path, f"its header is not JSON ({error})") from error
-    found = header.get("format") if isinstance(header, dict) else None
-    if found != FORMAT:
+    version = header.get("format") if isinstance(header, dict) else None
+    if version != FORMAT:
         raise RunError(
-            f"{path}: format {found!r}, this version reads {FORMAT!r}", "use the version that wrote it"
+            f"{path}: format {version!r}, this version reads {FORMAT!r}", "use the version that wrote it"
         )
     if not {"sha256", "state"} <= header.keys():
         raise _damaged(path, "its header lacks the checksum or the state")

@@ -27,13 +27,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Version of mpmm, of Python, and of every installed package whose code takes part in a run."""
-    found = {"mpmm": __version__, "python": platform.python_version()}
+    installed = {"mpmm": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def machine() -> dict[str, object]:

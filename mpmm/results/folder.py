@@ -48,10 +48,10 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Take an existing run folder."""
+        """Take a run folder that `create` made, now or long ago."""
         if not (path / "config.json").is_file():
-            found = "no such folder" if not path.exists() else "no config.json in it, so no run folder"
-            raise RunError(f"{path}: {found}", "give the folder that `mpmm train` printed")
+            reason = "no such folder" if not path.exists() else "no config.json in it, so no run folder"
+            raise RunError(f"{path}: {reason}", "give the folder that `mpmm train` printed")
         return cls(path)
 
     @classmethod
@@ -103,19 +103,21 @@ class RunFolder:
         write_json(self.path / f"{name}.json", content)
 
     def read_part(self, name: str) -> dict[str, Any]:
-        """Read `<name>.json`."""
+        """Read what `write_part` wrote to `<name>.json`."""
         return read_json(self.path / f"{name}.json")
 
     def write_classes(self, classes: Sequence[LandCover]) -> None:
         """Keep ids, names and colours; the position in this list is the network's output."""
-        listed = [{"id": one.id, "name": one.name, "color": one.color} for one in classes]
+        listed = [{"id": cover.id, "name": cover.name, "color": cover.color} for cover in classes]
         self.write_part("classes", {"classes": listed})
 
     def read_classes(self) -> tuple[LandCover, ...]:
         """Classes in the order of the network's outputs."""
         content = self.read_part("classes")
         try:
-            return tuple(LandCover(one["id"], one["name"], one["color"]) for one in content["classes"])
+            return tuple(
+                LandCover(entry["id"], entry["name"], entry["color"]) for entry in content["classes"]
+            )
         except (KeyError, TypeError) as error:
             path = self.path / "classes.json"
             raise RunError(f"{path}: {error} is missing or wrong", "restore the file from a copy") from error

@@ -35,14 +35,14 @@ class MetricsLog:
     def __init__(self, folder: Path, keep: int = 0) -> None:
         self.path = folder / "metrics.jsonl"
         self.table = folder / "metrics.csv"
-        kept = read_log(folder)[:keep] if keep else []
-        if len(kept) < keep:
+        entries = read_log(folder)[:keep] if keep else []
+        if len(entries) < keep:
             raise RunError(
-                f"{self.path}: {len(kept)} lines, the checkpoint knows of {keep}", "restore the log"
+                f"{self.path}: {len(entries)} lines, the checkpoint knows of {keep}", "restore the log"
             )
         self.lines = keep
-        self._epochs = [entry for entry in kept if entry.get("kind") == EPOCH]
-        write_whole(self.path, "".join(_line(entry) for entry in kept).encode())
+        self._epochs = [entry for entry in entries if entry.get("kind") == EPOCH]
+        write_whole(self.path, "".join(_line(entry) for entry in entries).encode())
         self._write_table()
         self._file: TextIO = self.path.open("a", encoding="utf-8")
 

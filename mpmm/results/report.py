@@ -17,8 +17,8 @@ def write_class_csv(path: Path, scores: Scores) -> None:
     for name in ("precision", "recall", "f1"):
         columns += [name, f"{name}_low", f"{name}_high"]
     rows = [
-        [one.name, one.samples, one.predicted, *_three(one.precision), *_three(one.recall), *_three(one.f1)]
-        for one in scores.per_class
+        [row.name, row.samples, row.predicted, *_three(row.precision), *_three(row.recall), *_three(row.f1)]
+        for row in scores.per_class
     ]
     _write_csv(path, columns, rows)
 

@@ -134,7 +134,7 @@ class Scores:
 
 
 def score(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]) -> Scores:
-    """Score predictions.
+    """Score the predicted classes of samples against their true classes.
 
     Parameters
     ----------

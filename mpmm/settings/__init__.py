@@ -2,6 +2,7 @@
 
 from mpmm.settings.config import (
     Config,
+    LayoutConfig,
     NetworkConfig,
     PatchesConfig,
     StreamConfig,
@@ -13,6 +14,7 @@ from mpmm.settings.config import (
 
 __all__ = [
     "Config",
+    "LayoutConfig",
     "NetworkConfig",
     "PatchesConfig",
     "StreamConfig",

@@ -22,6 +22,7 @@ from mpmm.network import (
     paper_fusion,
     paper_stream,
 )
+from mpmm.patches import SplitKind
 from mpmm.scene import Scene
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.validation import read_as
@@ -50,7 +51,7 @@ class PatchesConfig:
     shares
         Shares of training, validation and test patches; they add up to 1.
     seed
-        Of the draw and the split.
+        From which the draw and the split follow.
     augment
         Whether training patches are flipped and turned.
     """
@@ -58,7 +59,7 @@ class PatchesConfig:
     size: Positive = 25
     per_class: Positive = 400
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-    split: Literal["random", "block"] = "random"
+    split: SplitKind = "random"
     shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
     seed: Count = 0
     augment: bool = False

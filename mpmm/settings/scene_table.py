@@ -73,7 +73,7 @@ class SceneTable:
         return None
 
     def _classes(self, path: Path) -> tuple[LandCover, ...]:
-        found = []
+        classes = []
         for position, (key, item) in enumerate(self.classes.items()):
             if not key.lstrip("-").isdigit():
                 raise ConfigError(
@@ -81,5 +81,5 @@ class SceneTable:
                     'write 1 = "soil", the id as in the raster',
                 )
             given = item if isinstance(item, _Class) else _Class(item)
-            found.append(LandCover(int(key), given.name, given.color or color_of(position)))
-        return tuple(found)
+            classes.append(LandCover(int(key), given.name, given.color or color_of(position)))
+        return tuple(classes)

@@ -62,8 +62,8 @@ def _keys_at(kind: object, path: Sequence[int | str]) -> list[str]:
     """Known keys of the dataclass that stands at ``path`` below ``kind``."""
     for part in path:
         kind = next(_below(kind, part), None)
-    found = next((item for item in _members(kind) if is_dataclass(item)), None)
-    return [] if found is None else [item.name for item in fields(found)]
+    table = next((item for item in _members(kind) if is_dataclass(item)), None)
+    return [] if table is None else [item.name for item in fields(table)]
 
 
 def _below(kind: object, part: int | str) -> Iterator[object]:

@@ -21,7 +21,7 @@ def raised() -> Iterator[tuple[str, ast.Call]]:
 
 
 def test_each_has_a_hint() -> None:
-    found = list(raised())
-    assert len(found) > 50, "the search itself works"
-    bare = [where for where, call in found if len(call.args) < 2 and not call.keywords]
+    calls = list(raised())
+    assert len(calls) > 50, "the search itself works"
+    bare = [where for where, call in calls if len(call.args) < 2 and not call.keywords]
     assert not bare, f"no hint: {', '.join(bare)}"
