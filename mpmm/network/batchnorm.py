@@ -8,6 +8,7 @@ import numpy as np
 from mpmm_kernels.layers import batchnorm as kernel
 
 from mpmm.network.layer import Cost, Layer, Step, Workspace
+from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
 EPSILON = 1e-5
@@ -27,10 +28,10 @@ class BatchNorm(Layer):
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: str) -> None:
         channels = shape[-1]
-        self.gamma = Parameter.trained(f"{name}.gamma", np.ones(channels, dtype))
-        self.beta = Parameter.trained(f"{name}.beta", np.zeros(channels, dtype))
-        self.mean = Parameter.statistic(f"{name}.mean", np.zeros(channels, dtype))
-        self.variance = Parameter.statistic(f"{name}.variance", np.ones(channels, dtype))
+        self.gamma = Parameter.trained(parameter_name(name, "gamma"), np.ones(channels, dtype))
+        self.beta = Parameter.trained(parameter_name(name, "beta"), np.zeros(channels, dtype))
+        self.mean = Parameter.statistic(parameter_name(name, "mean"), np.zeros(channels, dtype))
+        self.variance = Parameter.statistic(parameter_name(name, "variance"), np.ones(channels, dtype))
         super().__init__(name, shape, shape, (self.beta, self.gamma, self.mean, self.variance))
         self._positions = math.prod(shape[:-1])
         self._y = Workspace(shape, dtype)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mpmm.errors import NetworkError
+from mpmm.network.names import FUSION
 
 if TYPE_CHECKING:
     from mpmm.network.spec import BlockSpec, DenseSpec
@@ -20,7 +21,7 @@ KERNELS = ("fast", "direct", "reference")
 
 def check_name(name: str) -> None:
     """A stream's name becomes part of parameter names, so it holds no dot and is not the fusion's."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name == "fusion":
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name == FUSION:
         raise NetworkError(
             f"'{name}' cannot name a stream", "use letters, digits, '_' and '-', and not the word 'fusion'"
         )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mpmm_kernels import convolution as kernel
 
-from mpmm.network.initialisation import initial_weights
+from mpmm.network.initialisation import Initializer
 from mpmm.network.layer import Cost, Layer, Step
+from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
 if TYPE_CHECKING:
@@ -29,12 +30,19 @@ class Convolution(Layer):
         (D, H, W, C) of one sample.
     block
         Filters, kernel, stride, padding, activation, pool and window.
-    dtype, kernels
-        Of the network.
-    seed
-        Of the initial weights.
+    initializer
+        Draws the initial weights; its dtype is the layer's.
+    kernels
+        The choice of kernels: "fast", "direct" or "reference".
     needs_input_gradient
         False for the first layer of a stream, whose input is the patch.
+
+    Attributes
+    ----------
+    plan
+        Shapes of one sample and the kernel that computes them.
+    padding
+        "valid" or "same" along bands, rows, columns.
     """
 
     def __init__(
@@ -43,12 +51,12 @@ class Convolution(Layer):
         input_shape: tuple[int, ...],
         block: BlockSpec,
         *,
-        dtype: str,
+        initializer: Initializer,
         kernels: Kernels,
-        seed: int,
         needs_input_gradient: bool,
     ) -> None:
         depth, rows, columns, channels = input_shape
+        self.padding = block.paddings
         convolution = kernel.ConvolutionBlock(
             filters=block.filters,
             kernel=block.kernel,
@@ -58,8 +66,8 @@ class Convolution(Layer):
             pool=None if block.pool == "none" else block.pool,
             window=block.window,
         )
-        self.plan = kernel.plan_block((depth, rows, columns, channels), convolution, dtype, kernels)
-        self.weights, self.bias = _parameters(name, channels, block, dtype, seed)
+        self.plan = kernel.plan_block((depth, rows, columns, channels), convolution, initializer.dtype, kernels)
+        self.weights, self.bias = _parameters(name, channels, block, initializer)
         super().__init__(name, input_shape, self.plan.output_shape, (self.weights, self.bias))
         self._needs_input_gradient = needs_input_gradient
         self._capacity = 0
@@ -81,14 +89,13 @@ class Convolution(Layer):
         return kernel.backward(self.plan, self._buffers, operands, gradients, self._needs_input_gradient)
 
     def cost(self) -> Cost:
-        """Products of the convolution alone; kept are the output and, for a max-pool, each winner's place."""
+        """Products of the convolution alone; kept are the output and, for a max-pool, each argmax."""
         products = math.prod(self.plan.convolved_shape) * math.prod(self.plan.weights_shape[:4])
-        kept = math.prod(self.output_shape)
-        winners = kept if self.plan.pool == "max" else 0
+        outputs = math.prod(self.output_shape)
+        argmax_bytes = outputs if self.plan.pool == "max" else 0
+        activation_bytes = outputs * np.dtype(self.plan.dtype).itemsize + argmax_bytes
         backward = 2 if self._needs_input_gradient else 1
-        return Cost(
-            2 * products, backward * 2 * products, kept * np.dtype(self.plan.dtype).itemsize + winners
-        )
+        return Cost(2 * products, backward * 2 * products, activation_bytes)
 
     def _operands(self, x: Array) -> kernel.Operands:
         return kernel.Operands(x, self.weights.value, self.bias.value)
@@ -99,19 +106,9 @@ class Convolution(Layer):
 
 
 def _parameters(
-    name: str, channels: int, block: BlockSpec, dtype: str, seed: int
+    name: str, channels: int, block: BlockSpec, initializer: Initializer
 ) -> tuple[Parameter, Parameter]:
-    taps = math.prod(block.kernel)
-    weights = initial_weights(
-        seed,
-        f"{name}.weights",
-        (*block.kernel, channels, block.filters),
-        taps * channels,
-        taps * block.filters,
-        block.activation,
-        dtype,
-    )
-    return (
-        Parameter.trained(f"{name}.weights", weights),
-        Parameter.trained(f"{name}.bias", np.zeros(block.filters, dtype)),
-    )
+    weights, bias = parameter_name(name, "weights"), parameter_name(name, "bias")
+    shape, taps = (*block.kernel, channels, block.filters), math.prod(block.kernel)
+    drawn = initializer.weights(weights, shape, taps * channels, taps * block.filters, block.activation)
+    return Parameter.trained(weights, drawn), Parameter.trained(bias, initializer.zeros(block.filters))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from mpmm_kernels.layers import dense as kernel
 
-from mpmm.network.initialisation import initial_weights
+from mpmm.network.initialisation import Initializer
 from mpmm.network.layer import Cost, Layer, Step, Workspace
+from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
 if TYPE_CHECKING:
@@ -23,13 +23,11 @@ class Dense(Layer):
     name
         Also the beginning of its parameters' names.
     features, units
-        Inputs and outputs.
+        Number of inputs and of outputs of one sample.
     activation
         "relu", "sigmoid" or "none".
-    dtype
-        Of the network.
-    seed
-        Of the initial weights.
+    initializer
+        Draws the initial weights; its dtype is the layer's.
     needs_input_gradient
         False for the first layer of a stream, whose input is the patch.
     """
@@ -41,20 +39,18 @@ class Dense(Layer):
         units: int,
         activation: Activation,
         *,
-        dtype: str,
-        seed: int,
+        initializer: Initializer,
         needs_input_gradient: bool = True,
     ) -> None:
-        weights = initial_weights(
-            seed, f"{name}.weights", (features, units), features, units, activation, dtype
-        )
-        self.weights = Parameter.trained(f"{name}.weights", weights)
-        self.bias = Parameter.trained(f"{name}.bias", np.zeros(units, dtype))
+        weights, bias = parameter_name(name, "weights"), parameter_name(name, "bias")
+        drawn = initializer.weights(weights, (features, units), features, units, activation)
+        self.weights = Parameter.trained(weights, drawn)
+        self.bias = Parameter.trained(bias, initializer.zeros(units))
         super().__init__(name, (features,), (units,), (self.weights, self.bias))
         self.activation: Activation = activation
         self._needs_input_gradient = needs_input_gradient
-        self._y = Workspace((units,), dtype)
-        self._dx = Workspace((features,), dtype)
+        self._y = Workspace((units,), initializer.dtype)
+        self._dx = Workspace((features,), initializer.dtype)
 
     def forward(self, x: Array, step: Step) -> Array:
         """y = activation(x w + b)."""

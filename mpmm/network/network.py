@@ -8,6 +8,7 @@ from mpmm.errors import NetworkError
 from mpmm.network.block import Block
 from mpmm.network.build import block_builders
 from mpmm.network.layer import NO_COST, Cost, Step
+from mpmm.network.names import OUTPUT
 from mpmm.network.parameter import Array, Parameter, state_sha256
 from mpmm.network.spec import NetworkSpec
 from mpmm.network.state import check_state
@@ -77,12 +78,12 @@ class Network:
         outputs = dict(inputs)
         for name, block in self.blocks.items():
             outputs[name] = block.forward(outputs, step)
-        return outputs["fusion.output"]
+        return outputs[OUTPUT]
 
     def backward(self, dlogits: Array) -> None:
         """Fill the gradient of every parameter from the loss gradient of the last forward's logits."""
         self._demand_all_blocks()
-        gradients = {"fusion.output": dlogits}
+        gradients = {OUTPUT: dlogits}
         for name, block in reversed(self.blocks.items()):
             gradients.update(block.backward(gradients.pop(name)))
 

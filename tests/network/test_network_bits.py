@@ -89,9 +89,9 @@ def test_float32_starts_from_float64s_values_rounded():
     ("activation", "variance"), [("relu", 2 / 300), ("sigmoid", 2 / 700), ("none", 2 / 700)]
 )
 def test_initial_weights_have_he_or_glorots_variance(activation, variance):
-    from mpmm.network.initialisation import initial_weights
+    from mpmm.network.initialisation import Initializer
 
-    drawn = initial_weights(0, "x", (300, 400), 300, 400, activation, "float64")
+    drawn = Initializer(0, "float64").weights("x", (300, 400), 300, 400, activation)
     assert drawn.var() == pytest.approx(variance, rel=0.02)
     assert abs(drawn.mean()) < 3 * np.sqrt(variance / drawn.size)
     assert np.abs(drawn).max() <= np.sqrt(3 * variance)
