@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
+from typing import NoReturn
 
 import click
 
@@ -21,6 +23,8 @@ COMMANDS = {
     "map": "Classify every pixel of a scene.",
     "baselines": "Score KNN and SVM on the same patches.",
 }
+# what the ranks of one mpirun do together; of any other command each does all by itself
+TOGETHER = ("train", "evaluate", "map")
 
 
 class _LazyGroup(click.Group):
@@ -61,8 +65,9 @@ def main() -> None:
     try:
         code = program.main(standalone_mode=False)
     except click.UsageError as error:
-        error.show()
-        sys.exit(2)
+        text = io.StringIO()
+        error.show(text)
+        _fail(text.getvalue(), 2)
     except click.ClickException as error:
         error.show()
         sys.exit(1)
@@ -70,8 +75,17 @@ def main() -> None:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except MpmmError as error:
-        click.echo(f"error: {error.problem}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(1)
+        hint = f"hint: {error.hint}\n" if error.hint else ""
+        _fail(f"error: {error.problem}\n{hint}", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    """Show what is wrong, once for all ranks that run a command together, and exit."""
+    # takes a quarter of a second, which `mpmm --help` need not wait for
+    from mpmm.messages import end_before_meeting, launched_ranks
+
+    if launched_ranks() > 1 and sys.argv[1:2] and sys.argv[1] in TOGETHER:
+        end_before_meeting(text, code)
+    click.echo(text, err=True, nl=False)
+    sys.exit(code)

@@ -1,6 +1,6 @@
 """Messages between ranks: kinds and tags, channels, waiting, traffic; the only room that imports mpi4py."""
 
-from mpmm.messages.abort import INTERRUPTED, abort, end_together
+from mpmm.messages.abort import INTERRUPTED, abort, end_before_meeting, end_together
 from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.channel import Arrival, Channel
 from mpmm.messages.collectives import Collectives
@@ -31,6 +31,7 @@ __all__ = [
     "Transfer",
     "Waiter",
     "abort",
+    "end_before_meeting",
     "end_together",
     "launched_rank",
     "launched_ranks",

@@ -11,14 +11,16 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from mpmm.errors import MpmmError
+from mpmm.messages.errors import MessageError
 from mpmm.messages.stop import SIGNALS
+from mpmm.messages.world import launched_rank, world
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -43,23 +45,45 @@ def end_together(communicator: MPI.Intracomm) -> Iterator[None]:
     `MpmmError` is shown as its two lines, anything else with its traceback. When several ranks fail at
     once, one of them speaks. To be entered by all ranks together.
     """
-    voice = _Voice(communicator)
-    before = threading.excepthook, {number: signal.getsignal(number) for number in SIGNALS}
-    threading.excepthook = lambda failed: voice.end_all(failed.exc_value or failed.exc_type())
-    for number in before[1]:
+    speaker = _Speaker(communicator)
+    previous = threading.excepthook, {number: signal.getsignal(number) for number in SIGNALS}
+    threading.excepthook = lambda failed: speaker.end_all_for(failed.exc_value or failed.exc_type())
+    for number in previous[1]:
         signal.signal(number, _raise_terminated)
     try:
         yield
     except SystemExit as end:
         if end.code not in (None, 0):
-            voice.end_all(end)
+            speaker.end_all_for(end)
         raise
     except BaseException as error:
-        voice.end_all(error)
+        speaker.end_all_for(error)
     finally:
-        threading.excepthook = before[0]
-        for number, handler in before[1].items():
+        threading.excepthook = previous[0]
+        for number, handler in previous[1].items():
             signal.signal(number, handler)
+
+
+def end_before_meeting(text: str, code: int) -> NoReturn:
+    """End all ranks because of an error that this one met before it entered `end_together`.
+
+    The other ranks are, or come, to the same place or enter `end_together`: either way one message is shown.
+
+    Parameters
+    ----------
+    text
+        The message, lines with their ends.
+    code
+        The exit code of mpirun.
+    """
+    try:
+        communicator = world()
+    except MessageError:
+        # each rank is alone: what is wrong is the same on all of them
+        if launched_rank() == 0:
+            _show(text)
+        sys.exit(code)
+    _Speaker(communicator).end_all(text, code)
 
 
 def abort(communicator: MPI.Intracomm, code: int) -> NoReturn:
@@ -67,10 +91,7 @@ def abort(communicator: MPI.Intracomm, code: int) -> NoReturn:
 
     MPICH's mpirun answers with a signal to every rank, this one too, which may come while MPI still ends.
     """
-    # only the main thread can, and only it handles signals
-    with suppress(ValueError):
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+    _on_signals(signal.SIG_IGN)
     communicator.Abort(code)
     os._exit(code)
 
@@ -79,7 +100,14 @@ def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
     raise _Terminated(signal.Signals(number).name)
 
 
-class _Voice:
+def _on_signals(handler: signal.Handlers | Callable[[int, FrameType | None], None]) -> None:
+    """Let `SIGNALS` be handled so from now on; only the main thread can, and only it handles signals."""
+    with suppress(ValueError):
+        for number in SIGNALS:
+            signal.signal(number, handler)
+
+
+class _Speaker:
     """The right to show a message: one rank of a machine gets it.
 
     All ranks of a machine hold the same open, already unlinked file; the first to fail writes into it.
@@ -95,19 +123,27 @@ class _Voice:
         with suppress(FileNotFoundError):
             os.unlink(path)
 
-    def end_all(self, error: BaseException) -> NoReturn:
+    def end_all_for(self, error: BaseException) -> NoReturn:
         """Show the error, unless another rank has shown its own, and end all ranks."""
+        self.end_all(_message(error, self._rank), _code(error))
+
+    def end_all(self, text: str, code: int) -> NoReturn:
+        """Show the text, unless another rank has shown its own, and end all ranks with the code."""
+        # mpirun asks all ranks to end as soon as one has: an exception out of the waits below would be shown
+        _on_signals(lambda number, frame: None)
         if self._remote:
             time.sleep(_COURTESY)
         if self._take():
-            _show(_message(error, self._rank))
+            _show(text)
             time.sleep(_TO_BE_HEARD)
         else:
             # the rank that speaks ends this one; should it die before it can, this one ends all
+            _on_signals(lambda number, frame: os._exit(code))
             time.sleep(_LAST_RESORT)
-        abort(self._communicator, _code(error))
+        abort(self._communicator, code)
 
     def _take(self) -> bool:
+        """Whether this rank is the first of its machine."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
         first = os.fstat(self._file).st_size == 0
         if first:

@@ -70,8 +70,18 @@ def test_one_failure_ends_all_within_two_seconds_and_is_shown_once(
     after = time.time() - float(ended.found(r"failing [\d.]+")[0].split()[1])
     assert len(re.findall(message, ended.err)) == 1, ended.err
     assert ended.err.count("error: rank") == 1, ended.err
+    assert ended.err.count("Traceback") == (way in ("bug", "thread")), ended.err
     assert ended.code == code
     assert after < 2, ended
+
+
+@pytest.mark.parametrize("rank", ["3", "all"])
+def test_a_failure_before_the_ranks_have_met_is_shown_once(rank: str) -> None:
+    ended = play(5, "failing", "early", rank)
+    assert ended.err.count("error: the file is too old\nhint: use a newer one\n") == 1, ended.err
+    assert ended.err.count("error:") == 1, ended.err
+    assert "Traceback" not in ended.err
+    assert ended.code == 3
 
 
 def test_a_killed_rank_ends_the_job() -> None:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from mpmm.errors import InputError
-from mpmm.messages import Channel, Kind, end_together, world
+from mpmm.messages import Channel, Kind, end_before_meeting, end_together, launched_rank, world
 
 
 def fail(way: str) -> None:
@@ -28,6 +28,8 @@ def fail(way: str) -> None:
     time.sleep(60)
 
 
+if sys.argv[1] == "early" and sys.argv[2] in (str(launched_rank()), "all"):
+    end_before_meeting("error: the file is too old\nhint: use a newer one\n", 3)
 communicator = world()
 rank = communicator.Get_rank()
 with end_together(communicator):
