@@ -2,11 +2,11 @@
 
 from mpmm.mapping.classifier import Classifier, Done, PatchClassifier, TileClassifier, classifier_for
 from mpmm.mapping.geotiff import MapRaster, write_geotiff
+from mpmm.mapping.layer_stages import is_exact
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
 from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, RasterName, RasterSpec, raster_specs
 from mpmm.mapping.scheduler import WindowScheduler, map_worker
-from mpmm.mapping.stages import is_exact
 from mpmm.mapping.windows import Window, checked_region, cut, largest_half
 from mpmm.mapping.work import WorkFolder
 

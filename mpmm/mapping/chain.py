@@ -11,11 +11,8 @@ from mpmm_kernels import convolution as kernel
 from mpmm_kernels.patches import ChannelScale, pool_fragments
 
 from mpmm.mapping.dense import DenseProducts, products_of, scratch_bytes
-from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
+from mpmm.mapping.stages import Affine, ConvolutionStage, DenseStage, SplitStage, Stage
 from mpmm.network import Array, DType, Kernels
-
-# bands, rows, columns, channels
-Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +33,7 @@ class PlannedStage:
 
     stage: Stage
     plan: kernel.BlockPlan | None
-    output: Shape
+    output: kernel.Volume
     samples: int
 
     @property
@@ -60,7 +57,7 @@ class PlannedStage:
 
 
 def plan_stages(
-    stages: Sequence[Stage], shape: Shape, samples: int, dtype: DType, kernels: Kernels
+    stages: Sequence[Stage], shape: kernel.Volume, samples: int, dtype: DType, kernels: Kernels
 ) -> tuple[PlannedStage, ...]:
     """Plan a chain for fragments of ``shape``, of which a tile has ``samples``."""
     chain = []
@@ -71,7 +68,9 @@ def plan_stages(
     return tuple(chain)
 
 
-def _plan_stage(stage: Stage, shape: Shape, samples: int, dtype: DType, kernels: Kernels) -> PlannedStage:
+def _plan_stage(
+    stage: Stage, shape: kernel.Volume, samples: int, dtype: DType, kernels: Kernels
+) -> PlannedStage:
     bands, rows, columns, channels = shape
     if isinstance(stage, SplitStage):
         # of a tile with whole steps every fragment has this many windows; a few more may stand at its end
@@ -144,15 +143,16 @@ def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) 
         return lambda x: kernel.infer(plan, buffers, kernel.Operands(x, weights, bias))
     if isinstance(stage, SplitStage):
         y = np.empty((planned.samples, *planned.output), dtype)
-        return lambda x: _split(stage, x, y)
+        normalisation = stage.normalisation or Affine.identity(planned.output[-1])
+        return lambda x: _split(stage, normalisation, x, y)
     pixels = np.empty((planned.samples, *planned.output[1:]), dtype) if out is None else out
     dense = DenseProducts(stage, math.prod(pixels.shape[:3]), dtype)
     return lambda x: _dense(dense, x, pixels, start)
 
 
-def _split(stage: SplitStage, x: Array, y: Array) -> Array:
+def _split(stage: SplitStage, normalisation: Affine, x: Array, y: Array) -> Array:
     window = (*stage.window, *stage.step)
-    pool_fragments(x, y, window, stage.average, ChannelScale(stage.mean, stage.scale, stage.shift))
+    pool_fragments(x, y, window, stage.average, ChannelScale(*normalisation))
     return y
 
 

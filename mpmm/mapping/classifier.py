@@ -10,10 +10,9 @@ import numpy as np
 from mpmm_kernels.runtime import one_blas_thread, set_threads, side_by_side
 from numpy.typing import NDArray
 
+from mpmm.mapping.layer_stages import NetworkStages, is_exact
 from mpmm.mapping.pixels import ScenePixels
-from mpmm.mapping.stages import is_exact
 from mpmm.mapping.tile import TileNetwork
-from mpmm.mapping.tile_plan import Stages
 from mpmm.mapping.tiling import choose_tile
 from mpmm.mapping.windows import Window, tiles_of
 from mpmm.network import EVALUATION, Array, Network, StreamSpec
@@ -59,7 +58,7 @@ def classifier_for(
     limit
         Bytes that the arrays may take.
     """
-    if not is_exact(network.spec):
+    if not is_exact(network):
         return PatchClassifier(network, scene)
     return TileClassifier(network, scene, window, threads, limit)
 
@@ -79,8 +78,7 @@ class TileClassifier:
     def __init__(
         self, network: Network, scene: ScenePixels, window: tuple[int, int], threads: int, limit: int
     ) -> None:
-        values = {name: parameter.value for name, parameter in network.parameters.items()}
-        stages = Stages.of(network.spec, values)
+        stages = NetworkStages.of(network)
         self._tiles = threads if side_by_side() else 1
         self.plan = choose_tile(network.spec, stages, window, self._tiles, limit)
         self._networks = [TileNetwork(self.plan) for _ in range(self._tiles)]

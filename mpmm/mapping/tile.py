@@ -6,16 +6,21 @@ import numpy as np
 
 from mpmm.mapping.chain import Chain
 from mpmm.mapping.tile_plan import TilePlan, fragment_of, interleaved
-from mpmm.network import Array, NetworkSpec, StreamSpec
+from mpmm.network import Array
 
 
 class TileNetwork:
-    """A network for tiles of one size.
+    """A network for tiles of one size, with arrays of its own.
 
     Parameters
     ----------
     plan
         The tile's size and how it is computed.
+
+    Attributes
+    ----------
+    inputs
+        (bands, rows + size - 1, columns + size - 1) by stream: the tile with half a patch more on each side.
     """
 
     def __init__(self, plan: TilePlan) -> None:
@@ -27,47 +32,41 @@ class TileNetwork:
             )
             for stream in spec.streams
         }
-        self._steps = plan.steps[spec.streams[0].name] if plan.together else ()
+        self._steps = plan.fusion_steps
         high, wide, fragments = fragment_of(plan.rows, plan.columns, self._steps)
-        features = sum(stream.features for stream in spec.streams)
-        self._features: Array = np.empty((fragments, high, wide, features), spec.dtype)
-        self._streams = {
-            stream.name: self._chain(stream, start)
-            for stream, start in zip(spec.streams, _starts(spec), strict=True)
-        }
+        self._features: Array = np.empty((fragments, high, wide, plan.features), spec.dtype)
+        # where each stream's features begin among all features
+        lengths = [chain.features for chain in plan.stages.streams.values()]
+        starts = [0, *np.cumsum(lengths)[:-1].tolist()]
+        self._starts = dict(zip(plan.streams, starts, strict=True))
+        self._streams = {name: self._chain(name) for name in plan.streams}
         self._fusion = Chain(plan.fusion, spec.dtype)
 
     def logits(self) -> Array:
-        """(rows, columns, classes): logits of the tile whose pixels `inputs` hold.
-
-        ``inputs[name]`` is (bands, rows + size - 1, columns + size - 1): the tile with half a patch more on
-        each side.
-        """
-        spec = self.plan.spec
-        for stream, start in zip(spec.streams, _starts(spec), strict=True):
-            y = self._streams[stream.name].run(self.inputs[stream.name][None, ..., None])
-            if not self._in_place(stream):
-                self._features[..., start : start + stream.features] = self._ordered(stream, y)
+        """(rows, columns, classes): logits of the tile whose pixels `inputs` hold."""
+        for name, chain in self._streams.items():
+            y = chain.run(self.inputs[name][None, ..., None])
+            if not self._in_place(name):
+                features, start = self._ordered(name, y), self._starts[name]
+                self._features[..., start : start + features.shape[-1]] = features
         logits = interleaved(self._fusion.run(self._features[:, None])[:, 0], self._steps)
-        return logits.reshape(self.plan.rows, self.plan.columns, spec.classes)
+        return logits.reshape(self.plan.rows, self.plan.columns, -1)
 
-    def _chain(self, stream: StreamSpec, start: int) -> Chain:
-        stages, dtype = self.plan.streams[stream.name], self.plan.spec.dtype
-        return Chain(stages, dtype, self._features, start) if self._in_place(stream) else Chain(stages, dtype)
+    def _chain(self, stream: str) -> Chain:
+        stages, dtype = self.plan.streams[stream], self.plan.spec.dtype
+        if self._in_place(stream):
+            return Chain(stages, dtype, self._features, self._starts[stream])
+        return Chain(stages, dtype)
 
-    def _in_place(self, stream: StreamSpec) -> bool:
+    def _in_place(self, stream: str) -> bool:
         """Whether the stream's last layer leaves its units where the fusion reads them."""
-        return bool(stream.dense) and self.plan.together
+        return self.plan.stages.streams[stream].ends_dense and self.plan.together
 
-    def _ordered(self, stream: StreamSpec, y: Array) -> Array:
+    def _ordered(self, stream: str, y: Array) -> Array:
         """(fragments, rows, columns, features) of one stream."""
-        features = y[:, 0] if stream.dense else _volumes(y, stream.volumes()[-1][1:])
-        return features if self.plan.together else interleaved(features, self.plan.steps[stream.name])
-
-
-def _starts(spec: NetworkSpec) -> list[int]:
-    """Where each stream's features begin among all features."""
-    return [0, *np.cumsum([stream.features for stream in spec.streams])[:-1].tolist()]
+        chain = self.plan.stages.streams[stream]
+        features = y[:, 0] if chain.ends_dense else _volumes(y, chain.volume[1:3])
+        return features if self.plan.together else interleaved(features, chain.steps)
 
 
 def _volumes(y: Array, size: tuple[int, int]) -> Array:

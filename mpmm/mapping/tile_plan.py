@@ -1,4 +1,4 @@
-"""How a network computes one tile of pixels: the chains of all streams and of the fusion, as data."""
+"""How a network computes one tile of pixels: the planned chains of all streams and of the fusion, as data."""
 
 from __future__ import annotations
 
@@ -8,35 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmm.mapping.chain import PlannedStage, bytes_of, plan_stages
-from mpmm.mapping.stages import SplitStage, Stage, fusion_stages, stream_stages
+from mpmm.mapping.layer_stages import NetworkStages
+from mpmm.mapping.stages import Steps
 from mpmm.network import Array, NetworkSpec, StreamSpec
-
-Steps = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Stages:
-    """A network's stages: by stream, and the fusion's."""
-
-    streams: Mapping[str, tuple[Stage, ...]]
-    fusion: tuple[Stage, ...]
-
-    @classmethod
-    def of(cls, spec: NetworkSpec, values: Mapping[str, Array]) -> Stages:
-        """From the parameters by name."""
-        streams = {stream.name: stream_stages(stream, values) for stream in spec.streams}
-        return cls(streams, fusion_stages(spec, values))
-
-    def steps(self, stream: str) -> Steps:
-        """The stream's steps over rows and columns, first to last; those of one pixel left out."""
-        splits = [stage for stage in self.streams[stream] if isinstance(stage, SplitStage)]
-        return tuple(split.step for split in splits if split.step != (1, 1))
-
-    def multiple(self) -> tuple[int, int]:
-        """A tile's rows and columns must be multiples of these, so that all fragments have one shape."""
-        every = [np.prod([(1, 1), *self.steps(stream)], axis=0) for stream in self.streams]
-        rows, columns = np.lcm.reduce(every, axis=0).tolist()
-        return rows, columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,24 +20,24 @@ class TilePlan:
     Attributes
     ----------
     spec
-        The network.
+        The network's description.
+    stages
+        The network's stages, of no particular size.
     rows, columns
         Pixels of the tile that are classified; its input has half a patch more on each side.
     streams
-        The chain of each stream.
-    steps
-        The steps of each stream.
+        The stages of each stream, planned for the tile.
     together
         Whether all streams have the same steps, so that the fusion works on fragments too.
     fusion
-        The chain behind the streams.
+        The stages behind the streams, planned for the tile.
     """
 
     spec: NetworkSpec
+    stages: NetworkStages
     rows: int
     columns: int
     streams: Mapping[str, tuple[PlannedStage, ...]]
-    steps: Mapping[str, Steps]
     together: bool
     fusion: tuple[PlannedStage, ...]
 
@@ -74,25 +48,31 @@ class TilePlan:
         inputs = [
             stream.bands * self.rows_read(stream) * self.columns_read(stream) for stream in self.spec.streams
         ]
-        features = sum(stream.features for stream in self.spec.streams) * self.rows * self.columns
-        logits = self.spec.classes * self.rows * self.columns
+        features = self.features * self.rows * self.columns
+        logits = self.stages.fusion.features * self.rows * self.columns
         # the float32 pixels before the normalised input, and the logits in order behind the fragments
         own = (sum(inputs) + features + logits) * size + max(inputs) * 4
         return own + sum(bytes_of(stages, self.spec.dtype) for stages in self._chains)
 
     @property
     def operations(self) -> int:
-        """Arithmetic of one tile."""
+        """Arithmetic of one tile, a product and its sum as two operations."""
         return sum(stage.operations for stages in self._chains for stage in stages)
 
     @property
     def cost(self) -> float:
-        """Time of one tile, in direct operations."""
+        """Time of one tile, in operations of direct convolutions."""
         return sum(stage.cost for stages in self._chains for stage in stages)
 
     @property
-    def _chains(self) -> tuple[tuple[PlannedStage, ...], ...]:
-        return (*self.streams.values(), self.fusion)
+    def features(self) -> int:
+        """Values a pixel has behind all streams, side by side."""
+        return sum(chain.features for chain in self.stages.streams.values())
+
+    @property
+    def fusion_steps(self) -> Steps:
+        """The steps whose fragments the fusion works on; empty where it works on the tile in order."""
+        return next(iter(self.stages.streams.values())).steps if self.together else ()
 
     def rows_read(self, stream: StreamSpec) -> int:
         """Rows of the stream's input."""
@@ -102,17 +82,20 @@ class TilePlan:
         """Columns of the stream's input."""
         return self.columns + stream.size - 1
 
+    @property
+    def _chains(self) -> tuple[tuple[PlannedStage, ...], ...]:
+        return (*self.streams.values(), self.fusion)
 
-def plan_tile(spec: NetworkSpec, stages: Stages, rows: int, columns: int) -> TilePlan:
-    """Plan a network for tiles of ``rows`` x ``columns`` pixels, multiples of `Stages.multiple`."""
-    chains = {stream.name: _stream_chain(spec, stream, stages, rows, columns) for stream in spec.streams}
-    steps = {name: stages.steps(name) for name in chains}
-    first = steps[spec.streams[0].name]
-    together = all(some == first for some in steps.values())
-    features = sum(stream.features for stream in spec.streams)
+
+def plan_tile(spec: NetworkSpec, stages: NetworkStages, rows: int, columns: int) -> TilePlan:
+    """Plan a network for tiles of ``rows`` x ``columns`` pixels, multiples of `NetworkStages.multiple`."""
+    streams = {stream.name: _plan_stream(spec, stream, stages, rows, columns) for stream in spec.streams}
+    first, *others = (chain.steps for chain in stages.streams.values())
+    together = all(steps == first for steps in others)
+    features = sum(chain.features for chain in stages.streams.values())
     high, wide, fragments = fragment_of(rows, columns, first if together else ())
-    fusion = plan_stages(stages.fusion, (1, high, wide, features), fragments, spec.dtype, spec.kernels)
-    return TilePlan(spec, rows, columns, chains, steps, together, fusion)
+    fusion = plan_stages(stages.fusion.stages, (1, high, wide, features), fragments, spec.dtype, spec.kernels)
+    return TilePlan(spec, stages, rows, columns, streams, together, fusion)
 
 
 def fragment_of(rows: int, columns: int, steps: Steps) -> tuple[int, int, int]:
@@ -121,11 +104,11 @@ def fragment_of(rows: int, columns: int, steps: Steps) -> tuple[int, int, int]:
     return rows // down, columns // across, down * across
 
 
-def _stream_chain(
-    spec: NetworkSpec, stream: StreamSpec, stages: Stages, rows: int, columns: int
+def _plan_stream(
+    spec: NetworkSpec, stream: StreamSpec, stages: NetworkStages, rows: int, columns: int
 ) -> tuple[PlannedStage, ...]:
     shape = (stream.bands, rows + stream.size - 1, columns + stream.size - 1, 1)
-    return plan_stages(stages.streams[stream.name], shape, 1, spec.dtype, spec.kernels)
+    return plan_stages(stages.streams[stream.name].stages, shape, 1, spec.dtype, spec.kernels)
 
 
 def interleaved(fragments: Array, steps: Sequence[tuple[int, int]]) -> Array:

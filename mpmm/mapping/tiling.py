@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mpmm.errors import PatchError
-from mpmm.mapping.tile_plan import Stages, TilePlan, plan_tile
+from mpmm.mapping.layer_stages import NetworkStages
+from mpmm.mapping.tile_plan import TilePlan, plan_tile
 from mpmm.network import NetworkSpec
 
 # into how many pieces the rows and the columns of a window may be cut
@@ -11,7 +12,7 @@ PIECES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 64)
 
 
 def choose_tile(
-    spec: NetworkSpec, stages: Stages, window: tuple[int, int], tiles: int, limit: int
+    spec: NetworkSpec, stages: NetworkStages, window: tuple[int, int], tiles: int, limit: int
 ) -> TilePlan:
     """Plan the tiles of windows of at most ``window`` rows and columns.
 

@@ -12,6 +12,7 @@ from mpmm.network.dropout import Dropout
 from mpmm.network.flatten import Flatten
 from mpmm.network.layer import EVALUATION, Cost, Layer, Step
 from mpmm.network.loss import Loss, SoftmaxCrossEntropy, probabilities
+from mpmm.network.names import FUSION, section_of
 from mpmm.network.network import Network, parameters_sha256
 from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
@@ -22,6 +23,7 @@ from mpmm.network.spec import BlockSpec, DenseSpec, DType, NetworkSpec, StreamSp
 __all__ = [
     "EPSILON",
     "EVALUATION",
+    "FUSION",
     "Activation",
     "Adam",
     "Array",
@@ -54,5 +56,6 @@ __all__ = [
     "parameters_sha256",
     "parts",
     "probabilities",
+    "section_of",
     "state_sha256",
 ]

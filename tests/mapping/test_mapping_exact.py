@@ -1,16 +1,17 @@
 """Every pixel of a map has the logits that the patch around it has."""
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_examples import BARE, ODD, PADDED, PAPER, patch_logits, scene, trained, window_logits
+from mpmm_kernels.convolution import BlockPlan
 
-from mpmm.errors import PatchError
+from mpmm.errors import NetworkError, PatchError
 from mpmm.mapping import PatchClassifier, TileClassifier, Window, classifier_for, is_exact
-from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network import BatchNorm, BlockSpec, Cost, DenseSpec, Layer, Network, NetworkSpec, StreamSpec
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
@@ -62,15 +63,60 @@ def test_hand_vectorised_kernels():
 
 def test_padded_networks_go_patch_by_patch_and_say_so():
     network = trained(PADDED)
-    assert not is_exact(network.spec)
+    assert not is_exact(network)
     classifier = compare(network, scene(network.spec, 14, 15, edge="reflect"))
     assert isinstance(classifier, PatchClassifier)
     assert "patch by patch, since the network pads" in classifier.describe()
 
 
+class Doubled(Layer):
+    """A layer that no map knows."""
+
+    def forward(self, x, step):
+        return 2 * x
+
+    def backward(self, dy):
+        return 2 * dy
+
+    def cost(self):
+        return Cost(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class DilatedPlan(BlockPlan):
+    """A plan with a field that no map knows."""
+
+    dilation: int = 2
+
+
+def test_a_layer_that_maps_do_not_know_is_refused():
+    network = trained(PAPER)
+    block = network.blocks["camera.block1"]
+    shape = block.layers[0].output_shape
+    block.layers = (block.layers[0], Doubled("camera.block1.doubled", shape, shape), *block.layers[1:])
+    with pytest.raises(NetworkError, match=r"camera\.block1\.doubled: .* layers of the kind Doubled"):
+        classifier_for(network, scene(network.spec, 30, 30), (30, 30), 1, 2**28)
+
+
+def test_a_convolution_that_computes_more_than_maps_know_is_refused():
+    network = trained(PAPER)
+    layer = network.blocks["camera.block2"].layers[0]
+    layer.plan = DilatedPlan(**{field.name: getattr(layer.plan, field.name) for field in fields(BlockPlan)})
+    with pytest.raises(NetworkError, match=r"camera\.block2\.convolution: maps do not know all"):
+        classifier_for(network, scene(network.spec, 30, 30), (30, 30), 1, 2**28)
+
+
+def test_stages_follow_the_built_layers_and_not_the_description():
+    """A dropped batch-norm changes the map as it changes the patches."""
+    network = trained(PAPER)
+    block = network.blocks["spectra.block2"]
+    block.layers = tuple(layer for layer in block.layers if not isinstance(layer, BatchNorm))
+    compare(network, scene(network.spec, 26, 27))
+
+
 def test_padding_that_adds_nothing_is_exact():
     same = BlockSpec(2, (3, 1, 1), padding="same", pool="none")
-    assert is_exact(NetworkSpec((StreamSpec("hsi", 4, 5, (same,)),), (), 3))
+    assert is_exact(Network(NetworkSpec((StreamSpec("hsi", 4, 5, (same,)),), (), 3)))
 
 
 @settings(max_examples=25, deadline=None)

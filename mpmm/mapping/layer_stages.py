@@ -1,0 +1,200 @@
+"""From a network's layers, as they were built, to the stages that compute them over a whole window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from mpmm_kernels import convolution as kernel
+
+from mpmm.errors import NetworkError
+from mpmm.mapping.stages import Affine, ConvolutionStage, DenseStage, SplitStage, Stage, StageChain
+from mpmm.network import (
+    EPSILON,
+    FUSION,
+    BatchNorm,
+    Convolution,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    Network,
+    section_of,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkStages:
+    """A network's stages: a chain from each modality to its stream's features, and one on to the logits."""
+
+    streams: Mapping[str, StageChain]
+    fusion: StageChain
+
+    @classmethod
+    def of(cls, network: Network) -> NetworkStages:
+        """The stages of a network whose maps `is_exact` allows.
+
+        Raises
+        ------
+        NetworkError
+            A layer is of a kind that no stage is known for.
+        """
+        streams = {
+            stream.name: _chain(network, stream.name, (stream.bands, stream.size, stream.size, 1))
+            for stream in network.spec.streams
+        }
+        features = sum(chain.features for chain in streams.values())
+        return cls(streams, _chain(network, FUSION, (1, 1, 1, features)))
+
+    def multiple(self) -> tuple[int, int]:
+        """A tile's rows and columns must be multiples of these, so that all fragments have one shape."""
+        strides = [np.prod([(1, 1), *chain.steps], axis=0) for chain in self.streams.values()]
+        rows, columns = np.lcm.reduce(strides, axis=0).tolist()
+        return rows, columns
+
+
+def is_exact(network: Network) -> bool:
+    """Whether windows give the same as patches: no zeros are put around the rows or columns of a patch."""
+    layers = (layer for block in network.blocks.values() for layer in block.layers)
+    return all(
+        padding == "valid" or length == 1
+        for layer in layers
+        if isinstance(layer, Convolution)
+        for padding, length in zip(layer.padding[1:], layer.plan.kernel[1:], strict=True)
+    )
+
+
+def stages_of(layers: Iterable[Layer], volume: kernel.Volume) -> StageChain:
+    """The stages of layers one behind the other.
+
+    Parameters
+    ----------
+    layers
+        In forward order, with their trained parameters.
+    volume
+        Bands, rows, columns, channels of what the first of them reads of a patch.
+
+    Raises
+    ------
+    NetworkError
+        A layer is of a kind that no stage is known for.
+    """
+    stages: list[Stage] = []
+    for layer in layers:
+        append = _APPEND.get(type(layer))
+        if append is None:
+            raise NetworkError(
+                f"{layer.name}: maps do not know layers of the kind {type(layer).__name__}",
+                "say in mpmm/mapping/layer_stages.py which stages compute it over a whole window",
+            )
+        append(stages, layer, volume)
+        # a dense layer's weights know the volume that was flattened
+        volume = volume if isinstance(layer, Flatten) else _volume(layer.output_shape)
+    return StageChain(tuple(stages), volume)
+
+
+def _chain(network: Network, section: str, volume: kernel.Volume) -> StageChain:
+    """The stages of a stream or of the fusion."""
+    blocks = (block for name, block in network.blocks.items() if section_of(name) == section)
+    return stages_of((layer for block in blocks for layer in block.layers), volume)
+
+
+def _volume(shape: tuple[int, ...]) -> kernel.Volume:
+    """Bands, rows, columns, channels of one sample's shape."""
+    if len(shape) == 1:
+        return 1, 1, 1, shape[0]
+    bands, rows, columns, channels = shape
+    return bands, rows, columns, channels
+
+
+def _append_convolution(stages: list[Stage], layer: Convolution, volume: kernel.Volume) -> None:
+    """A convolution pooled along bands, then the steps over rows and columns of its stride and its pool."""
+    _check_plan(layer)
+    plan = layer.plan
+    pool = plan.pool if plan.window[0] > 1 else None
+    stages.append(
+        ConvolutionStage(
+            weights=layer.weights.value,
+            bias=layer.bias.value,
+            stride=plan.stride[0],
+            padding=layer.padding[0],
+            activation=plan.activation,
+            pool=pool,
+            window=plan.window[0],
+        )
+    )
+    if plan.stride[1:] != (1, 1):
+        stages.append(SplitStage((1, 1), plan.stride[1:]))
+    if plan.window[1:] != (1, 1):
+        stages.append(SplitStage(plan.window[1:], plan.window[1:], average=plan.pool == "average"))
+
+
+def _check_plan(layer: Convolution) -> None:
+    """Refuse a convolution that computes more than its stage would: its plan says all that it computes."""
+    plan = layer.plan
+    known = kernel.plan_block(
+        plan.input_shape,
+        filters=plan.filters,
+        kernel=plan.kernel,
+        stride=plan.stride,
+        padding=layer.padding,
+        activation=plan.activation,
+        pool=plan.pool,
+        window=plan.window,
+        dtype=plan.dtype,
+        kernels="reference",
+    )
+    if plan != replace(known, method=plan.method, detail=plan.detail):
+        raise NetworkError(
+            f"{layer.name}: maps do not know all that this convolution computes",
+            "say in mpmm/mapping/layer_stages.py which stages compute it over a whole window",
+        )
+
+
+def _append_batch_norm(stages: list[Stage], layer: BatchNorm, volume: kernel.Volume) -> None:
+    """Batch-norm with its running statistics, as a part of the step before it."""
+    inverse = 1 / np.sqrt(layer.variance.value.astype(np.float64) + EPSILON)
+    normalisation = Affine(layer.mean.value, inverse * layer.gamma.value, layer.beta.value)
+    before = stages[-1] if stages else None
+    if isinstance(before, SplitStage) and before.normalisation is None:
+        stages[-1] = replace(before, normalisation=normalisation)
+    else:
+        stages.append(SplitStage((1, 1), (1, 1), normalisation=normalisation))
+
+
+def _append_dense(stages: list[Stage], layer: Dense, volume: kernel.Volume) -> None:
+    """A dense layer; batch-norm before it becomes part of its weights."""
+    dense = DenseStage(layer.weights.value, layer.bias.value, volume, layer.activation)
+    before = stages[-1] if stages else None
+    if isinstance(before, SplitStage) and before.normalisation is not None:
+        dense = _with_normalisation(before.normalisation, dense)
+        stages.pop()
+        if (before.window, before.step) != ((1, 1), (1, 1)):
+            stages.append(replace(before, normalisation=None))
+    stages.append(dense)
+
+
+def _with_normalisation(normalisation: Affine, dense: DenseStage) -> DenseStage:
+    """The dense layer of normalised values, as one of the values themselves."""
+    mean, scale, shift = normalisation
+    weights = dense.weights.astype(np.float64).reshape(*dense.volume, -1)
+    bias = dense.bias + np.einsum("k,brcku->u", shift - mean * scale, weights)
+    scaled = (weights * scale[:, None]).reshape(dense.weights.shape)
+    dtype = dense.weights.dtype
+    return replace(dense, weights=scaled.astype(dtype), bias=bias.astype(dtype))
+
+
+def _append_nothing(stages: list[Stage], layer: Layer, volume: kernel.Volume) -> None:
+    """Flattening is part of the dense layer behind it, and dropout does nothing outside training."""
+
+
+# by the very class: a subclass may compute something else
+_APPEND: Mapping[type[Layer], Callable[[list[Stage], Any, kernel.Volume], None]] = {
+    Convolution: _append_convolution,
+    BatchNorm: _append_batch_norm,
+    Dense: _append_dense,
+    Dropout: _append_nothing,
+    Flatten: _append_nothing,
+}
