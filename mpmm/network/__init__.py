@@ -1,7 +1,5 @@
 """The network: parameters, layers, blocks, streams and fusion, loss, optimizer; knows no rank."""
 
-from mpmm_kernels.vocabulary import Activation, Kernels, Padding
-
 from mpmm.network.batchnorm import EPSILON, BatchNorm
 from mpmm.network.block import Block
 from mpmm.network.build import block_builders
@@ -18,7 +16,8 @@ from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
 from mpmm.network.shapes import Volume
-from mpmm.network.spec import BlockSpec, DenseSpec, DType, NetworkSpec, StreamSpec
+from mpmm.network.spec import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
 
 __all__ = [
     "EPSILON",
@@ -45,6 +44,7 @@ __all__ = [
     "NetworkSpec",
     "Padding",
     "Parameter",
+    "Pool",
     "SoftmaxCrossEntropy",
     "Step",
     "StreamSpec",

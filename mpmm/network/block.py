@@ -18,13 +18,13 @@ class Block:
     Parameters
     ----------
     name
-        E.g. ``hsi.block1`` or ``fusion.output``.
+        Unique in the network, e.g. ``hsi.block1`` or ``fusion.output``.
     input_shapes
         Shape of one sample of each input, by the name of the block or modality it comes from.
     layers
-        In forward order.
+        The block's layers in forward order.
     dtype
-        Of every array.
+        Of every input, output and gradient: "float32" or "float64".
     concatenate
         Joins the inputs where there are several.
     reads_modality
@@ -50,7 +50,9 @@ class Block:
         self.reads_modality = reads_modality
         self._samples = 0
         self.output_shape = layers[-1].output_shape
-        self.parameters: tuple[Parameter, ...] = tuple(one for layer in layers for one in layer.parameters)
+        self.parameters: tuple[Parameter, ...] = tuple(
+            parameter for layer in layers for parameter in layer.parameters
+        )
 
     def forward(
         self, inputs: Mapping[str, Array], step: Step, before: Callable[[Layer], None] | None = None

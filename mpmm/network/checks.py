@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from mpmm.errors import NetworkError
 from mpmm.network.names import FUSION
+from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
 
 if TYPE_CHECKING:
     from mpmm.network.spec import BlockSpec, DenseSpec
 
-ACTIVATIONS = ("relu", "sigmoid", "none")
-POOLS = ("max", "average", "none")
-PADDINGS = ("valid", "same")
-DTYPES = ("float32", "float64")
-KERNELS = ("fast", "direct", "reference")
+ACTIVATIONS, POOLS, PADDINGS = get_args(Activation), get_args(Pool), get_args(Padding)
+DTYPES, KERNELS = get_args(DType), get_args(Kernels)
 
 
 def check_name(name: str) -> None:
@@ -80,22 +78,24 @@ def check_network(classes: int, dtype: str, kernels: str, seed: int) -> None:
         raise NetworkError(f"network: seed is {seed}, expected 0 to 2^63 - 1", "use a smaller one")
 
 
-def _check_count(value: int, layer: str, what: str) -> None:
+def _check_count(value: int, layer: str, quantity: str) -> None:
     if value < 1:
-        raise NetworkError(f"{layer}: {what} is {value}, expected 1 or more", "use a whole number above 0")
+        raise NetworkError(
+            f"{layer}: {quantity} is {value}, expected 1 or more", "use a whole number above 0"
+        )
 
 
-def _check_triple(values: Sequence[int], layer: str, what: str) -> None:
+def _check_triple(values: Sequence[int], layer: str, quantity: str) -> None:
     if len(values) != 3 or min(values) < 1:
         raise NetworkError(
-            f"{layer}: {what} is {tuple(values)}, expected three numbers of 1 or more",
+            f"{layer}: {quantity} is {tuple(values)}, expected three numbers of 1 or more",
             "give one each for bands, rows, columns",
         )
 
 
-def _check_choice(value: str, known: Sequence[str], layer: str, what: str) -> None:
+def _check_choice(value: str, known: Sequence[str], layer: str, quantity: str) -> None:
     if value not in known:
-        raise NetworkError(f"{layer}: {what} is '{value}'", f"use one of: {', '.join(known)}")
+        raise NetworkError(f"{layer}: {quantity} is '{value}'", f"use one of: {', '.join(known)}")
 
 
 def _check_share(value: float, layer: str) -> None:

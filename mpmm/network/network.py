@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from operator import attrgetter
 
 from mpmm.errors import NetworkError
 from mpmm.network.block import Block
@@ -21,7 +22,7 @@ class Network:
     Parameters
     ----------
     spec
-        What to build.
+        Description of the network to build.
     only
         Names of the blocks to build; all by default. A parameter's initial value depends on the seed and
         its name alone, so parts of a network built in several places hold what the whole would.
@@ -49,9 +50,9 @@ class Network:
             name: build() for name, build in builders.items() if only is None or name in only
         }
         self.missing = tuple(name for name in builders if name not in self.blocks)
-        found = [parameter for block in self.blocks.values() for parameter in block.parameters]
+        parameters = [parameter for block in self.blocks.values() for parameter in block.parameters]
         self.parameters: dict[str, Parameter] = {
-            parameter.name: parameter for parameter in sorted(found, key=lambda one: one.name)
+            parameter.name: parameter for parameter in sorted(parameters, key=attrgetter("name"))
         }
 
     def forward(self, inputs: Mapping[str, Array], step: Step) -> Array:
@@ -99,7 +100,8 @@ class Network:
         NetworkError
             A parameter is missing, unexpected, or of another shape.
         """
-        check_state({name: one.value for name, one in self.parameters.items()}, values, "parameter")
+        expected = {name: parameter.value for name, parameter in self.parameters.items()}
+        check_state(expected, values, "parameter")
         for name, parameter in self.parameters.items():
             parameter.value[...] = values[name]
 

@@ -11,6 +11,9 @@ from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter
 from mpmm.network.state import check_state
 
+# the two moments by the names they have in a state
+ORDERS = ("first", "second")
+
 
 class Adam:
     """Moves parameters along their gradients; keeps the two moments of each by its name.
@@ -18,7 +21,7 @@ class Adam:
     Parameters
     ----------
     rate
-        Learning rate.
+        Learning rate: the length of a step in units of the normalised gradient.
     beta1, beta2
         How much of the first and second moment is kept each step.
     epsilon
@@ -74,9 +77,9 @@ class Adam:
     def state(self) -> dict[str, Array]:
         """A copy of all moments, as ``first.<parameter>`` and ``second.<parameter>``, in name order."""
         moments = {
-            f"{moment}.{name}": pair[place]
+            f"{order}.{name}": moment
             for name, pair in self._moments.items()
-            for place, moment in enumerate(("first", "second"))
+            for order, moment in zip(ORDERS, pair, strict=True)
         }
         return {name: moments[name].copy() for name in sorted(moments)}
 
@@ -88,8 +91,8 @@ class Adam:
         NetworkError
             A moment is missing, unexpected, or of another shape; nothing is changed then.
         """
-        trained = {name: one.value for name, one in parameters.items() if one.trainable}
-        expected = {f"{moment}.{name}": trained[name] for moment in ("first", "second") for name in trained}
+        trained = {name: parameter.value for name, parameter in parameters.items() if parameter.trainable}
+        expected = {f"{order}.{name}": trained[name] for order in ORDERS for name in trained}
         if values:
             check_state(expected, values, "moment")
         self._moments = {

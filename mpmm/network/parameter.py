@@ -51,12 +51,13 @@ def in_one_array(parameters: Sequence[Parameter]) -> tuple[Array, Array]:
     """Let the values lie one after the other in a new flat array, and the gradients in another; those two."""
     if not parameters:
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
-    size, dtype = sum(one.value.size for one in parameters), parameters[0].value.dtype
+    shapes = [parameter.value for parameter in parameters]
+    size, dtype = sum(value.size for value in shapes), shapes[0].dtype
     values, gradients = zeros_aligned((size,), dtype), zeros_aligned((size,), dtype)
-    shapes = [one.value for one in parameters]
-    for one, value, gradient in zip(parameters, parts(values, shapes), parts(gradients, shapes), strict=True):
-        value[...], gradient[...] = one.value, one.gradient
-        one.value, one.gradient = value, gradient
+    views = zip(parameters, parts(values, shapes), parts(gradients, shapes), strict=True)
+    for parameter, value, gradient in views:
+        value[...], gradient[...] = parameter.value, parameter.gradient
+        parameter.value, parameter.gradient = value, gradient
     return values, gradients
 
 
@@ -65,13 +66,13 @@ def parts(flat: Array, like: Sequence[Array]) -> list[Array]:
 
     ``flat`` must hold as many values as they do together.
     """
-    found, start = [], 0
-    for one in like:
-        stop = start + one.size
-        found.append(flat[start:stop].reshape(one.shape))
+    views, start = [], 0
+    for array in like:
+        stop = start + array.size
+        views.append(flat[start:stop].reshape(array.shape))
         start = stop
     assert start == flat.size, "the network's shape and the network are of the same description"
-    return found
+    return views
 
 
 def state_sha256(values: Mapping[str, Array]) -> str:

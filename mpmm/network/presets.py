@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mpmm_kernels.vocabulary import Kernels, Padding
-
 from mpmm.errors import NetworkError
-from mpmm.network.spec import BlockSpec, DenseSpec, DType, NetworkSpec, StreamSpec
+from mpmm.network.spec import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network.vocabulary import DType, Kernels, Padding
 
 # Below this many bands nothing is left of the spectrum after the hyperspectral stream's three blocks.
 SPECTRAL_BANDS = 30
@@ -35,7 +34,7 @@ def paper(
     bands
         Bands of each modality, e.g. ``{"hsi": 48, "rgb": 3}``; may hold more than ``modalities``.
     classes
-        Number of classes.
+        Number of classes, the length of a row of logits.
     size
         Rows and columns of a patch; 18 is the least that the three blocks leave something of.
     modalities

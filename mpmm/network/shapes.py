@@ -36,8 +36,8 @@ def pooled(volume: Volume, window: Volume, layer: str) -> Volume:
     return depth, rows, columns
 
 
-def _too_small(layer: str, axis: str, left: int, what: str, needed: int) -> NetworkError:
+def _too_small(layer: str, axis: str, left: int, extent: str, needed: int) -> NetworkError:
     return NetworkError(
-        f"{layer}: {left} {axis}{'' if left == 1 else 's'} left, {what} needs {needed}",
-        f"use a smaller {what} or earlier pools, pad with 'same', or give the stream more {axis}s",
+        f"{layer}: {left} {axis}{'' if left == 1 else 's'} left, {extent} needs {needed}",
+        f"use a smaller {extent} or earlier pools, pad with 'same', or give the stream more {axis}s",
     )

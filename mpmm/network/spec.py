@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
-
-from mpmm_kernels.vocabulary import Activation, Kernels, Padding
 
 from mpmm.errors import NetworkError
 from mpmm.network import checks
 from mpmm.network.shapes import Volume, convolved, pooled
-
-Pool = Literal["max", "average", "none"]
-DType = Literal["float32", "float64"]
+from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ class NetworkSpec:
     fusion
         Dense layers between the concatenation and the last layer; may be empty.
     classes
-        Number of classes.
+        Number of classes, the length of a row of logits.
     dtype
         "float32" or "float64", for every array of the network.
     kernels
@@ -161,8 +156,8 @@ class NetworkSpec:
 
     def single(self, modality: str) -> NetworkSpec:
         """The same network with the stream of one modality only (the paper's single-modality comparison)."""
-        kept = tuple(stream for stream in self.streams if stream.name == modality)
-        if not kept:
+        streams = tuple(stream for stream in self.streams if stream.name == modality)
+        if not streams:
             known = ", ".join(self.modalities)
             raise NetworkError(f"no stream '{modality}' in this network", f"its streams are: {known}")
-        return replace(self, streams=kept)
+        return replace(self, streams=streams)

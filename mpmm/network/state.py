@@ -10,20 +10,27 @@ from mpmm.network.parameter import Array
 HINT = "it belongs to a network of another description; compare the configurations"
 
 
-def check_state(expected: Mapping[str, Array], given: Mapping[str, Array], what: str) -> None:
+def check_state(expected: Mapping[str, Array], given: Mapping[str, Array], kind: str) -> None:
     """Every expected name is given with its shape, and no other.
+
+    Parameters
+    ----------
+    expected, given
+        Arrays by name; of those expected only the shapes count.
+    kind
+        What the arrays are, for the message: "parameter" or "moment".
 
     Raises
     ------
     NetworkError
         Naming the first array that is missing, unexpected, or of another shape, and how many more there are.
     """
-    _refuse([name for name in sorted(expected) if name not in given], f"{what} missing")
-    _refuse([name for name in sorted(given) if name not in expected], f"unexpected {what}")
+    _refuse([name for name in sorted(expected) if name not in given], f"{kind} missing")
+    _refuse([name for name in sorted(given) if name not in expected], f"unexpected {kind}")
     for name in sorted(expected):
         if given[name].shape != expected[name].shape:
             raise NetworkError(
-                f"{what} {name} has shape {given[name].shape}, expected {expected[name].shape}", HINT
+                f"{kind} {name} has shape {given[name].shape}, expected {expected[name].shape}", HINT
             )
 
 

@@ -17,7 +17,7 @@ def summary_table(blocks: Mapping[str, Block]) -> str:
     patch for the backward, in thousands of bytes.
     """
     rows = [row for block in blocks.values() for row in _block_rows(block)]
-    count = sum(one.value.size for block in blocks.values() for one in block.parameters)
+    count = sum(parameter.value.size for block in blocks.values() for parameter in block.parameters)
     total = sum((block.cost() for block in blocks.values()), NO_COST)
     return _aligned([HEADER, *rows, _row("total", (), count, total, "")])
 
