@@ -4,9 +4,9 @@ from mpmm.messages.abort import INTERRUPTED, abort, end_before_meeting, end_toge
 from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.channel import Arrival, Channel
 from mpmm.messages.collectives import Collectives
+from mpmm.messages.connection import Line
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
-from mpmm.messages.line import Line
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer

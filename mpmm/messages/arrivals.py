@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from mpmm.messages.transfer import Receiving
+from mpmm.messages.transport import Wire
 from mpmm.messages.waiting import Waiter
-from mpmm.messages.wire import Wire
 
 Token = TypeVar("Token")
 

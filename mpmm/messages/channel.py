@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmm.messages.arrivals import Arrivals
+from mpmm.messages.connection import Line
 from mpmm.messages.errors import MessageError
 from mpmm.messages.kinds import Kind, tag_of
-from mpmm.messages.line import Line
-from mpmm.messages.pump import Pump
+from mpmm.messages.progress import Pump
 from mpmm.messages.traffic import Traffic
 from mpmm.messages.transfer import Receiving, Sending, Transfer
+from mpmm.messages.transport import Wire
 from mpmm.messages.waiting import Waiter
-from mpmm.messages.wire import Wire
 
 if TYPE_CHECKING:
     from mpi4py import MPI

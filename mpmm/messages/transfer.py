@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy.typing as npt
 
 from mpmm.messages.traffic import Counter
-from mpmm.messages.wire import Wire
+from mpmm.messages.transport import Wire
 
 if TYPE_CHECKING:
     from mpi4py import MPI

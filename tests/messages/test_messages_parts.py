@@ -26,7 +26,7 @@ from mpmm.messages import (
     waiting,
 )
 from mpmm.messages.kinds import ITEM_LIMIT, TAG_LIMIT, kind_and_item
-from mpmm.messages.pump import Pump
+from mpmm.messages.progress import Pump
 from mpmm.messages.waiting import pause_after
 
 

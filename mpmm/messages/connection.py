@@ -11,8 +11,8 @@ from mpmm.messages.errors import MessageError, RankLost
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.traffic import Traffic
 from mpmm.messages.transfer import Receiving, Sending
+from mpmm.messages.transport import Wire
 from mpmm.messages.waiting import Waiter
-from mpmm.messages.wire import Wire
 
 Buffer = npt.NDArray[Any]
 
