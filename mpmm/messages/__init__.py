@@ -4,14 +4,14 @@ from mpmm.messages.abort import INTERRUPTED, abort, end_before_meeting, end_toge
 from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.channel import Arrival, Channel
 from mpmm.messages.collectives import Collectives
-from mpmm.messages.connection import Line
+from mpmm.messages.connection import Connection
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
 from mpmm.messages.waiting import Waiter
-from mpmm.messages.world import launched_rank, launched_ranks, neighbours, world
+from mpmm.messages.world import launched_rank, launched_ranks, ranks_on_host, world
 
 __all__ = [
     "INTERRUPTED",
@@ -20,9 +20,9 @@ __all__ = [
     "Arrivals",
     "Channel",
     "Collectives",
+    "Connection",
     "Flow",
     "Kind",
-    "Line",
     "MessageError",
     "RankLost",
     "Stop",
@@ -35,7 +35,7 @@ __all__ = [
     "end_together",
     "launched_rank",
     "launched_ranks",
-    "neighbours",
+    "ranks_on_host",
     "tag_of",
     "world",
 ]

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmm.messages.arrivals import Arrivals
-from mpmm.messages.connection import Line
+from mpmm.messages.connection import Connection
+from mpmm.messages.envelope import Envelope
 from mpmm.messages.errors import MessageError
 from mpmm.messages.kinds import Kind, tag_of
-from mpmm.messages.progress import Pump
+from mpmm.messages.progress import ProgressThread
 from mpmm.messages.traffic import Traffic
-from mpmm.messages.transfer import Receiving, Sending, Transfer
-from mpmm.messages.transport import Wire
+from mpmm.messages.transfer import ReceiveRequest, SendRequest, Transfer
+from mpmm.messages.transport import Transport
 from mpmm.messages.waiting import Waiter
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Channel:
     communicator
         Of MPI; see `mpmm.messages.world`.
     waiter
-        How to wait.
+        Waits for transfers; a new one by default.
     synchronous
         Every send completes only when its receive has begun (MPI's ``Issend``): what works so cannot
         depend on MPI's own buffers. For tests.
@@ -68,24 +69,25 @@ class Channel:
         self.waiter = Waiter() if waiter is None else waiter
         self.rank, self.size = communicator.Get_rank(), communicator.Get_size()
         self.traffic = Traffic()
-        self._wire = Wire(communicator, synchronous)
-        self._lines: dict[tuple[Kind, int], dict[int, Line]] = {}
+        self._transport = Transport(communicator, synchronous)
+        self._connections: dict[tuple[Kind, int], dict[int, Connection]] = {}
 
-    def line(self, kind: Kind, item: int, peer: int) -> Line:
+    def connection(self, kind: Kind, item: int, peer: int) -> Connection:
         """All messages of this kind and item to and from ``peer``: the same object at every call."""
-        lines = self._lines.setdefault((kind, item), {})
-        if peer not in lines:
+        connections = self._connections.setdefault((kind, item), {})
+        if peer not in connections:
             self._check_peer(kind, item, peer)
-            lines[peer] = Line(self._wire, self.waiter, self.traffic, kind, item, peer, self.rank)
-        return lines[peer]
+            envelope = Envelope(kind, item, self.rank, peer)
+            connections[peer] = Connection(self._transport, self.waiter, self.traffic, envelope)
+        return connections[peer]
 
-    def isend(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> Sending:
+    def isend(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> SendRequest:
         """Start a send; ``buffer`` must stay as it is until `settle` (or the transfer's ``done``) says so."""
-        return self.line(kind, item, peer).isend(buffer)
+        return self.connection(kind, item, peer).isend(buffer)
 
-    def ireceive(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> Receiving:
+    def ireceive(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> ReceiveRequest:
         """Start a receive that fills all of ``buffer``; nobody may touch it until the transfer is done."""
-        return self.line(kind, item, peer).ireceive(buffer)
+        return self.connection(kind, item, peer).ireceive(buffer)
 
     def send(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> None:
         """Send and wait until the buffer may be written again."""
@@ -93,75 +95,77 @@ class Channel:
 
     def receive(self, kind: Kind, item: int, buffer: Buffer, peer: int) -> None:
         """Fill ``buffer`` with the next message of this kind and item from ``peer``."""
-        self.line(kind, item, peer).receive(buffer)
+        self.connection(kind, item, peer).receive(buffer)
 
     def receive_new(self, kind: Kind, item: int, peer: int, dtype: npt.DTypeLike) -> Buffer:
         """The next message of this kind and item from ``peer``, however long, as a new (values,) array."""
-        what = self.line(kind, item, peer).received
-        self.waiter.until(lambda: self.poll(kind, item, peer) is not None, what)
+        label = self.connection(kind, item, peer).received
+        self.waiter.until(lambda: self.poll(kind, item, peer) is not None, label)
         arrival = self.poll(kind, item, peer)
         assert arrival is not None
-        kept = np.dtype(dtype)
-        if arrival.bytes % kept.itemsize:
+        value = np.dtype(dtype)
+        if arrival.bytes % value.itemsize:
             raise MessageError(
-                f"{what} has {arrival.bytes} bytes, no multiple of the {kept.itemsize} of {kept.name}",
+                f"{label} has {arrival.bytes} bytes, no multiple of the {value.itemsize} of {value.name}",
                 "all ranks must run the same version of mpmm",
             )
-        buffer = np.empty(arrival.bytes // kept.itemsize, kept)
+        buffer = np.empty(arrival.bytes // value.itemsize, value)
         self.receive(kind, item, buffer, peer)
         return buffer
 
     def poll(self, kind: Kind, item: int, peer: int | None = None) -> Arrival | None:
         """The message of this kind and item that waits for its receive, or None; by default from anyone."""
-        what = f"rank {self.rank}: {kind.label} {item} looked for"
-        found = self._wire.peek(peer, tag_of(kind, item), what)
-        return None if found is None else Arrival(kind, item, *found)
+        label = f"rank {self.rank}: {kind.label} {item} looked for"
+        probed = self._transport.probe(peer, tag_of(kind, item), label)
+        return None if probed is None else Arrival(kind, item, *probed)
 
     def wait(self, transfer: Transfer) -> None:
         """Wait until a transfer is complete."""
-        self.waiter.until(transfer.done, transfer.what)
+        self.waiter.until(transfer.done, transfer.label)
 
     def arrivals(self) -> Arrivals[Any]:
         """Looks after several receives, to go on with whichever is complete first."""
-        return Arrivals(self._wire, self.waiter)
+        return Arrivals(self._transport, self.waiter)
 
     def settle(self, kind: Kind, item: int, pending: int = 0) -> None:
         """Wait until at most ``pending`` sends of this kind and item are under way to each peer."""
-        for line in self._lines.get((kind, item), {}).values():
-            line.settle(pending)
+        for connection in self._connections.get((kind, item), {}).values():
+            connection.settle(pending)
 
     def settle_all(self) -> None:
         """Wait until no send is under way."""
-        for line in self._all_lines():
-            line.settle()
+        for connection in self._all_connections():
+            connection.settle()
 
     def tidy(self) -> None:
         """Let go of the sends that are complete, and of those to a rank that was lost; never waits.
 
         Until then they count as under way, and the thread of `moving` looks after them every millisecond.
         """
-        for line in self._all_lines():
-            line.tidy()
+        for connection in self._all_connections():
+            connection.tidy()
 
     def forget(self, peer: int) -> None:
         """Give up what is under way to a rank that was lost."""
-        for lines in self._lines.values():
-            if peer in lines:
-                lines[peer].forget()
+        for connections in self._connections.values():
+            if peer in connections:
+                connections[peer].forget()
 
     @contextmanager
     def moving(self) -> Iterator[None]:
         """Within, a thread lets MPI move messages while this rank computes."""
-        pump = Pump(self._wire.move)
-        self._wire.started = pump.wake
+        thread = ProgressThread(self._transport.progress)
+        self._transport.started = thread.wake
         try:
             yield
         finally:
-            self._wire.started = _nothing
-            pump.close()
+            self._transport.started = _nothing
+            thread.close()
 
-    def _all_lines(self) -> list[Line]:
-        return [line for lines in self._lines.values() for line in lines.values()]
+    def _all_connections(self) -> list[Connection]:
+        return [
+            connection for connections in self._connections.values() for connection in connections.values()
+        ]
 
     def _check_peer(self, kind: Kind, item: int, peer: int) -> None:
         if not 0 <= peer < self.size or peer == self.rank:

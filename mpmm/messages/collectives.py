@@ -1,4 +1,4 @@
-"""The meeting at the start: plain values and arrays told to all ranks, or collected from them, as buffers."""
+"""Collectives of plain values and named arrays, each a message of bytes: broadcast, gather, allgather."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Collectives:
-    """What ranks tell each other before the first step; every rank makes the same calls in the same order.
+    """What ranks give each other before the first step; every rank makes the same calls in the same order.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class Collectives:
         Parameters
         ----------
         plain
-            What JSON can hold; only that of ``source`` counts.
+            Values that JSON can hold; only those of ``source`` count.
         source
-            Whose.
+            The rank that gives them.
         arrays
-            Arrays by name, likewise.
+            Arrays by name, likewise of ``source``.
         """
         if self.rank == source:
             message = _packed(plain, arrays or {})
@@ -68,9 +68,9 @@ class Collectives:
 
     def allgather(self, plain: object) -> list[Any]:
         """What every rank gives, in rank order, on every rank."""
-        collected = [one for one, _ in self.gather(plain, 0)]
-        found: list[Any] = self.broadcast(collected, 0)[0]
-        return found
+        gathered = [value for value, _ in self.gather(plain, 0)]
+        values: list[Any] = self.broadcast(gathered, 0)[0]
+        return values
 
 
 def _packed(plain: object, arrays: Arrays) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""A line: the messages of one kind and item between this rank and one other."""
+"""A connection: the messages of one kind and item between this rank and one other."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy.typing as npt
 
+from mpmm.messages.envelope import Envelope
 from mpmm.messages.errors import MessageError, RankLost
-from mpmm.messages.kinds import Kind, tag_of
 from mpmm.messages.traffic import Traffic
-from mpmm.messages.transfer import Receiving, Sending
-from mpmm.messages.transport import Wire
+from mpmm.messages.transfer import ReceiveRequest, SendRequest
+from mpmm.messages.transport import Transport
 from mpmm.messages.waiting import Waiter
 
 Buffer = npt.NDArray[Any]
 
 
-class Line:
+class Connection:
     """Sends and receives of one kind and item, to and from one peer; what they have in common is made once.
 
     Messages arrive in the order they were sent. Each buffer is checked when it is used for the first time:
@@ -25,12 +25,14 @@ class Line:
 
     Parameters
     ----------
-    wire, waiter, traffic
-        Of the channel.
-    kind, item, peer
-        What the line carries, and where to.
-    rank
-        This rank, for errors.
+    transport
+        Moves the bytes.
+    waiter
+        Waits for transfers.
+    traffic
+        Counts the messages of the channel.
+    envelope
+        Kind, item and peer.
 
     Attributes
     ----------
@@ -38,38 +40,36 @@ class Line:
         A message each way in words.
     """
 
-    def __init__(
-        self, wire: Wire, waiter: Waiter, traffic: Traffic, kind: Kind, item: int, peer: int, rank: int
-    ) -> None:
-        what = f"rank {rank}: {kind.label} {item}"
-        self.sent, self.received = f"{what} to rank {peer}", f"{what} from rank {peer}"
-        self._wire, self._waiter = wire, waiter
-        self._kind, self._peer, self._tag = kind, peer, tag_of(kind, item)
-        self._went, self._came = traffic.counter("sent", kind, peer), traffic.counter("received", kind, peer)
-        self._sends: deque[Sending] = deque()
-        self._last: Receiving | None = None
-        self._good_to_send: Buffer | None = None
-        self._good_to_fill: Buffer | None = None
+    def __init__(self, transport: Transport, waiter: Waiter, traffic: Traffic, envelope: Envelope) -> None:
+        self.sent, self.received = envelope.sent, envelope.received
+        self._transport, self._waiter, self._envelope = transport, waiter, envelope
+        self._sent_count = traffic.counter("sent", envelope.kind, envelope.peer)
+        self._received_count = traffic.counter("received", envelope.kind, envelope.peer)
+        self._sends: deque[SendRequest] = deque()
+        self._last: ReceiveRequest | None = None
+        # the buffers that were checked last
+        self._sendable: Buffer | None = None
+        self._fillable: Buffer | None = None
 
-    def isend(self, buffer: Buffer) -> Sending:
+    def isend(self, buffer: Buffer) -> SendRequest:
         """Start a send; ``buffer`` must stay as it is until `settle` (or the transfer's ``done``) says so."""
-        if buffer is not self._good_to_send:
+        if buffer is not self._sendable:
             self._check(self.sent, buffer)
-            self._good_to_send = buffer
-        sending = Sending(self._wire, self._wire.start(buffer, self._peer, self._tag, self.sent), self.sent)
-        self._went.add(buffer.nbytes)
-        self._sends.append(sending)
-        return sending
+            self._sendable = buffer
+        request = SendRequest(self._transport, self._transport.send(buffer, self._envelope), self.sent)
+        self._sent_count.add(buffer.nbytes)
+        self._sends.append(request)
+        return request
 
-    def ireceive(self, buffer: Buffer) -> Receiving:
+    def ireceive(self, buffer: Buffer) -> ReceiveRequest:
         """Start a receive that fills all of ``buffer``; nobody may touch it until the transfer is done."""
-        if buffer is not self._good_to_fill:
+        if buffer is not self._fillable:
             self._check(self.received, buffer)
             if not buffer.flags.writeable:
                 raise MessageError(f"{self.received}: the buffer is read-only", "receive into another array")
-            self._good_to_fill = buffer
+            self._fillable = buffer
         after = None if self._last is None or self._last.matched else self._last
-        self._last = Receiving(self._wire, self._peer, self._tag, buffer, self.received, after, self._came)
+        self._last = ReceiveRequest(self._transport, self._envelope, buffer, after, self._received_count)
         return self._last
 
     def receive(self, buffer: Buffer) -> None:
@@ -95,14 +95,14 @@ class Line:
         """Give up the sends under way: their receiver was lost."""
         self._sends.clear()
 
-    def _check(self, what: str, buffer: Buffer) -> None:
+    def _check(self, label: str, buffer: Buffer) -> None:
         """The buffer can be sent or filled as it lies in memory."""
         if not buffer.flags.c_contiguous:
             raise MessageError(
-                f"{what}: the array of shape {buffer.shape} is not C-contiguous",
+                f"{label}: the array of shape {buffer.shape} is not C-contiguous",
                 "send numpy.ascontiguousarray(array); another order would arrive in the wrong layout",
             )
-        if self._kind.floating and buffer.dtype.kind != "f":
+        if self._envelope.kind.floating and buffer.dtype.kind != "f":
             raise MessageError(
-                f"{what}: the array has dtype {buffer.dtype}, expected floating point", "convert it first"
+                f"{label}: the array has dtype {buffer.dtype}, expected floating point", "convert it first"
             )

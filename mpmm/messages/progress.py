@@ -1,4 +1,4 @@
-"""The pump: a thread that lets MPI move messages while this rank computes."""
+"""The progress thread: it lets MPI move messages while this rank computes."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from collections.abc import Callable
 PAUSE = 1e-3
 
 
-class Pump:
+class ProgressThread:
     """Calls a function every millisecond as long as it says that there is something to move.
 
     Between machines MPI moves a large message only while both ranks are in one of its calls: a gradient of
-    786 kB sent by TCP just before 200 ms of computing arrived 220 ms later, with the pump 2 to 11 ms later.
-    The kernels let other threads run, so the pump costs what its calls cost, some 20 us each.
+    786 kB sent by TCP just before 200 ms of computing arrived 220 ms later, with this thread 2 to 11 ms.
+    The kernels let other threads run, so the thread costs what its calls cost, some 20 us each.
 
     Parameters
     ----------
-    move
-        Moves what it can without waiting; whether anything is left under way.
+    progress
+        Moves what can be moved without waiting; whether anything is left under way.
     """
 
-    def __init__(self, move: Callable[[], bool]) -> None:
-        self._move = move
-        self._work = threading.Event()
+    def __init__(self, progress: Callable[[], bool]) -> None:
+        self._progress = progress
+        self._wake = threading.Event()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mpmm pump", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="mpmm progress", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """Something is under way."""
-        self._work.set()
+        self._wake.set()
 
     def close(self) -> None:
         """End the thread; no call is made after this returns."""
         self._end.set()
-        self._work.set()
+        self._wake.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._end.is_set():
-            self._work.wait()
-            self._work.clear()
-            while not self._end.wait(PAUSE) and self._move():
+            self._wake.wait()
+            self._wake.clear()
+            while not self._end.wait(PAUSE) and self._progress():
                 pass

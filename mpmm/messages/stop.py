@@ -64,15 +64,17 @@ class Stop:
         """
         previous = {number: signal.getsignal(number) for number in numbers or SIGNALS}
 
-        def handle(number: int, frame: FrameType | None) -> None:
+        def _handle(number: int, frame: FrameType | None) -> None:
             self.ask(signal.Signals(number).name)
-            for one, before in previous.items():
-                signal.signal(one, before)
+            _restore()
+
+        def _restore() -> None:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
         for number in previous:
-            signal.signal(number, handle)
+            signal.signal(number, _handle)
         try:
             yield self
         finally:
-            for number, before in previous.items():
-                signal.signal(number, before)
+            _restore()

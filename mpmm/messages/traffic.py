@@ -40,7 +40,7 @@ class Counter:
         self.messages = self.bytes = 0
 
     def add(self, size: int, messages: int = 1) -> None:
-        """One more message of ``size`` bytes, or several of so many together."""
+        """One more message of ``size`` bytes, or several of ``size`` bytes together."""
         self.messages += messages
         self.bytes += size
 
@@ -63,15 +63,15 @@ class Traffic:
         self, direction: Direction | None = None, kind: Kind | None = None, peer: int | None = None
     ) -> Amount:
         """Sum over all flows that match what is given."""
-        found = Amount()
+        amounts = Amount()
         for flow, amount in self._amounts():
             if (
                 direction in (None, flow.direction)
                 and kind in (None, flow.kind)
                 and peer in (None, flow.peer)
             ):
-                found += amount
-        return found
+                amounts += amount
+        return amounts
 
     def __iter__(self) -> Iterator[tuple[Flow, Amount]]:
         return iter(sorted(self._amounts()))
@@ -110,4 +110,6 @@ class Traffic:
     def _amounts(self) -> Iterator[tuple[Flow, Amount]]:
         """What was counted, by flow; not those that nothing went by."""
         counters = self._counters.items()
-        return ((flow, Amount(one.messages, one.bytes)) for flow, one in counters if one.messages)
+        return (
+            (flow, Amount(counter.messages, counter.bytes)) for flow, counter in counters if counter.messages
+        )

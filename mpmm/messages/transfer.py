@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
+from mpmm.messages.envelope import Envelope
 from mpmm.messages.traffic import Counter
-from mpmm.messages.transport import Wire
+from mpmm.messages.transport import Transport
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -18,71 +19,81 @@ class Transfer(Protocol):
 
     Attributes
     ----------
-    what
+    label
         The message in words, for errors.
     """
 
-    what: str
+    label: str
 
     def done(self) -> bool:
         """Whether it is complete; never waits."""
         ...
 
 
-class Sending:
-    """A send; when it is done its buffer may be written again."""
+class SendRequest:
+    """A send under way; when it is done its buffer may be written again."""
 
-    __slots__ = ("_request", "_wire", "what")
+    __slots__ = ("_request", "_transport", "label")
 
-    def __init__(self, wire: Wire, request: MPI.Request, what: str) -> None:
-        self.what = what
-        self._wire = wire
+    def __init__(self, transport: Transport, request: MPI.Request, label: str) -> None:
+        self.label = label
+        self._transport = transport
         self._request: MPI.Request | None = request
 
     def done(self) -> bool:
         """Whether the buffer is free."""
-        if self._request is not None and self._wire.complete(self._request, self.what):
+        if self._request is not None and self._transport.test(self._request, self.label):
             self._request = None
         return self._request is None
 
 
-class Receiving:
-    """A receive; when it is done its buffer holds the message.
+class ReceiveRequest:
+    """A receive under way; when it is done its buffer holds the message.
 
     Parameters
     ----------
-    wire, peer, tag
-        Where the message comes from.
+    transport
+        Moves the bytes.
+    envelope
+        Kind, item and peer of the message.
     buffer
         C-contiguous; the message must fill it.
-    what
-        The message in words.
     after
-        An earlier receive of the same peer and tag, which gets the earlier message.
+        An earlier receive of the same envelope, which gets the earlier message.
     counter
         Counts the message once it is here.
 
     Attributes
     ----------
     peer, tag
-        As given: what MPI says of the message.
+        Rank that sends the message, and its MPI tag: what MPI says of a message that has come.
+    label
+        The message in words, for errors.
     """
 
-    __slots__ = ("_after", "_buffer", "_counter", "_done", "_request", "_wire", "peer", "tag", "what")
+    __slots__ = (
+        "_after",
+        "_buffer",
+        "_counter",
+        "_done",
+        "_envelope",
+        "_request",
+        "_transport",
+        "label",
+        "peer",
+        "tag",
+    )
 
     def __init__(
         self,
-        wire: Wire,
-        peer: int,
-        tag: int,
+        transport: Transport,
+        envelope: Envelope,
         buffer: npt.NDArray[Any],
-        what: str,
-        after: Receiving | None,
+        after: ReceiveRequest | None,
         counter: Counter,
     ) -> None:
-        self.what = what
-        self.peer, self.tag = peer, tag
-        self._wire = wire
+        self.label, self.peer, self.tag = envelope.received, envelope.peer, envelope.tag
+        self._transport, self._envelope = transport, envelope
         self._buffer, self._after, self._counter = buffer, after, counter
         self._request: MPI.Request | None = None
         self._done = False
@@ -103,10 +114,10 @@ class Receiving:
         if self._done:
             return True
         if self._request is not None:
-            self._done = self._wire.complete(self._request, self.what)
+            self._done = self._transport.test(self._request, self.label)
         elif self._after is None or self._after.matched:
             self._after = None
-            self._request = self._wire.take(self._buffer, self.peer, self.tag, self.what)
+            self._request = self._transport.receive(self._buffer, self._envelope)
             self._done = self._request is not None and not self._request
         if self._done:
             self._request = None

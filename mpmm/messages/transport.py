@@ -1,4 +1,4 @@
-"""The wire: the few non-blocking calls of MPI that transfers are made of, with MPI's errors as ours."""
+"""The transport: the few non-blocking calls of MPI that transfers are made of, with MPI's errors as ours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from mpmm.messages.envelope import Envelope
 from mpmm.messages.errors import MessageError, RankLost
 
 if TYPE_CHECKING:
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 _NO_TAG = 0
 
 
-class Wire:
-    """Bytes to and from other ranks; one thread at a time is in MPI.
-
-    In each method ``what`` is the message in words, for errors.
+class Transport:
+    """Moves bytes to and from other ranks by MPI; one thread at a time is in MPI.
 
     Parameters
     ----------
     communicator
-        Of MPI.
+        MPI's, of all ranks.
     synchronous
         Sends by ``Issend``: each completes only when its receive has begun.
 
@@ -45,20 +44,20 @@ class Wire:
         self._improbe = communicator.Improbe
         self._isend = communicator.Issend if synchronous else communicator.Isend
         self._lock = threading.Lock()
-        self._under_way = 0
+        self._pending = 0
         self.started: Callable[[], None] = lambda: None
 
-    def start(self, buffer: npt.NDArray[Any], peer: int, tag: int, what: str) -> MPI.Request:
+    def send(self, buffer: npt.NDArray[Any], envelope: Envelope) -> MPI.Request:
         """Start a send of a C-contiguous array."""
         try:
             with self._lock:
-                request = self._isend((buffer, self._bytes), peer, tag)
+                request = self._isend((buffer, self._bytes), envelope.peer, envelope.tag)
         except self._mpi.Exception as error:
-            raise _translated(error, what) from error
+            raise _translated(error, envelope.sent) from error
         self._count()
         return request
 
-    def take(self, buffer: npt.NDArray[Any], peer: int, tag: int, what: str) -> MPI.Request | None:
+    def receive(self, buffer: npt.NDArray[Any], envelope: Envelope) -> MPI.Request | None:
         """Start the receive of the next message into a C-contiguous array; None when none has come.
 
         The message is matched first and its length looked at before a byte of it is written: Open MPI 5.0
@@ -74,60 +73,69 @@ class Wire:
         MessageError
             The message is longer or shorter than the buffer, or MPI reports an error.
         """
+        peer, tag, status = envelope.peer, envelope.tag, self._status
         try:
             with self._lock:
                 # Open MPI looks first and moves messages then: what has come is found by the second look
-                message = self._improbe(peer, tag, self._status) or self._improbe(peer, tag, self._status)
+                message = self._improbe(peer, tag, status) or self._improbe(peer, tag, status)
                 if message is None:
                     return None
-                came = self._status.Get_count(self._bytes)
-                if came == buffer.nbytes:
+                size = status.Get_count(self._bytes)
+                if size == buffer.nbytes:
                     request = message.Irecv((buffer, self._bytes))
                     arrived = request.Test()
         except self._mpi.Exception as error:
-            raise _translated(error, what) from error
-        if came != buffer.nbytes:
+            raise _translated(error, envelope.received) from error
+        if size != buffer.nbytes:
             raise MessageError(
-                f"{what} has {came} bytes, expected {buffer.nbytes}",
+                f"{envelope.received} has {size} bytes, expected {buffer.nbytes}",
                 "all ranks must run the same network, layout, batch and dtype",
             )
         if not arrived:
             self._count()
         return request
 
-    def complete(self, request: MPI.Request, what: str) -> bool:
-        """Whether a send or receive is complete; if so, the request is spent."""
+    def test(self, request: MPI.Request, label: str) -> bool:
+        """Whether a send or receive is complete; if so, the request is spent.
+
+        Parameters
+        ----------
+        request
+            As `send` or `receive` gave it.
+        label
+            The message in words, for errors.
+        """
         try:
             with self._lock:
                 done = request.Test()
         except self._mpi.Exception as error:
-            self._under_way -= 1
-            raise _translated(error, what) from error
-        self._under_way -= done
+            self._pending -= 1
+            raise _translated(error, label) from error
+        self._pending -= done
         return done
 
-    def peek(self, peer: int | None, tag: int, what: str) -> tuple[int, int] | None:
+    def probe(self, peer: int | None, tag: int, label: str) -> tuple[int, int] | None:
         """Peer and bytes of the next message, which stays queued; from anyone when ``peer`` is None."""
         source = self._mpi.ANY_SOURCE if peer is None else peer
         try:
             with self._lock:
-                found = self._probe(source, tag)
-            if not found:
-                return None
-            return self._status.Get_source(), self._status.Get_count(self._mpi.BYTE)
+                if not self._probe(source, tag):
+                    return None
+                return self._status.Get_source(), self._status.Get_count(self._bytes)
         except self._mpi.Exception as error:
-            raise _translated(error, what) from error
+            raise _translated(error, label) from error
 
-    def peek_any(self) -> tuple[int, int] | None:
+    def probe_any(self) -> tuple[int, int] | None:
         """Peer and tag of a message that has come and was not found yet; None when there is none."""
         try:
             with self._lock:
-                found = self._probe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG)
-            return (self._status.Get_source(), self._status.Get_tag()) if found else None
+                if not self._probe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG):
+                    return None
+                return self._status.Get_source(), self._status.Get_tag()
         except self._mpi.Exception as error:
             raise _translated(error, "a look for messages") from error
 
-    def move(self) -> bool:
+    def progress(self) -> bool:
         """Let MPI move what it can, from any thread; whether a transfer is under way."""
         try:
             with self._lock:
@@ -139,15 +147,15 @@ class Wire:
             # those who wait for the lost rank are told by their own calls; "any" means the others from now on
             with self._lock:
                 self._communicator.Ack_failed()
-        return self._under_way > 0
+        return self._pending > 0
 
     def _probe(self, source: int, tag: int) -> bool:
-        """As `find`, the message stays queued."""
+        """Whether a message has come; it stays queued. Open MPI finds what has come by the second look."""
         iprobe = self._communicator.Iprobe
         return iprobe(source, tag, self._status) or iprobe(source, tag, self._status)
 
     def _count(self) -> None:
-        self._under_way += 1
+        self._pending += 1
         self.started()
 
 
@@ -158,8 +166,8 @@ def _lost(error: MPI.Exception) -> bool:
     return error.Get_error_class() in (MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING)
 
 
-def _translated(error: MPI.Exception, what: str) -> MessageError:
+def _translated(error: MPI.Exception, label: str) -> MessageError:
     if _lost(error):
-        return RankLost(f"{what} failed: that rank was killed", "see whether its machine ran out of memory")
-    text = f"{what} failed: {error.Get_error_string()}"
+        return RankLost(f"{label} failed: that rank was killed", "see whether its machine ran out of memory")
+    text = f"{label} failed: {error.Get_error_string()}"
     return MessageError(text, "see whether the other rank still runs")

@@ -13,7 +13,7 @@ from mpmm.messages.stop import Stop
 SHORTEST_PAUSE = 50e-6
 USUAL_PAUSE = 0.5e-3
 LONGEST_PAUSE = 5e-3
-# of the wait that is foreseen, to be slept with few looks, each of which lets MPI move what is under way
+# of the wait that is predicted, to be slept with few looks, each of which lets MPI move what is under way
 PATIENCE = 0.875
 LONGEST_SLEEP = 2e-3
 REMEMBERED = 8
@@ -27,17 +27,17 @@ def pause_after(waited: float) -> float:
     return max(SHORTEST_PAUSE, min(waited / 16, USUAL_PAUSE), min(waited / 100, LONGEST_PAUSE))
 
 
-class Foresight:
+class WaitPredictor:
     """How long waits for the same thing will take, by how long the last of them took.
 
-    A step's waits come again in each step. What three of four of the last ones took at least is foreseen, so
+    A step's waits come again in each step. What three of four of the last ones took at least is predicted, so
     that the first look comes too early rather than too late.
     """
 
     def __init__(self) -> None:
         self._last: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
 
-    def foreseen(self, waiting_for: str) -> float:
+    def predicted(self, waiting_for: str) -> float:
         """Seconds that such a wait takes at least; 0 for what has not been waited for yet."""
         last = sorted(self._last[waiting_for])
         return PATIENCE * last[len(last) // 4] if last else 0.0
@@ -69,7 +69,7 @@ class Waiter:
         self.stop = Stop() if stop is None else stop
         self.limit = limit
         self.seconds = 0.0
-        self._foresight = Foresight()
+        self._predictor = WaitPredictor()
 
     def until(self, ready: Callable[[], bool], waiting_for: str) -> None:
         """Return as soon as ``ready()`` is true, or a little later.
@@ -89,26 +89,26 @@ class Waiter:
             The wait took longer than ``limit``.
         """
         if ready():
-            self._foresight.learn(waiting_for, 0.0, late=False)
+            self._predictor.learn(waiting_for, 0.0, late=False)
         else:
             self._wait(ready, waiting_for)
 
     def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
         start = time.perf_counter()
-        foreseen = self._foresight.foreseen(waiting_for)
+        predicted = self._predictor.predicted(waiting_for)
         waited, looks = 0.0, 0
         try:
             while True:
                 self.stop.check(waiting_for)
                 self._check_limit(waited, waiting_for)
-                time.sleep(max(pause_after(waited), min(foreseen - waited, LONGEST_SLEEP)))
+                time.sleep(max(pause_after(waited), min(predicted - waited, LONGEST_SLEEP)))
                 looks += 1
                 waited = time.perf_counter() - start
                 if ready():
                     break
         finally:
             self._over(waiting_for, time.perf_counter() - start)
-        self._foresight.learn(waiting_for, waited, late=looks == 1)
+        self._predictor.learn(waiting_for, waited, late=looks == 1)
 
     def _over(self, waiting_for: str, seconds: float) -> None:
         """A wait is over, by what came or by an error."""

@@ -62,7 +62,7 @@ def world() -> MPI.Intracomm:
     return communicator
 
 
-def neighbours(communicator: MPI.Intracomm) -> tuple[int, ...]:
+def ranks_on_host(communicator: MPI.Intracomm) -> tuple[int, ...]:
     """The ranks on this rank's machine, itself among them. To be asked by all ranks together."""
     hosts = communicator.allgather(os.uname().nodename)
     return tuple(rank for rank, host in enumerate(hosts) if host == os.uname().nodename)

@@ -70,10 +70,10 @@ class StepRecord:
     def send(self, channel: Channel, driver: int) -> None:
         """Start sending it."""
         numbers = np.array([self.told, self.loss_sum, self.correct, self.patches, self.seconds])
-        line = channel.line(*RECORD, driver)
+        connection = channel.connection(*RECORD, driver)
         # the driver may be hundreds of records behind while it validates: those that have gone are let go
-        line.tidy()
-        line.isend(numbers)
+        connection.tidy()
+        connection.isend(numbers)
 
     @classmethod
     def receive(cls, channel: Channel, server: int) -> StepRecord:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from mpmm.messages import Arrivals, Channel, Kind, Line
+from mpmm.messages import Arrivals, Channel, Connection, Kind
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy, Step
 from mpmm.patches import Batch
 from mpmm.placement import (
@@ -41,7 +41,7 @@ Act = Callable[[], None]
 class _Await:
     """A receive within a chain, ready to be started."""
 
-    line: Line
+    line: Connection
     buffer: Buffer
     arrived: Act
 
@@ -150,7 +150,7 @@ class Player:
         return Step(self._step.training, self._step.number, self._step.seed, first)
 
     def _send(self, one: Send) -> Act:
-        line, outgoing = self.channel.line(one.kind, one.item, one.peer), self.buffers.outgoing(one)
+        line, outgoing = self.channel.connection(one.kind, one.item, one.peer), self.buffers.outgoing(one)
 
         def send() -> None:
             copied = one.kind in _COPIED and not self._step.training
@@ -168,7 +168,7 @@ class Player:
         return wait
 
     def _await(self, one: Receive) -> _Await:
-        return _Await(self.channel.line(one.kind, one.item, one.peer), *self.buffers.incoming(one))
+        return _Await(self.channel.connection(one.kind, one.item, one.peer), *self.buffers.incoming(one))
 
     def _load_patches(self, one: LoadPatches) -> None:
         self.blocks.put(one.modality, self._loaded().inputs[one.modality])

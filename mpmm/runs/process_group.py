@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mpmm.messages import Channel, Collectives, end_together, neighbours, world
+from mpmm.messages import Channel, Collectives, end_together, ranks_on_host, world
 from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.placement import assign_cores
 from mpmm.preparation import RankPreparation
@@ -98,5 +98,5 @@ def process_group(trace: bool = False) -> Iterator[ProcessGroup]:
             waiter.observe = timeline.waited
         with shutdown.installed():
             yield ProcessGroup(
-                channel, Collectives(channel), neighbours(communicator), shutdown, monitor, timeline
+                channel, Collectives(channel), ranks_on_host(communicator), shutdown, monitor, timeline
             )

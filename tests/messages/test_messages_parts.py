@@ -26,7 +26,7 @@ from mpmm.messages import (
     waiting,
 )
 from mpmm.messages.kinds import ITEM_LIMIT, TAG_LIMIT, kind_and_item
-from mpmm.messages.progress import Pump
+from mpmm.messages.progress import ProgressThread
 from mpmm.messages.waiting import pause_after
 
 
@@ -151,22 +151,22 @@ def test_the_first_signal_asks_and_the_second_acts_as_before() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_the_pump_moves_as_long_as_there_is_something_and_never_after_its_end() -> None:
+def test_the_progress_thread_moves_as_long_as_there_is_something_and_never_after_its_end() -> None:
     left = [5]
 
     def move() -> bool:
         left[0] -= 1
         return left[0] > 0
 
-    pump = Pump(move)
+    thread = ProgressThread(move)
     time.sleep(0.02)
     assert left == [5], "nothing is under way"
-    pump.wake()
-    Waiter(limit=5).until(lambda: left == [0], "the pump")
+    thread.wake()
+    Waiter(limit=5).until(lambda: left == [0], "the progress thread")
     time.sleep(0.02)
     assert left == [0], "nothing is left"
-    pump.close()
-    pump.wake()
+    thread.close()
+    thread.wake()
     time.sleep(0.02)
     assert left == [0], "closed"
 
