@@ -11,7 +11,7 @@ from mpmm_kernels import convolution as kernel
 from mpmm_kernels.patches import ChannelScale, pool_fragments
 
 from mpmm.mapping.dense import DenseProducts, products_of, scratch_bytes
-from mpmm.mapping.stages import Affine, ConvolutionStage, DenseStage, SplitStage, Stage
+from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
 from mpmm.network import Array, DType, Kernels
 
 
@@ -143,16 +143,16 @@ def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) 
         return lambda x: kernel.infer(plan, buffers, kernel.Operands(x, weights, bias))
     if isinstance(stage, SplitStage):
         y = np.empty((planned.samples, *planned.output), dtype)
-        normalisation = stage.normalisation or Affine.identity(planned.output[-1])
+        normalisation = stage.normalisation or ChannelScale.identity(planned.output[-1])
         return lambda x: _split(stage, normalisation, x, y)
     pixels = np.empty((planned.samples, *planned.output[1:]), dtype) if out is None else out
     dense = DenseProducts(stage, math.prod(pixels.shape[:3]), dtype)
     return lambda x: _dense(dense, x, pixels, start)
 
 
-def _split(stage: SplitStage, normalisation: Affine, x: Array, y: Array) -> Array:
+def _split(stage: SplitStage, normalisation: ChannelScale, x: Array, y: Array) -> Array:
     window = (*stage.window, *stage.step)
-    pool_fragments(x, y, window, stage.average, ChannelScale(*normalisation))
+    pool_fragments(x, y, window, stage.average, normalisation)
     return y
 
 

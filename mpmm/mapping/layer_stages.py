@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from mpmm_kernels import convolution as kernel
+from mpmm_kernels.patches import ChannelScale
 
 from mpmm.errors import NetworkError
-from mpmm.mapping.stages import Affine, ConvolutionStage, DenseStage, SplitStage, Stage, StageChain
+from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage, StageChain
 from mpmm.network import (
     EPSILON,
     FUSION,
@@ -156,7 +157,7 @@ def _check_plan(layer: Convolution) -> None:
 def _append_batch_norm(stages: list[Stage], layer: BatchNorm, volume: kernel.Volume) -> None:
     """Batch-norm with its running statistics, as a part of the step before it."""
     inverse = 1 / np.sqrt(layer.variance.value.astype(np.float64) + EPSILON)
-    normalisation = Affine(layer.mean.value, inverse * layer.gamma.value, layer.beta.value)
+    normalisation = ChannelScale(layer.mean.value, inverse * layer.gamma.value, layer.beta.value)
     before = stages[-1] if stages else None
     if isinstance(before, SplitStage) and before.normalisation is None:
         stages[-1] = replace(before, normalisation=normalisation)
@@ -176,7 +177,7 @@ def _append_dense(stages: list[Stage], layer: Dense, volume: kernel.Volume) -> N
     stages.append(dense)
 
 
-def _with_normalisation(normalisation: Affine, dense: DenseStage) -> DenseStage:
+def _with_normalisation(normalisation: ChannelScale, dense: DenseStage) -> DenseStage:
     """The dense layer of normalised values, as one of the values themselves."""
     mean, scale, shift = normalisation
     weights = dense.weights.astype(np.float64).reshape(*dense.volume, -1)

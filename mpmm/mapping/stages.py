@@ -10,28 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import numpy as np
 from mpmm_kernels.convolution import Volume
+from mpmm_kernels.patches import ChannelScale
 
 from mpmm.network import Activation, Array, Padding
 
 # rows and columns between two pixels of a fragment, by each of the steps that made it, first to last
 Steps = tuple[tuple[int, int], ...]
-
-
-class Affine(NamedTuple):
-    """Batch-norm with its running statistics: (x - mean) scale + shift, (channels,) each."""
-
-    mean: Array
-    scale: Array
-    shift: Array
-
-    @classmethod
-    def identity(cls, channels: int) -> Affine:
-        """What leaves every value as it is."""
-        return cls(np.zeros(channels), np.ones(channels), np.zeros(channels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +63,7 @@ class SplitStage:
     window: tuple[int, int]
     step: tuple[int, int]
     average: bool = False
-    normalisation: Affine | None = None
+    normalisation: ChannelScale | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,9 @@ class Convolution(Layer):
             pool=None if block.pool == "none" else block.pool,
             window=block.window,
         )
-        self.plan = kernel.plan_block((depth, rows, columns, channels), convolution, initializer.dtype, kernels)
+        self.plan = kernel.plan_block(
+            (depth, rows, columns, channels), convolution, initializer.dtype, kernels
+        )
         self.weights, self.bias = _parameters(name, channels, block, initializer)
         super().__init__(name, input_shape, self.plan.output_shape, (self.weights, self.bias))
         self._needs_input_gradient = needs_input_gradient

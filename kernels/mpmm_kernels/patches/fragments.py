@@ -25,6 +25,11 @@ class ChannelScale(NamedTuple):
     scale: Floats
     shift: Floats
 
+    @classmethod
+    def identity(cls, channels: int) -> "ChannelScale":
+        """What leaves every value as it is."""
+        return cls(np.zeros(channels), np.ones(channels), np.zeros(channels))
+
 
 def pool_fragments(x: Floats, y: Floats, window: Window, average: bool, channels: ChannelScale) -> None:
     """Fill y[(n * s + i) * t + j, d, r, c] = (pooled - mean) * scale + shift, by channel.
