@@ -135,8 +135,7 @@ def _append_convolution(stages: list[Stage], layer: Convolution, volume: kernel.
 def _check_plan(layer: Convolution) -> None:
     """Refuse a convolution that computes more than its stage would: its plan says all that it computes."""
     plan = layer.plan
-    known = kernel.plan_block(
-        plan.input_shape,
+    block = kernel.ConvolutionBlock(
         filters=plan.filters,
         kernel=plan.kernel,
         stride=plan.stride,
@@ -144,9 +143,8 @@ def _check_plan(layer: Convolution) -> None:
         activation=plan.activation,
         pool=plan.pool,
         window=plan.window,
-        dtype=plan.dtype,
-        kernels="reference",
     )
+    known = kernel.plan_block(plan.input_shape, block, plan.dtype, "reference")
     if plan != replace(known, method=plan.method, detail=plan.detail):
         raise NetworkError(
             f"{layer.name}: maps do not know all that this convolution computes",
