@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from filelock import FileLock
 
@@ -25,8 +24,7 @@ def compile_once(kernels: str) -> Iterator[bool]:
         Names what is about to be compiled: the same text for the same kernels and types.
     """
     folder = cache_folder()
-    # Numba keeps its machine code by where the sources lie: another checkout's is not ours
-    name = hashlib.sha256(f"{Path(__file__).parent} {kernels}".encode()).hexdigest()[:16]
+    name = hashlib.sha256(kernels.encode()).hexdigest()[:16]
     done = folder / f"compiled-{name}"
     if done.exists():
         yield False

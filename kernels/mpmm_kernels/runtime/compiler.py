@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 import numba
 
 from mpmm_kernels.runtime.cache import cache_folder
+from mpmm_kernels.runtime.locator import KernelCache
 from mpmm_kernels.runtime.parallel_loops import KernelCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,10 +80,11 @@ def _cached(dispatcher: Any) -> Any:
     if not hasattr(dispatcher, "enable_caching"):  # NUMBA_DISABLE_JIT=1 leaves the function as it is
         return dispatcher
     before = config.CACHE_DIR
-    # read when caching is switched on; set for that moment only, it moves nobody else's cache
+    # read when a cache is made, for functions of other packages; set for that moment, it moves nobody else's
     config.CACHE_DIR = str(cache_folder())
     try:
-        dispatcher.enable_caching()
+        # what ``enable_caching`` does, but for the locator
+        dispatcher._cache = KernelCache(dispatcher.py_func)
     finally:
         config.CACHE_DIR = before
     return dispatcher

@@ -1,6 +1,7 @@
 """Machine code on disk: made once by one process, never stale, and forgotten versions removed."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -51,6 +52,17 @@ def test_of_two_cold_processes_one_compiles_and_the_other_waits(tmp_path):
     assert first[2] == second[2]
     assert finish(start(tmp_path))[:2] == (0, 0)
     assert len(list(tmp_path.glob("kernels-*"))) == 1
+
+
+def test_a_checkout_elsewhere_takes_the_same_machine_code(tmp_path):
+    """Numba files machine code by where its source lies: each checkout and each image compiled anew."""
+    package = Path(cache.__file__).parents[1]
+    shutil.copytree(
+        package, tmp_path / "elsewhere" / package.name, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    folder = tmp_path / "cache"
+    assert finish(start(folder))[:2] == (1, 2)
+    assert finish(start(folder, PYTHONPATH=str(tmp_path / "elsewhere")))[:2] == (0, 0)
 
 
 def die_while_compiling() -> None:

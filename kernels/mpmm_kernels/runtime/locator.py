@@ -1,0 +1,57 @@
+"""Where in the cache a kernel's machine code lies: by its module's name, wherever the module itself lies.
+
+Numba files machine code under the path of its source. The folder of `cache_folder` is named after all sources
+of this package already, so that the path adds nothing but one more compiling for every checkout, and a cache
+made in one place is found empty in the next. Functions of other packages keep Numba's way: the folder's name
+does not follow from their sources.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import caching
+
+from mpmm_kernels.runtime.cache import cache_folder, cache_key
+
+# Numba leaves these without annotations
+_Locator: Any = caching._CacheLocator
+_Contents: Any = caching.CompileResultCacheImpl
+_Cache: Any = caching.FunctionCache
+
+_PACKAGE = __name__.split(".")[0]
+
+
+class ContentLocator(_Locator):  # type: ignore[misc]
+    """The folder of one module of this package, and what tells its functions of one name apart."""
+
+    def __init__(self, module: str, line: int) -> None:
+        self.module, self.line = module, line
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> "ContentLocator | None":
+        """The locator of a function of this package; none for others."""
+        if function.__module__.split(".")[0] != _PACKAGE:
+            return None
+        return cls(function.__module__, function.__code__.co_firstlineno)
+
+    def get_cache_path(self) -> str:
+        """Folder of the module's machine code."""
+        return str(cache_folder() / self.module)
+
+    def get_source_stamp(self) -> str:
+        """What the sources are, not where or when they were written."""
+        return cache_key()
+
+    def get_disambiguator(self) -> str:
+        """The function's first line."""
+        return str(self.line)
+
+
+class _KernelContents(_Contents):  # type: ignore[misc]
+    _locator_classes = (ContentLocator, *_Contents._locator_classes)
+
+
+class KernelCache(_Cache):  # type: ignore[misc]
+    """Numba's cache of one function, with our locator."""
+
+    _impl_class = _KernelContents
