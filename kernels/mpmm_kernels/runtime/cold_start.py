@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock
-
 from mpmm_kernels.runtime.cache import cache_folder
+from mpmm_kernels.runtime.lock import in_turn
 
 
 @contextmanager
@@ -14,7 +13,9 @@ def compile_once(kernels: str) -> Iterator[bool]:
     """A context around the first use of some kernels; yields whether this process is the one to compile.
 
     The first process to come holds a lock while it compiles; the others enter when it is done (or has died)
-    and load its work from disk. Once ``kernels`` has been compiled nobody waits, nor touches the lock.
+    and load its work from disk. Once ``kernels`` has been compiled nobody waits, nor touches the lock. Machine
+    code is written file by file, each whole or not at all, so that where `in_turn` gives up a process that
+    stands still two may compile the same.
     Inside the context run the kernels on arrays of this process only: a message to a process that waits for
     the lock would never be answered.
 
@@ -29,8 +30,7 @@ def compile_once(kernels: str) -> Iterator[bool]:
     if done.exists():
         yield False
         return
-    # one lock object a process, so that a context inside another does not wait for itself
-    with FileLock(folder / "compiling.lock", is_singleton=True):
+    with in_turn(folder / "compiling.lock"):
         if not done.exists():
             yield True
             done.touch()

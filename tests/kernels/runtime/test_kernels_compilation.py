@@ -97,7 +97,7 @@ def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr("mpmm_kernels.runtime.cold_start.cache_folder", lambda: tmp_path)
     with compile_once("kernels") as first:
         assert first
-    monkeypatch.delattr("mpmm_kernels.runtime.cold_start.FileLock")
+    monkeypatch.delattr("mpmm_kernels.runtime.cold_start.in_turn")
     with compile_once("kernels") as first:
         assert not first
 

@@ -1,0 +1,104 @@
+"""A lock between processes that says whom it waits for, and does not wait for one that stands still."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+_log = logging.getLogger(__name__)
+# seconds between two looks, until a wait is told, and until a process that stands still is given up
+_LOOK, _PATIENCE, _STILL = 0.5, 5.0, 30.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that holds a lock."""
+
+    host: str
+    process: int
+
+    @classmethod
+    def this(cls) -> "Holder":
+        """This process."""
+        return cls(socket.gethostname(), os.getpid())
+
+    @classmethod
+    def of(cls, note: Path) -> "Holder | None":
+        """Who left the note; none where it is missing or being written."""
+        try:
+            host, process = note.read_text().split()
+            return cls(host, int(process))
+        except (OSError, ValueError):
+            return None
+
+    def stands_still(self) -> bool:
+        """Whether it is suspended, or under a debugger; of another machine's processes nobody here knows."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            status = psutil.Process(self.process).status()
+        except psutil.Error:
+            return False
+        return status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host}"
+
+
+@contextmanager
+def in_turn(path: Path) -> Iterator[bool]:
+    """A context for one process at a time; yields whether this one holds the lock.
+
+    The system gives a dead process's lock back. A suspended one keeps it, perhaps for days: once it has stood
+    still for half a minute the context is entered without the lock, so what happens within must be right, if
+    wasteful, when two do it at once. A wait of more than 5 seconds is logged with the file and its holder.
+
+    Parameters
+    ----------
+    path
+        The lock's file. Another beside it, ending in ``.holder``, tells who holds it.
+    """
+    # one lock object a process, so that a context inside another does not wait for itself
+    lock, note = FileLock(path, is_singleton=True), path.with_suffix(".holder")
+    if not _acquired(lock, note):
+        yield False
+        return
+    try:
+        note.write_text(f"{Holder.this().host} {Holder.this().process}")
+        yield True
+    finally:
+        if lock.lock_counter == 1:
+            note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _acquired(lock: FileLock, note: Path) -> bool:
+    """Wait for a lock; false when its holder stands still."""
+    start = moved = time.monotonic()
+    told = False
+    while not _taken(lock):
+        now, holder = time.monotonic(), Holder.of(note)
+        if not told and now - start >= _PATIENCE:
+            told = True
+            _log.warning("waiting for %s, held by %s", lock.lock_file, holder or "an unknown process")
+        if holder is None or not holder.stands_still():
+            moved = now
+        if now - moved >= _STILL:
+            _log.warning("going on without %s: %s stands still", lock.lock_file, holder)
+            return False
+    return True
+
+
+def _taken(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=_LOOK)
+    except Timeout:
+        return False
+    return True
