@@ -13,8 +13,8 @@ def compile_once(kernels: str) -> Iterator[bool]:
     """A context around the first use of some kernels; yields whether this process is the one to compile.
 
     The first process to come holds a lock while it compiles; the others enter when it is done (or has died)
-    and load its work from disk. Once ``kernels`` has been compiled nobody waits, nor touches the lock. Machine
-    code is written file by file, each whole or not at all, so that where `in_turn` gives up a process that
+    and load its work from disk. Once ``kernels`` has been compiled nobody waits, nor touches the lock. Code
+    is written file by file, each whole or not at all, so that where `in_turn` gives up a process that
     stands still two may compile the same.
     Inside the context run the kernels on arrays of this process only: a message to a process that waits for
     the lock would never be answered.
