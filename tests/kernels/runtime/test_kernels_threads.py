@@ -72,7 +72,10 @@ def digest(count: int) -> str:
 
 
 def test_the_number_of_threads_does_not_change_a_bit():
-    environment = os.environ | {"NUMBA_NUM_THREADS": str(max(COUNTS))}
+    environment = os.environ | {
+        "NUMBA_NUM_THREADS": str(max(COUNTS)),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     run = subprocess.run(
         [sys.executable, __file__], env=environment, capture_output=True, text=True, check=True
     )
@@ -118,7 +121,7 @@ print(os.sched_getaffinity(0) == {all_of_them[1]}, (all_of_them[0],) in kept())
     len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="needs Linux and two cores"
 )
 def test_each_thread_keeps_to_its_core():
-    environment = os.environ | {"NUMBA_NUM_THREADS": "2"}
+    environment = os.environ | {"NUMBA_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
         [sys.executable, "-c", PINNED], env=environment, capture_output=True, text=True, check=True
     )

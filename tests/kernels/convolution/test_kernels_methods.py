@@ -1,0 +1,69 @@
+"""What every method tells: its name, its cost and its scratch; and which of them a choice of kernels gets."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from mpmm_kernels.convolution import ConvolutionBlock, cost, plan_block, scratch_bytes
+from mpmm_kernels.convolution.methods import METHODS
+from mpmm_kernels.vocabulary import Kernels, MethodName
+
+BLOCK = ConvolutionBlock(16, (3, 3, 3), activation="relu", pool="max", window=(2, 2, 2))
+PLAN = plan_block((12, 14, 14, 8), BLOCK, "float32", "reference")
+
+
+def test_every_name_has_its_method():
+    assert set(METHODS) == set(get_args(MethodName))
+    assert all(method.name == name for name, method in METHODS.items())
+
+
+@pytest.mark.parametrize("kernels", get_args(Kernels))
+def test_every_choice_has_a_method_for_every_shape(kernels):
+    huge_window = ConvolutionBlock(2, (1, 1, 1), pool="max", window=(5, 5, 5))
+    plan = plan_block((9, 9, 9, 1), huge_window, "float32", kernels)
+    assert plan.method == "reference"
+    assert str(plan) == "reference"
+
+
+def test_a_plan_tells_name_and_detail():
+    plan = plan_block((12, 14, 14, 8), BLOCK, "float32", "fast")
+    assert plan.method == "winograd"
+    assert plan.detail.startswith("F(")
+    assert str(plan) == f"winograd {plan.detail}"
+
+
+def test_tiles_cost_half_of_a_direct_convolution():
+    costs = {name: cost(replace(PLAN, method=name)) for name in get_args(MethodName)}
+    direct = 2 * 10 * 12 * 12 * 16 * 27 * 8
+    assert {name for name, of in costs.items() if of == direct} == {
+        "reference",
+        "direct",
+        "indirect",
+        "depth",
+    }
+    assert {name for name, of in costs.items() if of == direct / 2} == {"winograd", "winograd-spectral"}
+
+
+@pytest.mark.parametrize("name", ["reference", "direct", "indirect", "depth", "winograd"])
+@pytest.mark.parametrize("pool", ["max", "average", None])
+def test_scratch_is_part_of_what_is_allocated(name, pool):
+    """Arrays for a batch grow with it, workers' rows do not; neither is more than there is."""
+    block = replace(BLOCK, pool=pool)
+    plan = replace(plan_block((12, 14, 14, 8), block, "float32", "reference"), method=name)
+    one, three = scratch_bytes(plan, 1), scratch_bytes(plan, 3)
+    assert 0 <= one <= three <= 3 * one
+    assert three <= total_bytes(METHODS[name].allocate(plan, 3))
+
+
+def total_bytes(buffers):
+    """Bytes of the arrays of buffers, and of the buffers inside."""
+    return sum(
+        array.nbytes if hasattr(array, "nbytes") else total_bytes(array)
+        for array in vars(buffers).values()
+        if array is not None
+    )
+
+
+def test_the_reference_keeps_the_convolution_and_argmax():
+    convolved, pooled = 10 * 12 * 12 * 16, 5 * 6 * 6 * 16
+    assert scratch_bytes(PLAN, 2) == 2 * (4 * convolved + pooled)

@@ -1,0 +1,62 @@
+"""Tiles of Winograd's convolution: they cover the outputs, stay in the sample, and are the cheapest."""
+
+import pytest
+from mpmm_kernels.convolution import ConvolutionBlock, plan_block
+from mpmm_kernels.convolution.shared.geometry import needed
+from mpmm_kernels.convolution.winograd import geometry
+
+VALID, SAME = ("valid",) * 3, ("same",) * 3
+PLANS = {
+    "pooled": ((5, 10, 9, 16), ConvolutionBlock(32, (3, 3, 3), pool="max", window=(1, 2, 2))),
+    "padded": ((3, 9, 9, 14), ConvolutionBlock(35, (2, 4, 4), padding=SAME)),
+    "wide": ((4, 21, 33, 3), ConvolutionBlock(7, (4, 5, 5))),
+    "one tile": ((4, 4, 4, 32), ConvolutionBlock(64, (3, 3, 3))),
+}
+
+
+@pytest.fixture(params=PLANS.values(), ids=PLANS)
+def plan(request):
+    return plan_block(*request.param, "float32", "reference")
+
+
+def test_tiles_cover_the_outputs_and_read_inside_the_staged_sample(plan):
+    for outputs in geometry.sides(plan):
+        tiles, staged = geometry.tiles(plan, outputs), geometry.staging(plan, outputs)
+        _, rows, columns = needed(plan)
+        assert tiles.rows * outputs >= rows > (tiles.rows - 1) * outputs
+        assert tiles.columns * outputs >= columns > (tiles.columns - 1) * outputs
+        assert staged.rows >= tiles.rows * outputs + plan.kernel[1] - 1
+        assert staged.columns >= tiles.columns * outputs + plan.kernel[2] - 1
+        assert tiles.input_plane_step == staged.rows * staged.columns * staged.padded
+
+
+def test_points_of_neighbours_do_not_overlap(plan):
+    """A point's rows, and the zeros before and after them, end before the next point begins."""
+    tiles = geometry.tiles(plan, geometry.best_outputs(plan))
+    plane = tiles.samples * tiles.rows * tiles.columns
+    for depth, channels, step in (
+        (tiles.input_depth, tiles.channels, tiles.input_step),
+        (tiles.output_depth, tiles.filters, tiles.output_step),
+        (tiles.chunk_depth, tiles.filters, tiles.chunk_step),
+    ):
+        assert step >= (depth * plane + 2 * geometry.HEIGHT) * channels
+
+
+def test_chunks_are_whole_windows_within_the_convolution(plan):
+    tiles = geometry.tiles(plan, geometry.best_outputs(plan))
+    assert tiles.chunk_depth % plan.window[0] == 0
+    assert 0 < tiles.chunk_depth <= tiles.output_depth
+
+
+def test_the_best_tile_takes_the_fewest_products(plan):
+    products = {outputs: geometry.tile_products(plan, outputs) for outputs in geometry.sides(plan)}
+    assert products[geometry.best_outputs(plan)] == min(products.values())
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "square"),
+    [((7, 3, 3), (1, 1, 1), True), ((3, 3, 4), (1, 1, 1), False), ((3, 3, 3), (2, 1, 1), False)],
+)
+def test_only_square_planes_without_a_stride_are_tiled(kernel, stride, square):
+    block = ConvolutionBlock(8, kernel, stride)
+    assert geometry.is_square(plan_block((9, 9, 9, 4), block, "float32", "reference")) is square

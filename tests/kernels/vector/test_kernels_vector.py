@@ -1,0 +1,96 @@
+"""Vectors in registers, one operation at a time, against NumPy's of the same elements."""
+
+import numpy as np
+import pytest
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import (
+    REGISTER_BITS,
+    REGISTERS,
+    add,
+    at_least,
+    challenge,
+    element,
+    lanes,
+    lanes_of,
+    load,
+    load_bytes,
+    load_part,
+    splat,
+    store,
+    store_bytes,
+    store_part,
+    store_whole,
+    where_above,
+    where_number,
+)
+
+DTYPES = ["float32", "float64"]
+
+
+def test_a_vector_fills_a_register():
+    assert lanes("float32") * 32 == lanes("float64") * 64 == REGISTER_BITS
+    assert (32 if REGISTER_BITS == 512 else 16) == REGISTERS
+
+
+@compiled
+def arithmetic(x, y, out, floor):
+    """Rows: sum, at least the floor, y where x is above the floor, splat, first three, first three of x."""
+    n = lanes_of(x)
+    a, b, least = load(x, 0), load(y, 0), splat(floor)
+    store(out, 0, add(a, b))
+    store(out, n, at_least(a, least))
+    store(out, 2 * n, where_above(a, least, b))
+    store(out, 3 * n, splat(element(x, 1)))
+    store(out, 4 * n, load_part(x, 0, 3))
+    store_part(out, 5 * n, a, 3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arithmetic_is_lane_by_lane(dtype):
+    n, floor = lanes(dtype), np.dtype(dtype).type(0.25)
+    rng = np.random.default_rng(1)
+    x, y = (rng.standard_normal(n).astype(dtype) for _ in range(2))
+    x[0] = np.nan
+    out = np.full(6 * n, 7, dtype)
+    arithmetic(x, y, out, floor)
+    rows = out.reshape(6, n)
+    first = np.arange(n) < 3
+    np.testing.assert_array_equal(rows[0], x + y)
+    np.testing.assert_array_equal(rows[1], np.where(np.isnan(x), x, np.maximum(x, floor)))
+    np.testing.assert_array_equal(rows[2], np.where(x > floor, y, 0))
+    np.testing.assert_array_equal(rows[3], np.full(n, x[1]))
+    np.testing.assert_array_equal(rows[4], np.where(first, x, 0))
+    np.testing.assert_array_equal(rows[5], np.where(first, x, 7))
+
+
+@compiled
+def largest_of(x, rows, out, numbers, where, whole):
+    """Largest row in each lane, and its number: as bytes, as whole numbers, and back as a mask."""
+    n = lanes_of(x)
+    best, number = load(x, 0), splat(x.dtype.type(0))
+    for i in range(1, rows):
+        best, number = challenge(best, number, load(x, i * n), i)
+    store(out, 0, best)
+    store_bytes(numbers, 0, number)
+    store(where, 0, where_number(load_bytes(x, numbers, 0), 1, best))
+    store_whole(whole, 0, number)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_first_of_equal_elements_wins_and_a_nan_is_not_hidden(dtype):
+    n = lanes(dtype)
+    x = np.random.default_rng(4).integers(0, 3, (4, n)).astype(dtype)
+    x[2, 0] = np.nan
+    out, where = np.empty(n, dtype), np.empty(n, dtype)
+    numbers, whole = np.empty(n, np.uint8), np.empty(n, np.int32)
+    largest_of(x.reshape(-1), 4, out, numbers, where, whole)
+    expected = np.argmax(x, axis=0)  # NumPy's argmax takes a NaN, and the first of equals
+    np.testing.assert_array_equal(numbers, expected)
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(out, np.take_along_axis(x, expected[None], axis=0)[0])
+    np.testing.assert_array_equal(where, np.where(expected == 1, out, 0))
+
+
+def test_only_flat_arrays_are_taken():
+    with pytest.raises(TypeError, match="flat contiguous arrays"):
+        arithmetic(*(np.zeros((2, 16), "float32") for _ in range(3)), np.float32(0))
