@@ -17,6 +17,8 @@ from mpmm_kernels.runtime import available_threads, pin_threads, set_threads
 from mpmm_kernels.runtime.threads import threads
 
 COUNTS = (1, 2, 3, 4)
+# a process of its own finds these sources, installed or not
+OURS = {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def results(dtype: str) -> Iterator[np.ndarray]:
@@ -121,7 +123,7 @@ print(os.sched_getaffinity(0) == {all_of_them[1]}, (all_of_them[0],) in kept())
     len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="needs Linux and two cores"
 )
 def test_each_thread_keeps_to_its_core():
-    environment = os.environ | {"NUMBA_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | OURS | {"NUMBA_NUM_THREADS": "2"}
     run = subprocess.run(
         [sys.executable, "-c", PINNED], env=environment, capture_output=True, text=True, check=True
     )
