@@ -30,5 +30,5 @@ def meetings(samples, outputs, taps, inputs, stride, before) -> Iterator[tuple]:
         for out in np.ndindex(*outputs):
             for tap in np.ndindex(*taps):
                 at = tuple(o * s + t - p for o, s, t, p in zip(out, stride, tap, before, strict=True))
-                if all(0 <= place < length for place, length in zip(at, inputs, strict=True)):
+                if all(0 <= position < length for position, length in zip(at, inputs, strict=True)):
                     yield n, out, tap, at

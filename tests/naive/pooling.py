@@ -4,7 +4,7 @@ import numpy as np
 
 
 def max_pool3d(x, window, stride):
-    """Maxima, and the place of each window's first largest element."""
+    """Maxima, and the position of each window's first largest element."""
     y, argmax = np.zeros(shape(x, window, stride)), np.zeros(shape(x, window, stride), int)
     for n, *out, c in np.ndindex(*y.shape):
         values = x[n, *cells(out, window, stride), c].reshape(-1)
@@ -18,8 +18,8 @@ def max_pool3d_backward(x, dy, window, stride):
     dx = np.zeros(x.shape)
     for n, *out, c in np.ndindex(*dy.shape):
         cell = cells(out, window, stride)
-        place = np.unravel_index(np.argmax(x[n, *cell, c]), window)
-        dx[n, *cell, c][place] += dy[n, *out, c]
+        position = np.unravel_index(np.argmax(x[n, *cell, c]), window)
+        dx[n, *cell, c][position] += dy[n, *out, c]
     return dx
 
 

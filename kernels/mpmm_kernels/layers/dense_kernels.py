@@ -63,8 +63,8 @@ def _rows(
     if row + len(block) // len(width) <= shape.rows:
         _block(x, w, y, (row, column, k), shape, block, width)
     else:
-        for one in range(row, shape.rows):
-            _block(x, w, y, (one, column, k), shape, width, width)
+        for single in range(row, shape.rows):
+            _block(x, w, y, (single, column, k), shape, width, width)
 
 
 @compiled

@@ -143,8 +143,8 @@ def run(kernels, case, dtype="float32", samples=3, buffers=None):
 
 
 def errors(kernels, case, dtype="float32", samples=3):
-    found, plain = run(kernels, case, dtype, samples), run("reference", case, dtype, samples)
-    return [abs(a - b).max() / abs(b).max() for a, b in zip(found, plain, strict=True)]
+    actual, plain = run(kernels, case, dtype, samples), run("reference", case, dtype, samples)
+    return [abs(a - b).max() / abs(b).max() for a, b in zip(actual, plain, strict=True)]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -175,10 +175,10 @@ def test_a_smaller_batch_uses_the_same_buffers(name):
     plan = plan_of(kernels, case)
     buffers = block.allocate(plan, 9)
     run(kernels, case, samples=9, buffers=buffers)
-    for found, wanted in zip(
+    for actual, wanted in zip(
         run(kernels, case, samples=1, buffers=buffers), run(kernels, case, samples=1), strict=True
     ):
-        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(actual, wanted)
 
 
 @pytest.mark.parametrize("name", SOME)

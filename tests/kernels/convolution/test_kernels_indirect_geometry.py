@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.indirect import geometry
+from mpmm_kernels.convolution.indirect.cells import CELL, cells_of
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.vector import REGISTERS
 from naive import convolution
@@ -105,13 +106,13 @@ def spread_gradient(plan, g):
 def test_cells_sum_the_inputs_gradient_over_taps_that_are_met(plan):
     """Every input is in one cell; the taps its cell leaves out meet zeros only."""
     g, w = numbers(*shared.needed(plan), plan.filters), numbers(*plan.weights_shape)
-    cells, inputs = geometry.cells(plan)
+    cells, inputs = cells_of(plan)
     np.testing.assert_array_equal(np.sort(inputs), np.arange(np.prod(plan.input_shape[:3])))
     shape, gradient = geometry.flipped(plan), spread_gradient(plan, g)
     flipped = w[::-1, ::-1, ::-1]
     dx = np.zeros((inputs.size, plan.input_shape[3]))
     for first, stop, *taps in cells:
-        assert stop - first <= geometry.CELL
+        assert stop - first <= CELL
         for number in inputs[first:stop]:
             d, r, c = np.unravel_index(number, plan.input_shape[:3])
             origin = d * shape.plane_step + r * shape.row_step + c * shape.padded

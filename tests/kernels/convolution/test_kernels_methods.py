@@ -50,9 +50,9 @@ def test_scratch_is_part_of_what_is_allocated(name, pool):
     """Arrays for a batch grow with it, workers' rows do not; neither is more than there is."""
     block = replace(BLOCK, pool=pool)
     plan = replace(plan_block((12, 14, 14, 8), block, "float32", "reference"), method=name)
-    one, three = scratch_bytes(plan, 1), scratch_bytes(plan, 3)
-    assert 0 <= one <= three <= 3 * one
-    assert three <= total_bytes(METHODS[name].allocate(plan, 3))
+    of_one, of_three = scratch_bytes(plan, 1), scratch_bytes(plan, 3)
+    assert 0 <= of_one <= of_three <= 3 * of_one
+    assert of_three <= total_bytes(METHODS[name].allocate(plan, 3))
 
 
 def total_bytes(buffers):

@@ -72,16 +72,16 @@ def test_equals_plain_loops(case, dtype, error):
     problem = Problem(case, dtype)
     y, gradients = problem.expected()
     assert relative_error(problem.forward(), y) < error
-    for found, wanted in zip(problem.backward(), gradients, strict=True):
-        assert relative_error(found, wanted) < error
+    for actual, wanted in zip(problem.backward(), gradients, strict=True):
+        assert relative_error(actual, wanted) < error
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_gradients_by_central_differences(case):
     problem = Problem(case, samples=1)
     problem.forward()
-    found = [gradient.copy() for gradient in problem.backward()]
-    for gradient, array in zip(found, (problem.x, problem.w, problem.b), strict=True):
+    actual = [gradient.copy() for gradient in problem.backward()]
+    for gradient, array in zip(actual, (problem.x, problem.w, problem.b), strict=True):
         expected = central_differences(lambda: (problem.forward() * problem.dy).sum(), array, step=1e-6)
         assert relative_error(gradient, expected) < 1e-6
 
@@ -103,8 +103,8 @@ def test_a_smaller_batch_uses_the_same_buffers(case):
     large.forward()
     large.backward()
     small.buffers = large.buffers
-    found = [small.forward(), *small.backward()]
-    for array, wanted in zip(found, expected, strict=True):
+    actual = [small.forward(), *small.backward()]
+    for array, wanted in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(array, wanted)
 
 

@@ -65,15 +65,15 @@ def test_equals_plain_loops(case, dtype, error):
     expected = naive.conv3d(problem.x, problem.w, problem.b, problem.shape, problem.stride, problem.before)
     assert relative_error(problem.forward(), expected) < error
     gradients = naive.conv3d_backward(problem.x, problem.w, problem.dy, problem.stride, problem.before)
-    for found, wanted in zip(problem.backward(), gradients, strict=True):
-        assert relative_error(found, wanted) < error
+    for actual, wanted in zip(problem.backward(), gradients, strict=True):
+        assert relative_error(actual, wanted) < error
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_gradients_by_central_differences(case):
     problem = Problem(case, "float64")
-    for found, array in zip(problem.backward(), (problem.x, problem.w, problem.b), strict=True):
-        assert relative_error(found, central_differences(problem.loss, array)) < 1e-6
+    for actual, array in zip(problem.backward(), (problem.x, problem.w, problem.b), strict=True):
+        assert relative_error(actual, central_differences(problem.loss, array)) < 1e-6
 
 
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-10), ("float32", 1e-4)])
@@ -125,8 +125,8 @@ def test_any_shape_with_same_padding_equals_plain_loops(samples, volume, inputs,
     expected = naive.conv3d(problem.x, problem.w, problem.b, problem.shape, stride, problem.before)
     np.testing.assert_allclose(problem.forward(), expected, rtol=0, atol=1e-12)
     gradients = naive.conv3d_backward(problem.x, problem.w, problem.dy, stride, problem.before)
-    for found, wanted in zip(problem.backward(), gradients, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+    for actual, wanted in zip(problem.backward(), gradients, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=1e-12)
 
 
 def test_more_samples_than_groups_all_count():

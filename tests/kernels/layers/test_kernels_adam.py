@@ -26,12 +26,12 @@ def problem(dtype):
 def test_equals_the_paper(dtype, error, decay):
     value, gradients = problem(dtype)
     expected = [
-        naive.adam(float(value[place]), gradients[:, *place].tolist(), **OPTIONS, decay=decay)
-        for place in np.ndindex(*value.shape)
+        naive.adam(float(value[index]), gradients[:, *index].tolist(), **OPTIONS, decay=decay)
+        for index in np.ndindex(*value.shape)
     ]
-    found = steps(value, gradients, decay)
-    assert found.dtype == dtype
-    np.testing.assert_allclose(found.ravel(), expected, rtol=0, atol=error)
+    actual = steps(value, gradients, decay)
+    assert actual.dtype == dtype
+    np.testing.assert_allclose(actual.ravel(), expected, rtol=0, atol=error)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])

@@ -54,17 +54,17 @@ def test_equals_the_textbook(shape, dtype, error):
     expected = naive.batchnorm(problem.x, problem.gamma, problem.beta, EPSILON)
     np.testing.assert_allclose(problem.forward(), expected, rtol=0, atol=10 * error)
     gradients = naive.batchnorm_backward(problem.x, problem.gamma, problem.dy, EPSILON)
-    for found, wanted in zip(problem.backward(), gradients, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=10 * error)
+    for actual, wanted in zip(problem.backward(), gradients, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=0, atol=10 * error)
 
 
 @pytest.mark.parametrize("shape", SHAPES[1:3])
 def test_gradients_by_central_differences(shape):
     problem = Problem(shape, "float64")
     arrays = problem.x, problem.gamma, problem.beta
-    for found, array in zip(problem.backward(), arrays, strict=True):
+    for actual, array in zip(problem.backward(), arrays, strict=True):
         expected = central_differences(lambda: (problem.forward() * problem.dy).sum(), array)
-        assert relative_error(found, expected) < 1e-6
+        assert relative_error(actual, expected) < 1e-6
 
 
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-10), ("float32", 1e-4)])
@@ -78,8 +78,8 @@ def test_equals_pytorch(shape, dtype, error):
     y = torch.nn.functional.batch_norm(x.permute(0, 2, 1), None, None, gamma, beta, True, eps=EPSILON)
     y.backward(torch.from_numpy(problem.dy).permute(0, 2, 1))
     assert relative_error(problem.forward(), y.detach().permute(0, 2, 1).numpy()) < error
-    for found, theirs in zip(problem.backward(), (x, gamma, beta), strict=True):
-        assert relative_error(found, theirs.grad.numpy()) < error
+    for actual, theirs in zip(problem.backward(), (x, gamma, beta), strict=True):
+        assert relative_error(actual, theirs.grad.numpy()) < error
 
 
 def test_shards_that_gather_their_sums_get_the_same_bits():

@@ -54,9 +54,9 @@ def test_equals_plain_sums(shape, dtype, error):
 @pytest.mark.parametrize("shape", SHAPES[1:3])
 def test_gradients_by_central_differences(shape, activation):
     problem = Problem(shape, "float64", activation)
-    for found, array in zip(problem.backward(), (problem.x, problem.w, problem.b), strict=True):
+    for actual, array in zip(problem.backward(), (problem.x, problem.w, problem.b), strict=True):
         expected = central_differences(lambda: (problem.forward() * problem.dy).sum(), array)
-        assert relative_error(found, expected) < 1e-6
+        assert relative_error(actual, expected) < 1e-6
 
 
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-10), ("float32", 1e-4)])
@@ -70,8 +70,8 @@ def test_equals_pytorch(shape, activation, dtype, error):
     y = z if activation == "none" else getattr(torch, activation)(z)
     y.backward(torch.from_numpy(problem.dy))
     assert relative_error(problem.forward(), y.detach().numpy()) < error
-    for found, theirs in zip(problem.backward(), (x, w, b), strict=True):
-        assert relative_error(found, theirs.grad.numpy()) < error
+    for actual, theirs in zip(problem.backward(), (x, w, b), strict=True):
+        assert relative_error(actual, theirs.grad.numpy()) < error
 
 
 @pytest.mark.parametrize("units", [256, 100], ids=["micro-kernel", "BLAS"])
@@ -90,8 +90,8 @@ def test_bits_follow_neither_the_number_of_threads_nor_the_address(units):
         with threadpool_limits(limits=count, user_api="blas"):
             answers.append([problem.forward(), *problem.backward()])
     for answer in answers[1:]:
-        for found, expected in zip(answer, answers[0], strict=True):
-            np.testing.assert_array_equal(found, expected)
+        for actual, expected in zip(answer, answers[0], strict=True):
+            np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_sample_gets_the_same_bits_in_any_batch():

@@ -81,8 +81,8 @@ def test_equals_pytorch(case, kind, dtype, error):
     functional = torch.nn.functional
     y = (functional.max_pool3d if kind == "max" else functional.avg_pool3d)(theirs, window, stride)
     y.backward(torch.from_numpy(dy.transpose(0, 4, 1, 2, 3).copy()))
-    found, dx = (max_pool if kind == "max" else average_pool)(x, dy, window, stride)[:2]
-    assert relative_error(found, y.detach().permute(0, 2, 3, 4, 1).numpy()) < error
+    actual, dx = (max_pool if kind == "max" else average_pool)(x, dy, window, stride)[:2]
+    assert relative_error(actual, y.detach().permute(0, 2, 3, 4, 1).numpy()) < error
     assert relative_error(dx, theirs.grad.permute(0, 2, 3, 4, 1).numpy()) < error
 
 

@@ -72,8 +72,8 @@ def test_softmax_is_stable_row_by_row(dtype):
     logits = np.array([[1e4, 0, -1e4], [0.0, 1.0, 2.0], [-1e4, -1e4, -1e4]], dtype)
     probabilities = np.full_like(logits, np.nan)
     softmax(logits, probabilities)
-    for row, found in zip(logits.tolist(), probabilities, strict=True):
-        np.testing.assert_allclose(found, naive.softmax(row), rtol=1e-6)
+    for row, actual in zip(logits.tolist(), probabilities, strict=True):
+        np.testing.assert_allclose(actual, naive.softmax(row), rtol=1e-6)
 
 
 def test_a_certain_and_wrong_answer_costs_its_distance():

@@ -110,7 +110,7 @@ import os
 from mpmm_kernels.runtime import pin_threads, set_threads
 
 def kept():
-    return sorted(tuple(os.sched_getaffinity(int(one))) for one in os.listdir("/proc/self/task"))
+    return sorted(tuple(os.sched_getaffinity(int(thread))) for thread in os.listdir("/proc/self/task"))
 
 all_of_them = tuple(os.sched_getaffinity(0))
 set_threads(2)

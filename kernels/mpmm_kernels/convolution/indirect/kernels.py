@@ -9,7 +9,8 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, FlippedConvolution, Sums
+from mpmm_kernels.convolution.indirect.cells import Cell
+from mpmm_kernels.convolution.indirect.geometry import Cuts, FlippedConvolution, Sums
 from mpmm_kernels.convolution.indirect.lines import (
     IndirectTarget,
     Tables,

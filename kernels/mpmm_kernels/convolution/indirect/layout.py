@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mpmm_kernels.convolution.indirect import geometry
+from mpmm_kernels.convolution.indirect.cells import cells_of
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
@@ -113,7 +114,7 @@ def layout_of(plan: BlockPlan) -> IndirectLayout:
 def input_layout_of(plan: BlockPlan) -> IndirectInputLayout:
     """The layout of the core's input gradient, where one is needed."""
     shape, spread = geometry.flipped(plan), geometry.gradient_spread(plan)
-    cells, inputs = geometry.cells(plan)
+    cells, inputs = cells_of(plan)
     _, rows, columns, channels = plan.input_shape
     planes, lines = inputs // (rows * columns), inputs // columns % rows
     pooled = shared.pooled_shape(plan)

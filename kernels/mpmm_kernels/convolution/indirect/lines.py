@@ -15,7 +15,8 @@ from mpmm_kernels.convolution.indirect.blocks import (
     take_offsets,
     zero_rows,
 )
-from mpmm_kernels.convolution.indirect.geometry import Cell, Cuts, FlippedConvolution, Sums
+from mpmm_kernels.convolution.indirect.cells import Cell
+from mpmm_kernels.convolution.indirect.geometry import Cuts, FlippedConvolution, Sums
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled

@@ -16,6 +16,7 @@ from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, s
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct.tile import line_tile
 from mpmm_kernels.convolution.indirect import geometry, kernels
+from mpmm_kernels.convolution.indirect.cells import CELL
 from mpmm_kernels.convolution.indirect.layout import input_layout_of, layout_of
 from mpmm_kernels.convolution.method import Method, direct_cost
 from mpmm_kernels.convolution.operands import Gradients, Operands
@@ -138,7 +139,7 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         unused=row(filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=row(layout.staged_elements),
-        sums=row(max(layout.group_elements, geometry.CELL * channels)),
+        sums=row(max(layout.group_elements, CELL * channels)),
         line_gradients=row(lines * shape.line * filters),
         sample_gradients=row(math.prod(geometry.gradient_extents(core(plan))) * filters),
         by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
