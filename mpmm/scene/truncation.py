@@ -1,6 +1,6 @@
 """Finds files that were cut short, which some drivers read as zeros without a word."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,18 @@ def _files_with_data(raster: Raster) -> list[Path]:
 
 
 def _bytes_needed(dataset: Any) -> int:
-    """Where the data of a raw file or a TIFF ends; 0 for other formats."""
-    if dataset.driver == "GTiff":
-        return max(_block_ends(dataset), default=0)
-    return _raw_bytes(dataset) if dataset.driver in ("ENVI", "EHdr") else 0
+    """Bytes that a file needs to be whole; 0 for formats whose drivers notice a cut themselves."""
+    data_end = DATA_ENDS.get(dataset.driver)
+    return 0 if data_end is None else data_end(dataset)
+
+
+def _tiff_bytes(dataset: Any) -> int:
+    """Where the last block of a TIFF ends."""
+    return max(_block_ends(dataset), default=0)
 
 
 def _raw_bytes(dataset: Any) -> int:
+    """Where the values of a raw file end, as its header says; 0 where they are compressed."""
     tags = dataset.tags(ns="ENVI")
     if tags.get("file_compression", "0").strip() not in ("", "0"):
         return 0
@@ -61,3 +66,11 @@ def _block_ends(dataset: Any) -> Iterator[int]:
                 length = dataset.get_tag_item(f"BLOCK_SIZE_{x}_{y}", "TIFF", bidx=band)
                 if offset and length:
                     yield int(offset) + int(length)
+
+
+# by GDAL's name of the format: where the data of an open file ends, in bytes
+DATA_ENDS: dict[str, Callable[[Any], int]] = {
+    "GTiff": _tiff_bytes,
+    "ENVI": _raw_bytes,
+    "EHdr": _raw_bytes,
+}

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from mpmm.scene import Labels, Modality, Scene, aligning, preparing
 aligning.BLOCK_CACHE_BYTES = {BLOCKS}
-preparing.boxes = partial(aligning.boxes, budget={WINDOW})
+preparing.windows_of = partial(aligning.windows_of, budget={WINDOW})
 modalities = (Modality("hsi", ("hsi.pix",)), Modality("rgb", ("rgb.tif",)))
 scene = Scene(Path(sys.argv[1]), Labels("labels.tif"), modalities)
 grid = scene.grid()
