@@ -10,7 +10,7 @@ from mpmm.scene import Labels, Modality, Scene
 
 UTM = "EPSG:26915"
 ROWS, COLUMNS = 60, 80
-# GDAL's name, extension, type of the values; a format without a coordinate system gets it from the configuration
+# GDAL's name, extension, type of the values; some hold no coordinate system, the configuration does
 FORMATS = [
     ("GTiff", "tif", "uint16"),
     ("ENVI", "img", "float32"),
