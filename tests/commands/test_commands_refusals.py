@@ -63,7 +63,11 @@ def refused(tmp_path, monkeypatch, capsys):
         ({"modality": "scale = inf"}, "scale inf"),
     ],
 )
-def test_before_anything_is_written(refused, command, changes, said):
+def test_patches_that_cannot_be_were_refused_after_aligning(refused, command, changes, said):
+    """A configuration asks for an even patch, shares that do not add up, or a class without a pixel.
+    That was refused, but only after the whole scene had been aligned and written.
+    Right: refused by every command alike, before anything is written.
+    """
     text = OWN.format(**{"classes": "", "modality": "", "patches": "", **changes})
     text = text.replace("size = 25\nsize", "size")
     message, written = refused(command, text)

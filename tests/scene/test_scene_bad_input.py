@@ -260,8 +260,11 @@ def test_ids_outside_the_class_list(make_scene, refused, plain):
     make_scene(Modality("x", ("x.tif",)), classes=classes, ignore=(0, 2, 3)).align()
 
 
-def test_of_many_unknown_ids_the_first_are_named(make_scene, refused, plain, write_raster):
-    """An image given as labels has hundreds."""
+def test_image_given_as_labels_listed_all_its_ids(make_scene, refused, plain, write_raster):
+    """An image is given as the label raster; it holds hundreds of values that are no class.
+    The error named every one of them, over screens.
+    Right: the first ten, and how many more there are.
+    """
     write_raster("labels.tif", np.arange(200, dtype=np.uint8).reshape(10, 20))
     classes = (LandCover(1, "grass", "#00ff00"),)
     error = refused(make_scene(Modality("x", ("x.tif",)), classes=classes), "10, 11] and 188 more")
@@ -323,8 +326,11 @@ def test_a_vrts_sidecars_are_no_sources(make_scene, write_raster, tmp_path):
     assert make_scene(Modality("x", ("x.vrt",))).inspect().modalities[0].missing == 0
 
 
-def test_a_place_without_locks(make_scene, plain, monkeypatch):
-    """Some network file systems have no locks."""
+def test_cache_on_a_file_system_without_locks(make_scene, plain, monkeypatch):
+    """The scene's cache lay on a network file system that has no locks.
+    A NotImplementedError of the lock ended the command with a traceback.
+    Right: one line that names the cache folder, and how to put it on a local disk.
+    """
 
     def refuse(*args, **kwargs):
         raise NotImplementedError("FileSystem does not appear to support flock")

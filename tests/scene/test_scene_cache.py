@@ -265,8 +265,11 @@ def test_several_processes_prepare_once(scene):
     assert {out.split()[-1] for out, _ in outputs} == {"6000.0"}
 
 
-def test_a_process_that_waits_needs_no_room_of_its_own(scene, monkeypatch):
-    """While another process writes, its files already take the room that was counted as free."""
+def test_waiting_rank_saw_a_full_disk(scene, monkeypatch):
+    """Two ranks start on a scene that fills most of the disk, and the second waits for the first.
+    What the first has written was missing from the free space, and the second refused: no room for all.
+    Right: what another process has written of an entry need not be written again.
+    """
     scene.align()
     (done,) = (path for path in scene.cache_folder.glob("x-*") if path.is_dir())
     partial = scene.cache_folder / f".{done.name}.partial"
