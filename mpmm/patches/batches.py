@@ -18,11 +18,11 @@ class Batches:
     Parameters
     ----------
     count
-        Number of samples.
+        Number of samples in an epoch.
     batch
         Samples in a batch.
     seed
-        Of the shuffling.
+        From which the order of every epoch follows.
     drop_last
         Leave out the last batch of an epoch where it is short; other samples are left out in each epoch.
     """

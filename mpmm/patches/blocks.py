@@ -26,7 +26,7 @@ class BlockGrid:
     offset
         Rows and columns of the first block that lie outside of the grid, below `edge`.
     size
-        Patch size.
+        Odd edge of a patch, in pixels.
     """
 
     shape: tuple[int, int]

@@ -30,7 +30,7 @@ def extra_patches(
     class_ids
         Ids of the classes by position.
     train
-        The training patches.
+        The training patches, whose centres are not drawn.
     count, seed
         How many; the same seed draws the same.
 

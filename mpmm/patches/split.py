@@ -83,7 +83,7 @@ class Split:
     train, validation, test
         The patches of each part, class by class, within a class in the order drawn.
     kind
-        "random" or "block".
+        How the patches were divided, "random" or "block".
     size
         Odd edge of a patch, in pixels.
     class_ids

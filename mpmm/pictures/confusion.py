@@ -23,7 +23,7 @@ def write_confusion_picture(path: Path, scores: Scores, title: str) -> None:
     Parameters
     ----------
     path
-        The PNG file.
+        The PNG file to write; its folder must exist.
     scores
         What to draw; readable up to some 30 classes.
     title

@@ -25,9 +25,9 @@ def draw_map(path: Path, title: str, classes: Sequence[LandCover], labels: Ids |
     Parameters
     ----------
     path
-        The PNG file.
+        The PNG file to write; its folder must exist.
     title
-        Its heading.
+        What stands above the panels.
     classes
         Id, name and colour of each class.
     labels, mapped

@@ -29,9 +29,9 @@ def draw_scene(path: Path, title: str, scene: AlignedScene, split: Split) -> Non
     Parameters
     ----------
     path
-        The PNG file.
+        The PNG file to write; its folder must exist.
     title
-        Its heading.
+        What stands above the panels.
     scene
         The aligned scene; each modality gets a panel.
     split

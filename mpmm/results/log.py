@@ -27,7 +27,7 @@ class MetricsLog:
     Parameters
     ----------
     folder
-        The run folder.
+        The run folder, in which both files lie.
     keep
         How many lines to keep of the log already there (what `lines` was at the checkpoint); 0 begins anew.
     """

@@ -141,7 +141,7 @@ def score(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: Sequence[str]
     truth, predicted
         Class positions (0-based, in the order of `classes`), shape (samples,).
     classes
-        Class names.
+        Names of the classes, in the order of their positions.
 
     Raises
     ------

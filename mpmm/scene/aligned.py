@@ -17,7 +17,7 @@ class AlignedLabels:
     Parameters
     ----------
     grid
-        The scene's grid.
+        The label raster's grid, which is the scene's.
     classes
         The classes, in the order in which the network numbers them.
     ids
@@ -36,7 +36,7 @@ class AlignedModality:
     Parameters
     ----------
     name
-        The modality's name.
+        The modality's name, as the scene's description gives it.
     values
         ``(rows, cols, bands)`` float32, mapped read-only; 0 where data is missing.
     present

@@ -15,7 +15,7 @@ class Grid:
         Affine coefficients ``(a, b, c, d, e, f)``: ``x = a*column + b*row + c``,
         ``y = d*column + e*row + f``, in units of the CRS, from the upper-left corner of pixel (0, 0).
     height, width
-        Rows and columns.
+        Rows and columns of the raster, in pixels.
     """
 
     crs: str | None

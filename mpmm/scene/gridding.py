@@ -41,7 +41,7 @@ def grid_over(
     Parameters
     ----------
     folder
-        The scene's.
+        What the modality's relative file names start from.
     modality
         Whose coordinate reference system counts.
     pixel_size

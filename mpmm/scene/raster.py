@@ -26,7 +26,7 @@ class Raster:
     Parameters
     ----------
     path
-        The file.
+        The file as it was named.
     files
         Every file it is made of: the header of an ENVI pair, the sources of a VRT.
     driver
@@ -88,7 +88,7 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
     Parameters
     ----------
     path
-        The file.
+        Any raster that GDAL opens.
     who
         The modality (or ``labels``), for errors.
     declared

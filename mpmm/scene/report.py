@@ -17,7 +17,7 @@ class LabelReport:
     file, dtype
         The raster and its value type.
     grid
-        The scene's grid.
+        The label raster's grid, which is the scene's.
     crs
         Short name of its coordinate system.
     classes

@@ -39,7 +39,7 @@ class Scene:
     labels
         The label raster; its grid is the scene's. None: modalities can be aligned on a grid that is given.
     modalities
-        The sensors.
+        The sensors' rasters, each under its own name.
     cache
         Where the aligned scene is kept; None: ``.mpmm_cache`` in the folder.
     """

@@ -76,7 +76,7 @@ class NoiseTable:
     Parameters
     ----------
     key
-        Decides the values.
+        Non-negative integers from which all values follow.
     period
         Side of the table in pixels.
     blur
@@ -135,9 +135,9 @@ class SlowLine:
     length
         The function is defined on [0, length).
     pitch
-        Distance between knots.
+        Distance between two knots, in units of the coordinates.
     amplitude
-        Largest absolute value.
+        Largest absolute value of the function.
     """
 
     def __init__(self, key: Sequence[int], length: int, pitch: int, amplitude: int) -> None:
@@ -158,9 +158,9 @@ class SlowField:
     key
         Decides the values at the knots.
     pitch
-        Distance between knots.
+        Distance between two knots, in units of the coordinates.
     amplitude
-        Largest absolute value.
+        Largest absolute value of the function.
     """
 
     _KNOTS = 67

@@ -35,7 +35,7 @@ class FileTree:
     folder
         Where the scene lies.
     extent
-        Its size.
+        Ground extent of the scene, from which all sizes follow.
     """
 
     def __init__(self, folder: Path, extent: Extent) -> None:

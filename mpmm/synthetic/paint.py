@@ -43,9 +43,9 @@ class Painter:
     surfaces
         The town's shapes in painting order.
     extent
-        Its size.
+        Ground extent of the town.
     seed
-        Of the bends.
+        From which the bends of streets and houses follow.
     """
 
     def __init__(self, surfaces: Surfaces, extent: Extent, seed: int) -> None:

@@ -33,7 +33,7 @@ class Sensors:
     Parameters
     ----------
     surfaces
-        The town's shapes.
+        The town's shapes in painting order.
     seed
         Of texture, light and noise.
     """
