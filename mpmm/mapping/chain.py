@@ -22,13 +22,13 @@ class PlannedStage:
     Attributes
     ----------
     stage
-        What is computed.
+        What is computed, for a window of any size.
     plan
         The kernel and its shapes, of a convolution.
     output
-        Shape of one fragment behind it.
+        Bands, rows, columns, channels of one fragment behind the stage.
     samples
-        Fragments of one tile behind it.
+        Number of a tile's fragments behind the stage.
     """
 
     stage: Stage
@@ -114,7 +114,7 @@ class Chain:
     stages
         In forward order, planned for the tile.
     dtype
-        Of every array.
+        Type of every array: "float32" or "float64".
     out
         Where a dense layer at the end leaves its units: (n, rows, columns, units), from unit ``start`` on;
         by default in an array of its own.

@@ -28,16 +28,28 @@ Done = Callable[[int], None]
 
 
 class Classifier(Protocol):
-    """What computes logits."""
+    """A way to compute the logits of every pixel of a window."""
 
     def describe(self) -> str:
-        """How, in a few words."""
+        """How the logits are computed, in a few words."""
 
     def warm_up(self) -> None:
-        """Load or compile every kernel."""
+        """Load or compile every kernel, before the first window."""
 
     def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
-        """Fill ``out`` (height, width, classes) where ``usable`` (height, width); elsewhere it stays any."""
+        """Compute the logits of a window.
+
+        Parameters
+        ----------
+        window
+            Pixels of the scene.
+        usable
+            (height, width): the pixels to classify.
+        out
+            (height, width, classes): filled where ``usable``; elsewhere it may hold anything.
+        done
+            Called with the pixels done since the last call.
+        """
 
 
 def classifier_for(
@@ -50,11 +62,11 @@ def classifier_for(
     network
         All of it, with its trained parameters.
     scene
-        The pixels.
+        The normalised pixels of every modality.
     window
         Rows and columns that tiles have to fit into: those of the largest window to come, or of its half.
     threads
-        How many compute.
+        Number of threads that compute.
     limit
         Bytes that the arrays may take.
     """
@@ -88,7 +100,7 @@ class TileClassifier:
         )
 
     def describe(self) -> str:
-        """The tiles."""
+        """Size, number, cost and memory of the tiles."""
         rows, columns, size = self.plan.rows, self.plan.columns, self.plan.bytes * self._tiles
         work = self.plan.operations / (rows * columns) / 1e6
         return (
@@ -97,7 +109,7 @@ class TileClassifier:
         )
 
     def warm_up(self) -> None:
-        """One tile of zeros."""
+        """Compute a tile of zeros."""
         for array in self._networks[0].inputs.values():
             array[:] = 0
         self._pool.submit(self._networks[0].logits).result()
@@ -105,23 +117,23 @@ class TileClassifier:
     def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
         """Fill ``out`` tile by tile; tiles without a usable pixel are left out."""
         tiles = tiles_of(window, self.plan.rows, self.plan.columns)
-        wanted = [tile for tile in tiles if usable[tile.of(window)].any()]
-        done(usable.size - sum(usable[tile.of(window)].size for tile in wanted))
+        needed = [tile for tile in tiles if usable[tile.of(window)].any()]
+        done(usable.size - sum(usable[tile.of(window)].size for tile in needed))
 
-        def compute(tile: Window) -> int:
+        def _fill(tile: Window) -> int:
             part = out[tile.of(window)]
             part[...] = self._compute(tile)[: part.shape[0], : part.shape[1]]
             return int(usable[tile.of(window)].size)
 
         with one_blas_thread():
-            under_way = {self._pool.submit(compute, tile) for tile in wanted}
+            pending = {self._pool.submit(_fill, tile) for tile in needed}
             try:
-                while under_way:
-                    finished, under_way = wait(under_way, LOOK, FIRST_COMPLETED)
-                    done(sum(one.result() for one in finished))
+                while pending:
+                    finished, pending = wait(pending, LOOK, FIRST_COMPLETED)
+                    done(sum(future.result() for future in finished))
             finally:
-                for one in under_way:
-                    one.cancel()
+                for future in pending:
+                    future.cancel()
 
     def _compute(self, tile: Window) -> Array:
         """Logits of a tile, by a network that no other thread uses now."""
@@ -144,7 +156,7 @@ class PatchClassifier:
         self._network, self._scene = network, scene
 
     def describe(self) -> str:
-        """Why it takes long."""
+        """Why it takes long, and the cost."""
         work = self._network.cost().flops_forward / 1e6
         return (
             'patch by patch, since the network pads rows or columns ("same"), so that neighbouring patches '
@@ -152,21 +164,24 @@ class PatchClassifier:
         )
 
     def warm_up(self) -> None:
-        """One patch of zeros."""
+        """Compute a patch of zeros."""
         spec = self._network.spec
-        zeros = {one.name: np.zeros((1, one.bands, one.size, one.size), spec.dtype) for one in spec.streams}
+        zeros = {
+            stream.name: np.zeros((1, stream.bands, stream.size, stream.size), spec.dtype)
+            for stream in spec.streams
+        }
         self._network.forward(zeros, EVALUATION)
 
     def logits(self, window: Window, usable: Mask, out: Array, done: Done) -> None:
-        """Fill ``out`` where ``usable``."""
+        """Fill ``out`` patch by patch, in batches of `BATCH`."""
         views = {stream.name: self._views(stream, window) for stream in self._network.spec.streams}
         rows, columns = np.nonzero(usable)
         done(usable.size - len(rows))
         for first in range(0, len(rows), BATCH):
-            some = rows[first : first + BATCH], columns[first : first + BATCH]
-            inputs = {name: view[some] for name, view in views.items()}
-            out[some] = self._network.forward(inputs, EVALUATION)
-            done(len(some[0]))
+            batch = rows[first : first + BATCH], columns[first : first + BATCH]
+            inputs = {name: view[batch] for name, view in views.items()}
+            out[batch] = self._network.forward(inputs, EVALUATION)
+            done(len(batch[0]))
 
     def _views(self, stream: StreamSpec, window: Window) -> Array:
         """(height, width, bands, size, size): the patch around each pixel, without copying any."""

@@ -22,11 +22,11 @@ class Mapper:
     Attributes
     ----------
     spec
-        The network's description.
+        Description of the trained network.
     scene
         The normalised pixels of every modality.
     classifier
-        What computes logits.
+        Computes the logits of a window.
     classes
         In the order of the logits.
     raster_specs

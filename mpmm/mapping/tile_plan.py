@@ -15,12 +15,12 @@ from mpmm.network import Array, NetworkSpec, StreamSpec
 
 @dataclass(frozen=True, eq=False)
 class TilePlan:
-    """The computation of a tile.
+    """How a tile of one size is computed, as data.
 
     Attributes
     ----------
     spec
-        The network's description.
+        Description of the trained network.
     stages
         The network's stages, of no particular size.
     rows, columns

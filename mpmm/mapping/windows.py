@@ -11,7 +11,7 @@ from mpmm.errors import PatchError
 # about the rows and columns of a large scene's windows: small enough that ranks end together, large enough
 # that the half patch around them, which is computed as well, hardly counts
 WINDOW = (256, 256)
-# one of so many windows is halved, the last ones: a rank that ends first waits for less of the others' last
+# one of this many windows is halved, the last ones: a rank that ends first waits for less of the others' last
 LAST = 8
 
 
@@ -26,7 +26,7 @@ class Window:
 
     @property
     def pixels(self) -> int:
-        """How many it has."""
+        """How many pixels the window has."""
         return self.height * self.width
 
     def of(self, outer: Window) -> tuple[slice, slice]:
@@ -47,7 +47,7 @@ def checked_region(region: Window | None, rows: int, columns: int) -> Window:
     Raises
     ------
     PatchError
-        It reaches outside.
+        The region reaches outside the scene, or has no pixels.
     """
     whole = Window(0, 0, rows, columns)
     if region is None:
@@ -72,7 +72,7 @@ def cut(region: Window, edge: tuple[int, int] = WINDOW) -> tuple[Window, ...]:
 
 def largest_half(windows: Sequence[Window]) -> tuple[int, int]:
     """Rows and columns of half the largest window: tiles that fit into it leave no window half empty."""
-    return max(one.height for one in windows), max(-(-one.width // 2) for one in windows)
+    return max(window.height for window in windows), max(-(-window.width // 2) for window in windows)
 
 
 def tiles_of(window: Window, rows: int, columns: int) -> list[Window]:
@@ -89,7 +89,7 @@ def _halves(window: Window) -> list[Window]:
 
 
 def _even(start: int, length: int, most: int) -> list[tuple[int, int]]:
-    """Starts and lengths of the fewest even pieces of at most ``most``."""
+    """Starts and lengths of the fewest even pieces that are at most ``most`` long."""
     pieces = -(-length // most)
     ends = [start + length * piece // pieces for piece in range(pieces + 1)]
     return [(first, last - first) for first, last in pairwise(ends)]

@@ -32,7 +32,7 @@ class Initializer:
         Parameters
         ----------
         name
-            The parameter's name.
+            The parameter's name, unique in the network.
         shape
             Shape of the weights.
         fan_in, fan_out
@@ -52,7 +52,7 @@ class Initializer:
         return ((2.0 * drawn - 1.0) * limit).astype(self.dtype)
 
     def zeros(self, length: int) -> Array:
-        """Initial biases, (length,)."""
+        """Initial biases: zeros, of shape (length,)."""
         return np.zeros(length, self.dtype)
 
 

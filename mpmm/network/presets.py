@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from mpmm.errors import NetworkError
 from mpmm.network.spec import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
@@ -12,6 +13,14 @@ from mpmm.network.vocabulary import DType, Kernels, Padding
 SPECTRAL_BANDS = 30
 
 
+class NetworkOptions(TypedDict, total=False):
+    """What a preset takes for the whole network, with the defaults of `NetworkSpec`."""
+
+    dtype: DType
+    kernels: Kernels
+    seed: int
+
+
 def paper(
     bands: Mapping[str, int],
     classes: int,
@@ -19,9 +28,7 @@ def paper(
     modalities: Sequence[str] = ("hsi", "rgb"),
     *,
     dropout: float = 0.5,
-    dtype: DType = "float32",
-    kernels: Kernels = "fast",
-    seed: int = 0,
+    **options: Unpack[NetworkOptions],
 ) -> NetworkSpec:
     """The network of the paper: a stream of three blocks a modality, and a fusion of dense layers.
 
@@ -40,7 +47,10 @@ def paper(
     modalities
         The streams, in order; one alone gives the paper's HSI-only or RGB-only network.
     dropout
-        Behind each stream's dense layer and the first of the fusion.
+        Share of the outputs set to zero in training, behind each stream's dense layer and the first of the
+        fusion.
+    options
+        ``dtype``, ``kernels`` and ``seed`` of the `NetworkSpec`.
 
     Returns
     -------
@@ -63,9 +73,7 @@ def paper(
         streams=tuple(paper_stream(name, bands[name], size, dropout) for name in modalities),
         fusion=paper_fusion(dropout),
         classes=classes,
-        dtype=dtype,
-        kernels=kernels,
-        seed=seed,
+        **options,
     )
 
 
