@@ -124,10 +124,10 @@ def classes(count: int) -> tuple[LandCover, ...]:
     return tuple(LandCover(3 * k + 1, f"class <{k}> & more", f"#{40 * k:02x}80ff") for k in range(count))
 
 
-def patch_logits(network: Network, pixels: ScenePixels, places: np.ndarray) -> np.ndarray:
-    """Logits of the patches around (row, column) places, cut one by one from the mirrored scene."""
+def patch_logits(network: Network, pixels: ScenePixels, positions: np.ndarray) -> np.ndarray:
+    """Logits of the patches around (row, column) positions, cut one by one from the mirrored scene."""
     inputs: Mapping[str, np.ndarray] = {
-        stream.name: np.stack([_patch(pixels, stream.name, *place) for place in places])
+        stream.name: np.stack([_patch(pixels, stream.name, *position) for position in positions])
         for stream in network.spec.streams
     }
     return network.forward(inputs, EVALUATION).copy()

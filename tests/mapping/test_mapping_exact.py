@@ -19,11 +19,11 @@ TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 def compare(network, pixels, window=None, count=200, **options):
     """Demand equal logits at random pixels, equal classes but for ties."""
     window = window or Window(0, 0, *pixels.shape)
-    found, usable, classifier = window_logits(network, pixels, window, **options)
-    places = np.argwhere(usable)
-    places = np.random.default_rng(2).permutation(places)[:count]
-    expected = patch_logits(network, pixels, places + np.array([window.row, window.column]))
-    ours = found[tuple(places.T)]
+    mapped, usable, classifier = window_logits(network, pixels, window, **options)
+    positions = np.argwhere(usable)
+    positions = np.random.default_rng(2).permutation(positions)[:count]
+    expected = patch_logits(network, pixels, positions + np.array([window.row, window.column]))
+    ours = mapped[tuple(positions.T)]
     scale = np.abs(expected).max()
     tolerance = TOLERANCE[network.spec.dtype] * scale
     np.testing.assert_allclose(ours, expected, rtol=0, atol=tolerance)
@@ -147,10 +147,10 @@ def test_any_valid_network(data):
     stream = StreamSpec("any", bands, size, tuple(blocks), dense)
     network = trained(NetworkSpec((stream,), (), 3, "float64", "reference"))
     pixels = scene(network.spec, 19, 23, holes=1)
-    found, usable, _ = window_logits(network, pixels)
-    places = np.argwhere(usable)[::7]
-    expected = patch_logits(network, pixels, places)
-    np.testing.assert_allclose(found[tuple(places.T)], expected, rtol=1e-10, atol=1e-10)
+    mapped, usable, _ = window_logits(network, pixels)
+    positions = np.argwhere(usable)[::7]
+    expected = patch_logits(network, pixels, positions)
+    np.testing.assert_allclose(mapped[tuple(positions.T)], expected, rtol=1e-10, atol=1e-10)
 
 
 def test_too_little_memory_is_refused_with_what_is_needed():

@@ -61,25 +61,25 @@ def test_gdal_reads_classes_colours_and_names(written, grid, ids):
 
 
 def directories(content):
-    """(place of the directory, width, height, tiled, compression, places of its tiles) of each image."""
+    """(offset of the directory, width, height, tiled, compression, places of its tiles) of each image."""
     assert content[:4] == b"II*\x00"
-    place, found = struct.unpack_from("<I", content, 4)[0], []
-    while place:
-        count = struct.unpack_from("<H", content, place)[0]
+    offset, images = struct.unpack_from("<I", content, 4)[0], []
+    while offset:
+        count = struct.unpack_from("<H", content, offset)[0]
         tags = {}
         for entry in range(count):
-            tag, kind, number, _ = struct.unpack_from("<HHII", content, place + 2 + 12 * entry)
+            tag, kind, number, _ = struct.unpack_from("<HHII", content, offset + 2 + 12 * entry)
             size = {1: 1, 2: 1, 3: 2, 4: 4, 12: 8}.get(kind)
             if size is None:
                 continue
-            start = place + 2 + 12 * entry + 8
+            start = offset + 2 + 12 * entry + 8
             if size * number > 4:
                 start = struct.unpack_from("<I", content, start)[0]
             form = {3: "H", 4: "I"}.get(kind)
             tags[tag] = struct.unpack_from(f"<{number}{form}", content, start) if form else ()
-        found.append((place, tags[256][0], tags[257][0], tags.get(322), tags[259][0], tags[324]))
-        place = struct.unpack_from("<I", content, place + 2 + 12 * count)[0]
-    return found
+        images.append((offset, tags[256][0], tags[257][0], tags.get(322), tags[259][0], tags[324]))
+        offset = struct.unpack_from("<I", content, offset + 2 + 12 * count)[0]
+    return images
 
 
 def test_the_layout_is_cloud_optimised(written):
@@ -93,7 +93,7 @@ def test_the_layout_is_cloud_optimised(written):
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes[-1]) <= 256
     assert all(tiled == (256,) and compression == 8 for _, _, _, tiled, compression, _ in images)
-    directories_end = max(place for place, *_ in images)
+    directories_end = max(offset for offset, *_ in images)
     starts = [min(tiles) for *_, tiles in images]
     assert min(starts) > directories_end
     assert starts == sorted(starts, reverse=True)

@@ -23,11 +23,11 @@ def test_mirrored_is_what_numpy_reflects(length, half):
 
 def test_usable_pixels_of_windows_are_those_of_the_scene():
     pixels = scene(PAPER, 45, 52, holes=4)
-    expected = usable_centres([one.present for one in pixels.modalities.values()], 13)
-    found = np.zeros_like(expected)
+    expected = usable_centres([modality.present for modality in pixels.modalities.values()], 13)
+    usable = np.zeros_like(expected)
     for window in cut(Window(0, 0, 45, 52), (17, 20)):
-        found[window.of(Window(0, 0, 45, 52))] = pixels.usable(window)
-    np.testing.assert_array_equal(found, expected)
+        usable[window.of(Window(0, 0, 45, 52))] = pixels.usable(window)
+    np.testing.assert_array_equal(usable, expected)
     assert 0 < expected.sum() < 33 * 40
 
 

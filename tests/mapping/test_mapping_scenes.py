@@ -22,18 +22,25 @@ FULL = bool(os.environ.get("MPMM_FULL"))
 def compare(network, aligned, size, region, count):
     """Logits of a map beside those of the patches that training would cut, normalised as training does."""
     inside = slice(region.row + 5, region.row + 10), slice(region.column + 5, region.column + 10)
-    rows, columns = (one.ravel() for one in np.mgrid[inside])
+    rows, columns = (axis.ravel() for axis in np.mgrid[inside])
     centres = Samples.of(rows, columns, np.zeros(len(rows), int))
-    normal = {name: measure_normalization(one, centres, size) for name, one in aligned.modalities.items()}
+    normal = {
+        name: measure_normalization(modality, centres, size) for name, modality in aligned.modalities.items()
+    }
     pixels = ScenePixels(aligned.modalities, normal, dict.fromkeys(normal, size))
-    found, usable, classifier = window_logits(network, pixels, region, memory=2**30, threads=2)
+    mapped, usable, classifier = window_logits(network, pixels, region, memory=2**30, threads=2)
     assert isinstance(classifier, TileClassifier)
-    places = np.random.default_rng(0).permutation(np.argwhere(usable))[:count]
-    some = Samples.of(places[:, 0] + region.row, places[:, 1] + region.column, np.zeros(len(places), int))
-    readers = [PatchReader(aligned.modalities[name], some, size, one) for name, one in normal.items()]
-    ours = found[tuple(places.T)]
-    for first in range(0, len(places), 100):
-        indices = np.arange(first, min(first + 100, len(places)))
+    positions = np.random.default_rng(0).permutation(np.argwhere(usable))[:count]
+    samples = Samples.of(
+        positions[:, 0] + region.row, positions[:, 1] + region.column, np.zeros(len(positions), int)
+    )
+    readers = [
+        PatchReader(aligned.modalities[name], samples, size, normalization)
+        for name, normalization in normal.items()
+    ]
+    ours = mapped[tuple(positions.T)]
+    for first in range(0, len(positions), 100):
+        indices = np.arange(first, min(first + 100, len(positions)))
         inputs = {reader.name: reader.read(indices) for reader in readers}
         expected = network.forward(inputs, EVALUATION)
         tolerance = (1e-4 if network.spec.dtype == "float32" else 1e-10) * np.abs(expected).max()
@@ -42,14 +49,14 @@ def compare(network, aligned, size, region, count):
         clear = best[:, -1] - best[:, -2] > 2 * tolerance
         chosen = ours[indices].argmax(axis=1)
         np.testing.assert_array_equal(chosen[clear], expected.argmax(axis=1)[clear])
-    return len(places)
+    return len(positions)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_paper_network_on_the_synthetic_scene(tmp_path, dtype):
     scene = load_config(tiny_scene(tmp_path)).scene.align(["hsi", "rgb"])
-    bands = {name: one.values.shape[2] for name, one in scene.modalities.items()}
+    bands = {name: modality.values.shape[2] for name, modality in scene.modalities.items()}
     network = trained(replace(paper(bands, len(scene.classes)), dtype=dtype))
     region = Window(12, 12, 116, 216) if FULL else Window(20, 30, 48, 64)
     assert compare(network, scene, 25, region, 2000) == 2000

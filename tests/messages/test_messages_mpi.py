@@ -40,8 +40,8 @@ def test_round_trips_of_all_sizes_between_all_ranks(mode: str) -> None:
         ("long and large", "rank 1: parameter push 7 from rank 0 has 800000 bytes, expected 16"),
     ],
 )
-def test_a_message_that_does_not_fit_is_found(what: str, message: str) -> None:
-    ended = play(2, "mismatch", what)
+def test_a_message_that_does_not_fit_is_found(fault: str, message: str) -> None:
+    ended = play(2, "mismatch", fault)
     assert f"found: {message}" in ended.out, ended
 
 
@@ -92,11 +92,11 @@ def test_a_killed_rank_ends_the_job() -> None:
 
 def test_the_runner_kills_ranks_that_never_end() -> None:
     start = time.monotonic()
-    with pytest.raises(Overdue, match="began 1") as found:
+    with pytest.raises(Overdue, match="began 1") as overdue:
         # rank 9 does not exist: everybody waits for everybody
         play(2, "failing", "error", "9", limit=3)
     assert time.monotonic() - start < 10
-    assert "took over 3 s" in str(found.value)
+    assert "took over 3 s" in str(overdue.value)
 
 
 @pytest.fixture(scope="module")

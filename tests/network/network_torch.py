@@ -21,8 +21,8 @@ class Twin:
         self.spec = network.spec
         self.momentum = 1 - average
         self.tensors = {
-            name: torch.tensor(one.value, requires_grad=one.trainable)
-            for name, one in network.parameters.items()
+            name: torch.tensor(parameter.value, requires_grad=parameter.trainable)
+            for name, parameter in network.parameters.items()
         }
 
     def trained(self):

@@ -21,7 +21,9 @@ def one_step(threads):
     patches, labels = random_batch(SPEC, 21)
     logits = network.forward(patches, TRAINING).copy()
     network.backward(SoftmaxCrossEntropy()(logits, labels).dlogits)
-    return logits.tobytes(), {name: one.gradient.tobytes() for name, one in network.parameters.items()}
+    return logits.tobytes(), {
+        name: parameter.gradient.tobytes() for name, parameter in network.parameters.items()
+    }
 
 
 def after_training(spec, threads, samples):
@@ -58,7 +60,9 @@ def test_initial_parameters_do_not_depend_on_the_order_of_building():
     builders = block_builders(SPEC)
     names = list(builders)
     random.Random(0).shuffle(names)
-    shuffled = {one.name: one.value for name in names for one in builders[name]().parameters}
+    shuffled = {
+        parameter.name: parameter.value for name in names for parameter in builders[name]().parameters
+    }
     whole = Network(SPEC).state()
     assert sorted(shuffled) == list(whole)
     assert all(np.array_equal(shuffled[name], whole[name]) for name in whole)

@@ -59,18 +59,18 @@ def test_hooks_come_before_a_layers_forward_and_after_its_backward():
 
     def push(layer):
         seen.append(layer.name)
-        pushed.update({one.name: one.gradient.copy() for one in layer.parameters})
+        pushed.update({parameter.name: parameter.gradient.copy() for parameter in layer.parameters})
 
     assert block.backward(np.ones_like(y), after=push) == {}
     assert seen[3:] == names[::-1]
-    assert all(np.array_equal(pushed[one.name], one.gradient) for one in block.parameters)
-    assert sorted(pushed) == sorted(one.name for one in block.parameters)
+    assert all(np.array_equal(pushed[parameter.name], parameter.gradient) for parameter in block.parameters)
+    assert sorted(pushed) == sorted(parameter.name for parameter in block.parameters)
 
 
 def test_running_statistics_are_parameters_that_are_not_trained():
     parameters = Network(small()).parameters
     assert list(parameters) == sorted(parameters)
-    statistics = [name for name, one in parameters.items() if not one.trainable]
+    statistics = [name for name, parameter in parameters.items() if not parameter.trainable]
     assert statistics == [
         f"{block}.batchnorm.{part}"
         for block in ("hsi.block1", "hsi.block2", "rgb.block1")
@@ -153,7 +153,7 @@ def test_the_summary_names_every_layer_and_adds_up():
     names = [layer.name for block in network.blocks.values() for layer in block.layers]
     shown = [line.split()[0] for line in lines[2:-2]]
     assert [name for name in shown if not name.endswith("concatenate")] == names
-    total = sum(one.value.size for one in network.parameters.values())
+    total = sum(parameter.value.size for parameter in network.parameters.values())
     assert lines[-1].split()[:2] == ["total", f"{total:,}"]
     assert "21x11x11x16" in lines[2]
     assert max(map(len, lines)) <= 110

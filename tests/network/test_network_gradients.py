@@ -21,14 +21,14 @@ def loss_of(network, patches, labels, loss):
     return loss(network.forward(patches, TRAINING), labels).loss
 
 
-def numerical(value, place, evaluate):
+def numerical(value, index, evaluate):
     """(f(v + h) - f(v - h)) / 2h for one element of ``value``."""
-    kept = value[place]
-    value[place] = kept + STEP
+    original = value[index]
+    value[index] = original + STEP
     above = evaluate()
-    value[place] = kept - STEP
+    value[index] = original - STEP
     below = evaluate()
-    value[place] = kept
+    value[index] = original
     return (above - below) / (2 * STEP)
 
 
@@ -42,14 +42,14 @@ def test_gradient_of_every_parameter(case):
     for name, parameter in network.parameters.items():
         if not parameter.trainable:
             continue
-        places = [tuple(generator.integers(0, parameter.value.shape)) for _ in range(PROBES)]
-        found = np.array([parameter.gradient[place] for place in places])
+        indices = [tuple(generator.integers(0, parameter.value.shape)) for _ in range(PROBES)]
+        gradients = np.array([parameter.gradient[index] for index in indices])
         expected = [
-            numerical(parameter.value, place, lambda: loss_of(network, patches, labels, loss))
-            for place in places
+            numerical(parameter.value, index, lambda: loss_of(network, patches, labels, loss))
+            for index in indices
         ]
         scale = np.abs(parameter.gradient).max() + 1e-4
-        np.testing.assert_allclose(found / scale, np.array(expected) / scale, atol=2e-6, err_msg=name)
+        np.testing.assert_allclose(gradients / scale, np.array(expected) / scale, atol=2e-6, err_msg=name)
 
 
 def test_input_gradient_of_each_block():
@@ -65,11 +65,11 @@ def test_input_gradient_of_each_block():
         assert set(gradients) == (set() if block.reads_modality else set(block.inputs))
         for source, dx in gradients.items():
             assert dx.shape == outputs[source].shape
-            place = tuple(generator.integers(0, dx.shape))
+            index = tuple(generator.integers(0, dx.shape))
             expected = numerical(
-                outputs[source], place, lambda b=block, w=weights: (b.forward(outputs, TRAINING) * w).sum()
+                outputs[source], index, lambda b=block, w=weights: (b.forward(outputs, TRAINING) * w).sum()
             )
-            assert dx[place] == pytest.approx(expected, rel=1e-6, abs=1e-8)
+            assert dx[index] == pytest.approx(expected, rel=1e-6, abs=1e-8)
             checked += 1
         outputs[name] = y
     assert checked == 7

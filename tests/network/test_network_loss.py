@@ -21,14 +21,14 @@ def by_hand(logits, weights, smoothing):
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 def test_loss_and_gradient(weights, smoothing):
     loss = SoftmaxCrossEntropy(weights, smoothing)
-    found = loss(LOGITS, LABELS)
-    assert found.loss == pytest.approx(by_hand(LOGITS, weights or np.ones(4), smoothing), rel=1e-12)
-    assert found.correct == (LOGITS.argmax(axis=1) == LABELS).sum()
-    for place in ((0, 0), (2, 3), (5, 1)):
+    result = loss(LOGITS, LABELS)
+    assert result.loss == pytest.approx(by_hand(LOGITS, weights or np.ones(4), smoothing), rel=1e-12)
+    assert result.correct == (LOGITS.argmax(axis=1) == LABELS).sum()
+    for index in ((0, 0), (2, 3), (5, 1)):
         shift = np.zeros_like(LOGITS)
-        shift[place] = 1e-6
+        shift[index] = 1e-6
         slope = (loss(LOGITS + shift, LABELS).loss - loss(LOGITS - shift, LABELS).loss) / 2e-6
-        assert found.dlogits[place] == pytest.approx(slope, abs=1e-8)
+        assert result.dlogits[index] == pytest.approx(slope, abs=1e-8)
 
 
 def test_parts_of_a_batch_add_up_to_the_whole():

@@ -22,8 +22,8 @@ def test_a_loaded_state_goes_on_with_the_same_bits():
     other.load(network.state())
     again.load_state(optimizer.state(), other.parameters)
     assert parameters_sha256(other) == parameters_sha256(network)
-    for one, moments in ((network, optimizer), (other, again)):
-        train(one, *random_batch(SPEC, 6, seed=5), 2, moments, first=3)
+    for net, moments in ((network, optimizer), (other, again)):
+        train(net, *random_batch(SPEC, 6, seed=5), 2, moments, first=3)
     assert parameters_sha256(other) == parameters_sha256(network)
     assert state_sha256(again.state()) == state_sha256(optimizer.state())
 
@@ -33,7 +33,7 @@ def test_a_state_is_a_copy():
     for state in (network.state(), optimizer.state()):
         for array in state.values():
             array[...] = 7
-    assert all((one.value != 7).any() for one in network.parameters.values())
+    assert all((parameter.value != 7).any() for parameter in network.parameters.values())
     assert all((array != 7).any() for array in optimizer.state().values())
 
 
@@ -49,7 +49,7 @@ def test_every_misfit_is_refused_and_changes_nothing():
     bias = "fusion.output.dense.bias"
     state["fusion.block1.dense.bias"] += 1
     misfits = {
-        f"parameter missing: {bias}": {name: one for name, one in state.items() if name != bias},
+        f"parameter missing: {bias}": {name: value for name, value in state.items() if name != bias},
         "unexpected parameter: sar.bias": {**state, "sar.bias": np.zeros(1)},
         f"parameter {bias} has shape (6,), expected (5,)": {**state, bias: np.zeros(6)},
         "parameter missing: fusion.block1.dense.bias and 27 more": {},
@@ -66,7 +66,7 @@ def test_moments_of_another_network_are_refused():
     state = optimizer.state()
     name = "first.hsi.head.dense1.bias"
     with pytest.raises(NetworkError, match=f"moment missing: {name}"):
-        Adam().load_state({key: one for key, one in state.items() if key != name}, network.parameters)
+        Adam().load_state({key: value for key, value in state.items() if key != name}, network.parameters)
     with pytest.raises(NetworkError, match=f"moment {name} has shape"):
         Adam().load_state({**state, name: np.zeros(3)}, network.parameters)
 
@@ -111,5 +111,5 @@ def test_the_hash_covers_names_shapes_dtypes_and_bits():
         {"a": np.zeros(4, "int64"), "b": np.ones(2)},
         {"a": -np.zeros(4), "b": np.ones(2)},
     ]
-    hashes = {state_sha256(one) for one in (base, *others)}
+    hashes = {state_sha256(values) for values in (base, *others)}
     assert len(hashes) == 5

@@ -16,9 +16,9 @@ FULL = os.environ.get("MPMM_FULL") == "1"
 FLOOR = 1e-6
 
 
-def assert_close(found, expected, tolerance, name):
+def assert_close(actual, expected, tolerance, name):
     """Largest difference, relative to the largest value."""
-    difference = np.abs(found - expected).max() / max(np.abs(expected).max(), FLOOR)
+    difference = np.abs(actual - expected).max() / max(np.abs(expected).max(), FLOOR)
     assert difference < tolerance, f"{name}: {difference:.2e}"
 
 
@@ -29,11 +29,11 @@ def assert_same_gradients(spec, samples):
     logits = network.forward(patches, step)
     theirs = twin.forward(patches, step)
     assert_close(logits, theirs.detach().numpy(), 1e-9, "logits")
-    loss = torch.nn.functional.cross_entropy(theirs, torch.tensor(labels))
-    loss.backward()
-    found = SoftmaxCrossEntropy()(logits, labels)
-    assert found.loss == pytest.approx(loss.item(), rel=1e-12)
-    network.backward(found.dlogits)
+    expected = torch.nn.functional.cross_entropy(theirs, torch.tensor(labels))
+    expected.backward()
+    loss = SoftmaxCrossEntropy()(logits, labels)
+    assert loss.loss == pytest.approx(expected.item(), rel=1e-12)
+    network.backward(loss.dlogits)
     for name, tensor in twin.trained().items():
         assert_close(network.parameters[name].gradient, tensor.grad.numpy(), 1e-9, name)
 
@@ -53,8 +53,8 @@ def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
     """Adam here and in PyTorch from the same parameters, dropout masks shared, a new batch each step."""
     network, loss, optimizer = Network(spec), SoftmaxCrossEntropy(), Adam(decay=decay)
     twin = Twin(network, optimizer.average)
-    weights = [one for one in twin.trained().values() if one.ndim > 1]
-    rest = [one for one in twin.trained().values() if one.ndim == 1]
+    weights = [tensor for tensor in twin.trained().values() if tensor.ndim > 1]
+    rest = [tensor for tensor in twin.trained().values() if tensor.ndim == 1]
     theirs = torch.optim.AdamW(
         [{"params": weights, "weight_decay": decay}, {"params": rest, "weight_decay": 0}]
     )

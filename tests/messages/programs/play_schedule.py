@@ -26,44 +26,54 @@ with end_together(communicator):
     rings: dict[tuple[Kind, int, int, tuple[int, ...]], list[np.ndarray]] = {}
     turns: dict[tuple[Kind, int, int], int] = {}
 
-    def send(one: Send) -> None:
+    def send(instruction: Send) -> None:
         ring = rings.setdefault(
-            (one.kind, one.item, one.peer, one.shape),
-            [np.empty(one.shape, one.dtype) for _ in range(2)],
+            (instruction.kind, instruction.item, instruction.peer, instruction.shape),
+            [np.empty(instruction.shape, instruction.dtype) for _ in range(2)],
         )
-        turn = turns[one.kind, one.item, one.peer] = turns.get((one.kind, one.item, one.peer), 0) + 1
-        buffer = ring[turn % 2 if one.kind in (Kind.ACTIVATION, Kind.LOGITS, Kind.SNAPSHOT) else 0]
-        buffer[...] = turn + one.item / 1000 if buffer.dtype.kind == "f" else turn
-        channel.isend(one.kind, one.item, buffer, one.peer)
+        turn = turns[instruction.kind, instruction.item, instruction.peer] = (
+            turns.get((instruction.kind, instruction.item, instruction.peer), 0) + 1
+        )
+        buffer = ring[turn % 2 if instruction.kind in (Kind.ACTIVATION, Kind.LOGITS, Kind.SNAPSHOT) else 0]
+        buffer[...] = turn + instruction.item / 1000 if buffer.dtype.kind == "f" else turn
+        channel.isend(instruction.kind, instruction.item, buffer, instruction.peer)
 
-    def start(one: Receive) -> tuple[Receive, np.ndarray, object]:
-        buffer = np.empty(one.shape, one.dtype)
-        return one, buffer, channel.ireceive(one.kind, one.item, buffer, one.peer)
+    def start(instruction: Receive) -> tuple[Receive, np.ndarray, object]:
+        buffer = np.empty(instruction.shape, instruction.dtype)
+        return (
+            instruction,
+            buffer,
+            channel.ireceive(instruction.kind, instruction.item, buffer, instruction.peer),
+        )
 
-    came: dict[tuple[Kind, int, int], int] = {}
+    received: dict[tuple[Kind, int, int], int] = {}
 
-    def check(one: Receive, buffer: np.ndarray) -> None:
-        turn = came[one.kind, one.item, one.peer] = came.get((one.kind, one.item, one.peer), 0) + 1
-        expected = np.asarray(turn + one.item / 1000 if buffer.dtype.kind == "f" else turn, buffer.dtype)
-        assert (buffer == expected).all(), (one, buffer.flat[0], expected)
+    def check(instruction: Receive, buffer: np.ndarray) -> None:
+        turn = received[instruction.kind, instruction.item, instruction.peer] = (
+            received.get((instruction.kind, instruction.item, instruction.peer), 0) + 1
+        )
+        expected = np.asarray(
+            turn + instruction.item / 1000 if buffer.dtype.kind == "f" else turn, buffer.dtype
+        )
+        assert (buffer == expected).all(), (instruction, buffer.flat[0], expected)
 
-    def follow(one: object) -> None:
-        if isinstance(one, Send):
-            send(one)
-        elif isinstance(one, Receive):
-            _, buffer, transfer = start(one)
+    def follow(instruction: object) -> None:
+        if isinstance(instruction, Send):
+            send(instruction)
+        elif isinstance(instruction, Receive):
+            _, buffer, transfer = start(instruction)
             channel.wait(transfer)
-            check(one, buffer)
-        elif isinstance(one, Settle):
-            channel.settle(one.kind, one.item, one.pending)
-        elif isinstance(one, SettleAll):
+            check(instruction, buffer)
+        elif isinstance(instruction, Settle):
+            channel.settle(instruction.kind, instruction.item, instruction.pending)
+        elif isinstance(instruction, SettleAll):
             channel.settle_all()
-        elif isinstance(one, AnyOrder):
-            any_order(one)
+        elif isinstance(instruction, AnyOrder):
+            any_order(instruction)
 
-    def any_order(one: AnyOrder) -> None:
+    def any_order(instruction: AnyOrder) -> None:
         arrivals = channel.arrivals()
-        for chain in map(list, one.chains):
+        for chain in map(list, instruction.chains):
             advance(chain, arrivals)
         while arrivals:
             for chain, receive, buffer in arrivals.next():
@@ -73,18 +83,18 @@ with end_together(communicator):
     def advance(chain: list, arrivals: Arrivals) -> None:
         """Follow a chain up to its next receive."""
         while chain:
-            one = chain.pop(0)
-            if isinstance(one, Receive):
-                _, buffer, transfer = start(one)
-                arrivals.expect(transfer, (chain, one, buffer))
+            instruction = chain.pop(0)
+            if isinstance(instruction, Receive):
+                _, buffer, transfer = start(instruction)
+                arrivals.expect(transfer, (chain, instruction, buffer))
                 return
-            follow(one)
+            follow(instruction)
 
     for kind, batch in STEPS:
         steps = schedule(shape, layout, channel.rank, StepKind(kind), batch)
         predicted += traffic(steps)
-        for one in steps:
-            follow(one)
+        for instruction in steps:
+            follow(instruction)
     channel.settle_all()
     assert channel.traffic == predicted, (channel.traffic, predicted)
     print(f"rank {channel.rank} as predicted, {predicted.total().bytes} bytes")
