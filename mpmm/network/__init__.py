@@ -9,7 +9,7 @@ from mpmm.network.dense import Dense
 from mpmm.network.dropout import Dropout
 from mpmm.network.flatten import Flatten
 from mpmm.network.layer import EVALUATION, Cost, Layer, Step
-from mpmm.network.loss import Loss, SoftmaxCrossEntropy, probabilities
+from mpmm.network.loss import BatchLoss, SoftmaxCrossEntropy, probabilities
 from mpmm.network.names import FUSION, section_of
 from mpmm.network.network import Network, parameters_sha256
 from mpmm.network.optimizer import Adam
@@ -26,6 +26,7 @@ __all__ = [
     "Activation",
     "Adam",
     "Array",
+    "BatchLoss",
     "BatchNorm",
     "Block",
     "BlockSpec",
@@ -39,7 +40,6 @@ __all__ = [
     "Flatten",
     "Kernels",
     "Layer",
-    "Loss",
     "Network",
     "NetworkSpec",
     "Padding",

@@ -15,7 +15,7 @@ from mpmm.network.parameter import Array
 Labels = npt.NDArray[np.integer[Any]]
 
 
-class Loss(NamedTuple):
+class BatchLoss(NamedTuple):
     """Mean loss of a batch, its number of correct classes, and the loss gradient of its logits."""
 
     loss: float
@@ -60,7 +60,7 @@ class SoftmaxCrossEntropy:
         self.class_weights = weights
         self.label_smoothing = label_smoothing
 
-    def __call__(self, logits: Array, labels: Labels, batch: int | None = None) -> Loss:
+    def __call__(self, logits: Array, labels: Labels, batch: int | None = None) -> BatchLoss:
         """Loss of one batch, or of a part of one.
 
         Parameters
@@ -84,7 +84,7 @@ class SoftmaxCrossEntropy:
             logits, labels.astype("int64"), weights, float(self.label_smoothing), scale, losses, dlogits
         )
         correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
-        return Loss(float(np.add.reduce(losses)) * scale, correct, dlogits)
+        return BatchLoss(float(np.add.reduce(losses)) * scale, correct, dlogits)
 
     def _checked(self, logits: Array, labels: Labels) -> Array:
         """The class weights, once logits, labels and they are known to fit each other."""
