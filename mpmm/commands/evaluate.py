@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
-from mpmm.display import Console, class_table, comparison_table, compiling, confusion_table, say
+from mpmm.display import Console, class_table, comparison_table, confusion_table, say
 from mpmm.messages import launched_ranks
 from mpmm.patches import PARTS
 from mpmm.pictures import write_confusion_picture
-from mpmm.ranks import warm_up
 from mpmm.results import (
     CheckpointName,
     Scores,
@@ -24,8 +22,8 @@ from mpmm.results import (
     write_json,
     write_whole,
 )
-from mpmm.runs import EvaluationOptions, EvaluationResult, Form, Run, use_threads
-from mpmm.runs import evaluation as evaluate_ranks
+from mpmm.runs import EvaluationOptions, EvaluationResult, Form, Run, evaluate, run_console
+from mpmm.settings import load_config
 
 # as wide as the confusion of twenty classes, where the output is no terminal
 WIDTH = 160
@@ -33,6 +31,7 @@ WIDTH = 160
 
 @click.command("evaluate", short_help="Score a trained run.")
 @click.argument("run", type=click.Path(path_type=Path))
+@click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--part", type=click.Choice(PARTS), default="validation", show_default=True, help="Which patches."
 )
@@ -51,55 +50,44 @@ WIDTH = 160
     show_default=True,
     help="Under mpirun: each rank its blocks of every patch, or all blocks for its share of the patches.",
 )
-@click.option("--trace", is_flag=True, help="Under mpirun: keep a timeline of all ranks, trace.json.")
-def command(
-    run: Path, part: str, checkpoint: CheckpointName, patches: int | None, form: Form, trace: bool
-) -> None:
+@click.option("--trace", is_flag=True, help="Keep a timeline of all ranks, trace.json.")
+def command(run: Path, config: Path | None, **given: Any) -> None:
     """Score a run's network on the validation or test patches of its own split.
 
     \b
         mpmm evaluate runs/first --part test
+        mpmm evaluate runs/first moved.toml        CONFIG says where the rasters lie now
         mpirun -np 5 mpmm evaluate runs/first --patches 14000 --form data
 
     Prints overall accuracy, average accuracy and Cohen's kappa, precision, recall and F1 of each class with
     95% intervals, the confusion matrix and the patches a second. Writes the scores into the run folder too,
     under evaluation/: scores.json, classes.csv, confusion.csv, confusion.png.
     """
-    options = EvaluationOptions(run, part, checkpoint, patches, form, trace)
-    ranks = launched_ranks()
-    # mpirun gives its ranks a terminal of its own, even where its output is a file
-    console = Console(force_terminal=False) if ranks > 1 else Console()
+    options = EvaluationOptions(**given)
+    console = run_console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
-    found = evaluate_ranks.evaluate(options, console) if ranks > 1 else _alone(options, console)
-    if found is not None:
-        _show(console, options, found)
+    scene = None if config is None else load_config(config, partly=launched_ranks() > 1).scene
+    result = evaluate(run, options, console, scene)
+    if result is not None:
+        _show(console, run, options, result)
 
 
-def _alone(options: EvaluationOptions, console: Console) -> EvaluationResult:
-    """Score in this process."""
-    opened = Run.open(options.path)
-    use_threads(opened.prepared.config)
-    warm_up(opened.network(options.checkpoint), compiling(console))
-    began = time.perf_counter()
-    scores = opened.evaluate(options.part, options.checkpoint, options.patches)
-    return EvaluationResult(scores, time.perf_counter() - began, 1, "single")
-
-
-def _show(console: Console, options: EvaluationOptions, found: EvaluationResult) -> None:
-    opened = Run.open(options.path)
-    scores, what = found.scores, options.part if options.patches is None else f"{options.patches}-drawn"
-    folder = opened.folder / "evaluation" / f"{what}-{options.checkpoint}"
-    _write(folder, scores, f"{opened.folder.name}, {what} patches, checkpoint {options.checkpoint}")
-    if found.trace is not None:
-        write_whole(folder / "trace.json", json.dumps(found.trace).encode())
+def _show(console: Console, path: Path, options: EvaluationOptions, result: EvaluationResult) -> None:
+    """Write the scores into the run folder, and print them."""
+    opened, scores = Run.open(path), result.scores
+    patches = options.part if options.patches is None else f"{options.patches}-drawn"
+    folder = opened.folder / "evaluation" / f"{patches}-{options.checkpoint}"
+    _write(folder, scores, f"{opened.folder.name}, {patches} patches, checkpoint {options.checkpoint}")
+    if result.trace is not None:
+        write_whole(folder / "trace.json", json.dumps(result.trace).encode())
     rows = {"mpmm": scores, **({} if options.patches else _baselines(opened.folder, options.part))}
-    title = f"{opened.folder}, {what} patches, checkpoint {options.checkpoint}"
+    title = f"{opened.folder}, {patches} patches, checkpoint {options.checkpoint}"
     console.print(comparison_table(rows, title))
     console.print(class_table(scores, opened.classes_))
     _print_confusion(console, scores)
-    ranks = "one process" if found.ranks == 1 else f"{found.ranks} ranks, layout {found.layout}"
-    rate = f"{scores.samples / found.seconds:,.0f} patches/s"
-    say(console, "took", f"{found.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
+    ranks = "one process" if result.ranks == 1 else f"{result.ranks} ranks, layout {result.layout}"
+    rate = f"{scores.samples / result.seconds:,.0f} patches/s"
+    say(console, "took", f"{result.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
     console.print(f"written   {folder}", soft_wrap=True, highlight=False)
 
 

@@ -7,12 +7,9 @@ from typing import get_args
 
 import click
 
-from mpmm.display import Console
 from mpmm.mapping import Edge, Window
-from mpmm.messages import launched_ranks
 from mpmm.results import CheckpointName
-from mpmm.runs import MapOptions, Place, Trained, map_alone, map_together
-from mpmm.settings import load_config
+from mpmm.runs import MapOptions, TargetGrid, make_map, run_console
 
 
 @click.command("map", short_help="Classify every pixel of a scene.")
@@ -97,12 +94,6 @@ def command(
     with the windows that are missing; the file appears when all are there.
     """
     region = None if window is None else Window(*window)
-    options = MapOptions(region=region, place=Place(like, pixel_size, extent), **given)  # type: ignore[arg-type]
-    # mpirun gives its ranks a terminal even where its own output is a file
-    if launched_ranks() > 1:
-        ending = map_together(run, scene, options, Console(force_terminal=False))
-    else:
-        trained = Trained.open(run, options.checkpoint)
-        source = trained.config.scene if scene is None else load_config(scene).scene
-        ending = map_alone(trained, source, options, Console())
+    options = MapOptions(region=region, target=TargetGrid(like, pixel_size, extent), **given)  # type: ignore[arg-type]
+    ending = make_map(run, scene, options, run_console())
     return 0 if ending.interrupted is None else 130

@@ -7,6 +7,7 @@ from mpmm.messages.collectives import Collectives
 from mpmm.messages.connection import Connection
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
+from mpmm.messages.local import LocalChannel
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
@@ -23,6 +24,7 @@ __all__ = [
     "Connection",
     "Flow",
     "Kind",
+    "LocalChannel",
     "MessageError",
     "RankLost",
     "Stop",

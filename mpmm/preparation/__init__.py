@@ -1,18 +1,25 @@
-"""What a run reads: scene, split and normalisation, prepared in one process or over ranks."""
+"""What a run reads: scene, split and normalisation, prepared on one rank or several."""
 
-from mpmm.preparation.distributed import Change, RankPreparation, prepare_on_ranks, restore_on_ranks
-from mpmm.preparation.inventory import label_rank
-from mpmm.preparation.prepared import Prepared, check_patches, draw, keep, network_spec, prepare, restore
-from mpmm.preparation.sampling import masks, packed_parts, unpacked_parts
+from mpmm.preparation.distributed import (
+    Change,
+    RankPreparation,
+    Restoration,
+    prepare_on_ranks,
+    restore_on_ranks,
+)
+from mpmm.preparation.local import prepare, restore
+from mpmm.preparation.prepared import Prepared, check_patches, draw, keep, network_spec
+from mpmm.preparation.sampling import Readers, masks, packed_parts, unpacked_parts
 
 __all__ = [
     "Change",
     "Prepared",
     "RankPreparation",
+    "Readers",
+    "Restoration",
     "check_patches",
     "draw",
     "keep",
-    "label_rank",
     "masks",
     "network_spec",
     "packed_parts",

@@ -1,4 +1,4 @@
-"""From a configuration to what each rank reads: only its own rasters; the rest is told once at the start."""
+"""From a configuration to what each rank reads: its own rasters; the rest is broadcast once at the start."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from mpmm.messages import Collectives
 from mpmm.network import NetworkSpec
 from mpmm.patches import PARTS, Normalization, Samples, Split
 from mpmm.placement import Layout, NetworkShape, describe, layout_for
-from mpmm.preparation.inventory import Inventory, check_sources, required_sources, take_inventory
-from mpmm.preparation.prepared import Prepared, Tell, check_sizes, network_spec
-from mpmm.preparation.sampling import draw_together, measure_together, packed_parts, unpacked_parts
+from mpmm.preparation.inventory import LABELS, Inventory, check_sources, required_sources, take_inventory
+from mpmm.preparation.prepared import Prepared, Report, check_labels, check_sizes, network_spec
+from mpmm.preparation.sampling import (
+    Readers,
+    draw_together,
+    measure_together,
+    packed_parts,
+    unpacked_parts,
+)
 from mpmm.results import RunFolder, read_split
-from mpmm.scene import AlignedModality, AlignedScene, Scene
+from mpmm.scene import AlignedScene, Scene
 from mpmm.settings import Config, config_from_json
 
 Change = Callable[[Config], Config]
@@ -31,7 +37,7 @@ class RankPreparation:
     Attributes
     ----------
     prepared
-        What it reads: its own modalities only; samples of all parts.
+        What it reads: its own modalities, and the labels where it has the loss; samples of all parts.
     split
         On every rank of a new run; None of one that goes on.
     shape, layout
@@ -52,116 +58,142 @@ class RankPreparation:
         return replace(self.prepared, normalizations=self.normalizations)
 
 
-def prepare_on_ranks(collectives: Collectives, config: Config, tell: Tell | None = None) -> RankPreparation:
-    """Prepare a new run together; rank 0's settings count, but each rank's own scene.
+@dataclass(frozen=True)
+class Restoration:
+    """How a run that exists is taken up.
 
-    Raises
-    ------
-    MpmmError
-        As `mpmm.preparation.prepared.prepare`; or a rank lacks files, or the layout cannot use so many ranks.
+    Attributes
+    ----------
+    source
+        The rank that has the run folder.
+    change
+        Puts new limits or another layout into the run's settings.
+    scene
+        Where the rasters lie on this rank's machine; None: where the run's settings say.
+    drives
+        Whether a driver will validate, for which it needs every modality.
     """
-    config = settings_of_first(collectives, config)
-    inventory = take_inventory(collectives, config.scene, config.network.modalities)
-    check_sizes(config, inventory.grid)
-    shape, layout, spec = place(collectives, config, inventory)
-    here = aligned(collectives, config, inventory, shape, layout, tell)
-    split = draw_together(collectives, config, inventory, shape, layout, here)
-    normalizations = measure_together(collectives, config, shape, layout, here, split.train)
-    scene = AlignedScene(inventory.grid, inventory.classes, _labels_elsewhere(inventory), here)
-    own = {name: one for name, one in normalizations.items() if name in here}
-    prepared = Prepared(config, scene, split.parts, own, spec)
-    return RankPreparation(prepared, split, shape, layout, normalizations)
+
+    source: int = 0
+    change: Change = lambda config: config
+    scene: Scene | None = None
+    drives: bool = True
 
 
-def restore_on_ranks(
-    collectives: Collectives,
-    folder: RunFolder | None,
-    source: int,
-    change: Change,
-    scene: Scene | None,
-    tell: Tell | None,
-    drives: bool = True,
+def prepare_on_ranks(
+    collectives: Collectives, config: Config, report: Report | None = None
 ) -> RankPreparation:
-    """Prepare a run that exists: rank ``source`` reads its folder and tells the others.
+    """Prepare a new run together; rank 0's settings count, but each rank's own scene.
 
     Parameters
     ----------
     collectives
-        Of all ranks.
-    folder, source
-        The run folder, and on which rank it is.
-    change
-        The settings that may differ from the run's.
-    scene
-        Where the rasters lie here; None: where the folder says.
-    tell
-        Told of the scene's progress.
-    drives
-        Whether a driver will validate, for which it needs every modality.
+        Of all ranks; of one, where a process is alone.
+    config
+        The settings.
+    report
+        Called with the modality that is being aligned, and its share done.
+
+    Raises
+    ------
+    MpmmError
+        A raster, a patch setting or the network does not fit, a rank lacks files, or the layout cannot use so
+        many ranks.
+    """
+    config = _settings_of_first(collectives, config)
+    inventory = take_inventory(collectives, config.scene, config.network.modalities)
+    check_sizes(config, inventory.grid)
+    check_labels(inventory.labels)
+    readers, spec = _placed(collectives, config, inventory)
+    scene = _aligned(readers, config, inventory, report)
+    split = draw_together(readers, config, scene)
+    normalizations = measure_together(readers, config, scene, split.train)
+    own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
+    prepared = Prepared(config, scene, split.parts, own, spec)
+    return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations)
+
+
+def restore_on_ranks(
+    collectives: Collectives, folder: RunFolder | None, restoration: Restoration, report: Report | None = None
+) -> RankPreparation:
+    """Prepare a run that exists: one rank reads its folder, the others get what stands there.
+
+    Parameters
+    ----------
+    collectives
+        Of all ranks; of one, where a process is alone.
+    folder
+        The run folder, on the rank that has it.
+    restoration
+        Which rank that is, and what may differ from the run's settings.
+    report
+        Called with the modality that is being aligned, and its share done.
+
+    Raises
+    ------
+    MpmmError
+        The scene has other classes than the run, a rank lacks files, or the layout cannot use so many ranks.
     """
     plain: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
-    if collectives.rank == source and folder is not None:
-        plain["config"] = (folder.path / "config.json").read_text(encoding="utf-8")
-        plain["normalization"] = folder.read_part("normalization")
-        plain["classes"] = [(one.id, one.name, one.color) for one in folder.read_classes()]
-        found_parts = read_split(folder.path / "split.csv")
-        arrays = packed_parts({name: found_parts.get(name, Samples.of([], [], [])) for name in PARTS})
-    plain, arrays = collectives.broadcast(plain, source, arrays)
-    config = change(config_from_json(plain["config"], "the run's config.json"))
-    config = config if scene is None else replace(config, scene=scene)
+    if collectives.rank == restoration.source and folder is not None:
+        plain, arrays = _contents(folder)
+    plain, arrays = collectives.broadcast(plain, restoration.source, arrays)
+    config = restoration.change(config_from_json(plain["config"], "the run's config.json"))
+    config = config if restoration.scene is None else replace(config, scene=restoration.scene)
     inventory = take_inventory(collectives, config.scene, config.network.modalities)
-    if [(one.id, one.name, one.color) for one in inventory.classes] != [
-        tuple(one) for one in plain["classes"]
-    ]:
+    if [[cover.id, cover.name, cover.color] for cover in inventory.classes] != plain["classes"]:
         raise RunError(
             f"{config.scene.folder}: its classes are not those that the run was trained on",
             "the scene has changed since; train anew",
         )
-    shape, layout, spec = place(collectives, config, inventory, drives)
-    here = aligned(collectives, config, inventory, shape, layout, tell, drives)
+    readers, spec = _placed(collectives, config, inventory, restoration.drives)
+    scene = _aligned(readers, config, inventory, report)
     normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
-    aligned_scene = AlignedScene(inventory.grid, inventory.classes, _labels_elsewhere(inventory), here)
-    own = {name: one for name, one in normalizations.items() if name in here}
-    prepared = Prepared(config, aligned_scene, unpacked_parts(arrays), own, spec)
-    return RankPreparation(prepared, None, shape, layout, normalizations)
+    own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
+    prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec)
+    return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations)
 
 
-def settings_of_first(collectives: Collectives, config: Config) -> Config:
+def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What a run folder tells of settings, classes, normalisation and samples."""
+    plain = {
+        "config": (folder.path / "config.json").read_text(encoding="utf-8"),
+        "normalization": folder.read_part("normalization"),
+        "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],
+    }
+    samples = read_split(folder.path / "split.csv")
+    return plain, packed_parts({part: samples.get(part, Samples.of([], [], [])) for part in PARTS})
+
+
+def _settings_of_first(collectives: Collectives, config: Config) -> Config:
     """The settings of rank 0 with this rank's own scene: folders may differ from host to host."""
     text, _ = collectives.broadcast(config.as_json(), 0)
     return replace(config_from_json(str(text), "rank 0's configuration"), scene=config.scene)
 
 
-def place(
+def _placed(
     collectives: Collectives, config: Config, inventory: Inventory, drives: bool = True
-) -> tuple[NetworkShape, Layout, NetworkSpec]:
-    """Network and layout for what the ranks have."""
+) -> tuple[Readers, NetworkSpec]:
+    """Who reads what, and the network, for the files that the ranks have; one rank alone reads all."""
     spec = network_spec(config, inventory.bands, len(inventory.classes))
     shape = describe(spec)
-    layout = layout_for(shape, collectives.size, config.layout.name, config.layout.ranks or None)
+    if collectives.size == 1:
+        layout = layout_for(shape, 1)
+    else:
+        layout = layout_for(shape, collectives.size, config.layout.name, config.layout.ranks or None)
     check_sources(inventory, shape, layout, drives)
-    return shape, layout, spec
+    return Readers(collectives, shape, layout, drives), spec
 
 
-def aligned(
-    collectives: Collectives,
-    config: Config,
-    inventory: Inventory,
-    shape: NetworkShape,
-    layout: Layout,
-    tell: Tell | None,
-    drives: bool = True,
-) -> dict[str, AlignedModality]:
-    """This rank's modalities, on the labels' grid."""
-    sources = required_sources(shape, layout, collectives.rank, drives)
-    return {
-        name: config.scene.align_modality(name, inventory.grid, tell)
-        for name in sources
-        if name in inventory.bands
-    }
-
-
-def _labels_elsewhere(inventory: Inventory) -> NDArray[np.int16]:
-    """What stands for labels that only the rank which draws the split reads; takes no memory."""
-    return np.broadcast_to(np.int16(-1), inventory.grid.shape)
+def _aligned(readers: Readers, config: Config, inventory: Inventory, report: Report | None) -> AlignedScene:
+    """What this rank reads of the scene, on the labels' grid."""
+    sources = required_sources(readers.shape, readers.layout, readers.rank, readers.drives)
+    names = [name for name in sources if name in inventory.bands]
+    modalities = config.scene.align_on(inventory.grid, names, report)
+    if LABELS in sources:
+        ids = config.scene.read_labels().ids
+    else:
+        # stands for labels that only the rank which draws the split reads; takes no memory
+        ids = np.broadcast_to(np.int16(-1), inventory.grid.shape)
+    return AlignedScene(inventory.grid, inventory.classes, ids, modalities)

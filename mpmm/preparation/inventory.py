@@ -1,14 +1,16 @@
-"""The survey: which rank has which rasters, and from headers what the network needs to know of them."""
+"""The inventory: which rank has which rasters, and from headers what the network needs to know of them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from mpmm.errors import LayoutError, SceneError
 from mpmm.messages import Collectives
 from mpmm.placement import Layout, NetworkShape
-from mpmm.scene import Grid, LandCover, Scene
+from mpmm.scene import Grid, LabelReport, LandCover, Scene
 
 LABELS = "labels"
 
@@ -19,22 +21,31 @@ class Inventory:
 
     Attributes
     ----------
-    grid, classes
-        Of the labels.
+    labels
+        Grid, classes and pixels of each class, as the rank that counted them reports.
     bands
-        Number of bands of each modality that somebody has, in the scene's order.
+        Number of bands of each modality that a rank has, in the scene's order.
     held
         By rank: names of the modalities it has the files of, and "labels".
     """
 
-    grid: Grid
-    classes: tuple[LandCover, ...]
+    labels: LabelReport
     bands: Mapping[str, int]
     held: tuple[frozenset[str], ...]
 
+    @property
+    def grid(self) -> Grid:
+        """The labels' grid, which is the scene's."""
+        return self.labels.grid
 
-def take_inventory(collectives: Collectives, scene: Scene, wanted: Collection[str]) -> Inventory:
-    """Look what files are here, tell the others; one rank reads each header.
+    @property
+    def classes(self) -> tuple[LandCover, ...]:
+        """The classes, in the order of the network's outputs."""
+        return self.labels.classes
+
+
+def take_inventory(collectives: Collectives, scene: Scene, required: Collection[str]) -> Inventory:
+    """Find which rank has which files, and read each header on one of them; nothing is written.
 
     Parameters
     ----------
@@ -42,45 +53,54 @@ def take_inventory(collectives: Collectives, scene: Scene, wanted: Collection[st
         Of all ranks.
     scene
         As this rank sees it.
-    wanted
+    required
         Modalities that the network needs; none: all.
 
     Raises
     ------
     SceneError
-        Nobody has the labels or a wanted modality, or a header cannot be used.
+        No rank has the labels or a required modality, or a header cannot be used.
     """
     held = tuple(frozenset(names) for names in collectives.allgather(sorted(scene.files_here())))
-    grid, classes = _labels(collectives, scene, held)
+    labels = _labels(collectives, scene, held)
     bands = {}
     for modality in scene.modalities:
         reader = _first_with(modality.name, held)
-        if reader is None and modality.name in (wanted or [modality.name]):
+        if reader is None and modality.name in (required or [modality.name]):
             # says what is missing, and where it was looked for
-            scene.bands_of(modality.name, grid)
+            scene.bands_of(modality.name, labels.grid)
         if reader is not None:
-            here = scene.bands_of(modality.name, grid) if collectives.rank == reader else 0
+            here = scene.bands_of(modality.name, labels.grid) if collectives.rank == reader else 0
             bands[modality.name] = int(collectives.broadcast(here, reader)[0])
-    return Inventory(grid, classes, bands, held)
+    return Inventory(labels, bands, held)
 
 
-def _labels(
-    collectives: Collectives, scene: Scene, held: Sequence[frozenset[str]]
-) -> tuple[Grid, tuple[LandCover, ...]]:
+def _labels(collectives: Collectives, scene: Scene, held: Sequence[frozenset[str]]) -> LabelReport:
     reader = _first_with(LABELS, held)
     if reader is None:
         # the reason in the words of a scene that is opened by one process
-        scene.read_labels()
+        scene.inspect_labels()
         raise SceneError("no rank has the labels", "put them where the rank of the fusion finds them")
-    plain = None
-    if collectives.rank == reader:
-        labels = scene.read_labels()
-        grid = labels.grid
-        listed = [(one.id, one.name, one.color) for one in labels.classes]
-        plain = [[grid.crs, grid.transform, grid.height, grid.width], listed]
-    (crs, transform, height, width), classes = collectives.broadcast(plain, reader)[0]
+    plain = _plain(scene.inspect_labels()) if collectives.rank == reader else None
+    return _report(collectives.broadcast(plain, reader)[0])
+
+
+def _plain(report: LabelReport) -> list[Any]:
+    """What JSON can hold of a report on labels."""
+    grid = report.grid
+    classes = [(cover.id, cover.name, cover.color) for cover in report.classes]
+    counts = [*report.counts.items()]
+    position = [grid.crs, grid.transform, grid.height, grid.width]
+    return [str(report.file), report.dtype, position, report.crs, classes, counts, report.unlabelled]
+
+
+def _report(plain: list[Any]) -> LabelReport:
+    """The inverse of `_plain`."""
+    file, dtype, (wkt, transform, height, width), crs, classes, counts, unlabelled = plain
     a, b, c, d, e, f = (float(number) for number in transform)
-    return Grid(crs, (a, b, c, d, e, f), height, width), tuple(LandCover(*one) for one in classes)
+    grid = Grid(wkt, (a, b, c, d, e, f), height, width)
+    covers = tuple(LandCover(*cover) for cover in classes)
+    return LabelReport(Path(file), dtype, grid, crs, covers, dict(counts), unlabelled)
 
 
 def _first_with(name: str, held: Sequence[frozenset[str]]) -> int | None:
@@ -115,7 +135,7 @@ def label_rank(shape: NetworkShape, layout: Layout) -> int:
 
 
 def check_sources(inventory: Inventory, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:
-    """Every rank has the files that it will open.
+    """Refuse a layout by which a rank would open files that it has not.
 
     Raises
     ------
@@ -127,8 +147,8 @@ def check_sources(inventory: Inventory, shape: NetworkShape, layout: Layout, dri
             name for name in required_sources(shape, layout, rank, drives) if name not in inventory.held[rank]
         ]
         if missing:
-            where = [other for other, names in enumerate(inventory.held) if missing[0] in names]
-            hint = f"rank {where[0]} has them; choose a layout or hostfile by which it reads them"
+            holders = [other for other, names in enumerate(inventory.held) if missing[0] in names]
+            hint = f"rank {holders[0]} has them; choose a layout or hostfile by which it reads them"
             if rank == layout.driver:
                 hint = f"start one rank less: without a driver the ranks of the streams validate ({hint})"
             raise LayoutError(f"rank {rank} ({layout.role(rank)}) has no files of {missing[0]}", hint)

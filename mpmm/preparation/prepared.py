@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.errors import PatchError, RunError
+from mpmm.errors import PatchError
 from mpmm.network import NetworkSpec
 from mpmm.patches import (
-    PARTS,
     Batch,
     HeldOut,
     Normalization,
@@ -24,14 +23,14 @@ from mpmm.patches import (
     check_shares,
     check_size,
     draw_split,
-    measure_normalization,
     usable_centres,
 )
-from mpmm.results import RunFolder, read_split, write_split
-from mpmm.scene import AlignedScene, Grid, LandCover, SceneReport
-from mpmm.settings import Config, config_from_json
+from mpmm.results import RunFolder, write_split
+from mpmm.scene import AlignedScene, Grid, LabelReport, LandCover, SceneReport
+from mpmm.settings import Config
 
-Tell = Callable[[str, float], None]
+# called with what is under way, and its share done
+Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,34 +88,6 @@ class Prepared:
         return HeldOut(self.reader(part), len(self.parts[part]), self.config.training.batch)
 
 
-def prepare(config: Config, tell: Tell | None = None) -> tuple[Prepared, Split]:
-    """Read the scene, draw the split, measure the normalisation; nothing is written but the scene's cache.
-
-    Parameters
-    ----------
-    config
-        The settings.
-    tell
-        Told what is under way, and its share done.
-
-    Raises
-    ------
-    MpmmError
-        A raster, a patch setting or the network does not fit; one line says which.
-    """
-    report = config.scene.inspect()
-    check_patches(config, report)
-    bands = {modality.name: len(modality.band_names) for modality in report.modalities}
-    spec = network_spec(config, bands, len(report.labels.classes))
-    scene = config.scene.align(spec.modalities, tell)
-    split = draw(config, scene)
-    normalizations = {
-        name: measure_normalization(modality, split.train, config.patches.size)
-        for name, modality in ((name, scene.modalities[name]) for name in spec.modalities)
-    }
-    return Prepared(config, scene, split.parts, normalizations, spec), split
-
-
 def check_patches(config: Config, report: SceneReport) -> None:
     """Refuse patches that this scene cannot give, as far as its labels tell: before anything is written.
 
@@ -126,18 +97,23 @@ def check_patches(config: Config, report: SceneReport) -> None:
         The size is even or larger than the scene, the shares do not add up, or a class has no pixel.
     """
     check_sizes(config, report.labels.grid)
-    for cover in report.labels.classes:
-        if not report.labels.counts.get(cover.id):
-            raise PatchError(
-                f"{report.labels.file}: class {cover.id} ({cover.name}) has no pixel",
-                "leave the class out of [scene.classes]",
-            )
+    check_labels(report.labels)
 
 
 def check_sizes(config: Config, grid: Grid) -> None:
-    """The part of `check_patches` that needs to know the scene's grid only."""
+    """Refuse a patch size that does not fit the grid, and shares that do not add up."""
     check_size(config.patches.size, *grid.shape)
     check_shares(config.patches.shares)
+
+
+def check_labels(labels: LabelReport) -> None:
+    """Refuse a class without a pixel."""
+    for cover in labels.classes:
+        if not labels.counts.get(cover.id):
+            raise PatchError(
+                f"{labels.file}: class {cover.id} ({cover.name}) has no pixel",
+                "leave the class out of [scene.classes]",
+            )
 
 
 def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> NetworkSpec:
@@ -174,9 +150,12 @@ def split_options(config: Config) -> SplitOptions:
 
 
 def keep(prepared: Prepared, split: Split, folder: RunFolder) -> None:
-    """Write what `restore` needs into a run folder."""
+    """Write into a run folder what going on with the run needs: classes, normalisation, samples."""
     folder.write_classes(prepared.scene.classes)
-    folder.write_part("normalization", {name: one.to_dict() for name, one in prepared.normalizations.items()})
+    folder.write_part(
+        "normalization",
+        {name: values.to_dict() for name, values in prepared.normalizations.items()},
+    )
     write_split(folder.path / "split.csv", split.parts, prepared.scene.classes)
     folder.write_part(
         "split",
@@ -186,27 +165,7 @@ def keep(prepared: Prepared, split: Split, folder: RunFolder) -> None:
             "counts": {part: len(samples) for part, samples in split.parts.items()},
             "leak": split.leak(),
             "short": {str(number): count for number, count in split.short.items()},
-            "absent": [list(one) for one in split.absent],
+            "absent": [list(pair) for pair in split.absent],
             "block_edge": split.block_edge,
         },
     )
-
-
-def restore(folder: RunFolder, tell: Tell | None = None) -> Prepared:
-    """What a run was made with, from its folder; only the scene itself is read from where it lies."""
-    path = folder.path / "config.json"
-    config = config_from_json(path.read_text(encoding="utf-8"), str(path))
-    scene = config.scene.align(config.network.modalities or None, tell)
-    bands = {name: modality.values.shape[2] for name, modality in scene.modalities.items()}
-    spec = network_spec(config, bands, len(scene.classes))
-    classes = folder.read_classes()
-    if classes != scene.classes:
-        raise RunError(
-            f"{config.scene.folder}: its classes are not those that {folder.path} was trained on",
-            "the scene has changed since; train anew",
-        )
-    found = read_split(folder.path / "split.csv")
-    parts = {name: found.get(name, Samples.of([], [], [])) for name in PARTS}
-    plain = folder.read_part("normalization")
-    normalizations = {name: Normalization.from_dict(plain[name]) for name in spec.modalities}
-    return Prepared(config, scene, parts, normalizations, spec)

@@ -1,8 +1,9 @@
-"""Samples and normalisation of a run whose modalities lie on several ranks; only masks and sums are told."""
+"""Samples and normalisation of a run whose modalities lie on several ranks: no patch crosses them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,31 +12,65 @@ from numpy.typing import NDArray
 from mpmm.messages import Collectives
 from mpmm.patches import PARTS, Normalization, Samples, Split, measure_normalization
 from mpmm.placement import Layout, NetworkShape
-from mpmm.preparation.inventory import Inventory, label_rank, modalities_of
+from mpmm.preparation.inventory import label_rank, modalities_of
 from mpmm.preparation.prepared import draw_where
-from mpmm.scene import AlignedModality, Grid
+from mpmm.scene import AlignedScene
 from mpmm.settings import Config
 
 
-def draw_together(
-    collectives: Collectives,
-    config: Config,
-    inventory: Inventory,
-    shape: NetworkShape,
-    layout: Layout,
-    here: Mapping[str, AlignedModality],
-) -> Split:
-    """The split, drawn by the rank with the labels from everybody's masks of where data is missing."""
-    root = label_rank(shape, layout)
-    present = masks(collectives, root, inventory.grid, shape, layout, here)
+@dataclass(frozen=True)
+class Readers:
+    """All ranks, and by the network's placement who of them reads what.
+
+    Attributes
+    ----------
+    collectives
+        Of all ranks.
+    shape, layout
+        The network, and who owns what of it.
+    drives
+        Whether a driver validates, for which it reads every modality.
+    """
+
+    collectives: Collectives
+    shape: NetworkShape
+    layout: Layout
+    drives: bool = True
+
+    @property
+    def rank(self) -> int:
+        """Number of this rank, from 0."""
+        return self.collectives.rank
+
+    @property
+    def label_rank(self) -> int:
+        """The rank with the labels, which draws samples."""
+        return label_rank(self.shape, self.layout)
+
+    def measured_here(self) -> list[str]:
+        """Modalities whose mask and normalisation this rank gives: those it is the first to read."""
+        first = {
+            source: self.layout.owner[block.name][0]
+            for block in self.shape.blocks
+            for source in block.inputs
+            if source not in self.shape.by_name
+        }
+        own = modalities_of(self.shape, self.layout, self.rank)
+        return [name for name in own if first[name] == self.rank]
+
+
+def draw_together(readers: Readers, config: Config, scene: AlignedScene) -> Split:
+    """The split, drawn by the rank with the labels from all masks of where data is missing."""
+    present = masks(readers, scene)
     plain: list[Any] = []
     arrays: dict[str, NDArray[Any]] = {}
-    if collectives.rank == root:
-        split = draw_where(config, config.scene.read_labels().ids, present, inventory.classes)
+    if readers.rank == readers.label_rank:
+        split = draw_where(config, scene.labels, present, scene.classes)
         plain = [split.kind, split.size, split.class_ids, [*split.requested.items()], [*split.short.items()]]
         plain += [split.absent, split.block_edge]
         arrays = packed_parts(split.parts)
-    (kind, size, ids, options, short, absent, edge), arrays = collectives.broadcast(plain, root, arrays)
+    plain, arrays = readers.collectives.broadcast(plain, readers.label_rank, arrays)
+    kind, size, ids, options, short, absent, edge = plain
     return Split(
         **unpacked_parts(arrays),
         kind=kind,
@@ -48,50 +83,28 @@ def draw_together(
     )
 
 
-def masks(
-    collectives: Collectives,
-    root: int,
-    grid: Grid,
-    shape: NetworkShape,
-    layout: Layout,
-    here: Mapping[str, AlignedModality],
-) -> list[NDArray[np.bool_]]:
-    """Where each modality has data, on rank ``root``; a bit a pixel crosses ranks."""
-    given = {name: np.packbits(here[name].present) for name in _measured_by(collectives.rank, shape, layout)}
+def masks(readers: Readers, scene: AlignedScene) -> list[NDArray[np.bool_]]:
+    """Where each modality has data, on the rank with the labels; a bit a pixel crosses ranks."""
+    given = {name: np.packbits(scene.modalities[name].present) for name in readers.measured_here()}
     return [
-        _unpacked(mask, grid.shape)
-        for _, arrays in collectives.gather(None, root, given)
+        _unpacked(mask, scene.grid.shape)
+        for _, arrays in readers.collectives.gather(None, readers.label_rank, given)
         for mask in arrays.values()
     ]
 
 
-def _measured_by(rank: int, shape: NetworkShape, layout: Layout) -> list[str]:
-    """Modalities whose mask and normalisation this rank tells the others: those it is the first to read."""
-    first = {
-        source: layout.owner[block.name][0]
-        for block in shape.blocks
-        for source in block.inputs
-        if source not in shape.by_name
-    }
-    return [name for name in modalities_of(shape, layout, rank) if first[name] == rank]
-
-
 def measure_together(
-    collectives: Collectives,
-    config: Config,
-    shape: NetworkShape,
-    layout: Layout,
-    here: Mapping[str, AlignedModality],
-    samples: Samples,
+    readers: Readers, config: Config, scene: AlignedScene, samples: Samples
 ) -> dict[str, Normalization]:
     """Every modality's normalisation, each measured where the modality lies."""
     mine = {
-        name: measure_normalization(here[name], samples, config.patches.size).to_dict()
-        for name in _measured_by(collectives.rank, shape, layout)
+        name: measure_normalization(scene.modalities[name], samples, config.patches.size).to_dict()
+        for name in readers.measured_here()
     }
-    told = {name: plain for part in collectives.allgather(mine) for name, plain in part.items()}
-    order = [source for block in shape.blocks for source in block.inputs if source in told]
-    return {name: Normalization.from_dict(told[name]) for name in order}
+    gathered = readers.collectives.allgather(mine)
+    measured = {name: plain for part in gathered for name, plain in part.items()}
+    order = [source for block in readers.shape.blocks for source in block.inputs if source in measured]
+    return {name: Normalization.from_dict(measured[name]) for name in order}
 
 
 def packed_parts(parts: Mapping[str, Samples]) -> dict[str, NDArray[Any]]:
@@ -104,7 +117,7 @@ def packed_parts(parts: Mapping[str, Samples]) -> dict[str, NDArray[Any]]:
 
 
 def unpacked_parts(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Samples]:
-    """What `packed_parts` packed."""
+    """Samples by part: the inverse of `packed_parts`."""
     return {
         part: Samples.of(arrays[f"{part}.rows"], arrays[f"{part}.columns"], arrays[f"{part}.labels"])
         for part in PARTS

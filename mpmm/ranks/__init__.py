@@ -1,10 +1,10 @@
-"""The roles: one process, worker, parameter server, driver; they play a schedule."""
+"""The roles: worker, parameter server, driver; they play a schedule, one process all of it."""
 
 from mpmm.ranks.affinity import bind_threads
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.driver import Driver, Kept
 from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
-from mpmm.ranks.inference import outcome, predict, validate
+from mpmm.ranks.inference import outcome
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.orders import Order, OrderKind
 from mpmm.ranks.parameter_store import ParameterStore
@@ -14,7 +14,6 @@ from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.server import Server
 from mpmm.ranks.shutdown import ShutdownRequest
-from mpmm.ranks.single import SingleProcess
 from mpmm.ranks.snapshot import Snapshot
 from mpmm.ranks.timeline import Timeline, trace_events
 from mpmm.ranks.warm_up import warm_up
@@ -38,7 +37,6 @@ __all__ = [
     "Server",
     "ShareReader",
     "ShutdownRequest",
-    "SingleProcess",
     "Snapshot",
     "StepDone",
     "Timeline",
@@ -47,8 +45,6 @@ __all__ = [
     "Worker",
     "bind_threads",
     "outcome",
-    "predict",
     "trace_events",
-    "validate",
     "warm_up",
 ]

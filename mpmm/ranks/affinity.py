@@ -1,4 +1,4 @@
-"""Takes a seat: this process's threads, the cores they keep to, and who goes first there."""
+"""Binds this process's threads to cores, and lets others go first where cores are shared."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from mpmm_kernels.runtime import available_threads, give_way, pin_threads, set_t
 from mpmm.placement import CoreAssignment
 
 
-def bind_threads(seat: CoreAssignment, cores: Sequence[int], *, keep: bool = True) -> int:
+def bind_threads(assignment: CoreAssignment, cores: Sequence[int], *, keep: bool = True) -> int:
     """Compute on these cores from now on; the number of threads.
 
     Parameters
     ----------
-    seat
-        Which of the cores.
+    assignment
+        How many threads, on which of the cores.
     cores
         Numbers of the cores that the ranks of this machine share.
     keep
-        Whether to keep to the seat's cores; else only the number of threads counts.
+        Whether to keep to the assignment's cores; else only the number of threads counts.
     """
-    count = min(seat.threads, available_threads())
+    count = min(assignment.threads, available_threads())
     set_threads(count)
-    own = [cores[place] for place in seat.cores]
+    own = [cores[number] for number in assignment.cores]
     if own and keep and hasattr(os, "sched_setaffinity"):
-        if seat.yields:
+        if assignment.yields:
             _yield_on(own)
         else:
             pin_threads(own[:count])

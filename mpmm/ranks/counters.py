@@ -75,7 +75,7 @@ class Counters:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Counters:
-        """What `to_dict` gave."""
+        """Counters from the plain values that `to_dict` gave."""
         known = {field.name for field in fields(cls)}
         if known != set(plain):
             odd = ", ".join(sorted(known ^ set(plain)))

@@ -21,7 +21,7 @@ from mpmm.ranks.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Kept:
-    """A state has come that is to be kept: the counters and `Driver.state` are of the same step."""
+    """A state has come that is to be kept: the driver's counters and snapshot are of the same step."""
 
 
 @dataclass(eq=False)
@@ -32,8 +32,8 @@ class Driver:
     ----------
     player, schedules
         They receive snapshots.
-    network, state
-        Whole; what the last snapshot holds.
+    network, snapshot
+        Whole; parameters and moments that the server has sent last.
     loss, held_out
         Of the validation.
     counters
@@ -45,7 +45,7 @@ class Driver:
     player: Player
     schedules: ScheduleCache
     network: Network
-    state: Snapshot
+    snapshot: Snapshot
     loss: SoftmaxCrossEntropy
     held_out: HeldOut
     counters: Counters
@@ -61,20 +61,24 @@ class Driver:
         self._kept = replace(self.counters)
         while True:
             record = StepRecord.receive(self.player.channel, self.schedules.layout.server)
-            if record.told == RecordKind.STEP:
+            if record.kind == RecordKind.STEP:
                 yield self._step(record)
                 continue
             self._receive_snapshot()
             self._kept = replace(self.counters)
             yield Kept()
-            if record.told == RecordKind.EPOCH:
+            if record.kind == RecordKind.EPOCH:
                 yield from self._validate_epoch()
-            elif record.told == RecordKind.END:
+            elif record.kind == RecordKind.END:
                 return
 
     def validated(self) -> Generator[ValidationStep, None, Validation | None]:
         """Score the last snapshot."""
         return (yield from validate(self.network, self.loss, self.held_out))
+
+    def close(self) -> None:
+        """Wait until the server has all verdicts."""
+        self.player.channel.settle_all()
 
     def _step(self, record: StepRecord) -> StepDone:
         loss = record.loss_sum / record.patches
@@ -83,10 +87,10 @@ class Driver:
 
     def _receive_snapshot(self) -> None:
         self.player.play(self.schedules.schedule_for(StepKind.SNAPSHOT))
-        snapshot = self.player.buffers.snapshot
-        self.state.copy_from([snapshot[item] for item in sorted(snapshot)])
-        self.state.put_into_network()
-        assert int(self.state.counters[0]) == self.counters.step, "server and driver count alike"
+        received = self.player.buffers.snapshot
+        self.snapshot.copy_from([received[item] for item in sorted(received)])
+        self.snapshot.put_into_network()
+        assert int(self.snapshot.counters[0]) == self.counters.step, "server and driver count alike"
 
     def _validate_epoch(self) -> Generator[Event, None, None]:
         validation = yield from self.validated()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class StepDone:
-    """One training step.
+    """One training step is done.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class ValidationStep:
-    """One batch of a validation: so many of all patches are done."""
+    """One batch of a validation is done: so many of all patches are scored."""
 
     done: int
     total: int
@@ -41,7 +41,7 @@ class ValidationStep:
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """What a validation found.
+    """The loss and confusion of a validation.
 
     Attributes
     ----------
@@ -56,13 +56,13 @@ class Validation:
 
     @property
     def accuracy(self) -> float:
-        """Overall accuracy."""
+        """Overall accuracy on the patches, from 0 to 1."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class EpochDone:
-    """One epoch with its validation.
+    """One epoch with its validation is done.
 
     Attributes
     ----------

@@ -28,8 +28,8 @@ def unpack(flat: Array, arrays: Sequence[Array]) -> None:
 
 
 def values_of(parameters: Sequence[Parameter]) -> list[Array]:
-    """Their values."""
-    return [one.value for one in parameters]
+    """Values of each parameter, in order."""
+    return [parameter.value for parameter in parameters]
 
 
 def weighted_mean(flats: Sequence[Array], samples: Sequence[int]) -> Array:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy
 from mpmm.patches import HeldOut
@@ -36,11 +35,5 @@ def outcome(steps: Generator[ValidationStep, None, Validation | None]) -> Valida
         try:
             next(steps)
         except StopIteration as end:
-            found: Validation | None = end.value
-            return found
-
-
-def predict(network: Network, held_out: HeldOut) -> Iterator[tuple[NDArray[np.int16], NDArray[np.int64]]]:
-    """Class positions (true, predicted) of the patches held back, batch by batch."""
-    for batch in held_out.batches():
-        yield batch.labels, network.forward(batch.inputs, EVALUATION).argmax(axis=1)
+            validation: Validation | None = end.value
+            return validation

@@ -111,7 +111,7 @@ class Monitor:
     def _append(self, samples: list[dict[str, Any]]) -> None:
         if self._file is not None:
             with self._file.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(one) + "\n" for one in samples)
+                file.writelines(json.dumps(sample) + "\n" for sample in samples)
 
     def _cpu_seconds(self) -> float:
         times = self._process.cpu_times()

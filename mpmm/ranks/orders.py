@@ -27,25 +27,25 @@ class OrderKind(IntEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """What to do next, and the step, epoch and position in it that training goes on from."""
+    """What a worker does next, and the step, epoch and position in it that training goes on from."""
 
-    do: OrderKind
+    kind: OrderKind
     step: int = 0
     epoch: int = 0
     position: int = 0
 
     def send(self, channel: Channel, peer: int) -> None:
-        """Start sending it."""
-        numbers = np.array([self.do, self.step, self.epoch, self.position], np.int64)
+        """Start sending the order to a worker."""
+        numbers = np.array([self.kind, self.step, self.epoch, self.position], np.int64)
         channel.isend(*ORDER, numbers, peer)
 
     @classmethod
     def receive(cls, channel: Channel, server: int) -> Order:
-        """Wait for the next one."""
+        """Wait for the server's next order."""
         numbers = np.empty(4, np.int64)
         channel.receive(*ORDER, numbers, server)
-        do, *rest = (int(number) for number in numbers)
-        return cls(OrderKind(do), *rest)
+        kind, *rest = (int(number) for number in numbers)
+        return cls(OrderKind(kind), *rest)
 
 
 class RecordKind(IntEnum):
@@ -61,15 +61,15 @@ class RecordKind(IntEnum):
 class StepRecord:
     """One message to the driver: a step's figures, or what the snapshot that follows is for."""
 
-    told: RecordKind
+    kind: RecordKind
     loss_sum: float = 0.0
     correct: int = 0
     patches: int = 0
     seconds: float = 0.0
 
     def send(self, channel: Channel, driver: int) -> None:
-        """Start sending it."""
-        numbers = np.array([self.told, self.loss_sum, self.correct, self.patches, self.seconds])
+        """Start sending the record to the driver."""
+        numbers = np.array([self.kind, self.loss_sum, self.correct, self.patches, self.seconds])
         connection = channel.connection(*RECORD, driver)
         # the driver may be hundreds of records behind while it validates: those that have gone are let go
         connection.tidy()
@@ -77,8 +77,8 @@ class StepRecord:
 
     @classmethod
     def receive(cls, channel: Channel, server: int) -> StepRecord:
-        """Wait for the next one."""
+        """Wait for the server's next record."""
         numbers = np.empty(5)
         channel.receive(*RECORD, numbers, server)
-        told, loss_sum, correct, patches, seconds = (float(number) for number in numbers)
-        return cls(RecordKind(int(told)), loss_sum, int(correct), int(patches), seconds)
+        kind, loss_sum, correct, patches, seconds = (float(number) for number in numbers)
+        return cls(RecordKind(int(kind)), loss_sum, int(correct), int(patches), seconds)

@@ -24,6 +24,10 @@ class _Run:
     moments: slice
     gradients: slice
 
+    def of(self, state: Snapshot) -> tuple[Array, Array, Array]:
+        """Its values with their first and second moments, as views into a state."""
+        return state.values[self.values], state.first[self.moments], state.second[self.moments]
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -39,16 +43,19 @@ class ParameterStore:
     """Parameters, their updates, and snapshots.
 
     There are two states: an update reads the one of the last complete step and writes the other, so that the
-    first is there whole at any time, and a step costs no copy.
+    first is there whole at any time, and a step costs no copy. Where nobody looks within a step, one state is
+    enough, which takes half the memory.
 
     Parameters
     ----------
     network
         All blocks; its layers' values are the newest.
     optimizer
-        The same as in a run of one process; its own moments are those of the beginning.
+        The rule of the updates; its moments are taken over, and kept here from now on.
     counters
         Where the run stands.
+    in_place
+        Whether updates write over the state they read: nobody asks for a complete state within a step.
 
     Attributes
     ----------
@@ -56,11 +63,15 @@ class ParameterStore:
         The state after the last complete step: within a step the parameters are partly of the next one.
     """
 
-    def __init__(self, network: Network, optimizer: Adam, counters: Counters) -> None:
+    def __init__(
+        self, network: Network, optimizer: Adam, counters: Counters, *, in_place: bool = False
+    ) -> None:
         self.network, self.optimizer, self.counters = network, optimizer, counters
         self.complete = Snapshot(network)
         self.complete.take(optimizer, counters)
-        self._next = Snapshot(network)
+        # else the moments would be held twice
+        optimizer.load_state({}, network.parameters)
+        self._next = self.complete if in_place else Snapshot(network)
         self._places = {place.layer.name: place for place in _places(network, optimizer)}
         self._moved: set[str] = set()
         # two, for one may still be under way to the driver
@@ -87,13 +98,8 @@ class ParameterStore:
         for run in place.runs:
             gradient = gradients[run.gradients]
             if run.trainable:
-                self.optimizer.move(
-                    (old.values[run.values], old.first[run.moments], old.second[run.moments]),
-                    gradient,
-                    number + 1,
-                    decayed=run.decayed,
-                    into=(new.values[run.values], new.first[run.moments], new.second[run.moments]),
-                )
+                into = None if new is old else run.of(new)
+                self.optimizer.move(run.of(old), gradient, number + 1, decayed=run.decayed, into=into)
             else:
                 new.values[run.values] = old.values[run.values]
                 exponential_average(new.values[run.values], gradient, self.optimizer.average)

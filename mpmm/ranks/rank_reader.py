@@ -1,4 +1,4 @@
-"""A rank's own share of each batch, read ahead in the background."""
+"""The share of each batch that a rank reads, ahead of its use in the background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Reading = Generator[tuple[int, Batch | None], None, None]
 
 @dataclass(frozen=True)
 class ShareReader:
-    """What a rank reads of every batch: its modalities, its samples.
+    """Reads what a rank takes of every batch: its modalities, its samples.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class ShareReader:
         yield from self._ahead(self._scoring())
 
     def _ahead(self, source: Reading) -> Reading:
-        with prefetch(source, DEPTH) as found:
-            yield from found
+        with prefetch(source, DEPTH) as batches:
+            yield from batches
 
     def _training(self, epoch: int, position: int) -> Reading:
         # the rank's cores are for its kernels

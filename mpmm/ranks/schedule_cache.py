@@ -9,7 +9,7 @@ from mpmm.placement import Instruction, Layout, NetworkShape, StepKind, schedule
 
 @dataclass(frozen=True)
 class ScheduleCache:
-    """One rank's schedules.
+    """Makes and keeps the schedules of one rank.
 
     Parameters
     ----------

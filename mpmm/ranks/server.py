@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mpmm.network import Step
+from mpmm.network import Network, Step
 from mpmm.patches import Batch
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
@@ -20,6 +20,7 @@ from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
 from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.scoring import Scoring
+from mpmm.ranks.snapshot import Snapshot
 
 # between two snapshots for the driver to keep, besides one at each epoch's end
 SECONDS_BETWEEN_SNAPSHOTS = 60.0
@@ -27,7 +28,7 @@ SECONDS_BETWEEN_SNAPSHOTS = 60.0
 
 @dataclass(eq=False)
 class Server:
-    """Rank 0: holds every parameter; may own blocks too.
+    """The rank that holds every parameter; it may own blocks too, in one process all of them.
 
     Parameters
     ----------
@@ -63,14 +64,25 @@ class Server:
         return self.store.counters
 
     @property
+    def network(self) -> Network:
+        """All blocks, with the newest parameters."""
+        return self.store.network
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What a checkpoint holds: the state after the last complete step."""
+        return self.store.complete
+
+    @property
     def _driver(self) -> int | None:
         return self.schedules.layout.driver
 
     def run(self, limits: Limits) -> Generator[Event, None, None]:
         """Train until a limit is reached, reporting each event just after it; epochs only without a driver.
 
-        The run may be left at any event but within an epoch's validation: counters and arrays then hold a
-        state from which it can go on.
+        The run may be left at any event: counters and arrays then hold a state from which a later run ends
+        with the same bits as if this one had gone on. With other ranks it may not be left within an epoch's
+        validation, which they play to its end.
         """
         while True:
             ended = self.counters.position == self.reader.batches.steps_per_epoch
@@ -84,7 +96,7 @@ class Server:
         """Let everybody end; the driver gets the last state."""
         self._order(Order(OrderKind.END))
         if self._driver is not None:
-            self._snapshot(RecordKind.END)
+            self._send_snapshot(RecordKind.END)
         self.player.channel.settle_all()
 
     def validated(self) -> Generator[ValidationStep, None, Validation | None]:
@@ -99,10 +111,13 @@ class Server:
         self._order(Order(OrderKind.EVALUATE))
         return (yield from self.scoring.run())
 
+    def rewind(self) -> None:
+        """Do nothing: within a step nothing is counted, and the snapshot is the one before it."""
+
     def save(self) -> None:
         """Have the driver keep the state after the last complete step; also from within a step."""
         if self._driver is not None and not self._sending:
-            self._snapshot(RecordKind.KEEP)
+            self._send_snapshot(RecordKind.KEEP)
 
     def _order(self, order: Order) -> None:
         layout = self.schedules.layout
@@ -115,21 +130,24 @@ class Server:
         counters, player = self.counters, self.player
         self._order(Order(OrderKind.TRAIN, counters.step, counters.epoch, counters.position))
         player.play(self.schedules.schedule_for(StepKind.START))
+        began = time.perf_counter()
         with closing(self.reader.training(counters.epoch, counters.position)) as batches:
             for samples, batch in batches:
                 last = self._is_last(limits)
-                yield self._step(samples, batch, last)
+                yield self._step(samples, batch, last, began)
                 if last:
                     break
                 if counters.position == self.reader.batches.steps_per_epoch:
                     yield from self._end_epoch()
                 elif self._driver is not None and self._snapshot_is_due():
-                    self._snapshot(RecordKind.KEEP)
+                    self._send_snapshot(RecordKind.KEEP)
+                began = time.perf_counter()
         player.play(self.schedules.schedule_for(StepKind.FINISH))
         self._synchronised = True
 
-    def _step(self, samples: int, batch: Batch | None, last: bool) -> StepDone:
-        began, buffers = time.perf_counter(), self.player.buffers
+    def _step(self, samples: int, batch: Batch | None, last: bool, began: float) -> StepDone:
+        """Play one step, which began with the wait for its batch."""
+        buffers = self.player.buffers
         buffers.begin()
         buffers.control[0] = last
         step = Step(training=True, number=self.counters.step, seed=self.seed)
@@ -157,14 +175,14 @@ class Server:
         """Count the epoch; without a driver validate first, with patience wait for the driver's verdict."""
         epoch, loss, accuracy = self.counters.epoch, self.counters.loss, self.counters.accuracy
         if self._driver is not None:
-            self._snapshot(RecordKind.EPOCH)
+            self._send_snapshot(RecordKind.EPOCH)
             self.counters.end_epoch(self._verdict() if self.patient else None)
             return
         validation = yield from self.validated()
         improved = self.counters.end_epoch(None if validation is None else validation.accuracy)
         yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved)
 
-    def _snapshot(self, why: RecordKind) -> None:
+    def _send_snapshot(self, why: RecordKind) -> None:
         assert self._driver is not None
         self._sending = True
         StepRecord(why).send(self.player.channel, self._driver)

@@ -35,17 +35,17 @@ class Timeline:
         finally:
             self.add(_CATEGORIES.get(kind, "work"), text, began, time.time())
 
-    def waited(self, what: str, began: float, ended: float) -> None:
-        """A span of waiting."""
-        self.add("wait", f"wait for {what}", began, ended)
+    def waited(self, waiting_for: str, began: float, ended: float) -> None:
+        """Add a span of waiting."""
+        self.add("wait", f"wait for {waiting_for}", began, ended)
 
     def add(self, category: str, text: str, began: float, ended: float) -> None:
-        """A span, in seconds since the epoch."""
+        """Add a span, in seconds since the epoch."""
         if len(self._spans) < LONGEST:
             self._spans.append((category, text, began, ended))
 
     def plain(self) -> list[tuple[str, str, float, float]]:
-        """The spans as they are: category, text, beginning, end."""
+        """The spans as plain values: category, text, beginning, end."""
         return self._spans
 
 

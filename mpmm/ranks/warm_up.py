@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from mpmm_kernels.runtime import compile_once
@@ -10,7 +10,11 @@ from mpmm_kernels.runtime import compile_once
 from mpmm.network import EVALUATION, Adam, Block, Network, Parameter, SoftmaxCrossEntropy, Step
 
 
-def warm_up(network: Network, compiling: Callable[[float], None] = lambda share: None) -> None:
+def warm_up(
+    network: Network,
+    compiling: Callable[[float], None] = lambda share: None,
+    only: Collection[str] | None = None,
+) -> None:
     """Run each block, the loss and Adam on zeros; no parameter changes.
 
     Of several processes on one machine that come with the same network, one compiles and the others wait.
@@ -21,12 +25,15 @@ def warm_up(network: Network, compiling: Callable[[float], None] = lambda share:
         The whole of it, or the blocks of one rank.
     compiling
         Called before each block with the share that is done, where this machine has not compiled its kernels.
+    only
+        Names of the blocks that this process computes; all that are there by default.
     """
-    with compile_once(f"{network.spec} {tuple(network.blocks)}") as cold:
-        for place, block in enumerate(network.blocks.values()):
+    names = [name for name in network.blocks if only is None or name in only]
+    with compile_once(f"{network.spec} {tuple(names)}") as cold:
+        for number, name in enumerate(names):
             if cold:
-                compiling(place / len(network.blocks))
-            _run(block)
+                compiling(number / len(names))
+            _run(network.blocks[name])
         _update(network.spec.classes, np.dtype(network.spec.dtype))
 
 

@@ -34,10 +34,10 @@ class Worker:
 
     def run(self) -> None:
         """Follow the server's orders to the end."""
-        while (order := self._next()).do != OrderKind.END:
-            if order.do == OrderKind.TRAIN:
+        while (order := self._next()).kind != OrderKind.END:
+            if order.kind == OrderKind.TRAIN:
                 self._train(order)
-            elif order.do == OrderKind.EVALUATE:
+            elif order.kind == OrderKind.EVALUATE:
                 self._evaluate()
             else:
                 self.player.play(self.schedules.schedule_for(StepKind.START))

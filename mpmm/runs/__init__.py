@@ -1,16 +1,14 @@
 """The wiring of a run: training, evaluation and maps, in one process or over ranks; and the Python entry."""
 
-from mpmm.runs.distributed import TrainOptions
-from mpmm.runs.evaluation import EvaluationOptions, EvaluationResult, Form
-from mpmm.runs.fit import fit
+from mpmm.runs.evaluation import EvaluationOptions, EvaluationResult, Form, evaluate
+from mpmm.runs.fit import fit, run_console
 from mpmm.runs.maps.job import MapOptions
-from mpmm.runs.maps.play import map_alone, map_together
+from mpmm.runs.maps.play import make_map
 from mpmm.runs.maps.predict import ClassMap, predict_map
-from mpmm.runs.maps.target import Place
-from mpmm.runs.maps.trained import Trained
+from mpmm.runs.maps.target import TargetGrid
+from mpmm.runs.overrides import LayoutName, Overrides, overridden
 from mpmm.runs.run import Run
-from mpmm.runs.session import TrainResult
-from mpmm.runs.training import LayoutName, go_on, overridden, train, use_threads
+from mpmm.runs.training import NewRun, TrainOptions, TrainResult, go_on, train
 
 __all__ = [
     "ClassMap",
@@ -19,17 +17,18 @@ __all__ = [
     "Form",
     "LayoutName",
     "MapOptions",
-    "Place",
+    "NewRun",
+    "Overrides",
     "Run",
+    "TargetGrid",
     "TrainOptions",
     "TrainResult",
-    "Trained",
+    "evaluate",
     "fit",
     "go_on",
-    "map_alone",
-    "map_together",
+    "make_map",
     "overridden",
     "predict_map",
+    "run_console",
     "train",
-    "use_threads",
 ]

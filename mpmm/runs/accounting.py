@@ -22,32 +22,31 @@ def monitor_file(folder: Path, rank: int) -> Path:
     return folder / MONITOR / f"rank-{rank}.jsonl"
 
 
-def watch_from_here(group: ProcessGroup, preparation: RankPreparation, folder: Path | None) -> None:
-    """Ranks on the writer's machine write their samples themselves, as they come."""
-    writer = preparation.layout.collector
-    path, _ = group.collectives.broadcast(None if folder is None else str(folder.resolve()), writer)
-    if writer in group.together:
+def watch_from_here(group: ProcessGroup, recording_rank: int, folder: Path | None) -> None:
+    """Let ranks on the recording rank's machine write their samples themselves, as they come."""
+    path, _ = group.collectives.broadcast(None if folder is None else str(folder.resolve()), recording_rank)
+    if recording_rank in group.together:
         group.monitor.write_to(monitor_file(Path(path), group.rank))
 
 
-def gather_costs(group: ProcessGroup, schedules: ScheduleCache, writer: int) -> list[dict[str, Any]]:
-    """Tell the writer what this rank has cost; on the writer, what every rank has, in rank order."""
+def gather_costs(group: ProcessGroup, schedules: ScheduleCache, recording_rank: int) -> list[dict[str, Any]]:
+    """What every rank has cost, in rank order, on the recording rank; nothing on the others."""
     last = group.monitor.sample()
     plain = {
         "last": last,
         "traffic": group.channel.traffic.rows(),
         "played": [[kind, batch, count] for (kind, batch), count in schedules.played.items()],
-        "samples": None if writer in group.together else group.monitor.samples,
+        "samples": None if recording_rank in group.together else group.monitor.samples,
         "spans": None if group.timeline is None else group.timeline.plain(),
     }
-    return [one for one, _ in group.collectives.gather(plain, writer)]
+    return [cost for cost, _ in group.collectives.gather(plain, recording_rank)]
 
 
-def write(folder: Path, costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> None:
-    """The samples of ranks on other machines; the timeline."""
+def write_costs(folder: Path, costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> None:
+    """Write the samples of ranks on other machines, and the timeline."""
     for rank, cost in enumerate(costs):
         if cost["samples"] is not None:
-            text = "".join(json.dumps(one) + "\n" for one in cost["samples"])
+            text = "".join(json.dumps(sample) + "\n" for sample in cost["samples"])
             write_whole(monitor_file(folder, rank), text.encode())
     trace = traced(costs, preparation)
     if trace is not None:
@@ -63,22 +62,25 @@ def traced(costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> dic
 
 
 def say_costs(console: Console, costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> None:
-    """One line a rank."""
+    """Say what each rank has cost, in a line a rank."""
     for rank, cost in enumerate(costs):
         last = cost["last"]
-        owned = [str(one) for one in sections(preparation.shape, preparation.layout) if rank in one.ranks]
-        what = " ".join([preparation.layout.role(rank), *owned])
+        owned = [
+            str(section)
+            for section in sections(preparation.shape, preparation.layout)
+            if rank in section.ranks
+        ]
         share = last["waiting"] / max(last["seconds"], 1e-9)
         say(
             console,
             f"rank {rank}",
-            f"{what}: {last['cpu_computing']:.1f} CPU s, waited {100 * share:.0f}% of "
-            f"{last['seconds']:.1f} s by {last['cpu_waiting']:.2f} CPU s, "
+            f"{' '.join([preparation.layout.role(rank), *owned])}: {last['cpu_computing']:.1f} CPU s, "
+            f"waited {100 * share:.0f}% of {last['seconds']:.1f} s by {last['cpu_waiting']:.2f} CPU s, "
             f"{last['resident_bytes'] / 2**20:.0f} MiB, {last['bytes_in'] / 1e6:.1f} MB in, "
             f"{last['bytes_out'] / 1e6:.1f} MB out",
         )
 
 
-def summary(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For `run.json`: of each rank the last sample, its traffic, and how often it played each schedule."""
+def costs_by_rank(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `run.json` holds of each rank: the last sample, its traffic, how often it played each schedule."""
     return [{key: cost[key] for key in ("last", "traffic", "played")} for cost in costs]

@@ -1,11 +1,10 @@
-"""`mpmm evaluate` under mpirun: micro-batches flow through the ranks, or each rank takes a share of them."""
+"""Scores a run's network: micro-batches flow through the ranks, or each rank takes a share of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 from mpmm.display import Console, compiling, telling
 from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
-from mpmm.patches import Batches, extra_patches, usable_centres
+from mpmm.patches import PARTS, Batches, Samples, extra_patches, usable_centres
 from mpmm.placement import StepKind
 from mpmm.preparation import (
     RankPreparation,
-    label_rank,
+    Readers,
+    Restoration,
     masks,
     packed_parts,
     restore_on_ranks,
@@ -39,10 +39,11 @@ from mpmm.ranks import (
     warm_up,
 )
 from mpmm.results import CheckpointName, RunFolder, Scores
-from mpmm.runs import accounting
+from mpmm.runs.accounting import gather_costs, traced
+from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
-from mpmm.runs.single import loss_of
-from mpmm.runs.training import overridden
+from mpmm.runs.rank_run import find_run, loss_of
+from mpmm.scene import Scene
 from mpmm.settings import Config
 
 Form = Literal["model", "data"]
@@ -54,28 +55,27 @@ class EvaluationOptions:
 
     Attributes
     ----------
-    path, part, checkpoint
-        The run folder; which patches of its split; the best or the last parameters.
+    part, checkpoint
+        Which patches of the run's split; the best or the last parameters.
     patches
         So many patches drawn for this instead; None: the part's.
     form
         "model": each rank computes its blocks, micro-batches flow from rank to rank. "data": each computes
-        the whole network for its share of every micro-batch.
+        the whole network for its share of every micro-batch. One process computes all of it either way.
     trace
         Whether a timeline is kept.
     """
 
-    path: Path
-    part: str
-    checkpoint: CheckpointName
-    patches: int | None
-    form: Form
+    part: str = "validation"
+    checkpoint: CheckpointName = "best"
+    patches: int | None = None
+    form: Form = "model"
     trace: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What came out, on the rank that collects; with the timeline of all ranks, if that was asked for."""
+    """What was scored, on the rank that collects; with the timeline of all ranks, if that was asked for."""
 
     scores: Scores
     seconds: float
@@ -84,8 +84,26 @@ class EvaluationResult:
     trace: dict[str, Any] | None = None
 
 
-def evaluate(options: EvaluationOptions, console: Console) -> EvaluationResult | None:
-    """Score a run together with the other ranks; None on those that do not collect.
+def evaluate(
+    path: Path, options: EvaluationOptions, console: Console, scene: Scene | None = None
+) -> EvaluationResult | None:
+    """Score a run, together with the other ranks where mpirun has started some.
+
+    Parameters
+    ----------
+    path
+        The run folder.
+    options
+        What to score, and how.
+    console
+        Where progress goes.
+    scene
+        Where the rasters lie on this rank's machine; None: where the run's settings say.
+
+    Returns
+    -------
+    EvaluationResult or None
+        None on ranks that do not collect.
 
     Raises
     ------
@@ -93,19 +111,14 @@ def evaluate(options: EvaluationOptions, console: Console) -> EvaluationResult |
         The run or the part is missing, or a rank lacks the files of its modality.
     """
     with process_group(options.trace) as group:
-        holders = group.collectives.allgather((options.path / "config.json").is_file())
-        folder = RunFolder.open(options.path) if holders[group.rank] or True not in holders else None
-        source = holders.index(True)
-        change = partial(_in_form, form=options.form)
-        with telling(console) as tell:
-            preparation = restore_on_ranks(
-                group.collectives, folder, source, change, None, tell, drives=False
-            )
-        preparation = _with_patches(group, preparation, options)
+        folder, source = find_run(group, path)
+        restoration = Restoration(source, lambda config: _in_form(config, options.form), scene, drives=False)
+        with telling(console) as report:
+            preparation = restore_on_ranks(group.collectives, folder, restoration, report)
+        preparation = with_patches(group, preparation, options)
         group.share_threads(preparation)
         parameters = _parameters(group, folder, source, options.checkpoint)
-        with group.moving():
-            return _play(group, preparation, parameters, console)
+        return score(group, preparation, parameters, console)
 
 
 def _in_form(config: Config, form: Form) -> Config:
@@ -116,37 +129,45 @@ def _in_form(config: Config, form: Form) -> Config:
     return config if apart else overridden(config, layout="baseline")
 
 
-def _with_patches(
+def with_patches(
     group: ProcessGroup, preparation: RankPreparation, options: EvaluationOptions
 ) -> RankPreparation:
-    """With the patches to be scored as the validation part, which is the one that ranks score."""
+    """With the patches to be scored as the validation part, which is the one that ranks score.
+
+    Raises
+    ------
+    RunError
+        The part is unknown or has no patches.
+    """
     prepared = preparation.prepared
+    if options.part not in PARTS:
+        raise RunError(f"no part {options.part!r} in a split", f"take one of {', '.join(PARTS)}")
     if options.patches is None:
         chosen = prepared.parts[options.part]
         if not len(chosen):
             raise RunError(
-                f"{options.path}: the {options.part} part has no patches", "see patches.shares in its config"
+                f"the run's {options.part} part has no patches", "see patches.shares in its config"
             )
         return _scoring(preparation, {**prepared.parts, "validation": chosen})
-    root = label_rank(preparation.shape, preparation.layout)
-    config, scene = prepared.config, prepared.scene
-    here = masks(group.collectives, root, scene.grid, preparation.shape, preparation.layout, scene.modalities)
+    readers = Readers(group.collectives, preparation.shape, preparation.layout, drives=False)
+    config, scene = prepared.config.patches, prepared.scene
+    present = masks(readers, scene)
     arrays: dict[str, NDArray[Any]] = {}
-    if group.rank == root:
+    if group.rank == readers.label_rank:
         drawn = extra_patches(
-            config.scene.read_labels().ids,
-            usable_centres(here, config.patches.size),
+            scene.labels,
+            usable_centres(present, config.size),
             [cover.id for cover in scene.classes],
             prepared.parts["train"],
             options.patches,
-            config.patches.seed,
+            config.seed,
         )
         arrays = packed_parts({**prepared.parts, "validation": drawn})
-    _, arrays = group.collectives.broadcast(None, root, arrays)
+    _, arrays = group.collectives.broadcast(None, readers.label_rank, arrays)
     return _scoring(preparation, unpacked_parts(arrays))
 
 
-def _scoring(preparation: RankPreparation, parts: Mapping[str, Any]) -> RankPreparation:
+def _scoring(preparation: RankPreparation, parts: Mapping[str, Samples]) -> RankPreparation:
     return replace(preparation, prepared=replace(preparation.prepared, parts=parts))
 
 
@@ -160,44 +181,74 @@ def _parameters(
     return group.collectives.broadcast(None, source, arrays)[1]
 
 
-def _play(
+def score(
     group: ProcessGroup,
     preparation: RankPreparation,
     parameters: Mapping[str, NDArray[Any]],
     console: Console,
 ) -> EvaluationResult | None:
-    """Score; the clock runs from when all ranks have compiled to when this one is done."""
+    """Score the validation part of what is prepared; the clock runs once all ranks have compiled.
+
+    Parameters
+    ----------
+    group
+        All ranks.
+    preparation
+        What this rank reads, with the patches to be scored as the validation part.
+    parameters
+        Of the network, by name.
+    console
+        Where it is said that kernels are compiled.
+
+    Returns
+    -------
+    EvaluationResult or None
+        None on ranks that do not collect.
+    """
     layout, prepared = preparation.layout, preparation.prepared
-    loss, reader = loss_of(prepared), _reader(group, preparation)
-    told = compiling(console, f"the kernels of rank {group.rank}")
-    warm_up(Network(prepared.spec, only=layout.blocks_of(group.rank)), told)
+    loss = loss_of(prepared)
     player = _player(group, preparation, loss, parameters)
+    kernels = "the kernels" if group.alone else f"the kernels of rank {group.rank}"
+    warm_up(player.blocks.network, compiling(console, kernels), layout.blocks_of(group.rank))
     schedules = ScheduleCache(preparation.shape, layout, group.rank)
-    group.collectives.allgather(None)
-    began = time.perf_counter()
-    validation: Validation | None = None
-    if group.rank == layout.server:
-        _order(player, schedules)
-    if group.rank in (layout.server, layout.collector):
-        labels = prepared.parts["validation"].labels
-        validation = outcome(Scoring(player, schedules, reader, loss, labels, prepared.spec.classes).run())
-        group.channel.settle_all()
-    else:
-        Worker(player, schedules, reader, prepared.config.training.seed).run()
-    seconds = time.perf_counter() - began
-    trace = accounting.traced(accounting.gather_costs(group, schedules, layout.collector), preparation)
+    with group.moving():
+        group.collectives.allgather(None)
+        began = time.perf_counter()
+        validation = _validation(player, schedules, _reader(group, preparation), loss, preparation)
+        seconds = time.perf_counter() - began
+        trace = traced(gather_costs(group, schedules, layout.collector), preparation)
     if validation is None:
         return None
     scores = Scores.from_confusion(validation.confusion, prepared.class_names)
     return EvaluationResult(scores, seconds, layout.ranks, layout.name, trace)
 
 
+def _validation(
+    player: Player,
+    schedules: ScheduleCache,
+    reader: ShareReader,
+    loss: SoftmaxCrossEntropy,
+    preparation: RankPreparation,
+) -> Validation | None:
+    """Play this rank's part in the scoring; the validation on the rank that collects."""
+    layout, prepared = schedules.layout, preparation.prepared
+    if schedules.rank == layout.server:
+        _order(player, schedules)
+    if schedules.rank not in (layout.server, layout.collector):
+        Worker(player, schedules, reader, prepared.config.training.seed).run()
+        return None
+    labels = prepared.parts["validation"].labels
+    validation = outcome(Scoring(player, schedules, reader, loss, labels, prepared.spec.classes).run())
+    player.channel.settle_all()
+    return validation
+
+
 def _reader(group: ProcessGroup, preparation: RankPreparation) -> ShareReader:
-    """Of the patches to be scored; nothing is trained."""
+    """Reads the patches to be scored; nothing is trained."""
     prepared = preparation.prepared
-    held = prepared.held_out("validation")
-    batches = Batches(held.count, held.batch)
-    return ShareReader(preparation.layout, group.rank, prepared.reader("train"), batches, held)
+    held_out = prepared.held_out("validation")
+    batches = Batches(held_out.count, held_out.batch)
+    return ShareReader(preparation.layout, group.rank, prepared.reader("train"), batches, held_out)
 
 
 def _player(
@@ -212,6 +263,8 @@ def _player(
         return group.player(Network(spec, only=layout.blocks_of(group.rank)), loss)
     network = Network(spec)
     network.load(parameters)
+    if group.alone:
+        return group.player(network, loss)
     return group.player(network, loss, ParameterStore(network, Adam(), Counters()))
 
 

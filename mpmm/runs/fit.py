@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from mpmm.display import Console
+from mpmm.messages import launched_ranks
 from mpmm.network import NetworkSpec
+from mpmm.runs.overrides import Overrides, overridden
 from mpmm.runs.run import Run
-from mpmm.runs.training import overridden, train
+from mpmm.runs.training import NewRun, TrainOptions, train
 from mpmm.scene import Scene
 from mpmm.settings import (
     Config,
@@ -29,18 +32,19 @@ def fit(
     patches: PatchesConfig | None = None,
     training: TrainingConfig | None = None,
     run: Path | str | None = None,
-    epochs: int | None = None,
-    steps: int | None = None,
-    threads: int | None = None,
-    seed: int | None = None,
     progress: bool = True,
+    **given: Unpack[Overrides],
 ) -> Run:
-    """Train a network in this process.
+    """Train a network, in this process or together with the other ranks of mpirun.
+
+    Under mpirun every rank makes the same call, and all return together. Settings and layout are those of
+    ``mpmm train``: the parameters have the same bits as in one process.
 
     Parameters
     ----------
     scene
-        A scene, a whole configuration, or the path of a TOML configuration.
+        A scene, a whole configuration, or the path of a TOML configuration. Each rank's own scene counts, so
+        folders may differ from machine to machine.
     network
         What to train: settings as under ``[network]``, or a description such as ``mpmm.network.paper(...)``
         gives, whose patch size and seed are taken over; the scene's or configuration's own by default.
@@ -49,24 +53,26 @@ def fit(
     run
         The run folder; by default ``runs/<name>-<date>-<n>`` in the current folder. One that holds files is
         refused.
-    epochs, seed, threads
+    progress
+        Show it on standard output.
+    epochs, seed, threads, layout
         Take precedence over the settings.
     steps
         End after so many steps, even within an epoch.
-    progress
-        Show it on standard output.
 
     Returns
     -------
     Run
         The trained run, its learned attributes ending in ``_``. After Ctrl-C it is what training came to:
-        ``run.summary_["finished"]`` is false, and ``mpmm train --resume`` goes on with it.
+        ``run.summary_["finished"]`` is false, and ``mpmm train --resume`` goes on with it. Under mpirun one
+        rank records the run (the driver, or else rank 0); the others get it too where they reach its folder,
+        else a `Run` that raises `RunError` with that rank and machine when it is read.
 
     Raises
     ------
     MpmmError
         Scene, patches or network do not fit each other, before anything is written; or the loss became
-        infinite.
+        infinite. Under mpirun the error of one rank ends all, told once.
 
     Examples
     --------
@@ -74,30 +80,28 @@ def fit(
     >>> print(run.scores_.overall_accuracy)  # doctest: +SKIP
     >>> print(run.evaluate("test").kappa)  # doctest: +SKIP
     """
-    began = time.time()
+    began, seed = time.time(), given.get("seed")
     config, name, source = _settled(scene)
     if patches is not None:
         config = replace(config, patches=patches)
     if training is not None:
         config = replace(config, training=training)
-    if isinstance(network, NetworkSpec):
-        config = _with_spec(config, network)
-    elif network is not None:
+    expected = network if isinstance(network, NetworkSpec) else None
+    if expected is not None:
+        config = _with_spec(config, expected)
+    elif isinstance(network, NetworkConfig):
         config = replace(config, network=network)
-    if isinstance(network, NetworkSpec) and seed is not None:
-        network = replace(network, seed=seed)
-    config = overridden(config, epochs=epochs, threads=threads, seed=seed)
-    ending = train(
-        config,
-        name=name,
-        path=None if run is None else Path(run),
-        source=source,
-        steps=steps,
-        expected=network if isinstance(network, NetworkSpec) else None,
-        console=Console() if progress else None,
-        began=began,
-    )
-    return ending.run
+    if expected is not None and seed is not None:
+        expected = replace(expected, seed=seed)
+    new = NewRun(name, None if run is None else Path(run), source, given.get("steps"), expected)
+    options = TrainOptions(console=run_console(progress), began=began)
+    return train(overridden(config, **given), new, options).run
+
+
+def run_console(progress: bool = True) -> Console:
+    """Where a run shows its progress: plain lines under mpirun, nowhere if it is not wanted."""
+    # mpirun gives its ranks a terminal even where its own output is a file
+    return Console(quiet=not progress, force_terminal=False if launched_ranks() > 1 else None)
 
 
 def _settled(scene: Scene | Config | Path | str) -> tuple[Config, str, str | None]:
@@ -107,7 +111,8 @@ def _settled(scene: Scene | Config | Path | str) -> tuple[Config, str, str | Non
     if isinstance(scene, Config):
         return scene, scene.scene.folder.resolve().name or "scene", None
     path = Path(scene)
-    config = load_config(path)
+    # among ranks each may have the files of its own modalities only
+    config = load_config(path, partly=launched_ranks() > 1)
     return config, run_name(path), path.read_text(encoding="utf-8")
 
 

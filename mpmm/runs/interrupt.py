@@ -1,46 +1,51 @@
-"""Ctrl-C and SIGTERM: the first asks a run to stop after its step, the second stops it at once."""
+"""Ctrl-C and SIGTERM in one process: the first ends a run after its step, the second stops it at once."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from mpmm.ranks import ShutdownRequest
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupt:
-    """While entered, remembers the first signal instead of dying of it; the second raises KeyboardInterrupt.
+class Interrupt(ShutdownRequest):
+    """A request by signals to a process that is alone: no rank has to be told, no wait has to be ended.
 
+    While installed, the first signal is remembered in ``finishing`` and the second raises KeyboardInterrupt.
     Outside the main thread, where Python delivers no signals, it never asks for anything.
 
     Attributes
     ----------
-    requested
-        Name of the signal that asked the run to stop, or None.
+    finishing
+        Name of the signal that asked the run to end, or empty.
     """
 
-    def __init__(self) -> None:
-        self.requested: str | None = None
-        self._before: dict[signal.Signals, Any] = {}
+    def check(self, waiting_for: str = "the next instruction") -> None:
+        """Let the monitor take its sample; a request never ends what is under way."""
+        self.tick()
 
-    def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._received) for number in SIGNALS}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Within, signals ask for the end; before and after they act as ever."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._received) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
-        if self.requested is not None:
+        if self.finishing:
             raise KeyboardInterrupt
-        self.requested = signal.Signals(number).name
+        self.finishing = signal.Signals(number).name
         # a handler may come in the middle of any print, so it writes past Python's own buffers
         os.write(2, b"\nstopping after this step; once more stops at once\n")

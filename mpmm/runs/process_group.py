@@ -1,13 +1,24 @@
-"""This rank's ends of all connections, opened and closed together with the other ranks."""
+"""This rank's ends of all connections: opened and closed with the other ranks, or local where it is alone."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from mpmm.messages import Channel, Collectives, end_together, ranks_on_host, world
+from mpmm_kernels.runtime import available_threads, set_threads
+
+from mpmm.errors import ConfigError
+from mpmm.messages import (
+    Channel,
+    Collectives,
+    LocalChannel,
+    end_together,
+    launched_ranks,
+    ranks_on_host,
+    world,
+)
 from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.placement import assign_cores
 from mpmm.preparation import RankPreparation
@@ -20,6 +31,8 @@ from mpmm.ranks import (
     Timeline,
     bind_threads,
 )
+from mpmm.runs.interrupt import Interrupt
+from mpmm.settings import Config
 
 # for tests: every send waits for its receive; all other ranks count as being on other machines
 SYNCHRONOUS = "MPMM_SYNCHRONOUS_SENDS"
@@ -33,7 +46,7 @@ class ProcessGroup:
     Attributes
     ----------
     channel, collectives
-        To the other ranks; for what is told at the start.
+        To the other ranks; for what is exchanged at the start and the end.
     together
         The ranks on this machine.
     shutdown, monitor, timeline
@@ -49,8 +62,17 @@ class ProcessGroup:
 
     @property
     def rank(self) -> int:
-        """This rank's number."""
+        """Number of this rank, from 0."""
         return self.channel.rank
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is no other rank."""
+        return self.channel.size == 1
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Within, a first signal asks a process that is alone to end; ranks are asked all the time."""
+        return self.shutdown.installed() if self.alone else nullcontext()
 
     @contextmanager
     def moving(self) -> Iterator[None]:
@@ -66,14 +88,16 @@ class ProcessGroup:
 
     def share_threads(self, preparation: RankPreparation) -> list[int]:
         """Let this rank compute with its part of the machine's cores; the threads of all ranks."""
-        settings = preparation.prepared.config.layout
+        config = preparation.prepared.config
+        if self.alone:
+            return [use_threads(config)]
         cores = sorted(os.sched_getaffinity(0))
-        count = settings.threads or len(cores)
+        count = config.layout.threads or len(cores)
         dealt = assign_cores(preparation.shape, preparation.layout, count, self.together)
         # more threads than cores were asked for: there is no core for each
-        keep = settings.pin and count <= len(cores)
+        keep = config.layout.pin and count <= len(cores)
         threads = bind_threads(dealt[self.together.index(self.rank)], cores, keep=keep)
-        return [int(one) for one in self.collectives.allgather(threads)]
+        return [int(number) for number in self.collectives.allgather(threads)]
 
     def player(
         self, network: Network, loss: SoftmaxCrossEntropy, store: ParameterStore | None = None
@@ -85,18 +109,53 @@ class ProcessGroup:
 
 @contextmanager
 def process_group(trace: bool = False) -> Iterator[ProcessGroup]:
-    """Meet the other ranks; whatever ends this rank early within ends all."""
+    """Join the ranks that mpirun has started, or be alone; whatever ends one rank early within ends all."""
+    if launched_ranks() == 1:
+        yield local_group(trace)
+        return
     communicator = world()
     with end_together(communicator):
         shutdown = ShutdownRequest()
         waiter = MeasuringWaiter(shutdown)
         channel = Channel(communicator, waiter, synchronous=bool(os.environ.get(SYNCHRONOUS)))
-        monitor = Monitor(channel.rank, waiter, channel.traffic)
-        shutdown.tick = monitor.tick
-        timeline = Timeline(channel.rank) if trace else None
-        if timeline is not None:
-            waiter.observe = timeline.waited
         with shutdown.installed():
-            yield ProcessGroup(
-                channel, Collectives(channel), ranks_on_host(communicator), shutdown, monitor, timeline
-            )
+            yield _group(channel, ranks_on_host(communicator), shutdown, waiter, trace)
+
+
+def local_group(trace: bool = False) -> ProcessGroup:
+    """A group of this process alone, also where mpirun has started others; mpi4py is not imported."""
+    shutdown = Interrupt()
+    waiter = MeasuringWaiter(shutdown)
+    return _group(LocalChannel(waiter), (0,), shutdown, waiter, trace)
+
+
+def _group(
+    channel: Channel,
+    together: tuple[int, ...],
+    shutdown: ShutdownRequest,
+    waiter: MeasuringWaiter,
+    trace: bool,
+) -> ProcessGroup:
+    """What every rank keeps of itself, beside its channel."""
+    monitor = Monitor(channel.rank, waiter, channel.traffic)
+    shutdown.tick = monitor.tick
+    timeline = Timeline(channel.rank) if trace else None
+    if timeline is not None:
+        waiter.observe = timeline.waited
+    return ProcessGroup(channel, Collectives(channel), together, shutdown, monitor, timeline)
+
+
+def use_threads(config: Config) -> int:
+    """Compute with the threads that the settings ask for, all cores by default; how many they are.
+
+    Raises
+    ------
+    ConfigError
+        There are not so many.
+    """
+    count = config.layout.threads or available_threads()
+    try:
+        set_threads(count)
+    except ValueError as error:
+        raise ConfigError(str(error), "give fewer with --threads") from error
+    return count

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from mpmm.display import Console
+import numpy as np
+from numpy.typing import NDArray
+
+from mpmm.display import Console, compiling
+from mpmm.errors import RunError
+from mpmm.network import SoftmaxCrossEntropy
 from mpmm.patches import Batches
-from mpmm.preparation import RankPreparation
-from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader, Snapshot
+from mpmm.placement import Layout
+from mpmm.preparation import Prepared, RankPreparation
+from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader
 from mpmm.results import Arrays, Checkpoint, RunFolder
 from mpmm.runs.process_group import ProcessGroup
-from mpmm.runs.run_writer import RunWriter
 
 
 @dataclass(frozen=True)
@@ -21,9 +28,9 @@ class StartPoint:
     Attributes
     ----------
     folder
-        The run folder, on the rank that keeps the run.
+        The run folder, on the rank that records the run.
     checkpoint
-        That it goes on from, on the ranks that need its arrays; its state on all; None for a new run.
+        That it goes on from; None for a new run.
     steps
         End after so many steps, if given.
     threads
@@ -44,58 +51,101 @@ class StartPoint:
         """Where the run stands."""
         if self.checkpoint is None:
             return Counters()
-        return Counters.from_dict(self.checkpoint.state["counters"])
+        try:
+            return Counters.from_dict(self.checkpoint.state["counters"])
+        except (KeyError, TypeError) as error:
+            raise RunError(
+                f"the last checkpoint: its state lacks {error}", "it was not written by mpmm train"
+            ) from error
 
     @property
     def arrays(self) -> Mapping[str, Arrays]:
-        """Of the checkpoint."""
+        """Parameters and moments of the checkpoint; nothing for a new run."""
         return {} if self.checkpoint is None else self.checkpoint.arrays
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """What the checkpoint says besides its arrays; nothing for a new run."""
+        return {} if self.checkpoint is None else self.checkpoint.state
 
 
 @dataclass(frozen=True, eq=False)
 class RankRun:
-    """One rank's part of a run."""
+    """One rank's part of a run: its connections, what it reads, and where the run begins."""
 
     group: ProcessGroup
     preparation: RankPreparation
     start: StartPoint
 
     @property
+    def layout(self) -> Layout:
+        """Which rank owns what of the network."""
+        return self.preparation.layout
+
+    @property
+    def prepared(self) -> Prepared:
+        """What this rank reads."""
+        return self.preparation.prepared
+
+    @property
+    def recording_rank(self) -> int:
+        """The rank that has the run folder, writes into it and says how the run goes."""
+        return self.layout.collector
+
+    @property
     def limits(self) -> Limits:
         """When the run ends."""
-        training = self.preparation.prepared.config.training
+        training = self.prepared.config.training
         return Limits(training.epochs, self.start.steps, training.patience)
 
     @property
+    def batches(self) -> Batches:
+        """Which patches a step takes."""
+        training = self.prepared.config.training
+        count = len(self.prepared.parts["train"])
+        return Batches(count, training.batch, training.seed, training.drop_last)
+
     def schedules(self) -> ScheduleCache:
-        """This rank's schedules."""
-        return ScheduleCache(self.preparation.shape, self.preparation.layout, self.group.rank)
+        """A new cache of this rank's schedules."""
+        return ScheduleCache(self.preparation.shape, self.layout, self.group.rank)
 
     def reader(self) -> ShareReader:
         """What this rank reads of each batch."""
-        prepared, training = self.preparation.prepared, self.preparation.prepared.config.training
-        return ShareReader(
-            self.preparation.layout,
-            self.group.rank,
-            prepared.reader("train", augment=prepared.config.patches.augment),
-            Batches(len(prepared.parts["train"]), training.batch, training.seed, training.drop_last),
-            prepared.held_out("validation"),
-        )
+        augment = self.prepared.config.patches.augment
+        read, held_out = self.prepared.reader("train", augment), self.prepared.held_out("validation")
+        return ShareReader(self.layout, self.group.rank, read, self.batches, held_out)
 
-    def writer(self, counters: Counters, state: Snapshot) -> RunWriter:
-        """Who keeps the run; on one rank only."""
-        start = self.start
-        assert start.folder is not None, "only the rank with the folder keeps the run"
-        return RunWriter(
-            start.folder,
-            self.preparation.whole,
-            counters,
-            state.arrays,
-            self.reader().batches.steps_per_epoch,
-            start.steps,
-            self.preparation.layout.name,
-            self.preparation.layout.ranks,
-            start.threads,
-            start.console,
-            start.began,
-        )
+    def compiling(self) -> Callable[[float], None]:
+        """What says that this rank compiles its kernels."""
+        name = "the kernels" if self.group.alone else f"the kernels of rank {self.group.rank}"
+        return compiling(self.start.console, name)
+
+
+def find_run(group: ProcessGroup, path: Path) -> tuple[RunFolder | None, int]:
+    """A run folder on the ranks that have it, and the first of them; refused where none has it."""
+    holders = group.collectives.allgather((path / "config.json").is_file())
+    folder = RunFolder.open(path) if holders[group.rank] or True not in holders else None
+    return folder, holders.index(True)
+
+
+def loss_of(prepared: Prepared) -> SoftmaxCrossEntropy:
+    """The loss with the class weights and the smoothing that the settings ask for."""
+    training = prepared.config.training
+    weights = None
+    if training.class_weights == "balanced":
+        weights = balanced_weights(prepared.parts["train"].counts(prepared.spec.classes))
+    return SoftmaxCrossEntropy(weights, training.label_smoothing)
+
+
+def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weight of each class, inverse to its number of patches, 1 on average over all patches.
+
+    Parameters
+    ----------
+    counts
+        Training patches of each class, (classes,).
+    """
+    present = counts > 0
+    weights = np.ones(len(counts))
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from mpmm.display import Display, Throughput
@@ -14,27 +15,57 @@ from mpmm.results import Arrays, Checkpoint, CheckpointName, MetricsLog, RunFold
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 
+@dataclass(frozen=True, eq=False)
+class RunState:
+    """A run at any moment, counted on by who plays it.
+
+    Attributes
+    ----------
+    counters
+        Where the run stands.
+    arrays
+        Gives the arrays of a checkpoint in groups: `parameters` and the optimizer's `moments`.
+    settings
+        What a checkpoint says about the run besides: seeds, configuration.
+    """
+
+    counters: Counters
+    arrays: Callable[[], Mapping[str, Arrays]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The times that a run is measured by.
+
+    Attributes
+    ----------
+    before
+        Seconds that the run took before this process went on with it.
+    began
+        Time since the epoch from which the time to the first step counts.
+    between
+        Seconds between two checkpoints within an epoch; None: `SECONDS_BETWEEN_CHECKPOINTS`.
+    """
+
+    before: float
+    began: float
+    between: float | None = None
+
+
 class Recorder:
-    """Takes a run's events, from whichever process plays it, and keeps what they tell.
+    """Keeps a run's events, from whichever rank plays it: logged, shown, and as checkpoints.
 
     Parameters
     ----------
     folder, log, display
         Where events go.
-    counters
-        Where the run stands, counted on by who plays it.
-    arrays
-        Gives the arrays of a checkpoint in groups: `parameters` and the optimizer's `moments`.
-    settings
-        What a checkpoint says about the run besides: seeds, configuration.
+    state
+        What a checkpoint holds.
     classes
         Class names, for scores.
-    seconds
-        Duration of the run before this process went on with it.
-    began
-        Time since the epoch from which the time to the first step counts; now by default.
-    every
-        Seconds between two checkpoints within an epoch; a minute by default.
+    clock
+        Where times count from.
 
     Attributes
     ----------
@@ -49,32 +80,25 @@ class Recorder:
         folder: RunFolder,
         log: MetricsLog,
         display: Display,
-        counters: Counters,
-        arrays: Callable[[], Mapping[str, Arrays]],
-        settings: Mapping[str, Any],
+        state: RunState,
         classes: tuple[str, ...],
-        seconds: float = 0.0,
-        began: float | None = None,
-        every: float | None = None,
+        clock: Clock,
     ) -> None:
         self.folder = folder
         self.throughput = Throughput()
         self.first_step_seconds: float | None = None
-        self._start = time.time() if began is None else began
         self._log = log
         self._display = display
-        self._counters = counters
-        self._arrays = arrays
-        self._settings = dict(settings)
+        self._state = state
         self._classes = classes
-        self._before = seconds
-        self._every = SECONDS_BETWEEN_CHECKPOINTS if every is None else every
+        self._clock = clock
+        self._between = SECONDS_BETWEEN_CHECKPOINTS if clock.between is None else clock.between
         self._began = self._kept = time.monotonic()
 
     @property
     def seconds(self) -> float:
         """Duration of the run, all processes that took part added."""
-        return self._before + time.monotonic() - self._began
+        return self._clock.before + time.monotonic() - self._began
 
     def record(self, event: Event) -> None:
         """Log the event, show it, and write the checkpoints that are due."""
@@ -82,38 +106,37 @@ class Recorder:
             self._record_step(event)
         elif isinstance(event, EpochDone):
             self._record_epoch(event)
-        counters = self._counters
-        rate = self.throughput.patches_per_second
-        self._display.show(event, counters.loss, counters.accuracy, rate)
+        counters = self._state.counters
+        self._display.show(event, counters.loss, counters.accuracy, self.throughput.patches_per_second)
 
     def checkpoint(self, name: CheckpointName) -> None:
         """Write a checkpoint of this moment."""
         self._log.flush()
         state = {
-            "counters": self._counters.to_dict(),
+            "counters": self._state.counters.to_dict(),
             "seconds": self.seconds,
             "log_lines": self._log.lines,
-            **self._settings,
+            **self._state.settings,
         }
-        self.folder.write_checkpoint(name, Checkpoint(self._arrays(), state))
+        self.folder.write_checkpoint(name, Checkpoint(self._state.arrays(), state))
         self._kept = time.monotonic()
 
     def _record_step(self, event: StepDone) -> None:
         if self.first_step_seconds is None:
-            self.first_step_seconds = round(time.time() - self._start, 3)
+            self.first_step_seconds = round(time.time() - self._clock.began, 3)
             self._display.say(f"first step {self.first_step_seconds:.1f} s after the start")
         self.throughput.add(event)
         self._log.step(
             {
                 "step": event.step,
-                "epoch": self._counters.epoch + 1,
+                "epoch": self._state.counters.epoch + 1,
                 "loss": event.loss,
                 "accuracy": event.correct / event.patches,
                 "patches": event.patches,
                 "seconds": round(event.seconds, 6),
             }
         )
-        if time.monotonic() - self._kept > self._every:
+        if time.monotonic() - self._kept > self._between:
             self.checkpoint("last")
 
     def _record_epoch(self, event: EpochDone) -> None:
@@ -138,9 +161,9 @@ class Recorder:
 def validation_figures(event: EpochDone, classes: tuple[str, ...]) -> dict[str, float | None]:
     """A validation's loss and scores by name; None where there was none."""
     names = ("loss", "accuracy", "average_accuracy", "kappa")
-    found: tuple[float | None, ...] = (None,) * len(names)
+    figures: tuple[float | None, ...] = (None,) * len(names)
     if event.validation is not None:
         scores = Scores.from_confusion(event.validation.confusion, classes)
         overall = scores.overall_accuracy.value
-        found = (event.validation.loss, overall, scores.average_accuracy, scores.kappa)
-    return {f"validation_{name}": value for name, value in zip(names, found, strict=True)}
+        figures = (event.validation.loss, overall, scores.average_accuracy, scores.kappa)
+    return {f"validation_{name}": value for name, value in zip(names, figures, strict=True)}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from mpmm.display import Console
 from mpmm.errors import RunError
 from mpmm.network import Network
-from mpmm.patches import PARTS, extra_patches, usable_centres
-from mpmm.preparation import Prepared, restore
-from mpmm.ranks import predict
-from mpmm.results import CheckpointName, RunFolder, Scores, confusion_matrix, read_log
+from mpmm.placement import describe, layout_for
+from mpmm.preparation import Prepared, RankPreparation, restore
+from mpmm.results import Arrays, CheckpointName, RunFolder, Scores, read_log
+from mpmm.runs.evaluation import EvaluationOptions, score, with_patches
+from mpmm.runs.process_group import local_group
 from mpmm.scene import LandCover
 
 
@@ -27,6 +27,8 @@ class Run:
         The run folder.
     prepared
         Scene, split and normalisation; read from the folder when not given.
+    elsewhere
+        Who has the folder, where this process does not reach it: whatever reads from it is then refused.
 
     Attributes
     ----------
@@ -42,32 +44,68 @@ class Run:
         What `run.json` holds: steps, seconds, scores, `parameters_sha256`, versions.
     """
 
-    def __init__(self, folder: RunFolder, prepared: Prepared | None = None) -> None:
+    def __init__(self, folder: RunFolder, prepared: Prepared | None = None, elsewhere: str = "") -> None:
         self._folder = folder
         self._prepared = prepared
+        self._elsewhere = elsewhere
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
         """Take a run that was trained before, also by `mpmm train`."""
         return cls(RunFolder.open(Path(path)))
 
+    @classmethod
+    def recorded_by(cls, rank: int, host: str, path: Path, sha256: str) -> Run:
+        """The run that another rank has recorded: opened where this rank reaches the folder.
+
+        Parameters
+        ----------
+        rank, host
+            Who recorded the run, and on which machine.
+        path
+            The run folder, on that machine.
+        sha256
+            Of the run's parameters: a folder of this path that holds others is another machine's own.
+        """
+        folder = RunFolder(path)
+        summary = path / "run.json"
+        if summary.is_file() and folder.read_part("run").get("parameters_sha256") == sha256:
+            return cls(folder)
+        return cls(folder, elsewhere=f"rank {rank} on {host} has recorded it")
+
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
 
     @property
     def folder(self) -> Path:
-        """The run folder."""
+        """Path of the run folder."""
         return self._folder.path
+
+    @property
+    def _opened(self) -> RunFolder:
+        """The run folder, if this process reaches it.
+
+        Raises
+        ------
+        RunError
+            Another rank has the folder, on a disk of its own.
+        """
+        if self._elsewhere:
+            raise RunError(
+                f"{self.folder}: not on {os.uname().nodename}; {self._elsewhere}",
+                "use the run on that rank, or put run folders where all ranks reach them",
+            )
+        return self._folder
 
     @cached_property
     def prepared(self) -> Prepared:
         """Scene, split and normalisation."""
-        return restore(self._folder) if self._prepared is None else self._prepared
+        return restore(self._opened) if self._prepared is None else self._prepared
 
     @property
     def classes_(self) -> tuple[LandCover, ...]:
         """The classes, in the order of the network's outputs."""
-        return self._folder.read_classes()
+        return self._opened.read_classes()
 
     @cached_property
     def network_(self) -> Network:
@@ -77,12 +115,12 @@ class Run:
     @property
     def history_(self) -> list[dict[str, Any]]:
         """One dictionary an epoch: losses, accuracies, speed."""
-        return [entry for entry in read_log(self.folder) if entry["kind"] == "epoch"]
+        return [entry for entry in read_log(self._opened.path) if entry["kind"] == "epoch"]
 
     @property
     def summary_(self) -> dict[str, Any]:
-        """What `run.json` holds."""
-        return self._folder.read_part("run")
+        """What `run.json` holds: steps, seconds, scores, fingerprint, versions."""
+        return self._opened.read_part("run")
 
     @property
     def scores_(self) -> Scores | None:
@@ -93,7 +131,7 @@ class Run:
     def network(self, checkpoint: CheckpointName = "best") -> Network:
         """The network with the parameters of a checkpoint."""
         network = Network(self.prepared.spec)
-        network.load(self._folder.read_checkpoint(checkpoint).arrays.get("parameters", {}))
+        network.load(self._parameters(checkpoint))
         return network
 
     def evaluate(
@@ -101,33 +139,30 @@ class Run:
     ) -> Scores:
         """Score a checkpoint on the patches of one part of the split, or on so many drawn for it.
 
+        Done by this process alone, also where mpirun has started others.
+
+        Parameters
+        ----------
+        part
+            "train", "validation" or "test".
+        checkpoint
+            "best" or "last".
+        patches
+            So many patches drawn for this instead, none of them trained on.
+
         Raises
         ------
         RunError
             The part is unknown or has no patches, or the checkpoint is missing or damaged.
         """
-        if part not in PARTS:
-            raise RunError(f"no part {part!r} in a split", f"take one of {', '.join(PARTS)}")
-        prepared = self.prepared if patches is None else self._with_drawn(part, patches)
-        if not len(prepared.parts[part]):
-            raise RunError(
-                f"{self.folder}: the {part} part has no patches", "see patches.shares in its config"
-            )
-        network, classes = self.network(checkpoint), len(prepared.class_names)
-        confusion = np.zeros((classes, classes), np.int64)
-        for truth, predicted in predict(network, prepared.held_out(part)):
-            confusion += confusion_matrix(truth, predicted, classes)
-        return Scores.from_confusion(confusion, prepared.class_names)
-
-    def _with_drawn(self, part: str, count: int) -> Prepared:
-        """With patches drawn anew in place of a part; none of them is trained on."""
-        prepared, config = self.prepared, self.prepared.config
-        drawn = extra_patches(
-            prepared.scene.labels,
-            usable_centres([one.present for one in prepared.scene.modalities.values()], config.patches.size),
-            [cover.id for cover in prepared.scene.classes],
-            prepared.parts["train"],
-            count,
-            config.patches.seed,
+        group, prepared, shape = local_group(), self.prepared, describe(self.prepared.spec)
+        preparation = RankPreparation(
+            prepared, None, shape, layout_for(shape, group.channel.size), prepared.normalizations
         )
-        return replace(prepared, parts={**prepared.parts, part: drawn})
+        preparation = with_patches(group, preparation, EvaluationOptions(part, checkpoint, patches))
+        result = score(group, preparation, self._parameters(checkpoint), Console(quiet=True))
+        assert result is not None, "a process that is alone collects"
+        return result.scores
+
+    def _parameters(self, checkpoint: CheckpointName) -> Arrays:
+        return self._opened.read_checkpoint(checkpoint).arrays.get("parameters", {})

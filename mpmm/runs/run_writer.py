@@ -1,17 +1,18 @@
-"""Keeps a run: its recorder, its display, its summary; for whoever plays it."""
+"""Writes a run down: its recorder, its display, its summary; on the rank that records it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from mpmm.display import Console, Display, Silent, display, duration, say, say_scores
+from mpmm.display import Display, Silent, display, duration, say, say_scores
 from mpmm.network import state_sha256
-from mpmm.preparation import Prepared
-from mpmm.ranks import Counters, Limits
-from mpmm.results import Arrays, MetricsLog, RunFolder, Scores, versions
-from mpmm.runs.recorder import Recorder
+from mpmm.ranks import Counters, Snapshot
+from mpmm.results import MetricsLog, RunFolder, Scores, versions
+from mpmm.runs.rank_run import RankRun
+from mpmm.runs.recorder import Clock, Recorder, RunState
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,69 +21,64 @@ class RunWriter:
 
     Parameters
     ----------
-    folder, prepared
-        Where the run is kept, and what it reads.
-    counters, arrays
-        Where the run stands; the arrays of a checkpoint of this moment, in groups.
-    steps_per_epoch, steps
-        Batches of an epoch; end after so many steps, if given.
-    layout, ranks, threads
-        Who plays it: the layout's name, how many ranks, and threads (of this rank, or of each).
-    console
-        Where progress goes; a quiet one shows nothing.
-    began
-        Time since the epoch from which the time to the first step counts.
+    rank_run
+        The part in the run of the rank that records it.
+    counters
+        Where the run stands.
+    snapshot
+        The arrays of a checkpoint of this moment.
     """
 
-    folder: RunFolder
-    prepared: Prepared
+    rank_run: RankRun
     counters: Counters
-    arrays: Callable[[], Mapping[str, Arrays]]
-    steps_per_epoch: int
-    steps: int | None
-    layout: str
-    ranks: int
-    threads: int | list[int]
-    console: Console
-    began: float
+    snapshot: Snapshot
 
     @property
-    def limits(self) -> Limits:
-        """When the run ends."""
-        training = self.prepared.config.training
-        return Limits(training.epochs, self.steps, training.patience)
+    def folder(self) -> RunFolder:
+        """Where the run is kept."""
+        folder = self.rank_run.start.folder
+        assert folder is not None, "only the rank with the folder records the run"
+        return folder
 
-    def display(self) -> Display:
-        """What shows the run."""
-        if self.console.quiet:
-            return Silent()
-        epochs = self.prepared.config.training.epochs
-        total = epochs * self.steps_per_epoch
-        total = total if self.steps is None else min(total, self.steps)
-        return display(self.console, self.counters.step, total, epochs)
+    @property
+    def ended(self) -> str | None:
+        """Which limit the run has reached, in words; None while it goes on."""
+        return self.rank_run.limits.reached(self.counters)
 
-    def recorder(
-        self, log: MetricsLog, screen: Display, seconds: float, every: float | None = None
-    ) -> Recorder:
-        """What records it; ``seconds`` is the duration before, ``every`` the time between checkpoints."""
-        config = self.prepared.config
+    def recorder(self, stack: ExitStack, between: float | None = None) -> Recorder:
+        """What records the run's events, until ``stack`` is left; a new run's first checkpoint is written.
+
+        Parameters
+        ----------
+        stack
+            Closes log and display.
+        between
+            Seconds between two checkpoints within an epoch; a minute by default.
+        """
+        start, config = self.rank_run.start, self.rank_run.prepared.config
         settings = {
             "config": config.as_json(),
             "seeds": {"patches": config.patches.seed, "training": config.training.seed},
-            "steps_limit": self.steps,
+            "steps_limit": start.steps,
         }
-        return Recorder(
+        log = stack.enter_context(MetricsLog(self.folder.path, start.state.get("log_lines", 0)))
+        recorder = Recorder(
             self.folder,
             log,
-            screen,
-            self.counters,
-            self.arrays,
-            settings,
-            self.prepared.class_names,
-            seconds,
-            self.began,
-            every,
+            stack.enter_context(self._display()),
+            RunState(self.counters, self.snapshot.arrays, settings),
+            self.rank_run.prepared.class_names,
+            Clock(start.state.get("seconds", 0.0), start.began, between),
         )
+        if start.checkpoint is None:
+            recorder.checkpoint("last")
+        return recorder
+
+    def keep_last(self, recorder: Recorder) -> None:
+        """Write the last checkpoint, which also is the best one where no epoch was finished."""
+        recorder.checkpoint("last")
+        if not self.folder.checkpoint_path("best").exists():
+            recorder.checkpoint("best")
 
     def sum_up(
         self,
@@ -92,40 +88,52 @@ class RunWriter:
         more: Mapping[str, Any] | None = None,
     ) -> None:
         """Write `run.json` and say how it ended; the last line holds the fingerprint of the parameters."""
-        counters, rate = self.counters, recorder.throughput.patches_per_second
-        reason = f"interrupted by {interrupted}" if interrupted else self.limits.reached(counters)
-        sha256 = state_sha256(self.arrays()["parameters"])
-        self.folder.write_part(
-            "run",
-            {
-                "finished": interrupted is None,
-                "ended": reason,
-                "steps": counters.step,
-                "epochs": counters.epoch,
-                "seconds": round(recorder.seconds, 3),
-                "first_step_seconds": recorder.first_step_seconds,
-                "patches_per_second": rate,
-                "parameters_sha256": sha256,
-                "validation": None if scores is None else scores.to_dict(),
-                "best": {"epoch": _counted_from_1(counters.best_epoch), "accuracy": counters.best},
-                "layout": self.layout,
-                "ranks": self.ranks,
-                "threads": self.threads,
-                "dtype": self.prepared.spec.dtype,
-                "kernels": self.prepared.spec.kernels,
-                "versions": versions(),
-                **(more or {}),
-            },
-        )
+        rate = recorder.throughput.patches_per_second
+        reason = f"interrupted by {interrupted}" if interrupted else self.ended
+        sha256 = state_sha256(self.snapshot.arrays()["parameters"])
+        counters = self.counters
+        figures = {
+            "finished": interrupted is None,
+            "ended": reason,
+            "steps": counters.step,
+            "epochs": counters.epoch,
+            "seconds": round(recorder.seconds, 3),
+            "first_step_seconds": recorder.first_step_seconds,
+            "patches_per_second": rate,
+            "parameters_sha256": sha256,
+            "validation": None if scores is None else scores.to_dict(),
+            "best": {"epoch": _counted_from_1(counters.best_epoch), "accuracy": counters.best},
+        }
+        self.folder.write_part("run", {**figures, **self._players(), **(more or {})})
+        console = self.rank_run.start.console
         speed = "" if rate is None else f", {rate:.0f} patches/s"
-        took = f"in {duration(recorder.seconds)}{speed}"
-        say(self.console, "ended", f"at step {counters.step} ({reason}), {took}")
+        say(console, "ended", f"at step {counters.step} ({reason}), in {duration(recorder.seconds)}{speed}")
         if scores is not None:
-            say_scores(self.console, scores)
-        verb = "go on" if interrupted else "evaluate"
-        command = "train --resume" if interrupted else "evaluate"
-        say(self.console, verb, f"mpmm {command} {self.folder.path}")
-        say(self.console, "parameters", f"sha256 {sha256}")
+            say_scores(console, scores)
+        verb, command = ("go on", "train --resume") if interrupted else ("evaluate", "evaluate")
+        say(console, verb, f"mpmm {command} {self.folder.path}")
+        say(console, "parameters", f"sha256 {sha256}")
+
+    def _display(self) -> Display:
+        """What shows the run."""
+        start, epochs = self.rank_run.start, self.rank_run.limits.epochs
+        if start.console.quiet:
+            return Silent()
+        total = epochs * self.rank_run.batches.steps_per_epoch
+        total = total if start.steps is None else min(total, start.steps)
+        return display(start.console, self.counters.step, total, epochs)
+
+    def _players(self) -> dict[str, Any]:
+        """Who has played the run: layout, ranks, threads, arithmetic, versions."""
+        layout, spec, threads = self.rank_run.layout, self.rank_run.prepared.spec, self.rank_run.start.threads
+        return {
+            "layout": layout.name,
+            "ranks": layout.ranks,
+            "threads": threads[0] if layout.ranks == 1 else threads,
+            "dtype": spec.dtype,
+            "kernels": spec.kernels,
+            "versions": versions(),
+        }
 
 
 def _counted_from_1(epoch: int | None) -> int | None:

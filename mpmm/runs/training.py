@@ -1,46 +1,62 @@
-"""A whole training run in this process: prepare, train, record, sum up; new or from a checkpoint on."""
+"""A whole training run, new or from a checkpoint on, in one process or together with other ranks."""
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Unpack
 
-from mpmm_kernels.runtime import available_threads, set_threads
+from numpy.typing import NDArray
 
 from mpmm.display import Console, say, say_scene, say_split, telling
-from mpmm.errors import ConfigError, LayoutError, NetworkError, RunError
-from mpmm.messages import launched_ranks
+from mpmm.errors import NetworkError, RunError
 from mpmm.network import NetworkSpec
-from mpmm.preparation import Prepared, keep, prepare, restore
-from mpmm.ranks import Counters
+from mpmm.preparation import RankPreparation, Restoration, keep, prepare_on_ranks, restore_on_ranks
 from mpmm.results import Checkpoint, RunFolder, environment
-from mpmm.runs import single
-from mpmm.runs.session import Session, TrainResult
+from mpmm.runs.overrides import Overrides, check_layout, overridden
+from mpmm.runs.process_group import ProcessGroup, process_group
+from mpmm.runs.rank_run import RankRun, StartPoint, find_run
+from mpmm.runs.roles import play
+from mpmm.runs.run import Run
+from mpmm.scene import Scene
 from mpmm.settings import Config
 
-LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
+
+def quiet() -> Console:
+    """A console that shows nothing."""
+    return Console(quiet=True)
 
 
-def train(
-    config: Config,
-    *,
-    name: str,
-    path: Path | None = None,
-    source: str | None = None,
-    steps: int | None = None,
-    expected: NetworkSpec | None = None,
-    console: Console | None = None,
-    began: float | None = None,
-) -> TrainResult:
-    """Train a new run.
+@dataclass(frozen=True)
+class TrainOptions:
+    """What is shown and kept while a run is trained; nothing that its result depends on.
 
-    Parameters
+    Attributes
     ----------
-    config
-        All settings.
+    trace
+        Whether a timeline of all ranks is kept.
+    console
+        Where progress goes; by default nowhere.
+    began
+        Time since the epoch from which the time to the first step counts; now by default.
+    """
+
+    trace: bool = False
+    console: Console = field(default_factory=quiet)
+    began: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """What a new run is called, and what it was asked for besides its settings.
+
+    Attributes
+    ----------
     name, path
         The run folder is `path`, or `runs/<name>-<date>-<n>` if that is None.
     source
@@ -49,140 +65,188 @@ def train(
         End after so many steps, even within an epoch.
     expected
         The network that must come out, if it was described elsewhere.
-    console
-        Where progress goes; None: nowhere.
-    began
-        Time since the epoch from which the time to the first step counts; now by default.
     """
-    began = time.time() if began is None else began
-    screen = console or Console(quiet=True)
+
+    name: str
+    path: Path | None = None
+    source: str | None = None
+    steps: int | None = None
+    expected: NetworkSpec | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How training ended: the run, and the name of the signal that interrupted it, if one did."""
+
+    run: Run
+    interrupted: str | None
+
+
+def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> TrainResult:
+    """Train a new run, together with the other ranks where mpirun has started some.
+
+    Parameters
+    ----------
+    config
+        All settings; among ranks those of rank 0 count, but each rank's own scene.
+    new
+        What the run is called.
+    options
+        What is shown and kept meanwhile.
+
+    Raises
+    ------
+    MpmmError
+        Scene, patches, network and layout do not fit each other, before anything is written; or the loss
+        became infinite. Among ranks the error ends all of them, told once.
+    """
+    options = options or TrainOptions()
     check_layout(config)
-    threads = use_threads(config)
-    with telling(screen) as tell:
-        prepared, split = prepare(config, tell)
-    _check_expected(prepared.spec, expected)
-    process = single.assemble(prepared, Counters())
-    folder = RunFolder.new(Path("runs"), name, date.today()) if path is None else RunFolder.create(path)
-    with folder.held_out():
-        keep(prepared, split, folder)
-        folder.write_part("environment", environment(threads))
-        folder.write_config(config.as_json(), source)
-        say(screen, "run", str(folder.path))
-        say_scene(screen, prepared)
-        say_split(screen, prepared, split)
-        return Session(folder, prepared, process, threads, steps, screen, began).play(None)
+    with process_group(options.trace) as group, ExitStack() as stack:
+        with telling(options.console) as report:
+            preparation = prepare_on_ranks(group.collectives, config, report)
+        _check_expected(preparation.prepared.spec, new.expected)
+        threads = group.share_threads(preparation)
+        folder = None
+        if group.rank == preparation.layout.collector:
+            folder = _new_folder(new)
+            stack.enter_context(folder.held_out())
+            _describe(folder, preparation, new, options)
+            folder.write_part("environment", environment(threads[group.rank]))
+        start = StartPoint(folder, None, new.steps, threads, options.console, options.began)
+        return _result(RankRun(group, preparation, start))
 
 
 def go_on(
     path: Path,
+    options: TrainOptions | None = None,
     *,
-    steps: int | None = None,
-    epochs: int | None = None,
-    layout: LayoutName | None = None,
-    threads: int | None = None,
-    console: Console | None = None,
-    began: float | None = None,
+    scene: Scene | None = None,
+    **given: Unpack[Overrides],
 ) -> TrainResult:
     """Go on with a run from its last checkpoint; it ends as if it had never been interrupted.
 
     Parameters
     ----------
     path
-        The run folder.
-    steps, epochs
-        New limits; without either the ones it was started with.
-    layout, threads
-        New ones, which change nothing but the speed.
-    console, began
-        As in `train`.
+        The run folder, on the machine of the rank that records the run.
+    options
+        What is shown and kept meanwhile.
+    scene
+        Where the rasters lie on this rank's machine; None: where the run's settings say.
+    **given
+        New limits, without which the run ends where it was started to end; or a layout and threads, which
+        change nothing but the speed. See `Overrides`.
+
+    Raises
+    ------
+    MpmmError
+        The run folder is missing or damaged, or the scene is not the run's.
     """
-    began = time.time() if began is None else began
-    screen = console or Console(quiet=True)
-    folder = RunFolder.open(path)
-    with folder.held_out():
-        checkpoint = folder.read_checkpoint("last")
-        with telling(screen) as tell:
-            prepared = restore(folder, tell)
-        config = overridden(prepared.config, layout=layout, epochs=epochs, threads=threads)
-        check_layout(config)
-        used = use_threads(config)
-        prepared = _changed(prepared, folder, config)
-        process = single.assemble(prepared, _counters(folder, checkpoint))
-        single.load(process, checkpoint)
-        folder.write_part("environment", environment(used))
-        if steps is None and epochs is None:
-            steps = checkpoint.state["steps_limit"]
-        say(screen, "run", f"{folder.path}, going on after step {process.counters.step}")
-        say_scene(screen, prepared)
-        return Session(folder, prepared, process, used, steps, screen, began).play(checkpoint)
+    options = options or TrainOptions()
+    with process_group(options.trace) as group, ExitStack() as stack:
+        folder, source = find_run(group, path)
+        restoration = Restoration(source, lambda config: check_layout(overridden(config, **given)), scene)
+        with telling(options.console) as report:
+            preparation = restore_on_ranks(group.collectives, folder, restoration, report)
+        recording_rank = preparation.layout.collector
+        _check_recording(group, folder, path, recording_rank)
+        folder = folder if group.rank == recording_rank else None
+        threads = group.share_threads(preparation)
+        if folder is not None:
+            stack.enter_context(folder.held_out())
+        checkpoint = _broadcast_checkpoint(group, folder, recording_rank)
+        steps = given.get("steps")
+        limited = steps is not None or given.get("epochs") is not None
+        steps = steps if limited else checkpoint.state["steps_limit"]
+        start = StartPoint(folder, checkpoint, steps, threads, options.console, options.began)
+        if folder is not None:
+            _say_going_on(folder, preparation, start)
+            folder.write_part("environment", environment(threads[group.rank]))
+        return _result(RankRun(group, preparation, start))
 
 
-def overridden(
-    config: Config,
-    *,
-    layout: LayoutName | None = None,
-    epochs: int | None = None,
-    threads: int | None = None,
-    seed: int | None = None,
-) -> Config:
-    """The configuration with what was given on the command line put in."""
-    training, layouts = config.training, config.layout
-    if epochs is not None:
-        training = replace(training, epochs=epochs)
-    if seed is not None:
-        training = replace(training, seed=seed)
-    if layout is not None:
-        layouts = replace(layouts, name=layout, ranks={})
-    if threads is not None:
-        layouts = replace(layouts, threads=threads)
-    return replace(config, training=training, layout=layouts)
-
-
-def check_layout(config: Config) -> None:
-    """Refuse what one process cannot train."""
-    ranks = launched_ranks()
-    if ranks > 1:
-        raise LayoutError(
-            f"mpirun started {ranks} ranks, mpmm.fit trains in one process",
-            "run `mpmm train` under mpirun, or this program without it",
+def _check_recording(group: ProcessGroup, folder: RunFolder | None, path: Path, recording_rank: int) -> None:
+    """Refuse to go on where the rank that records the run has no folder."""
+    holders = group.collectives.allgather(folder is not None)
+    if not holders[recording_rank]:
+        raise RunError(
+            f"rank {recording_rank} records the run, but has no folder {path}; "
+            f"rank {holders.index(True)} has",
+            "copy it there, or choose a hostfile by which that rank is on its machine",
         )
-    if config.layout.ranks or config.layout.name not in ("auto", "single"):
-        asked = "ranks of its own" if config.layout.ranks else repr(config.layout.name)
-        raise LayoutError(f"layout {asked} needs several ranks, this is one process", "use --layout single")
+
+
+def _broadcast_checkpoint(group: ProcessGroup, folder: RunFolder | None, recording_rank: int) -> Checkpoint:
+    """The last checkpoint on every rank, read by the one that records the run."""
+    plain: object = None
+    arrays: dict[str, NDArray[Any]] = {}
+    if folder is not None:
+        checkpoint = folder.read_checkpoint("last")
+        if group.alone:
+            return checkpoint
+        plain = dict(checkpoint.state)
+        arrays = {
+            f"{kind}/{name}": array
+            for kind, named in checkpoint.arrays.items()
+            for name, array in named.items()
+        }
+    state, arrays = group.collectives.broadcast(plain, recording_rank, arrays)
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    for key, array in arrays.items():
+        kind, _, name = key.partition("/")
+        groups.setdefault(kind, {})[name] = array
+    return Checkpoint(groups, state)
+
+
+def _say_going_on(folder: RunFolder, preparation: RankPreparation, start: StartPoint) -> None:
+    """Keep the changed settings, and say where the run goes on."""
+    folder.write_config(preparation.prepared.config.as_json(), None)
+    say(start.console, "run", f"{folder.path}, going on after step {start.counters.step}")
+    say_scene(start.console, preparation.prepared)
+
+
+def _new_folder(new: NewRun) -> RunFolder:
+    if new.path is not None:
+        return RunFolder.create(new.path)
+    return RunFolder.new(Path("runs"), new.name, date.today())
+
+
+def _describe(folder: RunFolder, preparation: RankPreparation, new: NewRun, options: TrainOptions) -> None:
+    """Write and say what the run is."""
+    assert preparation.split is not None, "a new run has drawn its split"
+    keep(preparation.whole, preparation.split, folder)
+    folder.write_config(preparation.prepared.config.as_json(), new.source)
+    say(options.console, "run", str(folder.path))
+    say_scene(options.console, preparation.prepared)
+    say_split(options.console, preparation.prepared, preparation.split)
 
 
 def _check_expected(spec: NetworkSpec, expected: NetworkSpec | None) -> None:
-    """A network described beforehand fits the scene it is trained on."""
+    """Refuse a network described beforehand that does not fit the scene it is trained on."""
     if expected is None or spec == expected:
         return
-    found, wanted = (
-        f"{one.classes} classes, "
-        + ", ".join(f"{s.name} {s.bands} bands of {s.size} pixels" for s in one.streams)
-        for one in (spec, expected)
+    given, described = (
+        f"{each.classes} classes, "
+        + ", ".join(f"{stream.name} {stream.bands} bands of {stream.size} pixels" for stream in each.streams)
+        for each in (spec, expected)
     )
-    raise NetworkError(f"the network is for {wanted}; the scene gives {found}", "describe it for this scene")
+    raise NetworkError(
+        f"the network is for {described}; the scene gives {given}", "describe it for this scene"
+    )
 
 
-def use_threads(config: Config) -> int:
-    """Compute with the threads asked for, all cores by default."""
-    count = config.layout.threads or available_threads()
-    try:
-        set_threads(count)
-    except ValueError as error:
-        raise ConfigError(str(error), "give fewer with --threads") from error
-    return count
-
-
-def _changed(prepared: Prepared, folder: RunFolder, config: Config) -> Prepared:
-    """The run with new settings, which its folder remembers."""
-    if config != prepared.config:
-        folder.write_config(config.as_json(), None)
-    return replace(prepared, config=config)
-
-
-def _counters(folder: RunFolder, checkpoint: Checkpoint) -> Counters:
-    try:
-        return Counters.from_dict(checkpoint.state["counters"])
-    except (KeyError, TypeError) as error:
-        path = folder.checkpoint_path("last")
-        raise RunError(f"{path}: its state lacks {error}", "it was not written by mpmm train") from error
+def _result(rank_run: RankRun) -> TrainResult:
+    """Play this rank's part; the run on the ranks that reach its folder, once all of it is written."""
+    interrupted, folder = play(rank_run), rank_run.start.folder
+    plain: Mapping[str, Any] | None = None
+    if folder is not None:
+        sha256 = folder.read_part("run")["parameters_sha256"]
+        plain = {"path": str(folder.path.resolve()), "sha256": sha256, "host": os.uname().nodename}
+        plain = {**plain, "interrupted": interrupted}
+    plain, _ = rank_run.group.collectives.broadcast(plain, rank_run.recording_rank)
+    assert plain is not None, "the recording rank has the run folder"
+    if folder is not None:
+        return TrainResult(Run(folder, rank_run.prepared if rank_run.group.alone else None), interrupted)
+    run = Run.recorded_by(rank_run.recording_rank, plain["host"], Path(plain["path"]), plain["sha256"])
+    return TrainResult(run, plain["interrupted"])

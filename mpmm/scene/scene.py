@@ -25,7 +25,7 @@ from mpmm.scene.preparing import (
     prepare_labels,
     prepare_modality,
 )
-from mpmm.scene.report import SceneReport
+from mpmm.scene.report import LabelReport, SceneReport
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,11 @@ class Scene:
             free_bytes=free_bytes(self.cache_folder),
             memory_bytes=WINDOW_BYTES + BLOCK_CACHE_BYTES,
         )
+
+    def inspect_labels(self) -> LabelReport:
+        """Report on the labels alone, without writing anything."""
+        plan = self._label_plan()
+        return inspect_labels(plan, id_counts(labels_entry(self.folder, self.cache_folder, plan), plan))
 
     def align(
         self, modalities: Sequence[str] | None = None, progress: Progress | None = None

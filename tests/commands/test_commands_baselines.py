@@ -9,7 +9,7 @@ from small_runs import small_config
 from mpmm.commands import baselines, evaluate
 from mpmm.errors import RunError
 from mpmm.results.scores import Scores
-from mpmm.runs.fit import fit
+from mpmm.runs import fit
 
 NAMES = ["KNN (k=5)", "RBF-SVM"]
 

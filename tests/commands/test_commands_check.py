@@ -13,7 +13,7 @@ from scenes import tiny_scene
 from mpmm import commands
 from mpmm.commands import check
 from mpmm.errors import MpmmError, PatchError
-from mpmm.preparation.prepared import draw
+from mpmm.preparation import draw
 from mpmm.settings.config import load_config
 
 

@@ -13,8 +13,7 @@ from mpmm.commands import evaluate
 from mpmm.errors import RunError
 from mpmm.network import EVALUATION
 from mpmm.results.scores import Scores
-from mpmm.runs.fit import fit
-from mpmm.runs.run import Run
+from mpmm.runs import Run, fit
 
 
 @pytest.fixture(scope="module")

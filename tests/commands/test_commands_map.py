@@ -22,9 +22,7 @@ from mpmm.errors import ConfigError, MpmmError, PatchError, RunError, SceneError
 from mpmm.mapping import Window, cut
 from mpmm.patches import usable_centres
 from mpmm.results.scores import Scores, confusion_matrix
-from mpmm.runs.fit import fit
-from mpmm.runs.maps.predict import predict_map
-from mpmm.runs.run import Run
+from mpmm.runs import Run, fit, predict_map
 from mpmm.settings.config import load_config
 
 PROGRAMS = Path(__file__).parent / "programs"

@@ -11,7 +11,7 @@ import pytest
 from learning_scenes import FULL, hysu_config, needs_hysu, needs_samson, samson_config, synthetic_config
 from measure import alone, measure, with_seed
 
-from mpmm.preparation.prepared import prepare
+from mpmm.preparation import prepare
 
 KNN, SVM = "KNN (k=5)", "RBF-SVM"
 

@@ -61,7 +61,7 @@ def test_ranks_under_mpich(python):
     chosen = [] if FULL else ["-k", CORE]
     files = [
         ROOT / "tests" / "messages",
-        *sorted((ROOT / "tests" / "commands").glob("test_commands_mpirun*.py")),
+        *sorted((ROOT / "tests" / "runs").glob("test_runs_mpirun*.py")),
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     done = subprocess.run(

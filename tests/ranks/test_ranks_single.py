@@ -1,4 +1,4 @@
-"""Training in one process: left at any event and taken up again, it ends with the same bits."""
+"""One process plays the schedule of layout single: left at any event and taken up again, it ends alike."""
 
 import math
 from contextlib import closing
@@ -9,23 +9,35 @@ import pytest
 from mpmm_kernels.runtime import available_threads, set_threads
 
 from mpmm.errors import RunError
+from mpmm.messages import Kind, LocalChannel, MessageError
 from mpmm.network import (
+    EVALUATION,
     Adam,
     BlockSpec,
     DenseSpec,
     Network,
     NetworkSpec,
     SoftmaxCrossEntropy,
+    Step,
     StreamSpec,
     parameters_sha256,
 )
-from mpmm.patches import Batches
-from mpmm.patches.batch import Batch, HeldOut
-from mpmm.ranks.counters import Counters, Limits
-from mpmm.ranks.events import EpochDone, StepDone, ValidationStep
-from mpmm.ranks.inference import predict
-from mpmm.ranks.single import SingleProcess
-from mpmm.ranks.warm_up import warm_up
+from mpmm.patches import Batch, Batches, HeldOut
+from mpmm.placement import StepKind, describe, layout_for
+from mpmm.ranks import (
+    Counters,
+    EpochDone,
+    Limits,
+    ParameterStore,
+    Player,
+    ScheduleCache,
+    Scoring,
+    Server,
+    ShareReader,
+    StepDone,
+    ValidationStep,
+    warm_up,
+)
 
 CLASSES, SIZE = 3, 5
 SPEC = NetworkSpec(
@@ -69,25 +81,27 @@ class Patches:
 TRAIN, VALIDATION = Patches(22, seed=1), Patches(10, seed=2)
 
 
-def process(spec=SPEC, counters=None, rate=1e-2, held=10) -> SingleProcess:
-    return SingleProcess(
-        network=Network(spec),
-        loss=SoftmaxCrossEntropy(),
-        optimizer=Adam(rate=rate),
-        read=TRAIN,
-        batches=Batches(22, 4, seed=3),
-        held_out=HeldOut(VALIDATION, held, 4),
-        counters=counters or Counters(),
-        seed=7,
-    )
+def process(spec=SPEC, counters=None, rate=1e-2, held=10, read=TRAIN, arrays=None) -> Server:
+    """A server that owns all blocks, on a channel without peers."""
+    network, optimizer, loss = Network(spec), Adam(rate=rate), SoftmaxCrossEntropy()
+    if arrays is not None:
+        network.load(arrays["parameters"])
+        optimizer.load_state(arrays["moments"], network.parameters)
+    store = ParameterStore(network, optimizer, counters or Counters(), in_place=True)
+    schedules = ScheduleCache(shape := describe(spec), layout := layout_for(shape, 1), 0)
+    reader = ShareReader(layout, 0, read, Batches(22, 4, seed=3), HeldOut(VALIDATION, held, 4))
+    player = Player(LocalChannel(), network, loss, store)
+    scoring = Scoring(player, schedules, reader, loss, VALIDATION.labels[:held], CLASSES)
+    return Server(player, schedules, reader, store, scoring, seed=7, patient=False)
 
 
-def taken_up(left: SingleProcess) -> SingleProcess:
+def taken_up(left: Server) -> Server:
     """A new process with what a checkpoint keeps of the one left."""
-    new = process(counters=Counters.from_dict(left.counters.to_dict()))
-    new.network.load(left.network.state())
-    new.optimizer.load_state(left.optimizer.state(), new.network.parameters)
-    return new
+    return process(counters=Counters.from_dict(left.counters.to_dict()), arrays=left.store.complete.arrays())
+
+
+def sha256(server: Server) -> str:
+    return parameters_sha256(server.store.network)
 
 
 def figures(event):
@@ -103,7 +117,7 @@ def figures(event):
 def uninterrupted():
     whole = process()
     events = [figures(event) for event in whole.run(Limits(EPOCHS))]
-    return events, parameters_sha256(whole.network)
+    return events, sha256(whole)
 
 
 def test_the_events_of_a_run(uninterrupted):
@@ -119,7 +133,7 @@ def test_same_bits_at_another_thread_count(uninterrupted):
     finally:
         set_threads(available_threads())
     assert events == uninterrupted[0]
-    assert parameters_sha256(again.network) == uninterrupted[1]
+    assert sha256(again) == uninterrupted[1]
 
 
 # an epoch is 6 steps, 3 validation steps and its end; stops lie within and behind each of them
@@ -133,7 +147,7 @@ def test_left_anywhere_and_taken_up_ends_with_the_same_bits(uninterrupted, stops
         run = taken_up(run)
     rest = [figures(event) for event in run.run(Limits(EPOCHS))]
     assert rest == uninterrupted[0][-len(rest) :]
-    assert parameters_sha256(run.network) == uninterrupted[1]
+    assert sha256(run) == uninterrupted[1]
 
 
 def test_steps_end_a_run_within_an_epoch(uninterrupted):
@@ -142,7 +156,7 @@ def test_steps_end_a_run_within_an_epoch(uninterrupted):
     assert events == uninterrupted[0][:12]
     assert (run.counters.step, run.counters.epoch, run.counters.position) == (8, 1, 2)
     list(run.run(Limits(EPOCHS)))
-    assert parameters_sha256(run.network) == uninterrupted[1]
+    assert sha256(run) == uninterrupted[1]
 
 
 def test_steps_that_end_an_epoch_validate_it():
@@ -165,13 +179,60 @@ def test_it_learns():
     assert events[-1].loss < events[0].loss / 2
 
 
-def test_validation_counts_every_patch_once_and_predict_agrees():
+def test_validation_counts_every_patch_once_and_agrees_with_the_network():
     run = process()
     last = list(run.run(Limits(epochs=1)))[-1].validation
     assert last.confusion.sum() == 10
     assert last.confusion.sum(axis=1).tolist() == np.bincount(VALIDATION.labels).tolist()
-    pairs = [np.concatenate(each) for each in zip(*predict(run.network, run.held_out), strict=True)]
-    assert last.accuracy == np.mean(pairs[0] == pairs[1])
+    logits = run.store.network.forward(VALIDATION(np.arange(10), 0).inputs, EVALUATION)
+    assert last.accuracy == np.mean(logits.argmax(axis=1) == VALIDATION.labels)
+
+
+def test_the_schedule_has_the_bits_of_a_plain_loop(uninterrupted):
+    """What a step is, without ranks: forward, loss, backward, Adam."""
+    network, adam, loss = Network(SPEC), Adam(rate=1e-2), SoftmaxCrossEntropy()
+    batches, number = Batches(22, 4, seed=3), 0
+    for epoch in range(EPOCHS):
+        for indices in batches.epoch(epoch):
+            batch = TRAIN(indices, epoch)
+            logits = network.forward(batch.inputs, Step(training=True, number=number, seed=7))
+            network.backward(loss(logits, batch.labels).dlogits)
+            number += 1
+            for parameter in network.parameters.values():
+                adam.update(parameter, number)
+    assert parameters_sha256(network) == uninterrupted[1]
+
+
+def test_a_state_beside_the_one_under_way_changes_no_bit(uninterrupted):
+    """The server among ranks keeps two states, a process that is alone keeps one."""
+    run = process()
+    run.player.store = run.store = ParameterStore(run.store.network, Adam(rate=1e-2), Counters())
+    list(run.run(Limits(EPOCHS)))
+    assert sha256(run) == uninterrupted[1]
+
+
+def test_one_process_holds_one_set_of_values_and_moments():
+    run = process()
+    list(run.run(Limits(EPOCHS, steps=2)))
+    complete = run.store.complete
+    assert run.store._next is complete
+    for layer in (layer for block in run.store.network.blocks.values() for layer in block.layers):
+        assert not layer.parameters or np.shares_memory(layer.values, complete.values)
+    assert not run.store.optimizer.state()
+
+
+def test_no_message_is_sent_and_no_peer_accepted():
+    run = process()
+    list(run.run(Limits(EPOCHS)))
+    run.close()
+    channel = run.player.channel
+    assert (channel.rank, channel.size, len(channel.traffic)) == (0, 1, 0)
+    assert channel.poll(Kind.MAP, 0) is None
+    for peer in (0, 1):
+        with pytest.raises(MessageError, match="no such other rank"):
+            channel.connection(Kind.PUSH, 0, peer)
+    assert run.schedules.played[StepKind.TRAIN, 4] == 5 * EPOCHS
+    assert run.schedules.played[StepKind.TRAIN, 2] == EPOCHS
 
 
 def test_without_validation_patches():
@@ -181,7 +242,6 @@ def test_without_validation_patches():
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_the_parameters():
-    run = process()
     spoiled = iter(range(100))
 
     def read(indices, epoch):
@@ -190,15 +250,15 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_the_parameters(
             batch.inputs["rgb"][0, 0, 0, 0] = math.inf
         return batch
 
-    run = replace(run, read=read)
+    run = process(read=read)
     events = run.run(Limits(EPOCHS))
     for _ in range(3):
         next(events)
-    before = parameters_sha256(run.network)
-    with pytest.raises(RunError, match=r"step 4 \(epoch 1\): the loss is nan") as caught:
+    before = sha256(run)
+    with pytest.raises(RunError, match="step 4: the loss is nan") as caught:
         next(events)
     assert "training.rate" in caught.value.hint
-    assert parameters_sha256(run.network) == before
+    assert sha256(run) == before
 
 
 def test_a_reader_that_fails_ends_the_run_with_its_error():
@@ -206,16 +266,16 @@ def test_a_reader_that_fails_ends_the_run_with_its_error():
         raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):
-        list(replace(process(), read=read).run(Limits(EPOCHS)))
+        list(process(read=read).run(Limits(EPOCHS)))
 
 
 def test_warm_up_changes_nothing(uninterrupted):
     run = process()
-    before = parameters_sha256(run.network)
-    warm_up(run.network)
-    assert parameters_sha256(run.network) == before
+    before = sha256(run)
+    warm_up(run.store.network)
+    assert sha256(run) == before
     list(run.run(Limits(EPOCHS)))
-    assert parameters_sha256(run.network) == uninterrupted[1]
+    assert sha256(run) == uninterrupted[1]
 
 
 def test_warm_up_says_when_it_compiles(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Signals ask a run to end before they kill it."""
+"""Signals ask a process that is alone to end its run before they kill it."""
 
 import os
 import signal
@@ -11,11 +11,12 @@ from mpmm.runs.interrupt import Interrupt
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_first_signal_asks_second_stops(number):
-    before = signal.getsignal(number)
-    with Interrupt() as interrupt:
-        assert interrupt.requested is None
+    before, interrupt = signal.getsignal(number), Interrupt()
+    with interrupt.installed():
+        assert not interrupt.finishing
         os.kill(os.getpid(), number)
-        assert interrupt.requested == signal.Signals(number).name
+        assert interrupt.finishing == signal.Signals(number).name
+        interrupt.check()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
     assert signal.getsignal(number) is before
@@ -26,7 +27,7 @@ def test_other_threads_change_no_handlers():
     seen = []
 
     def enter():
-        with Interrupt():
+        with Interrupt().installed():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=enter)

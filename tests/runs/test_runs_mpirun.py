@@ -14,12 +14,10 @@ from mpi_runner import run_mpmm
 from mpmm.network import Adam, Network, Step, parameters_sha256
 from mpmm.patches import Batches
 from mpmm.placement import describe, share_out
-from mpmm.preparation.prepared import prepare
+from mpmm.preparation import prepare
 from mpmm.results.log import read_log
-from mpmm.runs.fit import fit
-from mpmm.runs.run import Run
-from mpmm.runs.single import loss_of
-from mpmm.runs.training import go_on
+from mpmm.runs import Run, fit, go_on
+from mpmm.runs.rank_run import loss_of
 from mpmm.settings.config import load_config
 
 pytestmark = pytest.mark.mpi

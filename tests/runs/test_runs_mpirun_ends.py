@@ -14,9 +14,7 @@ from mpi_runner import ROOT, kill_session, run_ranks, session_of, start_ranks
 
 from mpmm.results.checkpoint import read_checkpoint
 from mpmm.results.log import read_log
-from mpmm.runs.fit import fit
-from mpmm.runs.run import Run
-from mpmm.runs.training import go_on
+from mpmm.runs import Run, fit, go_on
 
 pytestmark = pytest.mark.mpi
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from mpi_runner import run_ranks
 
-from mpmm.runs.run import Run
+from mpmm.runs import Run
 
 pytestmark = pytest.mark.mpi
 

@@ -8,8 +8,7 @@ import pytest
 from mpi_runner import run_ranks
 from small_runs import SMALL_NETWORK
 
-from mpmm.runs.fit import fit
-from mpmm.runs.run import Run
+from mpmm.runs import Run, fit
 
 HYSU = Path(__file__).resolve().parents[3] / "shared" / "data" / "dlr_hysu"
 

@@ -29,7 +29,7 @@ from mpmm.mapping import (
 from mpmm.messages import Channel
 from mpmm.network import parameters_sha256
 from mpmm.results import CheckpointName
-from mpmm.runs.maps.target import Ground, Place
+from mpmm.runs.maps.target import Ground, TargetGrid
 from mpmm.runs.maps.trained import Trained
 from mpmm.scene import AlignedModality, Grid
 
@@ -58,7 +58,7 @@ class MapOptions:
         "best" or "last".
     picture
         A PNG of labels and map, or None.
-    place
+    target
         A grid other than the labels'.
     """
 
@@ -71,7 +71,7 @@ class MapOptions:
     threads: int | None = None
     checkpoint: CheckpointName = "best"
     picture: Path | None = None
-    place: Place = field(default_factory=Place)
+    target: TargetGrid = field(default_factory=TargetGrid)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,9 +193,9 @@ def check_outputs(options: MapOptions) -> None:
         _check_output(options.picture, (".png",), "pictures are PNG files")
 
 
-def _check_output(path: Path, suffixes: tuple[str, ...], what: str) -> None:
+def _check_output(path: Path, suffixes: tuple[str, ...], reason: str) -> None:
     if path.suffix.lower() not in suffixes:
-        raise RunError(f"{path}: {what}", f"give a name that ends in {suffixes[0]}")
+        raise RunError(f"{path}: {reason}", f"give a name that ends in {suffixes[0]}")
     if not path.parent.is_dir():
         raise RunError(f"{path}: folder {path.parent} does not exist", "make it, or name another")
 
@@ -205,7 +205,7 @@ def _key(trained: Trained, ground: Ground, edge: Edge) -> Mapping[str, object]:
     return {
         "parameters": parameters_sha256(trained.network),
         "spec": str(trained.network.spec),
-        "normalization": {name: one.to_dict() for name, one in trained.normalizations.items()},
+        "normalization": {name: values.to_dict() for name, values in trained.normalizations.items()},
         "scene": {name: _state(modality) for name, modality in ground.modalities.items()},
         "grid": str(ground.grid),
         "edge": edge,

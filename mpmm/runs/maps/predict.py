@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from mpmm.display import Console
 from mpmm.mapping import NO_PROBABILITY, STEPS, Edge, Window
 from mpmm.results import CheckpointName
 from mpmm.runs.maps.job import Job, MapOptions, check_outputs
-from mpmm.runs.maps.target import Place, ground
+from mpmm.runs.maps.target import TargetGrid, ground
 from mpmm.runs.maps.trained import Trained
+from mpmm.runs.overrides import overridden
+from mpmm.runs.process_group import use_threads
 from mpmm.runs.run import Run
-from mpmm.runs.training import overridden, use_threads
 from mpmm.scene import Grid, LandCover, Scene
 from mpmm.settings import Config, load_config
 
@@ -57,22 +58,49 @@ class ClassMap:
     files: tuple[Path, ...] = ()
 
 
+class MapSettings(TypedDict, total=False):
+    """What a map holds and how it is computed.
+
+    Attributes
+    ----------
+    probabilities, confidence
+        Whether to keep each class's probability, and that of the chosen class.
+    window
+        Row, column, height and width of the part to map, counted in pixels from 0; all by default.
+    edge
+        "nodata": pixels without a whole patch in the scene are not classified; "reflect": the scene is
+        mirrored at its borders.
+    memory
+        GiB that the arrays of the computation may take; 1 by default.
+    threads
+        All cores by default.
+    checkpoint
+        "best" or "last".
+    like
+        A raster whose grid is taken instead of the labels'; the scene then needs no labels.
+    pixel_size, extent
+        Or edge of a pixel, and west, south, east, north, in the coordinates of the network's first modality.
+    """
+
+    probabilities: bool
+    confidence: bool
+    window: tuple[int, int, int, int] | None
+    edge: Edge
+    memory: float
+    threads: int | None
+    checkpoint: CheckpointName
+    like: Path | str | None
+    pixel_size: float | None
+    extent: tuple[float, float, float, float] | None
+
+
 def predict_map(
     run: Run | Path | str,
     scene: Scene | Config | Path | str | None = None,
     *,
     output: Path | str | None = None,
-    probabilities: bool = False,
-    confidence: bool = False,
-    window: tuple[int, int, int, int] | None = None,
-    edge: Edge = "nodata",
-    memory: float = 1.0,
-    threads: int | None = None,
-    checkpoint: CheckpointName = "best",
-    like: Path | str | None = None,
-    pixel_size: float | None = None,
-    extent: tuple[float, float, float, float] | None = None,
     progress: bool = True,
+    **settings: Unpack[MapSettings],
 ) -> ClassMap:
     """Classify every pixel of a scene with a trained network, in this process.
 
@@ -85,25 +113,10 @@ def predict_map(
     output
         Also write the map as GeoTIFF, as ``mpmm map`` does; started again after an interruption, it goes on
         with the windows that are missing.
-    probabilities, confidence
-        Whether to keep each class's probability, and that of the chosen class.
-    window
-        Row, column, height and width of the part to map, counted in pixels from 0; all by default.
-    edge
-        "nodata": pixels without a whole patch in the scene are not classified; "reflect": the scene is
-        mirrored at its borders.
-    memory
-        GiB that the arrays of the computation may take.
-    threads
-        All cores by default.
-    checkpoint
-        "best" or "last".
-    like
-        A raster whose grid is taken instead of the labels'; the scene then needs no labels.
-    pixel_size, extent
-        Or edge of a pixel, and west, south, east, north, in the coordinates of the network's first modality.
     progress
         Show it on standard output.
+    probabilities, confidence, window, edge, memory, threads, checkpoint, like, pixel_size, extent
+        What the map holds and how it is computed; see `MapSettings`.
 
     Raises
     ------
@@ -112,21 +125,19 @@ def predict_map(
 
     Examples
     --------
-    >>> found = mpmm.predict_map("runs/first", output="map.tif")  # doctest: +SKIP
-    >>> print(found.classes[0].name, (found.ids == found.classes[0].id).mean())  # doctest: +SKIP
+    >>> classified = mpmm.predict_map("runs/first", output="map.tif")  # doctest: +SKIP
+    >>> first = classified.classes[0]  # doctest: +SKIP
+    >>> print(first.name, (classified.ids == first.id).mean())  # doctest: +SKIP
     """
     console = Console(quiet=not progress)
-    trained = Trained.open(run.folder if isinstance(run, Run) else Path(run), checkpoint)
-    place = Place(None if like is None else Path(like), pixel_size, extent)
-    used = use_threads(overridden(trained.config, threads=threads))
     with ExitStack() as stack:
         path = Path(output) if output is not None else _scratch(stack) / "map.tif"
-        region = None if window is None else Window(*window)
-        options = MapOptions(
-            path, probabilities, confidence, region, edge, memory, threads, checkpoint, None, place
-        )
+        options = _options(path, settings)
+        trained = Trained.open(run.folder if isinstance(run, Run) else Path(run), options.checkpoint)
+        threads = use_threads(overridden(trained.config, threads=options.threads))
         check_outputs(options)
-        job = Job.prepare(trained, ground(trained, _settled(scene, trained), place, console), options, used)
+        aligned = ground(trained, _settled(scene, trained), options.target, console)
+        job = Job.prepare(trained, aligned, options, threads)
         stack.enter_context(job.work.locked())
         job.compute(console, lambda: False)
         rasters = {spec.name: np.array(job.work.raster(spec)) for spec in job.mapper.raster_specs}
@@ -136,9 +147,27 @@ def predict_map(
         nodata=job.mapper.raster_specs[0].nodata,
         classes=trained.classes,
         grid=job.grid,
-        confidence=_shares(rasters["confidence"][0]) if confidence else None,
-        probabilities=_shares(rasters["probabilities"]) if probabilities else None,
+        confidence=_shares(rasters["confidence"][0]) if options.confidence else None,
+        probabilities=_shares(rasters["probabilities"]) if options.probabilities else None,
         files=files,
+    )
+
+
+def _options(output: Path, settings: MapSettings) -> MapOptions:
+    window, like = settings.get("window"), settings.get("like")
+    defaults = MapOptions(output)
+    return MapOptions(
+        output=output,
+        probabilities=settings.get("probabilities", False),
+        confidence=settings.get("confidence", False),
+        region=None if window is None else Window(*window),
+        edge=settings.get("edge", defaults.edge),
+        memory=settings.get("memory", defaults.memory),
+        threads=settings.get("threads"),
+        checkpoint=settings.get("checkpoint", defaults.checkpoint),
+        target=TargetGrid(
+            None if like is None else Path(like), settings.get("pixel_size"), settings.get("extent")
+        ),
     )
 
 

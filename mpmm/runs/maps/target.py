@@ -16,8 +16,8 @@ from mpmm.scene import AlignedModality, Grid, Scene, grid_like, grid_over
 
 
 @dataclass(frozen=True)
-class Place:
-    """A grid that is not the labels'.
+class TargetGrid:
+    """A grid to map on that is not the labels'.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Place:
                 "a grid is either another raster's, or a pixel size and an extent",
                 "give --like RASTER, or --pixel-size SIZE with --extent WEST SOUTH EAST NORTH",
             )
-        (modality,) = (one for one in scene.modalities if one.name == first)
+        (modality,) = (modality for modality in scene.modalities if modality.name == first)
         return grid_over(scene.folder, modality, self.pixel_size, self.extent)
 
 
@@ -58,13 +58,13 @@ class Ground:
     labels: NDArray[np.int16] | None
 
 
-def ground(trained: Trained, scene: Scene, place: Place, console: Console) -> Ground:
-    """Align the network's modalities, and only them."""
+def ground(trained: Trained, scene: Scene, target: TargetGrid, console: Console) -> Ground:
+    """Align the network's modalities, and only them, on the target grid or else the labels'."""
     trained.check(scene)
     names = trained.network.spec.modalities
-    with telling(console) as tell:
-        if not place.given:
-            found = scene.align(names, tell)
-            return Ground(found.grid, found.modalities, found.labels)
-        grid = place.grid(scene, names[0])
-        return Ground(grid, scene.align_on(grid, names, tell), None)
+    with telling(console) as report:
+        if not target.given:
+            aligned = scene.align(names, report)
+            return Ground(aligned.grid, aligned.modalities, aligned.labels)
+        grid = target.grid(scene, names[0])
+        return Ground(grid, scene.align_on(grid, names, report), None)

@@ -19,7 +19,7 @@ from mpmm.settings import Config, config_from_json
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained network, ready to map.
+    """A trained network with what it needs to map a scene.
 
     Attributes
     ----------
@@ -49,28 +49,30 @@ class Trained:
         parameters = folder.read_checkpoint(checkpoint).arrays.get("parameters", {})
         plain = {
             "config": settings.read_text(encoding="utf-8"),
-            "classes": [[one.id, one.name, one.color] for one in folder.read_classes()],
+            "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],
             "normalization": folder.read_part("normalization"),
         }
         return cls.of(folder.path, plain, parameters)
 
     @classmethod
     def of(cls, folder: Path, plain: Mapping[str, Any], parameters: Mapping[str, Array]) -> Trained:
-        """From what `told` gives."""
+        """Put together what `packed` gives."""
         config = config_from_json(plain["config"], str(folder / "config.json"))
-        classes = tuple(LandCover(*one) for one in plain["classes"])
-        normalizations = {name: Normalization.from_dict(one) for name, one in plain["normalization"].items()}
-        bands = {name: len(one.shift) for name, one in normalizations.items()}
+        classes = tuple(LandCover(*cover) for cover in plain["classes"])
+        normalizations = {
+            name: Normalization.from_dict(values) for name, values in plain["normalization"].items()
+        }
+        bands = {name: len(normalization.shift) for name, normalization in normalizations.items()}
         network = Network(network_spec(config, bands, len(classes)))
         network.load(parameters)
         return cls(folder, config, classes, normalizations, network)
 
-    def told(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def packed(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Plain values and arrays, for the other ranks."""
         plain = {
             "config": self.config.as_json(),
-            "classes": [[one.id, one.name, one.color] for one in self.classes],
-            "normalization": {name: one.to_dict() for name, one in self.normalizations.items()},
+            "classes": [[cover.id, cover.name, cover.color] for cover in self.classes],
+            "normalization": {name: values.to_dict() for name, values in self.normalizations.items()},
         }
         return plain, self.network.state()
 

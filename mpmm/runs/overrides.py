@@ -1,0 +1,68 @@
+"""What a command line or a call puts into the settings of a configuration or a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, TypedDict, Unpack
+
+from mpmm.errors import LayoutError
+from mpmm.messages import launched_ranks
+from mpmm.settings import Config
+
+LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
+
+
+class Overrides(TypedDict, total=False):
+    """Values that take precedence over the settings; None stands for the settings' own.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training patches.
+    steps
+        End after so many steps, even within an epoch; kept with the run, not with its settings.
+    seed
+        Of parameters, batches, augmentation and dropout.
+    threads
+        Threads to compute with.
+    layout
+        Which rank owns what; replaces an assignment of one's own.
+    """
+
+    epochs: int | None
+    steps: int | None
+    seed: int | None
+    threads: int | None
+    layout: LayoutName | None
+
+
+def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
+    """The configuration with what was given put in."""
+    training, layout = config.training, config.layout
+    if (epochs := given.get("epochs")) is not None:
+        training = replace(training, epochs=epochs)
+    if (seed := given.get("seed")) is not None:
+        training = replace(training, seed=seed)
+    if (name := given.get("layout")) is not None:
+        layout = replace(layout, name=name, ranks={})
+    if (threads := given.get("threads")) is not None:
+        layout = replace(layout, threads=threads)
+    return replace(config, training=training, layout=layout)
+
+
+def check_layout(config: Config) -> Config:
+    """The configuration itself; refused is a layout of several ranks where there is one process.
+
+    Raises
+    ------
+    LayoutError
+        Naming the layout, and the way out.
+    """
+    several = config.layout.ranks or config.layout.name not in ("auto", "single")
+    if several and launched_ranks() == 1:
+        layout = "ranks of its own" if config.layout.ranks else repr(config.layout.name)
+        raise LayoutError(
+            f"layout {layout} needs several ranks, this is one process",
+            "start it under mpirun, or take layout single (--layout single)",
+        )
+    return config
