@@ -1,0 +1,200 @@
+"""Blocks that emitted kernels are compared on with the reference kernels.
+
+Run as a script it compares some of them in a process whose environment says how kernels are compiled.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
+from mpmm_kernels.runtime import compiled, set_threads
+from mpmm_kernels.vector import lanes, load, store
+
+VALID, SAME, SPECTRAL = ("valid",) * 3, ("same",) * 3, ("same", "valid", "valid")
+STEP = (1, 1, 1)
+# kernels; input, filters, kernel, stride, padding, activation, pool, window
+CASES = {
+    "first layer": ("direct", ((10, 9, 10, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))),
+    "deep kernel, two vectors": ("direct", ((12, 5, 6, 1), 20, (11, 3, 3), STEP, SAME, "relu", None, STEP)),
+    "many channels": ("direct", ((7, 6, 7, 16), 32, (3, 3, 3), STEP, SPECTRAL, "relu", "max", (2, 2, 2))),
+    "odd channels, pooled": ("direct", ((6, 7, 8, 3), 20, (2, 3, 3), STEP, SAME, "relu", "max", (2, 2, 2))),
+    "odd sizes": ("direct", ((5, 7, 6, 3), 20, (2, 3, 4), STEP, SAME, "none", None, STEP)),
+    "strided": ("direct", ((7, 7, 6, 5), 8, (3, 3, 2), (2, 2, 2), SAME, "sigmoid", "average", (2, 1, 2))),
+    "strided first": ("direct", ((7, 9, 8, 1), 5, (3, 4, 3), (1, 2, 2), VALID, "relu", "max", (1, 2, 1))),
+    "two and four": ("direct", ((9, 5, 5, 2), 4, (3, 3, 3), STEP, SPECTRAL, "relu", None, STEP)),
+    "four vectors": ("direct", ((3, 5, 4, 24), 50, STEP, STEP, VALID, "relu", "max", (1, 2, 2))),
+    "one output": ("direct", ((4, 3, 3, 7), 35, (4, 3, 3), STEP, VALID, "sigmoid", "max", STEP)),
+}
+WINOGRAD = {
+    "F(4x4,3x3)": ("fast", ((5, 10, 9, 16), 32, (3, 3, 3), STEP, VALID, "relu", "max", (1, 2, 2))),
+    "F(2x2,3x3), padded depth": (
+        "fast",
+        ((3, 4, 4, 32), 64, (3, 3, 3), STEP, SPECTRAL, "relu", "max", (3, 1, 1)),
+    ),
+    "F(3x3,3x3), odd channels": (
+        "fast",
+        ((4, 9, 9, 14), 35, (2, 3, 3), STEP, SAME, "sigmoid", "average", (2, 1, 2)),
+    ),
+    "F(2x2,4x4), odd channels": (
+        "fast",
+        ((4, 7, 8, 20), 24, (3, 4, 4), STEP, VALID, "relu", "max", (2, 2, 2)),
+    ),
+    "F(3x3,4x4), padded": ("fast", ((3, 9, 9, 16), 16, (2, 4, 4), STEP, SAME, "none", None, STEP)),
+    "F(2x2,5x5)": ("fast", ((5, 8, 8, 16), 32, (4, 5, 5), STEP, VALID, "relu", "max", (2, 2, 1))),
+}
+BANDS = {
+    "one channel, F(4x4,3x3)": (
+        "fast",
+        ((26, 10, 19, 1), 20, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2)),
+    ),
+    "one channel, F(3x3,3x3)": ("fast", ((5, 9, 9, 1), 32, (4, 3, 3), STEP, SAME, "none", "max", (1, 3, 3))),
+    "one channel, F(3x3,4x4)": ("fast", ((6, 9, 9, 1), 16, (4, 4, 4), STEP, SAME, "relu", None, STEP)),
+    "one channel, F(4x4,3x3), deep kernel": (
+        "fast",
+        ((30, 8, 9, 1), 16, (16, 3, 3), STEP, VALID, "relu", None, STEP),
+    ),
+    "one channel, F(2x2,5x5)": ("fast", ((6, 8, 9, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
+}
+CASES |= WINOGRAD | BANDS
+# the same shapes by register blocks of outputs from anywhere in a sample
+CASES |= {
+    f"{name}, indirect": ("indirect", CASES[name][1])
+    for name in (
+        "first layer",
+        "deep kernel, two vectors",
+        "many channels",
+        "odd sizes",
+        "strided",
+        "two and four",
+        "four vectors",
+        "one output",
+    )
+}
+# register blocks of neighbours in depth: rows of whole vectors, and of parts that two or four of them share
+DEPTH = {
+    "sixteen filters": ((20, 3, 5, 6), 16, (5, 1, 1), STEP, SPECTRAL, "relu", None, STEP),
+    "two share, strided": ((33, 4, 6, 3), 24, (5, 2, 2), (2, 1, 2), VALID, "sigmoid", None, STEP),
+    "two share": ((41, 4, 5, 8), 24, (3, 2, 2), STEP, SAME, "none", None, STEP),
+    "four share, pooled": ((46, 7, 9, 3), 20, (3, 3, 3), STEP, SAME, "relu", "max", (3, 2, 1)),
+    "two planes pooled": ((33, 5, 4, 4), 24, (4, 2, 2), STEP, VALID, "none", "max", (2, 2, 2)),
+    "half a vector": ((38, 7, 6, 2), 8, (7, 3, 3), STEP, VALID, "relu", "average", (2, 2, 2)),
+    "odd filters": ((40, 5, 4, 2), 3, (3, 2, 3), STEP, SPECTRAL, "relu", None, STEP),
+}
+CASES |= {f"{name}, depth": ("depth", case) for name, case in DEPTH.items()}
+# large ones, never run here
+ONLY_PLANNED = {
+    "wide lines": ("direct", ((10, 9, 25, 1), 16, (7, 3, 3), STEP, VALID, "relu", "max", (2, 2, 2))),
+    "whole scene": ("direct", ((7, 300, 300, 16), 32, STEP, STEP, VALID, "relu", "max", (2, 2, 2))),
+}
+# few enough to compile again for other processors
+SOME = (
+    "first layer",
+    "odd sizes",
+    "odd sizes, indirect",
+    "strided, indirect",
+    "two share, depth",
+    "four share, pooled, depth",
+    "F(2x2,3x3), padded depth",
+    "F(2x2,4x4), odd channels",
+    "one channel, F(4x4,3x3)",
+)
+
+
+def planned(case, dtype, kernels):
+    input_shape, *description = case
+    return block.plan_block(input_shape, ConvolutionBlock(*description), dtype, kernels)
+
+
+def plan_of(kernels, case, dtype="float32"):
+    """The plan by a choice of kernels, or by the method of a name, whichever the shapes would get."""
+    if kernels in ("direct", "indirect", "depth"):
+        return replace(planned(case, dtype, "direct"), method=kernels)
+    return planned(case, dtype, kernels)
+
+
+def make(kernels, case, dtype, samples):
+    plan = plan_of(kernels, case, dtype)
+    rng = np.random.default_rng(7)
+    fan_in = np.prod(plan.weights_shape[:4])
+    x, w, b, dy = (
+        rng.standard_normal(shape).astype(dtype)
+        for shape in (
+            (samples, *plan.input_shape),
+            plan.weights_shape,
+            (plan.filters,),
+            (samples, *plan.output_shape),
+        )
+    )
+    return plan, x, (w / np.sqrt(fan_in)).astype(dtype), b, dy
+
+
+def run(kernels, case, dtype="float32", samples=3, buffers=None):
+    """Output and gradients of x, w and b; each a copy."""
+    plan, x, w, b, dy = make(kernels, case, dtype, samples)
+    buffers = buffers or block.allocate(plan, samples)
+    dw, db = np.full_like(w, np.nan), np.full_like(b, np.nan)
+    y = block.forward(plan, buffers, Operands(x, w, b)).copy()
+    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, dw, db), True)
+    return y, dx.copy(), dw, db
+
+
+def errors(kernels, case, dtype="float32", samples=3):
+    found, plain = run(kernels, case, dtype, samples), run("reference", case, dtype, samples)
+    return [abs(a - b).max() / abs(b).max() for a, b in zip(found, plain, strict=True)]
+
+
+def python(part, **settings):
+    """This file run as a script, in an environment with some settings more."""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **settings}
+    return subprocess.run(
+        [sys.executable, __file__, part], env=variables, capture_output=True, text=True, check=False
+    )
+
+
+def script(part, **settings):
+    """Lines that this file prints when run as a script."""
+    done = python(part, **settings)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return tuple(done.stdout.splitlines())
+
+
+def print_plans():
+    for name, (kernels, case) in (CASES | ONLY_PLANNED).items():
+        choice = kernels if kernels == "fast" else "direct"
+        print(f"{name}: {planned(case, 'float32', choice)}")
+
+
+def compare():
+    for name in SOME:
+        worst = max(errors(*CASES[name]))
+        assert worst < 1e-5, f"{name}: {worst}"
+        print(name)
+
+
+def threads():
+    for name in SOME:
+        results = []
+        for count in (1, 2, 4):
+            set_threads(count)
+            results.append([array.tobytes() for array in run(*CASES[name], samples=11)])
+        assert results[0] == results[1] == results[2], name
+        print(name)
+
+
+@compiled
+def read_past(array):
+    store(array, 1, load(array, 0))
+
+
+def overrun():
+    try:
+        read_past(np.zeros(lanes("float32"), "float32"))
+    except IndexError:
+        print("refused")
+
+
+if __name__ == "__main__":
+    {"compare": compare, "plans": print_plans, "threads": threads, "overrun": overrun}[sys.argv[1]]()
