@@ -16,8 +16,9 @@ setup: .venv/ready
 demo: setup
 	launch/demo
 
+# more than eight workers compile the same kernels side by side
 test: setup check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses=8 --dist loadgroup --no-loadscope-reorder --durations=25
 
 # lint, format, types, import contracts
 check: setup

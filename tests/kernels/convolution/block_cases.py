@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
 from mpmm_kernels.runtime import compiled, set_threads
 from mpmm_kernels.vector import lanes, load, store
@@ -106,6 +107,12 @@ SOME = (
 def planned(case, dtype, kernels):
     input_shape, *description = case
     return block.plan_block(input_shape, ConvolutionBlock(*description), dtype, kernels)
+
+
+def each(names):
+    """A test for each case; those of one case stay together, for they run the same kernels."""
+    grouped = [pytest.param(name, marks=pytest.mark.xdist_group(f"block: {name}")) for name in names]
+    return pytest.mark.parametrize("name", grouped)
 
 
 def plan_of(kernels, case, dtype="float32"):

@@ -2,32 +2,31 @@
 
 import numpy as np
 import pytest
-from block_cases import CASES, SOME, STEP, VALID, errors, make, plan_of, planned, run
+from block_cases import CASES, SOME, STEP, VALID, each, errors, make, plan_of, planned, run
 from mpmm_kernels.convolution import Gradients, Operands, argmax_gradient, block
 
 
-@pytest.mark.parametrize("name", CASES)
+@each(CASES)
 def test_equals_reference_kernels(name):
     kernels, case = CASES[name]
     assert max(errors(kernels, case)) < 1e-5
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+@each(
+    (
         "first layer",
         "strided, indirect",
         "two share, depth",
         "F(3x3,3x3), odd channels",
         "one channel, F(4x4,3x3)",
-    ],
+    )
 )
 def test_equals_reference_kernels_in_double_precision(name):
     kernels, case = CASES[name]
     assert max(errors(kernels, case, "float64")) < 1e-13
 
 
-@pytest.mark.parametrize("name", SOME)
+@each(SOME)
 def test_a_smaller_batch_uses_the_same_buffers(name):
     """What a larger batch left in the buffers must not leak into the next, smaller one."""
     kernels, case = CASES[name]
@@ -40,7 +39,7 @@ def test_a_smaller_batch_uses_the_same_buffers(name):
         np.testing.assert_array_equal(actual, wanted)
 
 
-@pytest.mark.parametrize("name", SOME)
+@each(SOME)
 def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name):
     kernels, case = CASES[name]
     y, _, dw, db = run(kernels, case)
@@ -54,7 +53,7 @@ def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name
     np.testing.assert_array_equal(other_db, db)
 
 
-@pytest.mark.parametrize("name", SOME)
+@each(SOME)
 def test_what_is_not_a_number_is_not_hidden_by_the_pool(name):
     kernels, case = CASES[name]
     plan, x, w, b, _ = make(kernels, case, "float32", 2)

@@ -41,10 +41,12 @@ def test_few_filters_go_to_the_method_for_them(width, in_depth):
     assert {name for name in DEPTH if plans[f"{name}, depth"].startswith("depth ")} == in_depth
 
 
+@pytest.mark.xdist_group("threads")
 def test_the_same_bits_at_any_number_of_threads():
     assert script("threads", NUMBA_NUM_THREADS="4") == SOME
 
 
+@pytest.mark.xdist_group("checked build")
 def test_no_kernel_leaves_its_arrays():
     """In the checked build every load and store looks at its place first."""
     assert script("compare", NUMBA_BOUNDSCHECK="1", NUMBA_NUM_THREADS="1") == SOME
@@ -59,11 +61,13 @@ def test_the_checked_build_refuses_a_wrong_place():
     assert script("overrun", NUMBA_BOUNDSCHECK="1") == ("refused",)
 
 
+@pytest.mark.xdist_group("other width")
 @pytest.mark.skipif(REGISTER_BITS == 512, reason="the other tests run vectors of 512 bits")
 def test_right_with_the_vectors_of_a_wider_processor():
     assert script("compare", MPMM_VECTOR_BITS="512") == SOME
 
 
+@pytest.mark.xdist_group("other width")
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="AVX2 belongs to x86-64")
 @pytest.mark.skipif(REGISTER_BITS == 256, reason="the other tests run vectors of 256 bits")
 def test_right_on_a_processor_with_avx2_only():
