@@ -12,6 +12,7 @@ from mpmm.network.layer import EVALUATION, Cost, Layer, Step
 from mpmm.network.loss import BatchLoss, SoftmaxCrossEntropy, probabilities
 from mpmm.network.names import FUSION, section_of
 from mpmm.network.network import Network, parameters_sha256
+from mpmm.network.on_zeros import UPDATE, run_on_zeros
 from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
@@ -23,6 +24,7 @@ __all__ = [
     "EPSILON",
     "EVALUATION",
     "FUSION",
+    "UPDATE",
     "Activation",
     "Adam",
     "Array",
@@ -56,6 +58,7 @@ __all__ = [
     "parameters_sha256",
     "parts",
     "probabilities",
+    "run_on_zeros",
     "section_of",
     "state_sha256",
 ]

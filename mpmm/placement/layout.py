@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +58,10 @@ class Layout:
     def blocks_of(self, rank: int) -> tuple[str, ...]:
         """Names of a rank's blocks, in forward order."""
         return tuple(name for name, ranks in self.owners if rank in ranks)
+
+    def blocks_of_any(self, ranks: Collection[int]) -> tuple[str, ...]:
+        """Names of the blocks that at least one of these ranks owns, in forward order."""
+        return tuple(name for name, owners in self.owners if any(rank in owners for rank in ranks))
 
     def role(self, rank: int) -> str:
         """What a rank is, in words: e.g. "server", "worker", "server + worker"."""

@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 
-import numpy as np
 from mpmm_kernels.runtime import compile_once
 
-from mpmm.network import EVALUATION, Adam, Block, Network, Parameter, SoftmaxCrossEntropy, Step
+from mpmm.network import UPDATE, Network, run_on_zeros
+from mpmm.ranks.compilation import compile_side_by_side
 
 
 def warm_up(
     network: Network,
     compiling: Callable[[float], None] = lambda share: None,
-    only: Collection[str] | None = None,
+    others: Iterable[str] = (),
 ) -> None:
     """Run each block, the loss and Adam on zeros; no parameter changes.
 
-    Of several processes on one machine that come with the same network, one compiles and the others wait.
+    Of several processes on one machine that need the same blocks, one compiles them, on all its cores, while
+    the others wait.
 
     Parameters
     ----------
     network
         The whole of it, or the blocks of one rank.
     compiling
-        Called before each block with the share that is done, where this machine has not compiled its kernels.
-    only
-        Names of the blocks that this process computes; all that are there by default.
+        Called with the share that is done, again and again, where this machine has not compiled its kernels.
+    others
+        Names of the blocks that all ranks of this machine run, this one among them, if there are several.
     """
-    names = [name for name in network.blocks if only is None or name in only]
-    with compile_once(f"{network.spec} {tuple(names)}") as cold:
-        for number, name in enumerate(names):
-            if cold:
-                compiling(number / len(names))
-            _run(network.blocks[name])
-        _update(network.spec.classes, np.dtype(network.spec.dtype))
-
-
-def _run(block: Block) -> None:
-    inputs = {name: np.zeros((1, *shape), block.dtype) for name, shape in block.input_shapes.items()}
-    block.forward(inputs, EVALUATION)
-    y = block.forward(inputs, Step(training=True))
-    block.backward(np.zeros_like(y))
-
-
-def _update(classes: int, dtype: np.dtype[np.floating]) -> None:
-    """Loss, Adam and the running average, on arrays of their own."""
-    logits = np.zeros((1, classes), dtype)
-    SoftmaxCrossEntropy()(logits, np.zeros(1, np.int16))
-    Adam().update(Parameter.trained("warm", logits.copy()), 1)
-    Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
+    names = (*dict.fromkeys([*others, *network.blocks]), UPDATE)
+    with compile_once(f"{network.spec} {names}") as cold:
+        if cold:
+            compiling(0.0)
+            compile_side_by_side(network.spec, names, compiling)
+        for name in (*network.blocks, UPDATE):
+            run_on_zeros(network, name)

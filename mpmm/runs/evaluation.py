@@ -206,7 +206,10 @@ def score(
         None on ranks that do not collect.
     """
     layout, prepared = preparation.layout, preparation.prepared
-    loss = loss_of(prepared)
+    loss, reader = loss_of(prepared), _reader(group, preparation)
+    told = compiling(console, "all ranks' kernels")
+    own = Network(prepared.spec, only=layout.blocks_of(group.rank))
+    warm_up(own, told, layout.blocks_of_any(group.together))
     player = _player(group, preparation, loss, parameters)
     kernels = "the kernels" if group.alone else f"the kernels of rank {group.rank}"
     warm_up(player.blocks.network, compiling(console, kernels), layout.blocks_of(group.rank))

@@ -33,12 +33,18 @@ def play(rank_run: RankRun) -> str | None:
         return None
 
 
-def _work(rank_run: RankRun) -> None:
-    """Compute this rank's blocks as the server orders."""
-    prepared = rank_run.prepared
-    network = Network(prepared.spec, only=rank_run.layout.blocks_of(rank_run.group.rank))
-    warm_up(network, rank_run.compiling())
-    player, schedules = rank_run.group.player(network, loss_of(prepared)), rank_run.schedules()
+def _warm_up(rank_run: RankRun, network: Network) -> None:
+    """Compile the kernels of this machine's ranks, if no other of them has; say so."""
+    told = compiling(rank_run.start.console, "all ranks' kernels")
+    warm_up(network, told, rank_run.preparation.layout.blocks_of_any(rank_run.group.together))
+
+
+def _work(rank_run: RankRun) -> int:
+    layout, rank, prepared = rank_run.preparation.layout, rank_run.group.rank, rank_run.preparation.prepared
+    network = Network(prepared.spec, only=layout.blocks_of(rank))
+    _warm_up(rank_run, network)
+    player = rank_run.group.player(network, loss_of(prepared))
+    schedules = rank_run.schedules
     Worker(player, schedules, rank_run.reader(), prepared.config.training.seed).run()
     gather_costs(rank_run.group, schedules, rank_run.recording_rank)
 

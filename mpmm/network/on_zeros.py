@@ -1,0 +1,73 @@
+"""Runs blocks, loss and optimizer on zeros, so that their kernels are loaded or compiled.
+
+``main`` does so for another process: from standard input it reads a network's description, then names of
+blocks, a line each, and answers each with a byte when that block has run.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+
+import numpy as np
+
+from mpmm.network.block import Block
+from mpmm.network.layer import EVALUATION, Step
+from mpmm.network.loss import SoftmaxCrossEntropy
+from mpmm.network.network import Network
+from mpmm.network.optimizer import Adam
+from mpmm.network.parameter import Parameter
+from mpmm.network.spec import NetworkSpec
+
+# Stands among names of blocks for what belongs to none: the loss and the update of parameters
+UPDATE = "update"
+
+
+def run_on_zeros(network: Network, name: str) -> None:
+    """Run one block's inference, forward and backward, or the update.
+
+    Parameters
+    ----------
+    network
+        Holds the block; for the update its description is enough.
+    name
+        Of the block, or `UPDATE`.
+    """
+    if name == UPDATE:
+        _update(network.spec.classes, np.dtype(network.spec.dtype))
+    else:
+        _run(network.blocks[name])
+
+
+def _run(block: Block) -> None:
+    inputs = {name: np.zeros((1, *shape), block.dtype) for name, shape in block.input_shapes.items()}
+    block.forward(inputs, EVALUATION)
+    y = block.forward(inputs, Step(training=True))
+    block.backward(np.zeros_like(y))
+
+
+def _update(classes: int, dtype: np.dtype[np.floating]) -> None:
+    """Loss, Adam and the running average, on arrays of their own."""
+    logits = np.zeros((1, classes), dtype)
+    SoftmaxCrossEntropy()(logits, np.zeros(1, np.int16))
+    Adam().update(Parameter.trained("warm", logits.copy()), 1)
+    Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
+
+
+def main() -> None:
+    """Answer the process at the other end of standard input, until it closes it."""
+    # the other end decides what an interrupt means, and ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec, cores = pickle.load(sys.stdin.buffer)
+    if cores:
+        os.sched_setaffinity(0, cores)
+    for line in sys.stdin.buffer:
+        name = line.decode().strip()
+        _run_alone(spec, name)
+        os.write(sys.stdout.fileno(), b".")
+
+
+def _run_alone(spec: NetworkSpec, name: str) -> None:
+    run_on_zeros(Network(spec, only=() if name == UPDATE else (name,)), name)
