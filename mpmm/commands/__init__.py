@@ -18,6 +18,7 @@ COMMANDS = {
     "synth": "Write a synthetic scene with the layout of DFC2018.",
     "check": "Show what a configuration holds before training on it.",
     "plan": "Show the network, its cost and what each rank will do.",
+    "compile": "Compile a configuration's kernels ahead, here or to carry.",
     "train": "Train a network.",
     "evaluate": "Score a trained run on its validation or test patches.",
     "map": "Classify every pixel of a scene.",

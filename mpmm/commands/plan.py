@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from mpmm.network import Network, NetworkSpec
+from mpmm.network import Network
 from mpmm.placement import (
     PRESETS,
     Layout,
@@ -19,7 +19,7 @@ from mpmm.placement import (
     schedule,
     schedule_text,
 )
-from mpmm.preparation import network_spec
+from mpmm.preparation import spec_of_headers
 from mpmm.settings import Config, load_config
 
 
@@ -42,7 +42,7 @@ def command(config: Path, ranks: int | None, layout: str | None, rank: int | Non
     backward, kernel how it computes. Of the scene only headers and the classes are read.
     """
     settings = load_config(config)
-    spec = _spec(settings)
+    spec = spec_of_headers(settings)
     if ranks is None or summary:
         click.echo(Network(spec).summary())
         return
@@ -50,12 +50,6 @@ def command(config: Path, ranks: int | None, layout: str | None, rank: int | Non
     blocks = None if layout is not None else settings.layout.ranks
     chosen = layout_for(shape, ranks, layout or settings.layout.name, blocks)
     _show(shape, chosen, settings, rank)
-
-
-def _spec(settings: Config) -> NetworkSpec:
-    report = settings.scene.inspect()
-    bands = {modality.name: len(modality.band_names) for modality in report.modalities}
-    return network_spec(settings, bands, len(report.labels.classes))
 
 
 def _show(shape: NetworkShape, layout: Layout, settings: Config, rank: int | None) -> None:

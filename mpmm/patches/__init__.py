@@ -7,7 +7,7 @@ from mpmm.patches.extra import extra_patches
 from mpmm.patches.normalization import Normalization, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.prefetch import Prefetcher, prefetch
-from mpmm.patches.reader import PatchReader
+from mpmm.patches.reader import PatchReader, compile_reader
 from mpmm.patches.samples import Samples
 from mpmm.patches.shares import PARTS, Part, check_shares
 from mpmm.patches.split import Split, SplitKind, SplitOptions, draw_split
@@ -34,6 +34,7 @@ __all__ = [
     "check_shares",
     "check_size",
     "class_positions",
+    "compile_reader",
     "draw_split",
     "extra_patches",
     "lost_per_class",

@@ -60,9 +60,7 @@ class PatchReader:
         self._values.flags.writeable = False
         self._linear = normalization.linear()
         self._centres = np.stack([samples.rows, samples.columns], axis=1).astype(np.int32)
-        # of several ranks that start cold on a machine, one compiles
-        with compile_once("gather float32"):
-            self.read(np.zeros(0, np.int64))
+        compile_reader()
 
     @property
     def bands(self) -> int:
@@ -106,6 +104,20 @@ class PatchReader:
         if not self.augment:
             return np.zeros(len(indices), np.uint8)
         return orientations(indices, epoch, self.seed)
+
+
+def compile_reader() -> None:
+    """Load or compile the kernel of all readers; of several ranks that start cold on a machine, one compiles."""
+    values, linear = np.zeros((1, 1, 1), np.float32), Normalization("none", (0.0,), (1.0,)).linear()
+    values.flags.writeable = False
+    with compile_once("gather float32"):
+        gather(
+            values,
+            np.zeros((0, 2), np.int32),
+            np.zeros(0, np.uint8),
+            linear,
+            np.zeros((0, 1, 1, 1), np.float32),
+        )
 
 
 def _check(modality: Pixels, samples: Samples, size: int, normalization: Normalization) -> None:

@@ -121,6 +121,13 @@ def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> Netw
     return config.network.spec(bands, classes, config.patches.size, config.training.seed)
 
 
+def spec_of_headers(config: Config) -> NetworkSpec:
+    """The network that the configuration asks for, of its scene's headers and classes alone."""
+    report = config.scene.inspect()
+    bands = {modality.name: len(modality.band_names) for modality in report.modalities}
+    return network_spec(config, bands, len(report.labels.classes))
+
+
 def draw(config: Config, scene: AlignedScene) -> Split:
     """The split that the configuration asks for."""
     present = [modality.present for modality in scene.modalities.values()]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,15 +28,41 @@ def cache_folder() -> Path:
 
     Its name holds a hash of everything the machine code follows from, so that a changed kernel, helper
     or intrinsic, another Numba or another processor never meets stale code. ``MPMM_KERNEL_CACHE`` moves
-    the folders, else they are in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``).
+    the folders, else they are in the user's cache (``XDG_CACHE_HOME`` or ``~/.cache``). Where what
+    ``MPMM_KERNEL_CACHE`` names may be read only, as in an image, its code is copied to the user's cache.
     """
+    carried: Path | None = None
     for parent in _candidates():
         folder = parent / f"kernels-{cache_key()}"
         if _usable(folder):
+            if carried is not None:
+                _copy(carried, folder)
             os.utime(folder)
             remove_stale(parent, keep=folder)
             return folder
+        if "MPMM_KERNEL_CACHE" in os.environ and carried is None and _trusted(folder):
+            carried = folder
     return Path(tempfile.mkdtemp(prefix="mpmm-kernels-"))
+
+
+def carry_cache(parent: Path) -> Path:
+    """Copy this process's compiled kernels into a folder that ``MPMM_KERNEL_CACHE`` may name elsewhere.
+
+    Returns
+    -------
+    pathlib.Path
+        The copy, named after what the code follows from; all may read it.
+    """
+    copy = parent / cache_folder().name
+    _copy(cache_folder(), copy)
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        folder.chmod(0o755)
+    return copy
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy machine code and the marks of what has been compiled, but not the lock, over what there is."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("compiling.*"), dirs_exist_ok=True)
 
 
 @cache
@@ -74,6 +101,15 @@ def _usable(folder: Path) -> bool:
         return folder.stat().st_uid == os.getuid()
     except OSError:
         return False
+
+
+def _trusted(folder: Path) -> bool:
+    """Whether the folder is there and nobody but this user or root can have written to it."""
+    try:
+        about = folder.stat()
+    except OSError:
+        return False
+    return about.st_uid in (0, os.getuid()) and not about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def remove_stale(parent: Path, keep: Path) -> None:

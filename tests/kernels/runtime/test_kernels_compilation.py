@@ -163,3 +163,46 @@ def test_an_unusable_folder_is_passed_over(tmp_path, monkeypatch):
     monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path / "file"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     assert cache.cache_folder.__wrapped__().parent == tmp_path / "home" / "mpmm"
+
+
+def carried(tmp_path, monkeypatch):
+    """A copy of a cache with one file, which this user may not write to, and a home to write to instead."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(
+        cache, "_usable", lambda folder: tmp_path / "image" not in folder.parents and usable(folder)
+    )
+    monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path / "image"))
+    folder = tmp_path / "image" / f"kernels-{cache.cache_key()}"
+    (folder / "module").mkdir(parents=True)
+    (folder / "module" / "code.nbc").write_bytes(b"code")
+    (folder / "compiling.lock").touch()
+    return folder
+
+
+usable = cache._usable
+
+
+def test_a_carried_cache_that_cannot_be_written_to_is_copied(tmp_path, monkeypatch):
+    """In an image the cache is root's, and the user's processes still have to add kernels to it."""
+    folder = carried(tmp_path, monkeypatch)
+    ours = cache.cache_folder.__wrapped__()
+    assert ours == tmp_path / "home" / "mpmm" / folder.name
+    assert (ours / "module" / "code.nbc").read_bytes() == b"code"
+    assert not (ours / "compiling.lock").exists()
+
+
+def test_a_carried_cache_that_others_may_write_to_is_not_taken(tmp_path, monkeypatch):
+    """Machine code is run as it is: whoever may write it may run anything as this user."""
+    carried(tmp_path, monkeypatch).chmod(0o777)
+    ours = cache.cache_folder.__wrapped__()
+    assert list(ours.iterdir()) == []
+
+
+def test_a_copy_to_carry_holds_all_and_lets_all_read(tmp_path, monkeypatch):
+    source = carried(tmp_path, monkeypatch)
+    (source / "module").chmod(0o700)
+    monkeypatch.setattr(cache, "cache_folder", lambda: source)
+    copy = cache.carry_cache(tmp_path / "to")
+    assert copy == tmp_path / "to" / source.name
+    assert (copy / "module" / "code.nbc").read_bytes() == b"code"
+    assert (copy / "module").stat().st_mode & 0o777 == 0o755
