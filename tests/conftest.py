@@ -1,14 +1,50 @@
-"""Which tests stay together when workers share the suite out (``pytest -n logical --dist loadgroup``).
+"""Runs that several files look at, and which tests stay together when workers share the suite out.
 
-A file's tests share kernels, which the first compiles, and fixtures, so they go to one worker. Those that
-start ranks, or look at runs that are trained once a session, all go to one: no two runs of five ranks compete
-for the cores, and nothing is trained twice. A file of long tests that share little says by marks of its own
-(``xdist_group``) how it may be taken apart.
+Under ``pytest -n logical --dist loadgroup`` a file's tests go to one worker, for they share kernels, which the
+first compiles, and fixtures. Those that start ranks, or look at runs that are trained once a session, all go
+to one: no two runs of five ranks compete for the cores, and nothing is trained twice. A file of long tests
+that share little says by marks of its own (``xdist_group``) how it may be taken apart.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+from mpi_runner import Ended, run_mpmm
+
+if TYPE_CHECKING:
+    from mpmm.runs import Run
 
 TOGETHER = "ranks"
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory) -> Path:
+    """A small scene and network; tests may write other configurations beside it."""
+    # not loaded by those who need no scene
+    from small_runs import small_config
+
+    return small_config(tmp_path_factory.mktemp("scene"))
+
+
+@pytest.fixture(scope="session")
+def alone(config, tmp_path_factory) -> Run:
+    """The run of one process that all others are compared with: 2 epochs of 10 steps."""
+    from mpmm.runs import fit
+
+    return fit(config, run=tmp_path_factory.mktemp("alone") / "run", progress=False)
+
+
+@pytest.fixture(scope="session")
+def together(config, tmp_path_factory) -> tuple[Run, Ended]:
+    """Five ranks, two threads where the layout gives them, with a timeline."""
+    from mpmm.runs import Run
+
+    path = tmp_path_factory.mktemp("together") / "run"
+    ended = run_mpmm(5, "train", config, "--run", path, "--trace", NUMBA_NUM_THREADS="2")
+    return Run.open(path), ended
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -107,17 +107,13 @@ class PatchReader:
 
 
 def compile_reader() -> None:
-    """Load or compile the kernel of all readers; of several ranks that start cold on a machine, one compiles."""
+    """Load or compile the kernel of all readers; of several ranks that start cold, one compiles."""
     values, linear = np.zeros((1, 1, 1), np.float32), Normalization("none", (0.0,), (1.0,)).linear()
     values.flags.writeable = False
+    centres, codes = np.zeros((0, 2), np.int32), np.zeros(0, np.uint8)
+    patches = np.zeros((0, 1, 1, 1), np.float32)
     with compile_once("gather float32"):
-        gather(
-            values,
-            np.zeros((0, 2), np.int32),
-            np.zeros(0, np.uint8),
-            linear,
-            np.zeros((0, 1, 1, 1), np.float32),
-        )
+        gather(values, centres, codes, linear, patches)
 
 
 def _check(modality: Pixels, samples: Samples, size: int, normalization: Normalization) -> None:

@@ -1,18 +1,15 @@
 """What a run reads: scene, split and normalisation, prepared on one rank or several."""
 
-from mpmm.preparation.distributed import Change, RankPreparation, prepare_on_ranks, restore_on_ranks
-from mpmm.preparation.inventory import label_rank
-from mpmm.preparation.prepared import (
-    Prepared,
-    check_patches,
-    draw,
-    keep,
-    network_spec,
-    prepare,
-    restore,
-    spec_of_headers,
+from mpmm.preparation.distributed import (
+    Change,
+    RankPreparation,
+    Restoration,
+    prepare_on_ranks,
+    restore_on_ranks,
 )
-from mpmm.preparation.sampling import masks, packed_parts, unpacked_parts
+from mpmm.preparation.local import prepare, restore
+from mpmm.preparation.prepared import Prepared, check_patches, draw, keep, network_spec, spec_of_headers
+from mpmm.preparation.sampling import Readers, masks, packed_parts, unpacked_parts
 
 __all__ = [
     "Change",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from mpmm_kernels.runtime import compile_once
 
@@ -13,7 +13,8 @@ from mpmm.ranks.compilation import compile_side_by_side
 def warm_up(
     network: Network,
     compiling: Callable[[float], None] = lambda share: None,
-    others: Iterable[str] = (),
+    only: Collection[str] | None = None,
+    together: Iterable[str] = (),
 ) -> None:
     """Run each block, the loss and Adam on zeros; no parameter changes.
 
@@ -26,13 +27,16 @@ def warm_up(
         The whole of it, or the blocks of one rank.
     compiling
         Called with the share that is done, again and again, where this machine has not compiled its kernels.
-    others
-        Names of the blocks that all ranks of this machine run, this one among them, if there are several.
+    only
+        Names of the blocks that this process runs; all of the network's by default.
+    together
+        Names of the blocks that the ranks of this machine run, this one among them, if there are several.
     """
-    names = (*dict.fromkeys([*others, *network.blocks]), UPDATE)
+    own = [name for name in network.blocks if only is None or name in only]
+    names = (*dict.fromkeys([*together, *own]), UPDATE)
     with compile_once(f"{network.spec} {names}") as cold:
         if cold:
             compiling(0.0)
             compile_side_by_side(network.spec, names, compiling)
-        for name in (*network.blocks, UPDATE):
+        for name in (*own, UPDATE):
             run_on_zeros(network, name)

@@ -42,7 +42,7 @@ from mpmm.results import CheckpointName, RunFolder, Scores
 from mpmm.runs.accounting import gather_costs, traced
 from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
-from mpmm.runs.rank_run import find_run, loss_of
+from mpmm.runs.rank_run import find_run, kernels_of, loss_of
 from mpmm.scene import Scene
 from mpmm.settings import Config
 
@@ -206,13 +206,10 @@ def score(
         None on ranks that do not collect.
     """
     layout, prepared = preparation.layout, preparation.prepared
-    loss, reader = loss_of(prepared), _reader(group, preparation)
-    told = compiling(console, "all ranks' kernels")
-    own = Network(prepared.spec, only=layout.blocks_of(group.rank))
-    warm_up(own, told, layout.blocks_of_any(group.together))
+    loss = loss_of(prepared)
     player = _player(group, preparation, loss, parameters)
-    kernels = "the kernels" if group.alone else f"the kernels of rank {group.rank}"
-    warm_up(player.blocks.network, compiling(console, kernels), layout.blocks_of(group.rank))
+    report = compiling(console, kernels_of(group))
+    warm_up(player.blocks.network, report, layout.blocks_of(group.rank), layout.blocks_of_any(group.together))
     schedules = ScheduleCache(preparation.shape, layout, group.rank)
     with group.moving():
         group.collectives.allgather(None)

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from mpmm.display import say, say_network
 from mpmm.messages import INTERRUPTED, Stopped, abort
-from mpmm.ranks import Driver, EpochDone, Event, Kept, Server, Validation, outcome, warm_up
+from mpmm.ranks import Driver, EpochDone, Event, Kept, Server, Validation, outcome
 from mpmm.results import Scores
 from mpmm.runs.accounting import costs_by_rank, gather_costs, say_costs, write_costs
 from mpmm.runs.rank_run import RankRun
@@ -81,7 +81,7 @@ def _followed(writer: RunWriter, recorder: Recorder, role: Server | Driver, even
         # a driver's state is the one that the server has sent last
         shutdown.save = lambda: recorder.checkpoint("last")
     try:
-        warm_up(role.network, rank_run.compiling(), rank_run.layout.blocks_of(rank_run.group.rank) or None)
+        rank_run.warm_up(role.network, rank_run.layout.blocks_of(rank_run.group.rank) or None)
         return _ending(writer, recorder, role, _keep(rank_run, recorder, events))
     except Stopped:
         role.rewind()

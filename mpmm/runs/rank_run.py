@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from mpmm.display import Console, compiling
 from mpmm.errors import RunError
-from mpmm.network import SoftmaxCrossEntropy
+from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches
 from mpmm.placement import Layout
 from mpmm.preparation import Prepared, RankPreparation
-from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader
+from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader, warm_up
 from mpmm.results import Arrays, Checkpoint, RunFolder
 from mpmm.runs.process_group import ProcessGroup
 
@@ -115,10 +115,15 @@ class RankRun:
         read, held_out = self.prepared.reader("train", augment), self.prepared.held_out("validation")
         return ShareReader(self.layout, self.group.rank, read, self.batches, held_out)
 
-    def compiling(self) -> Callable[[float], None]:
-        """What says that this rank compiles its kernels."""
-        name = "the kernels" if self.group.alone else f"the kernels of rank {self.group.rank}"
-        return compiling(self.start.console, name)
+    def warm_up(self, network: Network, only: Collection[str] | None = None) -> None:
+        """Load or compile the kernels of these blocks, all by default; say how far that is."""
+        report = compiling(self.start.console, kernels_of(self.group))
+        warm_up(network, report, only, self.layout.blocks_of_any(self.group.together))
+
+
+def kernels_of(group: ProcessGroup) -> str:
+    """Whose kernels are compiled together, in words."""
+    return "the kernels" if group.alone else "all ranks' kernels"
 
 
 def find_run(group: ProcessGroup, path: Path) -> tuple[RunFolder | None, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mpmm.network import Adam, Network
-from mpmm.ranks import Driver, ParameterStore, Scoring, Server, Snapshot, Worker, warm_up
+from mpmm.ranks import Driver, ParameterStore, Scoring, Server, Snapshot, Worker
 from mpmm.runs.accounting import gather_costs, watch_from_here
 from mpmm.runs.lifecycle import record
 from mpmm.runs.rank_run import RankRun, loss_of
@@ -33,18 +33,12 @@ def play(rank_run: RankRun) -> str | None:
         return None
 
 
-def _warm_up(rank_run: RankRun, network: Network) -> None:
-    """Compile the kernels of this machine's ranks, if no other of them has; say so."""
-    told = compiling(rank_run.start.console, "all ranks' kernels")
-    warm_up(network, told, rank_run.preparation.layout.blocks_of_any(rank_run.group.together))
-
-
-def _work(rank_run: RankRun) -> int:
-    layout, rank, prepared = rank_run.preparation.layout, rank_run.group.rank, rank_run.preparation.prepared
-    network = Network(prepared.spec, only=layout.blocks_of(rank))
-    _warm_up(rank_run, network)
-    player = rank_run.group.player(network, loss_of(prepared))
-    schedules = rank_run.schedules
+def _work(rank_run: RankRun) -> None:
+    """Compute this rank's blocks as the server orders."""
+    prepared = rank_run.prepared
+    network = Network(prepared.spec, only=rank_run.layout.blocks_of(rank_run.group.rank))
+    rank_run.warm_up(network)
+    player, schedules = rank_run.group.player(network, loss_of(prepared)), rank_run.schedules()
     Worker(player, schedules, rank_run.reader(), prepared.config.training.seed).run()
     gather_costs(rank_run.group, schedules, rank_run.recording_rank)
 
@@ -52,7 +46,7 @@ def _work(rank_run: RankRun) -> int:
 def _serve(rank_run: RankRun) -> None:
     """Hold the parameters beside a driver, who records the run."""
     server = _server(rank_run)
-    warm_up(server.network, rank_run.compiling(), rank_run.layout.blocks_of(rank_run.group.rank))
+    rank_run.warm_up(server.network, rank_run.layout.blocks_of(rank_run.group.rank))
     rank_run.group.shutdown.save = server.save
     for _ in server.run(rank_run.limits):
         pass

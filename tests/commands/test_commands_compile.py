@@ -32,7 +32,7 @@ def test_a_run_after_it_compiles_nothing(tmp_path, config):
     assert said.splitlines()[0].split()[:2] == ["compiling", "the"]
     (folder,) = copy.iterdir()
     assert str(folder) in "".join(said.split("\n"))
-    before = {path for path in folder.rglob("*.nbc")}
+    before = set(folder.rglob("*.nbc"))
     trained = mpmm(copy, "train", config, "--steps", "1", "--run", tmp_path / "run")
     assert "compiling" not in trained
-    assert {path for path in folder.rglob("*.nbc")} == before
+    assert set(folder.rglob("*.nbc")) == before

@@ -149,8 +149,8 @@ def run(kernels, case, dtype="float32", samples=3, buffers=None):
 
 
 def errors(kernels, case, dtype="float32", samples=3):
-    found, plain = run(kernels, case, dtype, samples), run("reference", case, dtype, samples)
-    return [abs(a - b).max() / abs(b).max() for a, b in zip(found, plain, strict=True)]
+    actual, plain = run(kernels, case, dtype, samples), run("reference", case, dtype, samples)
+    return [abs(a - b).max() / abs(b).max() for a, b in zip(actual, plain, strict=True)]
 
 
 def python(part, **settings):
