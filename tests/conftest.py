@@ -1,6 +1,6 @@
 """Runs that several files look at, and which tests stay together when workers share the suite out.
 
-Under ``pytest -n logical --dist loadgroup`` a file's tests go to one worker, for they share kernels, which the
+Under ``pytest --dist loadgroup`` a file's tests go to one worker, for they share kernels, which the
 first compiles, and fixtures. Those that start ranks, or look at runs that are trained once a session, all go
 to one: no two runs of five ranks compete for the cores, and nothing is trained twice. A file of long tests
 that share little says by marks of its own (``xdist_group``) how it may be taken apart.

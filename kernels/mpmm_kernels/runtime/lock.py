@@ -13,7 +13,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 _log = logging.getLogger(__name__)
-# seconds between two looks, until a wait is told, and until a process that stands still is given up
+# seconds between two looks, until a wait is mentioned, and until a process that stands still is given up
 _LOOK, _PATIENCE, _STILL = 0.5, 5.0, 30.0
 
 
@@ -26,7 +26,7 @@ class Holder:
 
     @classmethod
     def this(cls) -> "Holder":
-        """This process."""
+        """The process that asks, as others see it."""
         return cls(socket.gethostname(), os.getpid())
 
     @classmethod
@@ -82,11 +82,11 @@ def in_turn(path: Path) -> Iterator[bool]:
 def _acquired(lock: FileLock, note: Path) -> bool:
     """Wait for a lock; false when its holder stands still."""
     start = moved = time.monotonic()
-    told = False
+    mentioned = False
     while not _taken(lock):
         now, holder = time.monotonic(), Holder.of(note)
-        if not told and now - start >= _PATIENCE:
-            told = True
+        if not mentioned and now - start >= _PATIENCE:
+            mentioned = True
             _log.warning("waiting for %s, held by %s", lock.lock_file, holder or "an unknown process")
         if holder is None or not holder.stands_still():
             moved = now

@@ -35,8 +35,7 @@ class KernelCompiler(_Compiler):  # type: ignore[misc]
         """The passes of a kernel's compilation, in their order."""
         pipeline = _passes(self.state)
         pipeline.passes = [
-            (LoopsLinked if stage is _Lowering else stage, description)
-            for stage, description in pipeline.passes
+            (LoopsLinked if step is _Lowering else step, description) for step, description in pipeline.passes
         ]
         pipeline.finalize()
         return [pipeline]
