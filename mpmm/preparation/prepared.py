@@ -78,6 +78,7 @@ class Prepared:
         }
 
         def read(indices: NDArray[np.integer[Any]], epoch: int) -> Batch:
+            """Patches and labels of these samples, as augmented in this epoch."""
             inputs = {name: reader.read(indices, epoch) for name, reader in readers.items()}
             return Batch(inputs, samples.labels[indices])
 

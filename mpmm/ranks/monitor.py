@@ -36,6 +36,7 @@ class MeasuringWaiter(Waiter):
         cpu = until = time.thread_time()
 
         def look() -> bool:
+            """Look whether the wait is over, and note the CPU time before."""
             nonlocal until
             until = time.thread_time()
             return ready()

@@ -134,6 +134,7 @@ class Job:
         left = sum(self.work.windows[index].pixels for index in missing)
 
         def lost(rank: int, windows: int) -> None:
+            """Say that a rank was killed with so many windows."""
             say(console, "lost", f"rank {rank} was killed; {windows} windows of its are dealt out again")
 
         speed = Speed(self.work.region.pixels - left, self.work.region.pixels)
