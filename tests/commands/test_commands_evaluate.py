@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import matplotlib.image
 import numpy as np
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from small_runs import small_config
 
 from mpmm.commands import evaluate
-from mpmm.errors import RunError
+from mpmm.errors import MpmmError, RunError
 from mpmm.network import EVALUATION
 from mpmm.results.scores import Scores
 from mpmm.runs import Run, fit
@@ -87,6 +88,22 @@ def test_what_cannot_be_scored_is_refused(run, tmp_path):
         run.evaluate("moon")
     with pytest.raises(RunError, match="no such folder"):
         evaluated(tmp_path / "absent")
+
+
+def test_rasters_that_have_moved_are_where_config_says(run, tmp_path):
+    """Moved data: one process could not be told where a run's rasters lie now.
+
+    The run could then neither be scored nor go on without an edited config.json.
+    """
+    shutil.copytree(run.folder, tmp_path / "run")
+    settings = tmp_path / "run" / "config.json"
+    folder_before = str(run.prepared.config.scene.folder)
+    settings.write_text(settings.read_text().replace(folder_before, str(tmp_path / "gone")))
+    with pytest.raises(MpmmError, match="gone"):
+        evaluated(tmp_path / "run")
+    evaluated(tmp_path / "run", run.folder.parent / "scene" / "mpmm.toml")
+    written = tmp_path / "run" / "evaluation" / "validation-best" / "scores.json"
+    assert Scores.from_dict(json.loads(written.read_text())) == run.evaluate()
 
 
 def test_a_damaged_checkpoint_is_refused(run, tmp_path):
