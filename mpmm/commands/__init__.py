@@ -63,6 +63,7 @@ def program() -> None:
 
 def main() -> None:
     """Run the command line; exit with 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
+    _print_in_any_encoding()
     try:
         code = program.main(standalone_mode=False)
     except click.UsageError as error:
@@ -90,3 +91,10 @@ def _fail(text: str, code: int) -> NoReturn:
         end_before_meeting(text, code)
     click.echo(text, err=True, nl=False)
     sys.exit(code)
+
+
+def _print_in_any_encoding() -> None:
+    """Let what a terminal cannot show be shown by another sign, instead of ending the command."""
+    for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)

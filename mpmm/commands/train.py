@@ -10,7 +10,7 @@ import psutil
 
 from mpmm.messages import launched_ranks
 from mpmm.runs import LayoutName, NewRun, TrainOptions, TrainResult, go_on, overridden, run_console, train
-from mpmm.settings import load_config, run_name
+from mpmm.settings import load_config, read_config_text, run_name
 
 POSITIVE = click.IntRange(min=1)
 
@@ -48,7 +48,7 @@ def command(config: Path | None, resume: Path | None, run: Path | None, trace: b
         return _code(go_on(resume, options, scene=None if loaded is None else loaded.scene, **given))
     if loaded is None or config is None:
         raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")
-    new = NewRun(run_name(config), run, config.read_text(encoding="utf-8"), given["steps"])
+    new = NewRun(run_name(config), run, read_config_text(config), given["steps"])
     return _code(train(overridden(loaded, **given), new, options))
 
 

@@ -66,7 +66,8 @@ def unwritable(path: Path, error: OSError) -> RunError:
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write a JSON object, readable by people, whole or not at all."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(path, (text + "\n").encode())
+    # a surrogate, the byte of a name that is not UTF-8, becomes the escape that JSON knows
+    write_whole(path, (text + "\n").encode(errors="backslashreplace"))
 
 
 def read_json(path: Path) -> dict[str, Any]:

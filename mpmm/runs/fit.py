@@ -21,6 +21,7 @@ from mpmm.settings import (
     StreamConfig,
     TrainingConfig,
     load_config,
+    read_config_text,
     run_name,
 )
 
@@ -113,7 +114,7 @@ def _settled(scene: Scene | Config | Path | str) -> tuple[Config, str, str | Non
     path = Path(scene)
     # among ranks each may have the files of its own modalities only
     config = load_config(path, partly=launched_ranks() > 1)
-    return config, run_name(path), path.read_text(encoding="utf-8")
+    return config, run_name(path), read_config_text(path)
 
 
 def _with_spec(config: Config, spec: NetworkSpec) -> Config:

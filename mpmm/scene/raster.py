@@ -1,5 +1,6 @@
 """One raster file: its header as data, and reading windows of it without rasterio's warnings."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.coordinates import crs_name, parse_crs, same_crs
 from mpmm.scene.grid import Grid
+from mpmm.scene.metadata import band_descriptions
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,10 @@ def open_dataset(path: Path, who: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             return rasterio.open(path)
+    except UnicodeEncodeError as error:
+        raise SceneError(
+            f"{who}: the name {os.fsencode(path)!r} is not in UTF-8, and GDAL takes no other", "rename it"
+        ) from error
     except RasterioError as error:
         problem, hint = _why_unreadable(path, str(error).splitlines()[0])
         raise SceneError(f"{who}: {problem}", hint) from error
@@ -109,7 +115,7 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
                 "convert it, e.g. with gdal_translate -ot Float32",
             )
         flags = {flag for band in dataset.mask_flag_enums for flag in band}
-        descriptions = [text or f"band {i + 1}" for i, text in enumerate(dataset.descriptions)]
+        descriptions = [text or f"band {i + 1}" for i, text in enumerate(band_descriptions(dataset))]
         return Raster(
             path=path,
             files=tuple(Path(file) for file in dataset.files) or (path,),

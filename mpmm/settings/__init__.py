@@ -9,6 +9,7 @@ from mpmm.settings.config import (
     TrainingConfig,
     config_from_json,
     load_config,
+    read_config_text,
     run_name,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "TrainingConfig",
     "config_from_json",
     "load_config",
+    "read_config_text",
     "run_name",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import tomllib
 from collections.abc import Mapping
@@ -213,12 +214,8 @@ def load_config(path: Path, partly: bool = False) -> Config:
         or of the wrong type.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}", "give the path of a TOML configuration"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(read_config_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}", "see docs/configuration.md for the format") from error
     read = read_as(_ConfigTable, table, str(path))
     return Config(
@@ -228,6 +225,29 @@ def load_config(path: Path, partly: bool = False) -> Config:
         training=read.training,
         layout=read.layout,
     )
+
+
+def read_config_text(path: Path) -> str:
+    """Text of a TOML configuration; a byte order mark, as Windows Notepad writes it, says the encoding.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or is in no encoding of Unicode.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}", "give the path of a TOML configuration"
+        ) from error
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}: line {line} is not in UTF-8", "save the file as UTF-8") from error
+    return text.replace("\r\n", "\n")
 
 
 def config_from_json(text: str, origin: str) -> Config:

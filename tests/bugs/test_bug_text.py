@@ -1,0 +1,116 @@
+"""Text is whatever bytes it is: in configurations, headers, file names and terminals."""
+
+import codecs
+import os
+import subprocess
+import sys
+
+import pytest
+from bug_scenes import checked, cube, envi, plain, problem
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mpmm.errors import ConfigError, SceneError
+from mpmm.results import read_json, write_json
+from mpmm.scene import Modality, Scene, grid_like, wavelength
+from mpmm.settings import load_config
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: codecs.BOM_UTF8 + text.encode(),
+        lambda text: codecs.BOM_UTF16_LE + text.encode("utf-16-le"),
+        lambda text: codecs.BOM_UTF16_BE + text.encode("utf-16-be"),
+    ],
+    ids=["UTF-8", "UTF-16 little", "UTF-16 big"],
+)
+def test_configuration_with_a_byte_order_mark_refused(tmp_path, saved):
+    """A configuration is saved by Windows Notepad, which puts a byte order mark first.
+    It was refused as no TOML, at line 1 and column 1, where nothing can be seen.
+    Right: read as it is meant.
+    """
+    config = plain(tmp_path)
+    expected = load_config(config)
+    config.write_bytes(saved(config.read_text()))
+    assert load_config(config) == expected
+
+
+@given(st.binary(max_size=60))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_configuration_of_any_bytes_is_read_or_refused(tmp_path, content):
+    config = tmp_path / "any.toml"
+    config.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"any\.toml") as refused:
+        load_config(config)
+    assert refused.value.hint
+
+
+def test_envi_header_in_latin_1(tmp_path):
+    """An ENVI header names its wavelength units in Latin-1, µm.
+    The command ended in a UnicodeDecodeError.
+    Right: read, with the wavelengths that the header tells.
+    """
+    config = plain(tmp_path, files='["img.dat"]')
+    envi(tmp_path, cube(), "wavelength units = µm\nwavelength = {0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1}")
+    done = checked(config)
+    assert done.exit_code == 0
+    assert "(400 to 1100 nm)" in done.output
+
+
+@given(st.lists(st.binary(min_size=1, max_size=8), min_size=8, max_size=8))
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_band_names_of_any_bytes_are_read_or_refused(tmp_path, names):
+    listed = ", ".join(name.decode("latin-1") for name in names)
+    envi(tmp_path, cube(), f"band names = {{{listed}}}")
+    scene = Scene(tmp_path, None, (Modality("hsi", ("img.dat",)),))
+    try:
+        bands = scene.bands_of("hsi", grid_like(tmp_path / "img.dat"))
+    except SceneError:
+        # bytes that break the header's own syntax
+        return
+    assert bands == 8
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252:strict"])
+def test_terminal_without_the_coloured_square(tmp_path, encoding):
+    """The output is not UTF-8: PYTHONIOENCODING, a Latin-1 locale, a pipe on another system.
+    The coloured square of the tables ended the command in a UnicodeEncodeError.
+    Right: another sign for it, and exit code 0.
+    """
+    config = plain(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "mpmm", "check", str(config)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"class 2" in done.stdout
+    assert b"?" in done.stdout
+
+
+def test_file_name_that_is_not_utf_8(tmp_path):
+    """A pattern finds a file whose name is in Latin-1, as old archives unpack it.
+    GDAL's binding takes names in UTF-8 alone, and the command ended in a UnicodeEncodeError.
+    Right: refused in one line that shows the name.
+    """
+    config = plain(tmp_path, files='["h*.tif"]')
+    os.rename(tmp_path / "hsi.tif", os.fsencode(tmp_path) + b"/hsi \xb5.tif")
+    assert "\\xb5" in problem(checked(config))
+
+
+def test_json_with_bytes_of_a_command_line(tmp_path):
+    """A run is started with a folder whose name is not UTF-8; its environment.json keeps the command line.
+    Writing that ended in a UnicodeEncodeError.
+    Right: kept so that reading gives the very same name.
+    """
+    argument = os.fsdecode(b"runs/\xb5")
+    write_json(tmp_path / "environment.json", {"command": [argument, "µ"]})
+    assert read_json(tmp_path / "environment.json") == {"command": [argument, "µ"]}
+
+
+@pytest.mark.parametrize(("name", "nanometres"), [("0.4 µm", 400.0), ("0.4 �m", None)])
+def test_micrometres_in_either_encoding(name, nanometres):
+    assert wavelength(name) == nanometres
