@@ -89,7 +89,10 @@ def _settings() -> list[tuple[str, str]]:
 def _candidates() -> Iterator[Path]:
     if "MPMM_KERNEL_CACHE" in os.environ:
         yield Path(os.environ["MPMM_KERNEL_CACHE"])
-    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mpmm"
+    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    # a container's user may have no home at all: then the tilde stays
+    if not user_cache.startswith("~"):
+        yield Path(user_cache) / "mpmm"
     yield Path(tempfile.gettempdir()) / f"mpmm-{os.getuid()}"
 
 
