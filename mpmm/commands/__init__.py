@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
+import os
 import sys
 from typing import NoReturn
 
@@ -66,6 +68,7 @@ def main() -> None:
     _print_in_any_encoding()
     try:
         code = program.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.UsageError as error:
         text = io.StringIO()
         error.show(text)
@@ -79,6 +82,13 @@ def main() -> None:
     except MpmmError as error:
         hint = f"hint: {error.hint}\n" if error.hint else ""
         _fail(f"error: {error.problem}\n{hint}", 1)
+    except OSError as error:
+        _stop_printing()
+        if isinstance(error, BrokenPipeError):
+            # whoever read the output has seen enough, as in `mpmm check scene.toml | head`; click exits alike
+            sys.exit(1)
+        name = "the output" if error.filename is None else error.filename
+        _fail(f"error: {name}: {error.strerror or error}\nhint: look at the disk and its permissions\n", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -91,6 +101,16 @@ def _fail(text: str, code: int) -> NoReturn:
         end_before_meeting(text, code)
     click.echo(text, err=True, nl=False)
     sys.exit(code)
+
+
+def _stop_printing() -> None:
+    """Send what is still to be printed nowhere: Python would try, and fail, to print it at its end."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _print_in_any_encoding() -> None:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
 from mpmm.mapping import Edge, Window
 from mpmm.results import CheckpointName
 from mpmm.runs import MapOptions, TargetGrid, make_map, run_console
+
+
+class FiniteFloat(click.FloatRange):
+    """A number within bounds, and neither infinite nor "nan", which passes every comparison."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is not finite, then what is out of bounds."""
+        number = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not finite.", param, ctx)
+        return super().convert(number, param, ctx)
+
+
+POSITIVE = FiniteFloat(min=0, min_open=True)
 
 
 @click.command("map", short_help="Classify every pixel of a scene.")
@@ -39,10 +54,10 @@ from mpmm.runs import MapOptions, TargetGrid, make_map, run_console
     metavar="RASTER",
     help="Map on this raster's grid instead of the labels'; SCENE then needs no labels.",
 )
-@click.option("--pixel-size", type=float, help="Or on a grid of pixels of this size ...")
+@click.option("--pixel-size", type=POSITIVE, help="Or on a grid of pixels of this size ...")
 @click.option(
     "--extent",
-    type=float,
+    type=FiniteFloat(),
     nargs=4,
     metavar="WEST SOUTH EAST NORTH",
     help="... over this extent, both in the coordinates of the network's first modality.",
@@ -56,7 +71,7 @@ from mpmm.runs import MapOptions, TargetGrid, make_map, run_console
 )
 @click.option(
     "--memory",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     default=1.0,
     show_default=True,
     metavar="GIB",

@@ -11,6 +11,8 @@ from mpmm.scene.raster import read_header
 
 # share of a pixel by which an extent may miss whole pixels
 _TOLERANCE = 1e-6
+# along either axis: a raster's size is a number of 31 bits
+MOST_PIXELS = 2**31 - 1
 
 
 def grid_like(path: Path, crs: str | None = None) -> Grid:
@@ -55,12 +57,22 @@ def grid_over(
         The extent or the pixel size is empty, or the modality's file unreadable.
     """
     west, south, east, north = extent
-    if not (pixel_size > 0 and west < east and south < north):
+    columns, rows = _pixels(west, east, pixel_size), _pixels(south, north, pixel_size)
+    if not (0 < columns <= MOST_PIXELS and 0 < rows <= MOST_PIXELS):
         raise SceneError(
-            f"extent {west:g} {south:g} {east:g} {north:g} with pixels of {pixel_size:g}: nothing is in it",
+            f"extent {west:g} {south:g} {east:g} {north:g} with pixels of {pixel_size:g}: "
+            f"nothing is in it, or more than {MOST_PIXELS:,} rows or columns",
             "give west, south, east, north and a pixel size above 0, in the scene's coordinates",
         )
     file = find_files(folder, list(modality.files), modality.name)[0]
     crs = read_header(file, modality.name, modality.crs).grid.crs
-    columns, rows = (math.ceil(length / pixel_size - _TOLERANCE) for length in (east - west, north - south))
     return Grid(crs, (pixel_size, 0.0, west, 0.0, -pixel_size, north), rows, columns)
+
+
+def _pixels(low: float, high: float, pixel_size: float) -> int:
+    """Pixels from one coordinate to another; 0 where a number is no number, not finite or not positive."""
+    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(pixel_size) and pixel_size > 0):
+        return 0
+    count = (high - low) / pixel_size
+    # a quotient of finite numbers may still be too large for any raster
+    return math.ceil(max(0.0, min(count, MOST_PIXELS + 1.0)) - _TOLERANCE)

@@ -36,8 +36,8 @@ class SceneTable:
 
         ``partly`` takes files that are missing here as being on another machine.
         """
-        folder = path.parent / Path(self.folder).expanduser()
-        cache = None if self.cache is None else path.parent / Path(self.cache).expanduser()
+        folder = _folder(path, self.folder)
+        cache = None if self.cache is None else _folder(path, self.cache)
         if self.preset is not None:
             return self._preset(path, folder, cache, partly)
         if not self.modalities:
@@ -83,3 +83,11 @@ class SceneTable:
             given = item if isinstance(item, _Class) else _Class(item)
             classes.append(LandCover(int(key), given.name, given.color or color_of(position)))
         return tuple(classes)
+
+
+def _folder(config: Path, name: str) -> Path:
+    """A folder that a configuration names, from the file's own; "~" is the user's home."""
+    try:
+        return config.parent / Path(name).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{config}: {name}: this user has no home", "write the whole path") from error

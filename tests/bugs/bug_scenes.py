@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from mpmm.commands.check import command as check
 from mpmm.errors import MpmmError
 
+ROOT = Path(__file__).resolve().parents[2]
 SIDE, BANDS = 48, 8
 UTM = "EPSG:32632"
 MAP_INFO = "map info = {UTM, 1, 1, 500000, 5000000, 1, 1, 32, North, WGS-84, units=Meters}"
@@ -98,6 +100,11 @@ def envi(folder: Path, values: np.ndarray, more: str = "", map_info: str = MAP_I
     )
     path.with_suffix(".hdr").write_bytes(header.encode("latin-1"))
     return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Environment of a program that imports this checkout, wherever it is installed."""
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'kernels'}", **more}
 
 
 def checked(config: Path, *options: str) -> Result:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from bug_scenes import checked, cube, envi, plain, problem
+from bug_scenes import checked, cube, envi, environment, plain, problem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -81,7 +81,7 @@ def test_terminal_without_the_coloured_square(tmp_path, encoding):
     config = plain(tmp_path)
     done = subprocess.run(
         [sys.executable, "-m", "mpmm", "check", str(config)],
-        env={**os.environ, "PYTHONIOENCODING": encoding},
+        env=environment(PYTHONIOENCODING=encoding),
         capture_output=True,
         timeout=120,
         check=False,
