@@ -25,14 +25,14 @@ def _undecoded_descriptions(dataset: Any) -> tuple[str | None, ...]:
     with rasterio.MemoryFile(ext=".vrt") as memory:
         rasterio.shutil.copy(dataset, memory.name, driver="VRT")
         content = bytes(memory.getbuffer())
-    nothing = (None,) * dataset.count
+    nothing: tuple[str | None, ...] = (None,) * dataset.count
     try:
         # every byte is a character of Latin-1
         root = ElementTree.fromstring(content.decode("latin-1"))
     except ElementTree.ParseError:
         return nothing
     texts = [band.findtext("Description") for band in root.iter("VRTRasterBand")]
-    names = tuple(text and decoded(text.encode("latin-1")) for text in texts)
+    names = tuple(None if text is None else decoded(text.encode("latin-1")) for text in texts)
     return names if len(names) == dataset.count else nothing
 
 
