@@ -38,7 +38,7 @@ def command(config: Path, ranks: int | None, layout: str | None, rank: int | Non
         mpmm plan scene/mpmm.toml           a row a layer: output, parameters, arithmetic for one patch
         mpmm plan scene/mpmm.toml -n 5      what 5 ranks own, compute, send and receive, and in which order
 
-    MFLOP are millions of operations forward and backward, kB kept is what a layer holds of a patch for the
+    MFLOP are millions of operations forward and backward, kB is what a layer holds of a patch for the
     backward, kernel how it computes. Of the scene only headers and the classes are read.
     """
     settings = load_config(config)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from mpmm.network.block import Block
 from mpmm.network.layer import NO_COST, Cost, Layer
 
-HEADER = ("layer", "output", "parameters", "MFLOP fwd", "MFLOP bwd", "kB kept", "kernel")
+HEADER = ("layer", "output", "parameters", "MFLOP fwd", "MFLOP bwd", "kB", "kernel")
 
 
 def summary_table(blocks: Mapping[str, Block]) -> str:
     """One row a layer and a last row with the sums; costs are for one patch.
 
-    MFLOP are millions of operations of the forward and backward; kB kept is what the layer keeps of a
+    MFLOP are millions of operations of the forward and backward; kB is what the layer keeps of a
     patch for the backward, in thousands of bytes.
     """
     rows = [row for block in blocks.values() for row in _block_rows(block)]
