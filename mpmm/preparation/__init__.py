@@ -1,7 +1,6 @@
 """What a run reads: scene, split and normalisation, prepared on one rank or several."""
 
 from mpmm.preparation.distributed import (
-    Change,
     RankPreparation,
     Restoration,
     prepare_on_ranks,
@@ -12,7 +11,6 @@ from mpmm.preparation.prepared import Prepared, check_patches, draw, keep, netwo
 from mpmm.preparation.sampling import Readers, masks, packed_parts, unpacked_parts
 
 __all__ = [
-    "Change",
     "Prepared",
     "RankPreparation",
     "Readers",

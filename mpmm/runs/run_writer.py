@@ -74,12 +74,6 @@ class RunWriter:
             recorder.checkpoint("last")
         return recorder
 
-    def keep_last(self, recorder: Recorder) -> None:
-        """Write the last checkpoint, which also is the best one where no epoch was finished."""
-        recorder.checkpoint("last")
-        if not self.folder.checkpoint_path("best").exists():
-            recorder.checkpoint("best")
-
     def sum_up(
         self,
         recorder: Recorder,
