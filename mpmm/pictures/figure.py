@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from mpmm._version import __version__
 from mpmm.results import write_whole
 from mpmm.scene import LandCover
 
@@ -33,7 +34,8 @@ def new_figure(width: float, height: float) -> Figure:
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure as PNG."""
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    # by which a scene knows that the picture is none of its rasters
+    figure.savefig(content, format="png", metadata={"Software": f"mpmm {__version__}"})
     write_whole(path, content.getvalue())
 
 

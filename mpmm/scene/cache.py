@@ -19,7 +19,7 @@ from mpmm.errors import SceneError
 from mpmm.scene.fingerprint import fingerprint
 
 # to be raised when the meaning or the layout of the files changes
-VERSION = 1
+VERSION = 2
 
 _MARKER = "ready.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -1,7 +1,7 @@
 """Finds a scene's files by name or pattern, and says what was looked for where one is missing."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpmm.errors import SceneError
@@ -10,18 +10,22 @@ from mpmm.errors import SceneError
 SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
 
 
-def find_files(folder: Path, names: Sequence[str], who: str) -> tuple[Path, ...]:
+def find_files(
+    folder: Path, names: Sequence[str], who: str, leave_out: Callable[[Path], bool] | None = None
+) -> tuple[Path, ...]:
     """Resolve paths and glob patterns relative to a folder.
 
     Parameters
     ----------
     folder
-        What relative names start from.
+        What relative names start from; brackets in its own name are no pattern.
     names
         Paths or patterns (``*``, ``?``, ``[...]``, ``**``); a pattern's files come in name order, header and
         other sidecar files are left out.
     who
         The modality (or ``labels``), for the error.
+    leave_out
+        Tells of a file that a pattern matches whether it is not meant; what is named is always meant.
 
     Returns
     -------
@@ -36,11 +40,11 @@ def find_files(folder: Path, names: Sequence[str], who: str) -> tuple[Path, ...]
         raise SceneError(f"{who}: the scene's folder {folder} does not exist", "correct the folder's name")
     files: dict[Path, None] = {}
     for name in names:
-        files.update(dict.fromkeys(_find(folder, name, who)))
+        files.update(dict.fromkeys(_find(folder, name, who, leave_out or (lambda _: False))))
     return tuple(files)
 
 
-def _find(folder: Path, name: str, who: str) -> list[Path]:
+def _find(folder: Path, name: str, who: str, leave_out: Callable[[Path], bool]) -> list[Path]:
     path = folder / name
     if path.exists():
         return [path]
@@ -48,14 +52,16 @@ def _find(folder: Path, name: str, who: str) -> list[Path]:
         raise SceneError(
             f"{who}: file {path} is missing{_where_it_ends(path)}", "correct the name, or put it there"
         )
-    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    matches = [folder / match for match in sorted(glob.glob(name, root_dir=folder, recursive=True))]
     rasters = [match for match in matches if match.is_file() and match.suffix.lower() not in SIDECARS]
-    if not rasters:
-        where = _where_it_ends(Path(*path.parts[: _first_magic(path)]))
+    meant = [raster for raster in rasters if not leave_out(raster)]
+    if not meant:
+        where = _where_it_ends(folder / Path(*Path(name).parts[: _first_magic(Path(name))]))
+        but = f" but {rasters[0].name}: labels, or made by mpmm" if rasters else ""
         raise SceneError(
-            f"{who}: no file matches {path}{where}", "correct the pattern, or put the files there"
+            f"{who}: no file matches {path}{where}{but}", "correct the pattern, or put the files there"
         )
-    return rasters
+    return meant
 
 
 def _first_magic(path: Path) -> int:

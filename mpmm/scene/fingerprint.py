@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mpmm.scene.labels import Labels
+from mpmm.scene.label_reading import LabelPlan
 from mpmm.scene.plan import ModalityPlan
-from mpmm.scene.raster import Raster
 
 # of each file's beginning and end; headers and the newest data lie there
 _SAMPLE_BYTES = 65536
@@ -68,13 +67,13 @@ def _plain(value: float | None) -> float | str | None:
     return value if value is None or value == value else "nan"
 
 
-def describe_labels(folder: Path, raster: Raster, labels: Labels) -> dict[str, Any]:
+def describe_labels(folder: Path, plan: LabelPlan) -> dict[str, Any]:
     """Everything the ids in the labels' cache depend on."""
     return {
-        "grid": asdict(raster.grid),
-        "band": labels.band,
-        "ignore": sorted(labels.ignore),
-        "sources": describe_files(folder, raster.files),
+        "grid": asdict(plan.raster.grid),
+        "band": plan.band,
+        "ignore": sorted(plan.labels.ignore),
+        "sources": describe_files(folder, plan.raster.files),
     }
 
 

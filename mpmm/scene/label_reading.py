@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.files import find_files
 from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
+from mpmm.scene.missing import equals, has_data
 from mpmm.scene.palette import color_of
-from mpmm.scene.raster import Raster, open_dataset, read_header, read_mask, read_window
+from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
 from mpmm.scene.truncation import check_complete
 
 # the id of a pixel where the label raster has no data
@@ -23,10 +25,11 @@ _STRIP_PIXELS = 2**20
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """The labels' settings and their file's header."""
+    """The labels' settings, their file's header, and which of its bands holds them, counted from 1."""
 
     labels: Labels
     raster: Raster
+    band: int
 
 
 def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
@@ -35,8 +38,8 @@ def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
     Raises
     ------
     SceneError
-        Where the file is missing, unreadable or not one file, has no such band, position or coordinate
-        system.
+        Where the file is missing, unreadable or not one file, has no such band, several without one being
+        named, no position or no coordinate system.
     """
     files = find_files(folder, [labels.file], "labels")
     if len(files) > 1:
@@ -45,12 +48,25 @@ def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
             "name one file; tiles can be joined with gdalbuildvrt",
         )
     raster = read_header(files[0], "labels", labels.crs)
+    return LabelPlan(labels, raster, _label_band(labels, raster))
+
+
+def _label_band(labels: Labels, raster: Raster) -> int:
+    """The band that is named, or the only one."""
+    bands = [band for band in range(1, raster.bands + 1) if band not in raster.alpha]
+    if labels.band is None:
+        if len(bands) != 1:
+            raise SceneError(
+                f"labels: {raster.path} has {len(bands)} bands; expected one, of class ids",
+                "colours are no ids: write each as a number; of several bands of ids name one, band = 1",
+            )
+        return bands[0]
     if not 1 <= labels.band <= raster.bands:
         raise SceneError(
             f"labels: band {labels.band} is asked for, but {raster.path} has bands 1 to {raster.bands}",
             "bands are counted from 1",
         )
-    return LabelPlan(labels, raster)
+    return labels.band
 
 
 def strips(plan: LabelPlan) -> Iterator[tuple[int, int]]:
@@ -64,38 +80,40 @@ def strips(plan: LabelPlan) -> Iterator[tuple[int, int]]:
 def read_ids(plan: LabelPlan, row: int, height: int) -> NDArray[np.int16]:
     """Read a strip of ids, int16; -1 where there is no data, unless the nodata value is an ignored id.
 
+    Ignored values that are no ids (65535, -3.4e38) become -1 too.
+
     Raises
     ------
     SceneError
-        Where a value is not a whole number, or beyond any id.
+        Where a value is not a whole number, or beyond any id, and neither missing nor ignored.
     """
-    raster, band = plan.raster, plan.labels.band
+    raster = plan.raster
     window = Window(0, row, raster.grid.width, height)
     with open_dataset(raster.path, "labels") as dataset:
-        values = read_window(dataset, [band], window, "labels")[0].astype(np.float64)
-        missing = np.isnan(values)
-        if raster.masked:
-            missing |= ~read_mask(dataset, window, "labels")
-    nodata = raster.nodata[band - 1]
-    if nodata is not None:
-        missing |= values == nodata
-    values[missing & ~np.isin(values, plan.labels.ignore)] = NO_LABEL
-    _check_whole(plan, values, missing, row)
-    ids: NDArray[np.int16] = values.astype(np.int16)
+        values = read_window(dataset, [plan.band], window, "labels")[0]
+        missing = ~has_data(dataset, raster, [plan.band], values[None], window)
+    ignored = np.zeros(values.shape, np.bool_)
+    for value in plan.labels.ignore:
+        ignored |= equals(values, value)
+    is_id = _whole_up_to_largest(values)
+    _check_ids(plan, values, ~missing & ~ignored & ~(is_id & (values >= 0)), row)
+    ids = np.full(values.shape, NO_LABEL, np.int16)
+    np.copyto(ids, values, where=is_id & (ignored | ~missing), casting="unsafe")
     return ids
 
 
-def _check_whole(
-    plan: LabelPlan, values: NDArray[np.float64], missing: NDArray[np.bool_], first_row: int
-) -> None:
-    negative = (values < 0) & ~np.isin(values, plan.labels.ignore)
-    wrong = ~missing & (negative | (values != np.floor(values)) | (np.abs(values) > LARGEST_ID))
+def _whole_up_to_largest(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which values are whole numbers that an id may be, negative or not."""
+    within: NDArray[np.bool_] = (values >= -LARGEST_ID) & (values <= LARGEST_ID)
+    return within & (np.floor(values) == values) if values.dtype.kind == "f" else within
+
+
+def _check_ids(plan: LabelPlan, values: NDArray[Any], wrong: NDArray[np.bool_], first_row: int) -> None:
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        position = f"row {first_row + row}, column {column}"
         raise SceneError(
-            f"labels: {plan.raster.path} holds {values[row, column]} at {position}; "
-            f"expected whole numbers from 0 to {LARGEST_ID}",
+            f"labels: {plan.raster.path} holds {values[row, column]} at row {first_row + row}, "
+            f"column {column}; expected whole numbers from 0 to {LARGEST_ID}",
             "labels are class ids: check that this is the label raster, and its band the right one",
         )
 

@@ -39,18 +39,18 @@ class Labels:
     classes
         The classes; empty: every id found in the raster, except ``ignore``, becomes a class.
     ignore
-        Ids that mean "not labelled".
+        Values that mean "not labelled"; they need not be ids.
     crs
         Coordinate reference system, only for a file that has none.
     band
-        The band to read, counted from 1.
+        The band to read, counted from 1; None: the only one that the raster has besides alpha bands.
     """
 
     file: str
     classes: tuple[LandCover, ...] = ()
     ignore: tuple[int, ...] = (0,)
     crs: str | None = None
-    band: int = 1
+    band: int | None = None
 
     def __post_init__(self) -> None:
         ids = [land_cover.id for land_cover in self.classes]

@@ -12,7 +12,8 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.coordinates import TOLERANCE, crs_name, same_crs
 from mpmm.scene.grid import Grid
-from mpmm.scene.raster import Raster, open_dataset, read_mask, read_window
+from mpmm.scene.missing import has_data
+from mpmm.scene.raster import Raster, open_dataset, read_window
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -157,7 +158,8 @@ class MosaicReader:
         present
             ``(height, width)``: whether every band has data.
         """
-        values = np.zeros((len(self.mosaic.bands), height, width), self.mosaic.dtype)
+        bands = list(self.mosaic.bands)
+        values = np.zeros((len(bands), height, width), self.mosaic.dtype)
         present = np.zeros((height, width), np.bool_)
         for position, tile in enumerate(self.mosaic.tiles):
             top, left = max(row, tile.row), max(column, tile.column)
@@ -166,31 +168,13 @@ class MosaicReader:
             if top >= bottom or left >= right:
                 continue
             window = Window(left - tile.column, top - tile.row, right - left, bottom - top)
-            data = read_window(self._dataset(position), list(self.mosaic.bands), window, self.mosaic.who)
-            has_data = self._has_data(position, data, window)
-            here = np.s_[top - row : bottom - row, left - column : right - column]
-            np.copyto(values[:, *here], data, where=True if has_data.all() else has_data)
-            present[here] |= has_data
+            dataset = self._dataset(position)
+            data = read_window(dataset, bands, window, self.mosaic.who)
+            here = has_data(dataset, tile.raster, bands, data, window, self.mosaic.nodata)
+            if data.dtype.kind == "f":
+                # infinities, and what is one in float32
+                here &= (np.abs(data) <= _LARGEST).all(axis=0)
+            target = np.s_[top - row : bottom - row, left - column : right - column]
+            np.copyto(values[:, *target], data, where=True if here.all() else here)
+            present[target] |= here
         return values, present
-
-    def _has_data(self, position: int, data: NDArray[Any], window: Window) -> NDArray[np.bool_]:
-        raster = self.mosaic.tiles[position].raster
-        result = np.ones(data.shape[1:], np.bool_)
-        for band, values in zip(self.mosaic.bands, data, strict=True):
-            nodata = raster.nodata[band - 1] if self.mosaic.nodata is None else self.mosaic.nodata
-            if values.dtype.kind == "f":
-                # NaN, infinities, and what is one in float32
-                result &= np.abs(values) <= _LARGEST
-            if nodata is not None and _can_hold(values.dtype, nodata):
-                result &= values != values.dtype.type(nodata)
-        if raster.masked and not set(raster.alpha) & set(self.mosaic.bands):
-            result &= read_mask(self._dataset(position), window, self.mosaic.who)
-        return result
-
-
-def _can_hold(dtype: np.dtype[Any], value: float) -> bool:
-    """Whether a value type can hold a nodata value; a byte raster with nodata -9999 has no missing pixel."""
-    if dtype.kind == "f":
-        return bool(abs(value) <= np.finfo(dtype).max)
-    limits = np.iinfo(dtype)
-    return float(value).is_integer() and limits.min <= value <= limits.max

@@ -1,5 +1,6 @@
 """What it takes to align a modality, worked out from headers alone: mosaics, bands, resampling, checks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -69,8 +70,12 @@ class ModalityPlan:
         return self.grid.height * self.grid.width * (4 * len(self.band_names) + 1)
 
 
-def plan_modality(folder: Path, modality: Modality, grid: Grid) -> ModalityPlan:
+def plan_modality(
+    folder: Path, modality: Modality, grid: Grid, leave_out: Callable[[Path], bool] | None = None
+) -> ModalityPlan:
     """Read the headers of a modality's files and check that they fit each other and the grid.
+
+    ``leave_out`` tells which files that a pattern matches are not meant.
 
     Raises
     ------
@@ -78,7 +83,7 @@ def plan_modality(folder: Path, modality: Modality, grid: Grid) -> ModalityPlan:
         For a missing or unreadable file, tiles that do not fit, a band out of range, a coordinate system
         that is missing or not the labels', a modality that does not reach the labels.
     """
-    paths = find_files(folder, modality.files, modality.name)
+    paths = find_files(folder, modality.files, modality.name, leave_out)
     rasters = [read_header(path, modality.name, modality.crs) for path in paths]
     groups = [[raster] for raster in rasters] if modality.stack else [rasters]
     picked = _pick_bands(modality, [group[0] for group in groups])

@@ -26,7 +26,7 @@ def modality_entry(folder: Path, cache: Path, plan: ModalityPlan) -> CacheEntry:
 
 def labels_entry(folder: Path, cache: Path, plan: LabelPlan) -> CacheEntry:
     """Where the labels are kept."""
-    described = describe_labels(folder, plan.raster, plan.labels)
+    described = describe_labels(folder, plan)
     rows, columns = plan.raster.grid.shape
     return CacheEntry(cache, "labels", described, 2 * rows * columns)
 

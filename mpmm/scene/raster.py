@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ class Raster:
 
     Parameters
     ----------
+    who
+        The modality (or ``labels``), for errors.
     path
         The file as it was named.
     files
@@ -44,11 +46,12 @@ class Raster:
     nodata
         Per band the value that means "no data".
     masked
-        Whether an alpha band or a mask says where data is missing.
+        Which bands, counted from 1, have a mask that says where data is missing.
     names
         Per band the file's description, or ``band N``.
     """
 
+    who: str
     path: Path
     files: tuple[Path, ...]
     driver: str
@@ -57,7 +60,7 @@ class Raster:
     bands: int
     alpha: tuple[int, ...]
     nodata: tuple[float | None, ...]
-    masked: bool
+    masked: tuple[int, ...]
     names: tuple[str, ...]
 
 
@@ -114,9 +117,9 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
                 f"{who}: {path} holds {', '.join(sorted(kinds))}; expected one type of real numbers",
                 "convert it, e.g. with gdal_translate -ot Float32",
             )
-        flags = {flag for band in dataset.mask_flag_enums for flag in band}
         descriptions = [text or f"band {i + 1}" for i, text in enumerate(band_descriptions(dataset))]
         return Raster(
+            who=who,
             path=path,
             files=tuple(Path(file) for file in dataset.files) or (path,),
             driver=dataset.driver,
@@ -125,7 +128,7 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
             bands=dataset.count,
             alpha=tuple(i + 1 for i, c in enumerate(dataset.colorinterp) if c == ColorInterp.alpha),
             nodata=tuple(dataset.nodatavals),
-            masked=bool(flags & {MaskFlags.per_dataset, MaskFlags.alpha}),
+            masked=tuple(i + 1 for i, flags in enumerate(dataset.mask_flag_enums) if _is_own_mask(flags)),
             names=tuple(descriptions),
         )
 
@@ -166,11 +169,19 @@ def read_window(dataset: Any, bands: list[int], window: Window, who: str) -> NDA
     return values
 
 
-def read_mask(dataset: Any, window: Window, who: str) -> NDArray[np.bool_]:
-    """Read ``(rows, cols)``: where the file's own mask or alpha band says that there is data."""
+def read_masks(dataset: Any, bands: list[int], window: Window, who: str) -> NDArray[np.bool_]:
+    """Read ``(bands, rows, cols)``: where the bands' own masks say that there is data."""
     with _readable(dataset, window, who):
-        mask: NDArray[np.bool_] = dataset.dataset_mask(window=window) != 0
-    return mask
+        masks: NDArray[np.bool_] = dataset.read_masks(bands, window=window) != 0
+    return masks
+
+
+def _is_own_mask(flags: Sequence[MaskFlags]) -> bool:
+    """Whether a band has a mask that is neither made from a nodata value nor an alpha band.
+
+    GDAL gives one mask a band: where a nodata value hides an alpha band, the band itself still tells.
+    """
+    return not set(flags) & {MaskFlags.all_valid, MaskFlags.alpha} and list(flags) != [MaskFlags.nodata]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from mpmm.scene.inspecting import inspect_labels, inspect_modality
 from mpmm.scene.label_reading import LabelPlan, plan_labels
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
+from mpmm.scene.own_files import OwnFiles
 from mpmm.scene.plan import ModalityPlan, plan_modality
 from mpmm.scene.preparing import (
     Progress,
@@ -209,7 +210,29 @@ class Scene:
                 f"the scene has no modality {unknown[0]!r}; it has {', '.join(known)}", "take one of these"
             )
         chosen = known if names is None else names
-        return [plan_modality(self.folder, known[name], grid) for name in chosen]
+        own = self._own_files()
+        plans = [plan_modality(self.folder, known[name], grid, own.holds) for name in chosen]
+        for plan in plans:
+            self._check_labels_apart(plan, own)
+        return plans
+
+    def _own_files(self) -> OwnFiles:
+        """What no pattern of a modality means."""
+        file = None
+        if self.labels is not None and self._exist("labels", (self.labels.file,)):
+            file = find_files(self.folder, [self.labels.file], "labels")[0]
+        return OwnFiles(file, self.cache_folder)
+
+    def _check_labels_apart(self, plan: ModalityPlan, own: OwnFiles) -> None:
+        """Refuse a modality that gives the network the very band it is to predict."""
+        for layer in plan.layers:
+            for tile in layer.mosaic.tiles:
+                if own.is_labels(tile.raster.path) and self._label_plan().band in layer.mosaic.bands:
+                    raise SceneError(
+                        f"{plan.modality.name}: {tile.raster.path} is the label raster, "
+                        f"band {self._label_plan().band} its labels",
+                        "take it out of files, or the band by drop_bands: the network would see the answers",
+                    )
 
     def _exist(self, name: str, files: Sequence[str]) -> bool:
         try:

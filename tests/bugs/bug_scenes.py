@@ -59,7 +59,7 @@ def cube() -> np.ndarray:
     return (spectra[labels()].transpose(2, 0, 1) + noise).astype(np.uint16)
 
 
-def write(path: Path, values: np.ndarray, **options: Any) -> Path:
+def write(path: Path, values: np.ndarray, tags: dict[str, str] | None = None, **options: Any) -> Path:
     """Write (bands, rows, columns) or (rows, columns) as a GeoTIFF of 1 m on the labels' grid."""
     values = values[None] if values.ndim == 2 else values
     bands, rows, columns = values.shape
@@ -68,6 +68,7 @@ def write(path: Path, values: np.ndarray, **options: Any) -> Path:
         path, "w", count=bands, height=rows, width=columns, dtype=values.dtype, **profile
     ) as dataset:
         dataset.write(values)
+        dataset.update_tags(**(tags or {}))
     return path
 
 

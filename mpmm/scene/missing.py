@@ -1,0 +1,73 @@
+"""Where a file has no data: its nodata values, masks and alpha bands, each of which counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from mpmm.scene.raster import Raster, read_masks, read_window
+
+
+def has_data(
+    dataset: Any,
+    raster: Raster,
+    bands: Sequence[int],
+    values: NDArray[Any],
+    window: Window,
+    nodata: float | None = None,
+) -> NDArray[np.bool_]:
+    """Which pixels of a window have data in all bands, by every mask that the file has.
+
+    Parameters
+    ----------
+    dataset, raster
+        The open file and its header.
+    bands
+        Bands that were read, counted from 1. An alpha band among them is data for whoever asks for it.
+    values
+        Their values, (bands, rows, columns).
+    window
+        Where they were read.
+    nodata
+        The value that means "no data" in every band; None: what the file says of each.
+
+    Returns
+    -------
+    bool (rows, columns)
+    """
+    present = np.ones(values.shape[1:], np.bool_)
+    for band, plane in zip(bands, values, strict=True):
+        if plane.dtype.kind == "f":
+            present &= ~np.isnan(plane)
+        value = raster.nodata[band - 1] if nodata is None else nodata
+        if value is not None:
+            present &= ~equals(plane, value)
+    masked = [band for band in bands if band in raster.masked]
+    if masked:
+        present &= read_masks(dataset, masked, window, raster.who).all(axis=0)
+    if raster.alpha and not set(raster.alpha) & set(bands):
+        present &= (read_window(dataset, list(raster.alpha), window, raster.who) != 0).all(axis=0)
+    return present
+
+
+def equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
+    """Which values are this number, as their own type holds it; none where it cannot.
+
+    A byte raster with nodata -9999 has no missing pixel; in one of float32, 0.1 means the float32 next to it.
+    Not a number equals nothing.
+    """
+    if values.dtype.kind == "f":
+        largest = float(np.finfo(values.dtype).max)
+        fits = abs(number) <= largest or number in (math.inf, -math.inf)
+    else:
+        limits = np.iinfo(values.dtype)
+        fits = int(limits.min) <= number <= int(limits.max) and number == int(number)
+    if not fits:
+        return np.zeros(values.shape, np.bool_)
+    same: NDArray[np.bool_] = values == values.dtype.type(number)
+    return same

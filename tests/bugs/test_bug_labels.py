@@ -1,0 +1,115 @@
+"""Label rasters of any kind of number and band: read right, or refused in one line."""
+
+import numpy as np
+import pytest
+from bug_scenes import checked, labels, plain, problem, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mpmm.errors import SceneError
+from mpmm.scene import Labels, Scene
+
+COLOURS = np.array([[0, 0, 0], [255, 255, 255], [0, 0, 255], [0, 255, 0]], np.uint8)
+
+
+def coded(folder):
+    return write(folder / "labels.tif", COLOURS[labels()].transpose(2, 0, 1), photometric="RGB")
+
+
+def test_labels_coded_as_colours(tmp_path):
+    """Labels come as RGB colours, as those of ISPRS Potsdam and Vaihingen do.
+    Only the red band was read: two classes, 0 and 255, without a word.
+    Right: refused, as three bands of which none is named.
+    """
+    config = plain(tmp_path)
+    coded(tmp_path)
+    assert "has 3 bands; expected one" in problem(checked(config))
+
+
+def test_a_band_that_is_named_is_read(tmp_path):
+    coded(tmp_path)
+    read = Scene(tmp_path, Labels("labels.tif", ignore=(), band=3), ()).read_labels()
+    np.testing.assert_array_equal(read.ids, COLOURS[labels(), 2])
+
+
+def test_an_alpha_band_beside_the_labels_hides_them(tmp_path):
+    alpha = np.full_like(labels(), 255)
+    alpha[:5] = 0
+    write(tmp_path / "labels.tif", np.stack([labels(), alpha]), photometric="MINISBLACK", alpha="yes")
+    ids = Scene(tmp_path, Labels("labels.tif"), ()).read_labels().ids
+    assert (ids[:5] == -1).all()
+    np.testing.assert_array_equal(ids[5:], labels()[5:])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "nodata"),
+    [
+        ("int16", -32768, None),
+        ("int16", -32768, -32768),
+        ("uint16", 40000, None),
+        ("uint16", 65535, 65535),
+        ("int32", -2147483648, None),
+        ("int64", 2**62 + 1, None),
+        ("uint64", 2**64 - 1, None),
+        ("float32", -3.4028234663852886e38, -3.4028234663852886e38),
+        ("float32", 70000.0, None),
+        ("float64", -9999.5, -9999.5),
+        ("float32", 0.1, 0.1),
+        ("float32", np.nan, np.nan),
+    ],
+)
+def test_values_that_are_not_labels_and_fit_no_id(tmp_path, dtype, value, nodata):
+    """A value that means "not labelled" is beyond the ids: -32768 of int16, 65535, a float's lowest.
+    It wrapped around to some other id, or ended the command in a ValueError of NumPy's bincount.
+    Right: an ignored or missing value need not fit; what is left has its ids.
+    """
+    values = labels().astype(dtype)
+    values[:7] = value
+    write(tmp_path / "labels.tif", values, **({} if nodata is None else {"nodata": nodata}))
+    ignore = (0,) if nodata is not None else (0, int(value))
+    read = Scene(tmp_path, Labels("labels.tif", ignore=ignore), ()).read_labels()
+    assert [cover.id for cover in read.classes] == [1, 2, 3]
+    assert (read.ids[:7] == -1).all()
+    np.testing.assert_array_equal(read.ids[7:], labels()[7:])
+
+
+def test_neighbouring_numbers_of_64_bits_are_told_apart(tmp_path):
+    values = labels().astype(np.int64)
+    values[0, 0] = 2**53 + 1
+    write(tmp_path / "labels.tif", values)
+    with pytest.raises(SceneError, match=str(2**53 + 1)):
+        Scene(tmp_path, Labels("labels.tif", ignore=(0, 2**53)), ()).read_labels()
+
+
+@given(
+    st.sampled_from(["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]),
+    st.data(),
+)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_type_and_number_is_read_or_refused(tmp_path, dtype, data):
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        numbers = st.floats(width=kind.itemsize * 8)
+    else:
+        numbers = st.integers(int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+    values = np.array([data.draw(st.lists(numbers, min_size=6, max_size=6))], kind)
+    listed = data.draw(st.lists(st.sampled_from(values[0].tolist()), max_size=4))
+    ignore = tuple(int(value) for value in listed if np.isfinite(value) and value == int(value))
+    write(tmp_path / "labels.tif", values)
+    scene = Scene(tmp_path, Labels("labels.tif", ignore=ignore), (), tmp_path / "cache")
+    expected = [
+        value
+        if abs(value) <= 32767 and value == int(value)
+        else -1  # not a number, or an ignored value that is no id
+        for value in (value if np.isfinite(value) else 1e30 for value in values[0].tolist())
+    ]
+    wrong = [
+        value
+        for value in values[0].tolist()
+        if not np.isnan(value) and value not in ignore and not (0 <= value <= 32767 and value == int(value))
+    ]
+    if wrong:
+        with pytest.raises(SceneError, match="expected whole numbers"):
+            scene.read_labels()
+    else:
+        assert scene.read_labels().ids.tolist() == [expected]

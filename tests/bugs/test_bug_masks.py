@@ -1,0 +1,95 @@
+"""Every mask that a file has counts as missing: alpha, mask band, nodata value, not a number."""
+
+import numpy as np
+import pytest
+import rasterio
+from bug_scenes import SIDE, UTM, checked, plain, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mpmm.scene import Modality, Scene, grid_like
+
+HIDDEN = SIDE // 3
+
+
+def picture():
+    """Red, green, blue without a 0, and an alpha band that hides a third."""
+    values = np.random.default_rng(0).integers(1, 255, (4, SIDE, SIDE)).astype(np.uint8)
+    values[3] = 255
+    values[3, :, :HIDDEN] = 0
+    return values
+
+
+@pytest.mark.parametrize("nodata", [None, 0])
+def test_alpha_beside_a_nodata_value(tmp_path, nodata):
+    """An orthophoto in RGBA has a nodata value too: GDAL then makes its mask from that alone.
+    The alpha band was ignored, and the hidden pixels counted as data.
+    Right: a third of the grid is without data, with and without the value.
+    """
+    config = plain(tmp_path, files='["rgba.tif"]')
+    write(tmp_path / "rgba.tif", picture(), photometric="RGB", alpha="yes", nodata=nodata)
+    done = checked(config)
+    assert "33.3% of the label grid without data" in done.output
+
+
+def present(folder, **options):
+    """Presence of a modality on its own grid."""
+    scene = Scene(folder, None, (Modality("x", ("x.tif",), **options),), folder / "cache")
+    return scene.align_modality("x", grid_like(folder / "x.tif")).present
+
+
+def test_alpha_asked_for_as_a_band_is_data(tmp_path):
+    write(tmp_path / "x.tif", picture(), photometric="RGB", alpha="yes", nodata=0)
+    assert present(tmp_path, bands=(1, 2, 3)).mean() == pytest.approx(2 / 3)
+    # as a band it has the nodata value of all bands
+    assert present(tmp_path, bands=(1, 2, 3, 4)).mean() == pytest.approx(2 / 3)
+    write(tmp_path / "x.tif", picture(), photometric="RGB", alpha="yes")
+    assert present(tmp_path, bands=(1, 2, 3, 4)).all()
+
+
+@given(
+    alpha=st.booleans(),
+    internal=st.sampled_from([None, True, False]),
+    nodata=st.booleans(),
+    not_a_number=st.booleans(),
+)
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_combination_of_masks(tmp_path, alpha, internal, nodata, not_a_number):
+    """The mask band within the file or beside it; each mask hides a column of its own."""
+    for old in tmp_path.glob("x.tif*"):
+        old.unlink()
+    values = np.ones((4 if alpha else 3, SIDE, SIDE), np.float32)
+    expected = np.ones((SIDE, SIDE), bool)
+    if alpha:
+        values[3, :, 1] = 0
+        expected[:, 1] = False
+    if nodata:
+        values[1, :, 2] = -7
+        expected[:, 2] = False
+    if not_a_number:
+        values[2, :, 3] = np.nan
+        expected[:, 3] = False
+    options = {"photometric": "RGB", "alpha": "yes"} if alpha else {"photometric": "RGB"}
+    profile = rasterio.profiles.Profile(
+        driver="GTiff", crs=UTM, transform=rasterio.Affine(1, 0, 500000, 0, -1, 5000000), dtype="float32"
+    )
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=bool(internal)),
+        rasterio.open(
+            tmp_path / "x.tif",
+            "w",
+            **profile,
+            **options,
+            width=SIDE,
+            height=SIDE,
+            count=len(values),
+            nodata=-7 if nodata else None,
+        ) as dataset,
+    ):
+        dataset.write(values)
+        if internal is not None:
+            mask = np.full((SIDE, SIDE), 255, np.uint8)
+            mask[:, 0] = 0
+            dataset.write_mask(mask)
+            expected[:, 0] = False
+    np.testing.assert_array_equal(present(tmp_path), expected)

@@ -1,0 +1,92 @@
+"""A pattern means the rasters of its sensor, and nothing else that happens to match."""
+
+import numpy as np
+import pytest
+from bug_scenes import SIDE, checked, labels, plain, problem, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mpmm.errors import SceneError
+from mpmm.scene import Labels, Modality, Scene
+from mpmm.scene.files import find_files
+
+HEIGHT = np.random.default_rng(0).integers(50, 200, (SIDE, SIDE)).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path / "height.tif", HEIGHT)
+    write(tmp_path / "labels.tif", labels())
+    return tmp_path
+
+
+def values(folder, *files, **options):
+    scene = Scene(folder, Labels("labels.tif"), (Modality("x", files, **options),))
+    return scene.align().modalities["x"].values[..., 0]
+
+
+def test_label_raster_matched_by_a_pattern(folder):
+    """The files of a modality are given as "*.tif", and the label raster lies beside them.
+    It became the last tile, and the network saw the labels: its scores were perfect.
+    Right: the label raster is left out of patterns.
+    """
+    np.testing.assert_array_equal(values(folder, "*.tif"), HEIGHT)
+
+
+def test_labels_under_another_name(folder):
+    (folder / "truth.tif").symlink_to(folder / "labels.tif")
+    np.testing.assert_array_equal(values(folder, "*.tif"), HEIGHT)
+    with pytest.raises(SceneError, match="is the label raster"):
+        values(folder, "truth.tif")
+
+
+def test_label_band_beside_other_bands(tmp_path):
+    write(tmp_path / "labels.tif", np.stack([HEIGHT, labels()]))
+    scene = Scene(tmp_path, Labels("labels.tif", band=2), (Modality("x", ("labels.tif",)),))
+    with pytest.raises(SceneError, match="band 2 its labels"):
+        scene.inspect()
+    scene = Scene(tmp_path, Labels("labels.tif", band=2), (Modality("x", ("labels.tif",), drop_bands=(2,)),))
+    np.testing.assert_array_equal(scene.align().modalities["x"].values[..., 0], HEIGHT)
+
+
+def test_earlier_maps_and_pictures_matched_by_a_pattern(folder):
+    """A map is written beside the rasters, and the scene is trained on again.
+    The pattern that had found one raster now found two, and the map's ids were joined to its values.
+    Right: what mpmm has written bears its mark, and is left out of patterns.
+    """
+    write(folder / "map.tif", labels(), tags={"MPMM_VERSION": "0"})
+    config = plain(folder / "other")
+    done = checked(config, "--picture", str(folder / "check.png"))
+    assert done.exit_code == 0
+    np.testing.assert_array_equal(values(folder, "*.[tp][in][fg]"), HEIGHT)
+    with pytest.raises(SceneError, match=r"no file matches .*map.* but map.tif"):
+        values(folder, "map*")
+
+
+def test_cache_matched_by_a_pattern(folder):
+    expected = values(folder, "**/*", bands=(1,))
+    np.testing.assert_array_equal(expected, HEIGHT)
+    # the second time the cache is there
+    np.testing.assert_array_equal(values(folder, "**/*", bands=(1,)), HEIGHT)
+
+
+def test_folder_with_brackets_in_its_name(tmp_path):
+    """A scene lies in "data [2018]", and its files are given as a pattern.
+    The brackets were taken for a part of the pattern, and no file matched.
+    Right: only what stands in files = [...] is a pattern.
+    """
+    config = plain(tmp_path / "data [2018]", files='["hs*.tif"]')
+    assert checked(config).exit_code == 0
+
+
+@given(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=12))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_folder_name_is_just_a_name(tmp_path, name):
+    folder = tmp_path / f"of {name}"
+    folder.mkdir(exist_ok=True)
+    (folder / "a.tif").touch()
+    assert find_files(folder, ["*.tif"], "x") == (folder / "a.tif",)
+
+
+def test_pattern_that_matches_nothing_says_so(tmp_path):
+    assert "no file matches" in problem(checked(plain(tmp_path, files='["*.pix"]')))
