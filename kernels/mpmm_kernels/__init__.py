@@ -4,4 +4,4 @@ Rooms, upper floors first: `convolution` (blocks) and `patches`; `layers`; `vect
 Importing this package alone loads none of them.
 """
 
-__all__ = ["arrays", "convolution", "layers", "patches", "runtime", "vector", "vocabulary"]
+__all__ = ["arrays", "convolution", "groups", "layers", "patches", "runtime", "vector", "vocabulary"]

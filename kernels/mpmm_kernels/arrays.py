@@ -1,4 +1,4 @@
-"""Types of arrays, memory on cache lines, scratch of workers, and the fixed groups that add up gradients."""
+"""Types of arrays, memory on cache lines, scratch of workers, and sums over the fixed groups of samples."""
 
 from typing import Any, TypeAlias
 
@@ -7,6 +7,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from mpmm_kernels.groups import GroupTree
 from mpmm_kernels.runtime import compiled
 
 Array: TypeAlias = NDArray[Any]
@@ -15,26 +16,6 @@ Triple: TypeAlias = tuple[int, int, int]
 
 _CACHE_LINE = 64
 _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
-
-# Sums over samples are made group by group and the groups added in order, so their bits do not depend on the
-# number of threads: at most this many threads share such a sum.
-GROUPS = 16
-
-
-@compiled
-def group_bounds(group: int, samples: int) -> tuple[int, int]:
-    """First sample of a group and the one after its last, of ``samples`` dealt out to ``GROUPS`` groups."""
-    return group * samples // GROUPS, (group + 1) * samples // GROUPS
-
-
-# Sums over samples are made in this many fixed groups, however many threads there are. Fewer than those of
-# the plain kernels: each group has a gradient of its own, and micro-kernels want many samples for each.
-SUMS = 8
-
-
-def groups(sums: Array, samples: int) -> Array:
-    """The rows of the groups that so many samples make: of few samples each is one."""
-    return sums[: min(SUMS, samples)]
 
 
 def zeros_aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> Array:
@@ -57,14 +38,47 @@ def workers(rows: Array) -> Array:
 
 
 @compiled(parallel=True)
-def add_groups(sums: Floats) -> None:
-    """Add all rows to the first, in order."""
+def add_groups(sums: Floats, merges: Array) -> None:
+    """Add up the groups' rows as a `GroupTree` says, in place: what is left is in the tree's ``rows``."""
     pieces = 64
     for piece in prange(pieces):
         first, last = piece * sums.shape[1] // pieces, (piece + 1) * sums.shape[1] // pieces
-        for group in range(1, sums.shape[0]):
+        _add_groups(sums, merges, first, last)
+
+
+def sum_groups(values: Floats, tree: GroupTree) -> Floats:
+    """Sums of the samples' values (n, ...) over each group, added up: (nodes, ...).
+
+    Within a group the samples are added in order.
+    """
+    rows = np.ascontiguousarray(values).reshape(len(values), -1)
+    sums = np.empty((len(tree.merges), rows.shape[1]), values.dtype)
+    _sum_groups(rows, tree.bounds, tree.merges, sums)
+    return sums[list(tree.rows)].reshape(-1, *values.shape[1:])
+
+
+@compiled
+def _sum_groups(rows: Floats, bounds: Array, merges: Array, sums: Floats) -> None:
+    for group in range(merges.size):
+        sums[group] = rows[bounds[group]]
+        for n in range(bounds[group] + 1, bounds[group + 1]):
+            for i in range(rows.shape[1]):
+                sums[group, i] += rows[n, i]
+    _add_groups(sums, merges, 0, rows.shape[1])
+
+
+@compiled
+def _add_groups(sums: Floats, merges: Array, first: int, last: int) -> None:
+    left, top = np.empty(merges.size, np.int64), 0
+    for group in range(merges.size):
+        row = group
+        for _merge in range(merges[group]):
+            top -= 1
             for i in range(first, last):
-                sums[0, i] += sums[group, i]
+                sums[left[top], i] += sums[row, i]
+            row = left[top]
+        left[top] = row
+        top += 1
 
 
 def flat(array: Array) -> Array:

@@ -8,7 +8,7 @@ from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
 from mpmm.network.dropout import Dropout
 from mpmm.network.flatten import Flatten
-from mpmm.network.layer import EVALUATION, Cost, Layer, Step
+from mpmm.network.layer import EVALUATION, BatchLayer, Cost, Layer, Step
 from mpmm.network.loss import BatchLoss, SoftmaxCrossEntropy, probabilities
 from mpmm.network.names import FUSION, section_of
 from mpmm.network.network import Network, parameters_sha256
@@ -28,6 +28,7 @@ __all__ = [
     "Activation",
     "Adam",
     "Array",
+    "BatchLayer",
     "BatchLoss",
     "BatchNorm",
     "Block",

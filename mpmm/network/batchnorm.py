@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.layers import batchnorm as kernel
 
-from mpmm.network.layer import Cost, Layer, Step, Workspace
+from mpmm.network.layer import BatchLayer, Cost, Step, Workspace
 from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
 EPSILON = 1e-5
 
 
-class BatchNorm(Layer):
+class BatchNorm(BatchLayer):
     """(n, ..., C) -> (n, ..., C): y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
 
     In training mean and variance are the batch's; otherwise the running ones, which are parameters with
@@ -33,41 +34,58 @@ class BatchNorm(Layer):
         self.mean = Parameter.statistic(parameter_name(name, "mean"), np.zeros(channels, dtype))
         self.variance = Parameter.statistic(parameter_name(name, "variance"), np.ones(channels, dtype))
         super().__init__(name, shape, shape, (self.beta, self.gamma, self.mean, self.variance))
+        self.sums_shape = (2, channels)
         self._positions = math.prod(shape[:-1])
         self._y = Workspace(shape, dtype)
-        self._sums = Workspace((2, channels), "float64")
+        self._sample_sums = Workspace(self.sums_shape, "float64")
+        self._count = 0
         self._batch_mean: Array = np.zeros(channels)
         self._batch_inverse: Array = np.ones(channels)
+        self._dy: Array = np.zeros((0, *shape), dtype)
 
     def forward(self, x: Array, step: Step) -> Array:
         """y = gamma (x - mean) / sqrt(variance + epsilon) + beta."""
-        self._keep(x, step)
-        y = self._y.take(len(x))
         if step.training:
-            mean, inverse = self._batch_mean, self._batch_inverse = self._measure(x)
-        else:
-            mean, inverse = self.mean.value, 1 / np.sqrt(self.variance.value.astype("float64") + EPSILON)
-        kernel.normalise(self._rows(x), mean, inverse, self.gamma.value, self.beta.value, self._rows(y))
-        return y
+            return self.proceed(self.measure(x, step)[0])
+        self._keep(x, step)
+        return self._normalised(x, self.mean.value, _inverse(self.variance.value.astype("float64")))
 
-    def backward(self, dy: Array) -> Array:
-        """With z = (x - mean) inverse: dgamma = sum dy z, dbeta = sum dy, dx = gamma inverse (dy - ...).
+    def measure(self, x: Array, step: Step) -> Array:
+        """Sums of x and of its square."""
+        self._keep(x, step)
+        self._count = (step.batch or len(x)) * self._positions
+        sums = self._sample_sums.take(len(x))
+        kernel.batchnorm_sums(self._rows(x), sums)
+        return sum_groups(sums, self._tree)
 
-        dx takes away from dy its mean and z times the mean of dy z, over the batch and per channel.
-        """
-        x = self._taken()
-        dx, sums = self._y.take(len(x)), self._sums.take(len(x))  # nobody needs y any more
-        kernel.batchnorm_backward_sums(
-            self._rows(x), self._rows(dy), self._batch_mean, self._batch_inverse, sums
-        )
-        total = np.add.reduce(sums, axis=0)
+    def proceed(self, total: Array) -> Array:
+        """Normalise by the batch's mean and variance; these go where the optimizer looks."""
+        assert self._kept is not None, "measured just before"
+        mean, variance = kernel.batchnorm_statistics(total, self._count)
+        self.mean.gradient[:] = mean
+        self.variance.gradient[:] = variance * (self._count / max(self._count - 1, 1))
+        self._batch_mean, self._batch_inverse = mean, _inverse(variance)
+        return self._normalised(self._kept, mean, self._batch_inverse)
+
+    def measure_gradient(self, dy: Array) -> Array:
+        """With z = (x - mean) inverse: sums of dy and of dy z, which are dbeta and dgamma."""
+        self._kept, self._dy = self._taken(), dy
+        sums = self._sample_sums.take(len(dy))
+        arrays = self._rows(self._kept), self._rows(dy)
+        kernel.batchnorm_backward_sums(*arrays, self._batch_mean, self._batch_inverse, sums)
+        return sum_groups(sums, self._tree)
+
+    def proceed_back(self, total: Array) -> Array:
+        """dx = gamma inverse (dy - mean of dy - z mean of dy z), the means over the batch and per channel."""
+        x, dy = self._taken(), self._dy
+        dx = self._y.take(len(x))  # nobody needs y any more
         self.beta.gradient[:], self.gamma.gradient[:] = total
         kernel.batchnorm_backward(
             self._rows(x),
             self._rows(dy),
             kernel.BatchScale(self._batch_mean, self._batch_inverse, self.gamma.value),
             total,
-            len(x) * self._positions,
+            self._count,
             self._rows(dx),
         )
         return dx
@@ -77,15 +95,16 @@ class BatchNorm(Layer):
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
 
-    def _measure(self, x: Array) -> tuple[Array, Array]:
-        """The batch's mean and 1 / sqrt(variance + epsilon); its statistics go where the optimizer looks."""
-        sums, count = self._sums.take(len(x)), len(x) * self._positions
-        kernel.batchnorm_sums(self._rows(x), sums)
-        mean, variance = kernel.batchnorm_statistics(sums, count)
-        self.mean.gradient[:] = mean
-        self.variance.gradient[:] = variance * (count / max(count - 1, 1))
-        return mean, 1 / np.sqrt(variance + EPSILON)
+    def _normalised(self, x: Array, mean: Array, inverse: Array) -> Array:
+        y = self._y.take(len(x))
+        kernel.normalise(self._rows(x), mean, inverse, self.gamma.value, self.beta.value, self._rows(y))
+        return y
 
     def _rows(self, x: Array) -> Array:
         """(n, positions, channels) of an array of this layer's shape."""
         return x.reshape(len(x), self._positions, self.output_shape[-1])
+
+
+def _inverse(variance: Array) -> Array:
+    """1 / sqrt(variance + epsilon)."""
+    return np.asarray(1 / np.sqrt(variance + EPSILON))

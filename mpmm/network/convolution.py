@@ -86,7 +86,8 @@ class Convolution(Layer):
 
     def backward(self, dy: Array) -> Array | None:
         """With g = dy through pool and activation: dw = sum of x g, db = sum of g, dx = sum of g w."""
-        gradients = kernel.Gradients(dy, self.weights.gradient, self.bias.gradient)
+        dw, db = self._gradient_sums()
+        gradients = kernel.Gradients(dy, dw, db, self._tree)
         operands = self._operands(self._taken())
         return kernel.backward(self.plan, self._buffers, operands, gradients, self._needs_input_gradient)
 

@@ -63,7 +63,8 @@ class Dense(Layer):
         """With dz = dy activation'(z): dw = x^T dz, db = sum of dz, dx = dz w^T."""
         x = self._taken()
         dz = self._through_activation(dy)
-        kernel.dense_backward_weights(x, dz, self.weights.gradient, self.bias.gradient)
+        dw, db = self._gradient_sums()
+        kernel.dense_backward_weights(x, dz, dw, db, self._tree)
         if not self._needs_input_gradient:
             return None
         dx = self._dx.take(len(x))

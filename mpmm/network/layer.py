@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from mpmm_kernels.arrays import zeros_aligned
+from mpmm_kernels.groups import GroupTree, group_tree
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter, in_one_array, parts
@@ -24,12 +25,20 @@ class Step:
         With the layer's name they decide the dropout masks.
     first_sample
         Place of the batch's first sample in the global batch, when only a part of it is here.
+    batch
+        Samples of the global batch, when sums over samples are those of all of it: what is here is then a run
+        of its groups. 0: sums are over the samples here.
     """
 
     training: bool
     number: int = 0
     seed: int = 0
     first_sample: int = 0
+    batch: int = 0
+
+    def tree(self, samples: int) -> GroupTree:
+        """The groups of so many samples here, and how their sums are added up."""
+        return group_tree(samples, self.batch, self.first_sample if self.batch else 0)
 
 
 EVALUATION = Step(training=False)
@@ -68,9 +77,12 @@ class Layer(ABC):
         Of one sample.
     parameters
         The layer's own, empty for most layers.
-    values, gradients
-        Of all parameters, one after the other, (values,): the memory that each parameter's arrays are views
+    values
+        Of all parameters, one after the other, (values,): the memory that each parameter's value is a view
         of, so that a message holds a layer without a copy.
+    gradients
+        Likewise, (sums, values): of a shard of a batch the partial sums that its groups add up to, else one.
+        A parameter's gradient is a view of the first.
     """
 
     def __init__(
@@ -84,7 +96,9 @@ class Layer(ABC):
         self.input_shape = input_shape
         self.output_shape = output_shape
         self.parameters = parameters
-        self.values, self.gradients = in_one_array(parameters)
+        self.values, gradients = in_one_array(parameters)
+        self._sums = self.gradients = gradients[None]
+        self._tree = group_tree(1)
         self._kept: Array | None = None
 
     @abstractmethod
@@ -113,6 +127,23 @@ class Layer(ABC):
     def _keep(self, x: Array, step: Step) -> None:
         """Keep a training forward's input for its backward; an evaluation ends what was kept."""
         self._kept = x if step.training else None
+        self._tree = step.tree(len(x)) if step.training else self._tree
+
+    def _gradient_sums(self) -> list[Array]:
+        """Where the backward puts each parameter's gradient: (sums, *shape), as many as the tree leaves."""
+        count = len(self._tree.nodes)
+        if count > len(self._sums):
+            self._sums = zeros_aligned((count, self._sums.shape[1]), self._sums.dtype)
+            own = parts(self._sums[0], [parameter.value for parameter in self.parameters])
+            for parameter, gradient in zip(self.parameters, own, strict=True):
+                parameter.gradient = gradient
+        self.gradients = self._sums[:count]
+        columns, start = [], 0
+        for parameter in self.parameters:
+            stop = start + parameter.value.size
+            columns.append(self.gradients[:, start:stop].reshape(count, *parameter.value.shape))
+            start = stop
+        return columns
 
     def _taken(self) -> Array:
         """The kept input, once.
@@ -129,6 +160,41 @@ class Layer(ABC):
             )
         x, self._kept = self._kept, None
         return x
+
+
+class BatchLayer(Layer):
+    """A layer that needs sums over all samples of a batch before it goes on, forward and again backward.
+
+    Where shards of the batch are on several ranks, each measures its partial sums, all of them are added up,
+    and each goes on with the total. In one process `forward` and `backward` do both.
+
+    Attributes
+    ----------
+    sums_shape
+        Of one total.
+    """
+
+    sums_shape: tuple[int, ...]
+
+    @abstractmethod
+    def measure(self, x: Array, step: Step) -> Array:
+        """Partial sums (sums, *sums_shape) of a training forward's input, which is kept for `proceed`."""
+
+    @abstractmethod
+    def proceed(self, total: Array) -> Array:
+        """The forward of what was measured, from the whole batch's sums."""
+
+    @abstractmethod
+    def measure_gradient(self, dy: Array) -> Array:
+        """Partial sums (sums, *sums_shape) of the output's gradient, which is kept for `proceed_back`."""
+
+    @abstractmethod
+    def proceed_back(self, total: Array) -> Array:
+        """The backward of what was measured, from the whole batch's sums; fills the parameters' gradients."""
+
+    def backward(self, dy: Array) -> Array:
+        """Measure, and go on with that: the samples here are the whole batch."""
+        return self.proceed_back(self.measure_gradient(dy)[0])
 
 
 class Workspace:

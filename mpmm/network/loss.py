@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from mpmm_kernels.arrays import sum_groups
+from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import softmax as kernel
 
 from mpmm.errors import NetworkError
@@ -16,11 +18,15 @@ Labels = npt.NDArray[np.integer[Any]]
 
 
 class BatchLoss(NamedTuple):
-    """Mean loss of a batch, its number of correct classes, and the loss gradient of its logits."""
+    """Mean loss of a batch, its number of correct classes, and the loss gradient of its logits.
+
+    ``samples`` (n, 2) holds the loss of each sample, and 1 if its class is correct, else 0: float64.
+    """
 
     loss: float
     correct: int
     dlogits: Array
+    samples: Array
 
 
 class SoftmaxCrossEntropy:
@@ -83,8 +89,9 @@ class SoftmaxCrossEntropy:
         kernel.cross_entropy(
             logits, labels.astype("int64"), weights, float(self.label_smoothing), scale, losses, dlogits
         )
-        correct = int(np.count_nonzero(logits.argmax(axis=1) == labels))
-        return BatchLoss(float(np.add.reduce(losses)) * scale, correct, dlogits)
+        samples = np.stack([losses, logits.argmax(axis=1) == labels], axis=1)
+        ((total, correct),) = sum_groups(samples, group_tree(len(samples)))
+        return BatchLoss(float(total) * scale, int(correct), dlogits, samples)
 
     def _checked(self, logits: Array, labels: Labels) -> Array:
         """The class weights, once logits, labels and they are known to fit each other."""

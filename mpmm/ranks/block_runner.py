@@ -73,7 +73,7 @@ class BlockRunner:
             The loss is not finite; no parameter has been changed by this step's gradients.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, correct, dlogits = self._loss(self._outputs[block], self.labels)
+            loss, correct, dlogits, _ = self._loss(self._outputs[block], self.labels)
         if not math.isfinite(loss):
             raise RunError(
                 f"step {step.number + 1}: the loss is {loss}",

@@ -22,8 +22,7 @@ def validate(
     for batch in held_out.batches():
         logits = network.forward(batch.inputs, EVALUATION)
         np.add.at(confusion, (batch.labels, logits.argmax(axis=1)), 1)
-        mean, _, _ = loss(logits, batch.labels)
-        total += mean * len(batch.labels)
+        total += loss(logits, batch.labels).loss * len(batch.labels)
         done += len(batch.labels)
         yield ValidationStep(done, held_out.count)
     return Validation(total / held_out.count, confusion)

@@ -92,7 +92,7 @@ class ParameterStore:
             Steps before this one.
         """
         place = self._places[layer]
-        flats = [place.layer.gradients if flat is None else flat for flat, _ in pushed]
+        flats = [place.layer.gradients[0] if flat is None else flat for flat, _ in pushed]
         gradients = weighted_mean(flats, [samples for _, samples in pushed])
         old, new = self.complete, self._next
         for run in place.runs:

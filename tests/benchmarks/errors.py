@@ -45,7 +45,7 @@ def run(name: str, dtype: str, kernels: block.Kernels) -> list[np.ndarray]:
     buffers = block.allocate(plan, SAMPLES)
     dw, db = np.empty_like(w), np.empty_like(b)
     y = block.forward(plan, buffers, Operands(x, w, b)).copy()
-    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, dw, db), True)
+    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients.of_batch(dy, dw, db), True)
     assert dx is not None
     return [y, dx.copy(), dw, db]
 

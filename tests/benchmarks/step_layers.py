@@ -42,7 +42,7 @@ class Layer:
 
     def both(self):
         self.forward()
-        operands, gradients = Operands(self.x, self.w, self.b), Gradients(self.dy, self.dw, self.db)
+        operands, gradients = Operands(self.x, self.w, self.b), Gradients.of_batch(self.dy, self.dw, self.db)
         block.backward(self.plan, self.buffers, operands, gradients, self.plan.input_shape[3] > 1)
 
 

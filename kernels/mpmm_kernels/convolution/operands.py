@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats, Triple
+from mpmm_kernels.groups import GroupTree, group_tree
 from mpmm_kernels.vocabulary import Activation, Padding, Pool
 
 
@@ -43,8 +44,24 @@ class Operands(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """The gradient of a block's output, which is given, and those of weights and bias, to be filled."""
+    """The gradient of a block's output, which is given, and those of weights and bias, to be filled.
+
+    Attributes
+    ----------
+    dy
+        Of the shape of the output.
+    dw, db
+        (sums, *shape of weights or bias): what the samples' groups add up to, one sum of a whole batch.
+    tree
+        The groups, and how their sums are added up.
+    """
 
     dy: Floats
     dw: Floats
     db: Floats
+    tree: GroupTree
+
+    @classmethod
+    def of_batch(cls, dy: Floats, dw: Floats, db: Floats) -> "Gradients":
+        """Gradients of a whole batch, in arrays of the shapes of weights and bias."""
+        return cls(dy, dw[None], db[None], group_tree(len(dy)))

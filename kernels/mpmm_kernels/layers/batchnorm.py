@@ -1,7 +1,7 @@
 """Batch normalisation over samples and positions, per channel (Ioffe and Szegedy 2015, arXiv:1502.03167).
 
-Arrays are (n, positions, channels). Sums are made per sample, in float64, and added in the samples' order:
-whoever holds only some of the samples can gather the others' sums and gets the same bits.
+Arrays are (n, positions, channels). Sums are made per sample, in float64, and added up group by group: who
+holds only a shard of the samples tells the others its partial sums, and gets the same bits.
 """
 
 from typing import NamedTuple
@@ -19,9 +19,8 @@ def batchnorm_sums(x: Floats, sums: Floats) -> None:
     _sums(x, sums, numba.get_num_threads())
 
 
-def batchnorm_statistics(sums: Floats, count: int) -> tuple[Floats, Floats]:
-    """Mean and (biased) variance (channels,) of the whole batch, from its sums and values per channel."""
-    total = np.add.reduce(sums, axis=0)
+def batchnorm_statistics(total: Floats, count: int) -> tuple[Floats, Floats]:
+    """Mean and (biased) variance (channels,) of ``count`` values a channel, from their sums (2, channels)."""
     mean = total[0] / count
     return mean, np.maximum(total[1] / count - mean * mean, 0.0)
 

@@ -1,7 +1,7 @@
-"""Dense layers, y = x w + b: the same bits at any number of compute threads.
+"""Dense layers, y = x w + b: the same bits at any number of compute threads, for a sample in any batch.
 
-Products whose features and units are whole vectors are made by the convolutions' micro-kernel, on all
-threads; others, mostly the few classes of a last layer, by NumPy's BLAS on one thread.
+Products are made by the convolutions' micro-kernel, on all threads. Features or units that are no whole
+vectors, mostly the few classes of a last layer, are filled up with zeros.
 """
 
 from functools import cache
@@ -10,10 +10,16 @@ from typing import Any
 import numba
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, flat
+from mpmm_kernels.arrays import Floats, flat, sum_groups
+from mpmm_kernels.groups import GroupTree, group_tree
 from mpmm_kernels.layers.activation import relu_backward, sigmoid, sigmoid_backward
-from mpmm_kernels.layers.dense_kernels import DenseProduct, finish, multiply, multiply_transposed
-from mpmm_kernels.runtime import one_blas_thread
+from mpmm_kernels.layers.dense_kernels import (
+    DenseProduct,
+    finish,
+    multiply,
+    multiply_groups,
+    multiply_transposed,
+)
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
@@ -23,12 +29,7 @@ _HEIGHT = 8 if REGISTERS == 32 else 4
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
     """Fill y (n, units) = activation(x w + b) for x (n, inputs), w (inputs, units), b (units,)."""
-    shape = DenseProduct(len(x), w.shape[1], len(w), len(w), 1)
-    if in_vectors(w):
-        multiply(flat(x), flat(w), flat(y), shape, *_sizes(w.shape[1], str(w.dtype)), numba.get_num_threads())
-    else:
-        with one_blas_thread():
-            np.matmul(x, w, out=y)
+    _multiply(x, w, y)
     floor: Any = y.dtype.type(0 if activation == "relu" else -np.inf)
     finish(y, b, floor, numba.get_num_threads())
     if activation == "sigmoid":
@@ -46,33 +47,58 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 
 
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
-    """Fill the input's gradient, dx (n, inputs) = dz w^T."""
-    shape = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1)
-    if in_vectors(w):
-        sizes = _sizes(len(w), str(w.dtype))
-        multiply_transposed(
-            flat(dz), flat(w), flat(dx), shape, *sizes, size(lanes(w.dtype)), numba.get_num_threads()
-        )
-    else:
-        with one_blas_thread():
-            np.matmul(dz, w.T, out=dx)
+    """Fill dx = dz w^T."""
+    if any(length % lanes(w.dtype) for length in w.shape):
+        _multiply(dz, np.ascontiguousarray(w.T), dx)
+        return
+    shape, sizes = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), _sizes(len(w), str(w.dtype))
+    square = size(lanes(w.dtype))
+    multiply_transposed(flat(dz), flat(w), flat(dx), shape, *sizes, square, numba.get_num_threads())
 
 
-def dense_backward_weights(x: Floats, dz: Floats, dw: Floats, db: Floats) -> None:
-    """Fill dw = x^T dz, and db = dz summed over the samples in order."""
-    shape = DenseProduct(len(dw), dw.shape[1], len(x), 1, len(dw))
-    if in_vectors(dw):
-        sizes = _sizes(dw.shape[1], str(dw.dtype))
-        multiply(flat(x), flat(dz), flat(dw), shape, *sizes, numba.get_num_threads())
-    else:
-        with one_blas_thread():
-            np.matmul(x.T, dz, out=dw)
-    np.add.reduce(dz, axis=0, out=db)
+def dense_backward_weights(
+    x: Floats, dz: Floats, dw: Floats, db: Floats, tree: GroupTree | None = None
+) -> None:
+    """Fill dw = x^T dz, and db, dz summed over the samples, both group by group.
+
+    Parameters
+    ----------
+    tree
+        Of a shard's samples: ``dw`` and ``db`` then have one more axis before theirs, the tree's nodes. By
+        default the samples are the whole batch.
+    """
+    if tree is None:
+        dw, db, tree = dw[None], db[None], group_tree(len(x))
+    wide, sums = _filled_up(dz), _beside(dw)
+    shape = DenseProduct(dw.shape[1], wide.shape[1], len(x), 1, dw.shape[1])
+    sizes = _sizes(wide.shape[1], str(dw.dtype))
+    groups = tree.bounds, tree.merges
+    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *sizes, numba.get_num_threads())
+    if sums is not dw:
+        dw[...] = sums[..., : dw.shape[2]]
+    db[...] = sum_groups(dz, tree)
 
 
-def in_vectors(w: Floats) -> bool:
-    """Whether a layer's features and units are whole vectors."""
-    return not any(length % lanes(w.dtype) for length in w.shape)
+def _multiply(x: Floats, w: Floats, y: Floats) -> None:
+    """Fill y = x w."""
+    wide, products = _filled_up(w), _beside(y)
+    shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
+    sizes = _sizes(wide.shape[1], str(w.dtype))
+    multiply(flat(x), flat(wide), flat(products), shape, *sizes, numba.get_num_threads())
+    if products is not y:
+        y[...] = products[..., : y.shape[-1]]
+
+
+def _filled_up(w: Floats) -> Floats:
+    """The array itself where its columns are whole vectors; else a copy with columns of zeros behind them."""
+    more = -w.shape[1] % lanes(w.dtype)
+    return np.pad(w, ((0, 0), (0, more))) if more else w
+
+
+def _beside(y: Floats) -> Floats:
+    """The array itself where it can take whole vectors and lies in one piece; else memory of its own."""
+    more = -y.shape[-1] % lanes(y.dtype)
+    return np.empty((*y.shape[:-1], y.shape[-1] + more), y.dtype) if more or not y.flags.c_contiguous else y
 
 
 @cache

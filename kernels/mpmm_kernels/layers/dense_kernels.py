@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Floats
+from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, outer, store_block, transposed, zeros
 
@@ -84,6 +84,68 @@ def _block(
         at = row * shape.row_step + k * shape.depth_step
         sums = outer(sums, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
     store_block(sums, y, to, shape.columns, width)
+
+
+@compiled(parallel=True)
+def multiply_groups(
+    x: Floats,
+    w: Floats,
+    y: Floats,
+    bounds: Array,
+    merges: Array,
+    shape: DenseProduct,
+    block: Size,
+    width: Size,
+    workers: int,
+) -> None:
+    """Fill y (nodes, rows, columns) with the products over the terms of each group, added up as a tree."""
+    height, step = len(block) // len(width), len(width) * lanes_of(y)
+    down, across = -(-shape.rows // height), shape.columns // step
+    pieces, taken = min(PIECES * workers, down * across), tickets()
+    for _worker in prange(workers):
+        sums = np.empty(merges.size * height * step, y.dtype)
+        piece = next_piece(taken)
+        while piece < pieces:
+            for task in range(piece * down * across // pieces, (piece + 1) * down * across // pieces):
+                row, column = task % down * height, task // down * step
+                if row + height <= shape.rows:
+                    _group_block(x, w, y, sums, (row, column), (bounds, merges), shape, (block, width))
+                else:
+                    for r in range(row, shape.rows):
+                        _group_block(x, w, y, sums, (r, column), (bounds, merges), shape, (width, width))
+            piece = next_piece(taken)
+
+
+@compiled
+def _group_block(
+    x: Floats,
+    w: Floats,
+    y: Floats,
+    sums: Floats,
+    corner: tuple[int, int],
+    groups: tuple[Array, Array],
+    shape: DenseProduct,
+    sizes: tuple[Size, Size],
+) -> None:
+    """Fill a block of the result; ``sums`` holds those that are still to be added, one behind the other."""
+    (row, column), (bounds, merges), (block, width) = corner, groups, sizes
+    step, top = len(width) * lanes_of(y), 0
+    whole = len(block) * lanes_of(y)
+    for group in range(merges.size):
+        total = zeros(y, block)
+        for k in range(bounds[group], bounds[group + 1]):
+            at = row * shape.row_step + k * shape.depth_step
+            total = outer(total, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
+        store_block(total, sums, top * whole, step, width)
+        for _merge in range(merges[group]):
+            top -= 1
+            for i in range(top * whole, (top + 1) * whole):
+                sums[i] += sums[i + whole]
+        top += 1
+    for node in range(top):
+        for i in range(len(block) // len(width)):
+            to = (node * shape.rows + row + i) * shape.columns + column
+            y[to : to + step] = sums[node * whole + i * step : node * whole + (i + 1) * step]
 
 
 @compiled(parallel=True)

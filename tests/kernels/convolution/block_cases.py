@@ -144,7 +144,7 @@ def run(kernels, case, dtype="float32", samples=3, buffers=None):
     buffers = buffers or block.allocate(plan, samples)
     dw, db = np.full_like(w, np.nan), np.full_like(b, np.nan)
     y = block.forward(plan, buffers, Operands(x, w, b)).copy()
-    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, dw, db), True)
+    dx = block.backward(plan, buffers, Operands(x, w, b), Gradients.of_batch(dy, dw, db), True)
     return y, dx.copy(), dw, db
 
 

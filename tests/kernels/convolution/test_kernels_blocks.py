@@ -48,7 +48,8 @@ def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name
     np.testing.assert_array_equal(block.infer(plan, buffers, Operands(x, w, b)), y)
     block.forward(plan, buffers, Operands(x, w, b))
     other_dw, other_db = np.empty_like(dw), np.empty_like(db)
-    assert block.backward(plan, buffers, Operands(x, w, b), Gradients(dy, other_dw, other_db), False) is None
+    gradients = Gradients.of_batch(dy, other_dw, other_db)
+    assert block.backward(plan, buffers, Operands(x, w, b), gradients, False) is None
     np.testing.assert_array_equal(other_dw, dw)
     np.testing.assert_array_equal(other_db, db)
 

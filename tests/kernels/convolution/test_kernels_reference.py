@@ -46,7 +46,7 @@ class Problem:
 
     def backward(self, need_input_gradient=True):
         dw, db = np.full_like(self.w, np.nan), np.full_like(self.b, np.nan)
-        gradients = Gradients(self.dy, dw, db)
+        gradients = Gradients.of_batch(self.dy, dw, db)
         dx = block.backward(self.plan, self.buffers, self.operands, gradients, need_input_gradient)
         return dx, dw, db
 

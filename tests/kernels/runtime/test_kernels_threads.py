@@ -29,7 +29,7 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     x, dy = (rng.standard_normal((21, 33, 12)).astype(dtype) for _ in range(2))
     sums, y = np.empty((21, 2, 12)), np.empty_like(x)
     batchnorm.batchnorm_sums(x, sums)
-    mean, variance = batchnorm.batchnorm_statistics(sums, 21 * 33)
+    mean, variance = batchnorm.batchnorm_statistics(sums.sum(axis=0), 21 * 33)
     yield mean
     batchnorm.normalise(x, mean, 1 / np.sqrt(variance), mean + 1, mean, y)
     yield y
@@ -59,7 +59,7 @@ def block_results(pool: str, dtype: str, rng: np.random.Generator) -> Iterator[n
     y = block.forward(plan, buffers, Operands(x, w, w[0, 0, 0, 0].copy()))
     yield y
     dw, db = np.empty_like(w), np.empty(8, dtype)
-    yield block.backward(plan, buffers, Operands(x, w, db), Gradients(np.cos(y), dw, db), True)
+    yield block.backward(plan, buffers, Operands(x, w, db), Gradients.of_batch(np.cos(y), dw, db), True)
     yield dw
     yield db
 

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import kernels
 from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, argmax_layout
 from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared.arguments import CoreGradient, WeightSums
+from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.epilogue import floor
+from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.groups import GROUPS
 
 # Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
 _EXACT = 1 << 24
@@ -45,8 +47,8 @@ def allocate(plan: BlockPlan) -> ArgmaxBuffers:
     weights = len(parts) * plan.filters * len(tile.block) * len(tile.width)
     slab = walk.lines * pooled.columns * pooled.padded
     return ArgmaxBuffers(
-        weight_sums=zeros_aligned((SUMS, weights), plan.dtype),
-        bias_sums=zeros_aligned((SUMS, pooled.padded), plan.dtype),
+        weight_sums=zeros_aligned((GROUPS, weights), plan.dtype),
+        bias_sums=zeros_aligned((GROUPS, pooled.padded), plan.dtype),
         staged=scratch(layout.staged, plan.dtype),
         gradients=scratch(slab, plan.dtype),
         positions=scratch(slab, "int32"),
@@ -71,18 +73,19 @@ def weight_gradient(
 ) -> None:
     """Fill dw and db of a block's core, from its flat output, the gradient of that, and argmax."""
     layout = layout_of(plan)
-    sums = WeightSums(dw=groups(buffers.weight_sums, len(x)), db=groups(buffers.bias_sums, len(x)))
+    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     rows = ArgmaxScratch(
         staged=workers(buffers.staged),
         gradients=workers(buffers.gradients),
         positions=workers(buffers.positions),
     )
     kernels.backward_weights(
-        flat(x), *core_gradient, *sums, *rows, len(x), floor(plan), *layout.geometry, *layout.tile
+        flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.geometry, *layout.tile
     )
-    add_groups(sums.dw)
-    gradients.dw[...] = _as_weights(plan, layout.tile, sums.dw[0])
-    np.sum(sums.db[:, : plan.filters], axis=0, out=gradients.db)
+    add_groups(sums.dw, tree.merges)
+    for row, dw in zip(tree.rows, gradients.dw, strict=True):
+        dw[...] = _as_weights(plan, layout.tile, sums.dw[row])
+    add_up_bias(sums, gradients)
 
 
 def _as_weights(plan: BlockPlan, tile: ArgmaxTile, sums: Floats) -> Floats:

@@ -44,7 +44,7 @@ def backward_weights(
     staged: Floats,
     gradients: Floats,
     positions: Array,
-    samples: int,
+    bounds: Array,
     floor: float,
     staging: Staging,
     bands: Bands,
@@ -67,7 +67,7 @@ def backward_weights(
             dw[group] = 0
             db[group] = 0
             output = OutputSide(y, dy, argmax, db[group])
-            for n in range(group * samples // groups, (group + 1) * samples // groups):
+            for n in range(bounds[group], bounds[group + 1]):
                 origin = _stage(x, n, staged[worker], staging, bands, adjacent, square)
                 for d in range(pooled.depth):
                     for r in range(0, pooled.rows, walk.lines):

@@ -90,7 +90,7 @@ def backward_weights(
     db: Floats,
     staged: Floats,
     lines: Floats,
-    samples: int,
+    bounds: Array,
     floor: float,
     staging: Staging,
     source: Source,
@@ -112,7 +112,7 @@ def backward_weights(
             dw[group] = 0
             db[group] = 0
             output = OutputSide(y, dy, argmax, db[group])
-            for n in range(group * samples // groups, (group + 1) * samples // groups):
+            for n in range(bounds[group], bounds[group + 1]):
                 origin = stage(x, n, staged[worker], staging)
                 for d in range(0, pooled.depth, depths):
                     for r in range(0, pooled.rows, rows):

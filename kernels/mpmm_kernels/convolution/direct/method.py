@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import SUMS, Array, Floats, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct import kernels
 from mpmm_kernels.convolution.direct.layout import layout_of
@@ -16,7 +16,6 @@ from mpmm_kernels.convolution.shared.arguments import (
     CoreGradient,
     ForwardArrays,
     InputGradientArrays,
-    WeightSums,
 )
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
@@ -30,6 +29,8 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
     pad,
 )
+from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.groups import GROUPS
 
 
 class DirectLineScratch(NamedTuple):
@@ -97,8 +98,8 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
         weights=zeros(*plan.kernel, plan.input_shape[3], filters),
         bias=zeros(filters),
         flipped_weights=zeros(flipped),
-        weight_sums=zeros(SUMS, weights),
-        bias_sums=zeros(SUMS, filters),
+        weight_sums=zeros(GROUPS, weights),
+        bias_sums=zeros(GROUPS, filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=scratch(layout.staged_elements, plan.dtype),
         lines=scratch(line, plan.dtype),
@@ -141,20 +142,21 @@ def _weight_gradient(
     rows = DirectLineScratch(
         staged=workers(buffers.staged), lines=workers(buffers.lines if by_lines else buffers.gradients)
     )
-    sums = WeightSums(dw=buffers.weight_sums, db=buffers.bias_sums)
+    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     kernels.backward_weights(
-        flat(x), *core_gradient, *sums, *rows, len(x), floor(plan), *layout.weights, *layout.weights_tile
+        flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.weights, *layout.weights_tile
     )
-    _add_groups(plan, buffers, gradients)
+    add_groups(sums.dw, tree.merges)
+    for row, dw in zip(tree.rows, gradients.dw, strict=True):
+        dw[...] = _as_weights(plan, sums.dw[row], len(buffers.bias))
+    add_up_bias(sums, gradients)
 
 
-def _add_groups(plan: BlockPlan, buffers: DirectBuffers, gradients: Gradients) -> None:
-    """Sum of the groups' gradients, in order, without the planes and filters that only fill up blocks."""
+def _as_weights(plan: BlockPlan, sums: Floats, filters: int) -> Floats:
+    """A gradient as the weights lie, without the planes and filters that only fill up blocks."""
     depth, rows, columns = plan.kernel
-    sums = buffers.weight_sums.reshape(SUMS, rows, -1, columns, plan.input_shape[3], len(buffers.bias))
-    own = sums[:, :, :depth, :, :, : plan.filters].transpose(0, 2, 1, 3, 4, 5)
-    np.sum(own, axis=0, out=gradients.dw)
-    np.sum(buffers.bias_sums[:, : plan.filters], axis=0, out=gradients.db)
+    taps = sums.reshape(rows, -1, columns, plan.input_shape[3], filters)
+    return taps[:, :depth, :, :, : plan.filters].swapaxes(0, 1)
 
 
 def _input_gradient(

@@ -151,7 +151,7 @@ def backward_weights(
     staged: Floats,
     gradients: Floats,
     unused: Floats,
-    samples: int,
+    bounds: Array,
     floor: float,
     staging: Staging,
     shape: Sums,
@@ -185,8 +185,8 @@ def backward_weights(
                 if part == 0:
                     db[group] = 0
                 output = OutputSide(y, dy, argmax, unused[worker] if part > 0 else db[group])
-                first, gradient = group * samples // groups, gradients[worker]
-                for n in range(first, (group + 1) * samples // groups):
+                first, gradient = bounds[group], gradients[worker]
+                for n in range(first, bounds[group + 1]):
                     origin = stage(x, n, staged[worker], staging)
                     for k in range(begins.size - 1):
                         line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)

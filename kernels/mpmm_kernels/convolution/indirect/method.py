@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct.tile import line_tile
 from mpmm_kernels.convolution.indirect import geometry, kernels
@@ -26,7 +26,6 @@ from mpmm_kernels.convolution.shared.arguments import (
     CoreGradient,
     ForwardArrays,
     InputGradientArrays,
-    WeightSums,
 )
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
@@ -40,6 +39,8 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
     pad,
 )
+from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.groups import GROUPS
 
 # The table of offsets is read once for every block: whole scenes would read more of it than of themselves
 _LARGEST_TABLE = 1 << 16
@@ -134,8 +135,8 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         bias=zeros(filters),
         zeros=zeros(max(filters, channels)),
         flipped=zeros(*plan.kernel, filters, channels),
-        weight_sums=zeros(SUMS, shape.terms * filters),
-        bias_sums=zeros(SUMS, filters),
+        weight_sums=zeros(GROUPS, shape.terms * filters),
+        bias_sums=zeros(GROUPS, filters),
         unused=row(filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=row(layout.staged_elements),
@@ -184,18 +185,19 @@ def weight_gradient(
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         return
     layout = layout_of(core(plan))
-    sums = WeightSums(dw=groups(buffers.weight_sums, len(x)), db=groups(buffers.bias_sums, len(x)))
+    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     rows = IndirectWeightScratch(
         staged=workers(buffers.staged),
         gradients=workers(buffers.line_gradients),
         unused=workers(buffers.unused),
     )
     kernels.backward_weights(
-        flat(x), *core_gradient, *sums, *rows, len(x), floor(plan), *layout.weights, *layout.tile
+        flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.weights, *layout.tile
     )
-    add_groups(sums.dw)
-    gradients.dw[...] = sums.dw[0].reshape(buffers.weights.shape)[..., : plan.filters]
-    np.sum(sums.db[:, : plan.filters], axis=0, out=gradients.db)
+    add_groups(sums.dw, tree.merges)
+    for row, dw in zip(tree.rows, gradients.dw, strict=True):
+        dw[...] = sums.dw[row].reshape(buffers.weights.shape)[..., : plan.filters]
+    add_up_bias(sums, gradients)
 
 
 def input_gradient(

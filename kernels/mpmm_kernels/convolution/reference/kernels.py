@@ -7,7 +7,8 @@ o and k running over depth, rows and columns, x being zero outside.
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import GROUPS, Floats, Triple, group_bounds
+from mpmm_kernels.arrays import Array, Floats, Triple, add_groups
+from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.runtime import compiled
 
 
@@ -33,15 +34,15 @@ def conv3d_backward_input(dy: Floats, w: Floats, dx: Floats, stride: Triple, bef
     _backward_input(dy, np.ascontiguousarray(w.swapaxes(3, 4)), dx, stride, before)
 
 
-def conv3d_backward_weights(
-    x: Floats, dy: Floats, dw: Floats, db: Floats, stride: Triple, before: Triple
-) -> None:
+def conv3d_backward_weights(x: Floats, gradients: Gradients, stride: Triple, before: Triple) -> None:
     """Fill dw[k, i, c] = sum of x[n, o * stride + k - before, i] * dy[n, o, c] over n, o, and db[c] of dy."""
-    weights = np.zeros((GROUPS, *dw.shape), dw.dtype)
-    bias = np.zeros((GROUPS, *db.shape), db.dtype)
-    _backward_weights(x, dy, weights, bias, stride, before)
-    np.add.reduce(weights, axis=0, out=dw)
-    np.add.reduce(bias, axis=0, out=db)
+    dy, dw, db, tree = gradients
+    weights = np.zeros((len(tree.merges), *dw.shape[1:]), dw.dtype)
+    bias = np.zeros((len(tree.merges), *db.shape[1:]), db.dtype)
+    _backward_weights(x, dy, weights, bias, tree.bounds, stride, before)
+    for sums, gradient in ((weights, dw), (bias, db)):
+        add_groups(sums.reshape(len(sums), -1), tree.merges)
+        gradient[...] = sums[list(tree.rows)]
 
 
 @compiled
@@ -133,11 +134,10 @@ def _spread_row(dy: Floats, swapped: Floats, dx: Floats, stride: int, before: in
 
 @compiled(parallel=True)
 def _backward_weights(
-    x: Floats, dy: Floats, weights: Floats, bias: Floats, stride: Triple, before: Triple
+    x: Floats, dy: Floats, weights: Floats, bias: Floats, bounds: Array, stride: Triple, before: Triple
 ) -> None:
-    for group in prange(GROUPS):
-        start, stop = group_bounds(group, x.shape[0])
-        for n in range(start, stop):
+    for group in prange(weights.shape[0]):
+        for n in range(bounds[group], bounds[group + 1]):
             _add_sample(x[n], dy[n], weights[group], bias[group], stride, before)
 
 

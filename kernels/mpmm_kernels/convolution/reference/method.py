@@ -67,7 +67,7 @@ def _backward(
     plan: BlockPlan, buffers: ReferenceBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
     x, dy = operands.x, _through_pool_and_activation(plan, buffers, gradients.dy)
-    conv3d_backward_weights(x, dy, gradients.dw, gradients.db, plan.stride, plan.before)
+    conv3d_backward_weights(x, gradients._replace(dy=dy), plan.stride, plan.before)
     if not to_input:
         return None
     dx = buffers.input_gradient[: len(x)]

@@ -174,7 +174,7 @@ def backward(
     points: Floats,
     gradient: Floats,
     gradient_points: Floats,
-    samples: int,
+    bounds: Array,
     floor: float,
     staging: Staging,
     tiles: WinogradTiles,
@@ -204,8 +204,8 @@ def backward(
             dw[group] = 0
             db[group] = 0
             output = OutputSide(y, dy, argmax, db[group])
-            last = (group + 1) * samples // groups
-            for n in range(group * samples // groups, last, tiles.samples):
+            last = bounds[group + 1]
+            for n in range(bounds[group], last, tiles.samples):
                 count = min(tiles.samples, last - n)
                 for s in range(count):
                     spread_slab(output, n + s, start, floor, gradient[worker], spread, pooled, offsets)

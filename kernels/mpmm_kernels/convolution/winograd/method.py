@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import SUMS, Array, Floats, add_groups, flat, groups, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
-from mpmm_kernels.convolution.shared.arguments import CoreGradient, ForwardArrays
+from mpmm_kernels.convolution.shared.arguments import CoreGradient, ForwardArrays, WeightSums
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
     allocate_surroundings,
@@ -23,9 +23,11 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     floor,
 )
+from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.lines import transform_weights, transform_weights_back
+from mpmm_kernels.groups import GROUPS, GroupTree
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
 _OVERHEAD = 1.4
@@ -78,7 +80,7 @@ class WinogradBuffers:
     flipped_points: Floats
     weight_sums: Floats
     bias_sums: Floats
-    weight_gradient: Floats
+    weight_gradients: Floats
     input_gradient: Floats
     staged: Floats
     staged_gradient: Floats
@@ -142,9 +144,9 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         bias=zeros(tiles.filters),
         flipped=zeros(*plan.kernel, tiles.filters, tiles.channels),
         flipped_points=zeros(points * pairs),
-        weight_sums=zeros(SUMS, points * pairs),
-        bias_sums=zeros(SUMS, tiles.filters),
-        weight_gradient=zeros(*plan.kernel, tiles.channels, tiles.filters),
+        weight_sums=zeros(GROUPS, points * pairs),
+        bias_sums=zeros(GROUPS, tiles.filters),
+        weight_gradients=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=row(layout.staged_elements),
         staged_gradient=row(layout.staged_elements),
@@ -206,10 +208,10 @@ def _backward(
     if buffers.by_argmax is not None:
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         if to_input:
-            _run_backward(plan, buffers, (x[:0], dx), core_gradient, samples)
+            _run_backward(plan, buffers, (x[:0], dx), core_gradient, gradients.tree)
     else:
-        _run_backward(plan, buffers, (x, dx), core_gradient, samples)
-        _add_groups(plan, buffers, samples, gradients)
+        sums = _run_backward(plan, buffers, (x, dx), core_gradient, gradients.tree)
+        _add_up(plan, buffers, sums, gradients)
     return dx if to_input else None
 
 
@@ -218,14 +220,15 @@ def _run_backward(
     buffers: WinogradBuffers,
     inputs: tuple[Floats, Floats],
     core_gradient: CoreGradient,
-    samples: int,
-) -> None:
+    tree: GroupTree,
+) -> WeightSums:
     """Run the kernel for x and dx: an empty x leaves the weights' gradient out, an empty dx the input's."""
     layout, (x, dx) = layout_of(core(plan)), inputs
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, tree)
     arrays = WinogradBackwardArrays(
         flipped=buffers.flipped_points,
-        dw=groups(buffers.weight_sums, samples),
-        db=groups(buffers.bias_sums, samples),
+        dw=sums.dw,
+        db=sums.db,
         dx=flat(dx),
     )
     rows = WinogradBackwardScratch(
@@ -240,21 +243,24 @@ def _run_backward(
         *core_gradient,
         *arrays,
         *rows,
-        samples,
+        tree.bounds,
         floor(plan),
         *layout.geometry,
         *layout.backward_tile,
     )
+    return sums
 
 
-def _add_groups(plan: BlockPlan, buffers: WinogradBuffers, samples: int, gradients: Gradients) -> None:
-    """Sum of the groups' gradients, in order, from points back to weights."""
-    layout = layout_of(core(plan))
-    add_groups(groups(buffers.weight_sums, samples))
-    own, square = flat(buffers.weight_gradient), layout.forward_tile.square
-    transform_weights_back(buffers.weight_sums[0], own, plan.kernel[:2], layout.plane, square)
-    gradients.dw[...] = buffers.weight_gradient[:, :, :, : plan.input_shape[3], : plan.filters]
-    np.sum(groups(buffers.bias_sums, samples)[:, : plan.filters], axis=0, out=gradients.db)
+def _add_up(plan: BlockPlan, buffers: WinogradBuffers, sums: WeightSums, gradients: Gradients) -> None:
+    """Bring each group's gradient from points back to weights, which is not exact, and only then add."""
+    layout, tree = layout_of(core(plan)), gradients.tree
+    rows = buffers.weight_gradients.reshape(GROUPS, -1)[: len(tree.merges)]
+    for points, row in zip(sums.dw, rows, strict=True):
+        transform_weights_back(points, row, plan.kernel[:2], layout.plane, layout.forward_tile.square)
+    add_groups(rows, tree.merges)
+    own = buffers.weight_gradients[list(tree.rows)]
+    gradients.dw[...] = own[:, :, :, :, : plan.input_shape[3], : plan.filters]
+    add_up_bias(sums, gradients)
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
