@@ -26,6 +26,7 @@ class Kind(IntEnum):
     SETUP = 9
     MONITOR = 10
     MAP = 11
+    SUMS = 12
 
     @property
     def label(self) -> str:
@@ -50,6 +51,7 @@ _LABELS = {
     Kind.SETUP: "setup",
     Kind.MONITOR: "monitor",
     Kind.MAP: "map",
+    Kind.SUMS: "batch sums",
 }
 _FLOATING = {
     Kind.ACTIVATION,
@@ -59,6 +61,7 @@ _FLOATING = {
     Kind.METRICS,
     Kind.SNAPSHOT,
     Kind.LOGITS,
+    Kind.SUMS,
 }
 
 

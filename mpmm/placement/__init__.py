@@ -1,15 +1,19 @@
 """Which rank owns which block, and what each rank does in a step, as data."""
 
+from mpmm.placement.holdings import RehearsalError
 from mpmm.placement.instructions import (
     AnyOrder,
     Backward,
     Collect,
+    Combine,
+    CopyRows,
     Forward,
     Infer,
     Instruction,
     LoadLabels,
     LoadPatches,
     Loss,
+    Measure,
     Message,
     Receive,
     Send,
@@ -21,35 +25,45 @@ from mpmm.placement.instructions import (
 from mpmm.placement.layout import Layout, check
 from mpmm.placement.plan import RankPlan, plan, plan_text, schedule_text
 from mpmm.placement.prediction import flattened, operations, traffic
-from mpmm.placement.presets import PRESETS, layout_for
+from mpmm.placement.presets import PRESETS, LayoutName, layout_for
+from mpmm.placement.rehearsal import Deadlock, Rehearsal
 from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.script import COUNTERS
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
-from mpmm.placement.shares import Share, share_of, share_out
+from mpmm.placement.shares import Share, share_of, share_out, share_read
+from mpmm.placement.sources import LABELS, label_rank, measured_by, modalities_of, required_sources
 from mpmm.placement.threads import CoreAssignment, assign_cores, threads_per_rank
 
 __all__ = [
     "COUNTERS",
+    "LABELS",
     "PRESETS",
     "AnyOrder",
     "Backward",
     "BlockShape",
     "Collect",
+    "Combine",
+    "CopyRows",
     "CoreAssignment",
+    "Deadlock",
     "Forward",
     "Infer",
     "Instruction",
     "LayerShape",
     "Layout",
+    "LayoutName",
     "LoadLabels",
     "LoadPatches",
     "Loss",
+    "Measure",
     "Message",
     "NetworkShape",
     "ParameterShape",
     "RankPlan",
     "Receive",
+    "Rehearsal",
+    "RehearsalError",
     "Section",
     "Send",
     "Settle",
@@ -62,15 +76,20 @@ __all__ = [
     "check",
     "describe",
     "flattened",
+    "label_rank",
     "layout_for",
+    "measured_by",
+    "modalities_of",
     "operations",
     "plan",
     "plan_text",
+    "required_sources",
     "schedule",
     "schedule_text",
     "sections",
     "share_of",
     "share_out",
+    "share_read",
     "threads_per_rank",
     "traffic",
 ]

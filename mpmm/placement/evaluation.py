@@ -1,4 +1,4 @@
-"""A micro-batch of an evaluation: forward through the ranks, logits to the one that collects them."""
+"""A micro-batch of an evaluation: forward through the ranks, logits to the rank that collects them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from mpmm.messages import Kind
 from mpmm.placement.instructions import Collect, Infer, Instruction
-from mpmm.placement.script import Script
-from mpmm.placement.training import inputs, reader_of
+from mpmm.placement.script import Piece, Script
+from mpmm.placement.training import inputs
 
 # Sends under way while the next output is computed: a stream may be two micro-batches ahead of its reader.
 AHEAD = 1
@@ -24,19 +24,15 @@ def evaluation_step(script: Script) -> Iterator[Instruction]:
 
 
 def _infer(script: Script, block: str) -> Iterator[Instruction]:
-    last = block == script.shape.output.name
-    reader = _collector(script) if last else reader_of(script, script.shape.by_name[block])
+    last, share = block == script.shape.output.name, script.share(block)
     kind = Kind.LOGITS if last else Kind.ACTIVATION
-    if reader is not None:
+    readers: tuple[Piece, ...] = ((script.layout.collector, share),) if last else script.readers(block)
+    others = [piece for piece in readers if piece[0] != script.rank]
+    if others:
         yield script.settle_output(kind, block, AHEAD)
-    yield Infer(block, script.share(block))
-    if reader is not None:
-        yield script.send_output(kind, block, reader)
-
-
-def _collector(script: Script) -> int | None:
-    """The rank that collects, if it is another."""
-    return None if script.layout.collector == script.rank else script.layout.collector
+    yield Infer(block, share)
+    for piece in others:
+        yield script.send_output(kind, block, piece)
 
 
 def _collect(script: Script) -> Iterator[Instruction]:
@@ -44,6 +40,7 @@ def _collect(script: Script) -> Iterator[Instruction]:
         return
     output = script.shape.output.name
     for rank in script.pushers(output):
+        share = script.share(output, rank)
         if rank != script.rank:
-            yield script.receive_output(Kind.LOGITS, output, rank)
-        yield Collect(script.share(output, rank))
+            yield script.receive_output(Kind.LOGITS, output, (rank, share))
+        yield Collect(share)

@@ -13,7 +13,7 @@ from mpmm.placement.shares import Share
 
 @dataclass(frozen=True)
 class Message:
-    """What a message carries; both ends hold the same but for the peer.
+    """What a message carries; both ends hold the same but for the peer, and the place in their arrays.
 
     Attributes
     ----------
@@ -25,6 +25,8 @@ class Message:
         The rank at the other end.
     shape, dtype
         Of the buffer.
+    row, rows
+        The buffer is these rows of an array of this rank: from ``row`` on, of ``rows``; 0: it is the whole.
     """
 
     kind: Kind
@@ -33,6 +35,8 @@ class Message:
     peer: int
     shape: tuple[int, ...]
     dtype: str
+    row: int = 0
+    rows: int = 0
 
     @property
     def bytes(self) -> int:
@@ -88,10 +92,11 @@ class SettleAll:
 
 @dataclass(frozen=True)
 class LoadPatches:
-    """Read this share of the batch's patches of one modality."""
+    """Take this share of the batch's patches of one modality, from ``row`` on in what this rank has read."""
 
     modality: str
     share: Share
+    row: int = 0
 
     def __str__(self) -> str:
         return f"load {self.share.count} patches of {self.modality}"
@@ -99,23 +104,106 @@ class LoadPatches:
 
 @dataclass(frozen=True)
 class LoadLabels:
-    """Read this share of the batch's labels."""
+    """Take this share of the batch's labels, from ``row`` on in what this rank has read."""
 
     share: Share
+    row: int = 0
 
     def __str__(self) -> str:
         return f"load {self.share.count} labels"
 
 
 @dataclass(frozen=True)
+class CopyRows:
+    """Take rows of this rank's own output, or of its gradient, to where the next block, or this one, reads.
+
+    Attributes
+    ----------
+    kind
+        Output (``ACTIVATION``) or its gradient.
+    block
+        Whose output.
+    source, target
+        First row in the array that holds them, and in the one to which they go.
+    count, rows
+        How many, and rows of the array to which they go.
+    """
+
+    kind: Kind
+    block: str
+    source: int
+    target: int
+    count: int
+    rows: int
+
+    def __str__(self) -> str:
+        return f"copy {self.count} rows of {self.kind.label} {self.block}"
+
+
+@dataclass(frozen=True)
 class Forward:
-    """Compute a block's output of this share, keeping what its backward needs."""
+    """Compute a block's output of this share, keeping what its backward needs.
+
+    Attributes
+    ----------
+    block, share
+        The block, and which samples.
+    layers
+        Names of those of its layers that are computed now; none: all. A layer that needs sums over the whole
+        batch is the first of them: its sums have been measured and combined.
+    """
 
     block: str
     share: Share
+    layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"forward {self.block}"
+        if not self.layers:
+            return f"forward {self.block}"
+        first, last = self.layers[0], self.layers[-1].removeprefix(f"{self.block}.")
+        return f"forward {first}" + (f" to {last}" if len(self.layers) > 1 else "")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """This share's partial sums that a layer needs before its forward, or before its backward."""
+
+    layer: str
+    block: str
+    share: Share
+    backward: bool = False
+
+    def __str__(self) -> str:
+        return f"measure {'the gradient of ' if self.backward else ''}{self.layer}"
+
+
+@dataclass(frozen=True)
+class Combine:
+    """Add up partial sums, this rank's own among them, as far as the tree of groups allows.
+
+    Attributes
+    ----------
+    kind, name
+        Whose: gradients of a layer (``PUSH``), a layer's batch sums (``SUMS``), or the loss (``METRICS``).
+    parts
+        (rank, its partial sums) in the order of their samples.
+    merges
+        For each partial sum how many before it are added to it, see `mpmm_kernels.groups`.
+    """
+
+    kind: Kind
+    name: str
+    parts: tuple[tuple[int, int], ...]
+    merges: tuple[int, ...]
+
+    @property
+    def left(self) -> int:
+        """Sums that are left."""
+        return len(self.merges) - sum(self.merges)
+
+    def __str__(self) -> str:
+        ranks = ", ".join(str(rank) for rank, _ in self.parts)
+        return f"add up {self.kind.label} {self.name} of ranks {ranks}"
 
 
 @dataclass(frozen=True)
@@ -155,7 +243,8 @@ class Backward:
 class Update:
     """Move a layer's parameters by the mean of the gradients of these ranks, weighted by their samples.
 
-    ``parts`` holds (rank, samples) in rank order, the order in which the gradients are added.
+    ``parts`` holds (rank, samples) in rank order, the order in which the gradients are added. A single one is
+    the gradient itself: of this rank, or the sum that has come from another.
     """
 
     layer: str
@@ -192,7 +281,7 @@ class AnyOrder:
 
     def __str__(self) -> str:
         chains = (
-            "; ".join(str(one) for one in chain if not isinstance(one, Settle)) for chain in self.chains
+            "; ".join(str(link) for link in chain if not isinstance(link, Settle)) for chain in self.chains
         )
         return "\n".join(["as messages arrive:", *(f"  - {chain}" for chain in chains)])
 
@@ -204,7 +293,10 @@ Instruction = (
     | SettleAll
     | LoadPatches
     | LoadLabels
+    | CopyRows
     | Forward
+    | Measure
+    | Combine
     | Infer
     | Loss
     | Backward

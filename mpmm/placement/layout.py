@@ -7,13 +7,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from mpmm_kernels.groups import GROUPS
+
 from mpmm.errors import LayoutError
 from mpmm.placement.shape import NetworkShape
+
+Ranks = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Who does what.
+    """Which ranks own which blocks, and which are server and driver.
 
     Attributes
     ----------
@@ -22,38 +26,51 @@ class Layout:
     ranks
         How many there are; numbered from 0.
     owners
-        Ranks of each block, in forward order. Several ranks of one block each take a share of the samples.
+        Ranks of each block, in forward order. Of several ranks each takes a share of the samples.
     server
         The rank that holds every parameter and updates it.
     driver
         The rank that validates and writes checkpoints while the others train; None: the server does.
+    averages
+        Whether each of several ranks takes its share for a batch of its own, gradients are averaged and batch
+        normalisation is over the share: other mathematics than one process. Otherwise shares are shards:
+        runs of the batch's groups, whose sums are added in the tree's order, and nothing changes a bit.
+    shares
+        Of a block on several ranks: groups that each rank takes, ``GROUPS`` together; where a block is not
+        named they are as equal as can be.
     """
 
     name: str
     ranks: int
-    owners: tuple[tuple[str, tuple[int, ...]], ...]
+    owners: tuple[tuple[str, Ranks], ...]
     server: int = 0
     driver: int | None = None
+    averages: bool = False
+    shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @cached_property
-    def owner(self) -> dict[str, tuple[int, ...]]:
+    def owner(self) -> dict[str, Ranks]:
         """Ranks of each block, by block name."""
         return dict(self.owners)
 
     @cached_property
-    def workers(self) -> tuple[int, ...]:
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """Groups that each of a block's ranks takes, by block name; of blocks with ``shares`` only."""
+        return dict(self.shares)
+
+    @cached_property
+    def workers(self) -> Ranks:
         """Ranks that own blocks, in order."""
         return tuple(sorted({rank for _, ranks in self.owners for rank in ranks}))
-
-    @property
-    def replicated(self) -> bool:
-        """Whether every block is on several ranks, each with its share of the samples."""
-        return any(len(ranks) > 1 for _, ranks in self.owners)
 
     @property
     def collector(self) -> int:
         """The rank to which an evaluation's logits go."""
         return self.server if self.driver is None else self.driver
+
+    def sharded(self, block: str) -> bool:
+        """Whether several ranks each compute a shard of the batch for this block."""
+        return len(self.owner[block]) > 1 and not self.averages
 
     def blocks_of(self, rank: int) -> tuple[str, ...]:
         """Names of a rank's blocks, in forward order."""
@@ -77,7 +94,8 @@ def check(layout: Layout, shape: NetworkShape) -> Layout:
     Raises
     ------
     LayoutError
-        A block is unknown or on no rank, a rank is out of range, has nothing to do or too much.
+        A block is unknown or on no rank, a rank is out of range, has nothing to do or too much, or shares are
+        no shares of the groups.
     """
     known = tuple(block.name for block in shape.blocks)
     for name, ranks in layout.owners:
@@ -95,7 +113,10 @@ def check(layout: Layout, shape: NetworkShape) -> Layout:
         )
     _check_rank(layout, layout.server, "the server")
     _check_driver(layout)
-    _check_shares(layout)
+    for name, ranks in layout.owners:
+        _check_owners(layout, name, ranks)
+    for name, groups in layout.shares:
+        _check_shares(layout, name, groups)
     _check_idle(layout)
     return layout
 
@@ -107,10 +128,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
 
 
-def _check_rank(layout: Layout, rank: int, what: str) -> None:
+def _check_rank(layout: Layout, rank: int, role: str) -> None:
     if not 0 <= rank < layout.ranks:
         raise LayoutError(
-            f"layout {layout.name}: {what} is on rank {rank}, there are ranks 0 to {layout.ranks - 1}",
+            f"layout {layout.name}: {role} is on rank {rank}, there are ranks 0 to {layout.ranks - 1}",
             f"start at least {rank + 1} ranks (mpirun -np {rank + 1}), or choose another rank",
         )
 
@@ -126,18 +147,30 @@ def _check_driver(layout: Layout) -> None:
         )
 
 
-def _check_shares(layout: Layout) -> None:
-    for name, ranks in layout.owners:
-        if ranks != layout.owners[0][1] and (len(ranks) > 1 or layout.replicated):
-            raise LayoutError(
-                f"layout {layout.name}: {name} is on ranks {_listed(ranks)}, "
-                f"{layout.owners[0][0]} on {_listed(layout.owners[0][1])}",
-                "put each block on one rank, or all blocks on the same ranks",
-            )
-        if len(set(ranks)) != len(ranks) or list(ranks) != sorted(ranks):
-            raise LayoutError(
-                f"layout {layout.name}: {name} is on ranks {_listed(ranks)}", "name each rank once, in order"
-            )
+def _check_owners(layout: Layout, name: str, ranks: Ranks) -> None:
+    where = f"layout {layout.name}: {name} is on ranks {_listed(ranks)}"
+    if list(ranks) != sorted(set(ranks)):
+        raise LayoutError(where, "name each rank once, in order")
+    first, others = layout.owners[0]
+    if layout.averages and ranks != others:
+        raise LayoutError(
+            f"{where}, {first} on {_listed(others)}",
+            "where gradients are averaged every worker has the whole network",
+        )
+    if not layout.averages and len(ranks) > GROUPS:
+        raise LayoutError(
+            where, f"a batch has {GROUPS} groups of samples to share out: name {GROUPS} at most"
+        )
+
+
+def _check_shares(layout: Layout, name: str, groups: tuple[int, ...]) -> None:
+    ranks = layout.owner.get(name, ())
+    if len(groups) != len(ranks) or sum(groups) != GROUPS or min(groups) < 1 or layout.averages:
+        raise LayoutError(
+            f"layout {layout.name}: shares {_listed(groups)} of {name} on ranks {_listed(ranks)}",
+            f"give each rank one group of samples or more, {GROUPS} together, e.g. "
+            + ", ".join(map(str, (GROUPS - len(ranks) + 1, *[1] * (len(ranks) - 1)))),
+        )
 
 
 def _check_idle(layout: Layout) -> None:
@@ -149,11 +182,11 @@ def _check_idle(layout: Layout) -> None:
         )
 
 
-def _listed(ranks: Iterable[int]) -> str:
-    return ", ".join(str(rank) for rank in ranks)
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
 
 
-def owners_of(shape: NetworkShape, ranks: Mapping[str, int]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """A layout's owners from one rank per block, in the network's forward order."""
+def owners_of(shape: NetworkShape, ranks: Mapping[str, Ranks]) -> tuple[tuple[str, Ranks], ...]:
+    """A layout's owners from the ranks of each block, in the network's forward order."""
     ordered = sorted(ranks, key=lambda name: shape.block_numbers.get(name, len(shape.blocks)))
-    return tuple((name, (ranks[name],)) for name in ordered)
+    return tuple((name, ranks[name]) for name in ordered)

@@ -51,7 +51,7 @@ def plan(shape: NetworkShape, layout: Layout, batch: int, cores: int = 1) -> tup
 
 
 def _rank_plan(shape: NetworkShape, layout: Layout, rank: int, batch: int, threads: int) -> RankPlan:
-    names = tuple(str(one) for one in sections(shape, layout) if rank in one.ranks)
+    names = tuple(str(section) for section in sections(shape, layout) if rank in section.ranks)
     whole = rank in (layout.server, layout.driver)
     held = shape.blocks if whole else [shape.by_name[name] for name in layout.blocks_of(rank)]
     return RankPlan(
@@ -69,27 +69,27 @@ def plan_text(plans: Sequence[RankPlan]) -> str:
     """Two tables: what each rank owns and computes, and what it sends and receives by kind and peers."""
     owned: list[tuple[str, ...]] = [
         ("rank", "role", "sections", "parameters", "MFLOP a step", "threads"),
-        *(_owned_row(one) for one in plans),
+        *(_owned_row(rank_plan) for rank_plan in plans),
     ]
     moved: list[tuple[str, ...]] = [
         ("rank", "kind", "with ranks", "messages out", "bytes out", "messages in", "bytes in")
     ]
-    moved += [row for one in plans for row in _traffic_rows(one)]
+    moved += [row for rank_plan in plans for row in _traffic_rows(rank_plan)]
     return f"{_in_columns(owned, left=3)}\n\n{_in_columns(moved, left=3)}"
 
 
-def _owned_row(one: RankPlan) -> tuple[str, ...]:
-    numbers = f"{one.parameters:,}", f"{one.operations / 1e6:,.1f}", str(one.threads)
-    return (str(one.rank), one.role, ", ".join(one.sections), *numbers)
+def _owned_row(rank_plan: RankPlan) -> tuple[str, ...]:
+    numbers = f"{rank_plan.parameters:,}", f"{rank_plan.operations / 1e6:,.1f}", str(rank_plan.threads)
+    return (str(rank_plan.rank), rank_plan.role, ", ".join(rank_plan.sections), *numbers)
 
 
-def _traffic_rows(one: RankPlan) -> list[tuple[str, ...]]:
+def _traffic_rows(rank_plan: RankPlan) -> list[tuple[str, ...]]:
     rows = []
-    for kind in sorted({flow.kind for flow, _ in one.traffic}):
-        peers = sorted({flow.peer for flow, _ in one.traffic if flow.kind == kind})
-        out, came = one.traffic.total("sent", kind), one.traffic.total("received", kind)
+    for kind in sorted({flow.kind for flow, _ in rank_plan.traffic}):
+        peers = sorted({flow.peer for flow, _ in rank_plan.traffic if flow.kind == kind})
+        out, came = rank_plan.traffic.total("sent", kind), rank_plan.traffic.total("received", kind)
         numbers = [f"{number:,}" for number in (out.messages, out.bytes, came.messages, came.bytes)]
-        rows.append((str(one.rank), kind.label, ", ".join(map(str, peers)), *numbers))
+        rows.append((str(rank_plan.rank), kind.label, ", ".join(map(str, peers)), *numbers))
     return rows
 
 

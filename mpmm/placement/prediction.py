@@ -23,13 +23,13 @@ def flattened(instructions: Iterable[Instruction]) -> Iterator[Instruction]:
 
 def traffic(instructions: Iterable[Instruction]) -> Traffic:
     """Messages and bytes by direction, kind and peer; a channel that plays the schedule counts the same."""
-    found = Traffic()
+    total = Traffic()
     for instruction in flattened(instructions):
         if isinstance(instruction, Send):
-            found.count("sent", instruction.kind, instruction.peer, instruction.bytes)
+            total.count("sent", instruction.kind, instruction.peer, instruction.bytes)
         elif isinstance(instruction, Receive):
-            found.count("received", instruction.kind, instruction.peer, instruction.bytes)
-    return found
+            total.count("received", instruction.kind, instruction.peer, instruction.bytes)
+    return total
 
 
 def operations(shape: NetworkShape, layout: Layout, rank: int, batch: int) -> int:

@@ -11,11 +11,14 @@ from mpmm.placement.evaluation import evaluation_step
 from mpmm.placement.instructions import Instruction, Receive, Send, Settle, SettleAll, TakeSnapshot
 from mpmm.placement.layout import Layout
 from mpmm.placement.script import COUNTERS, Script
+from mpmm.placement.serving import answers
 from mpmm.placement.shape import NetworkShape
-from mpmm.placement.training import answers, pulls, training_step
+from mpmm.placement.training import pulls, training_step
 
 # Snapshots that may be on their way to a driver that still validates an earlier one.
 SNAPSHOTS_AHEAD = 1
+# counters, parameters, first and second moments
+SNAPSHOT_PARTS = 4
 
 
 class StepKind(StrEnum):
@@ -76,7 +79,7 @@ def _start(script: Script) -> Iterator[Instruction]:
     if script.serves:
         for block in script.shape.play_order:
             for layer in block.layers:
-                if layer.parameters and script.layout.owner[block.name] != (script.rank,):
+                if layer.parameters:
                     yield from answers(script, block, layer)
 
 
@@ -105,7 +108,7 @@ def _parts(script: Script, peer: int) -> list[tuple[str, int, tuple[int, ...], s
     """Name, peer, shape and dtype of a snapshot's messages; arrays layer by layer in forward order."""
     layers = list(script.shape.trained_layers())
     values = sum(layer.size for layer in layers)
-    moments = sum(one.size for layer in layers for one in layer.parameters if one.trainable)
+    moments = sum(parameter.size for layer in layers for parameter in layer.parameters if parameter.trainable)
     dtype = script.shape.dtype
     return [
         ("counters", peer, (COUNTERS,), "float64"),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from mpmm.messages import Kind
 from mpmm.placement.instructions import Receive, Send, Settle
 from mpmm.placement.layout import Layout
+from mpmm.placement.reduction import Handover, branches, handovers
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape
-from mpmm.placement.shares import Share, share_of
+from mpmm.placement.shares import Share, share_of, share_read
 
 # loss summed over the samples, correct classifications, samples
 METRICS = 3
@@ -16,6 +17,9 @@ METRICS = 3
 CONTROL = 1
 # where the run stands, as numbers, next to a snapshot's arrays
 COUNTERS = 16
+
+# samples of a block's output that one rank makes and another reads: the owner's rank, and which
+Piece = tuple[int, Share]
 
 
 @dataclass(frozen=True)
@@ -36,46 +40,109 @@ class Script:
         """This rank's blocks, in the order it computes them forward."""
         return tuple(block for block in self.shape.play_order if self.rank in self.layout.owner[block.name])
 
+    def only_here(self, block: str) -> bool:
+        """Whether no other rank owns the block."""
+        return self.layout.owner[block] == (self.rank,)
+
     def share(self, block: str, rank: int | None = None) -> Share:
         """The samples of a block that this rank (or another) computes."""
         return share_of(self.layout, block, self.rank if rank is None else rank, self.batch)
 
-    def partner(self, block: str) -> int:
-        """The rank that computes ``block`` for the samples of this rank."""
-        owners = self.layout.owner[block]
-        return self.rank if self.rank in owners else owners[0]
+    def row_read(self, share: Share) -> int:
+        """The first row of a share within all that this rank reads of the batch."""
+        return share.first - share_read(self.layout, self.rank, self.batch).first
 
     def pushers(self, block: str) -> tuple[int, ...]:
         """Ranks that find gradients for a block's parameters in this batch, in order."""
         return tuple(rank for rank in self.layout.owner[block] if self.share(block, rank).count)
 
-    def output(self, block: str, owner: int) -> tuple[int, ...]:
-        """Shape of a block's output for the share of one of its owners."""
-        return (self.share(block, owner).count, *self.shape.by_name[block].output_shape)
+    def root(self, block: str) -> int:
+        """The rank at which the gradients of a sharded block come together: the server if it has any."""
+        pushers = self.pushers(block)
+        return self.layout.server if self.layout.server in pushers else pushers[0]
 
-    def send_output(self, kind: Kind, block: str, peer: int) -> Send:
-        """A block's output to the rank that reads it, or the gradient of it to the block's owner."""
-        shape = self.output(block, peer if kind == Kind.GRADIENT else self.rank)
-        return Send(kind, self.shape.block_numbers[block], block, peer, shape, self.shape.dtype)
+    def handovers(self, block: str) -> tuple[Handover, ...]:
+        """How the partial sums of a sharded block's gradients come to its root."""
+        shares = [(rank, self.share(block, rank)) for rank in self.pushers(block)]
+        return handovers(shares, self.root(block))
 
-    def receive_output(self, kind: Kind, block: str, peer: int) -> Receive:
+    def parent(self, block: str) -> int:
+        """The rank from which this one gets a block's new parameters."""
+        return next(source for source, target in self._branches(block) if target == self.rank)
+
+    def children(self, block: str) -> tuple[int, ...]:
+        """The ranks to which this one gives a block's new parameters."""
+        return tuple(target for source, target in self._branches(block) if source == self.rank)
+
+    def _branches(self, block: str) -> tuple[tuple[int, int], ...]:
+        owners, server = self.layout.owner[block], self.layout.server
+        if not self.layout.sharded(block):
+            return tuple((server, rank) for rank in owners if rank != server)
+        root = server if server in owners else owners[0]
+        first = () if root == server else ((server, root),)
+        return (*first, *branches(owners, root))
+
+    def makers(self, block: str) -> tuple[Piece, ...]:
+        """Who makes the output of ``block`` that this rank's consumer of it reads, in the samples' order."""
+        mine = self.share(self.shape.consumers[block])
+        pieces = ((rank, mine.overlap(self.share(block, rank))) for rank in self.layout.owner[block])
+        return tuple((rank, share) for rank, share in pieces if share.count)
+
+    def readers(self, block: str) -> tuple[Piece, ...]:
+        """Who reads this rank's output of ``block``, in the samples' order; nobody reads the last block's."""
+        if block not in self.shape.consumers:
+            return ()
+        reader, mine = self.shape.consumers[block], self.share(block)
+        pieces = ((rank, mine.overlap(self.share(reader, rank))) for rank in self.layout.owner[reader])
+        return tuple((rank, share) for rank, share in pieces if share.count)
+
+    def stays(self, block: str) -> bool:
+        """Whether what this rank makes of a block is what it reads of it, so that nothing moves."""
+        here = self.share(block), self.share(self.shape.consumers[block])
+        return here[0].count > 0 and (here[0].first, here[0].count) == (here[1].first, here[1].count)
+
+    def send_output(self, kind: Kind, block: str, piece: Piece) -> Send:
+        """Rows of a block's output to who reads them, or of the gradient of it to the block's owner."""
+        return Send(*self._output(kind, block, piece), *self._rows(kind, block, piece[1], sends=True))
+
+    def receive_output(self, kind: Kind, block: str, piece: Piece) -> Receive:
         """The other end of `send_output`."""
-        shape = self.output(block, self.rank if kind == Kind.GRADIENT else peer)
-        return Receive(kind, self.shape.block_numbers[block], block, peer, shape, self.shape.dtype)
+        return Receive(*self._output(kind, block, piece), *self._rows(kind, block, piece[1], sends=False))
+
+    def _output(
+        self, kind: Kind, block: str, piece: Piece
+    ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
+        shape = (piece[1].count, *self.shape.by_name[block].output_shape)
+        return kind, self.shape.block_numbers[block], block, piece[0], shape, self.shape.dtype
+
+    def _rows(self, kind: Kind, block: str, part: Share, *, sends: bool) -> tuple[int, int]:
+        """Where a part of a block's output, or of the gradient of it, lies in this rank's array."""
+        if kind == Kind.LOGITS:
+            return 0, 0
+        at_maker = sends == (kind == Kind.ACTIVATION)
+        whole = self.share(block if at_maker else self.shape.consumers[block])
+        return part.first - whole.first, whole.count
 
     def settle_output(self, kind: Kind, block: str, pending: int = 0) -> Settle:
         """Before the buffer of a block's output, or of the gradient of it, is written again."""
         return Settle(kind, self.shape.block_numbers[block], block, pending)
 
-    def send_layer(self, kind: Kind, layer: LayerShape, peer: int) -> Send:
-        """All parameters of a layer, or all their gradients, one after the other."""
-        number = self.shape.layer_numbers[layer.name]
-        return Send(kind, number, layer.name, peer, (layer.size,), self.shape.dtype)
+    def send_layer(self, kind: Kind, layer: LayerShape, peer: int, sums: int = 0) -> Send:
+        """All parameters of a layer, or so many partial sums of all their gradients, one after the other."""
+        return Send(*self._layer(kind, layer, peer, sums))
 
-    def receive_layer(self, kind: Kind, layer: LayerShape, peer: int) -> Receive:
+    def receive_layer(self, kind: Kind, layer: LayerShape, peer: int, sums: int = 0) -> Receive:
         """The other end of `send_layer`."""
-        number = self.shape.layer_numbers[layer.name]
-        return Receive(kind, number, layer.name, peer, (layer.size,), self.shape.dtype)
+        return Receive(*self._layer(kind, layer, peer, sums))
+
+    def _layer(
+        self, kind: Kind, layer: LayerShape, peer: int, sums: int
+    ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
+        if kind == Kind.SUMS:
+            shape, dtype = (sums, *layer.sums_shape), "float64"
+        else:
+            shape, dtype = (sums, layer.size) if sums else (layer.size,), self.shape.dtype
+        return kind, self.shape.layer_numbers[layer.name], layer.name, peer, shape, dtype
 
     def settle_layer(self, kind: Kind, layer: LayerShape) -> Settle:
         """Before the arrays that a layer's message is sent from are written again."""

@@ -25,12 +25,12 @@ class Section:
 
 def sections(shape: NetworkShape, layout: Layout) -> tuple[Section, ...]:
     """All sections in the network's forward order, each as long as the data flow along it."""
-    found: list[Section] = []
+    runs: list[Section] = []
     for block in shape.blocks:
         ranks = layout.owner[block.name]
-        last = found[-1] if found else None
+        last = runs[-1] if runs else None
         if last is not None and last.ranks == ranks and last.blocks[-1] in block.inputs:
-            found[-1] = Section(ranks, (*last.blocks, block.name))
+            runs[-1] = Section(ranks, (*last.blocks, block.name))
         else:
-            found.append(Section(ranks, (block.name,)))
-    return tuple(found)
+            runs.append(Section(ranks, (block.name,)))
+    return tuple(runs)

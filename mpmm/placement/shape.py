@@ -26,18 +26,23 @@ class ParameterShape:
 
     @property
     def size(self) -> int:
-        """Number of values."""
+        """Number of its values."""
         return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
 class LayerShape:
-    """A layer: its parameters in the order in which a message holds them, and operations for one sample."""
+    """A layer: its parameters in the order in which a message holds them, and operations for one sample.
+
+    ``sums_shape`` is that of the sums over the batch which it needs in forward and backward; () for none. The
+    gradients of its parameters follow from them, and so are those of the whole batch on every shard.
+    """
 
     name: str
     parameters: tuple[ParameterShape, ...] = ()
     flops_forward: int = 0
     flops_backward: int = 0
+    sums_shape: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -82,7 +87,7 @@ class NetworkShape:
 
     @cached_property
     def by_name(self) -> dict[str, BlockShape]:
-        """Blocks by name."""
+        """All blocks, by their names."""
         return {block.name: block for block in self.blocks}
 
     @cached_property
@@ -109,8 +114,8 @@ class NetworkShape:
         A rank with parts of several streams computes in this order, backward in its reverse: a light
         stream's activations arrive first, a heavy stream's gradient is waited for longest.
         """
-        places = {name: place for place, name in enumerate(self.streams)}
-        return tuple(sorted(self.blocks, key=lambda block: places.get(block.stream, len(places))))
+        numbers = {name: number for number, name in enumerate(self.streams)}
+        return tuple(sorted(self.blocks, key=lambda block: numbers.get(block.stream, len(numbers))))
 
     @cached_property
     def streams(self) -> tuple[str, ...]:
@@ -152,6 +157,12 @@ def describe(spec: NetworkSpec) -> NetworkShape:
 
 
 def _layer_shape(layer: Layer) -> LayerShape:
+    from mpmm.network import BatchLayer
+
     cost = layer.cost()
-    parameters = tuple(ParameterShape(one.name, one.value.shape, one.trainable) for one in layer.parameters)
-    return LayerShape(layer.name, parameters, cost.flops_forward, cost.flops_backward)
+    parameters = tuple(
+        ParameterShape(parameter.name, parameter.value.shape, parameter.trainable)
+        for parameter in layer.parameters
+    )
+    sums_shape = layer.sums_shape if isinstance(layer, BatchLayer) else ()
+    return LayerShape(layer.name, parameters, cost.flops_forward, cost.flops_backward, sums_shape)

@@ -3,26 +3,77 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from mpmm_kernels.groups import GROUPS, Node, group_bounds, group_tree
 
 from mpmm.placement.layout import Layout
 
 
 @dataclass(frozen=True)
 class Share:
-    """``count`` samples of the global batch, from the ``first`` on."""
+    """``count`` samples of the global batch, from the ``first`` on.
+
+    Attributes
+    ----------
+    first, count
+        The samples.
+    batch
+        Samples of the whole batch, of which this is a shard: a run of its groups. 0: sums over samples and
+        batch normalisation are over this share alone, for it is the whole, or gradients are averaged.
+    """
 
     first: int
     count: int
+    batch: int = 0
+
+    @property
+    def stop(self) -> int:
+        """The sample after the last."""
+        return self.first + self.count
+
+    @property
+    def sums(self) -> tuple[Node, ...]:
+        """What a sum over these samples adds up to in the tree of groups."""
+        return group_tree(self.count, self.batch, self.first if self.batch else 0).nodes if self.count else ()
+
+    def overlap(self, other: Share) -> Share:
+        """The samples that are in both."""
+        first = max(self.first, other.first)
+        return Share(first, max(min(self.stop, other.stop) - first, 0))
 
 
 def share_out(batch: int, parts: int) -> tuple[Share, ...]:
     """A batch in contiguous parts as equal as can be, larger ones first; with few samples some are empty."""
-    least, more = divmod(batch, parts)
-    counts = [least + (part < more) for part in range(parts)]
-    return tuple(Share(sum(counts[:part]), counts[part]) for part in range(parts))
+    edges = (0, *accumulate(even_parts(batch, parts)))
+    return tuple(Share(first, stop - first) for first, stop in pairwise(edges))
+
+
+def even_parts(items: int, parts: int) -> tuple[int, ...]:
+    """So many items in parts as equal as can be, larger ones first."""
+    least, more = divmod(items, parts)
+    return tuple(least + (part < more) for part in range(parts))
 
 
 def share_of(layout: Layout, block: str, rank: int, batch: int) -> Share:
     """What a rank computes of one of its blocks; nothing of a block it does not own."""
     ranks = layout.owner[block]
-    return share_out(batch, len(ranks))[ranks.index(rank)] if rank in ranks else Share(0, 0)
+    if rank not in ranks:
+        return Share(0, 0)
+    index = ranks.index(rank)
+    if layout.averages:
+        return share_out(batch, len(ranks))[index]
+    groups = layout.groups.get(block) or even_parts(GROUPS, len(ranks))
+    start, stop = sum(groups[:index]), sum(groups[: index + 1])
+    first, end = group_bounds(start, batch)[0], group_bounds(stop - 1, batch)[1]
+    return Share(first, end - first, 0 if end - first == batch else batch)
+
+
+def share_read(layout: Layout, rank: int, batch: int) -> Share:
+    """The samples that a rank reads of a batch: those of all its blocks, and what lies between them."""
+    shares = [share_of(layout, block, rank, batch) for block in layout.blocks_of(rank)]
+    shares = [share for share in shares if share.count]
+    if not shares:
+        return Share(0, 0)
+    first, stop = min(share.first for share in shares), max(share.stop for share in shares)
+    return Share(first, stop - first)

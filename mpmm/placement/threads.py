@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpmm_kernels.groups import GROUPS
+
 from mpmm.placement.layout import Layout
 from mpmm.placement.prediction import operations
 from mpmm.placement.shape import NetworkShape
@@ -73,17 +75,20 @@ def assign_cores(
         return tuple(CoreAssignment(count) for count in counts)
     light = sum(load for load, count in zip(loads, counts, strict=True) if count == 1)
     shared = min(cores, max(1, math.ceil(cores * light / sum(loads))))
-    found, taken = {}, 0
-    for place in sorted(range(len(counts)), key=lambda place: -loads[place]):
-        count = counts[place]
+    assignments, taken = {}, 0
+    for index in sorted(range(len(counts)), key=lambda index: -loads[index]):
+        count = counts[index]
         if count == 1:
-            found[place] = CoreAssignment(1, tuple(range(cores - shared, cores)), yields=True)
+            assignments[index] = CoreAssignment(1, tuple(range(cores - shared, cores)), yields=True)
         else:
-            found[place] = CoreAssignment(count, tuple((taken + thread) % cores for thread in range(count)))
+            own = tuple((taken + thread) % cores for thread in range(count))
+            assignments[index] = CoreAssignment(count, own)
             taken += count
-    return tuple(found[place] for place in range(len(counts)))
+    return tuple(assignments[index] for index in range(len(counts)))
 
 
 def _loads(shape: NetworkShape, layout: Layout, together: Sequence[int]) -> list[float]:
     ranks = tuple(together) or tuple(range(layout.ranks))
-    return [operations(shape, layout, rank, len(layout.workers)) for rank in ranks]
+    # so many that each worker has its full share of any block
+    batch = GROUPS * len(layout.workers)
+    return [operations(shape, layout, rank, batch) for rank in ranks]

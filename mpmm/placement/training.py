@@ -1,70 +1,88 @@
-"""A training step of a rank: the worker's part, then the server's."""
+"""A training step of a rank that owns blocks: pull, forward, loss, backward, push."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mpmm_kernels.groups import additions
+
 from mpmm.messages import Kind
 from mpmm.placement.instructions import (
     AnyOrder,
     Backward,
+    Combine,
+    CopyRows,
     Forward,
     Instruction,
     LoadLabels,
     LoadPatches,
     Loss,
+    Measure,
     Receive,
     Send,
     Settle,
     Update,
 )
 from mpmm.placement.script import CONTROL, METRICS, Script
+from mpmm.placement.serving import announce, combined_metrics, handed_up, serve
 from mpmm.placement.shape import BlockShape, LayerShape
 
 
 def training_step(script: Script) -> Iterator[Instruction]:
     """One step over one batch: pull, forward, backward, push; receive, update, send back."""
     if script.serves:
-        yield from _announce(script)
+        yield from announce(script)
     yield from _forward(script)
     yield from _loss(script)
     yield from _backward(script)
     if script.serves:
-        yield from _serve(script)
+        yield from serve(script)
     elif script.owned():
         yield Receive(Kind.CONTROL, 0, "step", script.layout.server, (CONTROL,), "int64")
 
 
 def pulls(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """A block's parameters, before they are used."""
-    if not script.serves:
-        for layer in block.layers:
-            if layer.parameters:
-                yield script.receive_layer(Kind.PULL, layer, script.layout.server)
+    """A block's parameters, before they are used; those to be given to other ranks go on at once."""
+    if script.serves:
+        return
+    parent, children = script.parent(block.name), script.children(block.name)
+    for layer in block.layers:
+        if layer.parameters:
+            if children:
+                yield script.settle_layer(Kind.PULL, layer)
+            yield script.receive_layer(Kind.PULL, layer, parent)
+            for child in children:
+                yield script.send_layer(Kind.PULL, layer, child)
 
 
-def _announce(script: Script) -> Iterator[Instruction]:
-    """Whether this step is the last: said at its start, so that nobody waits for it at its end."""
-    peers = [rank for rank in script.layout.workers if rank != script.rank]
-    if peers:
-        yield Settle(Kind.CONTROL, 0, "step")
-    for peer in peers:
-        yield Send(Kind.CONTROL, 0, "step", peer, (CONTROL,), "int64")
+def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """What a block reads: patches of its modality, and outputs of blocks on other ranks."""
+    share = script.share(block.name)
+    for source in block.inputs:
+        if source not in script.shape.by_name:
+            yield LoadPatches(source, share, script.row_read(share))
+    for source in _moved_inputs(script, block):
+        for rank, part in script.makers(source):
+            if rank == script.rank:
+                made = script.share(source)
+                rows = part.first - made.first, part.first - share.first, part.count, share.count
+                yield CopyRows(Kind.ACTIVATION, source, *rows)
+            else:
+                yield script.receive_output(Kind.ACTIVATION, source, (rank, part))
 
 
 def _forward(script: Script) -> Iterator[Instruction]:
     for block in script.owned():
-        share = script.share(block.name)
         yield from _settled_pushes(script, block)
         yield from pulls(script, block)
-        if share.count:
+        if script.share(block.name).count:
             yield from inputs(script, block)
-            for source in _remote_inputs(script, block):
+            for source in _moved_inputs(script, block):
                 yield script.settle_output(Kind.GRADIENT, source)
-            yield Forward(block.name, share)
-            reader = reader_of(script, block)
-            if reader is not None:
-                yield script.send_output(Kind.ACTIVATION, block.name, reader)
+            yield from _forward_of_layers(script, block)
+            for rank, part in script.readers(block.name):
+                if rank != script.rank:
+                    yield script.send_output(Kind.ACTIVATION, block.name, (rank, part))
 
 
 def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -75,101 +93,133 @@ def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
                 yield script.settle_layer(Kind.PUSH, layer)
 
 
-def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """What a block reads: patches of its modality, and outputs of blocks on other ranks."""
-    for source in block.inputs:
-        if source not in script.shape.by_name:
-            yield LoadPatches(source, script.share(block.name))
-    for source in _remote_inputs(script, block):
-        yield script.receive_output(Kind.ACTIVATION, source, script.partner(source))
+def _forward_of_layers(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """All at once; on a shard, up to each layer that needs the batch's sums, and on when they are there."""
+    share, names = script.share(block.name), [layer.name for layer in block.layers]
+    stops = [number for number, layer in enumerate(block.layers) if layer.sums_shape and share.batch]
+    if not stops:
+        yield Forward(block.name, share)
+        return
+    start = 0
+    for stop in stops:
+        if stop > start:
+            yield Forward(block.name, share, tuple(names[start:stop]))
+        yield from _batch_sums(script, block, block.layers[stop], backward=False)
+        start = stop
+    yield Forward(block.name, share, tuple(names[start:]))
+
+
+def _batch_sums(
+    script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
+) -> Iterator[Instruction]:
+    """Each shard tells all others its partial sums, and adds up all of them."""
+    shares = [(rank, script.share(block.name, rank)) for rank in script.pushers(block.name)]
+    own = script.share(block.name)
+    yield script.settle_layer(Kind.SUMS, layer)
+    yield Measure(layer.name, block.name, own, backward)
+    for rank, _ in shares:
+        if rank != script.rank:
+            yield script.send_layer(Kind.SUMS, layer, rank, len(own.sums))
+    for rank, share in shares:
+        if rank != script.rank:
+            yield script.receive_layer(Kind.SUMS, layer, rank, len(share.sums))
+    held = tuple(node for _, share in shares for node in share.sums)
+    parts = tuple((rank, len(share.sums)) for rank, share in shares)
+    yield Combine(Kind.SUMS, layer.name, parts, additions(held, script.batch).merges)
 
 
 def _loss(script: Script) -> Iterator[Instruction]:
     output = script.shape.output.name
     share = script.share(output)
     if share.count:
-        yield LoadLabels(share)
+        yield LoadLabels(share, script.row_read(share))
         yield Loss(output, share)
         if not script.serves:
             yield Settle(Kind.METRICS, 0, "loss")
-            yield Send(Kind.METRICS, 0, "loss", script.layout.server, (METRICS,), "float64")
+            shape = (len(share.sums), METRICS)
+            yield Send(Kind.METRICS, 0, "loss", script.layout.server, shape, "float64")
+        elif script.pushers(output) == (script.rank,):
+            yield combined_metrics(script)
 
 
 def _backward(script: Script) -> Iterator[Instruction]:
+    """Block by block; what other shards hand on is added up a block later, when it has mostly come."""
+    order = {block.name: position for position, block in enumerate(reversed(script.shape.play_order))}
+    waiting: list[BlockShape] = []
     for block in reversed(script.owned()):
+        # the same moment in the order of all blocks on every rank: nobody waits in a circle
+        while waiting and order[waiting[0].name] + 1 < order[block.name]:
+            yield from _handed_on(script, waiting.pop(0))
         if script.share(block.name).count:
-            reader = reader_of(script, block)
-            if reader is not None:
-                yield script.receive_output(Kind.GRADIENT, block.name, reader)
-                yield script.settle_output(Kind.ACTIVATION, block.name)
-            for place, layer in reversed(list(enumerate(block.layers))):
-                yield from _backward_of_layer(script, block, layer, first=place == 0)
+            yield from _output_gradient(script, block)
+            for layer in reversed(block.layers):
+                yield from _backward_of_layer(script, block, layer, first=layer is block.layers[0])
+            waiting.append(block)
+    for block in waiting:
+        yield from _handed_on(script, block)
+
+
+def _output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """The gradient of a block's output from those who read it; the output is needed no more."""
+    readers, share = script.readers(block.name), script.share(block.name)
+    if not readers or script.stays(block.name):
+        return
+    for rank, part in readers:
+        if rank == script.rank:
+            read = script.share(script.shape.consumers[block.name])
+            rows = part.first - read.first, part.first - share.first, part.count, share.count
+            yield CopyRows(Kind.GRADIENT, block.name, *rows)
+        else:
+            yield script.receive_output(Kind.GRADIENT, block.name, (rank, part))
+    yield script.settle_output(Kind.ACTIVATION, block.name)
 
 
 def _backward_of_layer(
     script: Script, block: BlockShape, layer: LayerShape, *, first: bool
 ) -> Iterator[Instruction]:
     """Backward of one layer; another rank may wait for the first one's input gradient: that goes first."""
+    if layer.sums_shape and script.share(block.name).batch:
+        yield from _batch_sums(script, block, layer, backward=True)
     yield Backward(layer.name, block.name)
     if first:
-        for source in reversed(_remote_inputs(script, block)):
-            yield script.send_output(Kind.GRADIENT, source, script.partner(source))
-    if layer.parameters and not script.serves:
-        yield script.send_layer(Kind.PUSH, layer, script.layout.server)
-    elif layer.parameters and _only_here(script, block):
-        yield Update(layer.name, ((script.rank, script.batch),))
+        for source in reversed(_moved_inputs(script, block)):
+            for rank, part in script.makers(source):
+                if rank != script.rank:
+                    yield script.send_output(Kind.GRADIENT, source, (rank, part))
+    if not layer.parameters:
+        return
+    if script.serves:
+        if script.only_here(block.name):
+            yield Update(layer.name, ((script.rank, script.batch),))
+    elif not script.layout.sharded(block.name):
+        yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
+    elif not _adds_up(script, block, layer):
+        yield from handed_up(script, block, layer)
 
 
-def _serve(script: Script) -> Iterator[Instruction]:
-    """What other ranks push is updated and sent back layer by layer, in the order of arrival."""
+def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """Partial sums of a sharded block's gradients: other shards' are added to the own, and go on."""
+    if script.serves or not script.layout.sharded(block.name):
+        return
     chains = [
-        tuple(_update_of_layer(script, block, layer))
-        for block in reversed(script.shape.play_order)
+        tuple(handed_up(script, block, layer))
         for layer in reversed(block.layers)
-        if layer.parameters and not _only_here(script, block)
-    ]
-    chains += [
-        (Receive(Kind.METRICS, 0, "loss", rank, (METRICS,), "float64"),)
-        for rank in script.pushers(script.shape.output.name)
-        if rank != script.rank
+        if layer.parameters and _adds_up(script, block, layer)
     ]
     if chains:
         yield AnyOrder(tuple(chains))
 
 
-def _update_of_layer(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
-    pushers = script.pushers(block.name)
-    for rank in pushers:
-        if rank != script.rank:
-            yield script.receive_layer(Kind.PUSH, layer, rank)
-    yield script.settle_layer(Kind.PULL, layer)
-    yield Update(layer.name, tuple((rank, script.share(block.name, rank).count) for rank in pushers))
-    yield from answers(script, block, layer)
+def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
+    """Whether other shards hand this rank their partial sums of a layer's gradients."""
+    receivers = [handover.receiver for handover in script.handovers(block.name)]
+    return not layer.sums_shape and script.rank in receivers
 
 
-def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
-    """A layer's parameters to all other ranks that compute with them."""
-    for rank in script.layout.owner[block.name]:
-        if rank != script.rank:
-            yield script.send_layer(Kind.PULL, layer, rank)
-
-
-def _only_here(script: Script, block: BlockShape) -> bool:
-    return script.layout.owner[block.name] == (script.rank,)
-
-
-def reader_of(script: Script, block: BlockShape) -> int | None:
-    """The other rank that reads a block's output, if it is another."""
-    if block.name not in script.shape.consumers:
-        return None
-    reader = script.partner(script.shape.consumers[block.name])
-    return None if reader == script.rank else reader
-
-
-def _remote_inputs(script: Script, block: BlockShape) -> list[str]:
-    """Blocks on other ranks whose output a block reads, the lighter stream's first."""
+def _moved_inputs(script: Script, block: BlockShape) -> list[str]:
+    """Blocks of whose output other ranks make some, or read some; the lighter stream's first."""
     return [
         source.name
         for source in script.shape.play_order
-        if source.name in block.inputs and script.partner(source.name) != script.rank
+        if source.name in block.inputs and not script.stays(source.name)
     ]

@@ -6,10 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
+from mpmm_kernels.arrays import sum_groups
 from numpy.typing import NDArray
 
 from mpmm.errors import RunError
-from mpmm.network import Array, Layer, Network, SoftmaxCrossEntropy, Step
+from mpmm.messages import Kind
+from mpmm.network import Array, BatchLayer, Layer, Network, SoftmaxCrossEntropy, Step
+
+LOSS = "loss"
 
 
 class BlockRunner:
@@ -21,18 +25,23 @@ class BlockRunner:
         The blocks.
     labels
         Class positions of this rank's share of the batch, (n,).
-    found
-        Loss summed over the samples, correct classifications, samples; float64.
+    sums
+        This step's sums over samples, (sums, ...): a layer's gradients (``PUSH``), what a layer needs of the
+        batch (``SUMS``), and as ``METRICS`` "loss": loss, correct classifications, samples; float64. On a
+        shard they are partial sums, until they are replaced by what all shards' add up to.
     """
 
     def __init__(self, network: Network, loss: SoftmaxCrossEntropy) -> None:
         self.network = network
         self.labels: NDArray[np.integer[Any]] = np.zeros(0, np.int16)
-        self.found = np.zeros(3)
+        self.sums: dict[tuple[Kind, str], Array] = {}
         self._loss = loss
+        # of blocks and modalities, that were put here; then those that were computed here
+        self._inputs: dict[str, Array] = {}
         self._outputs: dict[str, Array] = {}
-        self._gradients: dict[str, Array] = {}
-        # of each block whose backward is under way, between two of its layers
+        self._output_gradients: dict[str, Array] = {}
+        self._input_gradients: dict[str, Array] = {}
+        # of each block that is under way, between two of its layers
         self._between: dict[str, Array | None] = {}
         self._layers: dict[str, Layer] = {
             layer.name: layer for block in network.blocks.values() for layer in block.layers
@@ -43,29 +52,49 @@ class BlockRunner:
         return self._layers[name]
 
     def put(self, name: str, output: Array) -> None:
-        """Patches of a modality, or the output of another rank's block: an input of a block here."""
-        self._outputs[name] = output
+        """Patches of a modality, or a block's output as another block here reads it, for its next forward."""
+        self._inputs[name] = output
 
     def put_gradient(self, name: str, gradient: Array) -> None:
-        """The loss gradient of a block's output, from the rank that read it."""
-        self._gradients[name] = gradient
+        """The loss gradient of a block's output, for its next backward."""
+        self._output_gradients[name] = gradient
 
     def output(self, name: str) -> Array:
-        """A block's output, or what was put under its name."""
+        """What a block here made last."""
         return self._outputs[name]
 
     def gradient(self, name: str) -> Array:
-        """The loss gradient of the output of a block that is on another rank."""
-        return self._gradients[name]
+        """The loss gradient of what a block here has read of another block's output."""
+        return self._input_gradients[name]
 
-    def forward(self, block: str, step: Step) -> None:
-        """Compute a block's output."""
+    def forward(self, block: str, step: Step, layers: tuple[str, ...] = ()) -> None:
+        """Compute a block's output, or some layers of it."""
+        names = layers or tuple(layer.name for layer in self.network.blocks[block].layers)
         # values that are not finite are reported once, by their loss
         with np.errstate(over="ignore", invalid="ignore"):
-            self._outputs[block] = self.network.blocks[block].forward(self._outputs, step)
+            x = self._begun(block)
+            for name in names:
+                layer = self._layers[name]
+                total = self.sums.pop((Kind.SUMS, name), None)
+                if total is not None and isinstance(layer, BatchLayer):
+                    x = layer.proceed(total[0])
+                else:
+                    x = layer.forward(x, step)
+        if names[-1] == self.network.blocks[block].layers[-1].name:
+            self._outputs[block] = x
+        else:
+            self._between[block] = x
+
+    def measure(self, block: str, layer: str, step: Step) -> None:
+        """Partial sums of the input of a layer, whose forward goes on when all shards' have been added up."""
+        batch_layer = self._batch_layer(layer)
+        x = self._begun(block)
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.sums[Kind.SUMS, layer] = batch_layer.measure(x, step)
+        self._between[block] = x
 
     def measure_loss(self, block: str, step: Step) -> None:
-        """Mean loss of the share, correct classifications, and the gradient of the logits.
+        """Loss of the share, correct classifications, and the gradient of the logits.
 
         Raises
         ------
@@ -73,23 +102,61 @@ class BlockRunner:
             The loss is not finite; no parameter has been changed by this step's gradients.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            loss, correct, dlogits, _ = self._loss(self._outputs[block], self.labels)
-        if not math.isfinite(loss):
+            loss = self._loss(self._outputs[block], self.labels, step.batch or None)
+        if not math.isfinite(loss.loss):
             raise RunError(
-                f"step {step.number + 1}: the loss is {loss}",
+                f"step {step.number + 1}: the loss is {loss.loss}",
                 "the last checkpoint is kept; lower training.rate, look for extreme values with `mpmm check`",
             )
         count = len(self.labels)
-        self._gradients[block] = dlogits
-        self.found[:] = loss * count, correct, count
+        self._output_gradients[block] = loss.dlogits
+        samples = np.column_stack([loss.samples, np.ones(count)])
+        self.sums[Kind.METRICS, LOSS] = sum_groups(samples, step.tree(count))
+
+    def measure_gradient(self, block: str, layer: str) -> None:
+        """Partial sums of the gradient of a layer's output; its backward goes on when they are added up."""
+        dy = self._begun_back(block, layer)
+        assert dy is not None, "a layer that needs sums has an input gradient"
+        self.sums[Kind.SUMS, layer] = self._batch_layer(layer).measure_gradient(dy)
+        self._between[block] = dy
 
     def backward(self, block: str, layer: str) -> None:
         """Backward of one layer; after a block's first layer the gradients of its inputs are there."""
-        layers = self.network.blocks[block].layers
-        if layer == layers[-1].name:
-            self._between[block] = self._gradients.pop(block)
-        gradient = self._between[block]
+        gradient, computed = self._begun_back(block, layer), self._layers[layer]
         if gradient is not None:
-            self._between[block] = self._layers[layer].backward(gradient)
-        if layer == layers[0].name:
-            self._gradients.update(self.network.blocks[block].split(self._between.pop(block)))
+            total = self.sums.pop((Kind.SUMS, layer), None)
+            if total is not None and isinstance(computed, BatchLayer):
+                gradient = computed.proceed_back(total[0])
+            else:
+                gradient = computed.backward(gradient)
+            self.sums[Kind.PUSH, layer] = computed.gradients
+        if layer == self.network.blocks[block].layers[0].name:
+            self._input_gradients.update(self.network.blocks[block].split(gradient))
+        else:
+            self._between[block] = gradient
+
+    def _begun(self, block: str) -> Array:
+        """What the next layer of a block reads."""
+        if block in self._between:
+            x = self._between.pop(block)
+            assert x is not None, "a forward gives an output"
+            return x
+        built = self.network.blocks[block]
+        inputs = {
+            name: self._inputs.pop(name) if name in self._inputs else self._outputs[name]
+            for name in built.inputs
+        }
+        return built.join(inputs)
+
+    def _begun_back(self, block: str, layer: str) -> Array | None:
+        """The gradient of a layer's output."""
+        if block in self._between:
+            return self._between.pop(block)
+        if block in self._output_gradients:
+            return self._output_gradients.pop(block)
+        return self._input_gradients[block]
+
+    def _batch_layer(self, name: str) -> BatchLayer:
+        layer = self._layers[name]
+        assert isinstance(layer, BatchLayer), "only such layers have a shape of sums"
+        return layer

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
+from mpmm_kernels.groups import add_up
 
 from mpmm.messages import Kind
 from mpmm.network import Array
-from mpmm.placement import Message, Receive, Send, Share, Update
+from mpmm.placement import Combine, CopyRows, Message, Receive, Send, Share, Update
 from mpmm.ranks.block_runner import BlockRunner
 from mpmm.ranks.parameter_store import ParameterStore
 
-Buffer = NDArray[Any]
+Buffer = npt.NDArray[Any]
 
 
 class MessageBuffers:
@@ -47,105 +48,146 @@ class MessageBuffers:
         self.snapshot: dict[int, Buffer] = {}
         self.logits: dict[Share, Array] = {}
         self._blocks = blocks
-        self._keeping = store
+        self._store = store
         self._buffers: dict[tuple[object, ...], Buffer] = {}
-        self._turns: dict[tuple[Kind, int], int] = {}
-        self._pushed: dict[tuple[str, int], Array] = {}
-        self._came: Array | None = None
+        self._turns: dict[tuple[Kind, int, int], int] = {}
+        # sums over samples from other ranks, by kind, name and rank
+        self._sums: dict[tuple[Kind, str, int], Buffer] = {}
+        self._logits: Array | None = None
 
-    def outgoing(self, one: Send) -> Callable[[], Buffer]:
+    def outgoing(self, send: Send) -> Callable[[], Buffer]:
         """What gives the filled buffer of a send of a training step or between steps."""
-        blocks = self._blocks
-        match one.kind:
+        blocks, name = self._blocks, send.name
+        match send.kind:
             case Kind.ACTIVATION | Kind.LOGITS:
                 # a training step waits for its sends before the block's memory is written again
-                return lambda: blocks.output(one.name)
+                return lambda: _rows(blocks.output(name), send)
             case Kind.GRADIENT:
-                return lambda: blocks.gradient(one.name)
-            case Kind.PUSH:
-                layer = blocks.layer(one.name)
-                return lambda: layer.gradients
+                return lambda: _rows(blocks.gradient(name), send)
+            case Kind.PUSH | Kind.SUMS | Kind.METRICS:
+                return lambda: blocks.sums[send.kind, name]
             case Kind.PULL:
-                layer = blocks.layer(one.name)
+                layer = blocks.layer(name)
                 return lambda: layer.values
-            case Kind.METRICS:
-                return lambda: blocks.found.copy()
             case Kind.CONTROL:
                 return lambda: self.control.copy()
             case _:
-                assert self._keeping is not None, "only the server sends snapshots"
-                sent_part = self._keeping.sent_part
-                return lambda: sent_part(one.item)
+                assert self._store is not None, "only the server sends snapshots"
+                sent_part = self._store.sent_part
+                return lambda: sent_part(send.item)
 
-    def in_turn(self, one: Send) -> Buffer:
+    def in_turn(self, send: Send) -> Buffer:
         """A copy of a block's output in one of two buffers: one may be under way, the other is written."""
-        turn = self._turns[one.kind, one.item] = self._turns.get((one.kind, one.item), 0) + 1
-        buffer = self._buffer(one, turn % 2)
-        buffer[...] = self._blocks.output(one.name)
+        key = send.kind, send.item, send.peer
+        turn = self._turns[key] = self._turns.get(key, 0) + 1
+        buffer = self._buffer(send, (send.peer, turn % 2))
+        buffer[...] = _rows(self._blocks.output(send.name), send)
         return buffer
 
-    def incoming(self, one: Receive) -> tuple[Buffer, Callable[[], None]]:
+    def incoming(self, receive: Receive) -> tuple[Buffer, Callable[[], None]]:
         """The memory that a message is received into, and what then takes it to where it is needed."""
-        blocks = self._blocks
-        if one.kind == Kind.PULL:
-            return blocks.layer(one.name).values, _nothing
-        if one.kind == Kind.CONTROL:
-            return self.control, _nothing
-        buffer = self._buffer(one, one.peer)
-        match one.kind:
-            case Kind.ACTIVATION:
-                return buffer, lambda: blocks.put(one.name, buffer)
-            case Kind.GRADIENT:
-                return buffer, lambda: blocks.put_gradient(one.name, buffer)
-            case Kind.PUSH:
-                return buffer, lambda: self._pushed.__setitem__((one.name, one.peer), buffer)
-            case Kind.METRICS:
-                return buffer, lambda: self._add_metrics(buffer)
+        blocks, name = self._blocks, receive.name
+        match receive.kind:
+            case Kind.PULL:
+                return blocks.layer(name).values, _nothing
+            case Kind.CONTROL:
+                return self.control, _nothing
+            case Kind.ACTIVATION | Kind.GRADIENT:
+                shape = receive.rows or receive.shape[0], *receive.shape[1:]
+                whole = self._memory((receive.kind, name), shape, receive.dtype)
+                return _rows(whole, receive), lambda: self._put(receive.kind, name, whole)
+        buffer = self._buffer(receive, receive.peer)
+        match receive.kind:
+            case Kind.PUSH | Kind.SUMS | Kind.METRICS:
+                key = receive.kind, name, receive.peer
+                return buffer, lambda: self._sums.__setitem__(key, buffer)
             case Kind.LOGITS:
                 return buffer, lambda: self._keep_logits(buffer)
             case _:
-                return buffer, lambda: self.snapshot.__setitem__(one.item, buffer)
+                return buffer, lambda: self.snapshot.__setitem__(receive.item, buffer)
 
-    def pushed(self, one: Update) -> list[tuple[Array | None, int]]:
-        """The gradients of an update with their samples; None stands for this rank's own."""
-        return [(self._pushed.get((one.layer, rank)), samples) for rank, samples in one.parts]
+    def copying(self, copy: CopyRows) -> Callable[[], None]:
+        """What takes rows of this rank's own to where they are put together with those of others."""
+        block = self._blocks.network.blocks[copy.block]
+        whole = self._memory((copy.kind, copy.block), (copy.rows, *block.output_shape), block.dtype)
+        target = whole[copy.target : copy.target + copy.count]
+        of = self._blocks.output if copy.kind == Kind.ACTIVATION else self._blocks.gradient
+
+        def copy_rows() -> None:
+            """Copy them, and say that they are there."""
+            target[...] = of(copy.block)[copy.source : copy.source + copy.count]
+            self._put(copy.kind, copy.block, whole)
+
+        return copy_rows
+
+    def combine(self, combine: Combine) -> None:
+        """Add up partial sums: what is left takes the place of this rank's own."""
+        key = combine.kind, combine.name
+        parts = [self._sums.get((*key, rank), self._blocks.sums.get(key)) for rank, _ in combine.parts]
+        rows = [row for part in parts if part is not None for row in part]
+        if combine.kind == Kind.SUMS:
+            # this rank's own are on their way to others
+            rows = [row.copy() for row in rows]
+        left = add_up(rows, combine.merges)
+        self._blocks.sums[key] = left[0][None] if len(left) == 1 else np.stack(left)
+        if combine.kind == Kind.METRICS:
+            self.metrics[:] = left[0]
+
+    def pushed(self, update: Update) -> list[tuple[Array, int]]:
+        """The gradients of an update, flat, with their samples."""
+        key = Kind.PUSH, update.layer
+        return [
+            (self._sums[*key, rank][0] if (*key, rank) in self._sums else self._blocks.sums[key][0], samples)
+            for rank, samples in update.parts
+        ]
 
     def collect(self, share: Share) -> None:
         """Keep the logits of a share: those that came, or this rank's own."""
-        if self._came is None:
+        if self._logits is None:
             *_, last = self._blocks.network.blocks
             self.logits[share] = self._blocks.output(last).copy()
         else:
-            self.logits[share], self._came = self._came.copy(), None
+            self.logits[share], self._logits = self._logits.copy(), None
 
     def all_logits(self) -> Array:
         """The whole micro-batch's logits, in the order of its samples."""
-        return np.concatenate(
-            [self.logits[share] for share in sorted(self.logits, key=lambda one: one.first)]
-        )
+        return np.concatenate([self.logits[share] for share in sorted(self.logits, key=_first)])
 
     def begin(self) -> None:
         """Nothing has come yet: to be called before each step."""
         self.metrics[:] = 0
         self.logits.clear()
 
-    def add_own_metrics(self) -> None:
-        """On a server that computes the loss itself."""
-        self._add_metrics(self._blocks.found)
+    def _put(self, kind: Kind, name: str, whole: Buffer) -> None:
+        """An output, or its gradient, is where this rank computes with it, as far as its rows have come."""
+        if kind == Kind.ACTIVATION:
+            self._blocks.put(name, whole)
+        else:
+            self._blocks.put_gradient(name, whole)
 
-    def _buffer(self, one: Message, use: object) -> Buffer:
+    def _buffer(self, message: Message, use: object) -> Buffer:
         """Memory of a message's shape, the same for each ``use``."""
-        key = one.kind, one.item, use
-        held = self._buffers.get(key)
-        if held is None or len(held) < one.shape[0] or held.shape[1:] != one.shape[1:]:
-            held = self._buffers[key] = np.empty(one.shape, one.dtype)
-        return held[: one.shape[0]]
+        return self._memory((message.kind, message.item, use), message.shape, message.dtype)
 
-    def _add_metrics(self, buffer: Buffer) -> None:
-        self.metrics += buffer
+    def _memory(self, key: tuple[object, ...], shape: tuple[int, ...], dtype: npt.DTypeLike) -> Buffer:
+        held = self._buffers.get(key)
+        if held is None or len(held) < shape[0] or held.shape[1:] != shape[1:]:
+            held = self._buffers[key] = np.empty(shape, dtype)
+        return held[: shape[0]]
 
     def _keep_logits(self, buffer: Buffer) -> None:
-        self._came = buffer
+        self._logits = buffer
+
+
+def _rows(array: Buffer, message: Message) -> Buffer:
+    """The rows of an array that a message holds."""
+    if message.rows in (0, message.shape[0]):
+        return array
+    return array[message.row : message.row + message.shape[0]]
+
+
+def _first(share: Share) -> int:
+    return share.first
 
 
 def _nothing() -> None:

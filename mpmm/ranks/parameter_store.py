@@ -8,7 +8,7 @@ from itertools import groupby
 
 from mpmm_kernels.layers import exponential_average
 
-from mpmm.network import Adam, Array, Layer, Network
+from mpmm.network import Adam, Array, Layer, Network, Parameter
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import weighted_mean
 from mpmm.ranks.snapshot import Snapshot
@@ -30,7 +30,7 @@ class _Run:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _StoredLayer:
     """A layer and where it lies in a state."""
 
     layer: Layer
@@ -72,13 +72,13 @@ class ParameterStore:
         # else the moments would be held twice
         optimizer.load_state({}, network.parameters)
         self._next = self.complete if in_place else Snapshot(network)
-        self._places = {place.layer.name: place for place in _places(network, optimizer)}
+        self._layers = {stored.layer.name: stored for stored in _stored_layers(network, optimizer)}
         self._moved: set[str] = set()
         # two, for one may still be under way to the driver
         self._sent: list[Snapshot] = []
         self._turn = 0
 
-    def update(self, layer: str, pushed: Sequence[tuple[Array | None, int]], number: int) -> None:
+    def update(self, layer: str, pushed: Sequence[tuple[Array, int]], number: int) -> None:
         """Move a layer's parameters; once a step.
 
         Parameters
@@ -86,16 +86,14 @@ class ParameterStore:
         layer
             Its name.
         pushed
-            Gradients of all its parameters, flat, with the samples they are the mean of, in rank order;
-            None stands for this rank's own, which are where the backward left them.
+            Gradients of all its parameters, flat, with the samples they are the mean of, in rank order.
         number
             Steps before this one.
         """
-        place = self._places[layer]
-        flats = [place.layer.gradients[0] if flat is None else flat for flat, _ in pushed]
-        gradients = weighted_mean(flats, [samples for _, samples in pushed])
+        stored = self._layers[layer]
+        gradients = weighted_mean([flat for flat, _ in pushed], [samples for _, samples in pushed])
         old, new = self.complete, self._next
-        for run in place.runs:
+        for run in stored.runs:
             gradient = gradients[run.gradients]
             if run.trainable:
                 into = None if new is old else run.of(new)
@@ -103,14 +101,14 @@ class ParameterStore:
             else:
                 new.values[run.values] = old.values[run.values]
                 exponential_average(new.values[run.values], gradient, self.optimizer.average)
-        place.layer.take_values(new.values[place.values])
+        stored.layer.take_values(new.values[stored.values])
         self._moved.add(layer)
 
     def remember(self) -> None:
         """The step is complete."""
-        for name, place in self._places.items():
+        for name, stored in self._layers.items():
             if name not in self._moved:
-                self._carry_over(place)
+                self._carry_over(stored)
         self._moved.clear()
         self.complete.swap(self._next)
         self.complete.count(self.counters)
@@ -126,23 +124,23 @@ class ParameterStore:
         """One part of what was laid out last."""
         return self._sent[self._turn].parts[item]
 
-    def _carry_over(self, place: _Place) -> None:
+    def _carry_over(self, stored: _StoredLayer) -> None:
         """A layer that the step did not move."""
         old, new = self.complete, self._next
-        new.values[place.values] = place.layer.values
-        new.first[place.moments] = old.first[place.moments]
-        new.second[place.moments] = old.second[place.moments]
-        place.layer.take_values(new.values[place.values])
+        new.values[stored.values] = stored.layer.values
+        new.first[stored.moments] = old.first[stored.moments]
+        new.second[stored.moments] = old.second[stored.moments]
+        stored.layer.take_values(new.values[stored.values])
 
 
-def _places(network: Network, optimizer: Adam) -> Iterator[_Place]:
+def _stored_layers(network: Network, optimizer: Adam) -> Iterator[_StoredLayer]:
     """Every layer with parameters, in a state's order."""
     values = moments = 0
     for block in network.blocks.values():
         for layer in block.layers:
             if layer.parameters:
                 runs = tuple(_runs(layer, optimizer, values, moments))
-                yield _Place(
+                yield _StoredLayer(
                     layer,
                     slice(values, runs[-1].values.stop),
                     slice(moments, runs[-1].moments.stop),
@@ -154,9 +152,9 @@ def _places(network: Network, optimizer: Adam) -> Iterator[_Place]:
 def _runs(layer: Layer, optimizer: Adam, values: int, moments: int) -> Iterator[_Run]:
     """A layer's parameters as few runs; ``values`` and ``moments`` are where they begin."""
     gradients = 0
-    alike = groupby(layer.parameters, lambda one: (one.trainable, optimizer.decay > 0 and one.value.ndim > 1))
+    alike = groupby(layer.parameters, lambda parameter: _treatment(parameter, optimizer))
     for (trainable, decayed), parameters in alike:
-        size = sum(one.value.size for one in parameters)
+        size = sum(parameter.value.size for parameter in parameters)
         trained = size if trainable else 0
         yield _Run(
             trainable,
@@ -166,3 +164,8 @@ def _runs(layer: Layer, optimizer: Adam, values: int, moments: int) -> Iterator[
             slice(gradients, gradients + size),
         )
         values, moments, gradients = values + size, moments + trained, gradients + size
+
+
+def _treatment(parameter: Parameter, optimizer: Adam) -> tuple[bool, bool]:
+    """Whether it is trained, and whether its weights decay."""
+    return parameter.trainable, optimizer.decay > 0 and parameter.value.ndim > 1

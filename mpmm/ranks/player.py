@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mpmm.messages import Arrivals, Channel, Connection, Kind
@@ -14,16 +14,20 @@ from mpmm.placement import (
     AnyOrder,
     Backward,
     Collect,
+    Combine,
+    CopyRows,
     Forward,
     Infer,
     Instruction,
     LoadLabels,
     LoadPatches,
     Loss,
+    Measure,
     Receive,
     Send,
     Settle,
     SettleAll,
+    Share,
     TakeSnapshot,
     Update,
 )
@@ -87,24 +91,27 @@ class Player:
         self._ready: dict[type[Any], Callable[[Any], Act]] = {
             Send: self._send,
             Receive: self._receive,
-            Settle: lambda one: lambda: channel.settle(one.kind, one.item, one.pending),
-            SettleAll: lambda one: channel.settle_all,
-            LoadPatches: lambda one: lambda: self._load_patches(one),
-            LoadLabels: lambda one: self._load_labels,
-            Forward: lambda one: lambda: self.blocks.forward(one.block, self._step_of(one.share.first)),
-            Infer: lambda one: lambda: self.blocks.forward(one.block, EVALUATION),
-            Loss: lambda one: lambda: self._measure_loss(one),
-            Backward: lambda one: lambda: self.blocks.backward(one.block, one.layer),
-            Update: lambda one: lambda: self._update(one),
-            TakeSnapshot: lambda one: self._keeping().freeze,
-            Collect: lambda one: lambda: self.buffers.collect(one.share),
+            Settle: lambda settle: lambda: channel.settle(settle.kind, settle.item, settle.pending),
+            SettleAll: lambda settle: channel.settle_all,
+            LoadPatches: lambda load: lambda: self._load_patches(load),
+            LoadLabels: lambda load: lambda: self._load_labels(load),
+            CopyRows: self.buffers.copying,
+            Forward: self._forward,
+            Measure: self._measure,
+            Combine: lambda combine: lambda: self.buffers.combine(combine),
+            Infer: lambda infer: lambda: self.blocks.forward(infer.block, EVALUATION),
+            Loss: lambda loss: lambda: self.blocks.measure_loss(loss.block, self._step_of(loss.share)),
+            Backward: lambda backward: lambda: self.blocks.backward(backward.block, backward.layer),
+            Update: lambda update: lambda: self._update(update),
+            TakeSnapshot: lambda take: self._parameter_store().freeze,
+            Collect: lambda collect: lambda: self.buffers.collect(collect.share),
             AnyOrder: self._any_order,
         }
 
     def play(
         self, instructions: Sequence[Instruction], batch: Batch | None = None, step: Step = EVALUATION
     ) -> None:
-        """Follow a schedule.
+        """Follow a schedule to its end.
 
         Parameters
         ----------
@@ -127,103 +134,115 @@ class Player:
         self._batch, self._step = before
 
     def _made_ready(self, instructions: Sequence[Instruction]) -> list[Act]:
-        kept = self._acts.get(id(instructions))
-        if kept is None:
-            kept = self._acts[id(instructions)] = instructions, [self._act(one) for one in instructions]
-        return kept[1]
+        ready = self._acts.get(id(instructions))
+        if ready is None:
+            acts = [self._act(instruction) for instruction in instructions]
+            ready = self._acts[id(instructions)] = instructions, acts
+        return ready[1]
 
-    def _act(self, one: Instruction) -> Act:
-        return self._watched(one, self._ready[type(one)](one))
+    def _act(self, instruction: Instruction) -> Act:
+        return self._watched(instruction, self._ready[type(instruction)](instruction))
 
-    def _watched(self, one: Instruction, act: Act) -> Act:
+    def _watched(self, instruction: Instruction, act: Act) -> Act:
         if self._watch is None:
             return act
-        watch, kind, text = self._watch, type(one).__name__, str(one)
+        watch, kind, text = self._watch, type(instruction).__name__, str(instruction)
 
         def watched() -> None:
+            """Follow the instruction within its context."""
             with watch(kind, text):
                 act()
 
         return watched
 
-    def _step_of(self, first: int) -> Step:
-        return Step(self._step.training, self._step.number, self._step.seed, first)
+    def _step_of(self, share: Share) -> Step:
+        return replace(self._step, first_sample=share.first, batch=share.batch)
 
-    def _send(self, one: Send) -> Act:
-        line, outgoing = self.channel.connection(one.kind, one.item, one.peer), self.buffers.outgoing(one)
+    def _send(self, message: Send) -> Act:
+        connection = self.channel.connection(message.kind, message.item, message.peer)
+        outgoing = self.buffers.outgoing(message)
 
         def send() -> None:
-            copied = one.kind in _COPIED and not self._step.training
-            line.isend(self.buffers.in_turn(one) if copied else outgoing())
+            """Start the send, of a copy where an evaluation goes on."""
+            copied = message.kind in _COPIED and not self._step.training
+            connection.isend(self.buffers.in_turn(message) if copied else outgoing())
 
         return send
 
-    def _receive(self, one: Receive) -> Act:
-        receive = self._await(one)
+    def _receive(self, message: Receive) -> Act:
+        receive = self._await(message)
 
         def wait() -> None:
+            """Wait for the message, and take it to where it is needed."""
             receive.line.receive(receive.buffer)
             receive.arrived()
 
         return wait
 
-    def _await(self, one: Receive) -> _Await:
-        return _Await(self.channel.connection(one.kind, one.item, one.peer), *self.buffers.incoming(one))
+    def _await(self, message: Receive) -> _Await:
+        connection = self.channel.connection(message.kind, message.item, message.peer)
+        return _Await(connection, *self.buffers.incoming(message))
 
-    def _load_patches(self, one: LoadPatches) -> None:
-        self.blocks.put(one.modality, self._loaded().inputs[one.modality])
+    def _forward(self, forward: Forward) -> Act:
+        return lambda: self.blocks.forward(forward.block, self._step_of(forward.share), forward.layers)
 
-    def _load_labels(self) -> None:
-        self.blocks.labels = self._loaded().labels
+    def _measure(self, measure: Measure) -> Act:
+        block, layer = measure.block, measure.layer
+        if measure.backward:
+            return lambda: self.blocks.measure_gradient(block, layer)
+        return lambda: self.blocks.measure(block, layer, self._step_of(measure.share))
+
+    def _load_patches(self, load: LoadPatches) -> None:
+        patches = self._loaded().inputs[load.modality]
+        self.blocks.put(load.modality, patches[load.row : load.row + load.share.count])
+
+    def _load_labels(self, load: LoadLabels) -> None:
+        self.blocks.labels = self._loaded().labels[load.row : load.row + load.share.count]
 
     def _loaded(self) -> Batch:
         assert self._batch is not None, "a rank whose schedule loads something is given its share"
         return self._batch
 
-    def _measure_loss(self, one: Loss) -> None:
-        self.blocks.measure_loss(one.block, self._step)
-        if self.store is not None:
-            self.buffers.add_own_metrics()
+    def _update(self, update: Update) -> None:
+        self._parameter_store().update(update.layer, self.buffers.pushed(update), self._step.number)
 
-    def _update(self, one: Update) -> None:
-        self._keeping().update(one.layer, self.buffers.pushed(one), self._step.number)
-
-    def _keeping(self) -> ParameterStore:
+    def _parameter_store(self) -> ParameterStore:
         assert self.store is not None, "only the server updates"
         return self.store
 
-    def _any_order(self, one: AnyOrder) -> Act:
+    def _any_order(self, order: AnyOrder) -> Act:
         """Every chain goes on when its message is here, whichever comes first."""
-        chains = [[self._link(each) for each in chain] for chain in one.chains]
+        chains = [[self._link(instruction) for instruction in chain] for chain in order.chains]
 
         def follow() -> None:
+            """Start all chains, and go on with whichever has its message."""
             arrivals = self.channel.arrivals()
             for chain in chains:
                 _advance(chain, 0, arrivals)
             while arrivals:
-                for chain, place in arrivals.next():
+                for chain, index in arrivals.next():
                     self._check()
-                    chain[place].arrived()
-                    _advance(chain, place + 1, arrivals)
+                    chain[index].arrived()
+                    _advance(chain, index + 1, arrivals)
 
         return follow
 
-    def _link(self, one: Instruction) -> Act | _Await:
-        if not isinstance(one, Receive):
-            return self._act(one)
-        receive = self._await(one)
-        return _Await(receive.line, receive.buffer, self._watched(one, receive.arrived))
+    def _link(self, instruction: Instruction) -> Act | _Await:
+        if not isinstance(instruction, Receive):
+            return self._act(instruction)
+        receive = self._await(instruction)
+        return _Await(receive.line, receive.buffer, self._watched(instruction, receive.arrived))
 
 
 # sent from a block's own memory, which an evaluation writes again before they have gone
 _COPIED = (Kind.ACTIVATION, Kind.LOGITS)
 
 
-def _advance(chain: list[Act | _Await], place: int, arrivals: Arrivals[Any]) -> None:
+def _advance(chain: list[Act | _Await], start: int, arrivals: Arrivals[Any]) -> None:
     """Follow a chain up to its next receive, and start that."""
-    for here in range(place, len(chain)):
-        one = chain[here]
-        if isinstance(one, _Await):
-            arrivals.expect(one.line.ireceive(one.buffer), (chain, here))
+    for index in range(start, len(chain)):
+        link = chain[index]
+        if isinstance(link, _Await):
+            arrivals.expect(link.line.ireceive(link.buffer), (chain, index))
             return
-        one()
+        link()

@@ -11,7 +11,7 @@ from mpmm_kernels.runtime import set_threads
 from numpy.typing import NDArray
 
 from mpmm.patches import DEPTH, Batch, Batches, HeldOut, Read, prefetch
-from mpmm.placement import Layout, share_of
+from mpmm.placement import Layout, share_read
 
 # samples of a whole batch, and this rank's share of them if it reads any
 Reading = Generator[tuple[int, Batch | None], None, None]
@@ -66,8 +66,7 @@ class ShareReader:
             yield len(indices), self._share(self.held_out.read, indices, 0)
 
     def _share(self, read: Read, indices: NDArray[np.integer[Any]], epoch: int) -> Batch | None:
-        owned = self.layout.blocks_of(self.rank)
-        if not owned:
+        if not self.layout.blocks_of(self.rank):
             return None
-        share = share_of(self.layout, owned[0], self.rank, len(indices))
+        share = share_read(self.layout, self.rank, len(indices))
         return read(indices[share.first : share.first + share.count], epoch)

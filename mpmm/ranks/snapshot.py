@@ -30,7 +30,7 @@ class Snapshot:
 
     def __init__(self, network: Network) -> None:
         self._parameters = ordered(network)
-        self._trained = [one for one in self._parameters if one.trainable]
+        self._trained = [parameter for parameter in self._parameters if parameter.trainable]
         dtype = self._parameters[0].value.dtype
         self.counters = np.zeros(COUNTERS)
         self.values = flat_of(values_of(self._parameters))
@@ -45,7 +45,7 @@ class Snapshot:
     def take(self, optimizer: Adam, counters: Counters) -> None:
         """Copy the network's parameters, their moments, and where the run stands."""
         pack(values_of(self._parameters), self.values)
-        pairs = [optimizer.moments(one) for one in self._trained]
+        pairs = [optimizer.moments(parameter) for parameter in self._trained]
         pack([first for first, _ in pairs], self.first)
         pack([second for _, second in pairs], self.second)
         self.count(counters)
@@ -75,8 +75,8 @@ class Snapshot:
     def put(self, moments: Mapping[str, Array]) -> None:
         """Take over moments by name; without any they stay as they are."""
         if moments:
-            pack([moments[f"first.{one.name}"] for one in self._trained], self.first)
-            pack([moments[f"second.{one.name}"] for one in self._trained], self.second)
+            pack([moments[f"first.{parameter.name}"] for parameter in self._trained], self.first)
+            pack([moments[f"second.{parameter.name}"] for parameter in self._trained], self.second)
 
     def put_into_network(self) -> None:
         """Set the network's parameters."""
@@ -93,15 +93,15 @@ class Snapshot:
 
 def ordered(network: Network) -> list[Parameter]:
     """All parameters, layer by layer in forward order."""
-    return [one for block in network.blocks.values() for one in block.parameters]
+    return [parameter for block in network.blocks.values() for parameter in block.parameters]
 
 
 def _named(flat: Array, parameters: Sequence[Parameter]) -> dict[str, Array]:
     """Views into ``flat`` by the parameters' names, in name order."""
     views = parts(flat, values_of(parameters))
-    found = {one.name: part for one, part in zip(parameters, views, strict=True)}
-    return {name: found[name] for name in sorted(found)}
+    named = {parameter.name: view for parameter, view in zip(parameters, views, strict=True)}
+    return {name: named[name] for name in sorted(named)}
 
 
 def _size(parameters: Sequence[Parameter]) -> int:
-    return sum(one.value.size for one in parameters)
+    return sum(parameter.value.size for parameter in parameters)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from placement_networks import TWO_STREAMS, network
 
 from mpmm.errors import LayoutError
 from mpmm.network import Network, paper
 from mpmm.placement import (
+    PRESETS,
     Layout,
+    LayoutName,
+    Share,
     assign_cores,
     check,
     describe,
     layout_for,
     sections,
+    share_of,
     share_out,
     threads_per_rank,
 )
@@ -80,7 +86,7 @@ def test_auto_is_single_alone_and_baseline_among_others() -> None:
         (2, "single", "single cannot use 2 ranks, only 1", "baseline"),
         (1, "data", "data cannot use 1 rank; it can use any number from 2", "-np 3"),
         (5, "optimised", "no layout 'optimised'", "did you mean 'optimized'"),
-        (5, "torus", "no layout 'torus'", "known: auto, single, baseline, optimized, data"),
+        (5, "torus", "no layout 'torus'", "known: auto, single, baseline, optimized, data, sharded, hybrid"),
     ],
 )
 def test_a_count_or_name_that_cannot_be_used_is_refused(
@@ -133,13 +139,66 @@ def everything(*ranks: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
         (Layout("x", 3, everything(1), driver=1), "rank 1 is the driver and also worker"),
         (Layout("x", 2, everything(1), driver=0), "rank 0 is the driver and also server"),
         (Layout("x", 2, everything(1), server=4), "the server is on rank 4"),
-        (Layout("x", 4, (*everything(1, 2)[:-1], ("fusion.output", (3,)))), "fusion.output is on ranks 3"),
+        (
+            Layout("x", 4, (*everything(1, 2)[:-1], ("fusion.output", (3,))), averages=True),
+            "fusion.output is on ranks 3",
+        ),
+        (Layout("x", 10, everything(*range(10))), "is on ranks 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+        (Layout("x", 2, everything(0, 1), shares=(("hsi.head", (4, 3)),)), "shares 4, 3 of hsi.head"),
+        (Layout("x", 2, everything(0, 1), shares=(("hsi.head", (8,)),)), "shares 8 of hsi.head"),
         (Layout("x", 4, everything(2, 1, 3)), "ranks 2, 1, 3"),
     ],
 )
 def test_a_contradictory_layout_is_refused(layout: Layout, problem: str) -> None:
     with pytest.raises(LayoutError, match=problem):
         check(layout, TWO_STREAMS)
+
+
+def test_sharded_puts_everything_on_all_ranks() -> None:
+    for ranks, workers, driver in [(2, 2, None), (8, 8, None), (9, 8, 8)]:
+        layout = layout_for(TWO_STREAMS, ranks, "sharded")
+        assert (len(layout.workers), layout.driver) == (workers, driver)
+        assert all(layout.sharded(block) for block in layout.owner)
+
+
+def test_hybrid_keeps_dense_layers_and_light_streams_with_the_server() -> None:
+    assert owned(layout_for(TWO_STREAMS, 4, "hybrid")) == [
+        "hsi.head, rgb.block1..fusion.output",
+        *["hsi.block1..block3"] * 3,
+    ]
+    even = network({"a": [50], "b": [50], "c": [60]})
+    layout = layout_for(even, 3, "hybrid")
+    assert layout.blocks_of(0) == ("a.block1", "a.head", "b.head", "c.head", "fusion.block1", "fusion.output")
+    assert layout.blocks_of(2) == ("b.block1", "c.block1")
+
+
+def test_shares_in_an_assignment_are_groups_of_each_rank() -> None:
+    blocks = {"hsi": [1, 2, 3], "hsi.head": 0, "rgb": 0, "fusion": 0}
+    layout = layout_for(TWO_STREAMS, 4, blocks=blocks, shares={"hsi": [4, 3, 1]})
+    assert [share_of(layout, "hsi.block1", rank, 40) for rank in range(4)] == [
+        Share(0, 0),
+        Share(0, 20, 40),
+        Share(20, 15, 40),
+        Share(35, 5, 40),
+    ]
+    assert share_of(layout, "hsi.head", 0, 40) == Share(0, 40)
+    even = layout_for(TWO_STREAMS, 4, blocks=blocks)
+    assert [share_of(even, "hsi.block2", rank, 16).count for rank in range(4)] == [0, 6, 6, 4]
+    with pytest.raises(LayoutError, match=r"shares 4, 4 of hsi\.block1 on ranks 1, 2, 3"):
+        layout_for(TWO_STREAMS, 4, blocks=blocks, shares={"hsi": [4, 4]})
+    with pytest.raises(LayoutError, match="shares without ranks"):
+        layout_for(TWO_STREAMS, 4, shares={"hsi": [4, 4]})
+
+
+def test_a_batch_too_short_for_all_shards_leaves_some_empty() -> None:
+    layout = layout_for(TWO_STREAMS, 8, "sharded")
+    counts = [share_of(layout, "hsi.head", rank, 3).count for rank in range(8)]
+    assert sum(counts) == 3
+    assert counts == [0, 0, 1, 0, 0, 1, 0, 1]
+
+
+def test_each_named_layout_has_a_preset() -> None:
+    assert set(get_args(LayoutName)) == {"auto", *PRESETS}
 
 
 def test_shares_cover_the_batch_in_order() -> None:

@@ -76,7 +76,13 @@ def test_every_message_of_a_step_has_its_other_end(
         for kind in (StepKind.START, StepKind.FINISH)
     )
     for rank in range(layout.ranks):
-        assert start[layout.server].total("sent", peer=rank) == finish[rank].total("received")
+        sent = start[layout.server].total("sent", peer=rank)
+        assert sent == finish[rank].total("received", peer=layout.server)
+        for other in range(layout.ranks):
+            if other != layout.server:
+                # parameters that one shard gives on to another
+                passed = finish[other].total("sent", peer=rank)
+                assert passed == finish[rank].total("received", peer=other)
 
 
 @settings(max_examples=60, deadline=None)

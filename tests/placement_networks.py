@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import strategies as st
+from mpmm_kernels.groups import GROUPS
 
 from mpmm.placement import BlockShape, LayerShape, Layout, NetworkShape, ParameterShape
 
@@ -13,7 +16,7 @@ def layer(name: str, size: int, flops: int = 0, statistics: int = 0) -> LayerSha
     parameters = (ParameterShape(f"{name}.weights", (size,)),) if size else ()
     if statistics:
         parameters += (ParameterShape(f"{name}.mean", (statistics,), trainable=False),)
-    return LayerShape(name, parameters, flops, 2 * flops)
+    return LayerShape(name, parameters, flops, 2 * flops, (2, statistics) if statistics else ())
 
 
 def network(streams: dict[str, list[int]], fusion: int = 1, dtype: str = "float32") -> NetworkShape:
@@ -59,19 +62,31 @@ def networks(draw: Draw) -> NetworkShape:
 
 @st.composite
 def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
-    """Any assignment of blocks to ranks, or all blocks on several; any rank as server, a driver or none."""
-    ranks = draw(st.integers(1, most - 1))
-    if draw(st.booleans()):
-        places = [(draw(st.integers(0, ranks - 1)),) for _ in shape.blocks]
+    """Any assignment of blocks to ranks, shards of any size among them, or all blocks averaged over some.
+
+    Any rank is the server; there is a driver or none.
+    """
+    ranks, averages = draw(st.integers(1, most - 1)), draw(st.booleans())
+    several = st.sets(st.integers(0, ranks - 1), min_size=1, max_size=most if averages else GROUPS)
+    if averages:
+        owners = [tuple(sorted(draw(several)))] * len(shape.blocks)
     else:
-        workers = sorted(draw(st.sets(st.integers(0, ranks - 1), min_size=1)))
-        places = [tuple(workers)] * len(shape.blocks)
+        alone = st.integers(0, ranks - 1).map(lambda rank: {rank})
+        owners = [tuple(sorted(draw(alone | several))) for _ in shape.blocks]
     server = draw(st.integers(0, ranks - 1))
-    used = sorted({rank for owners in places for rank in owners} | {server})
+    used = sorted({rank for block in owners for rank in block} | {server})
     number = {rank: place for place, rank in enumerate(used)}
-    owners = tuple(
+    named = tuple(
         (block.name, tuple(number[rank] for rank in ranks))
-        for block, ranks in zip(shape.blocks, places, strict=True)
+        for block, ranks in zip(shape.blocks, owners, strict=True)
     )
+    shares = () if averages else tuple((name, draw(groups(len(ranks)))) for name, ranks in named)
     driver = len(used) if draw(st.booleans()) else None
-    return Layout("random", len(used) + (driver is not None), owners, number[server], driver)
+    return Layout("random", len(used) + (driver is not None), named, number[server], driver, averages, shares)
+
+
+@st.composite
+def groups(draw: Draw, ranks: int) -> tuple[int, ...]:
+    """The groups of a batch dealt out to so many ranks."""
+    cuts = sorted(draw(st.sets(st.integers(1, GROUPS - 1), min_size=ranks - 1, max_size=ranks - 1)))
+    return tuple(stop - start for start, stop in pairwise([0, *cuts, GROUPS]))

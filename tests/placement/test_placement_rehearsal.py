@@ -8,10 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from placement_networks import TWO_STREAMS, layouts, network, networks
-from placement_player import Deadlock, Player
 
 from mpmm.messages import Kind
-from mpmm.placement import Layout, NetworkShape, Receive, Send, Settle, SettleAll, StepKind, layout_for
+from mpmm.placement import (
+    Combine,
+    Deadlock,
+    Layout,
+    Measure,
+    NetworkShape,
+    Receive,
+    Rehearsal,
+    RehearsalError,
+    Send,
+    Settle,
+    SettleAll,
+    StepKind,
+    layout_for,
+)
 
 TRAIN, EVALUATE = StepKind.TRAIN, StepKind.EVALUATE
 START, FINISH, SNAPSHOT = (StepKind.START, 0), (StepKind.FINISH, 0), (StepKind.SNAPSHOT, 0)
@@ -34,8 +47,8 @@ RUN = [
 ]
 
 
-def play(shape: NetworkShape, layout: Layout, seed: int = 0) -> Player:
-    player = Player(shape, layout, RUN, seed)
+def play(shape: NetworkShape, layout: Layout, seed: int = 0) -> Rehearsal:
+    player = Rehearsal(shape, layout, RUN, seed)
     player.play()
     assert set(player.versions.values()) == {4}, "every parameter is updated once a step"
     for step, (kind, batch) in enumerate(RUN):
@@ -60,6 +73,15 @@ def play(shape: NetworkShape, layout: Layout, seed: int = 0) -> Player:
         ("optimized", 5),
         ("data", 2),
         ("data", 16),
+        ("sharded", 2),
+        ("sharded", 3),
+        ("sharded", 5),
+        ("sharded", 8),
+        ("sharded", 9),
+        ("hybrid", 2),
+        ("hybrid", 4),
+        ("hybrid", 5),
+        ("hybrid", 10),
     ],
 )
 def test_the_named_layouts_play_to_their_end(name: str, ranks: int, seed: int) -> None:
@@ -83,8 +105,8 @@ def test_any_number_of_streams_plays(streams: int, name: str) -> None:
 
 
 def spoiled(
-    player: Player, rank: int, sort: type, change: dict[str, object] | None, **found: object
-) -> Player:
+    player: Rehearsal, rank: int, sort: type, change: dict[str, object] | None, **found: object
+) -> Rehearsal:
     """Leave out the rank's first instruction of this kind and these attributes, or change it."""
     todo = player.ranks[rank].todo
     place = next(
@@ -99,31 +121,31 @@ def spoiled(
 
 
 @pytest.fixture
-def player() -> Player:
-    return Player(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "baseline"), RUN)
+def player() -> Rehearsal:
+    return Rehearsal(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "baseline"), RUN)
 
 
-def test_the_player_finds_a_missing_send_and_says_who_waits(player: Player) -> None:
+def test_the_player_finds_a_missing_send_and_says_who_waits(player: Rehearsal) -> None:
     with pytest.raises(Deadlock, match=r"rank 3 waits: receive activation hsi.head.*from rank 2"):
         spoiled(player, 2, Send, None, kind=Kind.ACTIVATION).play()
 
 
-def test_the_player_finds_a_missing_receive(player: Player) -> None:
-    with pytest.raises(AssertionError, match=r"rank 1 needs parameter pull rgb.block1.convolution of 0"):
+def test_the_player_finds_a_missing_receive(player: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 1 needs parameter pull rgb.block1.convolution of 0"):
         spoiled(player, 1, Receive, None, kind=Kind.PULL).play()
 
 
-def test_the_player_finds_a_message_of_another_size(player: Player) -> None:
-    with pytest.raises(AssertionError, match=r"39, 4"):
+def test_the_player_finds_a_message_of_another_size(player: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"39, 4"):
         spoiled(player, 1, Send, {"shape": (39, 4)}, kind=Kind.ACTIVATION).play()
 
 
-def test_the_player_finds_a_buffer_written_under_way(player: Player) -> None:
+def test_the_player_finds_a_buffer_written_under_way(player: Rehearsal) -> None:
     driver = player.ranks[4]
     driver.todo = driver.todo[:4] * 0
     todo = player.ranks[0].todo
     player.ranks[0].todo = [(step, one) for step, one in todo if not isinstance(one, Settle)]
-    with pytest.raises(AssertionError, match="rank 0 writes snapshot 0 under way"):
+    with pytest.raises(RehearsalError, match="rank 0 writes snapshot 0 under way"):
         player.play()
 
 
@@ -136,7 +158,7 @@ def test_an_evaluation_still_under_way_when_training_goes_on() -> None:
     layout = layout_for(TWO_STREAMS, 5, "baseline")
     found = 0
     for seed in range(10):
-        player = Player(TWO_STREAMS, layout, RUN, seed)
+        player = Rehearsal(TWO_STREAMS, layout, RUN, seed)
         for rank in player.ranks:
             rank.todo = [
                 (step, one)
@@ -145,6 +167,35 @@ def test_an_evaluation_still_under_way_when_training_goes_on() -> None:
             ]
         try:
             player.play()
-        except AssertionError as error:
+        except RehearsalError as error:
             found += "under way" in str(error)
     assert found
+
+
+@pytest.fixture
+def shards() -> Rehearsal:
+    return Rehearsal(TWO_STREAMS, layout_for(TWO_STREAMS, 4, "sharded"), RUN)
+
+
+def test_the_rehearsal_finds_a_batch_sum_without_one_of_its_shards(shards: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 2 needs batch sums .* of 1, holds that of"):
+        spoiled(shards, 2, Receive, None, kind=Kind.SUMS, peer=3).play()
+
+
+def test_the_rehearsal_finds_sums_added_in_another_order(shards: Rehearsal) -> None:
+    """((0 + 1) + 2) + 3 instead of (0 + 1) + (2 + 3)."""
+    with pytest.raises(RehearsalError, match=r"rank 1: add up batch sums"):
+        spoiled(shards, 1, Combine, {"merges": (0, 1, 1, 1)}, kind=Kind.SUMS).play()
+
+
+def test_the_rehearsal_finds_sums_that_were_not_measured(shards: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 3 needs batch sums .*"):
+        spoiled(shards, 3, Measure, None).play()
+
+
+def test_two_shards_of_one_stream_feed_another_ranks_head() -> None:
+    """Rows of uneven shards, one of them on the reader's own rank."""
+    blocks = {"rgb": 0, "hsi": [0, 1, 2], "hsi.head": 0, "fusion": 0}
+    layout = layout_for(TWO_STREAMS, 3, blocks=blocks, shares={"hsi": [1, 4, 3]})
+    for seed in range(6):
+        play(TWO_STREAMS, layout, seed)

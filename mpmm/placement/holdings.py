@@ -1,0 +1,140 @@
+"""What each rank of a rehearsal holds: of each array the step it belongs to, and the messages under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mpmm_kernels.groups import Node
+
+from mpmm.errors import LayoutError
+from mpmm.messages import Kind
+from mpmm.placement.instructions import Receive, Send
+from mpmm.placement.layout import Layout
+from mpmm.placement.schedule import StepKind
+from mpmm.placement.shape import NetworkShape
+from mpmm.placement.shares import Share, share_of
+
+Held = object
+
+
+class RehearsalError(LayoutError):
+    """A schedule that cannot be played: what a rank needed and what it had."""
+
+
+def demand(holds: bool, text: str) -> None:
+    """End the rehearsal with this text unless something holds."""
+    if not holds:
+        raise RehearsalError(text, "the schedule of this rank or of its peer is wrong")
+
+
+class Holdings:
+    """The arrays of all ranks, as what is known of them.
+
+    Parameters
+    ----------
+    shape, layout
+        The network, and who owns what of it.
+    steps
+        Kind and batch of each step.
+
+    Attributes
+    ----------
+    versions
+        By layer, how often it has been updated.
+    """
+
+    def __init__(self, shape: NetworkShape, layout: Layout, steps: Sequence[tuple[StepKind, int]]) -> None:
+        self.shape, self.layout, self.steps = shape, layout, steps
+        self.versions = {layer.name: 0 for layer in shape.trained_layers()}
+        self._arrays: dict[tuple[int, str, str], Held] = {}
+        self._under_way: dict[tuple[int, Kind, int], dict[int, list[tuple[Send, Held]]]] = {}
+
+    def version(self, step: int) -> int:
+        """Training steps before this one."""
+        return sum(kind == StepKind.TRAIN for kind, _ in self.steps[:step])
+
+    def share(self, rank: int, step: int, block: str) -> Share:
+        """What a rank computes of a block in a step."""
+        return share_of(self.layout, block, rank, self.steps[step][1])
+
+    def get(self, rank: int, sort: str, name: str) -> Held:
+        """What is known of an array; None: it was never there."""
+        return self._arrays.get((rank, sort, name))
+
+    def hold(self, rank: int, sort: str, name: str, held: Held) -> None:
+        """An array is there now."""
+        self._arrays[rank, sort, name] = held
+
+    def need(self, rank: int, sort: str, name: str, needed: Held) -> None:
+        """Demand an array as it is known to be needed."""
+        held = self.get(rank, sort, name)
+        demand(held == needed, f"rank {rank} needs {sort} {name} of {needed}, holds that of {held}")
+
+    def fill(self, rank: int, step: int, sort: str, name: str, rows: tuple[int, int, int]) -> None:
+        """Some rows of an array are there now: the first, how many, and how many there are in all."""
+        first, count, whole = rows
+        held = self.get(rank, sort, name)
+        filled = held[1] if isinstance(held, tuple) and held[0] == step else frozenset()
+        new = frozenset(range(first, first + count))
+        fits = not filled & new and first + count <= whole
+        demand(fits, f"rank {rank} fills rows of {sort} {name} twice, or more than it has")
+        self.hold(rank, sort, name, (step, filled | new))
+
+    def need_rows(self, rank: int, step: int, sort: str, name: str, count: int) -> None:
+        """Demand an array of which all rows have been filled."""
+        self.need(rank, sort, name, (step, frozenset(range(count))))
+
+    def need_parameters(self, rank: int, layer: str, version: int) -> None:
+        """Demand a layer's parameters after so many updates."""
+        if rank == self.layout.server:
+            now = self.versions[layer]
+            demand(now == version, f"{layer} is {now} steps old, not {version}")
+        else:
+            self.need(rank, Kind.PULL.label, layer, version)
+
+    def sums(
+        self, rank: int, step: int, kind: Kind, name: str, source: int | None = None
+    ) -> tuple[Node, ...]:
+        """The partial sums of this step that a rank has: its own, or those that came from another."""
+        sort = kind.label if source in (None, rank) else f"{kind.label} from {source}"
+        held = self.get(rank, sort, name)
+        if not isinstance(held, tuple) or held[0] != step:
+            raise RehearsalError(
+                f"rank {rank} needs {sort} {name} of {step}, holds that of {held}",
+                "sums are added before they are made, or have come",
+            )
+        sums: tuple[Node, ...] = held[1]
+        return sums
+
+    def need_free(self, rank: int, kind: Kind, item: int, pending: int = 0) -> None:
+        """Demand that a buffer can be written."""
+        demand(self.pending(rank, kind, item) <= pending, f"rank {rank} writes {kind.label} {item} under way")
+
+    def pending(self, rank: int, kind: Kind, item: int) -> int:
+        """The most sends of this kind and item that are under way to one peer."""
+        return max(map(len, self._under_way.get((rank, kind, item), {}).values()), default=0)
+
+    def under_way(self, rank: int | None = None) -> list[Send]:
+        """All sends without their receive, of one rank or all."""
+        return [
+            send
+            for (source, _, _), peers in self._under_way.items()
+            if rank in (None, source)
+            for sends in peers.values()
+            for send, _ in sends
+        ]
+
+    def send(self, rank: int, send: Send, held: Held) -> None:
+        """A send begins; what it holds does not change until its receive."""
+        peers = self._under_way.setdefault((rank, send.kind, send.item), {})
+        peers.setdefault(send.peer, []).append((send, held))
+
+    def receive(self, rank: int, receive: Receive) -> tuple[Held] | None:
+        """What has been sent; None: nothing yet."""
+        sends = self._under_way.get((receive.peer, receive.kind, receive.item), {}).get(rank)
+        if not sends:
+            return None
+        send, held = sends.pop(0)
+        same = (send.name, send.shape, send.dtype) == (receive.name, receive.shape, receive.dtype)
+        demand(same, f"sent: {send} {send.shape}; expected: {receive} {receive.shape}")
+        return (held,)

@@ -1,0 +1,267 @@
+"""The rules of a rehearsal: what must be there before an instruction, and what is there after it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from mpmm_kernels.groups import additions
+
+from mpmm.messages import Kind
+from mpmm.placement.holdings import Held, Holdings, demand
+from mpmm.placement.instructions import (
+    Backward,
+    Collect,
+    Combine,
+    CopyRows,
+    Forward,
+    Infer,
+    Instruction,
+    LoadLabels,
+    LoadPatches,
+    Loss,
+    Measure,
+    Receive,
+    Send,
+    TakeSnapshot,
+    Update,
+)
+from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD
+from mpmm.placement.shares import Share
+
+_SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)
+
+
+class Rules:
+    """Follows instructions that need not wait.
+
+    Parameters
+    ----------
+    holdings
+        Of all ranks.
+
+    Attributes
+    ----------
+    collected
+        By step, the shares of an evaluation whose logits came together.
+    snapshots
+        The number of steps in each snapshot that was taken.
+    """
+
+    def __init__(self, holdings: Holdings) -> None:
+        self.collected: dict[int, list[Share]] = defaultdict(list)
+        self.snapshots: list[int] = []
+        self._of = holdings
+        self._rules: dict[type[Any], Callable[[int, int, Any], None]] = {
+            Send: self._send,
+            LoadPatches: lambda rank, step, load: holdings.hold(
+                rank, "patches", load.modality, (step, load.share)
+            ),
+            LoadLabels: lambda rank, step, load: holdings.hold(rank, "labels", "", (step, load.share)),
+            CopyRows: self._copy,
+            Forward: self._forward,
+            Measure: self._measure,
+            Combine: self._combine,
+            Infer: self._infer,
+            Loss: self._loss,
+            Backward: self._backward,
+            Update: self._update,
+            TakeSnapshot: self._take_snapshot,
+            Collect: self._collect,
+        }
+
+    def follow(self, rank: int, step: int, instruction: Instruction) -> None:
+        """Demand what it needs, and hold what it makes."""
+        self._rules[type(instruction)](rank, step, instruction)
+
+    def received(self, rank: int, step: int, receive: Receive, held: Held) -> None:
+        """A message is here."""
+        label, rows = receive.kind.label, receive.shape[0]
+        if receive.kind in (Kind.ACTIVATION, Kind.GRADIENT):
+            demand(held == step, f"rank {rank} receives {receive} of step {held}, expected {step}")
+            filled = receive.row, rows, receive.rows or rows
+            self._of.fill(rank, step, _target(receive.kind), receive.name, filled)
+        elif receive.kind in _SUMS:
+            self._of.hold(rank, f"{label} from {receive.peer}", receive.name, held)
+        else:
+            self._of.hold(rank, label, receive.name, held)
+
+    def _send(self, rank: int, step: int, send: Send) -> None:
+        held: Held = step
+        if send.kind in (Kind.ACTIVATION, Kind.LOGITS):
+            self._of.need(rank, "output", send.name, step)
+        elif send.kind == Kind.GRADIENT:
+            self._of.need(rank, "backward", self._of.shape.consumers[send.name], step)
+        elif send.kind in _SUMS:
+            sums = self._of.sums(rank, step, send.kind, send.name)
+            demand(len(sums) == send.shape[0], f"rank {rank}: {send} of sums {sums}")
+            held = step, sums
+        elif send.kind == Kind.PULL:
+            server = rank == self._of.layout.server
+            held = self._of.versions[send.name] if server else self._of.get(rank, send.kind.label, send.name)
+        elif send.kind == Kind.SNAPSHOT:
+            held = self.snapshots[-1]
+        self._of.send(rank, send, held)
+
+    def _copy(self, rank: int, step: int, copy: CopyRows) -> None:
+        if copy.kind == Kind.ACTIVATION:
+            self._of.need(rank, "output", copy.block, step)
+        else:
+            self._of.need(rank, "backward", self._of.shape.consumers[copy.block], step)
+        self._of.fill(rank, step, _target(copy.kind), copy.block, (copy.target, copy.count, copy.rows))
+
+    def _forward(self, rank: int, step: int, forward: Forward) -> None:
+        block = self._of.shape.by_name[forward.block]
+        names = [layer.name for layer in block.layers]
+        now = list(forward.layers) or names
+        if now[0] == names[0]:
+            self._begin(rank, step, forward)
+            for kind in (Kind.ACTIVATION, Kind.LOGITS):
+                self._of.need_free(rank, kind, self._of.shape.block_numbers[block.name])
+        for layer in block.layers:
+            if layer.name in now:
+                self._forward_of_layer(rank, step, forward, layer.name)
+        if now[-1] == names[-1]:
+            self._of.hold(rank, "output", block.name, step)
+
+    def _forward_of_layer(self, rank: int, step: int, forward: Forward, name: str) -> None:
+        layers = list(self._of.shape.by_name[forward.block].layers)
+        index = [layer.name for layer in layers].index(name)
+        if index:
+            self._of.need(rank, "forward", layers[index - 1].name, step)
+        if layers[index].parameters:
+            self._of.need_parameters(rank, name, self._of.version(step))
+            self._of.need_free(rank, Kind.PUSH, self._of.shape.layer_numbers[name])
+        if layers[index].sums_shape and forward.share.batch:
+            self._need_total(rank, step, name)
+        self._of.hold(rank, "forward", name, step)
+
+    def _begin(self, rank: int, step: int, forward: Forward | Infer) -> None:
+        """A block's inputs are there, for the samples that are this rank's."""
+        share = self._of.share(rank, step, forward.block)
+        demand(forward.share == share, f"rank {rank}: {forward} of {forward.share}, expected {share}")
+        for source in self._of.shape.by_name[forward.block].inputs:
+            if source not in self._of.shape.by_name:
+                self._of.need(rank, "patches", source, (step, share))
+                continue
+            self._of.need_free(rank, Kind.GRADIENT, self._of.shape.block_numbers[source])
+            if self._stays(rank, step, source):
+                self._of.need(rank, "output", source, step)
+            else:
+                self._of.need_rows(rank, step, "input", source, share.count)
+
+    def _stays(self, rank: int, step: int, block: str) -> bool:
+        made, read = (self._of.share(rank, step, name) for name in (block, self._of.shape.consumers[block]))
+        return (made.first, made.count) == (read.first, read.count)
+
+    def _measure(self, rank: int, step: int, measure: Measure) -> None:
+        layers = [layer.name for layer in self._of.shape.by_name[measure.block].layers]
+        index = layers.index(measure.layer)
+        if measure.backward:
+            if index + 1 < len(layers):
+                self._of.need(rank, "backward", layers[index + 1], step)
+            else:
+                self._output_gradient(rank, step, measure.block)
+        elif index:
+            self._of.need(rank, "forward", layers[index - 1], step)
+        self._of.need_free(rank, Kind.SUMS, self._of.shape.layer_numbers[measure.layer])
+        self._of.hold(rank, Kind.SUMS.label, measure.layer, (step, measure.share.sums))
+
+    def _combine(self, rank: int, step: int, combine: Combine) -> None:
+        sums = [self._of.sums(rank, step, combine.kind, combine.name, source) for source, _ in combine.parts]
+        counts = [count for _, count in combine.parts]
+        demand([len(part) for part in sums] == counts, f"rank {rank}: {combine} of {sums}, expected {counts}")
+        nodes = tuple(node for part in sums for node in part)
+        if self._of.layout.averages:
+            demand(combine.left == 1, f"rank {rank}: {combine} leaves {combine.left} sums")
+        else:
+            tree = additions(nodes, self._of.steps[step][1])
+            demand(tree.merges == combine.merges, f"rank {rank}: {combine} of {nodes}")
+            nodes = tree.nodes
+        self._of.hold(rank, combine.kind.label, combine.name, (step, nodes))
+
+    def _need_total(self, rank: int, step: int, layer: str) -> None:
+        sums = self._of.sums(rank, step, Kind.SUMS, layer)
+        demand(len(sums) == 1, f"rank {rank} goes on with sums {sums} of {layer}, not with their total")
+
+    def _infer(self, rank: int, step: int, infer: Infer) -> None:
+        for layer in self._of.shape.by_name[infer.block].layers:
+            if layer.parameters:
+                self._of.need_parameters(rank, layer.name, self._of.version(step))
+        self._begin(rank, step, infer)
+        for kind in (Kind.ACTIVATION, Kind.LOGITS):
+            self._of.need_free(rank, kind, self._of.shape.block_numbers[infer.block], pending=1)
+        self._of.hold(rank, "output", infer.block, step)
+
+    def _loss(self, rank: int, step: int, loss: Loss) -> None:
+        demand(loss.block == self._of.shape.output.name, f"rank {rank}: {loss} is not of the last block")
+        self._of.need(rank, "output", loss.block, step)
+        self._of.need(rank, "labels", "", (step, loss.share))
+        self._of.need_free(rank, Kind.METRICS, 0)
+        self._of.hold(rank, "loss", loss.block, step)
+        self._of.hold(rank, Kind.METRICS.label, "loss", (step, loss.share.sums))
+
+    def _backward(self, rank: int, step: int, backward: Backward) -> None:
+        block, shape = self._of.shape.by_name[backward.block], self._of.shape
+        names = [layer.name for layer in block.layers]
+        index, share = names.index(backward.layer), self._of.share(rank, step, block.name)
+        if index + 1 < len(names):
+            self._of.need(rank, "backward", names[index + 1], step)
+        else:
+            self._output_gradient(rank, step, block.name)
+        self._of.need(rank, "forward", backward.layer, step)
+        self._of.need_free(rank, Kind.ACTIVATION, shape.block_numbers[block.name])
+        if block.layers[index].sums_shape and share.batch:
+            self._need_total(rank, step, backward.layer)
+        if backward.layer in shape.layer_numbers:
+            self._of.need_free(rank, Kind.PUSH, shape.layer_numbers[backward.layer])
+            whole = bool(block.layers[index].sums_shape)
+            held = step, Share(0, 1).sums if whole else share.sums
+            self._of.hold(rank, Kind.PUSH.label, backward.layer, held)
+        self._of.hold(rank, "backward", backward.layer, step)
+        if index == 0:
+            self._of.hold(rank, "backward", block.name, step)
+
+    def _output_gradient(self, rank: int, step: int, block: str) -> None:
+        """The gradient of a block's output is there."""
+        if block not in self._of.shape.consumers:
+            self._of.need(rank, "loss", block, step)
+        elif self._stays(rank, step, block):
+            self._of.need(rank, "backward", self._of.shape.consumers[block], step)
+        else:
+            count = self._of.share(rank, step, block).count
+            self._of.need_rows(rank, step, "output gradient", block, count)
+
+    def _update(self, rank: int, step: int, update: Update) -> None:
+        layer, version = update.layer, self._of.version(step)
+        demand(rank == self._of.layout.server, f"rank {rank} updates {layer}, but is not the server")
+        demand(list(update.parts) == sorted(update.parts), f"rank {rank}: {update} not in rank order")
+        samples = sum(count for _, count in update.parts)
+        demand(samples == self._of.steps[step][1], f"rank {rank}: {update} by {samples} samples")
+        for source, _ in update.parts:
+            sums = self._of.sums(rank, step, Kind.PUSH, layer, source)
+            demand(len(sums) == 1, f"rank {rank}: {update} by {len(sums)} partial sums of rank {source}")
+        self._of.need_free(rank, Kind.PULL, self._of.shape.layer_numbers[layer])
+        demand(self._of.versions[layer] == version, f"rank {rank} updates {layer} twice in step {step}")
+        self._of.versions[layer] += 1
+
+    def _take_snapshot(self, rank: int, step: int, take: TakeSnapshot) -> None:
+        versions = set(self._of.versions.values())
+        demand(len(versions) == 1, f"rank {rank}: {take} amid a step")
+        for part in range(SNAPSHOT_PARTS):
+            self._of.need_free(rank, Kind.SNAPSHOT, part, pending=SNAPSHOTS_AHEAD)
+        self.snapshots.append(versions.pop())
+
+    def _collect(self, rank: int, step: int, collect: Collect) -> None:
+        output = self._of.shape.output.name
+        if collect.share == self._of.share(rank, step, output):
+            self._of.need(rank, "output", output, step)
+        else:
+            self._of.need(rank, Kind.LOGITS.label, output, step)
+        self.collected[step].append(collect.share)
+
+
+def _target(kind: Kind) -> str:
+    """Where rows of an output or of its gradient are put together."""
+    return "input" if kind == Kind.ACTIVATION else "output gradient"

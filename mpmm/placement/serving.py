@@ -1,0 +1,99 @@
+"""Gradients on their way to the server, and the server's part of a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mpmm_kernels.groups import additions
+
+from mpmm.messages import Kind
+from mpmm.placement.instructions import AnyOrder, Combine, Instruction, Receive, Send, Settle, Update
+from mpmm.placement.script import CONTROL, METRICS, Script
+from mpmm.placement.shape import BlockShape, LayerShape
+
+
+def announce(script: Script) -> Iterator[Instruction]:
+    """Whether this step is the last: said at its start, so that nobody waits for it at its end."""
+    peers = [rank for rank in script.layout.workers if rank != script.rank]
+    if peers:
+        yield Settle(Kind.CONTROL, 0, "step")
+    for peer in peers:
+        yield Send(Kind.CONTROL, 0, "step", peer, (CONTROL,), "int64")
+
+
+def handed_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    """A shard's gradients of a layer: what others hand it is added; the rest of the way goes by others.
+
+    Where a layer's gradients follow from sums over the whole batch every shard has all of them, and the one
+    that is nearest to the server pushes its own.
+    """
+    root = script.root(block.name)
+    if not layer.sums_shape:
+        for handover in script.handovers(block.name):
+            if handover.receiver == script.rank:
+                yield script.receive_layer(Kind.PUSH, layer, handover.sender, handover.sums)
+                yield Combine(Kind.PUSH, layer.name, handover.parts, handover.merges)
+            elif handover.sender == script.rank:
+                yield script.send_layer(Kind.PUSH, layer, handover.receiver, handover.sums)
+    if root == script.rank and not script.serves:
+        yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
+
+
+def serve(script: Script) -> Iterator[Instruction]:
+    """What other ranks push is updated and sent back layer by layer, in the order of arrival."""
+    chains = [
+        tuple(_update_of_layer(script, block, layer))
+        for block in reversed(script.shape.play_order)
+        for layer in reversed(block.layers)
+        if layer.parameters and not script.only_here(block.name)
+    ]
+    output = script.shape.output.name
+    if script.pushers(output) != (script.rank,):
+        chains.append(tuple(_metrics(script, output)))
+    if chains:
+        yield AnyOrder(tuple(chains))
+
+
+def _metrics(script: Script, output: str) -> Iterator[Instruction]:
+    for rank in script.pushers(output):
+        if rank != script.rank:
+            shape = (len(script.share(output, rank).sums), METRICS)
+            yield Receive(Kind.METRICS, 0, "loss", rank, shape, "float64")
+    yield combined_metrics(script)
+
+
+def combined_metrics(script: Script) -> Combine:
+    """The loss over the batch; of workers with a batch of their own the losses are added in rank order."""
+    output = script.shape.output.name
+    shares = [(rank, script.share(output, rank)) for rank in script.pushers(output)]
+    parts = tuple((rank, len(share.sums)) for rank, share in shares)
+    if script.layout.averages:
+        merges = tuple(min(index, 1) for index in range(len(shares)))
+    else:
+        merges = additions(tuple(node for _, share in shares for node in share.sums), script.batch).merges
+    return Combine(Kind.METRICS, "loss", parts, merges)
+
+
+def _update_of_layer(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    if script.layout.sharded(block.name):
+        root = script.root(block.name)
+        if root == script.rank:
+            yield from handed_up(script, block, layer)
+        else:
+            yield script.receive_layer(Kind.PUSH, layer, root, 1)
+        parts: tuple[tuple[int, int], ...] = ((root, script.batch),)
+    else:
+        pushers = script.pushers(block.name)
+        for rank in pushers:
+            if rank != script.rank:
+                yield script.receive_layer(Kind.PUSH, layer, rank, 1)
+        parts = tuple((rank, script.share(block.name, rank).count) for rank in pushers)
+    yield script.settle_layer(Kind.PULL, layer)
+    yield Update(layer.name, parts)
+    yield from answers(script, block, layer)
+
+
+def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    """A layer's parameters to all other ranks that compute with them, or to those who give them on."""
+    for rank in script.children(block.name):
+        yield script.send_layer(Kind.PULL, layer, rank)

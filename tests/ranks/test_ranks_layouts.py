@@ -1,0 +1,142 @@
+"""No layout with exact batch-norm changes a bit: parameters, losses and logits of any number of ranks."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from placement_networks import layouts
+from threaded_ranks import Outcome, play
+
+from mpmm.network import (
+    Adam,
+    BlockSpec,
+    DenseSpec,
+    Network,
+    NetworkSpec,
+    SoftmaxCrossEntropy,
+    Step,
+    StreamSpec,
+)
+from mpmm.patches import Batch
+from mpmm.placement import Layout, describe, layout_for
+
+# the last one is short: of 8 groups 5 have a sample
+SAMPLES = (16, 19, 16, 5)
+
+
+def spec(dtype: str = "float32") -> NetworkSpec:
+    """Two streams, batch-norm and dropout on."""
+    small = {"kernels": "reference", "dropout": 0.2}
+    return NetworkSpec(
+        streams=(
+            StreamSpec(
+                "hsi",
+                10,
+                7,
+                (
+                    BlockSpec(4, (3, 3, 3), window=(2, 1, 1), **small),
+                    BlockSpec(5, (2, 3, 3), window=(1, 1, 1), **small),
+                ),
+                (DenseSpec(6, dropout=0.3),),
+            ),
+            StreamSpec("rgb", 3, 7, (BlockSpec(4, (3, 3, 3), window=(1, 2, 2), **small),), (DenseSpec(6),)),
+        ),
+        fusion=(DenseSpec(7, dropout=0.3),),
+        classes=3,
+        dtype=dtype,
+        seed=4,
+    )
+
+
+@functools.cache
+def batches(dtype: str) -> list[Batch]:
+    random, network = np.random.default_rng(0), Network(spec(dtype))
+    shapes = {
+        name: block.input_shapes[name]
+        for block in network.blocks.values()
+        for name in block.inputs
+        if block.reads_modality
+    }
+    return [
+        Batch(
+            {name: random.normal(size=(count, *shape)).astype(dtype) for name, shape in shapes.items()},
+            random.integers(0, 3, count).astype(np.int16),
+        )
+        for count in SAMPLES
+    ]
+
+
+@functools.cache
+def one_process(dtype: str) -> Outcome:
+    return play(spec(dtype), layout_for(describe(spec(dtype)), 1), batches(dtype))
+
+
+def check(layout: Layout, dtype: str = "float32") -> None:
+    found, expected = play(spec(dtype), layout, batches(dtype)), one_process(dtype)
+    for name, value in expected.parameters.items():
+        assert found.parameters[name].tobytes() == value.tobytes(), name
+    assert found.metrics == expected.metrics
+    assert found.logits.tobytes() == expected.logits.tobytes()
+
+
+def test_one_process_plays_what_a_plain_loop_does() -> None:
+    network, loss, optimizer = Network(spec()), SoftmaxCrossEntropy(), Adam(rate=0.01)
+    for number, batch in enumerate(batches("float32")):
+        logits = network.forward(batch.inputs, Step(training=True, number=number, seed=5))
+        network.backward(loss(logits, batch.labels).dlogits)
+        for parameter in network.parameters.values():
+            optimizer.update(parameter, number + 1)
+    played = one_process("float32").parameters
+    assert all(played[name].tobytes() == value.tobytes() for name, value in network.state().items())
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks"),
+    [
+        ("baseline", 5),
+        ("optimized", 4),
+        *[("sharded", ranks) for ranks in (2, 3, 4, 5, 8, 9)],
+        *[("hybrid", ranks) for ranks in (2, 3, 4, 5)],
+    ],
+)
+def test_named_layouts(name: str, ranks: int) -> None:
+    check(layout_for(describe(spec()), ranks, name))
+
+
+@pytest.mark.parametrize(("name", "ranks"), [("sharded", 3), ("hybrid", 4)])
+def test_named_layouts_in_float64(name: str, ranks: int) -> None:
+    check(layout_for(describe(spec("float64")), ranks, name), "float64")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "shares"),
+    [
+        ({"hsi": [0, 1, 2], "hsi.head": 0, "rgb": 0, "fusion": 0}, {"hsi": [1, 4, 3]}),
+        ({"hsi.block1": [1, 2, 3], "hsi": [0, 2], "rgb": 3, "fusion": [1, 3]}, {"hsi.block1": [1, 1, 6]}),
+        ({"hsi": 2, "rgb": 1, "fusion": [0, 1, 2]}, {}),
+    ],
+)
+def test_assignments_with_shards(blocks: dict[str, int], shares: dict[str, list[int]]) -> None:
+    ranks = 1 + max(np.hstack([np.atleast_1d(owners) for owners in blocks.values()]))
+    check(layout_for(describe(spec()), int(ranks), blocks=blocks, shares=shares))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_any_layout(data: st.DataObject) -> None:
+    layout = data.draw(layouts(describe(spec()), most=6).filter(lambda layout: not layout.averages))
+    check(layout)
+
+
+def test_averaged_gradients_are_other_mathematics() -> None:
+    """So that equal bits above mean something."""
+    averaged = play(spec(), layout_for(describe(spec()), 4, "data"), batches("float32"))
+    same = [
+        averaged.parameters[name].tobytes() == value.tobytes()
+        for name, value in one_process("float32").parameters.items()
+    ]
+    assert not any(same)
