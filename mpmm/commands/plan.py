@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from mpmm.network import Network
 from mpmm.placement import (
-    PRESETS,
     Layout,
+    LayoutName,
     NetworkShape,
     describe,
     layout_for,
@@ -26,7 +27,7 @@ from mpmm.settings import Config, load_config
 @click.command("plan", short_help="Show the network, its cost and what each rank will do.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-n", "--ranks", type=click.IntRange(min=1), help="What each of so many ranks will do.")
-@click.option("--layout", type=click.Choice(("auto", *PRESETS)), help="Instead of the configuration's.")
+@click.option("--layout", type=click.Choice(get_args(LayoutName)), help="Instead of the configuration's.")
 @click.option("--rank", type=click.IntRange(min=0), help="The schedule of this rank only.")
 @click.option(
     "--summary", is_flag=True, help="Only the network: each layer's shape, parameters and cost a patch."
@@ -47,8 +48,12 @@ def command(config: Path, ranks: int | None, layout: str | None, rank: int | Non
         click.echo(Network(spec).summary())
         return
     shape = describe(spec)
-    blocks = None if layout is not None else settings.layout.ranks
-    chosen = layout_for(shape, ranks, layout or settings.layout.name, blocks)
+    own = settings.layout
+    chosen = (
+        layout_for(shape, ranks, layout)
+        if layout
+        else layout_for(shape, ranks, own.name, own.ranks, own.shares)
+    )
     _show(shape, chosen, settings, rank)
 
 

@@ -9,7 +9,8 @@ import click
 import psutil
 
 from mpmm.messages import launched_ranks
-from mpmm.runs import LayoutName, NewRun, TrainOptions, TrainResult, go_on, overridden, run_console, train
+from mpmm.placement import LayoutName
+from mpmm.runs import NewRun, TrainOptions, TrainResult, go_on, overridden, run_console, train
 from mpmm.settings import load_config, read_config_text, run_name
 
 POSITIVE = click.IntRange(min=1)

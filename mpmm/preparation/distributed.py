@@ -13,8 +13,8 @@ from mpmm.errors import RunError
 from mpmm.messages import Collectives
 from mpmm.network import NetworkSpec
 from mpmm.patches import PARTS, Normalization, Samples, Split
-from mpmm.placement import Layout, NetworkShape, describe, layout_for
-from mpmm.preparation.inventory import LABELS, Inventory, check_sources, required_sources, take_inventory
+from mpmm.placement import LABELS, Layout, NetworkShape, describe, layout_for, required_sources
+from mpmm.preparation.inventory import Inventory, check_sources, take_inventory
 from mpmm.preparation.prepared import Prepared, Report, check_labels, check_sizes, network_spec
 from mpmm.preparation.sampling import (
     Readers,
@@ -181,7 +181,8 @@ def _placed(
     if collectives.size == 1:
         layout = layout_for(shape, 1)
     else:
-        layout = layout_for(shape, collectives.size, config.layout.name, config.layout.ranks or None)
+        own = config.layout
+        layout = layout_for(shape, collectives.size, own.name, own.ranks, own.shares)
     check_sources(inventory, shape, layout, drives)
     return Readers(collectives, shape, layout, drives), spec
 

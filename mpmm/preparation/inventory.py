@@ -9,10 +9,8 @@ from typing import Any
 
 from mpmm.errors import LayoutError, SceneError
 from mpmm.messages import Collectives
-from mpmm.placement import Layout, NetworkShape
+from mpmm.placement import LABELS, Layout, NetworkShape, required_sources
 from mpmm.scene import Grid, LabelReport, LandCover, Scene
-
-LABELS = "labels"
 
 
 @dataclass(frozen=True)
@@ -105,33 +103,6 @@ def _report(plain: list[Any]) -> LabelReport:
 
 def _first_with(name: str, held: Sequence[frozenset[str]]) -> int | None:
     return next((rank for rank, names in enumerate(held) if name in names), None)
-
-
-def modalities_of(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, ...]:
-    """Modalities whose patches a rank reads in training."""
-    return tuple(
-        source
-        for block in shape.blocks
-        if rank in layout.owner[block.name]
-        for source in block.inputs
-        if source not in shape.by_name
-    )
-
-
-def required_sources(shape: NetworkShape, layout: Layout, rank: int, drives: bool = True) -> tuple[str, ...]:
-    """What a rank opens: its modalities, the labels where the loss is; all modalities if it drives."""
-    own = modalities_of(shape, layout, rank)
-    if drives and rank == layout.driver:
-        own = tuple(
-            source for block in shape.blocks for source in block.inputs if source not in shape.by_name
-        )
-    labels = (LABELS,) if rank == label_rank(shape, layout) else ()
-    return (*own, *labels)
-
-
-def label_rank(shape: NetworkShape, layout: Layout) -> int:
-    """The rank that reads the labels and draws the split: the first one with the loss."""
-    return layout.owner[shape.output.name][0]
 
 
 def check_sources(inventory: Inventory, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from mpmm.messages import Collectives
 from mpmm.patches import PARTS, Normalization, Samples, Split, measure_normalization
-from mpmm.placement import Layout, NetworkShape
-from mpmm.preparation.inventory import label_rank, modalities_of
+from mpmm.placement import Layout, NetworkShape, label_rank, measured_by
 from mpmm.preparation.prepared import draw_where
 from mpmm.scene import AlignedScene
 from mpmm.settings import Config
@@ -47,16 +46,9 @@ class Readers:
         """The rank with the labels, which draws samples."""
         return label_rank(self.shape, self.layout)
 
-    def measured_here(self) -> list[str]:
+    def measured_here(self) -> tuple[str, ...]:
         """Modalities whose mask and normalisation this rank gives: those it is the first to read."""
-        first = {
-            source: self.layout.owner[block.name][0]
-            for block in self.shape.blocks
-            for source in block.inputs
-            if source not in self.shape.by_name
-        }
-        own = modalities_of(self.shape, self.layout, self.rank)
-        return [name for name in own if first[name] == self.rank]
+        return measured_by(self.shape, self.layout, self.rank)
 
 
 def draw_together(readers: Readers, config: Config, scene: AlignedScene) -> Split:

@@ -6,7 +6,7 @@ from mpmm.runs.maps.job import MapOptions
 from mpmm.runs.maps.play import make_map
 from mpmm.runs.maps.predict import ClassMap, predict_map
 from mpmm.runs.maps.target import TargetGrid
-from mpmm.runs.overrides import LayoutName, overridden
+from mpmm.runs.overrides import overridden
 from mpmm.runs.run import Run
 from mpmm.runs.training import NewRun, TrainOptions, TrainResult, go_on, train
 
@@ -15,7 +15,6 @@ __all__ = [
     "EvaluationOptions",
     "EvaluationResult",
     "Form",
-    "LayoutName",
     "MapOptions",
     "NewRun",
     "Run",

@@ -125,7 +125,7 @@ def _in_form(config: Config, form: Form) -> Config:
     """The run's own layout for model form, unless that is data or one process."""
     if form == "data":
         return overridden(config, layout="data")
-    apart = config.layout.name in ("baseline", "optimized") or config.layout.ranks
+    apart = config.layout.name not in ("auto", "single", "data") or config.layout.ranks
     return config if apart else overridden(config, layout="baseline")
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from mpmm.errors import LayoutError
 from mpmm.messages import launched_ranks
+from mpmm.placement import LayoutName
 from mpmm.settings import Config
-
-LayoutName = Literal["auto", "single", "baseline", "optimized", "data"]
 
 
 class Overrides(TypedDict, total=False):
@@ -44,7 +43,7 @@ def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
     if (seed := given.get("seed")) is not None:
         training = replace(training, seed=seed)
     if (name := given.get("layout")) is not None:
-        layout = replace(layout, name=name, ranks={})
+        layout = replace(layout, name=name, ranks={}, shares={})
     if (threads := given.get("threads")) is not None:
         layout = replace(layout, threads=threads)
     return replace(config, training=training, layout=layout)

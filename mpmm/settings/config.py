@@ -24,6 +24,7 @@ from mpmm.network import (
     paper_stream,
 )
 from mpmm.patches import SplitKind
+from mpmm.placement import LayoutName
 from mpmm.scene import Scene
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.validation import read_as
@@ -160,15 +161,19 @@ class LayoutConfig:
     name
         "auto": one process without mpirun, the paper's baseline under it.
     ranks
-        Rank of each block, e.g. ``"hsi.block1" = 2``; given, it replaces ``name``.
+        Rank of each block, e.g. ``"hsi.block1" = 2``, or ranks that share it, each with a shard of the batch:
+        ``[1, 2, 3]``; given, it replaces ``name``.
+    shares
+        Of blocks on several ranks: how many of a batch's 8 groups each takes, e.g. ``[4, 3, 1]``.
     threads
         Threads of this machine's ranks together; None: all its cores.
     pin
         Whether ranks that have to share cores keep to some of them, the light ranks at a lower priority.
     """
 
-    name: Literal["auto", "single", "baseline", "optimized", "data"] = "auto"
-    ranks: dict[str, Count] = field(default_factory=dict)
+    name: LayoutName = "auto"
+    ranks: dict[str, Count | tuple[Count, ...]] = field(default_factory=dict)
+    shares: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
     threads: Positive | None = None
     pin: bool = True
 

@@ -92,19 +92,14 @@ BOUNDS: dict[Callable[[Name], Iterator[tuple[int, str]]], dict[str, int]] = {
     wide_functions: {},
     wide_calls: {},
     short_first_lines: {
-        "mpmm.placement": 3,
-        "mpmm.ranks": 1,
         "mpmm_kernels.runtime": 1,
     },
     bare_names: {
-        "mpmm.ranks": 4,
         "mpmm_kernels.convolution": 23,
         "mpmm_kernels.runtime": 6,
         "mpmm_kernels.vector": 25,
     },
     vague_names: {
-        "mpmm.placement": 18,
-        "mpmm.ranks": 47,
         "mpmm_kernels.convolution": 3,
         "mpmm_kernels.layers": 1,
         "mpmm_kernels.runtime": 2,

@@ -91,7 +91,7 @@ def test_own_gradients_count_as_those_that_were_pushed():
         layer = next(layer for block in network.blocks.values() for layer in block.layers if layer.parameters)
         for one in layer.parameters:
             one.gradient[...] = 0.5
-        mine = None if own else flat_of([one.gradient for one in layer.parameters])
+        mine = layer.gradients[0] if own else flat_of([one.gradient for one in layer.parameters])
         other = flat_of([np.full_like(one.gradient, 2.0) for one in layer.parameters])
         store.update(layer.name, [(mine, 1), (other, 3)], counters.step)
         updated.append(state_sha256(network.state()))

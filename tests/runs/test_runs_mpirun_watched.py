@@ -9,34 +9,19 @@ import shutil
 from collections import Counter
 
 import pytest
+from counted_traffic import BESIDE, check_traffic
 from mpi_runner import run_mpmm
 
 from mpmm.messages import Kind
-from mpmm.placement import describe, layout_for, schedule, traffic
+from mpmm.placement import describe, layout_for
 
 pytestmark = pytest.mark.mpi
-
-# what the schedule does not know of: the collectives at the start, orders and records
-BESIDE = (Kind.SETUP.label, Kind.MONITOR.label)
 
 
 def test_traffic_is_what_the_plan_predicts_to_the_byte(config, together):
     run, _ = together
-    shape = describe(run.prepared.spec)
-    layout = layout_for(shape, 5, "baseline")
-    for rank, cost in enumerate(run.summary_["per_rank"]):
-        predicted: dict[tuple, list[int]] = {}
-        for kind, batch, count in cost["played"]:
-            for row in traffic(schedule(shape, layout, rank, kind, batch)).rows():
-                sums = predicted.setdefault((row["direction"], row["kind"], row["peer"]), [0, 0])
-                sums[0] += count * int(row["messages"])
-                sums[1] += count * int(row["bytes"])
-        counted = {
-            (row["direction"], row["kind"], row["peer"]): [row["messages"], row["bytes"]]
-            for row in cost["traffic"]
-            if row["kind"] not in BESIDE
-        }
-        assert counted == predicted, f"rank {rank}"
+    check_traffic(run, layout_for(describe(run.prepared.spec), 5, "baseline"))
+    for cost in run.summary_["per_rank"]:
         steps = {kind: count for kind, _, count in cost["played"]}
         assert steps.get("train", 20) == 20
     worker = run.summary_["per_rank"][2]["played"]

@@ -1,0 +1,79 @@
+"""`mpirun mpmm train` on shards of a batch: the bits, the log and the traffic that are promised."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from counted_traffic import check_traffic
+from mpi_runner import run_mpmm
+from small_runs import small_config
+
+from mpmm.placement import describe, layout_for
+from mpmm.results.log import read_log
+from mpmm.runs import Run, fit
+
+pytestmark = pytest.mark.mpi
+
+# 160 patches: the eighth batch of an epoch has 6, less than a sample for each group
+BATCH = 22
+UNEVEN = """
+[layout.ranks]
+hsi = [0, 1, 2]
+"hsi.head" = 0
+rgb = 3
+fusion = [0, 3]
+
+[layout.shares]
+hsi = [1, 4, 3]
+fusion = [6, 2]
+"""
+
+
+@pytest.fixture(scope="module")
+def short_batch(tmp_path_factory):
+    config = small_config(tmp_path_factory.mktemp("shards"))
+    config.write_text(config.read_text().replace("batch = 16", f"batch = {BATCH}"))
+    return config
+
+
+@pytest.fixture(scope="module")
+def one_process(short_batch, tmp_path_factory):
+    return fit(short_batch, run=tmp_path_factory.mktemp("alone") / "run", progress=False)
+
+
+def losses(run: Run) -> list[float]:
+    return [entry["loss"] for entry in read_log(run.folder) if entry["kind"] == "step"]
+
+
+def check(run: Run, one_process: Run) -> None:
+    assert run.summary_["parameters_sha256"] == one_process.summary_["parameters_sha256"]
+    assert losses(run) == losses(one_process)
+    assert run.scores_.to_dict() == one_process.scores_.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("layout", "ranks", "settings"),
+    [
+        ("sharded", 5, {"MPMM_SYNCHRONOUS_SENDS": "1"}),
+        ("sharded", 2, {"NUMBA_NUM_THREADS": "2"}),
+        ("hybrid", 4, {"MPMM_SYNCHRONOUS_SENDS": "1"}),
+    ],
+)
+def test_shards_end_with_the_bits_of_one_process(layout, ranks, settings, short_batch, one_process, tmp_path):
+    run_mpmm(ranks, "train", short_batch, "--run", tmp_path / "run", "--layout", layout, **settings)
+    run = Run.open(tmp_path / "run")
+    check(run, one_process)
+    check_traffic(run, layout_for(describe(run.prepared.spec), ranks, layout))
+
+
+def test_uneven_shards_of_an_own_assignment(short_batch, one_process, tmp_path):
+    own = short_batch.parent / "uneven.toml"
+    own.write_text(short_batch.read_text() + UNEVEN)
+    run_mpmm(4, "train", own, "--run", tmp_path / "run", MPMM_SYNCHRONOUS_SENDS="1")
+    run = Run.open(tmp_path / "run")
+    check(run, one_process)
+    ended = run_mpmm(4, "evaluate", run.folder, "--part", "test")
+    assert "4 ranks, layout custom" in ended.out
+    scores = json.loads((run.folder / "evaluation" / "test-best" / "scores.json").read_text())
+    assert scores == one_process.evaluate("test").to_dict()
