@@ -19,6 +19,8 @@ from mpmm.errors import SceneError
 from mpmm.scene.coordinates import crs_name, parse_crs, same_crs
 from mpmm.scene.grid import Grid
 from mpmm.scene.metadata import band_descriptions
+from mpmm.scene.unreadable import why_unreadable
+from mpmm.scene.vrt import is_vrt, vrt_sources
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Raster:
     path
         The file as it was named.
     files
-        Every file it is made of: the header of an ENVI pair, the sources of a VRT.
+        Every file it is made of: the header of an ENVI pair, the sources of a VRT at any depth.
     driver
         GDAL's name of the format.
     grid
@@ -75,20 +77,22 @@ def open_dataset(path: Path, who: str) -> Any:
             f"{who}: the name {os.fsencode(path)!r} is not in UTF-8, and GDAL takes no other", "rename it"
         ) from error
     except RasterioError as error:
-        problem, hint = _why_unreadable(path, str(error).splitlines()[0])
+        if is_vrt(path):
+            _check_sources(path, who)
+        problem, hint = why_unreadable(path, str(error).splitlines()[0])
         raise SceneError(f"{who}: {problem}", hint) from error
 
 
-def _why_unreadable(path: Path, reason: str) -> tuple[str, str]:
-    if path.is_dir():
-        return f"{path} is a folder, not a raster", "name the file in it, or a pattern such as folder/*.tif"
-    if path.stat().st_size == 0:
-        return f"{path} is empty", "copy it again"
-    header = [path.with_suffix(".hdr"), path.with_suffix(".HDR"), Path(f"{path}.hdr"), Path(f"{path}.HDR")]
-    if not path.suffix.lower().startswith(".tif") and not any(file.exists() for file in header):
-        hint = f"if it is an ENVI raw file, put its header next to it: {header[0].name} or {header[2].name}"
-        return f"{path} cannot be opened as a raster: {reason}", hint
-    return f"{path} cannot be opened as a raster: {reason}", "it may be damaged or cut short: copy it again"
+def _check_sources(path: Path, who: str) -> None:
+    """Raise for the source of a VRT that is missing, or cannot be opened itself."""
+    for source in vrt_sources(path):
+        if not source.path.exists():
+            raise SceneError(
+                f"{who}: {source.vrt} draws on {source.path}, which is missing",
+                "put the file there, or correct its name in the VRT",
+            )
+        if not (source.raw_bytes or is_vrt(source.path)):
+            open_dataset(source.path, who).close()
 
 
 def read_header(path: Path, who: str, declared: str | None) -> Raster:
@@ -121,7 +125,7 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
         return Raster(
             who=who,
             path=path,
-            files=tuple(Path(file) for file in dataset.files) or (path,),
+            files=_files(dataset, path, who),
             driver=dataset.driver,
             grid=grid,
             dtype=dataset.dtypes[0],
@@ -176,6 +180,15 @@ def read_masks(dataset: Any, bands: list[int], window: Window, who: str) -> NDAr
     return masks
 
 
+def _files(dataset: Any, path: Path, who: str) -> tuple[Path, ...]:
+    """The file, what lies beside it, and all that a VRT draws on."""
+    files = [Path(file) for file in dataset.files] or [path]
+    if dataset.driver != "VRT":
+        return tuple(files)
+    _check_sources(path, who)
+    return tuple(dict.fromkeys([*files, *(source.path for source in vrt_sources(path))]))
+
+
 def _is_own_mask(flags: Sequence[MaskFlags]) -> bool:
     """Whether a band has a mask that is neither made from a nodata value nor an alpha band.
 
@@ -190,6 +203,14 @@ def _readable(dataset: Any, window: Window, who: str) -> Iterator[None]:
         yield
     except RasterioError as error:
         raise SceneError(
-            f"{who}: {dataset.name} cannot be read at row {window.row_off}, column {window.col_off}",
+            f"{who}: {dataset.name} cannot be read at row {window.row_off}, column {window.col_off}: "
+            f"{_reason(error)}",
             "it is damaged or cut short: copy it again",
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """GDAL's own words in one line, which rasterio hands on as an error's cause."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()

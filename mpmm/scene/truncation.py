@@ -8,19 +8,17 @@ from typing import Any
 import numpy as np
 
 from mpmm.errors import SceneError
-from mpmm.scene.files import SIDECARS
 from mpmm.scene.raster import Raster, open_dataset
+from mpmm.scene.vrt import is_vrt, vrt_sources
 
 
 def check_complete(raster: Raster, who: str) -> None:
-    """Raise where a raster's file, or a source of a VRT, ends before its data does; reads headers only.
+    """Raise where a raster's file, or a source of a VRT at any depth, ends before its data does.
 
-    Raw files (ENVI, EHdr) are compared with the size that their header implies, TIFFs block by block with the
-    block's place in the file.
+    Only headers are read. Raw files (ENVI, EHdr, a VRT's) are compared with the size that their header
+    implies, TIFFs block by block with the block's place in the file.
     """
-    for file in _files_with_data(raster):
-        with open_dataset(file, who) as dataset:
-            needed = _bytes_needed(dataset)
+    for file, needed in _needed(raster, who):
         size = file.stat().st_size
         if size < needed:
             raise SceneError(
@@ -29,11 +27,21 @@ def check_complete(raster: Raster, who: str) -> None:
             )
 
 
-def _files_with_data(raster: Raster) -> list[Path]:
-    """The file itself, or the sources of a VRT that lie on a disk."""
+def _needed(raster: Raster, who: str) -> Iterator[tuple[Path, int]]:
+    """Files with the raster's data, and the bytes that each needs."""
     if raster.driver != "VRT":
-        return [raster.path]
-    return [file for file in raster.files if file.is_file() and file.suffix.lower() not in SIDECARS]
+        yield raster.path, _bytes_of(raster.path, who)
+        return
+    for source in vrt_sources(raster.path):
+        if source.raw_bytes:
+            yield source.path, source.raw_bytes
+        elif not is_vrt(source.path):
+            yield source.path, _bytes_of(source.path, who)
+
+
+def _bytes_of(file: Path, who: str) -> int:
+    with open_dataset(file, who) as dataset:
+        return _bytes_needed(dataset)
 
 
 def _bytes_needed(dataset: Any) -> int:

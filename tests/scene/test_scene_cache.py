@@ -159,7 +159,7 @@ def test_a_damaged_or_foreign_cache_is_prepared_again_with_a_word(scene, prepare
     written = json.loads(marker.read_text())
     if damage == "version":
         marker.write_text(json.dumps({**written, "version": 99}))
-        expected = "written by cache version 99, this is version 1"
+        expected = "written by cache version 99, this is version 2"
     elif damage == "fingerprint":
         marker.write_text(json.dumps({**written, "fingerprint": "0"}))
         expected = "of another source or setting"

@@ -1,0 +1,52 @@
+"""Why a file cannot be opened as a raster, and how to bring in what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# beginnings of files that are no rasters, what they are, and how they become rasters
+_KINDS = (
+    (b"MATLAB 5.0", "a MATLAB file", "write its array as GeoTIFF, with scipy.io.loadmat and rasterio"),
+    (b"MATLAB 7.3", "a MATLAB file", "write its array as GeoTIFF, with h5py and rasterio"),
+    (b"\x93NUMPY", "a NumPy array", "write it as GeoTIFF, with numpy.load and rasterio"),
+    (b"PK\x03\x04", "a zip archive", "unpack it, and name the raster in it"),
+    (b"\x1f\x8b", "compressed by gzip", "unpack it"),
+    (b"7z\xbc\xaf", "a 7z archive", "unpack it"),
+    (b"%PDF", "a PDF", "export the raster from the program that made it"),
+    (b"SQLite format 3", "a database of SQLite", "rasterise its features, e.g. with gdal_rasterize"),
+    (b"\x00\x00\x27\x0a", "a shapefile", "rasterise its features, e.g. with gdal_rasterize"),
+    (b"<!DOCTYPE", "a web page", "download the file itself: this may be the page of an error or a login"),
+    (b"<html", "a web page", "download the file itself: this may be the page of an error or a login"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself: git lfs pull"),
+    (b"ENVI", "an ENVI header", "name the data file that belongs to it, not the header"),
+)
+_DATA_OF_HEADERS = ("", ".dat", ".img", ".raw", ".bil", ".bip", ".bsq", ".bin")
+
+
+def why_unreadable(path: Path, reason: str) -> tuple[str, str]:
+    """The problem in one line, with GDAL's own reason, and a hint that fits the file."""
+    if path.is_dir():
+        return f"{path} is a folder, not a raster", "name the file in it, or a pattern such as folder/*.tif"
+    if path.stat().st_size == 0:
+        return f"{path} is empty", "copy it again"
+    with path.open("rb") as file:
+        beginning = file.read(64)
+    for mark, kind, hint in _KINDS:
+        if beginning.lstrip().startswith(mark):
+            return f"{path} is {kind}, not a raster", _data_of(path) if mark == b"ENVI" else hint
+    headers = [path.with_suffix(".hdr"), path.with_suffix(".HDR"), Path(f"{path}.hdr"), Path(f"{path}.HDR")]
+    problem = f"{path} cannot be opened as a raster: {reason}"
+    is_known = path.suffix.lower() in (".tif", ".tiff", ".vrt", ".png", ".jpg", ".jp2", ".nc", ".h5", ".hdf")
+    if is_known or any(file.exists() for file in headers):
+        return problem, "it may be damaged or cut short: copy it again"
+    return (
+        problem,
+        f"if it is an ENVI raw file, put its header next to it: {headers[0].name} or {headers[2].name}",
+    )
+
+
+def _data_of(header: Path) -> str:
+    """A hint that names the data file of an ENVI header, where it is there."""
+    names = [header.with_suffix(suffix) for suffix in _DATA_OF_HEADERS]
+    data = next((name for name in names if name.is_file()), None)
+    return "name the data file that belongs to it" + ("" if data is None else f": {data.name}")

@@ -1,0 +1,42 @@
+"""Files that are no rasters: what they are is said, and how to bring them in."""
+
+import numpy as np
+import pytest
+from bug_scenes import checked, cube, envi, plain, problem
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", "a MATLAB file"),
+        (b"MATLAB 7.3 MAT-file", "a MATLAB file"),
+        (b"PK\x03\x04rest", "a zip archive"),
+        (b"\n<html><body>Please log in</body></html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS"),
+        (b"%PDF-1.7", "a PDF"),
+    ],
+)
+def test_file_of_another_kind_took_for_an_envi_file(tmp_path, beginning, kind):
+    """A scene is given as it was downloaded: a MATLAB file, an archive, the page of a login.
+    The hint was to put an ENVI header next to it.
+    Right: what the file is, and how to bring it in.
+    """
+    config = plain(tmp_path, files='["scene.mat"]')
+    (tmp_path / "scene.mat").write_bytes(beginning.ljust(200, b" "))
+    assert f"is {kind}, not a raster" in problem(checked(config))
+
+
+def test_array_of_numpy(tmp_path):
+    np.save(tmp_path / "x.npy", cube())
+    assert "is a NumPy array" in problem(checked(plain(tmp_path, files='["x.npy"]')))
+
+
+def test_header_given_instead_of_its_data(tmp_path):
+    """The files of a modality name img.hdr, the header of an ENVI pair, instead of img.dat.
+    The hint was to put a header next to it.
+    Right: it is a header, and its data file is named.
+    """
+    config = plain(tmp_path, files='["img.hdr"]')
+    envi(tmp_path, cube())
+    assert "is an ENVI header, not a raster" in (line := problem(checked(config)))
+    assert "img.dat" in line
