@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from mpmm.errors import SceneError
+from mpmm.scene.coordinates import GDAL_ERRORS
 from mpmm.scene.mosaic import MosaicReader
 from mpmm.scene.plan import ModalityPlan, MosaicLayer
 from mpmm.scene.resampling import Taps, any_missing, combine, source_range, taps
@@ -80,7 +80,7 @@ class Aligner:
         if layer.warped:
             try:
                 return warp_window(reader, layer, self.plan.grid.part(*box))
-            except RasterioError as error:
+            except GDAL_ERRORS as error:
                 raise SceneError(
                     f"{layer.mosaic.who}: {layer.mosaic.tiles[0].raster.path} cannot be warped: {error}",
                     "warp the files first, e.g. with gdalwarp",

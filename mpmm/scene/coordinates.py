@@ -1,24 +1,28 @@
 """Coordinate systems: parsed, named, compared by what they do to the scene's corners."""
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
-from rasterio.warp import transform
+from rasterio.warp import transform, transform_bounds
 
 from mpmm.errors import SceneError
 from mpmm.scene.grid import Grid
 
 # of a pixel: what two coordinate systems or two tiles may differ by and still count as one
 TOLERANCE = 0.01
+# what GDAL raises; its own errors are none of rasterio's where a function does not translate them
+GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 
 
 def parse_crs(text: str, who: str) -> str:
     """Turn what a user wrote (``EPSG:26915``, WKT, PROJ) into WKT."""
     try:
         return str(CRS.from_user_input(text).to_wkt())
-    except (CRSError, ValueError) as error:
+    except (*GDAL_ERRORS, ValueError) as error:
         raise SceneError(
             f"{who}: crs {text!r} is not a coordinate system", 'write it as "EPSG:26915" or as WKT'
         ) from error
@@ -27,8 +31,10 @@ def parse_crs(text: str, who: str) -> str:
 @lru_cache(maxsize=64)
 def crs_name(wkt: str) -> str:
     """Return the short name of a coordinate system: ``EPSG:26915`` where it has a code."""
-    crs = CRS.from_wkt(wkt)
-    code = crs.to_epsg()
+    try:
+        code = CRS.from_wkt(wkt).to_epsg()
+    except GDAL_ERRORS:
+        code = None
     if code is not None:
         return f"EPSG:{code}"
     quoted = wkt.split('"')
@@ -41,16 +47,54 @@ def same_crs(grid: Grid, other: str) -> bool:
 
     Two descriptions of one system (EPSG and ESRI, with and without heights) often differ as text.
     """
-    own: Any = CRS.from_wkt(grid.crs)
-    if own == CRS.from_wkt(other):
+    if CRS.from_wkt(grid.crs) == CRS.from_wkt(other):
         return True
     west, south, east, north = grid.bounds
-    xs = [west, east, west, east, (west + east) / 2]
-    ys = [south, south, north, north, (south + north) / 2]
-    try:
-        there_xs, there_ys = transform(own, CRS.from_wkt(other), xs, ys)
-    except RasterioError:
-        return False
+    xs = (west, east, west, east, (west + east) / 2)
+    ys = (south, south, north, north, (south + north) / 2)
+    moved = points_in(str(grid.crs), other, xs, ys)
+    if moved is None:
+        return _same_local_system(str(grid.crs), other)
     allowed = TOLERANCE * min(grid.pixel_size)
-    moved = [abs(a - b) for a, b in zip([*xs, *ys], [*there_xs, *there_ys], strict=True)]
-    return bool(max(moved) <= allowed)
+    distances = [abs(a - b) for a, b in zip([*xs, *ys], [*moved[0], *moved[1]], strict=True)]
+    return max(distances) <= allowed
+
+
+def _same_local_system(crs: str, other: str) -> bool:
+    """Whether two systems without a way to any other are one by name: files keep little more of them."""
+    on_earth = [CRS.from_wkt(text).is_projected or CRS.from_wkt(text).is_geographic for text in (crs, other)]
+    name = crs_name(crs)
+    return not any(on_earth) and name == crs_name(other) and name.lower() not in ("", "unnamed", "unknown")
+
+
+def points_in(
+    crs: str, other: str, xs: Sequence[float], ys: Sequence[float]
+) -> tuple[list[float], list[float]] | None:
+    """Points of one coordinate system in another (both WKT); None where one cannot be turned into the other.
+
+    A survey's local system, an image's own, or one whose units nobody knows has no way to any other.
+    """
+    try:
+        there_xs, there_ys = transform(CRS.from_wkt(crs), CRS.from_wkt(other), list(xs), list(ys))
+    except GDAL_ERRORS:
+        return None
+    finite = all(math.isfinite(value) for value in (*there_xs, *there_ys))
+    return (there_xs, there_ys) if finite else None
+
+
+def bounds_in(grid: Grid, other: str) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of a grid in another coordinate system (WKT); None where there is no way."""
+    try:
+        bounds = transform_bounds(CRS.from_wkt(grid.crs), CRS.from_wkt(other), *grid.bounds, densify_pts=21)
+    except GDAL_ERRORS:
+        return None
+    west, south, east, north = bounds
+    return (west, south, east, north) if all(map(math.isfinite, bounds)) else None
+
+
+def wkt_of(crs: CRS) -> str:
+    """WKT of a file's coordinate system, in the newer version where the older cannot say it."""
+    try:
+        return str(crs.to_wkt())
+    except GDAL_ERRORS:
+        return str(crs.to_wkt(version="WKT2_2019"))

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
-from rasterio.crs import CRS
-from rasterio.errors import RasterioError
-from rasterio.warp import transform, transform_bounds
-
 from mpmm.errors import SceneError
-from mpmm.scene.coordinates import crs_name, same_crs
+from mpmm.scene.coordinates import bounds_in, crs_name, points_in, same_crs
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.modality import Modality
@@ -119,12 +115,8 @@ def _pick_bands(modality: Modality, files: list[Raster]) -> list[tuple[int, tupl
 
 def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> MosaicLayer:
     warped = not same_crs(grid, str(mosaic.grid.crs))
-    if warped and modality.crs is None:
-        theirs, ours = crs_name(str(mosaic.grid.crs)), crs_name(str(grid.crs))
-        raise SceneError(
-            f"{modality.name}: {mosaic.tiles[0].raster.path} is in {theirs}, the labels in {ours}",
-            f'to have it warped, write crs = "{theirs}" into the configuration of {modality.name}',
-        )
+    if warped:
+        _check_warp(modality, mosaic, grid)
     _check_overlap(mosaic, grid, warped)
     step = _step(mosaic, grid, warped)
     method: Method = "bilinear"
@@ -135,8 +127,26 @@ def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> MosaicLayer:
     return MosaicLayer(mosaic, warped, method, step)
 
 
+def _check_warp(modality: Modality, mosaic: Mosaic, grid: Grid) -> None:
+    """Raise where a mosaic in another coordinate system cannot be warped, or may not be."""
+    theirs, ours = crs_name(str(mosaic.grid.crs)), crs_name(str(grid.crs))
+    file = mosaic.tiles[0].raster.path
+    if bounds_in(grid, str(mosaic.grid.crs)) is None:
+        raise SceneError(
+            f"{modality.name}: {file} is in {theirs}, the labels in {ours}: "
+            "there is no way from one to the other",
+            f"give the file its position in {ours}, e.g. with gdal_translate -a_srs {ours} -a_ullr ...",
+        )
+    if modality.crs is None:
+        raise SceneError(
+            f"{modality.name}: {file} is in {theirs}, the labels in {ours}",
+            f'to have it warped, write crs = "{theirs}" into the configuration of {modality.name}',
+        )
+
+
 def _check_overlap(mosaic: Mosaic, grid: Grid, warped: bool) -> None:
-    bounds, labels = mosaic.grid.bounds, _bounds_there(mosaic, grid) if warped else grid.bounds
+    bounds = mosaic.grid.bounds
+    labels = (bounds_in(grid, str(mosaic.grid.crs)) if warped else None) or grid.bounds
     apart = [labels[i] >= bounds[i + 2] or labels[i + 2] <= bounds[i] for i in (0, 1)]
     if any(apart):
         raise SceneError(
@@ -144,18 +154,6 @@ def _check_overlap(mosaic: Mosaic, grid: Grid, warped: bool) -> None:
             f"it covers {_box(bounds)}, they {_box(labels)}",
             "check that files and labels are of one place, and their coordinate systems",
         )
-
-
-def _bounds_there(mosaic: Mosaic, grid: Grid) -> tuple[float, ...]:
-    """Bounds of the grid in the mosaic's coordinate system."""
-    try:
-        return tuple(transform_bounds(CRS.from_wkt(grid.crs), CRS.from_wkt(mosaic.grid.crs), *grid.bounds))
-    except RasterioError as error:
-        raise SceneError(
-            f"{mosaic.who}: {mosaic.tiles[0].raster.path} cannot be brought into {crs_name(str(grid.crs))}: "
-            f"{error}",
-            "warp the files first, e.g. with gdalwarp",
-        ) from error
 
 
 def _box(bounds: tuple[float, ...]) -> str:
@@ -168,9 +166,14 @@ def _step(mosaic: Mosaic, grid: Grid, warped: bool) -> tuple[float, float]:
     if warped:
         west, south, east, north = grid.bounds
         x, y = (west + east) / 2, (south + north) / 2
-        xs, ys = transform(
-            CRS.from_wkt(grid.crs), CRS.from_wkt(mosaic.grid.crs), [x, x + width, x], [y, y, y - height]
-        )
+        moved = points_in(str(grid.crs), str(mosaic.grid.crs), (x, x + width, x), (y, y, y - height))
+        if moved is None:
+            raise SceneError(
+                f"{mosaic.who}: {mosaic.tiles[0].raster.path} cannot be brought into "
+                f"{crs_name(str(grid.crs))}",
+                "warp the files first, e.g. with gdalwarp",
+            )
+        xs, ys = moved
         width = sqrt((xs[1] - xs[0]) ** 2 + (ys[1] - ys[0]) ** 2)
         height = sqrt((xs[2] - xs[0]) ** 2 + (ys[2] - ys[0]) ** 2)
     return height / mosaic.grid.pixel_size[1], width / mosaic.grid.pixel_size[0]

@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
-from mpmm.scene.coordinates import crs_name, parse_crs, same_crs
+from mpmm.scene.coordinates import TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.grid import Grid
 from mpmm.scene.metadata import band_descriptions
 from mpmm.scene.unreadable import why_unreadable
@@ -144,14 +144,16 @@ def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid
             f"{who}: {path} has no position on the ground (no geotransform)",
             "georeference it, e.g. with gdal_translate -a_ullr",
         )
-    if max(abs(t.b), abs(t.d)) > 1e-9 * abs(t.a) or t.a <= 0 or t.e >= 0:
+    # what a rotation moves a corner by, in pixels
+    turned = max(abs(t.b / t.a) * dataset.height, abs(t.d / t.e) * dataset.width) if t.a and t.e else 1.0
+    if turned > TOLERANCE or t.a <= 0 or t.e >= 0:
         raise SceneError(
             f"{who}: {path} is rotated or not north-up (geotransform {tuple(t)[:6]})",
             "make it north-up first, e.g. with gdalwarp",
         )
     transform = (t.a, 0.0, t.c, 0.0, t.e, t.f)
     given = parse_crs(declared, who) if declared else None
-    own = dataset.crs.to_wkt() if dataset.crs else given
+    own = wkt_of(dataset.crs) if dataset.crs else given
     if own is None:
         raise SceneError(
             f"{who}: {path} has no coordinate system",

@@ -8,8 +8,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.warp import reproject, transform_bounds
+from rasterio.warp import reproject
 
+from mpmm.scene.coordinates import bounds_in
 from mpmm.scene.grid import Grid
 from mpmm.scene.mosaic import MosaicReader
 from mpmm.scene.plan import MosaicLayer
@@ -59,8 +60,11 @@ def warp_window(
 def _box_under(layer: MosaicLayer, window: Grid) -> tuple[int, int, int, int] | None:
     """Row, column, height, width of the source pixels that a window may draw on; None if there are none."""
     mosaic = layer.mosaic.grid
-    crs, there = CRS.from_wkt(window.crs), CRS.from_wkt(mosaic.crs)
-    west, south, east, north = transform_bounds(crs, there, *window.bounds, densify_pts=21)
+    bounds = bounds_in(window, str(mosaic.crs))
+    if bounds is None:
+        # the window lies where the mosaic's coordinate system does not reach
+        return None
+    west, south, east, north = bounds
     a, _, c, _, e, f = mosaic.transform
     pad = 3 + ceil(3 * max(1.0, *layer.step))
     top, bottom = floor((north - f) / e) - pad, ceil((south - f) / e) + pad
