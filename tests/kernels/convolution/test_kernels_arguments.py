@@ -31,7 +31,7 @@ from mpmm_kernels.convolution.winograd_spectral import kernels as spectral_kerne
 from mpmm_kernels.convolution.winograd_spectral import method as spectral
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralGeometry, SpectralTile
 
-NUMBERS = "samples", "floor"
+NUMBERS, BY_GROUPS = ("samples", "floor"), ("bounds", "floor")
 FORWARD, TO_WEIGHTS = (ForwardArrays,), ("x", CoreGradient, WeightSums)
 TO_INPUT = CoreGradient, InputGradientArrays
 # what each call of a kernel stars, in order
@@ -42,7 +42,7 @@ CALLS = {
     ),
     "direct, to weights": (
         direct_kernels.backward_weights,
-        (*TO_WEIGHTS, direct.DirectLineScratch, *NUMBERS, direct_layout.DirectWeightGeometry, DirectTile),
+        (*TO_WEIGHTS, direct.DirectLineScratch, *BY_GROUPS, direct_layout.DirectWeightGeometry, DirectTile),
     ),
     "direct, to input": (
         direct_kernels.backward_input,
@@ -63,7 +63,7 @@ CALLS = {
         (
             *TO_WEIGHTS,
             indirect.IndirectWeightScratch,
-            *NUMBERS,
+            *BY_GROUPS,
             indirect_layout.IndirectWeightGeometry,
             IndirectTile,
         ),
@@ -103,7 +103,7 @@ CALLS = {
             CoreGradient,
             winograd.WinogradBackwardArrays,
             winograd.WinogradBackwardScratch,
-            *NUMBERS,
+            *BY_GROUPS,
             winograd_layout.WinogradGeometry,
             winograd_layout.WinogradBackwardTile,
         ),
@@ -114,7 +114,7 @@ CALLS = {
     ),
     "argmax, to weights": (
         argmax_kernels.backward_weights,
-        (*TO_WEIGHTS, argmax.ArgmaxScratch, *NUMBERS, ArgmaxGeometry, ArgmaxTile),
+        (*TO_WEIGHTS, argmax.ArgmaxScratch, *BY_GROUPS, ArgmaxGeometry, ArgmaxTile),
     ),
 }
 
