@@ -69,29 +69,30 @@ class BlockRunner:
 
     def forward(self, block: str, step: Step, layers: tuple[str, ...] = ()) -> None:
         """Compute a block's output, or some layers of it."""
-        names = layers or tuple(layer.name for layer in self.network.blocks[block].layers)
+        every = [layer.name for layer in self.network.blocks[block].layers]
+        names = layers or tuple(every)
         # values that are not finite are reported once, by their loss
         with np.errstate(over="ignore", invalid="ignore"):
-            x = self._begun(block)
-            for name in names:
-                layer = self._layers[name]
-                total = self.sums.pop((Kind.SUMS, name), None)
-                if total is not None and isinstance(layer, BatchLayer):
-                    x = layer.proceed(total[0])
-                else:
-                    x = layer.forward(x, step)
-        if names[-1] == self.network.blocks[block].layers[-1].name:
+            x = self._forward_of_layer(block, names[0], step)
+            for name in names[1:]:
+                x = self._layers[name].forward(x, step)
+        if names[-1] == every[-1]:
             self._outputs[block] = x
         else:
             self._between[block] = x
 
+    def _forward_of_layer(self, block: str, name: str, step: Step) -> Array:
+        """Of the first of some layers, whose sums over the batch may be there."""
+        layer, total = self._layers[name], self.sums.pop((Kind.SUMS, name), None)
+        if total is not None and isinstance(layer, BatchLayer):
+            return layer.proceed(total[0])
+        return layer.forward(self._input_of(block, name), step)
+
     def measure(self, block: str, layer: str, step: Step) -> None:
         """Partial sums of the input of a layer, whose forward goes on when all shards' have been added up."""
-        batch_layer = self._batch_layer(layer)
-        x = self._begun(block)
+        x = self._input_of(block, layer)
         with np.errstate(over="ignore", invalid="ignore"):
-            self.sums[Kind.SUMS, layer] = batch_layer.measure(x, step)
-        self._between[block] = x
+            self.sums[Kind.SUMS, layer] = self._batch_layer(layer).measure(x, step)
 
     def measure_loss(self, block: str, step: Step) -> None:
         """Loss of the share, correct classifications, and the gradient of the logits.
@@ -115,42 +116,40 @@ class BlockRunner:
 
     def measure_gradient(self, block: str, layer: str) -> None:
         """Partial sums of the gradient of a layer's output; its backward goes on when they are added up."""
-        dy = self._begun_back(block, layer)
+        dy = self._gradient_of(block, layer)
         assert dy is not None, "a layer that needs sums has an input gradient"
         self.sums[Kind.SUMS, layer] = self._batch_layer(layer).measure_gradient(dy)
-        self._between[block] = dy
 
     def backward(self, block: str, layer: str) -> None:
         """Backward of one layer; after a block's first layer the gradients of its inputs are there."""
-        gradient, computed = self._begun_back(block, layer), self._layers[layer]
-        if gradient is not None:
-            total = self.sums.pop((Kind.SUMS, layer), None)
-            if total is not None and isinstance(computed, BatchLayer):
-                gradient = computed.proceed_back(total[0])
-            else:
-                gradient = computed.backward(gradient)
-            self.sums[Kind.PUSH, layer] = computed.gradients
-        if layer == self.network.blocks[block].layers[0].name:
-            self._input_gradients.update(self.network.blocks[block].split(gradient))
+        computed, total = self._layers[layer], self.sums.pop((Kind.SUMS, layer), None)
+        if total is not None and isinstance(computed, BatchLayer):
+            dx: Array | None = computed.proceed_back(total[0])
         else:
-            self._between[block] = gradient
+            dy = self._gradient_of(block, layer)
+            dx = None if dy is None else computed.backward(dy)
+        self.sums[Kind.PUSH, layer] = computed.gradients
+        if layer == self.network.blocks[block].layers[0].name:
+            self._input_gradients.update(self.network.blocks[block].split(dx))
+        else:
+            self._between[block] = dx
 
-    def _begun(self, block: str) -> Array:
-        """What the next layer of a block reads."""
-        if block in self._between:
-            x = self._between.pop(block)
-            assert x is not None, "a forward gives an output"
-            return x
+    def _input_of(self, block: str, layer: str) -> Array:
+        """What a layer reads: a block's first layer what was put for the block, others what came before."""
         built = self.network.blocks[block]
-        inputs = {
-            name: self._inputs.pop(name) if name in self._inputs else self._outputs[name]
-            for name in built.inputs
-        }
-        return built.join(inputs)
+        if layer == built.layers[0].name:
+            inputs = {
+                name: self._inputs.pop(name) if name in self._inputs else self._outputs[name]
+                for name in built.inputs
+            }
+            return built.join(inputs)
+        x = self._between.pop(block)
+        assert x is not None, "a forward gives an output"
+        return x
 
-    def _begun_back(self, block: str, layer: str) -> Array | None:
-        """The gradient of a layer's output."""
-        if block in self._between:
+    def _gradient_of(self, block: str, layer: str) -> Array | None:
+        """The gradient of a layer's output; None: nobody needs what is before it."""
+        if layer != self.network.blocks[block].layers[-1].name:
             return self._between.pop(block)
         if block in self._output_gradients:
             return self._output_gradients.pop(block)
