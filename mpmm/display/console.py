@@ -64,7 +64,7 @@ def say_split(console: Console, prepared: Prepared, split: Split) -> None:
         few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
         say(console, "", f"fewer patches than asked for: {few}")
     for part, class_id in split.absent:
-        say(console, "", f"no {part} patch of class {names[class_id]}")
+        say(console, "", f"no {part} patch of {names[class_id]}")
 
 
 def say_network(console: Console, network: Network, threads: int) -> None:

@@ -68,6 +68,8 @@ def _say_modality(
     across, down = modality.pixel_size
     size = f"{modality.height} x {modality.width} pixels of {_size(across, down)}"
     say(console, "", f"{size}, {bands} ({_ends(modality.band_names)}), {modality.dtype}")
+    if modality.bad_bands:
+        say(console, "", f"bands that the file calls bad: {', '.join(map(str, modality.bad_bands))}")
     warped = ", warped to the labels'" if modality.warped else ""
     say(console, "", f"{modality.crs}{warped}; resampled {_factor(modality.factor)} ({modality.resampling})")
     where = "" if modality.sampled == 1 else f" (seen in {percent(modality.sampled)}% of the grid)"

@@ -82,10 +82,12 @@ def find_candidates(
     for at, count in enumerate(candidates.counts()):
         if count == 0:
             labelled = int((labels == class_ids[at]).sum())
-            name = f" ({class_names[at]})" if class_names else ""
+            number = f"class {class_ids[at]}"
+            named = class_names and class_names[at] != number
+            title = f"{number} ({class_names[at]})" if named else number
             raise PatchError(
-                f"class {class_ids[at]}{name} has no usable pixel: {labelled} are labelled, none has a whole "
-                "patch with data in every modality",
+                f"{title} has no usable pixel: {labelled} are labelled, none has a whole patch with data in "
+                "every modality",
                 "ignore the id (labels.ignore), use a smaller patch, or fewer modalities",
             )
     return candidates

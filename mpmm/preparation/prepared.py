@@ -112,7 +112,7 @@ def check_labels(labels: LabelReport) -> None:
     for cover in labels.classes:
         if not labels.counts.get(cover.id):
             raise PatchError(
-                f"{labels.file}: class {cover.id} ({cover.name}) has no pixel",
+                f"{labels.file}: {cover.title} has no pixel",
                 "leave the class out of [scene.classes]",
             )
 

@@ -1,21 +1,30 @@
 """Inspects a scene without preparing it: headers, label counts, and values at sampled windows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mpmm.scene.aligning import Aligner, GridWindow, windows_of
+from mpmm.errors import SceneError
+from mpmm.scene.aligning import Aligner, GridWindow, gdal_settings, windows_of
 from mpmm.scene.cache import CacheEntry
 from mpmm.scene.coordinates import crs_name
 from mpmm.scene.label_reading import LabelPlan, classes_of
+from mpmm.scene.mosaic import Mosaic, MosaicReader
 from mpmm.scene.plan import ModalityPlan
+from mpmm.scene.preparing import check_sources
 from mpmm.scene.report import LabelReport, ModalityReport
-from mpmm.scene.truncation import check_complete
 
 # small grids are read whole, of large ones SAMPLES x SAMPLES windows of SIDE x SIDE pixels
 _WHOLE_PIXELS = 2**18
 _SAMPLES = 8
 _SIDE = 16
+# rows of a band that are looked at together
+_STRIP = 256
+# values (height, width, bands) and presence (height, width) of a window
+Window = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 def inspect_labels(plan: LabelPlan, counts: dict[int, int]) -> LabelReport:
@@ -41,9 +50,10 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
     SceneError
         Where one of its files is cut short or cannot be read.
     """
-    for raster in plan.rasters:
-        check_complete(raster, plan.modality.name)
-    value_range, missing, sampled = sample(plan)
+    check_sources(entry, plan)
+    value_range, missing, sampled = sample(plan, entry)
+    if value_range is None:
+        check_bands(plan)
     layer = plan.layers[0]
     first = layer.mosaic.tiles[0].raster
     files = {file for raster in plan.rasters for file in raster.files}
@@ -66,15 +76,19 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         source_bytes=sum(file.stat().st_size for file in files if file.exists()),
         cache_bytes=entry.bytes,
         prepared=entry.is_ready(),
+        bad_bands=tuple(sorted({band for raster in plan.rasters for band in raster.bad})),
     )
 
 
-def sample(plan: ModalityPlan) -> tuple[tuple[float, float] | None, float, float]:
-    """Value range, share of missing pixels, and the share of the grid that they were taken from."""
+def sample(plan: ModalityPlan, entry: CacheEntry) -> tuple[tuple[float, float] | None, float, float]:
+    """Value range, share of missing pixels, and the share of the grid that they were taken from.
+
+    What is aligned already is not read from its sources again.
+    """
     low, high, seen, present_pixels = np.inf, -np.inf, 0, 0
-    with Aligner(plan) as aligner:
+    with _reader(plan, entry) as read:
         for box in _sampled_boxes(plan):
-            values, present = aligner.read(box)
+            values, present = read(box)
             seen += present.size
             present_pixels += int(present.sum())
             if present.any():
@@ -83,6 +97,49 @@ def sample(plan: ModalityPlan) -> tuple[tuple[float, float] | None, float, float
     height, width = plan.grid.shape
     value_range = (low, high) if present_pixels else None
     return value_range, 1 - present_pixels / seen, seen / (height * width)
+
+
+def check_bands(plan: ModalityPlan) -> None:
+    """Raise for bands that hold no data anywhere beside some that do: with one, every pixel is missing."""
+    modality = plan.modality
+    for layer in plan.layers:
+        empty = [band for band in layer.mosaic.bands if not _holds_data(layer.mosaic, band)]
+        if 0 < len(empty) < len(layer.mosaic.bands):
+            out = sorted({*modality.drop_bands, *empty})
+            numbers = ", ".join(map(str, empty))
+            raise SceneError(
+                f"{modality.name}: {layer.mosaic.tiles[0].raster.path} holds no data in band {numbers}, "
+                "so that every pixel counts as missing",
+                f"leave it out: drop_bands = {out}"
+                if not modality.stack
+                else "leave the band or its file out",
+            )
+
+
+def _holds_data(mosaic: Mosaic, band: int) -> bool:
+    """Whether any pixel of a band has data; the whole band is read only where none has."""
+    height, width = mosaic.grid.shape
+    with gdal_settings(), MosaicReader(replace(mosaic, bands=(band,))) as reader:
+        return any(
+            reader.read(row, 0, min(_STRIP, height - row), width)[1].any() for row in range(0, height, _STRIP)
+        )
+
+
+@contextmanager
+def _reader(plan: ModalityPlan, entry: CacheEntry) -> Iterator[Callable[[GridWindow], Window]]:
+    """A reader of windows on the grid: from the cache, or from the sources."""
+    if not entry.is_ready():
+        with Aligner(plan) as aligner:
+            yield aligner.read
+        return
+    values, present = entry.map("values.npy"), entry.map("present.npy")
+
+    def read(box: GridWindow) -> Window:
+        """Values and presence of one window, as `Aligner.read` gives them."""
+        part = np.s_[box.row : box.row + box.height, box.column : box.column + box.width]
+        return values[part], present[part]
+
+    yield read
 
 
 def _sampled_boxes(plan: ModalityPlan) -> Iterator[GridWindow]:

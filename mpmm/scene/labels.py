@@ -16,6 +16,12 @@ class LandCover:
     name: str
     color: str
 
+    @property
+    def title(self) -> str:
+        """The class by number and name, as in "class 7 (water)"; its number alone where it has no name."""
+        number = f"class {self.id}"
+        return number if self.name == number else f"{number} ({self.name})"
+
     def __post_init__(self) -> None:
         if not 0 <= self.id <= LARGEST_ID:
             raise SceneError(

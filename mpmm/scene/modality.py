@@ -24,8 +24,8 @@ class Modality:
         Paths or glob patterns relative to the scene's folder: the tiles of one mosaic. A pattern's files come
         in name order; where tiles overlap, the later file wins wherever it has data.
     bands
-        Bands to keep, counted from 1, in this order; None: all but a band that the file calls alpha, which
-        then says where data is missing.
+        Bands to keep, counted from 1, in this order; None: all but those that the file calls bad, and a band
+        that it calls alpha, which then says where data is missing.
     drop_bands
         Bands to leave out, counted from 1.
     resampling

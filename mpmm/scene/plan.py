@@ -100,8 +100,9 @@ def _pick_bands(modality: Modality, files: list[Raster]) -> list[tuple[int, tupl
                 f"{modality.name}: {key} asks for {wrong}, but {files[0].path} has bands 1 to {len(every)}",
                 "bands are counted from 1",
             )
-    colours = [k for k, (i, band) in enumerate(every, start=1) if band not in files[i].alpha]
-    chosen = [band for band in modality.bands or colours if band not in modality.drop_bands]
+    left_out = [{*file.alpha, *file.bad} for file in files]
+    data = [k for k, (i, band) in enumerate(every, start=1) if band not in left_out[i]]
+    chosen = [band for band in modality.bands or data if band not in modality.drop_bands]
     if not chosen:
         raise SceneError(f"{modality.name}: no band is left", "take some out of drop_bands")
     runs: list[tuple[int, tuple[int, ...]]] = []

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.coordinates import TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.grid import Grid
-from mpmm.scene.metadata import band_descriptions
+from mpmm.scene.metadata import bad_bands, band_descriptions
 from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
 
@@ -51,6 +51,8 @@ class Raster:
         Which bands, counted from 1, have a mask that says where data is missing.
     names
         Per band the file's description, or ``band N``.
+    bad
+        Which bands, counted from 1, the file itself calls bad (ENVI's ``bbl``).
     """
 
     who: str
@@ -64,6 +66,7 @@ class Raster:
     nodata: tuple[float | None, ...]
     masked: tuple[int, ...]
     names: tuple[str, ...]
+    bad: tuple[int, ...] = ()
 
 
 def open_dataset(path: Path, who: str) -> Any:
@@ -134,6 +137,7 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
             nodata=tuple(dataset.nodatavals),
             masked=tuple(i + 1 for i, flags in enumerate(dataset.mask_flag_enums) if _is_own_mask(flags)),
             names=tuple(descriptions),
+            bad=bad_bands(dataset),
         )
 
 

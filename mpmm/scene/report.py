@@ -77,6 +77,8 @@ class ModalityReport:
         Size of the aligned modality.
     prepared
         Whether the cache has it.
+    bad_bands
+        Bands that the files call bad, counted from 1; left out where the modality names no bands.
     """
 
     name: str
@@ -97,6 +99,7 @@ class ModalityReport:
     source_bytes: int
     cache_bytes: int
     prepared: bool
+    bad_bands: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

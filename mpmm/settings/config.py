@@ -208,7 +208,7 @@ class _ConfigTable:
 
 
 def load_config(path: Path, partly: bool = False) -> Config:
-    """Read a TOML configuration; relative folders in it count from the file's own folder.
+    """Read a TOML configuration; relative folders in it count from the folder in which the file is named.
 
     ``partly`` takes rasters of a preset that are missing here as being on another rank's machine.
 
@@ -224,7 +224,7 @@ def load_config(path: Path, partly: bool = False) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}", "see docs/configuration.md for the format") from error
     read = read_as(_ConfigTable, table, str(path))
     return Config(
-        scene=read.scene.scene(path.resolve(), partly),
+        scene=read.scene.scene(path.absolute(), partly),
         patches=read.patches,
         network=read.network,
         training=read.training,
@@ -266,4 +266,4 @@ def config_from_json(text: str, origin: str) -> Config:
 
 def run_name(config: Path) -> str:
     """Name of a run of a configuration: the file's own, or its folder's where it is called mpmm.toml."""
-    return config.resolve().parent.name or "run" if config.stem == "mpmm" else config.stem
+    return config.absolute().parent.name or "run" if config.stem == "mpmm" else config.stem

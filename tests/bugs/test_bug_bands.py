@@ -1,0 +1,87 @@
+"""Bands without data, bands that their file calls bad, and what is read of a scene at every start."""
+
+import numpy as np
+import pytest
+from bug_scenes import checked, cube, envi, plain, problem, write
+
+from mpmm.errors import PatchError
+from mpmm.patches import usable_centres
+from mpmm.patches.candidates import find_candidates
+from mpmm.scene import Labels, LandCover, Modality, Scene, grid_like
+from mpmm.settings import load_config
+
+
+def test_bands_that_are_nodata_everywhere(tmp_path):
+    """Two bands of an EnMAP scene hold nothing but nodata, as those of its water absorption do.
+    Every pixel counted as missing, and the error told of a class without usable pixels.
+    Right: the bands are named, with drop_bands as the way out.
+    """
+    config = plain(tmp_path)
+    values = cube().astype(np.int16)
+    values[3:5] = -32768
+    write(tmp_path / "hsi.tif", values, nodata=-32768)
+    line = problem(checked(config))
+    assert "hsi.tif holds no data in band 4, 5" in line
+    assert "drop_bands = [4, 5]" in line
+    config.write_text(config.read_text().replace('["hsi.tif"]', '["hsi.tif"]\ndrop_bands = [4, 5]'))
+    assert checked(config).exit_code == 0
+
+
+def test_bands_that_an_envi_header_calls_bad(tmp_path):
+    """An ENVI header lists bad bands in its bbl, which hold noise.
+    They were trained on like the others.
+    Right: left out and said, unless the modality names its bands.
+    """
+    config = plain(tmp_path, files='["img.dat"]')
+    envi(tmp_path, cube(), "bbl = {1, 0, 1, 1, 1, 0, 1, 1}")
+    done = checked(config)
+    assert done.exit_code == 0
+    assert "6 of 8 bands" in done.output
+    assert "bands that the file calls bad: 2, 6" in done.output
+    modality = Modality("hsi", ("img.dat",), bands=(2, 1))
+    scene = Scene(tmp_path, None, (modality,), tmp_path / "cache")
+    values = scene.align_modality("hsi", grid_like(tmp_path / "img.dat")).values
+    np.testing.assert_array_equal(values.transpose(2, 0, 1), cube()[[1, 0]])
+
+
+def test_sources_read_again_at_every_start(tmp_path, monkeypatch):
+    """A small scene is aligned and kept; inspecting it at the next start read its sources whole again.
+    On a slow disk that took as long as aligning.
+    Right: what is aligned is looked at in the cache, with the same values.
+    """
+    scene = load_config(plain(tmp_path)).scene
+    before = scene.inspect().modalities[0]
+    scene.align()
+
+    def unread(*_):
+        raise AssertionError("a source was read")
+
+    monkeypatch.setattr("mpmm.scene.mosaic.MosaicReader.read", unread)
+    after = scene.inspect().modalities[0]
+    assert (after.value_range, after.missing, after.sampled) == (before.value_range, before.missing, 1)
+    assert after.prepared
+
+
+def test_a_class_without_a_name_of_its_own_was_called_class_class(tmp_path):
+    """Classes that a configuration does not name are called "class 7".
+    Messages said "class 7 (class 7)" and "class class 7".
+    Right: "class 7".
+    """
+    assert LandCover(7, "class 7", "#000000").title == "class 7"
+    assert LandCover(7, "water", "#000000").title == "class 7 (water)"
+    empty = np.zeros((9, 9), np.int16)
+    with pytest.raises(PatchError, match=r"^class 7 has no usable pixel"):
+        find_candidates(empty, usable_centres([empty == 0], 3), [7], ["class 7"])
+
+
+def test_linked_configuration_looked_beside_its_target(tmp_path):
+    """A configuration is a link into a shared folder; the rasters lie beside the link.
+    They were looked for beside the link's target.
+    Right: beside the configuration as it is named.
+    """
+    config = plain(tmp_path / "scene")
+    (tmp_path / "shared").mkdir()
+    config.rename(tmp_path / "shared" / "mpmm.toml")
+    config.symlink_to(tmp_path / "shared" / "mpmm.toml")
+    assert load_config(config).scene.folder == tmp_path / "scene"
+    assert Labels("labels.tif") == load_config(config).scene.labels
