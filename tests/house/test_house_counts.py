@@ -91,9 +91,7 @@ def long_files(name: Name) -> Iterator[tuple[int, str]]:
 BOUNDS: dict[Callable[[Name], Iterator[tuple[int, str]]], dict[str, int]] = {
     wide_functions: {},
     wide_calls: {},
-    short_first_lines: {
-        "mpmm_kernels.runtime": 1,
-    },
+    short_first_lines: {},
     bare_names: {
         "mpmm_kernels.convolution": 23,
         "mpmm_kernels.runtime": 6,
@@ -102,7 +100,6 @@ BOUNDS: dict[Callable[[Name], Iterator[tuple[int, str]]], dict[str, int]] = {
     vague_names: {
         "mpmm_kernels.convolution": 3,
         "mpmm_kernels.layers": 1,
-        "mpmm_kernels.runtime": 2,
         "mpmm_kernels.vector": 6,
     },
     long_files: {},
