@@ -63,7 +63,7 @@ class RunFolder:
         return cls.create(path)
 
     @contextmanager
-    def held_out(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Keep the run to this process; the lock goes with the process, however that ends."""
         try:
             with FileLock(self.path / ".lock", timeout=0):

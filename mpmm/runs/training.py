@@ -110,7 +110,7 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
         folder = None
         if group.rank == preparation.layout.collector:
             folder = _new_folder(new)
-            stack.enter_context(folder.held_out())
+            stack.enter_context(folder.locked())
             _describe(folder, preparation, new, options)
             folder.write_part("environment", environment(threads[group.rank]))
         start = StartPoint(folder, None, new.steps, threads, options.console, options.began)
@@ -154,7 +154,7 @@ def go_on(
         folder = folder if group.rank == recording_rank else None
         threads = group.share_threads(preparation)
         if folder is not None:
-            stack.enter_context(folder.held_out())
+            stack.enter_context(folder.locked())
         checkpoint = _broadcast_checkpoint(group, folder, recording_rank)
         steps = given.get("steps")
         limited = steps is not None or given.get("epochs") is not None
