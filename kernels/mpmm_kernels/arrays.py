@@ -68,14 +68,19 @@ def _sum_groups(rows: Floats, bounds: Array, merges: Array, sums: Floats) -> Non
 
 
 @compiled
+def _add_row(total: Floats, more: Floats) -> None:
+    for i in range(total.size):
+        total[i] += more[i]
+
+
+@compiled
 def _add_groups(sums: Floats, merges: Array, first: int, last: int) -> None:
     left, top = np.empty(merges.size, np.int64), 0
     for group in range(merges.size):
         row = group
         for _merge in range(merges[group]):
             top -= 1
-            for i in range(first, last):
-                sums[left[top], i] += sums[row, i]
+            _add_row(sums[left[top], first:last], sums[row, first:last])
             row = left[top]
         left[top] = row
         top += 1

@@ -11,7 +11,17 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.runtime import compiled, next_piece, tickets
-from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, outer, store_block, transposed, zeros
+from mpmm_kernels.vector import (
+    ONE,
+    Size,
+    add_blocks,
+    lanes_of,
+    load_block,
+    outer,
+    store_block,
+    transposed,
+    zeros,
+)
 
 # Terms added before a block goes back to memory: so many rows of w stay in the cache for all blocks
 TERMS = 256
@@ -136,16 +146,14 @@ def _group_block(
         for k in range(bounds[group], bounds[group + 1]):
             at = row * shape.row_step + k * shape.depth_step
             total = outer(total, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
-        store_block(total, sums, top * whole, step, width)
         for _merge in range(merges[group]):
             top -= 1
-            for i in range(top * whole, (top + 1) * whole):
-                sums[i] += sums[i + whole]
+            total = add_blocks(load_block(block, sums, top * whole, step, width), total)
+        store_block(total, sums, top * whole, step, width)
         top += 1
     for node in range(top):
-        for i in range(len(block) // len(width)):
-            to = (node * shape.rows + row + i) * shape.columns + column
-            y[to : to + step] = sums[node * whole + i * step : node * whole + (i + 1) * step]
+        to = (node * shape.rows + row) * shape.columns + column
+        store_block(load_block(block, sums, node * whole, step, width), y, to, shape.columns, width)
 
 
 @compiled(parallel=True)

@@ -41,6 +41,17 @@ def zeros(typing: Any, like: Any, count: Any) -> Any:
 
 
 @compiled_intrinsic
+def add_blocks(typing: Any, block: Any, other: Any) -> Any:
+    """The sum of two blocks of as many vectors, lane by lane."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pairs = zip(_parts(builder, args[0]), _parts(builder, args[1]), strict=True)
+        return vector_emit.pack(builder, [builder.fadd(vector, more) for vector, more in pairs])
+
+    return block(block, other), emit
+
+
+@compiled_intrinsic
 def slide(typing: Any, block: Any, x: Any, x_at: Any, w: Any, w_at: Any, w_step: Any, taps: Any) -> Any:
     """block[i] += sum over k of x[x_at + i + k] * w[w_at + k * w_step ...]: a line of a convolution."""
 

@@ -5,7 +5,9 @@ import pytest
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
     REGISTERS,
+    add_blocks,
     lanes,
+    lanes_of,
     load_block,
     load_vectors,
     outer,
@@ -89,6 +91,23 @@ def test_transposing_swaps_rows_and_lanes():
     y = np.empty_like(x)
     transpose(x.reshape(-1), y.reshape(-1), size(N))
     np.testing.assert_array_equal(y, x.T)
+
+
+@compiled
+def add(x, y, block):
+    """y += x, a block of vectors one behind the other."""
+    rows = len(block) * lanes_of(x)
+    total = add_blocks(load_block(block, y, 0, rows, block), load_block(block, x, 0, rows, block))
+    store_block(total, y, 0, rows, block)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adding_blocks_adds_lane_by_lane(dtype):
+    rng = np.random.default_rng(4)
+    x, y = rng.standard_normal((2, 3 * lanes(dtype))).astype(dtype)
+    expected = x + y
+    add(x, y, size(3))
+    np.testing.assert_array_equal(y, expected)
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4])
