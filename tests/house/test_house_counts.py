@@ -105,7 +105,7 @@ BOUNDS: dict[Callable[[Name], Iterator[tuple[int, str]]], dict[str, int]] = {
     long_files: {},
 }
 # class names that two files give to different things
-CLASSES_TWICE: set[str] = {"Run"}
+CLASSES_TWICE: set[str] = set()
 
 
 @pytest.mark.parametrize("count", BOUNDS, ids=lambda count: count.__name__)

@@ -92,7 +92,11 @@ def _multiply(x: Floats, w: Floats, y: Floats) -> None:
 def _filled_up(w: Floats) -> Floats:
     """The array itself where its columns are whole vectors; else a copy with columns of zeros behind them."""
     more = -w.shape[1] % lanes(w.dtype)
-    return np.pad(w, ((0, 0), (0, more))) if more else w
+    if not more:
+        return w
+    wide = np.zeros((len(w), w.shape[1] + more), w.dtype)
+    wide[:, : w.shape[1]] = w
+    return wide
 
 
 def _beside(y: Floats) -> Floats:

@@ -110,25 +110,46 @@ def multiply_groups(
 ) -> None:
     """Fill y (nodes, rows, columns) with the products over the terms of each group, added up as a tree."""
     height, step = len(block) // len(width), len(width) * lanes_of(y)
-    down, across = -(-shape.rows // height), shape.columns // step
-    pieces, taken = min(PIECES * workers, down * across), tickets()
+    down, taken = -(-shape.rows // height), tickets()
+    pieces = min(PIECES * workers, down)
     for _worker in prange(workers):
-        sums = np.empty(merges.size * height * step, y.dtype)
+        scratch = np.empty(shape.depth * height, x.dtype), np.empty(merges.size * height * step, y.dtype)
         piece = next_piece(taken)
         while piece < pieces:
-            for task in range(piece * down * across // pieces, (piece + 1) * down * across // pieces):
-                row, column = task % down * height, task // down * step
+            for task in range(piece * down // pieces, (piece + 1) * down // pieces):
+                row = task * height
                 if row + height <= shape.rows:
-                    _group_block(x, w, y, sums, (row, column), (bounds, merges), shape, (block, width))
+                    _group_rows(x, w, y, scratch, row, (bounds, merges), shape, (block, width))
                 else:
-                    for r in range(row, shape.rows):
-                        _group_block(x, w, y, sums, (r, column), (bounds, merges), shape, (width, width))
+                    for single in range(row, shape.rows):
+                        _group_rows(x, w, y, scratch, single, (bounds, merges), shape, (width, width))
             piece = next_piece(taken)
 
 
 @compiled
-def _group_block(
+def _group_rows(
     x: Floats,
+    w: Floats,
+    y: Floats,
+    scratch: tuple[Floats, Floats],
+    row: int,
+    groups: tuple[Array, Array],
+    shape: DenseProduct,
+    sizes: tuple[Size, Size],
+) -> None:
+    """Fill all blocks of some rows, whose terms are brought together as (depth, rows) first."""
+    (panel, sums), (block, width) = scratch, sizes
+    height = len(block) // len(width)
+    for k in range(shape.depth):
+        for i in range(height):
+            panel[k * height + i] = x[(row + i) * shape.row_step + k * shape.depth_step]
+    for column in range(0, shape.columns, len(width) * lanes_of(y)):
+        _group_block(panel, w, y, sums, (row, column), groups, shape, sizes)
+
+
+@compiled
+def _group_block(
+    panel: Floats,
     w: Floats,
     y: Floats,
     sums: Floats,
@@ -137,23 +158,28 @@ def _group_block(
     shape: DenseProduct,
     sizes: tuple[Size, Size],
 ) -> None:
-    """Fill a block of the result; ``sums`` holds those that are still to be added, one behind the other."""
+    """Fill a block of the result; ``sums`` holds those that are still to be added, one behind the other.
+
+    The newest group's sum stays in registers, and so does what it is added to.
+    """
     (row, column), (bounds, merges), (block, width) = corner, groups, sizes
-    step, top = len(width) * lanes_of(y), 0
-    whole = len(block) * lanes_of(y)
+    height, step, top = len(block) // len(width), len(width) * lanes_of(y), 0
+    whole, to, node = height * step, row * shape.columns + column, shape.rows * shape.columns
     for group in range(merges.size):
         total = zeros(y, block)
         for k in range(bounds[group], bounds[group + 1]):
-            at = row * shape.row_step + k * shape.depth_step
-            total = outer(total, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
+            total = outer(total, panel, k * height, 1, ONE, w, k * shape.columns + column, width)
         for _merge in range(merges[group]):
             top -= 1
             total = add_blocks(load_block(block, sums, top * whole, step, width), total)
-        store_block(total, sums, top * whole, step, width)
-        top += 1
-    for node in range(top):
-        to = (node * shape.rows + row) * shape.columns + column
-        store_block(load_block(block, sums, node * whole, step, width), y, to, shape.columns, width)
+        if group < merges.size - 1:
+            store_block(total, sums, top * whole, step, width)
+            top += 1
+        else:
+            store_block(total, y, top * node + to, shape.columns, width)
+    for k in range(top):
+        total = load_block(block, sums, k * whole, step, width)
+        store_block(total, y, k * node + to, shape.columns, width)
 
 
 @compiled(parallel=True)

@@ -86,7 +86,7 @@ def test_cuts_hold_every_output_once(plan):
 
 
 def test_groups_and_lines_are_the_whole_convolution(plan):
-    sums = geometry.forward_sums(plan, geometry.Run(1, 0))
+    sums = geometry.forward_sums(plan, geometry.OffsetRun(1, 0))
     assert sums.line * sums.lines == np.prod(shared.needed(plan))
     assert 1 <= sums.groups <= sums.lines
 

@@ -20,7 +20,7 @@ SHORT_LINE = 12
 _TALL = {1: 12, 2: 8, 3: 5, 4: 5}
 
 
-class Run(NamedTuple):
+class OffsetRun(NamedTuple):
     """Offsets of which ``length`` at a time are ``step`` apart: a table needs only the first of them."""
 
     length: int
@@ -95,7 +95,7 @@ def heights(columns: int) -> tuple[int, int]:
     return tall, max(tall // 3, 2)
 
 
-def forward_sums(plan: BlockPlan, run: Run) -> Sums:
+def forward_sums(plan: BlockPlan, run: OffsetRun) -> Sums:
     """The block's convolution, a line of pooling windows after the other; its taps lie in runs."""
     filters, item = whole_vectors(plan.filters, plan.dtype), np.dtype(plan.dtype).itemsize
     run_bytes = run.length * len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item
@@ -129,15 +129,15 @@ def taps(plan: BlockPlan, staged: Staging) -> Offsets:
     return (ends[..., None] + np.arange(staged.channels)).reshape(-1)
 
 
-def in_runs(offsets: Offsets) -> tuple[Offsets, Run]:
+def in_runs(offsets: Offsets) -> tuple[Offsets, OffsetRun]:
     """The first offset of each run, of the longest runs that come at one step everywhere."""
     steps, after = np.diff(offsets), np.arange(1, offsets.size)
     lengths = (length for length in range(offsets.size, 1, -1) if offsets.size % length == 0)
     for length in lengths:
         within = steps[after % length != 0]
         if (within == within[0]).all():
-            return np.ascontiguousarray(offsets[::length]), Run(length, int(within[0]))
-    return offsets, Run(1, 0)
+            return np.ascontiguousarray(offsets[::length]), OffsetRun(length, int(within[0]))
+    return offsets, OffsetRun(1, 0)
 
 
 def cuts(indirection: Offsets, shape: Sums, item: int) -> tuple[Offsets, Offsets, Cuts]:

@@ -41,6 +41,7 @@ class WinogradTiles(NamedTuple):
     own_filters: int
     output_step: int
     kernel_depth: int
+    kernel_rows: int
     before_depth: int
     chunk_depth: int
     chunk_step: int
@@ -120,6 +121,7 @@ def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
         own_filters=plan.filters,
         output_step=_step(samples * down * across * depth, filters),
         kernel_depth=plan.kernel[0],
+        kernel_rows=plan.kernel[1],
         before_depth=plan.before[0],
         chunk_depth=chunk,
         chunk_step=_step(samples * down * across * chunk, filters),

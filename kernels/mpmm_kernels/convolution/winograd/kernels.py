@@ -21,6 +21,7 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_input_back,
     transform_output,
     transform_output_back,
+    transform_weights_back,
 )
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns
@@ -174,6 +175,7 @@ def backward(
     points: Floats,
     gradient: Floats,
     gradient_points: Floats,
+    point_sums: Floats,
     bounds: Array,
     floor: float,
     staging: Staging,
@@ -188,10 +190,12 @@ def backward(
     weights_block: Size,
     weights_columns: Size,
     taps: Size,
+    plane: Size,
 ) -> None:
-    """Fill dw (points of it) and db, a row for each group of samples, and dx.
+    """Fill dw and db, a row for each group of samples, and dx.
 
-    An empty x leaves dw as it is, an empty dx has no gradient.
+    A group's gradient goes back from points to weights as soon as it is there: that is not exact, so who adds
+    up the groups must do it afterwards. An empty x leaves dw as it is, an empty dx has no gradient.
     """
     workers, groups = points.shape[0], dw.shape[0]
     taken = tickets()
@@ -201,7 +205,7 @@ def backward(
         start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
         group = next_piece(taken)
         while group < groups:
-            dw[group] = 0
+            point_sums[worker] = 0
             db[group] = 0
             output = OutputSide(y, dy, argmax, db[group])
             last = bounds[group + 1]
@@ -217,7 +221,7 @@ def backward(
                     add_weight_products(
                         input_side.points,
                         gradient_points[worker],
-                        dw[group],
+                        point_sums[worker],
                         to_output(tiles, count, tiles.output_step, len(square)),
                         tiles.output_depth,
                         weights_block,
@@ -226,6 +230,9 @@ def backward(
                     )
                 if dx.size > 0:
                     give_points(gradient_side, own_points, flipped, (n, count), staging, tiles, square, size)
+            if x.size > 0:
+                kernel = tiles.kernel_depth, tiles.kernel_rows
+                transform_weights_back(point_sums[worker], dw[group], kernel, plane, square)
             group = next_piece(taken)
 
 

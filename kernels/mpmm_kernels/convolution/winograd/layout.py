@@ -30,7 +30,7 @@ class WinogradForwardTile(NamedTuple):
 
 
 class WinogradBackwardTile(NamedTuple):
-    """The same of the input's gradient and, with taps at once, of the weights'."""
+    """The same of the input's gradient and, with taps at once, of the weights'; taps of a kernel's plane."""
 
     square: Size
     outputs: Size
@@ -39,16 +39,16 @@ class WinogradBackwardTile(NamedTuple):
     weights_block: Size
     weights_columns: Size
     taps: Size
+    plane: Size
 
 
 @dataclass(frozen=True)
 class WinogradLayout:
-    """Geometry and tiles of a block; ``plane`` is as long as a plane of the kernel."""
+    """Geometry and tiles of a block."""
 
     geometry: WinogradGeometry
     forward_tile: WinogradForwardTile
     backward_tile: WinogradBackwardTile
-    plane: Size
 
     @property
     def points(self) -> int:
@@ -69,6 +69,7 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
     tiles, pooled = geometry.tiles(plan, outputs), shared.pooled_shape(plan)
     columns, input_columns = (_columns(n, plan.dtype) for n in (tiles.filters, tiles.channels))
     taps = max(n for n in range(1, rows_of(columns) + 1) if tiles.channels % n == 0)
+    plane = size(plan.kernel[1] * plan.kernel[2])
     spread, points = geometry.spread(tiles), (size(geometry.points(plan, outputs)), size(outputs**2))
     return WinogradLayout(
         geometry=WinogradGeometry(
@@ -80,9 +81,8 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
         ),
         forward_tile=WinogradForwardTile(*points, *_block(columns)),
         backward_tile=WinogradBackwardTile(
-            *points, *_block(input_columns), size(taps * columns), size(columns), size(taps)
+            *points, *_block(input_columns), size(taps * columns), size(columns), size(taps), plane
         ),
-        plane=size(plan.kernel[1] * plan.kernel[2]),
     )
 
 

@@ -26,7 +26,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
-from mpmm_kernels.convolution.winograd.lines import transform_weights, transform_weights_back
+from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.groups import GROUPS, GroupTree
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
@@ -58,13 +58,14 @@ class WinogradBackwardArrays(NamedTuple):
 
 
 class WinogradBackwardScratch(NamedTuple):
-    """Rows of workers: a staged sample and its gradient, points, a gradient and the points of that."""
+    """Rows of workers: a staged sample and its gradient, points, a gradient and its points, points of dw."""
 
     staged: Floats
     staged_gradient: Floats
     points: Floats
     gradient: Floats
     gradient_points: Floats
+    point_sums: Floats
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,6 @@ class WinogradBuffers:
     flipped_points: Floats
     weight_sums: Floats
     bias_sums: Floats
-    weight_gradients: Floats
     input_gradient: Floats
     staged: Floats
     staged_gradient: Floats
@@ -89,6 +89,7 @@ class WinogradBuffers:
     convolved: Floats
     gradient: Floats
     gradient_points: Floats
+    point_sums: Floats
     by_argmax: argmax_gradient.ArgmaxBuffers | None
 
 
@@ -144,9 +145,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         bias=zeros(tiles.filters),
         flipped=zeros(*plan.kernel, tiles.filters, tiles.channels),
         flipped_points=zeros(points * pairs),
-        weight_sums=zeros(GROUPS, points * pairs),
+        weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
-        weight_gradients=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=row(layout.staged_elements),
         staged_gradient=row(layout.staged_elements),
@@ -155,6 +155,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         convolved=row(tiles.chunk_depth * spread.plane_step),
         gradient=row(spread.planes * spread.plane_step),
         gradient_points=row(points * tiles.output_step),
+        point_sums=row(points * pairs),
         by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
     )
 
@@ -191,8 +192,8 @@ def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> F
 
 def _transform(plan: BlockPlan, weights: Floats, points: Floats) -> None:
     """Fill the points of weights."""
-    layout = layout_of(core(plan))
-    transform_weights(flat(weights), points, plan.kernel[:2], layout.plane, layout.forward_tile.square)
+    tile = layout_of(core(plan)).backward_tile
+    transform_weights(flat(weights), points, plan.kernel[:2], tile.plane, tile.square)
 
 
 def _backward(
@@ -224,7 +225,7 @@ def _run_backward(
 ) -> WeightSums:
     """Run the kernel for x and dx: an empty x leaves the weights' gradient out, an empty dx the input's."""
     layout, (x, dx) = layout_of(core(plan)), inputs
-    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, tree)
+    sums = rows_of_groups(buffers.weight_sums.reshape(GROUPS, -1), buffers.bias_sums, tree)
     arrays = WinogradBackwardArrays(
         flipped=buffers.flipped_points,
         dw=sums.dw,
@@ -237,6 +238,7 @@ def _run_backward(
         points=workers(buffers.points),
         gradient=workers(buffers.gradient),
         gradient_points=workers(buffers.gradient_points),
+        point_sums=workers(buffers.point_sums),
     )
     kernels.backward(
         flat(x),
@@ -252,13 +254,9 @@ def _run_backward(
 
 
 def _add_up(plan: BlockPlan, buffers: WinogradBuffers, sums: WeightSums, gradients: Gradients) -> None:
-    """Bring each group's gradient from points back to weights, which is not exact, and only then add."""
-    layout, tree = layout_of(core(plan)), gradients.tree
-    rows = buffers.weight_gradients.reshape(GROUPS, -1)[: len(tree.merges)]
-    for points, row in zip(sums.dw, rows, strict=True):
-        transform_weights_back(points, row, plan.kernel[:2], layout.plane, layout.forward_tile.square)
-    add_groups(rows, tree.merges)
-    own = buffers.weight_gradients[list(tree.rows)]
+    """Add up the groups' gradients, and leave out the channels and filters that only fill up vectors."""
+    add_groups(sums.dw, gradients.tree.merges)
+    own = buffers.weight_sums[list(gradients.tree.rows)]
     gradients.dw[...] = own[:, :, :, :, : plan.input_shape[3], : plan.filters]
     add_up_bias(sums, gradients)
 
