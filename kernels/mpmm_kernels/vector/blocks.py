@@ -45,6 +45,7 @@ def add_blocks(typing: Any, block: Any, other: Any) -> Any:
     """The sum of two blocks of as many vectors, lane by lane."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit one addition for each pair of vectors."""
         pairs = zip(_parts(builder, args[0]), _parts(builder, args[1]), strict=True)
         return vector_emit.pack(builder, [builder.fadd(vector, more) for vector, more in pairs])
 
