@@ -1,0 +1,181 @@
+"""The machine that a simulation runs on: hosts with cores, a quota of them and a link; ranks on the hosts."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpmm.errors import LayoutError
+
+_RATES = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+_DELAYS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_PERCENT = {"%": 0.01}
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine with cores and one full-duplex network interface.
+
+    Attributes
+    ----------
+    cores
+        On which its ranks' threads share the time equally.
+    quota
+        Core seconds that it may use in a second; 0: all cores.
+    period
+        Seconds after which a host with a quota is given ``quota * period`` core seconds more.
+    burst
+        Of such gifts, how many an idle host may have left beside the newest.
+    tick
+        Seconds between two looks whether the quota is used up, as the kernel does; 0: it is seen at once.
+    rate
+        Bytes a second that the interface sends, and as many that it receives at the same time.
+    """
+
+    cores: int = 1
+    quota: float = 0.0
+    period: float = 0.004
+    burst: float = 1.0
+    tick: float = 0.004
+    rate: float = math.inf
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Hosts, the rank-to-host assignment, and what a message costs.
+
+    Attributes
+    ----------
+    hosts
+        All that have ranks.
+    host_of
+        For each rank the number of its host.
+    delay
+        Seconds of a packet from host to host, besides its transmission.
+    overhead
+        Seconds of one thread to send a message, and to receive one.
+    copy_rate
+        Bytes a second that one thread copies from another rank's memory on the same host.
+    eager
+        Longer messages between hosts, in bytes, begin when the receiver waits for them.
+    """
+
+    hosts: tuple[Host, ...]
+    host_of: tuple[int, ...]
+    delay: float = 0.0
+    overhead: float = 20e-6
+    copy_rate: float = 4e9
+    eager: int = 65_536
+
+    def together(self, host: int) -> tuple[int, ...]:
+        """The ranks on a host, in order."""
+        return tuple(rank for rank, number in enumerate(self.host_of) if number == host)
+
+    def path(self, source: int, target: int) -> tuple[int, int] | None:
+        """The hosts of two ranks, between which a message crosses their links; None on the same host."""
+        hosts = self.host_of[source], self.host_of[target]
+        return None if hosts[0] == hosts[1] else hosts
+
+
+def one_host(ranks: int, cores: int) -> Machine:
+    """All ranks on one host, which exchange messages through its memory."""
+    return Machine((Host(cores),), (0,) * ranks)
+
+
+def seconds_of(text: str) -> float:
+    """A time as the command line has it, such as 0.1ms, in seconds."""
+    return _scaled(text, _DELAYS, "delay", "0.1ms, 50us or 0s")
+
+
+def bytes_a_second(text: str) -> float:
+    """A link's rate as the command line has it, such as 1gbit, in bytes a second."""
+    rate = _scaled(text, _RATES, "link", "1gbit, 100mbit or 2.5gbit") / 8
+    if rate == 0:
+        raise LayoutError(f"link '{text}' carries nothing", "give a rate such as 1gbit, or leave it out")
+    return rate
+
+
+def quotas_of(text: str) -> tuple[float, ...]:
+    """Shares of a core as the command line has them, such as 35% or 35%,20%, in core seconds a second."""
+    quotas = tuple(_scaled(part.strip(), _PERCENT, "cpu", "35% or 35%,35%,20%") for part in text.split(","))
+    if 0 in quotas:
+        raise LayoutError(f"cpu '{text}' leaves a host nothing", "give each host more than 0%")
+    return quotas
+
+
+def _scaled(text: str, units: dict[str, float], noun: str, examples: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z%]+)", text.strip().lower())
+    if match is None or match[2] not in units:
+        raise LayoutError(
+            f"{noun} '{text}' is no number with one of the units {', '.join(units)}",
+            f"write it like {examples}",
+        )
+    return float(match[1]) * units[match[2]]
+
+
+def read_hosts(path: Path, ranks: int) -> tuple[int, ...]:
+    """The host of each rank, dealt out from the top of a host file of Open MPI or MPICH.
+
+    Raises
+    ------
+    LayoutError
+        The file is missing, or a line or the number of slots does not fit.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LayoutError(
+            f"hosts file {path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            "see launch/hostfile.example",
+        ) from None
+    slots = [_slots(line, path) for line in lines if line.split("#")[0].strip()]
+    if sum(slots) < ranks:
+        raise LayoutError(
+            f"hosts file {path} has {sum(slots)} slots, {ranks} ranks need as many",
+            "add hosts or slots, or plan for fewer ranks",
+        )
+    dealt = [host for host, count in enumerate(slots) for _ in range(count)]
+    return tuple(dealt[:ranks])
+
+
+def _slots(line: str, path: Path) -> int:
+    """Of one line: "node1 slots=2", "node1:2" or "node1"."""
+    text = line.split("#")[0].strip()
+    match = re.fullmatch(r"[\w.-]+(?:\s*:\s*(\d+)|(?:\s+max[_-]slots=\d+)?\s+slots=(\d+).*)?", text)
+    if match is None or "0" in match.groups():
+        raise LayoutError(
+            f"hosts file {path}: '{text}' is no host", "write it like node1 slots=2, or node1:2"
+        )
+    return int(match[1] or match[2] or 1)
+
+
+def cluster(host_of: Sequence[int], host: Host, quotas: Sequence[float] = (), delay: float = 0.0) -> Machine:
+    """A machine of hosts that are alike but for their quotas.
+
+    Parameters
+    ----------
+    host_of
+        For each rank the number of its host, from 0 on.
+    host
+        What each is.
+    quotas
+        Of each host, or one of all; none: that of ``host``.
+    delay
+        Seconds from host to host.
+
+    Raises
+    ------
+    LayoutError
+        There are several quotas, but not one for each host.
+    """
+    count = max(host_of) + 1
+    shares = tuple(quotas) if len(quotas) > 1 else (quotas[0] if quotas else host.quota,) * count
+    if len(shares) != count:
+        raise LayoutError(f"cpu has {len(shares)} values for {count} hosts", "give one value, or one a host")
+    hosts = tuple(
+        Host(host.cores, share, host.period, host.burst, host.tick, host.rate) for share in shares
+    )
+    return Machine(hosts, tuple(host_of), delay)

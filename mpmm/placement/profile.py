@@ -1,0 +1,191 @@
+"""What instructions cost: seconds of each layer, measured once a machine, or guessed from its operations."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any
+
+from mpmm.messages import Kind
+from mpmm.placement.instructions import (
+    Backward,
+    Combine,
+    CopyRows,
+    Forward,
+    Infer,
+    Instruction,
+    Loss,
+    Measure,
+    TakeSnapshot,
+    Update,
+)
+from mpmm.placement.layout import Layout
+from mpmm.placement.shape import LayerShape, NetworkShape
+from mpmm.placement.shares import share_of
+
+# of a layer that needs sums over the batch, the part of its time in which it makes its own share's sums
+_MEASURING = 0.5
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one layer's forward and backward over so many samples by so many threads."""
+
+    samples: int
+    threads: int
+    forward: float
+    backward: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a machine takes for the layers of one network, and for what else a step consists of.
+
+    Attributes
+    ----------
+    layers
+        By layer's name, what was measured; a layer without takes its time by operations.
+    flops
+        Operations a second of one thread, for layers that were not measured.
+    values
+        Parameters a second that one thread updates.
+    memory
+        Bytes a second that one thread reads, adds and writes.
+    instruction
+        Seconds of any instruction besides what it computes.
+    """
+
+    layers: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
+    flops: float = 2e10
+    values: float = 3e8
+    memory: float = 4e9
+    instruction: float = 1e-5
+
+    def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
+        """Seconds of a layer's forward or backward.
+
+        Between two measured numbers of samples it is their straight line; beyond them, and for numbers of
+        threads that were not measured, it is in proportion to the nearest.
+        """
+        timings = self.layers.get(layer.name)
+        if not timings:
+            operations = layer.flops_backward if backward else layer.flops_forward
+            return operations * samples / self.flops / threads
+        nearest = min({timing.threads for timing in timings}, key=lambda count: (abs(count - threads), count))
+        points = sorted(
+            (timing.samples, timing.backward if backward else timing.forward)
+            for timing in timings
+            if timing.threads == nearest
+        )
+        return _interpolated(points, samples) * nearest / threads
+
+    def to_json(self) -> str:
+        """The text that `profile_from_json` reads."""
+        return json.dumps(asdict(self))
+
+
+def profile_from_json(text: str) -> Profile:
+    """A profile from its text.
+
+    Raises
+    ------
+    ValueError
+        The text is none of a profile.
+    """
+    try:
+        plain: dict[str, Any] = json.loads(text)
+        layers = {name: tuple(Timing(**each) for each in every) for name, every in plain.pop("layers").items()}
+        return Profile(layers, **plain)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no profile: {error}") from error
+
+
+def _interpolated(points: list[tuple[int, float]], samples: int) -> float:
+    index = bisect_left(points, (samples, 0.0))
+    if index == len(points) or index == 0:
+        count, seconds = points[min(index, len(points) - 1)]
+        return seconds * samples / count
+    (low, early), (high, late) = points[index - 1], points[index]
+    return early + (late - early) * (samples - low) / (high - low)
+
+
+class Costs:
+    """Seconds of each instruction that computes, for the ranks of a layout.
+
+    Parameters
+    ----------
+    shape, layout, batch
+        What the schedules are made from.
+    profile
+        What the machine takes for it.
+    threads
+        Of each rank.
+    """
+
+    def __init__(
+        self, shape: NetworkShape, layout: Layout, batch: int, profile: Profile, threads: tuple[int, ...]
+    ) -> None:
+        self._shape, self._layout, self._batch, self._profile = shape, layout, batch, profile
+        self._layers = {layer.name: layer for block in shape.blocks for layer in block.layers}
+        self.threads = threads
+        self._seconds: dict[type[Any], Callable[[int, Any], float]] = {
+            Forward: self._forward,
+            Infer: lambda rank, infer: self._forward(rank, Forward(infer.block, infer.share)),
+            Measure: self._measure,
+            Backward: self._backward,
+            Loss: self._loss,
+            Update: self._update,
+            Combine: self._combine,
+            CopyRows: self._copy,
+            TakeSnapshot: lambda rank, take: self._moved(3 * sum(block.size for block in shape.blocks)),
+        }
+
+    def seconds(self, rank: int, instruction: Instruction) -> float:
+        """Seconds that the rank's threads take together, with a core for each."""
+        seconds = self._seconds.get(type(instruction))
+        return self._profile.instruction + (0.0 if seconds is None else seconds(rank, instruction))
+
+    def _forward(self, rank: int, forward: Forward) -> float:
+        names = forward.layers or [layer.name for layer in self._shape.by_name[forward.block].layers]
+        whole = sum(self._layer(rank, self._layers[name], forward.share.count) for name in names)
+        first = self._layers[names[0]]
+        if forward.layers and first.sums_shape and forward.share.batch:
+            whole -= _MEASURING * self._layer(rank, first, forward.share.count)
+        return whole
+
+    def _measure(self, rank: int, measure: Measure) -> float:
+        layer = self._layers[measure.layer]
+        return _MEASURING * self._layer(rank, layer, measure.share.count, backward=measure.backward)
+
+    def _backward(self, rank: int, backward: Backward) -> float:
+        layer = self._layers[backward.layer]
+        share = share_of(self._layout, backward.block, rank, self._batch)
+        whole = self._layer(rank, layer, share.count, backward=True)
+        return whole * (1 - _MEASURING) if layer.sums_shape and share.batch else whole
+
+    def _layer(self, rank: int, layer: LayerShape, samples: int, *, backward: bool = False) -> float:
+        return self._profile.seconds(layer, samples, self.threads[rank], backward=backward)
+
+    def _loss(self, rank: int, loss: Loss) -> float:
+        return self._moved(4 * loss.share.count * prod(self._shape.by_name[loss.block].output_shape))
+
+    def _update(self, rank: int, update: Update) -> float:
+        size = self._layers[update.layer].size
+        mean = self._moved(len(update.parts) * size) if len(update.parts) > 1 else 0.0
+        return mean + size / self._profile.values / self.threads[rank]
+
+    def _combine(self, rank: int, combine: Combine) -> float:
+        layer = self._layers.get(combine.name)
+        if layer is None:
+            return 0.0
+        size = prod(layer.sums_shape) if combine.kind == Kind.SUMS else layer.size
+        return self._moved(len(combine.merges) * size)
+
+    def _copy(self, rank: int, copy: CopyRows) -> float:
+        return self._moved(copy.count * prod(self._shape.by_name[copy.block].output_shape))
+
+    def _moved(self, values: int) -> float:
+        return values * self._shape.itemsize / self._profile.memory

@@ -1,0 +1,145 @@
+"""What a simulation finds: the time of a step, and what each rank did in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mpmm.messages import Traffic
+from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send
+from mpmm.placement.machine import Machine
+from mpmm.placement.prediction import traffic
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a rank did from one time to another: work, a message's beginning or taking, or waiting."""
+
+    category: str
+    instruction: Instruction
+    began: float
+    ended: float
+
+    @property
+    def text(self) -> str:
+        """One line for a timeline."""
+        if self.category != "wait":
+            return str(self.instruction)
+        if isinstance(self.instruction, AnyOrder):
+            return "wait for any message"
+        return f"wait to {self.instruction}"
+
+
+@dataclass(frozen=True)
+class RankTimes:
+    """One rank's part of a step in the steady state.
+
+    Attributes
+    ----------
+    computing, messaging, waiting
+        Seconds of a step; what is slowed by other ranks of the host, or by its quota, counts as long as it
+        took.
+    link
+        The part of its host's interface that messages use, in the direction that is used more; 0 to 1.
+    traffic
+        All that it sent and received in all steps.
+    """
+
+    computing: float
+    messaging: float
+    waiting: float
+    link: float
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The predicted time of a training step.
+
+    Attributes
+    ----------
+    seconds
+        Between the ends of two steps at the server.
+    ranks
+        Each rank's part of it.
+    spans
+        By rank, all that it did from the start on.
+    """
+
+    seconds: float
+    ranks: tuple[RankTimes, ...]
+    spans: tuple[tuple[Span, ...], ...]
+
+    def plain_spans(self) -> dict[int, list[tuple[str, str, float, float]]]:
+        """By rank its spans as a rank's own timeline has them: category, text, beginning, end."""
+        return {
+            rank: [(span.category, span.text, span.began, span.ended) for span in spans]
+            for rank, spans in enumerate(self.spans)
+        }
+
+
+def prediction(
+    machine: Machine, spans: Sequence[Sequence[Span]], ends: Sequence[float], counted: tuple[int, int]
+) -> Prediction:
+    """What was found, from spans and the ends of steps; those between two ends are counted.
+
+    Parameters
+    ----------
+    machine
+        On which they were played.
+    spans
+        By rank.
+    ends
+        Of each step.
+    counted
+        The two ends, by their numbers.
+    """
+    began, ended = ends[counted[0]], ends[counted[1]]
+    steps = counted[1] - counted[0]
+    totals = [_seconds(listed, began, ended) for listed in spans]
+    moved = [_moved(listed) for listed in spans]
+    links = _links(machine, spans, began, ended)
+    ranks = tuple(
+        RankTimes(
+            *(totals[rank].get(category, 0.0) / steps for category in ("work", "message", "wait")),
+            links[machine.host_of[rank]],
+            moved[rank],
+        )
+        for rank in range(len(spans))
+    )
+    return Prediction((ended - began) / steps, ranks, tuple(map(tuple, spans)))
+
+
+def _seconds(spans: Sequence[Span], began: float, ended: float) -> dict[str, float]:
+    """Seconds of each category between two times."""
+    totals: dict[str, float] = {}
+    for span in spans:
+        seconds = min(span.ended, ended) - max(span.began, began)
+        if seconds > 0:
+            totals[span.category] = totals.get(span.category, 0.0) + seconds
+    return totals
+
+
+def _moved(spans: Sequence[Span]) -> Traffic:
+    return traffic(span.instruction for span in spans if span.category == "message")
+
+
+def _links(
+    machine: Machine, spans: Sequence[Sequence[Span]], began: float, ended: float
+) -> list[float]:
+    """By host, the used part of its interface, outwards or inwards, whichever is more."""
+    out, into = [0] * len(machine.hosts), [0] * len(machine.hosts)
+    for rank, listed in enumerate(spans):
+        for span in listed:
+            message = span.instruction
+            if not began < span.ended <= ended or not isinstance(message, Send | Receive):
+                continue
+            if span.category == "message" and machine.path(rank, message.peer) is not None:
+                side = out if isinstance(message, Send) else into
+                side[machine.host_of[rank]] += message.bytes
+    seconds = ended - began
+    return [
+        0.0 if math.isinf(host.rate) else max(sent, received) / host.rate / seconds
+        for host, sent, received in zip(machine.hosts, out, into, strict=True)
+    ]

@@ -1,0 +1,267 @@
+"""The simulator: plays the schedules of all ranks on a model of cores and links, and tells how long it takes.
+
+It is a function of its arguments alone: no clock, no chance, no network. What ranks do is what
+`mpmm.placement.schedule` says, the same instructions that they follow when they train.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mpmm.placement.cores import Cores
+from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send, Settle, SettleAll
+from mpmm.placement.layout import Layout
+from mpmm.placement.machine import Machine
+from mpmm.placement.post import Post, key_of
+from mpmm.placement.profile import Costs, Profile
+from mpmm.placement.rehearsal import Deadlock
+from mpmm.placement.schedule import StepKind, schedule
+from mpmm.placement.shape import NetworkShape
+from mpmm.placement.simulated import Prediction, Span, prediction
+from mpmm.placement.threads import threads_per_rank
+
+# the first steps fill what flows between ranks
+_FILLING = 2
+_STEPS = 5
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Seconds of computing by a rank's threads, which it asks for and waits until they are over."""
+
+    seconds: float
+    threads: int
+
+
+# what a rank's program asks for: time on its cores, or to go on when something holds
+Request = _Work | Callable[[], bool]
+Program = Iterator[Request]
+
+
+def simulate(
+    shape: NetworkShape,
+    layout: Layout,
+    batch: int,
+    profile: Profile,
+    machine: Machine,
+    steps: int = _STEPS,
+) -> Prediction:
+    """Play so many training steps one after the other, as a run does.
+
+    Parameters
+    ----------
+    shape, layout
+        The network, and who owns what of it.
+    batch
+        Samples of all ranks together in a step.
+    profile
+        What instructions take.
+    machine
+        Hosts, the host of each rank, and what messages take.
+    steps
+        How many; at least 3, for the first two only fill the ranks.
+
+    Raises
+    ------
+    Deadlock
+        Ranks wait for each other; no layout that `layout_for` accepts does that.
+    """
+    if steps <= _FILLING:
+        raise ValueError(f"{steps} steps, expected {_FILLING + 1} or more: the first {_FILLING} are not counted")
+    costs = Costs(shape, layout, batch, profile, threads_on(shape, layout, machine))
+    simulation = Simulation(machine, costs, layout.server)
+    for rank in range(layout.ranks):
+        start = schedule(shape, layout, rank, StepKind.START)
+        simulation.add(start, schedule(shape, layout, rank, StepKind.TRAIN, batch), steps)
+    simulation.play()
+    return prediction(machine, simulation.spans, simulation.ends, (_FILLING - 1, steps - 1))
+
+
+def threads_on(shape: NetworkShape, layout: Layout, machine: Machine) -> tuple[int, ...]:
+    """Threads of each rank: the ranks of a host share its whole cores, or those of its quota."""
+    threads = [1] * layout.ranks
+    for number, host in enumerate(machine.hosts):
+        together = machine.together(number)
+        cores = max(1, math.floor(min(host.quota or host.cores, host.cores)))
+        for rank, count in zip(
+            together, threads_per_rank(shape, layout, cores, together), strict=True
+        ):
+            threads[rank] = count
+    return tuple(threads)
+
+
+class Simulation:
+    """All ranks of a machine, and the events that let them go on.
+
+    Parameters
+    ----------
+    machine
+        Hosts, and the host of each rank.
+    costs
+        Seconds and threads of the instructions.
+    server
+        The rank whose steps are counted.
+
+    Attributes
+    ----------
+    spans
+        Of each rank, what it did when.
+    ends
+        When the server's training steps ended.
+    """
+
+    def __init__(self, machine: Machine, costs: Costs, server: int) -> None:
+        self.spans: list[list[Span]] = []
+        self.ends: list[float] = []
+        self._machine, self._costs, self._server = machine, costs, server
+        self._post = Post(machine)
+        self._cores = [Cores(host) for host in machine.hosts]
+        # when a host's cores next change; an entry that is not the host's newest is void
+        self._changes: list[tuple[float, int, int]] = []
+        self._newest = [0] * len(machine.hosts)
+        self._programs: list[Program] = []
+        self._blocked: dict[int, Callable[[], bool]] = {}
+        self._doing: list[Instruction | None] = []
+
+    def add(self, start: Sequence[Instruction], train: Sequence[Instruction], steps: int) -> None:
+        """Add the next rank: its instructions before the first step, and those of each step."""
+        rank = len(self._programs)
+        self._programs.append(self._program(rank, start, train, steps))
+        self.spans.append([])
+        self._doing.append(None)
+
+    def play(self) -> None:
+        """To the end of all ranks.
+
+        Raises
+        ------
+        Deadlock
+            Naming what each rank waits for.
+        """
+        ready = list(range(len(self._programs)))
+        while True:
+            for rank in ready:
+                self._resume(rank)
+            now = self._next_change
+            if now == math.inf:
+                break
+            ready = self._advance(now)
+        if self._blocked:
+            waiting = [f"rank {rank} waits: {self._doing[rank]}" for rank in sorted(self._blocked)]
+            raise Deadlock("\n".join(waiting), "a receive has no send, or ranks wait in a circle")
+
+    @property
+    def _next_change(self) -> float:
+        if self._post.changed:
+            return self._post.now
+        return min(self._changes[0][0] if self._changes else math.inf, self._post.next_change)
+
+    def _advance(self, now: float) -> list[int]:
+        """Go on to this time; the ranks that can go on."""
+        self._post.advance(now)
+        ready: list[int] = []
+        while self._changes and self._changes[0][0] <= now:
+            _, host, number = heapq.heappop(self._changes)
+            if number == self._newest[host]:
+                ready += self._cores[host].advance(now)
+                self._note(host)
+        changed, self._post.changed = dict.fromkeys(self._post.changed), []
+        for rank in changed:
+            if rank in self._blocked and self._blocked[rank]():
+                del self._blocked[rank]
+                ready.append(rank)
+        return ready
+
+    def _note(self, host: int) -> None:
+        self._newest[host] += 1
+        change = self._cores[host].next_change
+        if change < math.inf:
+            heapq.heappush(self._changes, (change, host, self._newest[host]))
+
+    def _resume(self, rank: int) -> None:
+        """Let a rank go on until it computes, waits, or has ended."""
+        for request in self._programs[rank]:
+            if isinstance(request, _Work):
+                host = self._machine.host_of[rank]
+                for other in self._cores[host].advance(self._post.now):
+                    self._resume(other)
+                self._cores[host].begin(rank, request.seconds, request.threads)
+                self._note(host)
+                return
+            if not request():
+                self._blocked[rank] = request
+                return
+
+    def _program(
+        self, rank: int, start: Sequence[Instruction], train: Sequence[Instruction], steps: int
+    ) -> Program:
+        for instruction in start:
+            yield from self._follow(rank, instruction)
+        for _ in range(steps):
+            for instruction in train:
+                yield from self._follow(rank, instruction)
+            if rank == self._server:
+                self.ends.append(self._post.now)
+
+    def _follow(self, rank: int, instruction: Instruction) -> Program:
+        self._doing[rank] = instruction
+        if isinstance(instruction, AnyOrder):
+            yield from self._follow_any(rank, instruction)
+        elif isinstance(instruction, Receive):
+            self._post.expect(rank, instruction)
+            yield from self._wait(rank, instruction, lambda: self._post.has(rank, key_of(instruction)))
+            yield from self._take(rank, instruction)
+        elif isinstance(instruction, Settle):
+            kind, item, most = instruction.kind, instruction.item, instruction.pending
+            yield from self._wait(rank, instruction, lambda: self._post.pending(rank, kind, item) <= most)
+        elif isinstance(instruction, SettleAll):
+            yield from self._wait(rank, instruction, lambda: self._post.all_settled(rank))
+        elif isinstance(instruction, Send):
+            yield from self._work(rank, "message", instruction, _Work(self._machine.overhead, 1))
+            self._post.send(rank, instruction)
+        else:
+            seconds, threads = self._costs.seconds(rank, instruction), self._costs.threads[rank]
+            yield from self._work(rank, "work", instruction, _Work(seconds, threads))
+
+    def _follow_any(self, rank: int, order: AnyOrder) -> Program:
+        """Each chain up to its next receive; then whichever message came first lets its chain go on."""
+        waiting = {}
+        chains = [iter(chain) for chain in order.chains]
+        while chains:
+            for chain in chains:
+                for instruction in chain:
+                    if isinstance(instruction, Receive):
+                        self._post.expect(rank, instruction)
+                        waiting[key_of(instruction)] = instruction, chain
+                        break
+                    yield from self._follow(rank, instruction)
+            if not waiting:
+                return
+            self._doing[rank] = order
+            yield from self._wait(rank, order, lambda: any(self._post.has(rank, key) for key in waiting))
+            receive, chain = waiting.pop(self._post.first_of(rank, waiting))
+            yield from self._take(rank, receive)
+            chains = [chain]
+
+    def _take(self, rank: int, receive: Receive) -> Program:
+        """Receive what is here; from the same host it is copied, and free for its sender only then."""
+        seconds = self._machine.overhead
+        if self._machine.path(receive.peer, rank) is None:
+            seconds += receive.bytes / self._machine.copy_rate
+        yield from self._work(rank, "message", receive, _Work(seconds, 1))
+        self._post.receive(rank, key_of(receive))
+
+    def _wait(self, rank: int, instruction: Instruction, until: Callable[[], bool]) -> Program:
+        began = self._post.now
+        yield until
+        if self._post.now > began:
+            self.spans[rank].append(Span("wait", instruction, began, self._post.now))
+
+    def _work(self, rank: int, category: str, instruction: Instruction, work: _Work) -> Program:
+        began = self._post.now
+        if work.seconds:
+            yield work
+        self.spans[rank].append(Span(category, instruction, began, self._post.now))
