@@ -23,15 +23,28 @@ from mpmm.placement.instructions import (
     Update,
 )
 from mpmm.placement.layout import Layout, check
+from mpmm.placement.machine import (
+    Host,
+    Machine,
+    bytes_a_second,
+    cluster,
+    one_host,
+    quotas_of,
+    read_hosts,
+    seconds_of,
+)
 from mpmm.placement.plan import RankPlan, plan, plan_text, schedule_text
 from mpmm.placement.prediction import flattened, operations, traffic
 from mpmm.placement.presets import PRESETS, LayoutName, layout_for
+from mpmm.placement.profile import Costs, Profile, Timing, profile_from_json
 from mpmm.placement.rehearsal import Deadlock, Rehearsal
 from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.script import COUNTERS
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
 from mpmm.placement.shares import Share, share_of, share_out, share_read
+from mpmm.placement.simulated import Prediction, RankTimes, Span, prediction_text
+from mpmm.placement.simulator import Simulation, simulate, threads_on
 from mpmm.placement.sources import LABELS, label_rank, measured_by, modalities_of, required_sources
 from mpmm.placement.threads import CoreAssignment, assign_cores, threads_per_rank
 
@@ -46,8 +59,10 @@ __all__ = [
     "Combine",
     "CopyRows",
     "CoreAssignment",
+    "Costs",
     "Deadlock",
     "Forward",
+    "Host",
     "Infer",
     "Instruction",
     "LayerShape",
@@ -56,11 +71,15 @@ __all__ = [
     "LoadLabels",
     "LoadPatches",
     "Loss",
+    "Machine",
     "Measure",
     "Message",
     "NetworkShape",
     "ParameterShape",
+    "Prediction",
+    "Profile",
     "RankPlan",
+    "RankTimes",
     "Receive",
     "Rehearsal",
     "RehearsalError",
@@ -69,27 +88,40 @@ __all__ = [
     "Settle",
     "SettleAll",
     "Share",
+    "Simulation",
+    "Span",
     "StepKind",
     "TakeSnapshot",
+    "Timing",
     "Update",
     "assign_cores",
+    "bytes_a_second",
     "check",
+    "cluster",
     "describe",
     "flattened",
     "label_rank",
     "layout_for",
     "measured_by",
     "modalities_of",
+    "one_host",
     "operations",
     "plan",
     "plan_text",
+    "prediction_text",
+    "profile_from_json",
+    "quotas_of",
+    "read_hosts",
     "required_sources",
     "schedule",
     "schedule_text",
+    "seconds_of",
     "sections",
     "share_of",
     "share_out",
     "share_read",
+    "simulate",
+    "threads_on",
     "threads_per_rank",
     "traffic",
 ]

@@ -29,20 +29,24 @@ class Links:
         self._rates = np.asarray(rates, float)
         self._now = 0.0
         self._queues: dict[tuple[int, int], deque[tuple[int, int]]] = {}
-        self._slots: dict[tuple[int, int], int] = {}
-        self._free: list[int] = []
-        # by slot: bytes left, bytes a second, and the hosts at both ends
+        # by slot: ranks at both ends, bytes left, bytes a second, whether it is in use, hosts at both ends
+        self._connections: dict[int, tuple[int, int]] = {}
         self._left = np.zeros(0)
         self._speed = np.zeros(0)
+        self._busy = np.zeros(0, bool)
         self._ends = np.zeros((2, 0), np.int64)
-        self._busy: list[tuple[int, int] | None] = []
-        self._changed = False
+        self._free: list[int] = []
+        self._changed, self._next = False, math.inf
 
-    def begin(self, transfer: int, connection: tuple[int, int], path: tuple[int, int], length: int) -> None:
-        """Begin a transfer now: after `advance` to this time.
+    def begin(
+        self, now: float, transfer: int, connection: tuple[int, int], path: tuple[int, int], length: int
+    ) -> None:
+        """Begin a transfer.
 
         Parameters
         ----------
+        now
+            When: no later than `next_change`.
         transfer
             Its number.
         connection
@@ -55,41 +59,48 @@ class Links:
         queue = self._queues.setdefault(connection, deque())
         queue.append((transfer, length))
         if len(queue) == 1:
+            self._go_on(now)
             slot = self._take_slot(connection)
-            self._left[slot] = length
+            self._left[slot], self._busy[slot] = length, True
             self._ends[:, slot] = path
             self._changed = True
 
     def advance(self, now: float) -> list[int]:
         """Go on to this time, no later than `next_change`; the transfers that have ended."""
-        self._share_out()
-        self._left -= self._speed * (now - self._now)
-        self._now = now
-        over = np.flatnonzero((self._left <= self._speed * _INSTANT) & (self._speed > 0))
+        if now < self.next_change:
+            return []
+        self._go_on(now)
+        over = np.flatnonzero(self._busy & (self._left <= self._speed * _INSTANT))
         return [self._ended(int(slot)) for slot in over]
 
     @property
     def next_change(self) -> float:
         """When the next transfer ends, if nothing begins before."""
-        if len(self._slots) == 0:
-            return math.inf
-        self._share_out()
-        busy = self._speed > 0
-        return self._now + float(np.min(np.maximum(self._left[busy], 0.0) / self._speed[busy]))
+        if self._changed:
+            slots = np.flatnonzero(self._busy)
+            self._next = math.inf
+            if len(slots):
+                speed = self._speed[slots] = fair_rates(self._rates, *self._ends[:, slots])
+                self._next = self._now + float(np.min(np.maximum(self._left[slots], 0.0) / speed))
+            self._changed = False
+        return self._next
+
+    def _go_on(self, now: float) -> None:
+        if now > self._now:
+            self._left -= self._speed * (now - self._now)
+            self._now = now
 
     def _ended(self, slot: int) -> int:
-        connection = self._busy[slot]
-        assert connection is not None, "only slots of transfers under way have a speed"
+        connection = self._connections[slot]
         queue = self._queues[connection]
         transfer, _ = queue.popleft()
         self._changed = True
         if queue:
             self._left[slot] = queue[0][1]
         else:
-            del self._slots[connection], self._queues[connection]
-            self._busy[slot] = None
+            del self._queues[connection]
             self._free.append(slot)
-            self._left[slot], self._speed[slot] = 0.0, 0.0
+            self._left[slot], self._speed[slot], self._busy[slot] = 0.0, 0.0, False
         return transfer
 
     def _take_slot(self, connection: tuple[int, int]) -> int:
@@ -98,17 +109,11 @@ class Links:
             self._free += range(len(self._left), len(self._left) + more)
             self._left = np.concatenate([self._left, np.zeros(more)])
             self._speed = np.concatenate([self._speed, np.zeros(more)])
+            self._busy = np.concatenate([self._busy, np.zeros(more, bool)])
             self._ends = np.concatenate([self._ends, np.zeros((2, more), np.int64)], axis=1)
-            self._busy += [None] * more
-        slot = self._slots[connection] = self._free.pop()
-        self._busy[slot] = connection
+        slot = self._free.pop()
+        self._connections[slot] = connection
         return slot
-
-    def _share_out(self) -> None:
-        if self._changed and self._slots:
-            slots = np.fromiter(self._slots.values(), np.int64, len(self._slots))
-            self._speed[slots] = fair_rates(self._rates, *self._ends[:, slots])
-        self._changed = False
 
 
 def fair_rates(

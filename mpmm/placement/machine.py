@@ -175,7 +175,5 @@ def cluster(host_of: Sequence[int], host: Host, quotas: Sequence[float] = (), de
     shares = tuple(quotas) if len(quotas) > 1 else (quotas[0] if quotas else host.quota,) * count
     if len(shares) != count:
         raise LayoutError(f"cpu has {len(shares)} values for {count} hosts", "give one value, or one a host")
-    hosts = tuple(
-        Host(host.cores, share, host.period, host.burst, host.tick, host.rate) for share in shares
-    )
+    hosts = tuple(Host(host.cores, share, host.period, host.burst, host.tick, host.rate) for share in shares)
     return Machine(hosts, tuple(host_of), delay)

@@ -30,7 +30,7 @@ class RankPlan:
     operations
         Of forward and backward a step.
     threads
-        That it computes with when all ranks share a machine.
+        That it computes with.
     traffic
         What it sends and receives a training step.
     """
@@ -44,9 +44,23 @@ class RankPlan:
     traffic: Traffic
 
 
-def plan(shape: NetworkShape, layout: Layout, batch: int, cores: int = 1) -> tuple[RankPlan, ...]:
-    """What each rank owns, computes, sends and receives in a training step over ``batch`` samples."""
-    threads = threads_per_rank(shape, layout, cores)
+def plan(
+    shape: NetworkShape, layout: Layout, batch: int, cores: int = 1, threads: Sequence[int] = ()
+) -> tuple[RankPlan, ...]:
+    """What each rank owns, computes, sends and receives in a training step.
+
+    Parameters
+    ----------
+    shape, layout
+        The network, and who owns what of it.
+    batch
+        Samples of all ranks together.
+    cores
+        Of the machine that the ranks share.
+    threads
+        Of each rank, where they do not share one machine.
+    """
+    threads = threads or threads_per_rank(shape, layout, cores)
     return tuple(_rank_plan(shape, layout, rank, batch, threads[rank]) for rank in range(layout.ranks))
 
 
@@ -75,7 +89,7 @@ def plan_text(plans: Sequence[RankPlan]) -> str:
         ("rank", "kind", "with ranks", "messages out", "bytes out", "messages in", "bytes in")
     ]
     moved += [row for rank_plan in plans for row in _traffic_rows(rank_plan)]
-    return f"{_in_columns(owned, left=3)}\n\n{_in_columns(moved, left=3)}"
+    return f"{in_columns(owned, left=3)}\n\n{in_columns(moved, left=3)}"
 
 
 def _owned_row(rank_plan: RankPlan) -> tuple[str, ...]:
@@ -102,8 +116,8 @@ def schedule_text(instructions: Sequence[Instruction]) -> str:
     return "\n".join(lines)
 
 
-def _in_columns(rows: Sequence[Sequence[str]], left: int) -> str:
-    """Columns as wide as their widest entry, the first ``left`` of them to the left, a rule below."""
+def in_columns(rows: Sequence[Sequence[str]], left: int) -> str:
+    """A table of columns as wide as their widest entry, the first ``left`` to the left, a rule below."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(

@@ -168,7 +168,7 @@ class Post:
             self._settle(letter)
             self._later(self._machine.delay, number, arrives=True)
         else:
-            self._links.begin(number, (letter.source, letter.send.peer), path, letter.send.bytes)
+            self._links.begin(self.now, number, (letter.source, letter.send.peer), path, letter.send.bytes)
 
     def _arrive(self, number: int) -> None:
         letter = self._letters.pop(number)

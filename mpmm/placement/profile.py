@@ -97,7 +97,9 @@ def profile_from_json(text: str) -> Profile:
     """
     try:
         plain: dict[str, Any] = json.loads(text)
-        layers = {name: tuple(Timing(**each) for each in every) for name, every in plain.pop("layers").items()}
+        layers = {
+            name: tuple(Timing(**each) for each in every) for name, every in plain.pop("layers").items()
+        }
         return Profile(layers, **plain)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no profile: {error}") from error

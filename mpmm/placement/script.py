@@ -85,7 +85,7 @@ class Script:
     def makers(self, block: str) -> tuple[Piece, ...]:
         """Who makes the output of ``block`` that this rank's consumer of it reads, in the samples' order."""
         mine = self.share(self.shape.consumers[block])
-        pieces = ((rank, mine.overlap(self.share(block, rank))) for rank in self.layout.owner[block])
+        pieces = ((rank, mine.overlap(self.share(block, rank))) for rank in self._partners(block))
         return tuple((rank, share) for rank, share in pieces if share.count)
 
     def readers(self, block: str) -> tuple[Piece, ...]:
@@ -93,8 +93,12 @@ class Script:
         if block not in self.shape.consumers:
             return ()
         reader, mine = self.shape.consumers[block], self.share(block)
-        pieces = ((rank, mine.overlap(self.share(reader, rank))) for rank in self.layout.owner[reader])
+        pieces = ((rank, mine.overlap(self.share(reader, rank))) for rank in self._partners(reader))
         return tuple((rank, share) for rank, share in pieces if share.count)
+
+    def _partners(self, block: str) -> tuple[int, ...]:
+        """Ranks of a block with which this one may have samples in common; averaging workers have none."""
+        return (self.rank,) if self.layout.averages else self.layout.owner[block]
 
     def stays(self, block: str) -> bool:
         """Whether what this rank makes of a block is what it reads of it, so that nothing moves."""

@@ -62,7 +62,8 @@ def share_of(layout: Layout, block: str, rank: int, batch: int) -> Share:
         return Share(0, 0)
     index = ranks.index(rank)
     if layout.averages:
-        return share_out(batch, len(ranks))[index]
+        least, more = divmod(batch, len(ranks))
+        return Share(index * least + min(index, more), least + (index < more))
     groups = layout.groups.get(block) or even_parts(GROUPS, len(ranks))
     start, stop = sum(groups[:index]), sum(groups[: index + 1])
     first, end = group_bounds(start, batch)[0], group_bounds(stop - 1, batch)[1]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from mpmm.messages import Traffic
 from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send
+from mpmm.placement.layout import Layout
 from mpmm.placement.machine import Machine
+from mpmm.placement.plan import in_columns
 from mpmm.placement.prediction import traffic
 
 
@@ -43,7 +45,7 @@ class RankTimes:
     link
         The part of its host's interface that messages use, in the direction that is used more; 0 to 1.
     traffic
-        All that it sent and received in all steps.
+        What it sent and received in the last step.
     """
 
     computing: float
@@ -80,7 +82,11 @@ class Prediction:
 
 
 def prediction(
-    machine: Machine, spans: Sequence[Sequence[Span]], ends: Sequence[float], counted: tuple[int, int]
+    machine: Machine,
+    spans: Sequence[Sequence[Span]],
+    last: Sequence[int],
+    ends: Sequence[float],
+    counted: tuple[int, int],
 ) -> Prediction:
     """What was found, from spans and the ends of steps; those between two ends are counted.
 
@@ -90,6 +96,8 @@ def prediction(
         On which they were played.
     spans
         By rank.
+    last
+        By rank the number of the first span of its last step.
     ends
         Of each step.
     counted
@@ -98,11 +106,13 @@ def prediction(
     began, ended = ends[counted[0]], ends[counted[1]]
     steps = counted[1] - counted[0]
     totals = [_seconds(listed, began, ended) for listed in spans]
-    moved = [_moved(listed) for listed in spans]
+    moved = [_moved(listed[first:]) for listed, first in zip(spans, last, strict=True)]
     links = _links(machine, spans, began, ended)
     ranks = tuple(
         RankTimes(
-            *(totals[rank].get(category, 0.0) / steps for category in ("work", "message", "wait")),
+            totals[rank].get("work", 0.0) / steps,
+            totals[rank].get("message", 0.0) / steps,
+            totals[rank].get("wait", 0.0) / steps,
             links[machine.host_of[rank]],
             moved[rank],
         )
@@ -125,9 +135,7 @@ def _moved(spans: Sequence[Span]) -> Traffic:
     return traffic(span.instruction for span in spans if span.category == "message")
 
 
-def _links(
-    machine: Machine, spans: Sequence[Sequence[Span]], began: float, ended: float
-) -> list[float]:
+def _links(machine: Machine, spans: Sequence[Sequence[Span]], began: float, ended: float) -> list[float]:
     """By host, the used part of its interface, outwards or inwards, whichever is more."""
     out, into = [0] * len(machine.hosts), [0] * len(machine.hosts)
     for rank, listed in enumerate(spans):
@@ -143,3 +151,18 @@ def _links(
         0.0 if math.isinf(host.rate) else max(sent, received) / host.rate / seconds
         for host, sent, received in zip(machine.hosts, out, into, strict=True)
     ]
+
+
+def prediction_text(predicted: Prediction, layout: Layout, batch: int) -> str:
+    """The time of a step, and a table of what each rank does in it."""
+    rows: list[tuple[str, ...]] = [
+        ("rank", "role", "compute", "messages", "wait", "link", "bytes out", "bytes in")
+    ]
+    for number, rank in enumerate(predicted.ranks):
+        parts = rank.computing, rank.messaging, rank.waiting
+        shares = [f"{100 * part / predicted.seconds:.1f}%" for part in parts] + [f"{100 * rank.link:.1f}%"]
+        moved = [f"{rank.traffic.total(way).bytes:,}" for way in ("sent", "received")]
+        rows.append((str(number), layout.role(number), *shares, *moved))
+    speed = f"{batch / predicted.seconds:,.1f} patches a second"
+    head = f"predicted: {1e3 * predicted.seconds:,.2f} ms a step, {speed}"
+    return f"{head}\n\n{in_columns(rows, left=2)}"

@@ -70,14 +70,16 @@ def simulate(
         Ranks wait for each other; no layout that `layout_for` accepts does that.
     """
     if steps <= _FILLING:
-        raise ValueError(f"{steps} steps, expected {_FILLING + 1} or more: the first {_FILLING} are not counted")
+        raise ValueError(
+            f"{steps} steps, expected {_FILLING + 1} or more: the first {_FILLING} are not counted"
+        )
     costs = Costs(shape, layout, batch, profile, threads_on(shape, layout, machine))
     simulation = Simulation(machine, costs, layout.server)
     for rank in range(layout.ranks):
         start = schedule(shape, layout, rank, StepKind.START)
         simulation.add(start, schedule(shape, layout, rank, StepKind.TRAIN, batch), steps)
     simulation.play()
-    return prediction(machine, simulation.spans, simulation.ends, (_FILLING - 1, steps - 1))
+    return prediction(machine, simulation.spans, simulation.last, simulation.ends, (_FILLING - 1, steps - 1))
 
 
 def threads_on(shape: NetworkShape, layout: Layout, machine: Machine) -> tuple[int, ...]:
@@ -86,9 +88,7 @@ def threads_on(shape: NetworkShape, layout: Layout, machine: Machine) -> tuple[i
     for number, host in enumerate(machine.hosts):
         together = machine.together(number)
         cores = max(1, math.floor(min(host.quota or host.cores, host.cores)))
-        for rank, count in zip(
-            together, threads_per_rank(shape, layout, cores, together), strict=True
-        ):
+        for rank, count in zip(together, threads_per_rank(shape, layout, cores, together), strict=True):
             threads[rank] = count
     return tuple(threads)
 
@@ -109,12 +109,15 @@ class Simulation:
     ----------
     spans
         Of each rank, what it did when.
+    last
+        Of each rank the number of the first span of its last step.
     ends
         When the server's training steps ended.
     """
 
     def __init__(self, machine: Machine, costs: Costs, server: int) -> None:
         self.spans: list[list[Span]] = []
+        self.last: list[int] = []
         self.ends: list[float] = []
         self._machine, self._costs, self._server = machine, costs, server
         self._post = Post(machine)
@@ -131,6 +134,7 @@ class Simulation:
         rank = len(self._programs)
         self._programs.append(self._program(rank, start, train, steps))
         self.spans.append([])
+        self.last.append(0)
         self._doing.append(None)
 
     def play(self) -> None:
@@ -201,6 +205,7 @@ class Simulation:
         for instruction in start:
             yield from self._follow(rank, instruction)
         for _ in range(steps):
+            self.last[rank] = len(self.spans[rank])
             for instruction in train:
                 yield from self._follow(rank, instruction)
             if rank == self._server:

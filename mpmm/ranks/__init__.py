@@ -9,6 +9,7 @@ from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.orders import Order, OrderKind
 from mpmm.ranks.parameter_store import ParameterStore
 from mpmm.ranks.player import Player
+from mpmm.ranks.profiling import keep_profile, kept_profile, measured
 from mpmm.ranks.rank_reader import ShareReader
 from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.scoring import Scoring
@@ -44,6 +45,9 @@ __all__ = [
     "ValidationStep",
     "Worker",
     "bind_threads",
+    "keep_profile",
+    "kept_profile",
+    "measured",
     "outcome",
     "trace_events",
     "warm_up",
