@@ -139,11 +139,10 @@ def _show_prediction(
     steps = {} if layout.ranks <= _MANY else {"steps": _FEW_STEPS}
     predicted = simulate(shape, layout, batch, profile or Profile(), machine, **steps)
     click.echo(f"\n{prediction_text(predicted, layout, batch)}")
-    click.echo(
-        f"costs guessed from operations, {Profile().flops / 1e9:g} GFLOP/s a thread; --measure times them here"
-        if profile is None
-        else "costs of the layers as measured on this machine"
+    guessed = (
+        f"guessed from operations, {Profile().flops / 1e9:g} GFLOP/s a thread; --measure times them here"
     )
+    click.echo(f"costs of the layers {guessed if profile is None else 'as measured on this machine'}")
     if foresight.timeline is not None:
         names = {rank: layout.role(rank) for rank in range(layout.ranks)}
         text = json.dumps(trace_events(predicted.plain_spans(), names))

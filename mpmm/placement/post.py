@@ -19,11 +19,12 @@ Key = tuple[int, Kind, int]
 
 @dataclass(eq=False)
 class _Letter:
-    """A message on its way, and its place in the order of all arrivals."""
+    """A message on its way: when it was sent, and its place in the order of all arrivals."""
 
     number: int
     source: int
     send: Send
+    sent: float
     arrived: int = 0
 
     @property
@@ -89,7 +90,7 @@ class Post:
         self.now = now
         for number in self._links.advance(now):
             self._settle(self._letters[number])
-            self._later(self._machine.delay, number, arrives=True)
+            self._last_byte(number)
         while self._events and self._events[0][0] <= now:
             _, number, arrives = heapq.heappop(self._events)
             if arrives:
@@ -100,7 +101,7 @@ class Post:
     def send(self, source: int, send: Send) -> None:
         """Send a message now."""
         self._count += 1
-        letter = self._letters[self._count] = _Letter(self._count, source, send)
+        letter = self._letters[self._count] = _Letter(self._count, source, send, self.now)
         local = self._machine.path(source, send.peer) is None
         box, long = self._boxes[send.peer], send.bytes > self._machine.eager
         if long:
@@ -112,8 +113,7 @@ class Post:
             self._begin(letter.number)
         elif letter.key in box.expected:
             box.expected.remove(letter.key)
-            # the announcement there, and the answer back
-            self._later(2 * self._machine.delay, letter.number, arrives=False)
+            self._answer(letter)
         else:
             box.held.setdefault(letter.key, deque()).append(letter)
 
@@ -124,7 +124,7 @@ class Post:
             return
         held = box.held.get(key)
         if held:
-            self._later(self._machine.delay, held.popleft().number, arrives=False)
+            self._answer(held.popleft())
         else:
             box.expected.add(key)
 
@@ -157,8 +157,13 @@ class Post:
         """Whether no send of this rank is under way."""
         return not self._boxes[rank].under_way
 
-    def _later(self, seconds: float, number: int, *, arrives: bool) -> None:
-        heapq.heappush(self._events, (self.now + seconds, number, arrives))
+    def _answer(self, letter: _Letter) -> None:
+        """The receiver waits: it answers as soon as a long message is announced, and that begins."""
+        announced = max(self.now, letter.sent + self._machine.delay)
+        heapq.heappush(self._events, (announced + self._machine.delay, letter.number, False))
+
+    def _last_byte(self, number: int) -> None:
+        heapq.heappush(self._events, (self.now + self._machine.delay, number, True))
 
     def _begin(self, number: int) -> None:
         letter = self._letters[number]
@@ -166,7 +171,7 @@ class Post:
         assert path is not None, "within a host a message needs no link"
         if all(math.isinf(self._machine.hosts[host].rate) for host in path):
             self._settle(letter)
-            self._later(self._machine.delay, number, arrives=True)
+            self._last_byte(number)
         else:
             self._links.begin(self.now, number, (letter.source, letter.send.peer), path, letter.send.bytes)
 

@@ -164,5 +164,5 @@ def prediction_text(predicted: Prediction, layout: Layout, batch: int) -> str:
         moved = [f"{rank.traffic.total(way).bytes:,}" for way in ("sent", "received")]
         rows.append((str(number), layout.role(number), *shares, *moved))
     speed = f"{batch / predicted.seconds:,.1f} patches a second"
-    head = f"predicted: {1e3 * predicted.seconds:,.2f} ms a step, {speed}"
-    return f"{head}\n\n{in_columns(rows, left=2)}"
+    first = f"predicted: {1e3 * predicted.seconds:,.2f} ms a step, {speed}"
+    return f"{first}\n\n{in_columns(rows, left=2)}"

@@ -23,8 +23,8 @@ from mpmm.placement.shape import NetworkShape
 from mpmm.placement.simulated import Prediction, Span, prediction
 from mpmm.placement.threads import threads_per_rank
 
-# the first steps fill what flows between ranks
-_FILLING = 2
+# the first step fills what flows between ranks, in the last some have ended already
+_LEAST = 3
 _STEPS = 5
 
 
@@ -62,24 +62,24 @@ def simulate(
     machine
         Hosts, the host of each rank, and what messages take.
     steps
-        How many; at least 3, for the first two only fill the ranks.
+        How many; at least 3, for neither the first nor the last is counted.
 
     Raises
     ------
     Deadlock
         Ranks wait for each other; no layout that `layout_for` accepts does that.
     """
-    if steps <= _FILLING:
-        raise ValueError(
-            f"{steps} steps, expected {_FILLING + 1} or more: the first {_FILLING} are not counted"
-        )
+    if steps < _LEAST:
+        raise ValueError(f"{steps} steps, expected {_LEAST} or more: the first and the last are not counted")
     costs = Costs(shape, layout, batch, profile, threads_on(shape, layout, machine))
     simulation = Simulation(machine, costs, layout.server)
     for rank in range(layout.ranks):
         start = schedule(shape, layout, rank, StepKind.START)
         simulation.add(start, schedule(shape, layout, rank, StepKind.TRAIN, batch), steps)
     simulation.play()
-    return prediction(machine, simulation.spans, simulation.last, simulation.ends, (_FILLING - 1, steps - 1))
+    return prediction(
+        machine, simulation.spans, simulation.last, simulation.ends, (min(1, steps - _LEAST), steps - 2)
+    )
 
 
 def threads_on(shape: NetworkShape, layout: Layout, machine: Machine) -> tuple[int, ...]:

@@ -1,5 +1,8 @@
 """`mpmm plan --summary`: the table of the configured network."""
 
+import json
+
+import pytest
 from click.testing import CliRunner
 from small_runs import small_config
 
@@ -54,3 +57,68 @@ def test_the_configurations_own_assignment_and_counts_that_do_not_fit(tmp_path):
     own = CliRunner().invoke(command, [str(config), "-n", "3"]).output
     assert own.startswith("layout custom, 3 ranks")
     assert "rgb.block1..fusion.output" in own
+
+
+def test_it_predicts_the_time_of_a_step_here_and_on_hosts(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config, timeline = str(small_config(tmp_path)), tmp_path / "trace.json"
+    here = CliRunner().invoke(command, [config, "-n", "5", "--rank", "1"])
+    assert here.exit_code == 0, here.output
+    assert "threads as for one machine of " in here.output
+    assert "costs of the layers guessed from operations" in here.output
+    options = ["--link", "1mbit", "--delay", "1ms", "--cpu", "50%", "--timeline", str(timeline)]
+    slow = CliRunner().invoke(command, [config, "-n", "5", "--rank", "1", *options])
+    assert slow.exit_code == 0, slow.output
+    assert "threads as for 5 machines of " in slow.output
+    assert milliseconds(slow.output) > 10 * milliseconds(here.output), "the link holds it up"
+    row = next(
+        line.split() for line in slow.output.splitlines() if line.startswith("1     worker") and "%" in line
+    )
+    assert sum(float(share.removesuffix("%")) for share in row[2:5]) == pytest.approx(100, abs=0.2)
+    events = json.loads(timeline.read_text())["traceEvents"]
+    assert {event["pid"] for event in events} == {0, 1, 2, 3, 4}
+    assert any(event["name"].startswith("forward rgb.block1") for event in events)
+
+
+def milliseconds(output):
+    line = next(line for line in output.splitlines() if line.startswith("predicted: "))
+    assert line.endswith(" patches a second")
+    return float(line.split()[1].replace(",", ""))
+
+
+def test_what_was_measured_once_is_used_from_then_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = str(small_config(tmp_path))
+    measured = CliRunner().invoke(command, [config, "-n", "1", "--measure"])
+    assert measured.exit_code == 0, measured.output
+    [kept] = (tmp_path / "cache" / "mpmm" / "profiles").iterdir()
+    layers = json.loads(kept.read_text())["layers"]
+    assert layers["hsi.block1.convolution"][0]["samples"] == 16
+    assert all(
+        timing["forward"] > 0 < timing["backward"] for timings in layers.values() for timing in timings
+    )
+    again = CliRunner().invoke(command, [config, "-n", "1"]).output
+    assert "costs of the layers as measured on this machine" in again
+    assert milliseconds(again) == milliseconds(measured.output)
+    kept.write_text("{}")
+    assert "guessed" in CliRunner().invoke(command, [config, "-n", "1"]).output
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--link", "fast"], "link 'fast' is no number with one of the units"),
+        (["--delay", "-1ms"], "delay '-1ms' is no number with one of the units"),
+        (["--hosts", "missing"], "hosts file missing cannot be read"),
+        (["--cpu", "much"], "cpu 'much' is no number with one of the units"),
+    ],
+)
+def test_hosts_and_links_that_are_none_are_one_line(tmp_path, options, problem):
+    done = CliRunner().invoke(command, [str(small_config(tmp_path)), "-n", "4", *options])
+    assert problem in str(done.exception)
+
+
+def test_a_prediction_needs_a_number_of_ranks(tmp_path):
+    done = CliRunner().invoke(command, [str(small_config(tmp_path)), "--link", "1gbit"])
+    assert done.exit_code == 2
+    assert "--link: for how many ranks? Add -n" in done.output
