@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from virtual_cluster.cluster import Cluster, folder_of
@@ -63,6 +64,8 @@ def run(cluster: Cluster, hosts: Sequence[int], command: Sequence[str]) -> tuple
                 stderr=subprocess.PIPE,
                 # the terminal's Ctrl-C reaches only this process, which passes it on
                 start_new_session=True,
+                # a shell has what it starts in the background ignore Ctrl-C, and bash keeps to that for good
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
             relay = threading.Thread(target=_relay, args=(job,))
             relay.start()

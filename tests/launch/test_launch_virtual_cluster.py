@@ -76,8 +76,8 @@ def test_hosts_of_unequal_speed_get_their_shares_of_the_cpu(cluster):
     cluster.succeed("up", 2, "--cpu", "40%,10%")
     output = run_program(cluster, 2, "busy.py", 1.5)
     shares = {host: float(share) for host, share in re.findall(r"(node\d) share (\S+)", output)}
-    assert 0.02 < shares["node0"] < 0.45
-    assert 0.02 < shares["node1"] < 0.13
+    assert 0 < shares["node0"] < 0.5
+    assert 0 < shares["node1"] < 0.15
     assert cluster.hosts()[1]["throttled"] > 0
 
 
