@@ -47,12 +47,14 @@ def together(config, tmp_path_factory) -> tuple[Run, Ended]:
     return Run.open(path), ended
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give every test its group; xdist looks for it as soon as all are collected."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test its group; the largest group first, so that it does not begin when others end."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Put the largest group first, so that it does not begin when others end."""
     items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != TOGETHER)
 
 
