@@ -73,9 +73,8 @@ def test_a_gradient_goes_back_to_the_core_by_central_differences(pool, activatio
     loss(z)
     gradient = begin_backward(whole, arrays, NOTHING, dy).dy.reshape(z.shape).copy()
     step = 1e-6
-    for position in ((0, 0, 0, 0, 0), (0, 1, 2, 3, 1), (0, 2, 3, 1, 2)):
-        if position[3] >= z.shape[3]:
-            continue
+    last = tuple(length - 1 for length in z.shape)
+    for position in ((0, 0, 0, 0, 0), (0, 1, 2, 1, 1), last):
         above, below = z.copy(), z.copy()
         above[position] += step
         below[position] -= step
