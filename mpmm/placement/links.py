@@ -41,7 +41,7 @@ class Links:
     def begin(
         self, now: float, transfer: int, connection: tuple[int, int], path: tuple[int, int], length: int
     ) -> None:
-        """Begin a transfer.
+        """Begin a transfer, behind those on the same connection.
 
         Parameters
         ----------
