@@ -31,7 +31,7 @@ def test_round_trips_of_all_sizes_between_all_ranks(mode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("fault", "message"),
     [
         ("short", "rank 1: parameter push 7 from rank 0 has 12 bytes, expected 16"),
         ("long", "rank 1: parameter push 7 from rank 0 has 20 bytes, expected 16"),

@@ -6,7 +6,7 @@ from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
     LANES,
     add,
-    added,
+    add_blocks,
     fetch,
     lanes,
     load,
@@ -60,7 +60,7 @@ def add_blocks(left, right, y, block, columns):
     """y = left + right: rows of a block stand apart on the left, side by side on the right."""
     step = len(columns) * y.size // len(block)
     a = load_block(block, left, 1, step + 3, columns)
-    store_block(added(a, load_block(block, right, 0, step, columns)), y, 0, step, columns)
+    store_block(add_blocks(a, load_block(block, right, 0, step, columns)), y, 0, step, columns)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
