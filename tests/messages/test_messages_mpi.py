@@ -94,9 +94,9 @@ def test_the_runner_kills_ranks_that_never_end() -> None:
     start = time.monotonic()
     with pytest.raises(Overdue, match="began 1") as overdue:
         # rank 9 does not exist: everybody waits for everybody
-        play(2, "failing", "error", "9", limit=3)
-    assert time.monotonic() - start < 10
-    assert "took over 3 s" in str(overdue.value)
+        play(2, "failing", "error", "9", limit=8)
+    assert time.monotonic() - start < 20
+    assert "took over 8 s" in str(overdue.value)
 
 
 @pytest.fixture(scope="module")

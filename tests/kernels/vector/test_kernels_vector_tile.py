@@ -56,7 +56,7 @@ def test_fetching_ahead_changes_nothing():
 
 
 @compiled
-def add_blocks(left, right, y, block, columns):
+def sum_rows(left, right, y, block, columns):
     """y = left + right: rows of a block stand apart on the left, side by side on the right."""
     step = len(columns) * y.size // len(block)
     a = load_block(block, left, 1, step + 3, columns)
@@ -70,7 +70,7 @@ def test_blocks_are_added_vector_by_vector(rows, columns, dtype):
     rng = np.random.default_rng(2)
     left = rng.standard_normal(1 + rows * (width + 3)).astype(dtype)
     right, y = rng.standard_normal((rows, width)).astype(dtype), np.empty((rows, width), dtype)
-    add_blocks(left, right.reshape(-1), y.reshape(-1), size(rows * columns), size(columns))
+    sum_rows(left, right.reshape(-1), y.reshape(-1), size(rows * columns), size(columns))
     for i in range(rows):
         start = 1 + i * (width + 3)
         np.testing.assert_array_equal(y[i], left[start : start + width] + right[i])
