@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmm_kernels.convolution import Gradients
 from mpmm_kernels.convolution.plan import convolved_length
 from mpmm_kernels.convolution.reference.kernels import (
     conv3d_backward_input,
@@ -51,7 +52,8 @@ class Problem:
     def backward(self):
         dx, dw, db = (np.full_like(array, np.nan) for array in (self.x, self.w, self.b))
         conv3d_backward_input(self.dy, self.w, dx, self.stride, self.before)
-        conv3d_backward_weights(self.x, self.dy, dw, db, self.stride, self.before)
+        gradients = Gradients.of_batch(self.dy, dw, db)
+        conv3d_backward_weights(self.x, gradients, self.stride, self.before)
         return dx, dw, db
 
     def loss(self):
