@@ -63,7 +63,10 @@ def test_ranks_under_mpich(python):
         ROOT / "tests" / "messages",
         *sorted((ROOT / "tests" / "runs").glob("test_runs_mpirun*.py")),
     ]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    workers = "PYTEST_XDIST_WORKER_COUNT"
+    environment = {
+        name: value for name, value in os.environ.items() if name == workers or not name.startswith("PYTEST")
+    }
     done = subprocess.run(
         [str(python), "-m", "pytest", "-q", "-m", "mpi", "-p", "no:cacheprovider", *chosen, *map(str, files)],
         cwd=ROOT,

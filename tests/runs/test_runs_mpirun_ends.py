@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from mpi_runner import ROOT, kill_session, run_ranks, session_of, start_ranks
+from mpi_runner import ROOT, kill_session, run_ranks, session_of, soon, start_ranks
 
 from mpmm.results.checkpoint import read_checkpoint
 from mpmm.results.log import read_log
@@ -38,7 +38,7 @@ def test_a_rank_that_fails_ends_all_at_once_and_is_heard_once(config, tmp_path, 
     train = ["train", str(config), "--run", str(path), "--epochs", "400"]
     ended = run_ranks(5, [FAILING, way, str(rank), *train], LIMIT)
     began = next(float(line.split()[1]) for line in ended.out.splitlines() if line.startswith("failing"))
-    assert time.time() - began < 2, ended
+    assert time.time() - began < soon(2), ended
     assert ended.code != 0
     assert ended.code == code or code is None
     assert ended.err.count("Traceback") == (way == "bug"), ended.err
@@ -108,7 +108,7 @@ def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, rank
         began = time.monotonic()
         mpirun.send_signal(number)
         mpirun.wait(LIMIT)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < soon(3)
         assert "Traceback" not in printed()
         # killed ranks let go of the run folder's lock a moment after mpirun has ended
         wait_until(lambda: not session_of(mpirun.pid), 10)
