@@ -1,0 +1,57 @@
+"""Where machine code is filed: by module and line for functions of this package only."""
+
+import numpy as np
+import pytest
+from mpmm_kernels.layers import activation, softmax
+from mpmm_kernels.runtime import cache
+from mpmm_kernels.runtime.locator import ContentLocator
+
+
+def located(function, file="anywhere.py"):
+    return ContentLocator.from_function(function, file)
+
+
+def function_of(module):
+    """A function that says it is a module's."""
+
+    def nothing():
+        return None
+
+    nothing.__module__ = module
+    return nothing
+
+
+def test_a_modules_code_lies_in_a_folder_named_after_the_module():
+    path = located(function_of("mpmm_kernels.layers.softmax")).get_cache_path()
+    assert path == str(cache.cache_folder() / "mpmm_kernels.layers.softmax")
+
+
+def test_the_sources_path_makes_no_difference():
+    function = function_of("mpmm_kernels.layers.softmax")
+    here, there = located(function, "/here/softmax.py"), located(function, "/there/softmax.py")
+    assert here.get_cache_path() == there.get_cache_path()
+    assert here.get_source_stamp() == there.get_source_stamp() == cache.cache_key()
+
+
+def test_functions_of_one_name_are_told_apart_by_their_lines():
+    def first():
+        return 1
+
+    def second():
+        return 2
+
+    first.__module__ = second.__module__ = "mpmm_kernels.layers"
+    first.__name__ = second.__name__ = "step"
+    assert located(first).get_disambiguator() == str(first.__code__.co_firstlineno)
+    assert located(first).get_disambiguator() != located(second).get_disambiguator()
+
+
+@pytest.mark.parametrize("module", ["numpy", "mpmm", "mpmm_kernels_of_others", "tests.mpmm_kernels"])
+def test_functions_of_other_packages_have_no_folder_here(module):
+    assert located(function_of(module)) is None
+
+
+def test_public_functions_of_this_package_are_located_by_their_own_module():
+    assert located(activation.relu).module == "mpmm_kernels.layers.activation"
+    assert located(softmax.cross_entropy).module == "mpmm_kernels.layers.softmax"
+    assert located(np.broadcast_shapes) is None
