@@ -2,6 +2,7 @@
 
 from mpmm.network.batchnorm import EPSILON, BatchNorm
 from mpmm.network.block import Block
+from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.network.build import block_builders
 from mpmm.network.concatenate import Concatenate
 from mpmm.network.convolution import Convolution
@@ -17,7 +18,7 @@ from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
 from mpmm.network.shapes import Volume
-from mpmm.network.spec import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network.spec import NetworkSpec, StreamSpec
 from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
 
 __all__ = [

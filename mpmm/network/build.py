@@ -7,6 +7,7 @@ from functools import partial
 
 from mpmm.network.batchnorm import BatchNorm
 from mpmm.network.block import Block
+from mpmm.network.block_spec import DenseSpec
 from mpmm.network.concatenate import Concatenate
 from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
@@ -15,7 +16,7 @@ from mpmm.network.flatten import Flatten
 from mpmm.network.initialisation import Initializer
 from mpmm.network.layer import Layer
 from mpmm.network.names import FUSION, OUTPUT, block_name, head_name, layer_name
-from mpmm.network.spec import DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network.spec import NetworkSpec, StreamSpec
 
 Builder = Callable[[], Block]
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from mpmm.errors import NetworkError
+from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.network.names import FUSION
 from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
-
-if TYPE_CHECKING:
-    from mpmm.network.spec import BlockSpec, DenseSpec
 
 ACTIVATIONS, POOLS, PADDINGS = get_args(Activation), get_args(Pool), get_args(Padding)
 DTYPES, KERNELS = get_args(DType), get_args(Kernels)

@@ -16,7 +16,7 @@ from mpmm.network.parameter import Array, Parameter
 if TYPE_CHECKING:
     from mpmm_kernels.vocabulary import Kernels
 
-    from mpmm.network.spec import BlockSpec
+    from mpmm.network.block_spec import BlockSpec
 
 
 class Convolution(Layer):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict, Unpack
 
 from mpmm.errors import NetworkError
-from mpmm.network.spec import BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network.block_spec import BlockSpec, DenseSpec
+from mpmm.network.spec import NetworkSpec, StreamSpec
 from mpmm.network.vocabulary import DType, Kernels, Padding
 
 # Below this many bands nothing is left of the spectrum after the hyperspectral stream's three blocks.

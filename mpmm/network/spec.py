@@ -1,4 +1,4 @@
-"""What a network is made of, as frozen dataclasses: streams of blocks, dense layers, the fusion head."""
+"""What a network is made of, as frozen dataclasses: streams, and the fusion of their features."""
 
 from __future__ import annotations
 
@@ -7,64 +7,9 @@ from dataclasses import dataclass, replace
 
 from mpmm.errors import NetworkError
 from mpmm.network import checks
-from mpmm.network.shapes import Volume, convolved, pooled
-from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
-
-
-@dataclass(frozen=True)
-class BlockSpec:
-    """One block of a stream: convolution, activation, pool, batch-norm, dropout, in this order.
-
-    Attributes
-    ----------
-    filters
-        Output channels of the convolution.
-    kernel, stride
-        Extent and step of the convolution over (bands, rows, columns).
-    padding
-        "valid", "same", or one of them per axis.
-    activation
-        "relu", "sigmoid" or "none".
-    pool, window
-        "max", "average" or "none"; the window is the stride too, an incomplete last window is left out.
-    batch_norm
-        Whether a batch-norm per channel follows the pool.
-    dropout
-        Share of the block's outputs set to zero in training, in [0, 1).
-    kernels
-        "fast", "direct" or "reference" for this block alone; None: the network's. Maps follow the network's.
-    """
-
-    filters: int
-    kernel: Volume
-    stride: Volume = (1, 1, 1)
-    padding: Padding | tuple[Padding, Padding, Padding] = "valid"
-    activation: Activation = "relu"
-    pool: Pool = "max"
-    window: Volume = (2, 2, 2)
-    batch_norm: bool = True
-    dropout: float = 0.0
-    kernels: Kernels | None = None
-
-    @property
-    def paddings(self) -> tuple[Padding, Padding, Padding]:
-        """Padding of bands, rows, columns."""
-        return (self.padding,) * 3 if isinstance(self.padding, str) else self.padding
-
-    def output(self, volume: Volume, index: int, stream: str) -> Volume:
-        """(bands, rows, columns) that this block, the ``index``-th of ``stream``, makes of ``volume``."""
-        conv = f"conv{index} of stream {stream}"
-        left = convolved(volume, self.kernel, self.stride, self.paddings, conv)
-        return left if self.pool == "none" else pooled(left, self.window, f"pool{index} of stream {stream}")
-
-
-@dataclass(frozen=True)
-class DenseSpec:
-    """A dense layer with its activation and the dropout behind it."""
-
-    units: int
-    activation: Activation = "relu"
-    dropout: float = 0.0
+from mpmm.network.block_spec import BlockSpec, DenseSpec
+from mpmm.network.shapes import Volume
+from mpmm.network.vocabulary import DType, Kernels
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from mpmm.network.spec import BlockSpec, DenseSpec
+from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.scene import Labels, Modality, Scene
 from mpmm.settings.config import (
     Config,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mpmm.errors import ConfigError, MpmmError
-from mpmm.network.spec import BlockSpec, DenseSpec
+from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.settings.config import Config, config_from_json, load_config
 
 SCENE = """
