@@ -114,6 +114,16 @@ class Holdings:
         """The most sends of this kind and item that are under way to one peer."""
         return max(map(len, self._under_way.get((rank, kind, item), {}).values()), default=0)
 
+    def pending_to(self, send: Send, rank: int) -> int:
+        """How many sends like this one of a rank's are under way to its peer."""
+        return len(self._under_way.get((rank, send.kind, send.item), {}).get(send.peer, ()))
+
+    def need_copied(self, rank: int, kind: Kind, item: int) -> None:
+        """Demand that what is under way are copies, as an evaluation sends them, not a block's own memory."""
+        steps = [held for sends in self._under_way.get((rank, kind, item), {}).values() for _, held in sends]
+        copied = all(isinstance(step, int) and self.steps[step][0] == StepKind.EVALUATE for step in steps)
+        demand(copied, f"rank {rank} writes {kind.label} {item} under way")
+
     def under_way(self, rank: int | None = None) -> list[Send]:
         """All sends without their receive, of one rank or all."""
         return [

@@ -9,6 +9,7 @@ from typing import Any
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
+from mpmm.placement.evaluation import AHEAD
 from mpmm.placement.holdings import Held, Holdings, demand
 from mpmm.placement.instructions import (
     Backward,
@@ -27,7 +28,7 @@ from mpmm.placement.instructions import (
     TakeSnapshot,
     Update,
 )
-from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD
+from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
 from mpmm.placement.shares import Share
 
 _SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)
@@ -91,6 +92,7 @@ class Rules:
         held: Held = step
         if send.kind in (Kind.ACTIVATION, Kind.LOGITS):
             self._of.need(rank, "output", send.name, step)
+            self._need_turn(rank, step, send)
         elif send.kind == Kind.GRADIENT:
             self._of.need(rank, "backward", self._of.shape.consumers[send.name], step)
         elif send.kind in _SUMS:
@@ -103,6 +105,12 @@ class Rules:
         elif send.kind == Kind.SNAPSHOT:
             held = self.snapshots[-1]
         self._of.send(rank, send, held)
+
+    def _need_turn(self, rank: int, step: int, send: Send) -> None:
+        """An evaluation sends copies from two buffers in turn: one may be under way."""
+        if self._of.steps[step][0] == StepKind.EVALUATE:
+            free = self._of.pending_to(send, rank) <= AHEAD
+            demand(free, f"rank {rank} writes {send.kind.label} {send.item} under way")
 
     def _copy(self, rank: int, step: int, copy: CopyRows) -> None:
         if copy.kind == Kind.ACTIVATION:
@@ -191,7 +199,7 @@ class Rules:
                 self._of.need_parameters(rank, layer.name, self._of.version(step))
         self._begin(rank, step, infer)
         for kind in (Kind.ACTIVATION, Kind.LOGITS):
-            self._of.need_free(rank, kind, self._of.shape.block_numbers[infer.block], pending=1)
+            self._of.need_copied(rank, kind, self._of.shape.block_numbers[infer.block])
         self._of.hold(rank, "output", infer.block, step)
 
     def _loss(self, rank: int, step: int, loss: Loss) -> None:

@@ -172,6 +172,35 @@ def test_an_evaluation_still_under_way_when_training_goes_on() -> None:
     assert found
 
 
+def lagging(kind: StepKind, sort: type) -> int:
+    """In how many orders of events a schedule without these instructions in these steps fails."""
+    layout, failed = layout_for(TWO_STREAMS, 5, "baseline"), 0
+    for seed in range(10):
+        player = Rehearsal(TWO_STREAMS, layout, RUN, seed)
+        for rank in player.ranks:
+            rank.todo = [
+                (step, one) for step, one in rank.todo if not (RUN[step][0] == kind and isinstance(one, sort))
+            ]
+        try:
+            player.play()
+        except RehearsalError as error:
+            failed += "under way" in str(error)
+    return failed
+
+
+def test_an_evaluation_has_two_buffers_to_a_peer() -> None:
+    """Without its waits a stream would be three micro-batches ahead of the fusion, and write what is sent."""
+    assert lagging(EVALUATE, Settle)
+
+
+def test_a_last_micro_batch_without_samples_for_a_peer_waits_for_nothing() -> None:
+    """Two earlier ones may be under way from their buffers when only the rank itself has a sample."""
+    blocks = {"rgb": 0, "hsi": 1, "hsi.head": [0, 1], "fusion": 0}
+    layout = layout_for(TWO_STREAMS, 2, blocks=blocks, shares={"hsi.head": [1, 7]})
+    for seed in range(20):
+        play(TWO_STREAMS, layout, seed)
+
+
 @pytest.fixture
 def shards() -> Rehearsal:
     return Rehearsal(TWO_STREAMS, layout_for(TWO_STREAMS, 4, "sharded"), RUN)
