@@ -71,8 +71,7 @@ class CacheEntry:
         """What is still to be written, by this or another process that is at it."""
         if self.is_ready():
             return 0
-        written = sum(file.stat().st_size for file in self.partial.glob("*"))
-        return max(0, self.bytes - written)
+        return max(0, self.bytes - sum(map(_size, self.partial.glob("*"))))
 
     def is_ready(self) -> bool:
         """Whether the folder is finished, whole and of this version and fingerprint."""
@@ -138,7 +137,9 @@ class CacheEntry:
                 shutil.rmtree(leftover)
                 continue
             with suppress(Timeout), FileLock(lock, blocking=False):
-                shutil.rmtree(leftover)
+                # else whoever held the lock a moment ago has put it in place
+                if leftover.exists():
+                    shutil.rmtree(leftover)
         shutil.rmtree(self._old, ignore_errors=True)
 
     @property
@@ -221,6 +222,14 @@ def _disk_full(folder: Path, needed: int, name: str) -> SceneError:
         f"{name}: the disk of {folder} is full: {needed:,} bytes are needed, {free_bytes(folder):,} are free",
         'make room (caches may be deleted), or name another folder with cache = "..." under [scene]',
     )
+
+
+def _size(file: Path) -> int:
+    """Bytes of a file; none where another process has just put it in place."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _flush(path: Path) -> None:

@@ -292,6 +292,31 @@ def test_leftovers_of_other_settings_are_removed_too_unless_in_use(scene):
     assert alive.exists()
 
 
+def test_another_process_puts_its_files_in_place_while_leftovers_are_looked_for(scene, monkeypatch):
+    """Five ranks prepared two modalities: what one saw of the other's was gone when it held the lock."""
+    partial = scene.cache_folder / ".other-0123.partial"
+    partial.mkdir(parents=True)
+    (partial / "values.npy").write_bytes(b"whole")
+
+    class OtherFinishes(FileLock):
+        def acquire(self, *arguments, **options):
+            if "other-0123" in self.lock_file and partial.exists():
+                partial.rename(scene.cache_folder / "other-0123")
+            return super().acquire(*arguments, **options)
+
+    monkeypatch.setattr(cache, "FileLock", OtherFinishes)
+    scene.align()
+    assert finished(scene) == ["labels", "other", "x"]
+    assert (scene.cache_folder / "other-0123" / "values.npy").read_bytes() == b"whole"
+
+
+def test_the_space_still_needed_counts_files_that_another_process_moves(tmp_path, monkeypatch):
+    entry = cache.CacheEntry(tmp_path, "x", {"source": 1}, bytes=100)
+    gone = tmp_path / "gone.npy"
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter([gone]))
+    assert entry.bytes_to_write() == 100
+
+
 def test_a_kill_midway_leaves_nothing_finished_and_no_lock(scene, prepared):
     run = start(scene, 60)
     assert run.stdout.readline() == "prepares\n"
