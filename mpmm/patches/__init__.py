@@ -3,6 +3,7 @@
 from mpmm.patches.augmentation import orientations
 from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
+from mpmm.patches.drawing import draw_split
 from mpmm.patches.extra import extra_patches
 from mpmm.patches.normalization import Normalization, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
@@ -10,7 +11,7 @@ from mpmm.patches.prefetch import Prefetcher, prefetch
 from mpmm.patches.reader import PatchReader, compile_reader
 from mpmm.patches.samples import Samples
 from mpmm.patches.shares import PARTS, Part, check_shares
-from mpmm.patches.split import Split, SplitKind, SplitOptions, draw_split
+from mpmm.patches.split import Split, SplitKind, SplitOptions
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
 from mpmm.patches.windows import check_size, window_sums
 
