@@ -4,14 +4,14 @@ from mpmm.settings.config import (
     Config,
     LayoutConfig,
     NetworkConfig,
-    PatchesConfig,
     StreamConfig,
-    TrainingConfig,
     config_from_json,
     load_config,
     read_config_text,
     run_name,
 )
+from mpmm.settings.patches import PatchesConfig
+from mpmm.settings.training import TrainingConfig
 
 __all__ = [
     "Config",

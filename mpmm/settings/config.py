@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from mpmm.errors import ConfigError
 from mpmm.network import (
@@ -23,48 +23,13 @@ from mpmm.network import (
     paper_fusion,
     paper_stream,
 )
-from mpmm.patches import SplitKind
 from mpmm.placement import LayoutName
 from mpmm.scene import Scene
+from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
+from mpmm.settings.training import TrainingConfig
 from mpmm.settings.validation import read_as
-
-Positive = Annotated[int, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-# TOML knows inf; NaN fails every comparison
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-@dataclass(frozen=True)
-class PatchesConfig:
-    """``[patches]``: which pixels become patch centres, and how they are split.
-
-    Attributes
-    ----------
-    size
-        Rows and columns of a patch, odd.
-    per_class
-        Patches drawn per class.
-    fraction
-        Share of a class's usable pixels to draw, instead of ``per_class``.
-    split
-        "random" (the paper's protocol: neighbouring patches overlap) or "block" (spatially disjoint).
-    shares
-        Shares of training, validation and test patches; they add up to 1.
-    seed
-        From which the draw and the split follow.
-    augment
-        Whether training patches are flipped and turned.
-    """
-
-    size: Positive = 25
-    per_class: Positive = 400
-    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
-    split: SplitKind = "random"
-    shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
-    seed: Count = 0
-    augment: bool = False
+from mpmm.settings.values import Count, Positive
 
 
 @dataclass(frozen=True)
@@ -120,39 +85,6 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """``[training]``: the optimizer's run.
-
-    Attributes
-    ----------
-    epochs, batch
-        Passes over the training patches; patches a step.
-    rate, decay
-        Adam's learning rate; decoupled weight decay.
-    patience
-        Epochs without a better validation accuracy before training stops; None: never.
-    class_weights
-        "none", or "balanced": a class counts inversely to its number of training patches.
-    label_smoothing
-        Share of a label spread evenly over all classes.
-    drop_last
-        Whether an incomplete last batch is left out.
-    seed
-        Of initial parameters, order of batches, augmentation and dropout.
-    """
-
-    epochs: Positive = 30
-    batch: Positive = 40
-    rate: Annotated[Finite, Field(gt=0)] = 1e-3
-    decay: Annotated[Finite, Field(ge=0)] = 0.0
-    patience: Positive | None = None
-    class_weights: Literal["none", "balanced"] = "none"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    drop_last: bool = False
-    seed: Count = 0
-
-
-@dataclass(frozen=True)
 class LayoutConfig:
     """``[layout]``: which rank owns what.
 
@@ -183,9 +115,9 @@ class Config:
     """All of a run's settings."""
 
     scene: Scene
-    patches: PatchesConfig = PatchesConfig()
+    patches: PatchesConfig = field(default_factory=PatchesConfig)
     network: NetworkConfig = NetworkConfig()
-    training: TrainingConfig = TrainingConfig()
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     layout: LayoutConfig = LayoutConfig()
 
     def as_json(self) -> str:
@@ -201,9 +133,9 @@ class _ConfigTable:
     """The TOML file as a whole."""
 
     scene: SceneTable
-    patches: PatchesConfig = PatchesConfig()
+    patches: PatchesConfig = field(default_factory=PatchesConfig)
     network: NetworkConfig = NetworkConfig()
-    training: TrainingConfig = TrainingConfig()
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     layout: LayoutConfig = LayoutConfig()
 
 
