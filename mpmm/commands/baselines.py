@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mpmm.display import Console, comparison_table, duration, say, say_scene, say_split, telling
+from mpmm.display import (
+    Console,
+    comparison_table,
+    duration,
+    say,
+    say_scene,
+    say_split,
+    say_untrained,
+    telling,
+)
 from mpmm.errors import RunError
 from mpmm.preparation import Prepared, prepare, restore
 from mpmm.results import RunFolder, Scores, score, write_json
@@ -56,6 +65,7 @@ def command(config: Path | None, run: Path | None) -> None:
     scores = compare(prepared, console)
     for part, rows in scores.items():
         console.print(comparison_table(rows, f"{part} patches"))
+        say_untrained(console, prepared.untrained(part))
     if run is not None:
         write_json(run / FILE, plain(scores))
         say(console, "written", str(run / FILE))

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import click
 
-from mpmm.display import Console, class_table, comparison_table, confusion_table, say
+from mpmm.display import Console, class_table, comparison_table, confusion_table, say, say_untrained
 from mpmm.messages import launched_ranks
 from mpmm.patches import PARTS
 from mpmm.pictures import write_confusion_picture
@@ -84,6 +84,7 @@ def _show(console: Console, path: Path, options: EvaluationOptions, result: Eval
     title = f"{opened.folder}, {patches} patches, checkpoint {options.checkpoint}"
     console.print(comparison_table(rows, title))
     console.print(class_table(scores, opened.classes_))
+    say_untrained(console, result.untrained)
     _print_confusion(console, scores)
     ranks = "one process" if result.ranks == 1 else f"{result.ranks} ranks, layout {result.layout}"
     rate = f"{scores.samples / result.seconds:,.0f} patches/s"

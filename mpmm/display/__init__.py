@@ -11,6 +11,7 @@ from mpmm.display.console import (
     say_scene,
     say_scores,
     say_split,
+    say_untrained,
     telling,
 )
 from mpmm.display.map import Speed, showing
@@ -35,6 +36,7 @@ __all__ = [
     "say_scene",
     "say_scores",
     "say_split",
+    "say_untrained",
     "scene_report",
     "showing",
     "telling",

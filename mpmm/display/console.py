@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from rich.console import Console
@@ -56,15 +56,22 @@ def say_scene(console: Console, prepared: Prepared) -> None:
 
 
 def say_split(console: Console, prepared: Prepared, split: Split) -> None:
-    """How far the validation patches are from the training patches, and which classes are short."""
+    """How far the other parts' patches are from the training patches, and which classes are short."""
     names = {cover.id: cover.name for cover in prepared.scene.classes}
-    leak = f"{percent(split.leak())}% of validation patches share pixels with a training patch"
-    say(console, "split", f"{split.kind}: {leak}")
+    say(console, "split", f"{split.kind}: {leak_text(split)}")
     if split.short:
         few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
         say(console, "", f"fewer patches than asked for: {few}")
     for part, class_id in split.absent:
         say(console, "", f"no {part} patch of {names[class_id]}")
+
+
+def leak_text(split: Split) -> str:
+    """Say of each part that is held back which share of its patches is not new to training."""
+    shares = [f"{percent(share)}% of {part}" for part, share in split.leaks().items()]
+    if not shares:
+        return "all patches are for training"
+    return f"{' and '.join(shares)} patches share pixels with a training patch"
 
 
 def say_network(console: Console, network: Network, threads: int) -> None:
@@ -76,12 +83,19 @@ def say_network(console: Console, network: Network, threads: int) -> None:
     say(console, "threads", str(threads))
 
 
-def say_scores(console: Console, scores: Scores) -> None:
-    """Say the overall accuracy, the average accuracy and kappa of the validation patches."""
+def say_scores(console: Console, scores: Scores, untrained: Sequence[str] = ()) -> None:
+    """Say the validation patches' accuracies and kappa, and which of their classes were never trained on."""
     kappa = "-" if scores.kappa is None else f"{scores.kappa:.3f}"
     overall, average = scores.overall_accuracy, percent(scores.average_accuracy)
     line = f"overall accuracy {overall} %, average accuracy {average} %, kappa {kappa}"
     say(console, "validation", f"{line} ({scores.samples} patches)")
+    say_untrained(console, untrained)
+
+
+def say_untrained(console: Console, untrained: Sequence[str]) -> None:
+    """Say which classes are scored without a single patch to learn them from, if any."""
+    if untrained:
+        say(console, "", f"scored, but never trained on: {', '.join(untrained)}")
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mpmm.display.console import say
+from mpmm.display.console import leak_text, say
 from mpmm.network import Network, NetworkSpec
 from mpmm.patches import ClassCount, Split
 from mpmm.results import percent
@@ -112,8 +112,7 @@ def say_split(console: Console, classes: Sequence[LandCover], split: Split) -> N
     table.add_row("", "all", *_numbers(requested, int(parts.sum()), *parts.sum(axis=0).tolist()))
     console.print(table)
     edge = "" if split.block_edge is None else f" (blocks of {split.block_edge} pixels)"
-    leak = f"{percent(split.leak())}% of validation patches overlap a training patch"
-    say(console, "split", f"{split.kind}{edge}: {leak}")
+    say(console, "split", f"{split.kind}{edge}: {leak_text(split)}")
     names = {cover.id: cover.name for cover in classes}
     if split.short:
         few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())

@@ -5,8 +5,10 @@ from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
 from mpmm.patches.drawing import draw_split
 from mpmm.patches.extra import extra_patches
+from mpmm.patches.given import draw_given
 from mpmm.patches.normalization import Normalization, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
+from mpmm.patches.part_table import read_part_table
 from mpmm.patches.prefetch import Prefetcher, prefetch
 from mpmm.patches.reader import PatchReader, compile_reader
 from mpmm.patches.samples import Samples
@@ -36,6 +38,7 @@ __all__ = [
     "check_size",
     "class_positions",
     "compile_reader",
+    "draw_given",
     "draw_split",
     "extra_patches",
     "lost_per_class",
@@ -43,6 +46,7 @@ __all__ = [
     "orientations",
     "overlap_share",
     "prefetch",
+    "read_part_table",
     "usable_centres",
     "window_sums",
 ]

@@ -66,6 +66,19 @@ def find_candidates(
     class_names: Sequence[str] = (),
 ) -> Candidates:
     """Find every usable labelled centre; a class without any is an error that names it."""
+    candidates = usable_candidates(labels, usable, class_ids)
+    for position, count in enumerate(candidates.counts()):
+        if count == 0:
+            raise no_usable_pixel(
+                position, class_ids, class_names, int((labels == class_ids[position]).sum())
+            )
+    return candidates
+
+
+def usable_candidates(
+    labels: npt.NDArray[Any], usable: npt.NDArray[np.bool_], class_ids: Sequence[int]
+) -> Candidates:
+    """Find every usable labelled centre, of some classes perhaps none."""
     if labels.shape != usable.shape:
         raise PatchError(
             f"labels of shape {labels.shape}, usable centres of shape {usable.shape}",
@@ -73,21 +86,23 @@ def find_candidates(
         )
     position = class_positions(labels, class_ids)
     flat = np.flatnonzero((position >= 0) & usable)
-    candidates = Candidates(
+    return Candidates(
         shape=(labels.shape[0], labels.shape[1]),
         flat=flat,
         labels=position.ravel()[flat],
         class_ids=tuple(int(id) for id in class_ids),
     )
-    for at, count in enumerate(candidates.counts()):
-        if count == 0:
-            labelled = int((labels == class_ids[at]).sum())
-            number = f"class {class_ids[at]}"
-            named = class_names and class_names[at] != number
-            title = f"{number} ({class_names[at]})" if named else number
-            raise PatchError(
-                f"{title} has no usable pixel: {labelled} are labelled, none has a whole patch with data in "
-                "every modality",
-                "ignore the id (labels.ignore), use a smaller patch, or fewer modalities",
-            )
-    return candidates
+
+
+def no_usable_pixel(
+    position: int, class_ids: Sequence[int], class_names: Sequence[str], labelled: int
+) -> PatchError:
+    """The error of a class, by its position, none of whose labelled pixels can be a patch's centre."""
+    number = f"class {class_ids[position]}"
+    named = class_names and class_names[position] != number
+    title = f"{number} ({class_names[position]})" if named else number
+    return PatchError(
+        f"{title} has no usable pixel: {labelled} are labelled, none has a whole patch with data in "
+        "every modality",
+        "ignore the id (labels.ignore), use a smaller patch, or fewer modalities",
+    )

@@ -14,7 +14,7 @@ from mpmm.patches.dealing import deal_blocks
 from mpmm.patches.samples import Samples
 from mpmm.patches.seeds import Purpose, permutation
 from mpmm.patches.shares import PARTS, apportion
-from mpmm.patches.split import Counts, Split, SplitOptions
+from mpmm.patches.split import Counts, Split, SplitOptions, made_split
 from mpmm.patches.windows import check_size
 
 
@@ -45,37 +45,28 @@ def draw_split(
     Raises
     ------
     PatchError
-        A class has no usable pixel, a part with a share gets no patch, or the scene cannot hold a patch.
+        A class has no usable pixel, a part with a share gets no patch, the scene cannot hold a patch, or the
+        split is a given one.
     """
     check_size(options.size, *labels.shape)
+    if options.kind == "given":
+        raise PatchError("a given split is not drawn from one label map", "give the labels of its parts")
     candidates = find_candidates(labels, usable, class_ids, class_names)
     requested = [options.requested(int(count)) for count in candidates.counts()]
     available = np.minimum(requested, candidates.counts())
     quotas = np.array([apportion(int(count), options.shares) for count in available])
     if options.kind == "random":
-        parts, edge = _draw_random(candidates, quotas, options.seed), None
+        parts, edge = draw_random(candidates, quotas, options.seed), None
     else:
         parts, edge = _draw_blocks(candidates, quotas, options)
     for name, share, part in zip(PARTS, options.shares, parts, strict=True):
         if share > 0 and len(part) == 0:
             raise _empty_part(name, options, labels.shape)
-    counts = np.stack([part.counts(len(candidates.class_ids)) for part in parts], axis=1)
-    train, validation, test = parts
-    return Split(
-        train=train,
-        validation=validation,
-        test=test,
-        kind=options.kind,
-        size=options.size,
-        class_ids=candidates.class_ids,
-        requested=dict(zip(candidates.class_ids, requested, strict=True)),
-        short=_short(counts, candidates.class_ids, requested),
-        absent=_absent(counts, candidates.class_ids, quotas),
-        block_edge=edge,
-    )
+    return made_split(parts, options, candidates.class_ids, requested, quotas, edge)
 
 
-def _draw_random(candidates: Candidates, quotas: Counts, seed: int) -> list[Samples]:
+def draw_random(candidates: Candidates, quotas: Counts, seed: int) -> list[Samples]:
+    """Draw each patch for itself: of every class its quota for each part, class by class."""
     parts: list[list[Samples]] = [[], [], []]
     for position in range(len(candidates.class_ids)):
         pool = candidates.of_class(position)
@@ -97,18 +88,6 @@ def _draw_blocks(candidates: Candidates, quotas: Counts, options: SplitOptions) 
             order = permutation(len(inside), options.seed, Purpose.CENTRES, position, part)
             into.append(candidates.samples(inside[order[: quotas[position, part]]]))
     return [Samples.joined(part) for part in parts], dealing.grid.edge
-
-
-def _short(counts: Counts, class_ids: Sequence[int], requested: Sequence[int]) -> dict[int, int]:
-    """Patches drawn of the classes that gave fewer than asked for, by class id."""
-    drawn = zip(class_ids, counts.sum(axis=1), requested, strict=True)
-    return {id: int(count) for id, count, request in drawn if count < request}
-
-
-def _absent(counts: Counts, class_ids: Sequence[int], quotas: Counts) -> tuple[tuple[str, int], ...]:
-    """Parts with a share that hold no patch of a class: (part, class id)."""
-    missing = np.argwhere((counts == 0) & (quotas.sum(axis=0) > 0))
-    return tuple((PARTS[part], class_ids[position]) for position, part in missing)
 
 
 def _empty_part(name: str, options: SplitOptions, shape: tuple[int, ...]) -> PatchError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,8 +14,8 @@ from mpmm.patches.overlap import overlap_share
 from mpmm.patches.samples import Samples
 from mpmm.patches.shares import PARTS, check_shares
 
-# how patches are dealt out to the parts: each for itself, or by blocks of the scene
-SplitKind = Literal["random", "block"]
+# how patches are dealt out to the parts: each for itself, by blocks of the scene, or as the user gives them
+SplitKind = Literal["random", "block", "given"]
 Counts = npt.NDArray[np.int64]
 
 
@@ -27,7 +28,7 @@ class SplitOptions:
     size
         Odd edge of a patch, in pixels.
     per_class
-        Patches per class; a class with fewer gives what it has.
+        Patches per class; a class with fewer gives what it has. None: all usable pixels.
     fraction
         If given, this share of each class's usable pixels instead of `per_class`.
     shares
@@ -35,7 +36,8 @@ class SplitOptions:
     kind
         "random" draws each patch for itself, so that patches of different parts overlap (the paper's
         protocol). "block" deals out square blocks of the scene and takes only patches that lie within blocks
-        of one part, so that no pixel is in patches of two parts.
+        of one part, so that no pixel is in patches of two parts. "given" takes the parts from the user, see
+        :func:`mpmm.patches.draw_given`.
     seed
         From which the draw follows; at least 0.
 
@@ -46,7 +48,7 @@ class SplitOptions:
     """
 
     size: int
-    per_class: int = 400
+    per_class: int | None = 400
     fraction: float | None = None
     shares: tuple[float, float, float] = (0.7, 0.15, 0.15)
     kind: SplitKind = "random"
@@ -54,7 +56,7 @@ class SplitOptions:
 
     def __post_init__(self) -> None:
         check_shares(self.shares)
-        if self.fraction is None and self.per_class < 1:
+        if self.fraction is None and self.per_class is not None and self.per_class < 1:
             raise PatchError(f"{self.per_class} patches per class", "ask for at least 1")
         if self.fraction is not None and not 0 < self.fraction <= 1:
             raise PatchError(f"a fraction of {self.fraction:g} of each class", "give one above 0 and up to 1")
@@ -66,7 +68,9 @@ class SplitOptions:
 
     def requested(self, usable: int) -> int:
         """Patches that are asked of a class with so many usable pixels."""
-        return self.per_class if self.fraction is None else max(1, round(self.fraction * usable))
+        if self.fraction is not None:
+            return max(1, round(self.fraction * usable))
+        return usable if self.per_class is None else self.per_class
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +82,7 @@ class Split:
     train, validation, test
         The patches of each part, class by class, within a class in the order drawn.
     kind
-        How the patches were divided, "random" or "block".
+        How the patches were divided: "random", "block" or "given".
     size
         Odd edge of a patch, in pixels.
     class_ids
@@ -90,7 +94,7 @@ class Split:
     absent
         Parts that hold no patch of a class though they have a share: (part, class id).
     block_edge
-        Edge of the blocks of a block split, in pixels; None for a random split.
+        Edge of the blocks of a block split, in pixels; None for another.
     """
 
     train: Samples
@@ -114,6 +118,63 @@ class Split:
         classes = len(self.class_ids)
         return np.stack([part.counts(classes) for part in self.parts.values()], axis=1)
 
-    def leak(self) -> float:
-        """Share of validation patches that share at least one pixel with a training patch, 0 to 1."""
-        return overlap_share(self.validation, self.train, self.size)
+    def leak(self, part: str = "validation") -> float:
+        """Share of a part's patches that share at least one pixel with a training patch, 0 to 1."""
+        return overlap_share(self.parts[part], self.train, self.size)
+
+    def leaks(self) -> dict[str, float]:
+        """The leak of each part that is held back from training and has patches, by its name."""
+        return {part: self.leak(part) for part in PARTS[1:] if len(self.parts[part])}
+
+
+def made_split(
+    parts: Sequence[Samples],
+    options: SplitOptions,
+    class_ids: tuple[int, ...],
+    requested: Sequence[int],
+    quotas: Counts,
+    edge: int | None = None,
+) -> Split:
+    """The split of these parts, with what came short.
+
+    Parameters
+    ----------
+    parts
+        Training, validation and test patches.
+    options
+        How they were to be drawn.
+    class_ids
+        Label ids by class position.
+    requested
+        Patches asked for of each class.
+    quotas
+        Patches that each class should have in each part, shape (classes, 3).
+    edge
+        Edge of the blocks of a block split, in pixels.
+    """
+    counts = np.stack([part.counts(len(class_ids)) for part in parts], axis=1)
+    train, validation, test = parts
+    return Split(
+        train=train,
+        validation=validation,
+        test=test,
+        kind=options.kind,
+        size=options.size,
+        class_ids=class_ids,
+        requested=dict(zip(class_ids, requested, strict=True)),
+        short=_short(counts, class_ids, requested),
+        absent=_absent(counts, class_ids, quotas),
+        block_edge=edge,
+    )
+
+
+def _short(counts: Counts, class_ids: Sequence[int], requested: Sequence[int]) -> dict[int, int]:
+    """Patches drawn of the classes that gave fewer than asked for, by class id."""
+    drawn = zip(class_ids, counts.sum(axis=1), requested, strict=True)
+    return {id: int(count) for id, count, request in drawn if count < request}
+
+
+def _absent(counts: Counts, class_ids: Sequence[int], quotas: Counts) -> tuple[tuple[str, int], ...]:
+    """Parts with a share that hold no patch of a class: (part, class id)."""
+    missing = np.argwhere((counts == 0) & (quotas.sum(axis=0) > 0))
+    return tuple((PARTS[part], class_ids[position]) for position, part in missing)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mpmm.patches import PARTS, Samples, Split, window_sums
 from mpmm.pictures.composite import Image, composite, luminance
 from mpmm.pictures.figure import MOST_PIXELS, class_image, class_legend, new_figure, write_figure
+from mpmm.results import percent
 from mpmm.scene import AlignedScene
 
 # a scene this much wider than high has its panels one below the other
@@ -96,16 +97,17 @@ def _legend(scene: AlignedScene) -> list[Patch]:
 
 
 def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) -> None:
-    """Each part's patches over a pale scene; red where training and validation share pixels."""
+    """Each part's patches over a pale scene; red where those of training and of another part share pixels."""
     shape = scene.labels.shape
     image = _backdrop(scene, step)
     covered = {name: _covered(part, shape, split.size, step) for name, part in split.parts.items()}
     # the parts with the most patches on top
     for name in reversed(PARTS):
         _tint(image, covered[name], _COLOURS[name])
-    _tint(image, covered["train"] & covered["validation"], _LEAK)
-    leak = f"{100 * split.leak():.1f}% of validation overlaps training"
-    _draw_image(axes, image, f"{split.size} x {split.size} patches, {split.kind} split: {leak}")
+    _tint(image, covered["train"] & (covered["validation"] | covered["test"]), _LEAK)
+    leaks = [f"{percent(share)}% of {part}" for part, share in split.leaks().items()]
+    leak = f": {' and '.join(leaks)} overlaps training" if leaks else ""
+    _draw_image(axes, image, f"{split.size} x {split.size} patches, {split.kind} split{leak}")
     # a footprint's edge in points, on axes about 11 or 5 inches wide: its centre leaves it visible
     edge = split.size / shape[1] * 72 * (11 if shape[1] / shape[0] > _WIDE else 5)
     for name, part in split.parts.items():
@@ -114,7 +116,7 @@ def _draw_footprints(axes: Any, scene: AlignedScene, split: Split, step: int) ->
     handles = [
         Patch(facecolor=_COLOURS[name], label=f"{name} {len(part):,}") for name, part in split.parts.items()
     ]
-    handles.append(Patch(facecolor=_LEAK, label="train and validation"))
+    handles.append(Patch(facecolor=_LEAK, label="shared with train"))
     corner = {"loc": "upper left", "bbox_to_anchor": (0.0, 0.0), "borderaxespad": 0.2}
     axes.legend(handles=handles, ncols=4, fontsize=8, frameon=False, **corner)
 

@@ -103,7 +103,7 @@ def prepare_on_ranks(
     config = _settings_of_first(collectives, config)
     inventory = take_inventory(collectives, config.scene, config.network.modalities)
     check_sizes(config, inventory.grid)
-    check_labels(inventory.labels)
+    check_labels(config, inventory.labels)
     readers, spec = _placed(collectives, config, inventory)
     scene = _aligned(readers, config, inventory, report)
     split = draw_together(readers, config, scene)

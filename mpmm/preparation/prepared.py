@@ -22,11 +22,13 @@ from mpmm.patches import (
     SplitOptions,
     check_shares,
     check_size,
+    draw_given,
     draw_split,
     usable_centres,
 )
+from mpmm.preparation.given import given_parts
 from mpmm.results import RunFolder, write_split
-from mpmm.scene import AlignedScene, Grid, LabelReport, LandCover, SceneReport
+from mpmm.scene import AlignedScene, Grid, LabelReport, SceneReport
 from mpmm.settings import Config
 
 # called with what is under way, and its share done
@@ -84,6 +86,12 @@ class Prepared:
 
         return read
 
+    def untrained(self, part: str) -> tuple[str, ...]:
+        """Names of the classes of which a part holds patches, and training none."""
+        classes = self.spec.classes
+        trained, scored = (self.parts[name].counts(classes) > 0 for name in ("train", part))
+        return tuple(self.class_names[position] for position in np.flatnonzero(scored & ~trained))
+
     def held_out(self, part: str) -> HeldOut:
         """The patches of a part that is only scored."""
         return HeldOut(self.reader(part), len(self.parts[part]), self.config.training.batch)
@@ -98,7 +106,7 @@ def check_patches(config: Config, report: SceneReport) -> None:
         The size is even or larger than the scene, the shares do not add up, or a class has no pixel.
     """
     check_sizes(config, report.labels.grid)
-    check_labels(report.labels)
+    check_labels(config, report.labels)
 
 
 def check_sizes(config: Config, grid: Grid) -> None:
@@ -107,9 +115,9 @@ def check_sizes(config: Config, grid: Grid) -> None:
     check_shares(config.patches.shares)
 
 
-def check_labels(labels: LabelReport) -> None:
-    """Refuse a class without a pixel."""
-    for cover in labels.classes:
+def check_labels(config: Config, labels: LabelReport) -> None:
+    """Refuse a class without a pixel, unless a given split has labels of its own."""
+    for cover in labels.classes if config.patches.split != "given" else ():
         if not labels.counts.get(cover.id):
             raise PatchError(
                 f"{labels.file}: {cover.title} has no pixel",
@@ -131,17 +139,17 @@ def spec_of_headers(config: Config) -> NetworkSpec:
 
 def draw(config: Config, scene: AlignedScene) -> Split:
     """The split that the configuration asks for."""
-    present = [modality.present for modality in scene.modalities.values()]
-    return draw_where(config, scene.labels, present, scene.classes)
+    return draw_where(config, scene, [modality.present for modality in scene.modalities.values()])
 
 
-def draw_where(
-    config: Config, ids: NDArray[np.int16], present: Sequence[NDArray[np.bool_]], classes: Sequence[LandCover]
-) -> Split:
-    """The split, from the label ids and each modality's mask of where it has data, all (rows, columns)."""
+def draw_where(config: Config, scene: AlignedScene, present: Sequence[NDArray[np.bool_]]) -> Split:
+    """The split, from the scene's labels and each modality's mask of where it has data, (rows, columns)."""
     usable = usable_centres(present, config.patches.size)
-    class_ids, names = [cover.id for cover in classes], [cover.name for cover in classes]
-    return draw_split(ids, usable, class_ids, split_options(config), names)
+    ids, names = [cover.id for cover in scene.classes], [cover.name for cover in scene.classes]
+    options = split_options(config)
+    if options.kind == "given":
+        return draw_given(given_parts(config, scene), usable, ids, options, names)
+    return draw_split(scene.labels, usable, ids, options, names)
 
 
 def split_options(config: Config) -> SplitOptions:
@@ -149,7 +157,7 @@ def split_options(config: Config) -> SplitOptions:
     patches = config.patches
     return SplitOptions(
         size=patches.size,
-        per_class=patches.per_class,
+        per_class=patches.limit,
         fraction=patches.fraction,
         shares=patches.shares,
         kind=patches.split,
@@ -171,7 +179,7 @@ def keep(prepared: Prepared, split: Split, folder: RunFolder) -> None:
             "kind": split.kind,
             "size": split.size,
             "counts": {part: len(samples) for part, samples in split.parts.items()},
-            "leak": split.leak(),
+            "leak": split.leaks(),
             "short": {str(number): count for number, count in split.short.items()},
             "absent": [list(pair) for pair in split.absent],
             "block_edge": split.block_edge,

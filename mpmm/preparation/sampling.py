@@ -57,7 +57,7 @@ def draw_together(readers: Readers, config: Config, scene: AlignedScene) -> Spli
     plain: list[Any] = []
     arrays: dict[str, NDArray[Any]] = {}
     if readers.rank == readers.label_rank:
-        split = draw_where(config, scene.labels, present, scene.classes)
+        split = draw_where(config, scene, present)
         plain = [split.kind, split.size, split.class_ids, [*split.requested.items()], [*split.short.items()]]
         plain += [split.absent, split.block_edge]
         arrays = packed_parts(split.parts)

@@ -75,13 +75,17 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What was scored, on the rank that collects; with the timeline of all ranks, if that was asked for."""
+    """What was scored, on the rank that collects; with the timeline of all ranks, if that was asked for.
+
+    ``untrained`` names the classes that were scored without a single training patch.
+    """
 
     scores: Scores
     seconds: float
     ranks: int
     layout: str
     trace: dict[str, Any] | None = None
+    untrained: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -145,8 +149,9 @@ def with_patches(
     if options.patches is None:
         chosen = prepared.parts[options.part]
         if not len(chosen):
+            filled = [part for part in PARTS if len(prepared.parts[part])]
             raise RunError(
-                f"the run's {options.part} part has no patches", "see patches.shares in its config"
+                f"the run's {options.part} part has no patches", f"score another: {', '.join(filled)}"
             )
         return _scoring(preparation, {**prepared.parts, "validation": chosen})
     readers = Readers(group.collectives, preparation.shape, preparation.layout, drives=False)
@@ -220,7 +225,8 @@ def score(
     if validation is None:
         return None
     scores = Scores.from_confusion(validation.confusion, prepared.class_names)
-    return EvaluationResult(scores, seconds, layout.ranks, layout.name, trace)
+    untrained = prepared.untrained("validation")
+    return EvaluationResult(scores, seconds, layout.ranks, layout.name, trace, untrained)
 
 
 def _validation(

@@ -103,10 +103,15 @@ class RunWriter:
         speed = "" if rate is None else f", {rate:.0f} patches/s"
         say(console, "ended", f"at step {counters.step} ({reason}), in {duration(recorder.seconds)}{speed}")
         if scores is not None:
-            say_scores(console, scores)
+            say_scores(console, scores, self.rank_run.prepared.untrained("validation"))
         verb, command = ("go on", "train --resume") if interrupted else ("evaluate", "evaluate")
-        say(console, verb, f"mpmm {command} {self.folder.path}")
+        say(console, verb, f"mpmm {command} {self.folder.path}{'' if interrupted else self._part()}")
         say(console, "parameters", f"sha256 {sha256}")
+
+    def _part(self) -> str:
+        """The option by which `mpmm evaluate` scores a part that has patches; none where its default has."""
+        filled = [part for part in ("validation", "test", "train") if len(self.rank_run.prepared.parts[part])]
+        return "" if filled[0] == "validation" else f" --part {filled[0]}"
 
     def _display(self) -> Display:
         """What shows the run."""

@@ -7,6 +7,7 @@ from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality, NormalizationKind
 from mpmm.scene.palette import color_of
+from mpmm.scene.part_labels import read_part_labels
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
 from mpmm.scene.scene import Scene
 from mpmm.scene.wavelengths import wavelength
@@ -28,5 +29,6 @@ __all__ = [
     "dfc2018",
     "grid_like",
     "grid_over",
+    "read_part_labels",
     "wavelength",
 ]

@@ -7,8 +7,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mpmm.errors import ConfigError
 from mpmm.patches import SplitKind
 from mpmm.settings.values import Count, Positive, Share
+
+# patches per class, as in the paper
+PER_CLASS = 400
 
 
 @dataclass(frozen=True)
@@ -20,23 +24,62 @@ class PatchesConfig:
     size
         Rows and columns of a patch, odd.
     per_class
-        Patches drawn per class.
+        Patches drawn per class; None: 400, and of a given split all.
     fraction
         Share of a class's usable pixels to draw, instead of ``per_class``.
     split
-        "random" (the paper's protocol: neighbouring patches overlap) or "block" (spatially disjoint).
+        "random" (the paper's protocol: neighbouring patches overlap), "block" (spatially disjoint), or
+        "given" by label rasters or a table of one's own.
     shares
-        Shares of training, validation and test patches; they add up to 1.
+        Shares of training, validation and test patches; they add up to 1. Of a given split the first two
+        divide the training part, unless validation is given too.
     seed
         From which the draw and the split follow.
     augment
         Whether training patches are flipped and turned.
+    labels_train, labels_validation, labels_test
+        Of a given split: label rasters of its parts, relative to the scene's folder. None for training: the
+        scene's own labels; None for validation: drawn from the training part.
+    parts
+        Of a given split, instead of rasters: a CSV file with the columns row, column and part.
+
+    Raises
+    ------
+    ConfigError
+        A given split lacks its files, names both kinds, or another split names any.
     """
 
     size: Positive = 25
-    per_class: Positive = 400
+    per_class: Positive | None = None
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     split: SplitKind = "random"
     shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
     seed: Count = 0
     augment: bool = False
+    labels_train: str | None = None
+    labels_validation: str | None = None
+    labels_test: str | None = None
+    parts: str | None = None
+
+    def __post_init__(self) -> None:
+        rasters = {key: getattr(self, key) for key in ("labels_train", "labels_validation", "labels_test")}
+        named = [key for key, file in {**rasters, "parts": self.parts}.items() if file is not None]
+        if self.split != "given" and named:
+            raise ConfigError(
+                f'patches: {named[0]} is for split = "given", the split is "{self.split}"',
+                f'write split = "given", or leave {named[0]} out',
+            )
+        if self.split == "given" and self.parts is None and self.labels_test is None:
+            raise ConfigError(
+                'patches: split = "given" needs the labels of its parts',
+                "name a raster of test labels, labels_test, or a CSV file of row, column and part, parts",
+            )
+        if self.parts is not None and len(named) > 1:
+            raise ConfigError(
+                f"patches: both parts and {named[0]} are given", "name rasters, or one CSV file"
+            )
+
+    @property
+    def limit(self) -> int | None:
+        """Patches drawn per class at most; None: all there are."""
+        return PER_CLASS if self.per_class is None and self.split != "given" else self.per_class

@@ -112,7 +112,8 @@ def test_says_the_split_that_training_draws(output, config, aligned):
     for cover, counts in zip(aligned.classes, split.counts().tolist(), strict=True):
         assert found[cover.name] == [40, sum(counts), *counts]
     assert found["all"] == [800, 800, 560, 120, 120]
-    assert f"random: {100 * split.leak():.1f}% of validation patches overlap a training patch" in output
+    shares = [f"{100 * split.leak(part):.1f}% of {part}" for part in ("validation", "test")]
+    assert f"random: {' and '.join(shares)} patches share pixels with a training patch" in output
 
 
 def test_lost_to_missing_data_is_told_apart_from_the_edge(tmp_path):
@@ -165,7 +166,7 @@ def test_block_split_leaks_nothing_and_says_so(tmp_path):
     config = tiny_scene(tmp_path)
     config.write_text(config.read_text().replace('split = "random"', 'split = "block"'))
     done = run(config)
-    assert re.search(r"block \(blocks of \d+ pixels\): 0\.0% of validation patches overlap", done.output)
+    assert re.search(r"block \(blocks of \d+ pixels\): 0\.0% of validation and 0\.0% of test", done.output)
 
 
 def test_picture_is_a_png_with_all_panels(picture, output, aligned):
