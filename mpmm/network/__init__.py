@@ -19,7 +19,7 @@ from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
 from mpmm.network.shapes import Volume
 from mpmm.network.spec import NetworkSpec, StreamSpec
-from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
+from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool, Start
 
 __all__ = [
     "EPSILON",
@@ -50,6 +50,7 @@ __all__ = [
     "Parameter",
     "Pool",
     "SoftmaxCrossEntropy",
+    "Start",
     "Step",
     "StreamSpec",
     "Volume",

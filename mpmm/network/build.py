@@ -43,7 +43,7 @@ def _convolution_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Blo
         layer_name(name, "convolution"),
         channelled,
         block,
-        initializer=Initializer(spec.seed, spec.dtype),
+        initializer=Initializer(spec.seed, spec.dtype, spec.start),
         kernels=block.kernels or spec.kernels,
         needs_input_gradient=not first,
     )
@@ -117,7 +117,7 @@ def _dense(
         features,
         dense.units,
         dense.activation,
-        initializer=Initializer(spec.seed, spec.dtype),
+        initializer=Initializer(spec.seed, spec.dtype, spec.start),
         needs_input_gradient=needs_input_gradient,
     )
     if dense.dropout == 0:

@@ -9,10 +9,10 @@ from typing import get_args
 from mpmm.errors import NetworkError
 from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.network.names import FUSION
-from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool
+from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool, Start
 
 ACTIVATIONS, POOLS, PADDINGS = get_args(Activation), get_args(Pool), get_args(Padding)
-DTYPES, KERNELS = get_args(DType), get_args(Kernels)
+DTYPES, KERNELS, STARTS = get_args(DType), get_args(Kernels), get_args(Start)
 
 
 def check_name(name: str) -> None:
@@ -66,12 +66,13 @@ def check_streams(names: Sequence[str]) -> None:
         raise NetworkError(f"stream {twice[0]} is there twice", "each modality has one stream")
 
 
-def check_network(classes: int, dtype: str, kernels: str, seed: int) -> None:
+def check_network(classes: int, dtype: str, kernels: str, seed: int, start: str) -> None:
     """The network's own values are of their range."""
     if classes < 2:
         raise NetworkError(f"a network needs at least 2 classes, got {classes}", "check the labels' classes")
     _check_choice(dtype, DTYPES, "network", "dtype")
     _check_choice(kernels, KERNELS, "network", "kernels")
+    _check_choice(start, STARTS, "network", "start")
     if not 0 <= seed < 2**63:
         raise NetworkError(f"network: seed is {seed}, expected 0 to 2^63 - 1", "use a smaller one")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpmm.network.parameter import Array
+from mpmm.network.vocabulary import Start
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,19 @@ class Initializer:
         Decides the values together with each parameter's name.
     dtype
         "float32" or "float64"; it only rounds the values.
+    start
+        Which variance weights have: "he", "glorot" or "fan_in".
     """
 
     seed: int
     dtype: str
+    start: Start = "he"
 
     def weights(self, name: str, shape: tuple[int, ...], fan_in: int, fan_out: int, activation: str) -> Array:
-        """Weights of variance 2 / fan_in before a ReLU, 2 / (fan_in + fan_out) elsewhere, drawn uniformly.
+        """Weights of the start's variance, drawn uniformly.
+
+        "he": 2 / fan_in before a ReLU, elsewhere as "glorot". "glorot": 2 / (fan_in + fan_out).
+        "fan_in": 1 / (3 fan_in).
 
         Parameters
         ----------
@@ -42,14 +49,22 @@ class Initializer:
 
         References
         ----------
-        He et al., "Delving Deep into Rectifiers", ICCV 2015, eq. 10 (ReLU);
-        Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-        AISTATS 2010, eq. 16 (elsewhere). A uniform distribution on [-a, a] has the variance a^2 / 3.
+        "he": He et al., "Delving Deep into Rectifiers", ICCV 2015, eq. 10. "glorot": Glorot and Bengio,
+        "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, eq. 16;
+        Keras's default. "fan_in": LeCun et al., "Efficient BackProp", 1998, section 4.6, with a third of its
+        variance; what torch.nn.Linear and Conv3d start from. A uniform distribution on [-a, a] has the
+        variance a^2 / 3.
         """
-        variance = 2.0 / fan_in if activation == "relu" else 2.0 / (fan_in + fan_out)
-        limit = math.sqrt(3.0 * variance)
+        limit = math.sqrt(3.0 * self._variance(fan_in, fan_out, activation))
         drawn = _generator(self.seed, name).random(shape)
         return ((2.0 * drawn - 1.0) * limit).astype(self.dtype)
+
+    def _variance(self, fan_in: int, fan_out: int, activation: str) -> float:
+        if self.start == "fan_in":
+            return 1.0 / (3.0 * fan_in)
+        if self.start == "he" and activation == "relu":
+            return 2.0 / fan_in
+        return 2.0 / (fan_in + fan_out)
 
     def zeros(self, length: int) -> Array:
         """Initial biases: zeros, of shape (length,)."""

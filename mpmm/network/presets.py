@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 from mpmm.errors import NetworkError
 from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.network.spec import NetworkSpec, StreamSpec
-from mpmm.network.vocabulary import DType, Kernels, Padding
+from mpmm.network.vocabulary import DType, Kernels, Padding, Start
 
 # Below this many bands nothing is left of the spectrum after the hyperspectral stream's three blocks.
 SPECTRAL_BANDS = 30
@@ -20,6 +20,7 @@ class NetworkOptions(TypedDict, total=False):
     dtype: DType
     kernels: Kernels
     seed: int
+    start: Start
 
 
 def paper(
@@ -51,7 +52,7 @@ def paper(
         Share of the outputs set to zero in training, behind each stream's dense layer and the first of the
         fusion.
     options
-        ``dtype``, ``kernels`` and ``seed`` of the `NetworkSpec`.
+        ``dtype``, ``kernels``, ``seed`` and ``start`` of the `NetworkSpec`.
 
     Returns
     -------

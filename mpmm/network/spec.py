@@ -9,7 +9,7 @@ from mpmm.errors import NetworkError
 from mpmm.network import checks
 from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.network.shapes import Volume
-from mpmm.network.vocabulary import DType, Kernels
+from mpmm.network.vocabulary import DType, Kernels, Start
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ class NetworkSpec:
         "fast", "direct" (no Winograd) or "reference" (plain loops).
     seed
         Of the initial parameters.
+    start
+        Variance of the initial weights: "he" 2 / fan_in before a ReLU, else as "glorot" 2 / (fan_in +
+        fan_out); "fan_in" 1 / (3 fan_in), as PyTorch's layers start.
     """
 
     streams: tuple[StreamSpec, ...]
@@ -87,12 +90,13 @@ class NetworkSpec:
     dtype: DType = "float32"
     kernels: Kernels = "fast"
     seed: int = 0
+    start: Start = "he"
 
     def __post_init__(self) -> None:
         checks.check_streams(tuple(stream.name for stream in self.streams))
         for index, dense in enumerate(self.fusion, 1):
             checks.check_dense(dense, f"dense{index} of the fusion")
-        checks.check_network(self.classes, self.dtype, self.kernels, self.seed)
+        checks.check_network(self.classes, self.dtype, self.kernels, self.seed, self.start)
 
     @property
     def modalities(self) -> tuple[str, ...]:

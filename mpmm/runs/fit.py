@@ -125,6 +125,7 @@ def _with_spec(config: Config, spec: NetworkSpec) -> Config:
         fusion=spec.fusion,
         dtype=spec.dtype,
         kernels=spec.kernels,
+        start=spec.start,
     )
     return replace(
         config,

@@ -19,6 +19,7 @@ from mpmm.network import (
     DType,
     Kernels,
     NetworkSpec,
+    Start,
     StreamSpec,
     paper_fusion,
     paper_stream,
@@ -56,6 +57,8 @@ class NetworkConfig:
         Dense layers behind the concatenation; None: the preset's.
     dtype, kernels
         "float32" or "float64"; "fast", "direct" or "reference".
+    start
+        Variance of the initial weights: "he", "glorot" or "fan_in".
     """
 
     preset: Literal["paper"] = "paper"
@@ -64,6 +67,7 @@ class NetworkConfig:
     fusion: tuple[DenseSpec, ...] | None = None
     dtype: DType = "float32"
     kernels: Kernels = "fast"
+    start: Start = "he"
 
     def spec(self, bands: Mapping[str, int], classes: int, size: int, seed: int) -> NetworkSpec:
         """The network for these modalities (bands of each, in order), classes, patch size and seed."""
@@ -75,7 +79,7 @@ class NetworkConfig:
                 )
         streams = tuple(self._stream(name, bands[name], size) for name in names)
         fusion = paper_fusion() if self.fusion is None else self.fusion
-        return NetworkSpec(streams, fusion, classes, self.dtype, self.kernels, seed)
+        return NetworkSpec(streams, fusion, classes, self.dtype, self.kernels, seed, self.start)
 
     def _stream(self, name: str, bands: int, size: int) -> StreamSpec:
         if name in self.streams:

@@ -1,6 +1,7 @@
 """The same bits at any number of threads, in any order of building, and in parts of a network."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,18 +85,46 @@ def test_seed_and_name_decide_the_initial_parameters():
     assert not np.array_equal(twins[0][:50], twins[1][:50])
 
 
+def test_starts_differ_in_scale_alone():
+    """The same numbers are drawn by seed and name, whatever they are scaled by."""
+    he, glorot, fan_in = (Network(replace(SPEC, start=start)).state() for start in ("he", "glorot", "fan_in"))
+    assert all(np.array_equal(he[name], value) for name, value in Network(SPEC).state().items())
+    for name, ins, outs in (
+        ("hsi.block2.convolution.weights", 27 * 4, 27 * 6),
+        ("fusion.block1.dense.weights", 15, 9),
+    ):
+        np.testing.assert_allclose(glorot[name], he[name] * np.sqrt(ins / (ins + outs)), rtol=1e-6)
+        np.testing.assert_allclose(fan_in[name], he[name] / np.sqrt(6), rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", ["he", "fan_in"])
+def test_initial_weights_of_a_start_stay_as_they_are(start):
+    """Pinned: a run that is told its start by its configuration begins with the same bits for good."""
+    pins = {"he": "a0c421e7a0fb", "fan_in": "213aa798c74e"}
+    assert parameters_sha256(Network(replace(SPEC, start=start)))[:12] == pins[start]
+
+
 def test_float32_starts_from_float64s_values_rounded():
     wide, narrow = Network(small("float64")).state(), Network(small("float32")).state()
     assert all(np.array_equal(wide[name].astype("float32"), narrow[name]) for name in wide)
 
 
 @pytest.mark.parametrize(
-    ("activation", "variance"), [("relu", 2 / 300), ("sigmoid", 2 / 700), ("none", 2 / 700)]
+    ("start", "activation", "variance"),
+    [
+        ("he", "relu", 2 / 300),
+        ("he", "sigmoid", 2 / 700),
+        ("he", "none", 2 / 700),
+        ("glorot", "relu", 2 / 700),
+        ("glorot", "none", 2 / 700),
+        ("fan_in", "relu", 1 / 900),
+        ("fan_in", "none", 1 / 900),
+    ],
 )
-def test_initial_weights_have_he_or_glorots_variance(activation, variance):
+def test_initial_weights_have_the_starts_variance(start, activation, variance):
     from mpmm.network.initialisation import Initializer
 
-    drawn = Initializer(0, "float64").weights("x", (300, 400), 300, 400, activation)
+    drawn = Initializer(0, "float64", start).weights("x", (300, 400), 300, 400, activation)
     assert drawn.var() == pytest.approx(variance, rel=0.02)
     assert abs(drawn.mean()) < 3 * np.sqrt(variance / drawn.size)
     assert np.abs(drawn).max() <= np.sqrt(3 * variance)

@@ -76,6 +76,7 @@ ERRORS = {
     "'a.b' cannot name a stream": lambda: StreamSpec("a.b", 1, 1, ()),
     "'fusion' cannot name a stream": lambda: StreamSpec("fusion", 1, 1, ()),
     "dense1 of the fusion: dropout is -0.1": lambda: replace(small(), fusion=(DenseSpec(3, dropout=-0.1),)),
+    "network: start is 'zeros'": lambda: replace(small(), start="zeros"),
     "a network needs at least one stream": lambda: NetworkSpec((), (), 3),
     "stream hsi is there twice": lambda: NetworkSpec((StreamSpec("hsi", 1, 1, ()),) * 2, (), 3),
     "a network needs at least 2 classes, got 1": lambda: replace(small(), classes=1),
