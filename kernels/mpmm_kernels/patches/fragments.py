@@ -105,7 +105,7 @@ def _pool_line(
         else:
             for i in range(line.size):
                 # a NaN wins, so that it is not hidden
-                line[i] = line[i] if values[i] <= line[i] else values[i]
+                line[i] = line[i] if values[i] <= line[i] or line[i] != line[i] else values[i]
 
 
 @compiled

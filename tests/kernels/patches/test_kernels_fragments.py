@@ -60,10 +60,12 @@ def test_a_pixel_is_in_one_fragment_of_a_stride_without_overlap():
     np.testing.assert_array_equal(y.transpose(2, 3, 0, 4, 1).reshape(2, 6, 4), x[0, ..., 0])
 
 
-def test_what_is_no_number_reaches_every_average_over_it_and_no_other():
+@pytest.mark.parametrize("average", [False, True], ids=["largest", "average"])
+def test_what_is_no_number_reaches_every_window_over_it_and_no_other(average):
+    """A NaN that a window's later values were compared with was lost unless it came last."""
     x = np.ones((1, 1, 5, 5, 2))
     x[0, 0, 2, 2, 1] = np.nan
-    y = pooled(x, (2, 2, 1, 1), average=True)
+    y = pooled(x, (2, 2, 1, 1), average)
     wanted = np.zeros((4, 4, 2), bool)
     wanted[1:3, 1:3, 1] = True
     np.testing.assert_array_equal(np.isnan(y[0, 0]), wanted)
