@@ -16,6 +16,7 @@ ALLOWED = {
     "terminal": {"mpmm.display"},
     "plots": {"mpmm.pictures"},
     "settings": {"mpmm.settings"},
+    "page": {"mpmm.report"},
 }
 # rooms of mpmm, and the files that stand beside them
 MODULES = {".".join(name) for name in SOURCES if len(name) == 2 and name[0] == "mpmm"}
