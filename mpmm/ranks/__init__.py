@@ -2,8 +2,8 @@
 
 from mpmm.ranks.affinity import bind_threads
 from mpmm.ranks.counters import Counters, Limits
-from mpmm.ranks.driver import Driver, Kept
-from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
+from mpmm.ranks.driver import Driver
+from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
 from mpmm.ranks.inference import outcome
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.orders import Order, OrderKind

@@ -11,17 +11,12 @@ from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.patches import HeldOut
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
-from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
+from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
 from mpmm.ranks.inference import validate
 from mpmm.ranks.orders import VERDICT, RecordKind, StepRecord
 from mpmm.ranks.player import Player
 from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.snapshot import Snapshot
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A state has come that is to be kept: the driver's counters and snapshot are of the same step."""
 
 
 @dataclass(eq=False)

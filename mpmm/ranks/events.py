@@ -86,4 +86,9 @@ class EpochDone:
     improved: bool
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A state has come that is to be kept: the driver's counters and snapshot are of the same step."""
+
+
 Event = StepDone | ValidationStep | EpochDone
