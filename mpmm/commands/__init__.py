@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Score a trained run on its validation or test patches.",
     "map": "Classify every pixel of a scene.",
+    "report": "Write a run's report, one HTML page.",
     "baselines": "Score KNN and SVM on the same patches.",
 }
 # what the ranks of one mpirun do together; of any other command each does all by itself

@@ -1,3 +1,5 @@
 """The paper's experiments on a scene of one's own, each with its tables, figures and run folders."""
 
-__all__: list[str] = []
+from mpmm.comparison import paper
+
+__all__ = ["paper"]

@@ -6,6 +6,7 @@ from mpmm.mapping.layer_stages import is_exact
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
 from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, RasterName, RasterSpec, raster_specs
+from mpmm.mapping.reading import ClassRaster, read_class_map
 from mpmm.mapping.scheduler import WindowScheduler, map_worker
 from mpmm.mapping.windows import Window, checked_region, cut, largest_half
 from mpmm.mapping.work import WorkFolder
@@ -13,6 +14,7 @@ from mpmm.mapping.work import WorkFolder
 __all__ = [
     "NO_PROBABILITY",
     "STEPS",
+    "ClassRaster",
     "Classifier",
     "Done",
     "Edge",
@@ -33,5 +35,6 @@ __all__ = [
     "largest_half",
     "map_worker",
     "raster_specs",
+    "read_class_map",
     "write_geotiff",
 ]

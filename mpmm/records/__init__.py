@@ -1,3 +1,21 @@
 """What a run folder says of a run, also an old, interrupted or foreign one: read, never guessed."""
 
-__all__: list[str] = []
+from mpmm.records.owned_network import Crossing, OwnedNetwork, owned_network, traffic_rows
+from mpmm.records.parts import PartReader
+from mpmm.records.rank_samples import RankRates, RankSamples, rates, read_rank_samples
+from mpmm.records.run_record import RunRecord, Status, read_record
+
+__all__ = [
+    "Crossing",
+    "OwnedNetwork",
+    "PartReader",
+    "RankRates",
+    "RankSamples",
+    "RunRecord",
+    "Status",
+    "owned_network",
+    "rates",
+    "read_rank_samples",
+    "read_record",
+    "traffic_rows",
+]

@@ -1,3 +1,5 @@
 """A run as one HTML page that opens from disk: scores, curves, map, network, ranks."""
 
-__all__: list[str] = []
+from mpmm.report.run_page import write_run_report
+
+__all__ = ["write_run_report"]

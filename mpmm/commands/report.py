@@ -1,0 +1,53 @@
+"""`mpmm report`: everything a run folder says, as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mpmm.display import Console, say, telling
+from mpmm.errors import RunError
+
+FILE = "report.html"
+
+
+@click.command("report", short_help="Write a run's report, one HTML page.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="HTML",
+    help="The page to write; report.html in the run folder by default.",
+)
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    metavar="TIF",
+    help="The run's class map; by default map.tif in the run folder, beside it or here, if the run made it.",
+)
+def command(run: Path, output: Path | None, map_file: Path | None) -> None:
+    """Write everything that RUN's folder says as one HTML page, which opens from disk and needs no network.
+
+    \b
+        mpmm report runs/first                         runs/first/report.html
+        mpmm report runs/first --map classes.tif       with this map of it
+
+    Scores, curves, confusion matrix, map, patches, network, ranks over time, and the command to do it again.
+    It shows what is there: a run that goes on, was killed or never scored has a report too, which says what
+    is missing. The scene's own rasters are read for the map's background, where they are at hand.
+    """
+    # bokeh takes a second to import, which `mpmm --help` and wrong arguments need not wait for
+    from mpmm.records import read_record
+    from mpmm.report import write_run_report
+
+    record = read_record(run)
+    page = run / FILE if output is None else output
+    if not page.parent.is_dir():
+        raise RunError(f"{page}: folder {page.parent} does not exist", "make it, or name another")
+    console = Console()
+    with telling(console) as progress:
+        write_run_report(page, record, map_file, progress)
+    say(console, "report", str(page))

@@ -1,0 +1,161 @@
+"""A run as its folder tells it, whatever became of it: parts that are missing are None, never invented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mpmm.patches import Samples
+from mpmm.records.parts import PartReader
+from mpmm.records.rank_samples import RankSamples, read_rank_samples
+from mpmm.results import RunFolder, Scores, read_json, read_log, read_split
+from mpmm.scene import LandCover
+
+Entries = Sequence[Mapping[str, Any]]
+Plain = Mapping[str, Any]
+Status = Literal["finished", "interrupted", "going on or killed", "not begun"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """Everything that a run folder says.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    settings
+        What `config.json` holds.
+    classes
+        In the order of the network's outputs; none where the file is missing.
+    steps, epochs
+        Lines of the log, oldest first.
+    summary, environment, split
+        What `run.json`, `environment.json` and `split.json` hold; None where they are missing.
+    patches
+        Patch centres by part.
+    bands
+        Number of bands of each modality that the network reads.
+    evaluations
+        Scores by name, such as "test-best".
+    baselines
+        Scores of the baselines: part -> method -> scores.
+    samples
+        What each rank has cost, second by second.
+    notes
+        What is there and could not be read, a sentence each.
+    """
+
+    path: Path
+    settings: Plain
+    classes: tuple[LandCover, ...] = ()
+    steps: Entries = ()
+    epochs: Entries = ()
+    summary: Plain | None = None
+    environment: Plain | None = None
+    split: Plain | None = None
+    patches: Mapping[str, Samples] = field(default_factory=dict)
+    bands: Mapping[str, int] = field(default_factory=dict)
+    evaluations: Mapping[str, Scores] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
+    samples: tuple[RankSamples, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Status:
+        """What became of the run, as far as its files tell."""
+        if not self.steps:
+            return "not begun" if self.summary is None else self._ended
+        # a run that goes on has the summary of its last interruption
+        if self.summary is None or self.steps[-1]["step"] > self.summary.get("steps", 0):
+            return "going on or killed"
+        return self._ended
+
+    @property
+    def _ended(self) -> Status:
+        return "finished" if self.summary is not None and self.summary.get("finished") else "interrupted"
+
+    @property
+    def validation(self) -> Scores | None:
+        """Scores of the last parameters on the validation patches, where the run has ended with some."""
+        plain = None if self.summary is None else self.summary.get("validation")
+        return None if plain is None else Scores.from_dict(plain)
+
+    @property
+    def ranks(self) -> int:
+        """How many ranks the run has or had."""
+        stated = 0 if self.summary is None else int(self.summary.get("ranks", 0))
+        return stated or max((samples.rank + 1 for samples in self.samples), default=1)
+
+    @property
+    def color_of(self) -> dict[str, str]:
+        """Colour of each class in maps, by its name."""
+        return {cover.name: cover.color for cover in self.classes}
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read all that a run folder holds; only a folder that is none is an error.
+
+    Raises
+    ------
+    RunError
+        There is no such folder, it is no run's, or its settings cannot be read.
+    """
+    folder = RunFolder.open(path)
+    parts = PartReader(path)
+    log = parts.read("metrics.jsonl", lambda file: _checked_log(read_log(file.parent))) or []
+    summary = parts.read("run.json", _summary)
+    return RunRecord(
+        path=path,
+        settings=folder.read_part("config"),
+        classes=parts.read("classes.json", lambda _: folder.read_classes()) or (),
+        steps=[entry for entry in log if entry["kind"] == "step"],
+        epochs=[entry for entry in log if entry["kind"] == "epoch"],
+        summary=summary,
+        environment=parts.json("environment.json"),
+        split=parts.json("split.json"),
+        patches=parts.read("split.csv", read_split) or {},
+        bands=parts.read("normalization.json", _bands) or {},
+        evaluations=_evaluations(parts),
+        baselines=parts.read("baselines.json", _baselines) or {},
+        samples=read_rank_samples(path),
+        notes=tuple(parts.notes),
+    )
+
+
+def _checked_log(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The log, if each line says what it is and of which step."""
+    for entry in entries:
+        if not isinstance(entry["kind"], str) or not isinstance(entry["step"], int):
+            raise ValueError(f"a line of the log is {entry}")
+    return entries
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    summary = read_json(path)
+    if summary.get("validation") is not None:
+        Scores.from_dict(summary["validation"])
+    return summary
+
+
+def _bands(path: Path) -> dict[str, int]:
+    return {name: len(values["shift"]) for name, values in read_json(path).items()}
+
+
+def _evaluations(parts: PartReader) -> dict[str, Scores]:
+    """Scores that `mpmm evaluate` wrote, by the names of their folders."""
+    names = sorted(path.parent.name for path in parts.path.glob("evaluation/*/scores.json"))
+    read = {
+        name: parts.read(f"evaluation/{name}/scores.json", lambda file: Scores.from_dict(read_json(file)))
+        for name in names
+    }
+    return {name: scores for name, scores in read.items() if scores is not None}
+
+
+def _baselines(path: Path) -> dict[str, dict[str, Scores]]:
+    return {
+        part: {name: Scores.from_dict(plain) for name, plain in rows.items()}
+        for part, rows in read_json(path).items()
+    }

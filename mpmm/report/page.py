@@ -1,0 +1,69 @@
+"""Puts a page together: templates, style, script and the chart library become one file without links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bokeh.plotting import figure
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mpmm._version import __version__
+from mpmm.report.charts import embedded
+from mpmm.results import write_whole
+
+_FILES = PackageLoader("mpmm.report", "templates")
+
+
+def write_page(
+    path: Path,
+    template: str,
+    contents: Sequence[tuple[str, str]],
+    charts: Mapping[str, figure],
+    values: Mapping[str, Any],
+) -> None:
+    """Render a page and write it, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The HTML file.
+    template
+        Name of a file beside this one, such as "run.html".
+    contents
+        Sections by their ids, with their headings.
+    charts
+        By the names under which the template shows them; without any the chart library is left out.
+    values
+        What else the template takes; `title` and `origin` are among it.
+    """
+    environment = Environment(
+        loader=_FILES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    library, drawing, elements = embedded(charts) if charts else ("", "", {})
+    page = environment.get_template(template).render(
+        version=__version__,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        style=Markup(_source(environment, "style.css")),
+        script=Markup(_source(environment, "script.js")),
+        library=Markup(library),
+        drawing=Markup(drawing),
+        charts=_Elements({name: Markup(element) for name, element in elements.items()}),
+        contents=contents,
+        **values,
+    )
+    write_whole(path, page.encode("utf-8", errors="backslashreplace"))
+
+
+class _Elements(dict[str, Markup]):
+    """Charts by name; one that there is not is an empty text, which a template can ask for."""
+
+    def __missing__(self, name: str) -> Markup:
+        return Markup()
+
+
+def _source(environment: Environment, name: str) -> str:
+    return _FILES.get_source(environment, name)[0]
