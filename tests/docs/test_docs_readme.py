@@ -115,6 +115,9 @@ def test_make_demo(tmp_path):
     for name in names:
         assert Path(name).exists(), name
     assert (tmp_path / "demo" / "map.png").stat().st_size > 10_000
+    report = tmp_path / "demo" / "report.html"
+    assert said.splitlines()[-1] == str(report)
+    assert 'data-layer="map"' in report.read_text(encoding="utf-8")
 
 
 def test_the_library_in_ten_lines(rasters, monkeypatch, capsys):
