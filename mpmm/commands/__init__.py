@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Show the network, its cost and what each rank will do.",
     "compile": "Compile a configuration's kernels ahead, here or to carry.",
     "train": "Train a network.",
+    "watch": "Watch a run as it goes on.",
     "evaluate": "Score a trained run on its validation or test patches.",
     "map": "Classify every pixel of a scene.",
     "report": "Write a run's report, one HTML page.",

@@ -18,6 +18,7 @@ from mpmm.display.map import Speed, showing
 from mpmm.display.score_tables import class_table, comparison_table, confusion_table
 from mpmm.display.ticker import ticking
 from mpmm.display.training import Display, Silent, Throughput, display
+from mpmm.display.watching import live, run_frame
 
 __all__ = [
     "Console",
@@ -31,6 +32,8 @@ __all__ = [
     "confusion_table",
     "display",
     "duration",
+    "live",
+    "run_frame",
     "say",
     "say_network",
     "say_scene",

@@ -2,8 +2,9 @@
 
 from mpmm.records.owned_network import Crossing, OwnedNetwork, owned_network, traffic_rows
 from mpmm.records.parts import PartReader
+from mpmm.records.progress import RunProgress, progress_of
 from mpmm.records.rank_samples import RankRates, RankSamples, rates, read_rank_samples
-from mpmm.records.run_record import RunRecord, Status, read_record
+from mpmm.records.run_record import RunRecord, Status, read_progress, read_record
 
 __all__ = [
     "Crossing",
@@ -11,10 +12,13 @@ __all__ = [
     "PartReader",
     "RankRates",
     "RankSamples",
+    "RunProgress",
     "RunRecord",
     "Status",
     "owned_network",
+    "progress_of",
     "rates",
+    "read_progress",
     "read_rank_samples",
     "read_record",
     "traffic_rows",

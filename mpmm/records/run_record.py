@@ -125,6 +125,29 @@ def read_record(path: Path) -> RunRecord:
     )
 
 
+def read_progress(path: Path) -> RunRecord:
+    """Read what tells how far a run is, and no more: settings, log, summary, split's counts, samples.
+
+    Raises
+    ------
+    RunError
+        There is no such folder, it is no run's, or its settings cannot be read.
+    """
+    folder = RunFolder.open(path)
+    parts = PartReader(path)
+    log = parts.read("metrics.jsonl", lambda file: _checked_log(read_log(file.parent))) or []
+    return RunRecord(
+        path=path,
+        settings=folder.read_part("config"),
+        steps=[entry for entry in log if entry["kind"] == "step"],
+        epochs=[entry for entry in log if entry["kind"] == "epoch"],
+        summary=parts.read("run.json", _summary),
+        split=parts.json("split.json"),
+        samples=read_rank_samples(path),
+        notes=tuple(parts.notes),
+    )
+
+
 def _checked_log(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The log, if each line says what it is and of which step."""
     for entry in entries:
