@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import strategies as st
 from mpmm_kernels.groups import GROUPS
 
-from mpmm.placement import BlockShape, LayerShape, Layout, NetworkShape, ParameterShape
+from mpmm.placement import BlockShape, LayerShape, Layout, LayoutOptions, NetworkShape, ParameterShape
 
 Draw = st.DrawFn
 
@@ -64,7 +64,7 @@ def networks(draw: Draw) -> NetworkShape:
 def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     """Any assignment of blocks to ranks, shards of any size among them, or all blocks averaged over some.
 
-    Any rank is the server; there is a driver or none.
+    Any rank is the server; there is a driver or none; the server updates or the owners.
     """
     ranks, averages = draw(st.integers(1, most - 1)), draw(st.booleans())
     several = st.sets(st.integers(0, ranks - 1), min_size=1, max_size=most if averages else GROUPS)
@@ -82,7 +82,9 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     )
     shares = () if averages else tuple((name, draw(groups(len(ranks)))) for name, ranks in named)
     driver = len(used) if draw(st.booleans()) else None
-    return Layout("random", len(used) + (driver is not None), named, number[server], driver, averages, shares)
+    options = LayoutOptions("server" if averages else draw(st.sampled_from(["server", "owner"])))
+    count = len(used) + (driver is not None)
+    return Layout("random", count, named, number[server], driver, averages, shares, options)
 
 
 @st.composite

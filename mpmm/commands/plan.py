@@ -19,6 +19,7 @@ from mpmm.placement import (
     Machine,
     NetworkShape,
     Profile,
+    UpdatePlace,
     bytes_a_second,
     cluster,
     describe,
@@ -38,6 +39,7 @@ from mpmm.placement import (
 )
 from mpmm.preparation import spec_of_headers
 from mpmm.ranks import keep_profile, kept_profile, measured, trace_events, warm_up
+from mpmm.runs import overridden
 from mpmm.settings import load_config
 
 # of more ranks the schedules are shown only on demand, and fewer steps are simulated
@@ -70,6 +72,7 @@ class _Foresight:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("-n", "--ranks", type=click.IntRange(min=1), help="What each of so many ranks will do.")
 @click.option("--layout", type=click.Choice(get_args(LayoutName)), help="Instead of the configuration's.")
+@click.option("--update", type=click.Choice(get_args(UpdatePlace)), help="Who moves the parameters.")
 @click.option("--rank", type=click.IntRange(min=0), help="The schedule of this rank only.")
 @click.option(
     "--summary", is_flag=True, help="Only the network: each layer's shape, parameters and cost a patch."
@@ -84,6 +87,7 @@ def command(
     config: Path,
     ranks: int | None,
     layout: str | None,
+    update: UpdatePlace | None,
     rank: int | None,
     summary: bool,
     **options: Any,
@@ -108,11 +112,11 @@ def command(
         click.echo(Network(spec).summary())
         return
     shape = describe(spec)
-    own = settings.layout
+    own = overridden(settings, update=update).layout
     chosen = (
-        layout_for(shape, ranks, layout)
+        layout_for(shape, ranks, layout, options=own.options)
         if layout
-        else layout_for(shape, ranks, own.name, own.ranks, own.shares)
+        else layout_for(shape, ranks, own.name, own.ranks, own.shares, own.options)
     )
     machine = foresight.machine(ranks, own.threads or os.cpu_count() or 1)
     _show_plan(shape, chosen, machine, settings.training.batch)

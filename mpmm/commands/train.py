@@ -9,7 +9,7 @@ import click
 import psutil
 
 from mpmm.messages import launched_ranks
-from mpmm.placement import LayoutName
+from mpmm.placement import LayoutName, UpdatePlace
 from mpmm.runs import NewRun, TrainOptions, TrainResult, go_on, overridden, run_console, train
 from mpmm.settings import load_config, read_config_text, run_name
 
@@ -23,6 +23,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option(
     "--layout", type=click.Choice(get_args(LayoutName)), help="Which rank owns what; 'single' is one process."
 )
+@click.option("--update", type=click.Choice(get_args(UpdatePlace)), help="Who moves the parameters.")
 @click.option("--epochs", type=POSITIVE, help="Passes over the training patches.")
 @click.option("--steps", type=POSITIVE, help="End after so many steps, even within an epoch.")
 @click.option("--threads", type=POSITIVE, help="Threads to compute with; all cores by default.")

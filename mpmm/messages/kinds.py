@@ -27,6 +27,8 @@ class Kind(IntEnum):
     MONITOR = 10
     MAP = 11
     SUMS = 12
+    TOTAL = 13
+    STATE = 14
 
     @property
     def label(self) -> str:
@@ -52,6 +54,8 @@ _LABELS = {
     Kind.MONITOR: "monitor",
     Kind.MAP: "map",
     Kind.SUMS: "batch sums",
+    Kind.TOTAL: "gradient total",
+    Kind.STATE: "state",
 }
 _FLOATING = {
     Kind.ACTIVATION,
@@ -62,6 +66,8 @@ _FLOATING = {
     Kind.SNAPSHOT,
     Kind.LOGITS,
     Kind.SUMS,
+    Kind.TOTAL,
+    Kind.STATE,
 }
 
 

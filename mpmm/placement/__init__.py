@@ -33,6 +33,7 @@ from mpmm.placement.machine import (
     read_hosts,
     seconds_of,
 )
+from mpmm.placement.options import LayoutOptions, UpdatePlace
 from mpmm.placement.plan import RankPlan, plan, plan_text, schedule_text
 from mpmm.placement.prediction import flattened, operations, traffic
 from mpmm.placement.presets import PRESETS, LayoutName, layout_for
@@ -68,6 +69,7 @@ __all__ = [
     "LayerShape",
     "Layout",
     "LayoutName",
+    "LayoutOptions",
     "LoadLabels",
     "LoadPatches",
     "Loss",
@@ -94,6 +96,7 @@ __all__ = [
     "TakeSnapshot",
     "Timing",
     "Update",
+    "UpdatePlace",
     "assign_cores",
     "bytes_a_second",
     "check",

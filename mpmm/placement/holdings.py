@@ -37,21 +37,42 @@ class Holdings:
     steps
         Kind and batch of each step.
 
-    Attributes
-    ----------
-    versions
-        By layer, how often it has been updated.
     """
 
     def __init__(self, shape: NetworkShape, layout: Layout, steps: Sequence[tuple[StepKind, int]]) -> None:
         self.shape, self.layout, self.steps = shape, layout, steps
-        self.versions = {layer.name: 0 for layer in shape.trained_layers()}
+        self._versions: dict[tuple[int, str], int] = {}
         self._arrays: dict[tuple[int, str, str], Held] = {}
         self._under_way: dict[tuple[int, Kind, int], dict[int, list[tuple[Send, Held]]]] = {}
 
     def version(self, step: int) -> int:
         """Training steps before this one."""
         return sum(kind == StepKind.TRAIN for kind, _ in self.steps[:step])
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """By layer, how often it has been updated by each of those who do."""
+        return {
+            layer.name: min(self.updates(rank, layer.name) for rank in self.updaters(layer.name))
+            for layer in self.shape.trained_layers()
+        }
+
+    def updaters(self, layer: str) -> tuple[int, ...]:
+        """Ranks that update a layer."""
+        if not self.layout.owners_update:
+            return (self.layout.server,)
+        block = next(
+            block.name for block in self.shape.blocks if layer in {each.name for each in block.layers}
+        )
+        return self.layout.owner[block]
+
+    def updates(self, rank: int, layer: str) -> int:
+        """How often a rank has updated a layer."""
+        return self._versions.get((rank, layer), 0)
+
+    def update(self, rank: int, layer: str) -> None:
+        """A rank updates a layer."""
+        self._versions[rank, layer] = self.updates(rank, layer) + 1
 
     def share(self, rank: int, step: int, block: str) -> Share:
         """What a rank computes of a block in a step."""
@@ -86,9 +107,9 @@ class Holdings:
 
     def need_parameters(self, rank: int, layer: str, version: int) -> None:
         """Demand a layer's parameters after so many updates."""
-        if rank == self.layout.server:
-            now = self.versions[layer]
-            demand(now == version, f"{layer} is {now} steps old, not {version}")
+        if rank in self.updaters(layer):
+            now = self.updates(rank, layer)
+            demand(now == version, f"{layer} is {now} steps old on rank {rank}, not {version}")
         else:
             self.need(rank, Kind.PULL.label, layer, version)
 

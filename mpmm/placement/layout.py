@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from mpmm_kernels.groups import GROUPS
 
 from mpmm.errors import LayoutError
+from mpmm.placement.options import LayoutOptions
 from mpmm.placement.shape import NetworkShape
 
 Ranks = tuple[int, ...]
@@ -28,7 +29,7 @@ class Layout:
     owners
         Ranks of each block, in forward order. Of several ranks each takes a share of the samples.
     server
-        The rank that holds every parameter and updates it.
+        The rank that holds every parameter, and updates it unless ``options`` leave that to the owners.
     driver
         The rank that validates and writes checkpoints while the others train; None: the server does.
     averages
@@ -38,6 +39,8 @@ class Layout:
     shares
         Of a block on several ranks: groups that each rank takes, ``GROUPS`` together; where a block is not
         named they are as equal as can be.
+    options
+        How the ranks work together: where parameters are updated.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Layout:
     driver: int | None = None
     averages: bool = False
     shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    options: LayoutOptions = field(default_factory=LayoutOptions)
 
     @cached_property
     def owner(self) -> dict[str, Ranks]:
@@ -62,6 +66,11 @@ class Layout:
     def workers(self) -> Ranks:
         """Ranks that own blocks, in order."""
         return tuple(sorted({rank for _, ranks in self.owners for rank in ranks}))
+
+    @cached_property
+    def owners_update(self) -> bool:
+        """Whether each block's own ranks update it, and some of them are others than the server."""
+        return self.options.update == "owner" and self.workers != (self.server,)
 
     @property
     def collector(self) -> int:
@@ -95,7 +104,7 @@ def check(layout: Layout, shape: NetworkShape) -> Layout:
     ------
     LayoutError
         A block is unknown or on no rank, a rank is out of range, has nothing to do or too much, or shares are
-        no shares of the groups.
+        no shares of the groups, or owners are to update by gradients that are averaged on the server.
     """
     known = tuple(block.name for block in shape.blocks)
     for name, ranks in layout.owners:
@@ -118,6 +127,7 @@ def check(layout: Layout, shape: NetworkShape) -> Layout:
     for name, groups in layout.shares:
         _check_shares(layout, name, groups)
     _check_idle(layout)
+    _check_options(layout)
     return layout
 
 
@@ -179,6 +189,14 @@ def _check_idle(layout: Layout) -> None:
         raise LayoutError(
             f"layout {layout.name}: nothing to do for rank {_listed(idle)} of {layout.ranks}",
             f"start {layout.ranks - len(idle)} ranks, or give these some blocks",
+        )
+
+
+def _check_options(layout: Layout) -> None:
+    if layout.averages and layout.options.update == "owner":
+        raise LayoutError(
+            f"layout {layout.name}: update = 'owner', but it averages gradients, which the server does",
+            "leave update at 'server', or choose sharded or hybrid, whose gradients are summed",
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, get_args
 
 from mpmm_kernels.groups import GROUPS
 
 from mpmm.errors import LayoutError
 from mpmm.placement.layout import Layout, Ranks, check, nearest, owners_of
+from mpmm.placement.options import LayoutOptions
 from mpmm.placement.shape import FUSION, NetworkShape
 
 # "auto" is one of the others
@@ -24,6 +26,7 @@ def layout_for(
     name: str = "auto",
     blocks: Mapping[str, int | Sequence[int]] | None = None,
     shares: Mapping[str, Sequence[int]] | None = None,
+    options: LayoutOptions | None = None,
 ) -> Layout:
     """The layout of this name, or of this assignment, for so many ranks.
 
@@ -40,6 +43,8 @@ def layout_for(
         blocks that are not named themselves. Several ranks each take a shard of the batch.
     shares
         Of blocks on several ranks: the groups of samples that each rank takes, named in the same way.
+    options
+        How the ranks work together; by default the server updates.
 
     Raises
     ------
@@ -47,13 +52,14 @@ def layout_for(
         The layout cannot use so many ranks (the message names those it can), or does not fit the network.
     """
     if blocks:
-        return assigned(shape, ranks, blocks, shares or {})
+        layout = assigned(shape, ranks, blocks, shares or {})
+        return check(replace(layout, options=options or LayoutOptions()), shape)
     if shares:
         raise LayoutError("layout: shares without ranks", "name the ranks that share a block: layout.ranks")
     chosen = ("single" if ranks == 1 else "baseline") if name == "auto" else name
     if chosen not in PRESETS:
         raise LayoutError(f"no layout '{name}'", nearest(name, get_args(LayoutName)))
-    return check(PRESETS[chosen](shape, ranks), shape)
+    return check(replace(PRESETS[chosen](shape, ranks), options=options or LayoutOptions()), shape)
 
 
 def single(shape: NetworkShape, ranks: int = 1) -> Layout:

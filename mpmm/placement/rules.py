@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from mpmm_kernels.groups import additions
+from mpmm_kernels.groups import Node, additions
 
 from mpmm.messages import Kind
 from mpmm.placement.evaluation import AHEAD
@@ -83,6 +83,9 @@ class Rules:
             demand(held == step, f"rank {rank} receives {receive} of step {held}, expected {step}")
             filled = receive.row, rows, receive.rows or rows
             self._of.fill(rank, step, _target(receive.kind), receive.name, filled)
+        elif receive.kind == Kind.TOTAL:
+            self._of.need_free(rank, receive.kind, receive.item)
+            self._of.hold(rank, Kind.PUSH.label, receive.name, held)
         elif receive.kind in _SUMS:
             self._of.hold(rank, f"{label} from {receive.peer}", receive.name, held)
         else:
@@ -95,13 +98,20 @@ class Rules:
             self._need_turn(rank, step, send)
         elif send.kind == Kind.GRADIENT:
             self._of.need(rank, "backward", self._of.shape.consumers[send.name], step)
-        elif send.kind in _SUMS:
-            sums = self._of.sums(rank, step, send.kind, send.name)
+        elif send.kind in (*_SUMS, Kind.TOTAL):
+            kind = Kind.PUSH if send.kind == Kind.TOTAL else send.kind
+            sums = self._of.sums(rank, step, kind, send.name)
             demand(len(sums) == send.shape[0], f"rank {rank}: {send} of sums {sums}")
+            whole = send.kind != Kind.TOTAL or sums == self._total(step)
+            demand(whole, f"rank {rank}: {send} of sums {sums}, which are not all")
             held = step, sums
         elif send.kind == Kind.PULL:
             server = rank == self._of.layout.server
-            held = self._of.versions[send.name] if server else self._of.get(rank, send.kind.label, send.name)
+            pulled = self._of.get(rank, send.kind.label, send.name)
+            held = self._of.updates(rank, send.name) if server else pulled
+        elif send.kind == Kind.STATE:
+            self._of.need_free(rank, send.kind, send.item)
+            held = self._of.updates(rank, send.name)
         elif send.kind == Kind.SNAPSHOT:
             held = self.snapshots[-1]
         self._of.send(rank, send, held)
@@ -140,7 +150,8 @@ class Rules:
             self._of.need(rank, "forward", layers[index - 1].name, step)
         if layers[index].parameters:
             self._of.need_parameters(rank, name, self._of.version(step))
-            self._of.need_free(rank, Kind.PUSH, self._of.shape.layer_numbers[name])
+            for kind in (Kind.PUSH, Kind.TOTAL):
+                self._of.need_free(rank, kind, self._of.shape.layer_numbers[name])
         if layers[index].sums_shape and forward.share.batch:
             self._need_total(rank, step, name)
         self._of.hold(rank, "forward", name, step)
@@ -189,6 +200,10 @@ class Rules:
             nodes = tree.nodes
         self._of.hold(rank, combine.kind.label, combine.name, (step, nodes))
 
+    def _total(self, step: int) -> tuple[Node, ...]:
+        """The sum over all samples of a step's batch."""
+        return Share(0, self._of.steps[step][1]).sums
+
     def _need_total(self, rank: int, step: int, layer: str) -> None:
         sums = self._of.sums(rank, step, Kind.SUMS, layer)
         demand(len(sums) == 1, f"rank {rank} goes on with sums {sums} of {layer}, not with their total")
@@ -223,9 +238,10 @@ class Rules:
         if block.layers[index].sums_shape and share.batch:
             self._need_total(rank, step, backward.layer)
         if backward.layer in shape.layer_numbers:
-            self._of.need_free(rank, Kind.PUSH, shape.layer_numbers[backward.layer])
+            for kind in (Kind.PUSH, Kind.TOTAL):
+                self._of.need_free(rank, kind, shape.layer_numbers[backward.layer])
             whole = bool(block.layers[index].sums_shape)
-            held = step, Share(0, 1).sums if whole else share.sums
+            held = step, self._total(step) if whole else share.sums
             self._of.hold(rank, Kind.PUSH.label, backward.layer, held)
         self._of.hold(rank, "backward", backward.layer, step)
         if index == 0:
@@ -243,23 +259,35 @@ class Rules:
 
     def _update(self, rank: int, step: int, update: Update) -> None:
         layer, version = update.layer, self._of.version(step)
-        demand(rank == self._of.layout.server, f"rank {rank} updates {layer}, but is not the server")
+        updaters = self._of.updaters(layer)
+        demand(rank in updaters, f"rank {rank} updates {layer}, but {updaters} do")
         demand(list(update.parts) == sorted(update.parts), f"rank {rank}: {update} not in rank order")
         samples = sum(count for _, count in update.parts)
         demand(samples == self._of.steps[step][1], f"rank {rank}: {update} by {samples} samples")
         for source, _ in update.parts:
             sums = self._of.sums(rank, step, Kind.PUSH, layer, source)
             demand(len(sums) == 1, f"rank {rank}: {update} by {len(sums)} partial sums of rank {source}")
+            whole = self._of.layout.averages or sums == self._total(step)
+            demand(whole, f"rank {rank}: {update} by sums {sums} of rank {source}, which are not all")
         self._of.need_free(rank, Kind.PULL, self._of.shape.layer_numbers[layer])
-        demand(self._of.versions[layer] == version, f"rank {rank} updates {layer} twice in step {step}")
-        self._of.versions[layer] += 1
+        now = self._of.updates(rank, layer)
+        demand(now == version, f"rank {rank} updates {layer} twice in step {step}")
+        self._of.update(rank, layer)
 
     def _take_snapshot(self, rank: int, step: int, take: TakeSnapshot) -> None:
-        versions = set(self._of.versions.values())
+        versions = {self._state_of(rank, layer) for layer in self._of.versions}
         demand(len(versions) == 1, f"rank {rank}: {take} amid a step")
         for part in range(SNAPSHOT_PARTS):
             self._of.need_free(rank, Kind.SNAPSHOT, part, pending=SNAPSHOTS_AHEAD)
-        self.snapshots.append(versions.pop())
+        taken = versions.pop()
+        demand(taken == self._of.version(step), f"rank {rank}: {take} of step {taken}")
+        self.snapshots.append(self._of.version(step))
+
+    def _state_of(self, rank: int, layer: str) -> Held:
+        """Of which version a layer's values and moments are here."""
+        if rank in self._of.updaters(layer):
+            return self._of.updates(rank, layer)
+        return self._of.get(rank, Kind.STATE.label, layer)
 
     def _collect(self, rank: int, step: int, collect: Collect) -> None:
         output = self._of.shape.output.name

@@ -10,6 +10,7 @@ from mpmm.messages import Kind
 from mpmm.placement.evaluation import evaluation_step
 from mpmm.placement.instructions import Instruction, Receive, Send, Settle, SettleAll, TakeSnapshot
 from mpmm.placement.layout import Layout
+from mpmm.placement.owning import gather_step
 from mpmm.placement.script import COUNTERS, Script
 from mpmm.placement.serving import answers
 from mpmm.placement.shape import NetworkShape
@@ -26,11 +27,13 @@ class StepKind(StrEnum):
 
     A training is: START, any number of TRAIN, FINISH; all over again after an evaluation in between.
     SNAPSHOT stands between two TRAIN, on the server and the driver alone. EVALUATE stands outside of
-    START ... FINISH, once a micro-batch.
+    START ... FINISH, once a micro-batch. Where owners update, GATHER stands after a TRAIN whose state is
+    needed: before a SNAPSHOT, and before FINISH.
     """
 
     START = "start"
     TRAIN = "train"
+    GATHER = "gather"
     FINISH = "finish"
     SNAPSHOT = "snapshot"
     EVALUATE = "evaluate"
@@ -71,7 +74,7 @@ def schedule(
 
 
 def _start(script: Script) -> Iterator[Instruction]:
-    """The server sends all parameters; they are pulled in the first step.
+    """The server sends all parameters; they are pulled in the first step. Owners that update have them.
 
     The last micro-batches of an evaluation may still be under way, from buffers that the step will write.
     """
@@ -108,7 +111,7 @@ def _parts(script: Script, peer: int) -> list[tuple[str, int, tuple[int, ...], s
     """Name, peer, shape and dtype of a snapshot's messages; arrays layer by layer in forward order."""
     layers = list(script.shape.trained_layers())
     values = sum(layer.size for layer in layers)
-    moments = sum(parameter.size for layer in layers for parameter in layer.parameters if parameter.trainable)
+    moments = sum(layer.trainable_size for layer in layers)
     dtype = script.shape.dtype
     return [
         ("counters", peer, (COUNTERS,), "float64"),
@@ -121,6 +124,7 @@ def _parts(script: Script, peer: int) -> list[tuple[str, int, tuple[int, ...], s
 _STEPS = {
     StepKind.START: _start,
     StepKind.TRAIN: training_step,
+    StepKind.GATHER: gather_step,
     StepKind.FINISH: _finish,
     StepKind.SNAPSHOT: _snapshot,
     StepKind.EVALUATE: evaluation_step,

@@ -13,7 +13,7 @@ from mpmm.placement.shares import Share, share_of, share_read
 
 # loss summed over the samples, correct classifications, samples
 METRICS = 3
-# 0: go on after this step; 1: this step is the last
+# what comes after this step: see `mpmm.ranks.orders.Control`
 CONTROL = 1
 # where the run stands, as numbers, next to a snapshot's arrays
 COUNTERS = 16
@@ -147,6 +147,18 @@ class Script:
         else:
             shape, dtype = (sums, layer.size) if sums else (layer.size,), self.shape.dtype
         return kind, self.shape.layer_numbers[layer.name], layer.name, peer, shape, dtype
+
+    def send_state(self, layer: LayerShape, peer: int) -> Send:
+        """All parameters of a layer, then their first and second moments."""
+        return Send(*self._state(layer, peer))
+
+    def receive_state(self, layer: LayerShape, peer: int) -> Receive:
+        """The other end of `send_state`."""
+        return Receive(*self._state(layer, peer))
+
+    def _state(self, layer: LayerShape, peer: int) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
+        shape = (layer.size + 2 * layer.trainable_size,)
+        return Kind.STATE, self.shape.layer_numbers[layer.name], layer.name, peer, shape, self.shape.dtype
 
     def settle_layer(self, kind: Kind, layer: LayerShape) -> Settle:
         """Before the arrays that a layer's message is sent from are written again."""

@@ -8,6 +8,7 @@ from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
 from mpmm.placement.instructions import AnyOrder, Combine, Instruction, Receive, Send, Settle, Update
+from mpmm.placement.owning import moved, totals
 from mpmm.placement.script import CONTROL, METRICS, Script
 from mpmm.placement.shape import BlockShape, LayerShape
 
@@ -25,7 +26,7 @@ def handed_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[
     """A shard's gradients of a layer: what others hand it is added; the rest of the way goes by others.
 
     Where a layer's gradients follow from sums over the whole batch every shard has all of them, and the one
-    that is nearest to the server pushes its own.
+    that is nearest to the server pushes its own. Where owners update, the way ends with the first of them.
     """
     root = script.root(block.name)
     if not layer.sums_shape:
@@ -35,23 +36,33 @@ def handed_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[
                 yield Combine(Kind.PUSH, layer.name, handover.parts, handover.merges)
             elif handover.sender == script.rank:
                 yield script.send_layer(Kind.PUSH, layer, handover.receiver, handover.sums)
-    if root == script.rank and not script.serves:
+    if script.layout.owners_update:
+        if root == script.rank or layer.sums_shape:
+            yield from moved(script, block, layer)
+    elif root == script.rank and not script.serves:
         yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
 
 
 def serve(script: Script) -> Iterator[Instruction]:
-    """What other ranks push is updated and sent back layer by layer, in the order of arrival."""
-    chains = [
-        tuple(_update_of_layer(script, block, layer))
-        for block in reversed(script.shape.play_order)
-        for layer in reversed(block.layers)
-        if layer.parameters and not script.only_here(block.name)
-    ]
+    """What other ranks push is updated and sent back layer by layer, in the order of arrival.
+
+    Where owners update it is their sums that come, of the blocks that the server shares with others.
+    """
+    chains = totals(script) if script.layout.owners_update else _updates(script)
     output = script.shape.output.name
     if script.pushers(output) != (script.rank,):
         chains.append(tuple(_metrics(script, output)))
     if chains:
         yield AnyOrder(tuple(chains))
+
+
+def _updates(script: Script) -> list[tuple[Instruction, ...]]:
+    return [
+        tuple(_update_of_layer(script, block, layer))
+        for block in reversed(script.shape.play_order)
+        for layer in reversed(block.layers)
+        if layer.parameters and not script.only_here(block.name)
+    ]
 
 
 def _metrics(script: Script, output: str) -> Iterator[Instruction]:
@@ -95,5 +106,7 @@ def _update_of_layer(script: Script, block: BlockShape, layer: LayerShape) -> It
 
 def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
     """A layer's parameters to all other ranks that compute with them, or to those who give them on."""
+    if script.layout.owners_update:
+        return
     for rank in script.children(block.name):
         yield script.send_layer(Kind.PULL, layer, rank)

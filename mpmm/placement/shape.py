@@ -49,6 +49,11 @@ class LayerShape:
         """Number of values of all parameters, running statistics too."""
         return sum(parameter.size for parameter in self.parameters)
 
+    @property
+    def trainable_size(self) -> int:
+        """Number of values of those parameters that have moments."""
+        return sum(parameter.size for parameter in self.parameters if parameter.trainable)
+
 
 @dataclass(frozen=True)
 class BlockShape:

@@ -23,6 +23,7 @@ from mpmm.placement.instructions import (
     Settle,
     Update,
 )
+from mpmm.placement.owning import totals
 from mpmm.placement.script import CONTROL, METRICS, Script
 from mpmm.placement.serving import announce, combined_metrics, handed_up, serve
 from mpmm.placement.shape import BlockShape, LayerShape
@@ -38,12 +39,14 @@ def training_step(script: Script) -> Iterator[Instruction]:
     if script.serves:
         yield from serve(script)
     elif script.owned():
+        if script.layout.owners_update and (chains := totals(script)):
+            yield AnyOrder(tuple(chains))
         yield Receive(Kind.CONTROL, 0, "step", script.layout.server, (CONTROL,), "int64")
 
 
 def pulls(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """A block's parameters, before they are used; those to be given to other ranks go on at once."""
-    if script.serves:
+    if script.serves or script.layout.owners_update:
         return
     parent, children = script.parent(block.name), script.children(block.name)
     for layer in block.layers:
@@ -87,10 +90,11 @@ def _forward(script: Script) -> Iterator[Instruction]:
 
 def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """Gradients are sent from where they are found; a running statistic's is found forward already."""
-    if not script.serves:
-        for layer in block.layers:
-            if layer.parameters:
-                yield script.settle_layer(Kind.PUSH, layer)
+    for layer in block.layers:
+        if layer.parameters and not script.serves:
+            yield script.settle_layer(Kind.PUSH, layer)
+        if layer.parameters and script.layout.owners_update:
+            yield script.settle_layer(Kind.TOTAL, layer)
 
 
 def _forward_of_layers(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -188,7 +192,10 @@ def _backward_of_layer(
                     yield script.send_output(Kind.GRADIENT, source, (rank, part))
     if not layer.parameters:
         return
-    if script.serves:
+    if script.layout.owners_update:
+        if not _adds_up(script, block, layer):
+            yield from handed_up(script, block, layer)
+    elif script.serves:
         if script.only_here(block.name):
             yield Update(layer.name, ((script.rank, script.batch),))
     elif not script.layout.sharded(block.name):
@@ -199,7 +206,8 @@ def _backward_of_layer(
 
 def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """Partial sums of a sharded block's gradients: other shards' are added to the own, and go on."""
-    if script.serves or not script.layout.sharded(block.name):
+    server_adds = script.serves and not script.layout.owners_update
+    if server_adds or not script.layout.sharded(block.name):
         return
     chains = [
         tuple(handed_up(script, block, layer))

@@ -178,11 +178,11 @@ def _placed(
     """Who reads what, and the network, for the files that the ranks have; one rank alone reads all."""
     spec = network_spec(config, inventory.bands, len(inventory.classes))
     shape = describe(spec)
+    own = config.layout
     if collectives.size == 1:
-        layout = layout_for(shape, 1)
+        layout = layout_for(shape, 1, options=own.options)
     else:
-        own = config.layout
-        layout = layout_for(shape, collectives.size, own.name, own.ranks, own.shares)
+        layout = layout_for(shape, collectives.size, own.name, own.ranks, own.shares, own.options)
     check_sources(inventory, shape, layout, drives)
     return Readers(collectives, shape, layout, drives), spec
 

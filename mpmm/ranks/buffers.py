@@ -28,12 +28,12 @@ class MessageBuffers:
     blocks
         The arrays that activations and gradients are sent from and received for.
     store
-        On the server, what snapshots are sent from.
+        On a rank that updates, what snapshots and states are sent from.
 
     Attributes
     ----------
     control
-        int64 (1,), sent and received with each step: 1 in the last one, else 0.
+        int64 (1,), sent and received with each step: a `Control`.
     metrics
         On the server: what the ranks with the loss found in this step, added up.
     snapshot
@@ -66,15 +66,17 @@ class MessageBuffers:
                 return lambda: _rows(blocks.gradient(name), send)
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
                 return lambda: blocks.sums[send.kind, name]
+            case Kind.TOTAL:
+                return lambda: blocks.sums[Kind.PUSH, name]
             case Kind.PULL:
                 layer = blocks.layer(name)
                 return lambda: layer.values
             case Kind.CONTROL:
                 return lambda: self.control.copy()
             case _:
-                assert self._store is not None, "only the server sends snapshots"
-                sent_part = self._store.sent_part
-                return lambda: sent_part(send.item)
+                store = self._parameter_store()
+                states = send.kind == Kind.STATE
+                return lambda: store.packed(name) if states else store.sent_part(send.item)
 
     def in_turn(self, send: Send) -> Buffer:
         """A copy of a block's output in one of two buffers: one may be under way, the other is written."""
@@ -101,6 +103,11 @@ class MessageBuffers:
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
                 key = receive.kind, name, receive.peer
                 return buffer, lambda: self._sums.__setitem__(key, buffer)
+            case Kind.TOTAL:
+                return buffer, lambda: blocks.sums.__setitem__((Kind.PUSH, name), buffer)
+            case Kind.STATE:
+                store = self._parameter_store()
+                return buffer, lambda: store.unpack(name, buffer)
             case Kind.LOGITS:
                 return buffer, lambda: self._keep_logits(buffer)
             case _:
@@ -157,6 +164,10 @@ class MessageBuffers:
         """Nothing has come yet: to be called before each step."""
         self.metrics[:] = 0
         self.logits.clear()
+
+    def _parameter_store(self) -> ParameterStore:
+        assert self._store is not None, "only ranks that update send and receive states"
+        return self._store
 
     def _put(self, kind: Kind, name: str, whole: Buffer) -> None:
         """An output, or its gradient, is where this rank computes with it, as far as its rows have come."""

@@ -16,6 +16,14 @@ RECORD = Kind.MONITOR, 0
 VERDICT = Kind.MONITOR, 1
 
 
+class Control(IntEnum):
+    """What comes after a training step, which the server says at the step's start."""
+
+    GO_ON = 0
+    LAST = 1
+    GATHER = 2
+
+
 class OrderKind(IntEnum):
     """What a worker does next."""
 

@@ -1,4 +1,4 @@
-"""What the server keeps: parameters and moments after the last complete step, and of the step under way."""
+"""What a rank that updates keeps: parameters and moments, of the last complete step and the one under way."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
 from mpmm_kernels.layers import exponential_average
 
 from mpmm.network import Adam, Array, Layer, Network, Parameter
@@ -44,27 +45,37 @@ class ParameterStore:
 
     There are two states: an update reads the one of the last complete step and writes the other, so that the
     first is there whole at any time, and a step costs no copy. Where nobody looks within a step, one state is
-    enough, which takes half the memory.
+    enough, which takes half the memory. Where other ranks update most layers, this rank's own move on in the
+    second state, the others' come there, and the first is what was gathered last.
 
     Parameters
     ----------
     network
-        All blocks; its layers' values are the newest.
+        The blocks; its layers' values are the newest.
     optimizer
         The rule of the updates; its moments are taken over, and kept here from now on.
     counters
         Where the run stands.
     in_place
         Whether updates write over the state they read: nobody asks for a complete state within a step.
+    gathers
+        Whether other ranks update layers too: what is complete is so after `end_gathering` only.
 
     Attributes
     ----------
     complete
-        The state after the last complete step: within a step the parameters are partly of the next one.
+        The state after the last complete step, or after the last gathering: within a step the parameters are
+        partly of the next one.
     """
 
     def __init__(
-        self, network: Network, optimizer: Adam, counters: Counters, *, in_place: bool = False
+        self,
+        network: Network,
+        optimizer: Adam,
+        counters: Counters,
+        *,
+        in_place: bool = False,
+        gathers: bool = False,
     ) -> None:
         self.network, self.optimizer, self.counters = network, optimizer, counters
         self.complete = Snapshot(network)
@@ -72,11 +83,16 @@ class ParameterStore:
         # else the moments would be held twice
         optimizer.load_state({}, network.parameters)
         self._next = self.complete if in_place else Snapshot(network)
+        self._next.copy_from(self.complete.parts)
+        # the state that an update reads is the one it writes
+        self._same = in_place or gathers
+        self._gathers = gathers
         self._layers = {stored.layer.name: stored for stored in _stored_layers(network, optimizer)}
         self._moved: set[str] = set()
         # two, for one may still be under way to the driver
         self._sent: list[Snapshot] = []
         self._turn = 0
+        self._packed: dict[str, Array] = {}
 
     def update(self, layer: str, pushed: Sequence[tuple[Array, int]], number: int) -> None:
         """Move a layer's parameters; once a step.
@@ -92,7 +108,8 @@ class ParameterStore:
         """
         stored = self._layers[layer]
         gradients = weighted_mean([flat for flat, _ in pushed], [samples for _, samples in pushed])
-        old, new = self.complete, self._next
+        new = self._next
+        old = new if self._same else self.complete
         for run in stored.runs:
             gradient = gradients[run.gradients]
             if run.trainable:
@@ -106,12 +123,38 @@ class ParameterStore:
 
     def remember(self) -> None:
         """The step is complete."""
+        if self._gathers:
+            return
         for name, stored in self._layers.items():
             if name not in self._moved:
                 self._carry_over(stored)
         self._moved.clear()
         self.complete.swap(self._next)
         self.complete.count(self.counters)
+
+    def end_gathering(self) -> None:
+        """All layers' states after the step have come: they are the complete state from now on."""
+        self.complete.copy_from(self._next.parts)
+        self.complete.count(self.counters)
+
+    def packed(self, layer: str) -> Array:
+        """A layer's newest values and moments, one after the other in memory that is kept for them."""
+        parts = self._parts_of(layer)
+        if layer not in self._packed:
+            self._packed[layer] = np.concatenate(parts)
+        return np.concatenate(parts, out=self._packed[layer])
+
+    def unpack(self, layer: str, packed: Array) -> None:
+        """Take over what another rank's store has `packed`."""
+        start, stored = 0, self._layers[layer]
+        for part in self._parts_of(layer):
+            part[...] = packed[start : start + len(part)]
+            start += len(part)
+        stored.layer.take_values(self._next.values[stored.values])
+
+    def _parts_of(self, layer: str) -> tuple[Array, Array, Array]:
+        stored, state = self._layers[layer], self._next
+        return state.values[stored.values], state.first[stored.moments], state.second[stored.moments]
 
     def freeze(self) -> None:
         """Copy the last complete state to where it is sent from; the one before last is no longer needed."""

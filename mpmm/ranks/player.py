@@ -62,7 +62,7 @@ class Player:
     loss
         Of the rank with the network's output.
     store
-        The server's parameters with their optimizer; None on other ranks.
+        Of a rank that updates: its parameters with their optimizer; None on other ranks.
     watch
         Entered around each instruction; None costs nothing.
     check
@@ -207,7 +207,7 @@ class Player:
         self._parameter_store().update(update.layer, self.buffers.pushed(update), self._step.number)
 
     def _parameter_store(self) -> ParameterStore:
-        assert self.store is not None, "only the server updates"
+        assert self.store is not None, "only ranks with a store update"
         return self.store
 
     def _any_order(self, order: AnyOrder) -> Act:

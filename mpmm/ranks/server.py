@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from mpmm.network import Network, Step
 from mpmm.patches import Batch
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
-from mpmm.ranks.events import EpochDone, Event, StepDone, Validation, ValidationStep
-from mpmm.ranks.orders import VERDICT, Order, OrderKind, RecordKind, StepRecord
+from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
+from mpmm.ranks.orders import VERDICT, Control, Order, OrderKind, RecordKind, StepRecord
 from mpmm.ranks.parameter_store import ParameterStore
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
@@ -22,7 +22,7 @@ from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.scoring import Scoring
 from mpmm.ranks.snapshot import Snapshot
 
-# between two snapshots for the driver to keep, besides one at each epoch's end
+# between two states for a driver to keep, or gathered from the owners, besides one at each epoch's end
 SECONDS_BETWEEN_SNAPSHOTS = 60.0
 
 
@@ -57,6 +57,8 @@ class Server:
     _synchronised: bool = field(default=False, init=False)
     _kept: float = field(default_factory=time.monotonic, init=False)
     _sending: bool = field(default=False, init=False)
+    # what the last gathering counts, while steps have been taken since
+    _behind: Counters | None = field(default=None, init=False)
 
     @property
     def counters(self) -> Counters:
@@ -77,7 +79,12 @@ class Server:
     def _driver(self) -> int | None:
         return self.schedules.layout.driver
 
-    def run(self, limits: Limits) -> Generator[Event, None, None]:
+    @property
+    def whole(self) -> bool:
+        """Whether the snapshot is of the last complete step; not where owners have updated since."""
+        return self._behind is None
+
+    def run(self, limits: Limits) -> Generator[Event | Kept, None, None]:
         """Train until a limit is reached, reporting each event just after it; epochs only without a driver.
 
         The run may be left at any event: counters and arrays then hold a state from which a later run ends
@@ -112,11 +119,16 @@ class Server:
         return (yield from self.scoring.run())
 
     def rewind(self) -> None:
-        """Do nothing: within a step nothing is counted, and the snapshot is the one before it."""
+        """Count back to the snapshot: within a step nothing is counted, but owners have the newest states."""
+        if self._behind is not None:
+            self.counters.__dict__.update(self._behind.__dict__)
 
     def save(self) -> None:
-        """Have the driver keep the state after the last complete step; also from within a step."""
-        if self._driver is not None and not self._sending:
+        """Have the driver keep the state after the last complete step; also from within a step.
+
+        Where owners have updated since the last gathering the driver has that one, and keeps it.
+        """
+        if self._driver is not None and not self._sending and self.whole:
             self._send_snapshot(RecordKind.KEEP)
 
     def _order(self, order: Order) -> None:
@@ -125,7 +137,7 @@ class Server:
             if rank != layout.server:
                 order.send(self.player.channel, rank)
 
-    def _segment(self, limits: Limits) -> Iterator[Event]:
+    def _segment(self, limits: Limits) -> Iterator[Event | Kept]:
         """Steps up to one after which somebody has to wait: for a validation, or the end."""
         counters, player = self.counters, self.player
         self._order(Order(OrderKind.TRAIN, counters.step, counters.epoch, counters.position))
@@ -133,33 +145,54 @@ class Server:
         began = time.perf_counter()
         with closing(self.reader.training(counters.epoch, counters.position)) as batches:
             for samples, batch in batches:
-                last = self._is_last(limits)
-                yield self._step(samples, batch, last, began)
-                if last:
+                due = self._state_is_due()
+                control = self._control(limits, due)
+                yield self._step(samples, batch, control, began)
+                if control == Control.LAST:
                     break
                 if counters.position == self.reader.batches.steps_per_epoch:
                     yield from self._end_epoch()
-                elif self._driver is not None and self._snapshot_is_due():
+                elif due and self._driver is not None:
                     self._send_snapshot(RecordKind.KEEP)
+                elif due:
+                    yield Kept()
                 began = time.perf_counter()
         player.play(self.schedules.schedule_for(StepKind.FINISH))
         self._synchronised = True
 
-    def _step(self, samples: int, batch: Batch | None, last: bool, began: float) -> StepDone:
+    def _step(self, samples: int, batch: Batch | None, control: Control, began: float) -> StepDone:
         """Play one step, which began with the wait for its batch."""
         buffers = self.player.buffers
         buffers.begin()
-        buffers.control[0] = last
+        buffers.control[0] = control
+        if self.schedules.layout.owners_update and self.whole:
+            self._behind = replace(self.counters)
         step = Step(training=True, number=self.counters.step, seed=self.seed)
         self.player.play(self.schedules.schedule_for(StepKind.TRAIN, samples), batch, step)
         loss_sum, correct, patches = (float(number) for number in buffers.metrics)
         self.counters.add_step(loss_sum / patches, int(correct), int(patches))
         self.store.remember()
+        if control and self.schedules.layout.owners_update:
+            self._gather()
         seconds = time.perf_counter() - began
         if self._driver is not None:
             record = StepRecord(RecordKind.STEP, loss_sum, int(correct), int(patches), seconds)
             record.send(self.player.channel, self._driver)
         return StepDone(self.counters.step, loss_sum / patches, int(correct), int(patches), seconds)
+
+    def _gather(self) -> None:
+        """Let the owners send what they have updated."""
+        self.player.play(self.schedules.schedule_for(StepKind.GATHER))
+        self.store.end_gathering()
+        self._kept, self._behind = time.monotonic(), None
+
+    def _control(self, limits: Limits, due: bool) -> Control:
+        """What comes after the next step; a driver needs a state at an epoch's end, and training goes on."""
+        if self._is_last(limits):
+            return Control.LAST
+        ends = self.counters.position + 1 == self.reader.batches.steps_per_epoch
+        gathers = self.schedules.layout.owners_update and (due or ends)
+        return Control.GATHER if gathers else Control.GO_ON
 
     def _is_last(self, limits: Limits) -> bool:
         """Whether somebody has to wait after the next step."""
@@ -189,7 +222,10 @@ class Server:
         self.player.play(self.schedules.schedule_for(StepKind.SNAPSHOT))
         self._kept, self._sending = time.monotonic(), False
 
-    def _snapshot_is_due(self) -> bool:
+    def _state_is_due(self) -> bool:
+        """Whether to keep a state after the next step; a server that updates can at any time, unasked."""
+        if self._driver is None and not self.schedules.layout.owners_update:
+            return False
         return time.monotonic() - self._kept > SECONDS_BETWEEN_SNAPSHOTS
 
     def _verdict(self) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mpmm.network import Step
 from mpmm.placement import StepKind
-from mpmm.ranks.orders import Order, OrderKind
+from mpmm.ranks.orders import Control, Order, OrderKind
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
 from mpmm.ranks.schedule_cache import ScheduleCache
@@ -56,7 +56,10 @@ class Worker:
                 step = Step(training=True, number=number, seed=self.seed)
                 self.player.play(self.schedules.schedule_for(StepKind.TRAIN, samples), batch, step)
                 number += 1
-                if self.player.buffers.control[0]:
+                control = self.player.buffers.control[0]
+                if control and self.schedules.layout.owners_update:
+                    self.player.play(self.schedules.schedule_for(StepKind.GATHER))
+                if control == Control.LAST:
                     break
         self.player.play(self.schedules.schedule_for(StepKind.FINISH))
 

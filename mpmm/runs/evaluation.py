@@ -126,7 +126,8 @@ def evaluate(
 
 
 def _in_form(config: Config, form: Form) -> Config:
-    """The run's own layout for model form, unless that is data or one process."""
+    """The run's own layout for model form, unless that is data or one process; nobody updates anything."""
+    config = overridden(config, update="server")
     if form == "data":
         return overridden(config, layout="data")
     apart = config.layout.name not in ("auto", "single", "data") or config.layout.ranks

@@ -20,7 +20,7 @@ from mpmm.runs.recorder import Recorder
 from mpmm.runs.run_writer import RunWriter
 
 # what the recording rank reports of a run, in its order
-Events = Generator[Event | Kept, None, None] | Generator[Event, None, None]
+Events = Generator[Event | Kept, None, None]
 # seconds from SIGTERM, by when what was sent at the first sign has been written, to the last words
 GRACE_OF_THE_RECORDER = 0.1
 
@@ -77,9 +77,9 @@ def _followed(writer: RunWriter, recorder: Recorder, role: Server | Driver, even
     """Play the events to their end, whatever that is."""
     rank_run, shutdown = writer.rank_run, writer.rank_run.group.shutdown
     shutdown.grace = GRACE_OF_THE_RECORDER
-    if rank_run.group.rank == rank_run.layout.server:
+    if isinstance(role, Server):
         # a driver's state is the one that the server has sent last
-        shutdown.save = lambda: recorder.checkpoint("last")
+        shutdown.save = lambda: recorder.checkpoint("last") if role.whole else None
     try:
         rank_run.warm_up(role.network, rank_run.layout.blocks_of(rank_run.group.rank) or None)
         return _ending(writer, recorder, role, _keep(rank_run, recorder, events))

@@ -7,7 +7,7 @@ from typing import TypedDict, Unpack
 
 from mpmm.errors import LayoutError
 from mpmm.messages import launched_ranks
-from mpmm.placement import LayoutName
+from mpmm.placement import LayoutName, UpdatePlace
 from mpmm.settings import Config
 
 
@@ -26,6 +26,8 @@ class Overrides(TypedDict, total=False):
         Threads to compute with.
     layout
         Which rank owns what; replaces an assignment of one's own.
+    update
+        Whether the server or the owners update.
     """
 
     epochs: int | None
@@ -33,6 +35,7 @@ class Overrides(TypedDict, total=False):
     seed: int | None
     threads: int | None
     layout: LayoutName | None
+    update: UpdatePlace | None
 
 
 def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
@@ -44,6 +47,8 @@ def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
         training = replace(training, seed=seed)
     if (name := given.get("layout")) is not None:
         layout = replace(layout, name=name, ranks={}, shares={})
+    if (update := given.get("update")) is not None:
+        layout = replace(layout, update=update)
     if (threads := given.get("threads")) is not None:
         layout = replace(layout, threads=threads)
     return replace(config, training=training, layout=layout)

@@ -38,9 +38,27 @@ def _work(rank_run: RankRun) -> None:
     prepared = rank_run.prepared
     network = Network(prepared.spec, only=rank_run.layout.blocks_of(rank_run.group.rank))
     rank_run.warm_up(network)
-    player, schedules = rank_run.group.player(network, loss_of(prepared)), rank_run.schedules()
+    store = _owner_store(rank_run, network) if rank_run.layout.owners_update else None
+    player, schedules = rank_run.group.player(network, loss_of(prepared), store), rank_run.schedules()
     Worker(player, schedules, rank_run.reader(), prepared.config.training.seed).run()
     gather_costs(rank_run.group, schedules, rank_run.recording_rank)
+
+
+def _owner_store(rank_run: RankRun, network: Network) -> ParameterStore:
+    """Parameters and moments of this rank's blocks, which it updates itself; they go on from a checkpoint."""
+    optimizer, arrays = _optimizer(rank_run), rank_run.start.arrays
+    own = network.parameters
+    if arrays:
+        network.load({name: arrays["parameters"][name] for name in own})
+        moments = arrays.get("moments", {})
+        own_moments = {name: moment for name, moment in moments.items() if name.partition(".")[2] in own}
+        optimizer.load_state(own_moments, own)
+    return ParameterStore(network, optimizer, rank_run.start.counters, in_place=True)
+
+
+def _optimizer(rank_run: RankRun) -> Adam:
+    training = rank_run.prepared.config.training
+    return Adam(rate=training.rate, decay=training.decay)
 
 
 def _serve(rank_run: RankRun) -> None:
@@ -57,7 +75,9 @@ def _serve(rank_run: RankRun) -> None:
 def _serve_and_record(rank_run: RankRun) -> str | None:
     """Hold the parameters and record the run: the server without a driver, and a process that is alone."""
     server = _server(rank_run)
-    return record(rank_run, server, server.run(rank_run.limits))
+    # where owners update, a state is there when the server has gathered one, and says so
+    between = math.inf if rank_run.layout.owners_update else None
+    return record(rank_run, server, server.run(rank_run.limits), between)
 
 
 def _drive(rank_run: RankRun) -> str | None:
@@ -68,12 +88,13 @@ def _drive(rank_run: RankRun) -> str | None:
 
 def _server(rank_run: RankRun) -> Server:
     prepared, training, group = rank_run.prepared, rank_run.prepared.config.training, rank_run.group
-    network, optimizer = Network(prepared.spec), Adam(rate=training.rate, decay=training.decay)
+    network, optimizer, gathers = Network(prepared.spec), _optimizer(rank_run), rank_run.layout.owners_update
     if rank_run.start.arrays:
         network.load(rank_run.start.arrays.get("parameters", {}))
         optimizer.load_state(rank_run.start.arrays.get("moments", {}), network.parameters)
     # among ranks a state has to be whole within a step too: they can be ended there
-    store = ParameterStore(network, optimizer, rank_run.start.counters, in_place=group.alone)
+    counters = rank_run.start.counters
+    store = ParameterStore(network, optimizer, counters, in_place=group.alone, gathers=gathers)
     loss = loss_of(prepared)
     player, schedules, reader = group.player(network, loss, store), rank_run.schedules(), rank_run.reader()
     labels = prepared.parts["validation"].labels

@@ -127,6 +127,7 @@ class RunWriter:
         layout, spec, threads = self.rank_run.layout, self.rank_run.prepared.spec, self.rank_run.start.threads
         return {
             "layout": layout.name,
+            "update": layout.options.update,
             "ranks": layout.ranks,
             "threads": threads[0] if layout.ranks == 1 else threads,
             "dtype": spec.dtype,

@@ -24,7 +24,7 @@ from mpmm.network import (
     paper_fusion,
     paper_stream,
 )
-from mpmm.placement import LayoutName
+from mpmm.placement import LayoutName, LayoutOptions, UpdatePlace
 from mpmm.scene import Scene
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
@@ -101,6 +101,8 @@ class LayoutConfig:
         ``[1, 2, 3]``; given, it replaces ``name``.
     shares
         Of blocks on several ranks: how many of a batch's 8 groups each takes, e.g. ``[4, 3, 1]``.
+    update
+        "server": rank 0 updates every parameter; "owner": each block's ranks do, by the same sum.
     threads
         Threads of this machine's ranks together; None: all its cores.
     pin
@@ -110,8 +112,14 @@ class LayoutConfig:
     name: LayoutName = "auto"
     ranks: dict[str, Count | tuple[Count, ...]] = field(default_factory=dict)
     shares: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
+    update: UpdatePlace = "server"
     threads: Positive | None = None
     pin: bool = True
+
+    @property
+    def options(self) -> LayoutOptions:
+        """How the ranks work together, as a layout holds it."""
+        return LayoutOptions(self.update)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from placement_networks import TWO_STREAMS, layouts, network, networks
 
 from mpmm.messages import Kind
 from mpmm.placement import (
+    AnyOrder,
     Combine,
     Deadlock,
     Layout,
+    LayoutOptions,
     Measure,
     NetworkShape,
     Receive,
@@ -23,26 +25,33 @@ from mpmm.placement import (
     Settle,
     SettleAll,
     StepKind,
+    Update,
     layout_for,
 )
 
 TRAIN, EVALUATE = StepKind.TRAIN, StepKind.EVALUATE
 START, FINISH, SNAPSHOT = (StepKind.START, 0), (StepKind.FINISH, 0), (StepKind.SNAPSHOT, 0)
+GATHER = StepKind.GATHER, 0
+OWNER = LayoutOptions(update="owner")
 
 # three steps with a smaller last batch, a validation over the ranks, and on
 RUN = [
     START,
     (TRAIN, 40),
+    GATHER,
     SNAPSHOT,
     (TRAIN, 40),
+    GATHER,
     SNAPSHOT,
     SNAPSHOT,
     (TRAIN, 3),
+    GATHER,
     FINISH,
     *[(EVALUATE, 16)] * 4,
     (EVALUATE, 1),
     START,
     (TRAIN, 1),
+    GATHER,
     FINISH,
 ]
 
@@ -86,6 +95,8 @@ def play(shape: NetworkShape, layout: Layout, seed: int = 0) -> Rehearsal:
 )
 def test_the_named_layouts_play_to_their_end(name: str, ranks: int, seed: int) -> None:
     play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name), seed)
+    if name != "data":
+        play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name, options=OWNER), seed)
 
 
 @settings(max_examples=150, deadline=None)
@@ -220,6 +231,38 @@ def test_the_rehearsal_finds_sums_added_in_another_order(shards: Rehearsal) -> N
 def test_the_rehearsal_finds_sums_that_were_not_measured(shards: Rehearsal) -> None:
     with pytest.raises(RehearsalError, match=r"rank 3 needs batch sums .*"):
         spoiled(shards, 3, Measure, None).play()
+
+
+@pytest.fixture
+def owners() -> Rehearsal:
+    return Rehearsal(TWO_STREAMS, layout_for(TWO_STREAMS, 4, "sharded", options=OWNER), RUN)
+
+
+def test_the_rehearsal_finds_an_owner_that_does_not_update(owners: Rehearsal) -> None:
+    layer = "hsi.block1.batchnorm"
+    with pytest.raises(RehearsalError, match=rf"{layer} is 0 steps old on rank 3, not 1"):
+        spoiled(owners, 3, Update, None, layer=layer).play()
+
+
+def test_the_rehearsal_finds_a_total_that_was_not_added_up(owners: Rehearsal) -> None:
+    first = owners.ranks[0]
+    first.todo = [
+        (step, _without_combine(one) if isinstance(one, AnyOrder) else one) for step, one in first.todo
+    ]
+    with pytest.raises(RehearsalError, match=r"rank 0: send gradient total fusion.output.dense"):
+        owners.play()
+
+
+def _without_combine(order: AnyOrder) -> AnyOrder:
+    return AnyOrder(
+        tuple(tuple(link for link in chain if not isinstance(link, Combine)) for chain in order.chains)
+    )
+
+
+def test_the_rehearsal_finds_a_snapshot_of_states_that_were_not_gathered() -> None:
+    player = Rehearsal(TWO_STREAMS, layout_for(TWO_STREAMS, 5, options=OWNER), [START, (TRAIN, 8), SNAPSHOT])
+    with pytest.raises(RehearsalError, match="take a snapshot"):
+        player.play()
 
 
 def test_two_shards_of_one_stream_feed_another_ranks_head() -> None:

@@ -18,6 +18,7 @@ from mpmm.placement import (
     Backward,
     Forward,
     Instruction,
+    LayoutOptions,
     LoadLabels,
     LoadPatches,
     NetworkShape,
@@ -87,12 +88,40 @@ def test_every_message_of_a_step_has_its_other_end(
 
 @settings(max_examples=60, deadline=None)
 @given(st.data(), networks())
-def test_each_parameter_is_updated_once_and_by_the_server(data: st.DataObject, shape: NetworkShape) -> None:
+def test_each_parameter_is_updated_once_by_the_server_or_by_each_of_its_owners(
+    data: st.DataObject, shape: NetworkShape
+) -> None:
     layout = data.draw(layouts(shape))
+    layers = {
+        block.name: [layer.name for layer in block.layers if layer.parameters] for block in shape.blocks
+    }
     for rank in range(layout.ranks):
         updated = [one.layer for one in of(Update, schedule(shape, layout, rank, "train", 40))]  # type: ignore[union-attr]
-        expected = sorted(shape.layer_numbers) if rank == layout.server else []
-        assert sorted(updated) == expected
+        blocks = layout.blocks_of(rank) if layout.owners_update else layers
+        expected = [name for block in blocks for name in layers[block]]
+        updates = layout.owners_update or rank == layout.server
+        assert sorted(updated) == (sorted(expected) if updates else [])
+
+
+def test_where_owners_update_no_parameter_travels_in_a_step() -> None:
+    """A stream and the fusion on a rank each: activations, their gradients and figures are sent."""
+    layout = layout_for(PAPER, 5, "baseline", options=LayoutOptions("owner"))
+    for rank in range(5):
+        moved = traffic(schedule(PAPER, layout, rank, "train", 40))
+        assert moved.total(kind=Kind.PULL) == moved.total(kind=Kind.PUSH) == Amount()
+        assert moved.total(kind=Kind.TOTAL) == Amount(), "each block has one owner"
+    gathered = traffic(schedule(PAPER, layout, 0, "gather")).total("received", Kind.STATE)
+    statistics = 2 * 2 * (16 + 32 + 64)
+    assert gathered == Amount(17, 4 * (3 * 579_476 - 2 * statistics))
+
+
+def test_the_sum_goes_to_the_first_owner_and_on_to_the_others() -> None:
+    layout = layout_for(PAPER, 4, "sharded", options=LayoutOptions("owner"))
+    moved = [traffic(schedule(PAPER, layout, rank, "train", 40)) for rank in range(4)]
+    # two halves: 1 and 3 hand to 0 and 2, 2 hands to 0, and back
+    dense = 17 - 6
+    for kind, senders in ((Kind.PUSH, [0, 1, 1, 1]), (Kind.TOTAL, [2, 0, 1, 0])):
+        assert [each.total("sent", kind).messages for each in moved] == [dense * count for count in senders]
 
 
 def test_a_gradient_is_pushed_right_after_its_layer_and_pulled_right_before_its_block() -> None:
@@ -145,6 +174,11 @@ def test_one_process_sends_nothing_and_updates_each_layer_after_its_backward() -
         if isinstance(after, Update):
             assert isinstance(before, Backward)
             assert before.layer == after.layer
+
+
+def test_averages_are_made_on_the_server_alone() -> None:
+    with pytest.raises(LayoutError, match="layout data: update = 'owner', but it averages gradients"):
+        layout_for(TWO_STREAMS, 5, "data", options=LayoutOptions("owner"))
 
 
 def test_the_papers_traffic_a_step() -> None:

@@ -1,8 +1,9 @@
-"""No layout with exact batch-norm changes a bit: parameters, losses and logits of any number of ranks."""
+"""No layout with exact batch-norm changes a bit: parameters, moments, losses and logits of any ranks."""
 
 from __future__ import annotations
 
 import functools
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from mpmm.network import (
     StreamSpec,
 )
 from mpmm.patches import Batch
-from mpmm.placement import Layout, describe, layout_for
+from mpmm.placement import Layout, LayoutOptions, UpdatePlace, describe, layout_for
 
 # the last one is short: of 8 groups 5 have a sample
 SAMPLES = (16, 19, 16, 5)
@@ -77,8 +78,8 @@ def one_process(dtype: str) -> Outcome:
 
 def check(layout: Layout, dtype: str = "float32") -> None:
     found, expected = play(spec(dtype), layout, batches(dtype)), one_process(dtype)
-    for name, value in expected.parameters.items():
-        assert found.parameters[name].tobytes() == value.tobytes(), name
+    for name, value in expected.state.items():
+        assert found.state[name].tobytes() == value.tobytes(), name
     assert found.metrics == expected.metrics
     assert found.logits.tobytes() == expected.logits.tobytes()
 
@@ -90,7 +91,7 @@ def test_one_process_plays_what_a_plain_loop_does() -> None:
         network.backward(loss(logits, batch.labels).dlogits)
         for parameter in network.parameters.values():
             optimizer.update(parameter, number + 1)
-    played = one_process("float32").parameters
+    played = one_process("float32").state
     assert all(played[name].tobytes() == value.tobytes() for name, value in network.state().items())
 
 
@@ -104,7 +105,8 @@ def test_one_process_plays_what_a_plain_loop_does() -> None:
     ],
 )
 def test_named_layouts(name: str, ranks: int) -> None:
-    check(layout_for(describe(spec()), ranks, name))
+    for update in get_args(UpdatePlace):
+        check(layout_for(describe(spec()), ranks, name, options=LayoutOptions(update)))
 
 
 @pytest.mark.parametrize(("name", "ranks"), [("sharded", 3), ("hybrid", 4)])
@@ -122,7 +124,9 @@ def test_named_layouts_in_float64(name: str, ranks: int) -> None:
 )
 def test_assignments_with_shards(blocks: dict[str, int], shares: dict[str, list[int]]) -> None:
     ranks = 1 + max(np.hstack([np.atleast_1d(owners) for owners in blocks.values()]))
-    check(layout_for(describe(spec()), int(ranks), blocks=blocks, shares=shares))
+    for update in get_args(UpdatePlace):
+        options = LayoutOptions(update)
+        check(layout_for(describe(spec()), int(ranks), blocks=blocks, shares=shares, options=options))
 
 
 @settings(max_examples=15, deadline=None)
@@ -136,7 +140,7 @@ def test_averaged_gradients_are_other_mathematics() -> None:
     """So that equal bits above mean something."""
     averaged = play(spec(), layout_for(describe(spec()), 4, "data"), batches("float32"))
     same = [
-        averaged.parameters[name].tobytes() == value.tobytes()
-        for name, value in one_process("float32").parameters.items()
+        averaged.state[name].tobytes() == value.tobytes()
+        for name, value in one_process("float32").state.items()
     ]
     assert not any(same)

@@ -1,6 +1,6 @@
 """All ranks of a layout in the threads of one process: real arrays and messages without MPI.
 
-ranks = play(spec, layout, batches)   # the server's parameters, and what it reported of each step
+ranks = play(spec, layout, batches)   # the server's state, and what it reported of each step
 
 One thread computes at a time. A send's buffer is read when its receive takes it, so that a buffer written too
 early gives wrong bits, and a send that nobody receives keeps its rank waiting.
@@ -135,9 +135,9 @@ class ThreadChannel:
 
 @dataclass
 class Outcome:
-    """The server's parameters after the last step; loss, correct and samples of each; logits at the end."""
+    """The server's state after the last step; loss, correct and samples of each; logits at the end."""
 
-    parameters: dict[str, np.ndarray]
+    state: dict[str, np.ndarray]
     metrics: list[tuple[float, ...]]
     logits: np.ndarray
 
@@ -158,7 +158,11 @@ def play(spec: NetworkSpec, layout: Layout, batches: list[Batch]) -> Outcome:
     def _play_rank(rank: int) -> None:
         serves = rank == layout.server
         network = Network(spec, only=None if serves else layout.blocks_of(rank))
-        store = ParameterStore(network, Adam(rate=0.01), Counters()) if serves else None
+        gathers, store = layout.owners_update, None
+        if serves:
+            store = ParameterStore(network, Adam(rate=0.01), Counters(), gathers=gathers)
+        elif gathers and rank in layout.workers:
+            store = ParameterStore(network, Adam(rate=0.01), Counters(), in_place=True)
         player = Player(ThreadChannel(office, rank, layout.ranks), network, SoftmaxCrossEntropy(), store)
 
         def follow(kind: StepKind, batch: Batch | None = None, number: int = 0) -> None:
@@ -171,16 +175,21 @@ def play(spec: NetworkSpec, layout: Layout, batches: list[Batch]) -> Outcome:
         follow(StepKind.START)
         for number, batch in enumerate(batches):
             follow(StepKind.TRAIN, batch, number)
-            if store is not None:
+            if serves:
                 outcome.metrics.append(tuple(player.buffers.metrics))
                 store.remember()
+            if gathers and number % 2:
+                follow(StepKind.GATHER)
+                if serves:
+                    store.end_gathering()
         follow(StepKind.FINISH)
         follow(StepKind.EVALUATE, batches[-1])
         if rank == layout.collector:
             outcome.logits = player.buffers.all_logits()
         player.channel.settle_all()
         if serves:
-            outcome.parameters = network.state()
+            arrays = store.complete.arrays()
+            outcome.state = {**arrays["parameters"], **arrays["moments"]}
 
     threads = [threading.Thread(target=rank_thread, args=(rank,)) for rank in range(layout.ranks)]
     for thread in threads:

@@ -98,11 +98,23 @@ def test_asked_to_end_without_haste_all_ranks_finish_the_step(config, tmp_path, 
     assert len(run.summary_["per_rank"]) == ranks
 
 
-@pytest.mark.parametrize(("ranks", "number"), [(5, signal.SIGINT), (4, signal.SIGTERM)])
-def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, ranks, number):
-    """Open MPI's mpirun gives its ranks half a second from the signal to their death."""
+@pytest.mark.parametrize(
+    ("ranks", "number", "update"),
+    [
+        (5, signal.SIGINT, "server"),
+        (4, signal.SIGTERM, "server"),
+        (5, signal.SIGTERM, "owner"),
+        (4, signal.SIGINT, "owner"),
+    ],
+)
+def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, ranks, number, update):
+    """Open MPI's mpirun gives its ranks half a second from the signal to their death.
+
+    Where owners update, what is left is the last state that was gathered from them: at an epoch's end here.
+    """
     path = tmp_path / "run"
     command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), "--epochs", "400"]
+    command += ["--update", update]
     with running(ranks, command) as (mpirun, printed):
         wait_for("epoch 2/", printed, mpirun)
         began = time.monotonic()
@@ -110,11 +122,14 @@ def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, rank
         mpirun.wait(LIMIT)
         assert time.monotonic() - began < soon(3)
         assert "Traceback" not in printed()
+        text = printed()
         # killed ranks let go of the run folder's lock a moment after mpirun has ended
         wait_until(lambda: not session_of(mpirun.pid), 10)
     state = read_checkpoint(path / "checkpoints" / "last.safetensors").state
     step = state["counters"]["step"]
     assert step >= 20
+    assert update == "server" or step % 10 == 0
+    assert "the state after step" not in text or f"the state after step {step} is kept" in text
     # the log has the lines that the checkpoint counts
     assert len(read_log(path)) >= state["log_lines"] == step + state["counters"]["epoch"]
     goal = step + 3

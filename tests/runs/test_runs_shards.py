@@ -9,7 +9,7 @@ from counted_traffic import check_traffic
 from mpi_runner import run_mpmm
 from small_runs import small_config
 
-from mpmm.placement import describe, layout_for
+from mpmm.placement import LayoutOptions, describe, layout_for
 from mpmm.results.log import read_log
 from mpmm.runs import Run, fit
 
@@ -53,18 +53,33 @@ def check(run: Run, one_process: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "ranks", "settings"),
+    ("layout", "ranks", "update", "settings"),
     [
-        ("sharded", 5, {"MPMM_SYNCHRONOUS_SENDS": "1"}),
-        ("sharded", 2, {"NUMBA_NUM_THREADS": "2"}),
-        ("hybrid", 4, {"MPMM_SYNCHRONOUS_SENDS": "1"}),
+        ("sharded", 5, "server", {"MPMM_SYNCHRONOUS_SENDS": "1"}),
+        ("sharded", 2, "server", {"NUMBA_NUM_THREADS": "2"}),
+        ("hybrid", 4, "server", {"MPMM_SYNCHRONOUS_SENDS": "1"}),
+        ("sharded", 3, "owner", {"MPMM_SYNCHRONOUS_SENDS": "1"}),
+        ("baseline", 5, "owner", {"NUMBA_NUM_THREADS": "2"}),
     ],
 )
-def test_shards_end_with_the_bits_of_one_process(layout, ranks, settings, short_batch, one_process, tmp_path):
-    run_mpmm(ranks, "train", short_batch, "--run", tmp_path / "run", "--layout", layout, **settings)
+def test_shards_end_with_the_bits_of_one_process(
+    layout, ranks, update, settings, short_batch, one_process, tmp_path
+):
+    options = "--run", tmp_path / "run", "--layout", layout, "--update", update
+    run_mpmm(ranks, "train", short_batch, *options, **settings)
     run = Run.open(tmp_path / "run")
     check(run, one_process)
-    check_traffic(run, layout_for(describe(run.prepared.spec), ranks, layout))
+    assert run.summary_["update"] == update
+    check_traffic(run, layout_for(describe(run.prepared.spec), ranks, layout, options=LayoutOptions(update)))
+
+
+def test_owners_go_on_from_a_checkpoint_with_their_own_moments(short_batch, one_process, tmp_path):
+    """Stopped within an epoch where owners update, and on with other owners to the bits of one process."""
+    path, owner = tmp_path / "run", ["--update", "owner"]
+    run_mpmm(4, "train", short_batch, "--run", path, "--layout", "hybrid", "--steps", 5, *owner)
+    ended = run_mpmm(3, "train", "--resume", path, "--layout", "sharded", "--epochs", 2, *owner)
+    assert "going on after step 5" in ended.out
+    check(Run.open(path), one_process)
 
 
 def test_uneven_shards_of_an_own_assignment(short_batch, one_process, tmp_path):

@@ -1,0 +1,23 @@
+"""What a layout leaves to choice beside who owns what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+UpdatePlace = Literal["server", "owner"]
+
+
+@dataclass(frozen=True)
+class LayoutOptions:
+    """How the ranks of a layout work together, whoever owns what.
+
+    Attributes
+    ----------
+    update
+        "server": one rank updates every parameter, and sends the new values to those who compute with them.
+        "owner": each block's ranks update it by the same sum of gradients, and the server gets values and
+        moments when a checkpoint or a validation needs them. The same bits either way.
+    """
+
+    update: UpdatePlace = "server"
