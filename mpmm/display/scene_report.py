@@ -70,6 +70,8 @@ def _say_modality(
     say(console, "", f"{size}, {bands} ({_ends(modality.band_names)}), {modality.dtype}")
     if modality.bad_bands:
         say(console, "", f"bands that the file calls bad: {', '.join(map(str, modality.bad_bands))}")
+    for line in modality.own_values:
+        say(console, "", line)
     warped = ", warped to the labels'" if modality.warped else ""
     say(console, "", f"{modality.crs}{warped}; resampled {_factor(modality.factor)} ({modality.resampling})")
     where = "" if modality.sampled == 1 else f" (seen in {percent(modality.sampled)}% of the grid)"

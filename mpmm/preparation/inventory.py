@@ -10,7 +10,7 @@ from typing import Any
 from mpmm.errors import LayoutError, SceneError
 from mpmm.messages import Collectives
 from mpmm.placement import LABELS, Layout, NetworkShape, required_sources
-from mpmm.scene import Grid, LabelReport, LandCover, Scene
+from mpmm.scene import Grid, LabelReport, LandCover, Scene, SourceRecord
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,20 @@ class Inventory:
     ----------
     labels
         Grid, classes and pixels of each class, as the rank that counted them reports.
-    bands
-        Number of bands of each modality that a rank has, in the scene's order.
+    records
+        What the files of each modality that a rank has say of its bands, in the scene's order.
     held
         By rank: names of the modalities it has the files of, and "labels".
     """
 
     labels: LabelReport
-    bands: Mapping[str, int]
+    records: Mapping[str, SourceRecord]
     held: tuple[frozenset[str], ...]
+
+    @property
+    def bands(self) -> dict[str, int]:
+        """Number of bands of each modality, in the scene's order."""
+        return {name: len(record.bands) for name, record in self.records.items()}
 
     @property
     def grid(self) -> Grid:
@@ -61,16 +66,17 @@ def take_inventory(collectives: Collectives, scene: Scene, required: Collection[
     """
     held = tuple(frozenset(names) for names in collectives.allgather(sorted(scene.files_here())))
     labels = _labels(collectives, scene, held)
-    bands = {}
+    records = {}
     for modality in scene.modalities:
         reader = _first_with(modality.name, held)
         if reader is None and modality.name in (required or [modality.name]):
             # says what is missing, and where it was looked for
-            scene.bands_of(modality.name, labels.grid)
+            scene.record_of(modality.name, labels.grid)
         if reader is not None:
-            here = scene.bands_of(modality.name, labels.grid) if collectives.rank == reader else 0
-            bands[modality.name] = int(collectives.broadcast(here, reader)[0])
-    return Inventory(labels, bands, held)
+            mine = collectives.rank == reader
+            plain = scene.record_of(modality.name, labels.grid).to_dict() if mine else None
+            records[modality.name] = SourceRecord.from_dict(collectives.broadcast(plain, reader)[0])
+    return Inventory(labels, records, held)
 
 
 def _labels(collectives: Collectives, scene: Scene, held: Sequence[frozenset[str]]) -> LabelReport:

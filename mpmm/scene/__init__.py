@@ -10,6 +10,7 @@ from mpmm.scene.palette import color_of
 from mpmm.scene.part_labels import read_part_labels
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
 from mpmm.scene.scene import Scene
+from mpmm.scene.source_record import SourceRecord
 from mpmm.scene.wavelengths import wavelength
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "NormalizationKind",
     "Scene",
     "SceneReport",
+    "SourceRecord",
     "color_of",
     "dfc2018",
     "grid_like",

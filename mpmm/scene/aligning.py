@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
 from mpmm.scene.coordinates import GDAL_ERRORS
-from mpmm.scene.mosaic import MosaicReader
+from mpmm.scene.mosaic import MosaicReader, calibrated
 from mpmm.scene.plan import ModalityPlan, MosaicLayer
 from mpmm.scene.resampling import Taps, any_missing, combine, source_range, taps
 from mpmm.scene.warping import warp_window
@@ -60,14 +60,12 @@ class Aligner:
         present
             ``(height, width)``: every band of every layer has all the data it draws on.
         """
-        modality = self.plan.modality
         values = np.empty((box.height, box.width, len(self.plan.band_names)), np.float32)
         present = np.ones((box.height, box.width), np.bool_)
         band = 0
         for layer, reader in zip(self.plan.layers, self._readers, strict=True):
             layer_values, layer_present = self._read_layer(layer, reader, box)
-            if (modality.scale, modality.offset) != (1.0, 0.0):
-                layer_values = layer_values * modality.scale + modality.offset
+            layer_values = calibrated(layer_values, layer.mosaic.calibrations)
             values[..., band : band + len(layer_values)] = layer_values.transpose(1, 2, 0)
             present &= layer_present
             band += len(layer_values)

@@ -14,6 +14,8 @@ from mpmm.scene.grid import Grid
 
 # of a pixel: what two coordinate systems or two tiles may differ by and still count as one
 TOLERANCE = 0.01
+# metres in a degree of latitude
+_DEGREE = 111_195.0
 # what GDAL raises; its own errors are none of rasterio's where a function does not translate them
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 
@@ -98,3 +100,20 @@ def wkt_of(crs: CRS) -> str:
         return str(crs.to_wkt())
     except GDAL_ERRORS:
         return str(crs.to_wkt(version="WKT2_2019"))
+
+
+def pixel_metres(grid: Grid) -> tuple[float, float] | None:
+    """Width and height of a grid's pixel in metres, at its centre; None where its system does not tell."""
+    crs = CRS.from_wkt(grid.crs)
+    width, height = grid.pixel_size
+    try:
+        if crs.is_geographic:
+            _, south, _, north = grid.bounds
+            across = _DEGREE * math.cos(math.radians((south + north) / 2))
+            return width * across, height * _DEGREE
+        if not crs.is_projected:
+            return None
+        _, factor = crs.linear_units_factor
+    except GDAL_ERRORS:
+        return None
+    return (width * factor, height * factor) if factor > 0 and math.isfinite(factor) else None

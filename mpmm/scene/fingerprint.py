@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mpmm.scene.bands import IDENTITY
 from mpmm.scene.label_reading import LabelPlan
 from mpmm.scene.plan import ModalityPlan
 
@@ -54,7 +55,11 @@ def describe_plan(folder: Path, plan: ModalityPlan) -> dict[str, Any]:
         }
         for layer in plan.layers
     ]
-    settings = {"scale": modality.scale, "offset": modality.offset, "nodata": _plain(modality.nodata)}
+    scale, offset = modality.calibration or IDENTITY
+    settings: dict[str, Any] = {"scale": scale, "offset": offset, "nodata": _plain(modality.nodata)}
+    own = [layer.mosaic.own_calibrations(tile) for layer in plan.layers for tile in layer.mosaic.tiles]
+    if modality.calibration is None and any(each != IDENTITY for tile in own for each in tile):
+        settings["own"] = own
     return {
         "grid": asdict(plan.grid),
         "layers": layers,

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.errors import SceneError
-from mpmm.scene.aligning import Aligner, GridWindow, gdal_settings, windows_of
+from mpmm.scene.aligning import Aligner, GridWindow, windows_of
 from mpmm.scene.cache import CacheEntry
 from mpmm.scene.coordinates import crs_name
+from mpmm.scene.empty_bands import check_bands
 from mpmm.scene.label_reading import LabelPlan, classes_of
-from mpmm.scene.mosaic import Mosaic, MosaicReader
+from mpmm.scene.own_values import own_values
 from mpmm.scene.plan import ModalityPlan
 from mpmm.scene.preparing import check_sources
 from mpmm.scene.report import LabelReport, ModalityReport
@@ -21,8 +20,6 @@ from mpmm.scene.report import LabelReport, ModalityReport
 _WHOLE_PIXELS = 2**18
 _SAMPLES = 8
 _SIDE = 16
-# rows of a band that are looked at together
-_STRIP = 256
 # values (height, width, bands) and presence (height, width) of a window
 Window = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
@@ -77,6 +74,7 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         cache_bytes=entry.bytes,
         prepared=entry.is_ready(),
         bad_bands=tuple(sorted({band for raster in plan.rasters for band in raster.bad})),
+        own_values=own_values(plan),
     )
 
 
@@ -97,32 +95,6 @@ def sample(plan: ModalityPlan, entry: CacheEntry) -> tuple[tuple[float, float] |
     height, width = plan.grid.shape
     value_range = (low, high) if present_pixels else None
     return value_range, 1 - present_pixels / seen, seen / (height * width)
-
-
-def check_bands(plan: ModalityPlan) -> None:
-    """Raise for bands that hold no data anywhere beside some that do: with one, every pixel is missing."""
-    modality = plan.modality
-    for layer in plan.layers:
-        empty = [band for band in layer.mosaic.bands if not _holds_data(layer.mosaic, band)]
-        if 0 < len(empty) < len(layer.mosaic.bands):
-            out = sorted({*modality.drop_bands, *empty})
-            numbers = ", ".join(map(str, empty))
-            raise SceneError(
-                f"{modality.name}: {layer.mosaic.tiles[0].raster.path} holds no data in band {numbers}, "
-                "so that every pixel counts as missing",
-                f"leave it out: drop_bands = {out}"
-                if not modality.stack
-                else "leave the band or its file out",
-            )
-
-
-def _holds_data(mosaic: Mosaic, band: int) -> bool:
-    """Whether any pixel of a band has data; the whole band is read only where none has."""
-    height, width = mosaic.grid.shape
-    with gdal_settings(), MosaicReader(replace(mosaic, bands=(band,))) as reader:
-        return any(
-            reader.read(row, 0, min(_STRIP, height - row), width)[1].any() for row in range(0, height, _STRIP)
-        )
 
 
 @contextmanager

@@ -36,14 +36,6 @@ def _undecoded_descriptions(dataset: Any) -> tuple[str | None, ...]:
     return names if len(names) == dataset.count else nothing
 
 
-def bad_bands(dataset: Any) -> tuple[int, ...]:
-    """Bands, counted from 1, that an ENVI header calls bad: a 0 in its list ``bbl``."""
-    listed = dataset.tags(ns="ENVI").get("bbl", "").strip("{} \n").split(",")
-    if len(listed) != dataset.count:
-        return ()
-    return tuple(number for number, flag in enumerate(listed, start=1) if flag.strip() in ("0", "0.0"))
-
-
 def decoded(content: bytes) -> str:
     """Bytes as text: UTF-8, or else Latin-1."""
     try:

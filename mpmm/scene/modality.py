@@ -1,11 +1,11 @@
 """One modality of a scene: a sensor's rasters and how they come onto the label grid."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from mpmm.errors import SceneError
+from mpmm.scene.bands import usable_calibration
 from mpmm.scene.resampling import Method
 
 Resampling = Literal["auto", Method]
@@ -31,7 +31,9 @@ class Modality:
     resampling
         ``auto``: ``average`` where the source's pixel is smaller than the grid's, else ``bilinear``.
     scale, offset
-        Each value becomes ``value * scale + offset``; finite, and a scale other than 0.
+        Each value becomes ``value * scale + offset``; finite, and a scale other than 0. None of both: what
+        each file says of its bands (GDAL's scale and offset, ENVI's data gain and offset values). Where one
+        is given, the files' own do not count.
     nodata
         The value that means "no data"; None: what the files say.
     crs
@@ -48,8 +50,8 @@ class Modality:
     bands: tuple[int, ...] | None = None
     drop_bands: tuple[int, ...] = ()
     resampling: Resampling = "auto"
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: float | None = None
+    offset: float | None = None
     nodata: float | None = None
     crs: str | None = None
     normalization: NormalizationKind = "standard"
@@ -65,8 +67,17 @@ class Modality:
             )
         if not self.files:
             raise SceneError(f"{self.name}: no files are named", "list at least one file or pattern")
-        if not (math.isfinite(self.scale) and math.isfinite(self.offset)) or self.scale == 0:
+        if self.calibration is not None and not usable_calibration(*self.calibration):
+            scale, offset = self.calibration
             raise SceneError(
-                f"{self.name}: scale {self.scale:g} and offset {self.offset:g} leave no values",
+                f"{self.name}: scale {scale:g} and offset {offset:g} leave no values",
                 "take finite numbers, and a scale other than 0",
             )
+
+    @property
+    def calibration(self) -> tuple[float, float] | None:
+        """Scale and offset as given; None: the files' own count."""
+        if self.scale is None and self.offset is None:
+            return None
+        scale = 1.0 if self.scale is None else self.scale
+        return scale, 0.0 if self.offset is None else self.offset

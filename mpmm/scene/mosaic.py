@@ -1,19 +1,23 @@
 """Tiles of one modality as one raster, read by windows across their seams."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
-from mpmm.scene.coordinates import TOLERANCE, crs_name, same_crs
+from mpmm.scene.bands import IDENTITY
+from mpmm.scene.coordinates import TOLERANCE
 from mpmm.scene.grid import Grid
 from mpmm.scene.missing import has_data
 from mpmm.scene.raster import Raster, open_dataset, read_window
+from mpmm.scene.tiles import check_calibrations, check_tiles, differ_in_calibration
 
 _LARGEST = np.finfo(np.float32).max
 
@@ -43,6 +47,8 @@ class Mosaic:
         The bands that are read, counted from 1.
     nodata
         The value that means "no data"; None: what each file says.
+    given
+        Scale and offset that the modality's description gives all files; None: each file's own count.
     """
 
     who: str
@@ -50,25 +56,50 @@ class Mosaic:
     tiles: tuple[MosaicTile, ...]
     bands: tuple[int, ...]
     nodata: float | None
+    given: tuple[float, float] | None = None
+
+    @cached_property
+    def physical(self) -> bool:
+        """Whether windows are read in physical values: the tiles' own scales or offsets differ."""
+        return differ_in_calibration([tile.raster for tile in self.tiles], self.bands) is not None
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the values in the files."""
-        return np.dtype(self.tiles[0].raster.dtype)
+        """Type of the values as windows give them: the files', or that of physical values."""
+        return np.dtype(np.float64 if self.physical else self.tiles[0].raster.dtype)
+
+    @property
+    def calibrations(self) -> tuple[tuple[float, float], ...]:
+        """Scale and offset of each band that is read, for what windows give."""
+        if self.given is not None or self.physical:
+            return (self.given or IDENTITY,) * len(self.bands)
+        return self.own_calibrations(self.tiles[0])
+
+    def own_calibrations(self, tile: MosaicTile) -> tuple[tuple[float, float], ...]:
+        """Scale and offset that a tile's file itself gives each band that is read."""
+        return tuple(tile.raster.described[band - 1].calibration for band in self.bands)
 
 
-def plan_mosaic(rasters: list[Raster], who: str, bands: tuple[int, ...], nodata: float | None) -> Mosaic:
+def plan_mosaic(
+    rasters: list[Raster],
+    who: str,
+    bands: tuple[int, ...],
+    nodata: float | None,
+    given: tuple[float, float] | None = None,
+) -> Mosaic:
     """Lay tiles out on one lattice, from their headers alone.
 
     Raises
     ------
     SceneError
-        Where tiles differ in band count, value type, coordinate system or pixel size, or lie between the
-        pixels of the others.
+        Where tiles are not of one kind (see `check_tiles`), or lie between the pixels of the others.
     """
     first = rasters[0]
-    for raster in rasters[1:]:
-        _check_same_kind(first, raster, who)
+    check_tiles(rasters, who, bands)
+    if given is None:
+        check_calibrations(rasters, who, bands)
+    elif apart := differ_in_calibration(rasters, bands):
+        _refuse_one_scale(who, apart, bands)
     offsets = [_offset(first, raster, who) for raster in rasters]
     top, left = min(row for row, _ in offsets), min(column for _, column in offsets)
     bottom = max(row + r.grid.height for (row, _), r in zip(offsets, rasters, strict=True))
@@ -77,31 +108,19 @@ def plan_mosaic(rasters: list[Raster], who: str, bands: tuple[int, ...], nodata:
     tiles = [
         MosaicTile(r, row - top, column - left) for (row, column), r in zip(offsets, rasters, strict=True)
     ]
-    return Mosaic(who, grid, tuple(tiles), bands, nodata)
+    return Mosaic(who, grid, tuple(tiles), bands, nodata, given)
 
 
-def _check_same_kind(first: Raster, other: Raster, who: str) -> None:
-    pairs = [
-        ("bands", first.bands, other.bands),
-        ("value type", first.dtype, other.dtype),
-        ("pixel size", _rounded_pixel(first, first), _rounded_pixel(other, first)),
-    ]
-    if not same_crs(first.grid, str(other.grid.crs)):
-        pairs.append(("coordinate system", crs_name(str(first.grid.crs)), crs_name(str(other.grid.crs))))
-    for quantity, expected, actual in pairs:
-        if expected != actual:
-            raise SceneError(
-                f"{who}: {other.path} has {quantity} {actual}, but {first.path} has {expected}",
-                "tiles of one modality must be of one kind: convert it, or make it a modality of its own",
-            )
-
-
-def _rounded_pixel(raster: Raster, first: Raster) -> tuple[float, float]:
-    """Pixel size, taken as the first raster's where the difference adds up to nothing over the raster."""
-    own, reference = raster.grid.pixel_size, first.grid.pixel_size
-    lengths = (raster.grid.width, raster.grid.height)
-    drift = max(abs(a / b - 1) * n for a, b, n in zip(own, reference, lengths, strict=True))
-    return reference if drift <= TOLERANCE else own
+def _refuse_one_scale(who: str, apart: tuple[Raster, Raster], bands: tuple[int, ...]) -> NoReturn:
+    """Raise for one scale that is given to tiles whose own differ."""
+    both = [[raster.described[band - 1].calibration for band in bands] for raster in apart]
+    band = next(band for band, first, other in zip(bands, *both, strict=True) if first != other)
+    (scale, offset), (other_scale, other_offset) = (pair[bands.index(band)] for pair in both)
+    raise SceneError(
+        f"{who}: {apart[1].path} says scale {other_scale:g} and offset {other_offset:g} of band {band}, "
+        f"but {apart[0].path} {scale:g} and {offset:g}: one scale and offset for both cannot be right",
+        "leave scale and offset out: each file's own then count; or correct the file's with gdal_edit",
+    )
 
 
 def _offset(first: Raster, raster: Raster, who: str) -> tuple[int, int]:
@@ -115,6 +134,14 @@ def _offset(first: Raster, raster: Raster, who: str) -> tuple[int, int]:
             "bring the tiles onto one grid first, e.g. with gdalbuildvrt or gdalwarp",
         )
     return round(row), round(column)
+
+
+def calibrated(values: NDArray[Any], calibrations: Sequence[tuple[float, float]]) -> NDArray[Any]:
+    """Values (bands, rows, columns) times each band's scale, plus its offset; in float64, or as they are."""
+    if all(calibration == IDENTITY for calibration in calibrations):
+        return values
+    scale, offset = np.array(calibrations, np.float64).T[:, :, None, None]
+    return np.asarray(values * scale + offset)
 
 
 class MosaicReader:
@@ -154,11 +181,13 @@ class MosaicReader:
         Returns
         -------
         values
-            ``(bands, height, width)`` in the files' type; 0 where missing.
+            ``(bands, height, width)`` in the files' type, or physical where their scales differ; 0 where
+            missing.
         present
             ``(height, width)``: whether every band has data.
         """
         bands = list(self.mosaic.bands)
+        physical = self.mosaic.physical
         values = np.zeros((len(bands), height, width), self.mosaic.dtype)
         present = np.zeros((height, width), np.bool_)
         for position, tile in enumerate(self.mosaic.tiles):
@@ -174,6 +203,8 @@ class MosaicReader:
             if data.dtype.kind == "f":
                 # infinities, and what is one in float32
                 here &= (np.abs(data) <= _LARGEST).all(axis=0)
+            if physical:
+                data = calibrated(data, self.mosaic.own_calibrations(tile))
             target = np.s_[top - row : bottom - row, left - column : right - column]
             np.copyto(values[:, *target], data, where=True if here.all() else here)
             present[target] |= here

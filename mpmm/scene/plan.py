@@ -1,11 +1,12 @@
 """What it takes to align a modality, worked out from headers alone: mosaics, bands, resampling, checks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 
 from mpmm.errors import SceneError
+from mpmm.scene.bands import Band
 from mpmm.scene.coordinates import bounds_in, crs_name, points_in, same_crs
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
@@ -39,16 +40,35 @@ class MosaicLayer:
 
 @dataclass(frozen=True)
 class ModalityPlan:
-    """How a modality comes onto the grid: one layer, or one a file where files are stacked."""
+    """How a modality comes onto the grid: one layer, or one a file where files are stacked.
+
+    ``numbers`` are those of the bands that are kept, counted from 1 over all files that are stacked.
+    """
 
     modality: Modality
     grid: Grid
     layers: tuple[MosaicLayer, ...]
+    numbers: tuple[int, ...]
 
     @property
     def rasters(self) -> tuple[Raster, ...]:
         """Headers of all files, in the order of the layers."""
         return tuple(tile.raster for layer in self.layers for tile in layer.mosaic.tiles)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """What the first file of each layer says of the bands that are kept, by their numbers."""
+        described = [
+            (layer.mosaic.tiles[0].raster, band) for layer in self.layers for band in layer.mosaic.bands
+        ]
+        return tuple(
+            replace(
+                raster.described[band - 1],
+                number=number,
+                file=raster.path.stem if self.modality.stack else "",
+            )
+            for (raster, band), number in zip(described, self.numbers, strict=True)
+        )
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -82,31 +102,44 @@ def plan_modality(
     paths = find_files(folder, modality.files, modality.name, leave_out)
     rasters = [read_header(path, modality.name, modality.crs) for path in paths]
     groups = [[raster] for raster in rasters] if modality.stack else [rasters]
-    picked = _pick_bands(modality, [group[0] for group in groups])
-    layers = tuple(
-        _plan_layer(modality, plan_mosaic(groups[position], modality.name, bands, modality.nodata), grid)
-        for position, bands in picked
-    )
-    return ModalityPlan(modality, grid, layers)
+    layers, numbers = [], _pick_bands(modality, groups)
+    for position, bands in _runs(groups, numbers):
+        kind = modality.name, bands, modality.nodata, modality.calibration
+        layers.append(_plan_layer(modality, plan_mosaic(groups[position], *kind), grid))
+    return ModalityPlan(modality, grid, tuple(layers), numbers)
 
 
-def _pick_bands(modality: Modality, files: list[Raster]) -> list[tuple[int, tuple[int, ...]]]:
-    """Choose the bands: runs of (position of the file, its bands), in the order of the aligned bands."""
-    every = [(i, band) for i, raster in enumerate(files) for band in range(1, raster.bands + 1)]
+def _every_band(groups: list[list[Raster]]) -> list[tuple[int, int]]:
+    """Each group's position with each of its bands: a band's number counts along this list, from 1."""
+    return [(i, band) for i, group in enumerate(groups) for band in range(1, group[0].bands + 1)]
+
+
+def _pick_bands(modality: Modality, groups: list[list[Raster]]) -> tuple[int, ...]:
+    """Choose the bands: their numbers, in the order of the aligned bands."""
+    every = _every_band(groups)
     for key, numbers in (("bands", modality.bands or ()), ("drop_bands", modality.drop_bands)):
         wrong = [band for band in numbers if not 1 <= band <= len(every)]
         if wrong:
             raise SceneError(
-                f"{modality.name}: {key} asks for {wrong}, but {files[0].path} has bands 1 to {len(every)}",
+                f"{modality.name}: {key} asks for {wrong}, "
+                f"but {groups[0][0].path} has bands 1 to {len(every)}",
                 "bands are counted from 1",
             )
-    left_out = [{*file.alpha, *file.bad} for file in files]
+    # a band that is bad in one tile is bad in the mosaic
+    left_out = [{*group[0].alpha, *(bad for tile in group for bad in tile.bad)} for group in groups]
     data = [k for k, (i, band) in enumerate(every, start=1) if band not in left_out[i]]
     chosen = [band for band in modality.bands or data if band not in modality.drop_bands]
     if not chosen:
-        raise SceneError(f"{modality.name}: no band is left", "take some out of drop_bands")
-    runs: list[tuple[int, tuple[int, ...]]] = []
-    for position, band in (every[k - 1] for k in chosen):
+        hint = "take some out of drop_bands" if modality.drop_bands else "name those to keep with bands"
+        called = ": its file calls all others bad, or alpha" if modality.bands is None else ""
+        raise SceneError(f"{modality.name}: no band is left of {groups[0][0].path}{called}", hint)
+    return tuple(chosen)
+
+
+def _runs(groups: list[list[Raster]], numbers: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]]:
+    """Bands by their numbers as runs of one group: its position, and its bands."""
+    every, runs = _every_band(groups), list[tuple[int, tuple[int, ...]]]()
+    for position, band in (every[number - 1] for number in numbers):
         if runs and runs[-1][0] == position:
             runs[-1] = position, (*runs[-1][1], band)
         else:

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from mpmm.scene.aligned import AlignedLabels, AlignedModality
 from mpmm.scene.aligning import Aligner, GridWindow, windows_of
 from mpmm.scene.cache import CacheEntry
+from mpmm.scene.empty_bands import check_bands
 from mpmm.scene.fingerprint import describe_labels, describe_plan
 from mpmm.scene.label_reading import LabelPlan, check_known, classes_of, count_ids, read_ids, strips
 from mpmm.scene.plan import ModalityPlan
@@ -56,7 +57,7 @@ def prepare_modality(entry: CacheEntry, plan: ModalityPlan, progress: Progress |
 def _write_modality(folder: Path, plan: ModalityPlan, progress: Progress | None) -> Mapping[str, Any]:
     """Write strip by strip with plain writes: a mapped output would keep every page it dirtied in memory."""
     rows, columns = plan.grid.shape
-    bands = len(plan.band_names)
+    bands, any_present = len(plan.band_names), False
     with (
         Aligner(plan) as aligner,
         _new_array(folder / "values.npy", (rows, columns, bands), np.float32) as values_file,
@@ -65,10 +66,13 @@ def _write_modality(folder: Path, plan: ModalityPlan, progress: Progress | None)
         values_start, present_start = values_file.tell(), present_file.tell()
         for box in windows_of(plan):
             values, present = aligner.read(box)
+            any_present = any_present or bool(present.any())
             _put(values_file, values_start, box, columns, values)
             _put(present_file, present_start, box, columns, present)
             if progress:
                 progress(plan.modality.name, (box.row * columns + box.height * box.column) / (rows * columns))
+    if not any_present:
+        check_bands(plan)
     return {"bands": list(plan.band_names)}
 
 

@@ -16,9 +16,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
+from mpmm.scene.band_metadata import bad_bands, read_bands
+from mpmm.scene.bands import Band
 from mpmm.scene.coordinates import TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.grid import Grid
-from mpmm.scene.metadata import bad_bands, band_descriptions
 from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
 
@@ -46,11 +47,11 @@ class Raster:
     alpha
         Which bands, counted from 1, are alpha.
     nodata
-        Per band the value that means "no data".
+        Per band the value that means "no data"; None also for 64 bits, which rasterio hands on rounded.
     masked
         Which bands, counted from 1, have a mask that says where data is missing.
-    names
-        Per band the file's description, or ``band N``.
+    described
+        What the file says of each band.
     bad
         Which bands, counted from 1, the file itself calls bad (ENVI's ``bbl``).
     """
@@ -65,8 +66,13 @@ class Raster:
     alpha: tuple[int, ...]
     nodata: tuple[float | None, ...]
     masked: tuple[int, ...]
-    names: tuple[str, ...]
+    described: tuple[Band, ...]
     bad: tuple[int, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Per band the file's description, or ``band N``."""
+        return tuple(band.name or f"band {band.number}" for band in self.described)
 
 
 def open_dataset(path: Path, who: str) -> Any:
@@ -124,7 +130,7 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
                 f"{who}: {path} holds {', '.join(sorted(kinds))}; expected one type of real numbers",
                 "convert it, e.g. with gdal_translate -ot Float32",
             )
-        descriptions = [text or f"band {i + 1}" for i, text in enumerate(band_descriptions(dataset))]
+        exact = dataset.dtypes[0] in ("int64", "uint64")
         return Raster(
             who=who,
             path=path,
@@ -134,9 +140,11 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
             dtype=dataset.dtypes[0],
             bands=dataset.count,
             alpha=tuple(i + 1 for i, c in enumerate(dataset.colorinterp) if c == ColorInterp.alpha),
-            nodata=tuple(dataset.nodatavals),
-            masked=tuple(i + 1 for i, flags in enumerate(dataset.mask_flag_enums) if _is_own_mask(flags)),
-            names=tuple(descriptions),
+            nodata=(None,) * dataset.count if exact else tuple(dataset.nodatavals),
+            masked=tuple(
+                i + 1 for i, flags in enumerate(dataset.mask_flag_enums) if _is_own_mask(flags, exact)
+            ),
+            described=read_bands(dataset),
             bad=bad_bands(dataset),
         )
 
@@ -195,12 +203,15 @@ def _files(dataset: Any, path: Path, who: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys([*files, *(source.path for source in vrt_sources(path))]))
 
 
-def _is_own_mask(flags: Sequence[MaskFlags]) -> bool:
-    """Whether a band has a mask that is neither made from a nodata value nor an alpha band.
+def _is_own_mask(flags: Sequence[MaskFlags], exact: bool) -> bool:
+    """Whether a band has a mask that tells more than its nodata value and an alpha band.
 
-    GDAL gives one mask a band: where a nodata value hides an alpha band, the band itself still tells.
+    GDAL gives one mask a band: where a nodata value hides an alpha band, the band itself still tells. Of 64
+    bits only GDAL's mask knows the nodata value exactly.
     """
-    return not set(flags) & {MaskFlags.all_valid, MaskFlags.alpha} and list(flags) != [MaskFlags.nodata]
+    if set(flags) & {MaskFlags.all_valid, MaskFlags.alpha}:
+        return False
+    return exact or list(flags) != [MaskFlags.nodata]
 
 
 @contextmanager

@@ -79,6 +79,8 @@ class ModalityReport:
         Whether the cache has it.
     bad_bands
         Bands that the files call bad, counted from 1; left out where the modality names no bands.
+    own_values
+        What the files themselves say of scale, offset and unit, a line each; empty where they say nothing.
     """
 
     name: str
@@ -100,6 +102,7 @@ class ModalityReport:
     cache_bytes: int
     prepared: bool
     bad_bands: tuple[int, ...] = ()
+    own_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from mpmm.scene.preparing import (
     prepare_modality,
 )
 from mpmm.scene.report import LabelReport, SceneReport
+from mpmm.scene.source_record import SourceRecord
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,10 @@ class Scene:
         sources = [*labels, *((modality.name, modality.files) for modality in self.modalities)]
         return frozenset(name for name, files in sources if self._exist(name, files))
 
-    def bands_of(self, name: str, grid: Grid) -> int:
-        """Return how many bands a modality has on this grid, from its headers."""
+    def record_of(self, name: str, grid: Grid) -> SourceRecord:
+        """Return what a modality's headers say of its bands, and of its pixels on this grid."""
         (plan,) = self._plans([name], grid)
-        return len(plan.band_names)
+        return SourceRecord.of(plan)
 
     def read_labels(self) -> AlignedLabels:
         """Prepare or reuse the labels alone."""

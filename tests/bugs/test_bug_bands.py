@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bug_scenes import checked, cube, envi, plain, problem, write
 
-from mpmm.errors import PatchError
+from mpmm.errors import PatchError, SceneError
 from mpmm.patches import usable_centres
 from mpmm.patches.candidates import find_candidates
 from mpmm.scene import Labels, LandCover, Modality, Scene, grid_like
@@ -85,3 +85,38 @@ def test_linked_configuration_looked_beside_its_target(tmp_path):
     config.symlink_to(tmp_path / "shared" / "mpmm.toml")
     assert load_config(config).scene.folder == tmp_path / "scene"
     assert Labels("labels.tif") == load_config(config).scene.labels
+
+
+def test_training_on_a_scene_with_empty_bands_names_them(tmp_path):
+    """Two bands hold nothing but nodata, and the scene is trained on without `mpmm check` before.
+    The error told of a class without usable pixels.
+    Right: the bands are named as by `check`, in a mosaic, in a stack, and for chosen bands too.
+    """
+    config = plain(tmp_path, files='["hsi.tif"]')
+    values = cube().astype(np.int16)
+    values[3:5] = -32768
+    write(tmp_path / "hsi.tif", values, nodata=-32768)
+    grid = grid_like(tmp_path / "labels.tif")
+    for options, hint in (
+        ({}, "drop_bands = [4, 5]"),
+        ({"drop_bands": (1, 4)}, "drop_bands = [1, 4, 5]"),
+        ({"bands": (5, 2, 1)}, "bands = [2, 1]"),
+        ({"files": ("hsi.tif", "labels.tif"), "stack": True}, "drop_bands = [4, 5]"),
+    ):
+        modality = Modality("hsi", **{"files": ("hsi.tif",), **options})
+        with pytest.raises(SceneError, match=r"hsi\.tif holds no data in band") as refused:
+            Scene(tmp_path, None, (modality,), tmp_path / "cache").align_modality("hsi", grid)
+        assert hint in refused.value.hint
+    assert not list((tmp_path / "cache").glob("hsi-*/ready.json"))
+    assert "holds no data in band 4, 5" in problem(checked(config))
+
+
+def test_a_band_that_is_bad_in_one_tile_is_left_out(tmp_path):
+    plain(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    envi(tmp_path / "a", cube(), "bbl = {1, 1, 1, 1, 1, 1, 1, 1}")
+    envi(tmp_path / "b", cube(), "bbl = {1, 0, 1, 1, 1, 1, 1, 1}")
+    scene = Scene(tmp_path, None, (Modality("hsi", ("a/img.dat", "b/img.dat")),))
+    bands = scene.record_of("hsi", grid_like(tmp_path / "labels.tif")).bands
+    assert [band.number for band in bands] == [1, 3, 4, 5, 6, 7, 8]

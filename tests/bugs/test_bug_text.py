@@ -52,10 +52,13 @@ def test_envi_header_in_latin_1(tmp_path):
     Right: read, with the wavelengths that the header tells.
     """
     config = plain(tmp_path, files='["img.dat"]')
-    envi(tmp_path, cube(), "wavelength units = µm\nwavelength = {0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1}")
+    lists = "wavelength = {0.4, 0.5, 0.6, 0.7, 0.8,\n 0.9, 1.0, 1.1}\nbbl = {1, 1, 1, 1, 1, 1, 0, 1}"
+    envi(tmp_path, cube(), f"wavelength units = µm\n{lists}\ndata gain values = {{{'2, ' * 7}2}}")
     done = checked(config)
     assert done.exit_code == 0
     assert "(400 to 1100 nm)" in done.output
+    assert "the file calls bad: 7" in done.output
+    assert "own scale 2, offset 0: applied" in done.output
 
 
 @given(st.lists(st.binary(min_size=1, max_size=8), min_size=8, max_size=8))
@@ -65,7 +68,7 @@ def test_band_names_of_any_bytes_are_read_or_refused(tmp_path, names):
     envi(tmp_path, cube(), f"band names = {{{listed}}}")
     scene = Scene(tmp_path, None, (Modality("hsi", ("img.dat",)),))
     try:
-        bands = scene.bands_of("hsi", grid_like(tmp_path / "img.dat"))
+        bands = len(scene.record_of("hsi", grid_like(tmp_path / "img.dat")).bands)
     except SceneError:
         # bytes that break the header's own syntax
         return

@@ -1,0 +1,119 @@
+"""What a file says of its bands: names, wavelengths, units, and how numbers become physical values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+IDENTITY = (1.0, 0.0)
+# names that number a band and say nothing else
+_NUMBERED = re.compile(r"(band|layer|channel)?[\s_#-]*\d+")
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band as its file describes it.
+
+    Attributes
+    ----------
+    number
+        Its number, counted from 1: in its file, or in all files where these are stacked.
+    name
+        The file's description; None where it gives none.
+    color
+        Its colour, as GDAL interprets it (``red``); None for what is no colour.
+    wavelength, width
+        Centre and full width at half maximum, in nm; None: the file tells none.
+    unit
+        Of its physical values; empty: the file tells none.
+    scale, offset
+        Physical values are ``value * scale + offset``; 1 and 0 where the file tells none.
+    file
+        Name of its file without the ending, where files are stacked; else empty.
+    palette
+        Fingerprint of the table of colours that values are indices of; empty for values themselves.
+    """
+
+    number: int
+    name: str | None = None
+    color: str | None = None
+    wavelength: float | None = None
+    width: float | None = None
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    palette: str = ""
+    file: str = ""
+
+    @property
+    def calibration(self) -> tuple[float, float]:
+        """The file's own scale and offset."""
+        return self.scale, self.offset
+
+    @property
+    def title(self) -> str:
+        """How messages call the band: by its name, else wavelength, colour or number."""
+        if self.name:
+            return self.name
+        if self.wavelength is not None:
+            return f"{self.wavelength:g} nm"
+        return self.color or f"band {self.number}"
+
+    @property
+    def key(self) -> str | None:
+        """The name in a form that is compared: letter case and spaces do not count."""
+        return " ".join(self.name.lower().split()) if self.name and self.name.strip() else None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the file tells more of the band than its number."""
+        named = self.key is not None and not _NUMBERED.fullmatch(self.key)
+        return named or self.wavelength is not None
+
+
+def differing(band: Band, other: Band, tolerance: float) -> tuple[str, str, str] | None:
+    """What two bands, of which each should be the other's, differ in: the quantity and both values.
+
+    Only what both files tell is compared: wavelengths (to ``tolerance``, in nm), else names; units; colours.
+    """
+    if band.wavelength is not None and other.wavelength is not None:
+        if abs(band.wavelength - other.wavelength) > tolerance:
+            return "wavelength", f"{band.wavelength:g} nm", f"{other.wavelength:g} nm"
+    elif band.key and other.key and band.key != other.key:
+        return "name", str(band.name), str(other.name)
+    elif band.color and other.color and band.color != other.color and not (band.key and other.key):
+        return "colour", band.color, other.color
+    if band.unit and other.unit and band.unit.casefold() != other.unit.casefold():
+        return "unit", band.unit, other.unit
+    if band.palette != other.palette:
+        return "palette", _palette(band), _palette(other)
+    return None
+
+
+def _palette(band: Band) -> str:
+    return "of its own" if band.palette else "none"
+
+
+def tolerances(bands: Sequence[Band]) -> tuple[float, ...]:
+    """How far, in nm, a wavelength may be from each band's to count as the same.
+
+    Half the band's width; where the file tells none, half the way to the next band, but at most 20 nm.
+    """
+    centres = sorted({band.wavelength for band in bands if band.wavelength is not None})
+    return tuple(_tolerance(band, centres) for band in bands)
+
+
+def _tolerance(band: Band, centres: Sequence[float]) -> float:
+    if band.wavelength is None:
+        return 0.0
+    if band.width:
+        return band.width / 2
+    gaps = [abs(centre - band.wavelength) for centre in centres if centre != band.wavelength]
+    return min([*(gap / 2 for gap in gaps), 20.0, 0.05 * band.wavelength])
+
+
+def usable_calibration(scale: float, offset: float) -> bool:
+    """Whether a scale and an offset leave any values."""
+    return math.isfinite(scale) and math.isfinite(offset) and scale != 0

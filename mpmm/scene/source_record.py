@@ -1,0 +1,111 @@
+"""What a run keeps of a modality's files, and another scene is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from mpmm.errors import RunError
+from mpmm.scene.bands import IDENTITY, Band
+from mpmm.scene.coordinates import pixel_metres
+from mpmm.scene.plan import ModalityPlan
+
+Metres = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """What a modality's files say of its bands, and how these come onto the grid.
+
+    Attributes
+    ----------
+    name, file
+        The modality, and the first of its files.
+    dtype
+        Value type in the files.
+    bands
+        The bands that are kept, in their order.
+    given
+        Scale and offset that the configuration gives; None: the files' own count.
+    pixel, grid_pixel
+        Width and height in metres of a pixel of the files and of the grid; None where nothing tells.
+    low, high
+        Smallest and largest value of each band in training patches; empty where none have been measured.
+    """
+
+    name: str
+    file: str
+    dtype: str
+    bands: tuple[Band, ...]
+    given: tuple[float, float] | None = None
+    pixel: Metres | None = None
+    grid_pixel: Metres | None = None
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, plan: ModalityPlan) -> Self:
+        """Take what is kept from a plan, which is made of headers."""
+        source = plan.layers[0].mosaic
+        return cls(
+            name=plan.modality.name,
+            file=str(source.tiles[0].raster.path),
+            dtype=source.tiles[0].raster.dtype,
+            bands=plan.bands,
+            given=plan.modality.calibration,
+            pixel=pixel_metres(source.grid),
+            grid_pixel=pixel_metres(plan.grid),
+        )
+
+    @property
+    def calibrations(self) -> tuple[tuple[float, float], ...]:
+        """Scale and offset by which each band's values come from the files' numbers."""
+        return tuple(band.calibration if self.given is None else self.given for band in self.bands)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether files or configuration say how numbers become physical values."""
+        return self.given is not None or any(band.calibration != IDENTITY for band in self.bands)
+
+    @property
+    def tells_bands(self) -> bool:
+        """Whether the files tell more of any band than its number."""
+        return any(band.is_told for band in self.bands)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON takes and gives back to the bit."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Restore a record from what `to_dict` gave.
+
+        Raises
+        ------
+        RunError
+            A value is missing or not of its kind.
+        """
+        try:
+            return cls(
+                name=str(plain["name"]),
+                file=str(plain["file"]),
+                dtype=str(plain["dtype"]),
+                bands=tuple(Band(**band) for band in plain["bands"]),
+                given=_pair(plain["given"]),
+                pixel=_pair(plain["pixel"]),
+                grid_pixel=_pair(plain["grid_pixel"]),
+                low=tuple(map(float, plain["low"])),
+                high=tuple(map(float, plain["high"])),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"bands.json: {error} is missing or wrong", "restore the run's files from a copy"
+            ) from error
+
+
+def _pair(plain: Any) -> tuple[float, float] | None:
+    if plain is None:
+        return None
+    first, second = map(float, plain)
+    return first, second
