@@ -50,6 +50,7 @@ WIDTH = 160
     show_default=True,
     help="Under mpirun: each rank its blocks of every patch, or all blocks for its share of the patches.",
 )
+@click.option("--force-bands", is_flag=True, help="Take CONFIG's bands as they come, whatever files say.")
 @click.option("--trace", is_flag=True, help="Keep a timeline of all ranks, trace.json.")
 def command(run: Path, config: Path | None, **given: Any) -> None:
     """Score a run's network on the validation or test patches of its own split.

@@ -40,6 +40,7 @@ POSITIVE = FiniteFloat(min=0, min_open=True)
     help="The class map to write.",
 )
 @click.option("--probabilities", is_flag=True, help="Also write each class's probability, a band a class.")
+@click.option("--force-bands", is_flag=True, help="Take SCENE's bands as they come, whatever its files say.")
 @click.option("--confidence", is_flag=True, help="Also write the probability of the class that was chosen.")
 @click.option(
     "--window",
@@ -103,6 +104,9 @@ def command(
         mpmm map runs/first                          the scene it was trained on, into map.tif
         mpmm map runs/first other.toml -o other.tif  another scene with the same modalities
         mpmm map runs/first --confidence --picture map.png
+
+    The bands of another scene are brought into the training's order by wavelength or name; where these,
+    units, scales or pixel sizes are not those of the training, or not known, it is refused.
 
     Each pixel gets the class that the patch around it would get; pixels without a whole patch, or with
     missing data in it, are not classified (0). Started again after an interruption, the same command goes on

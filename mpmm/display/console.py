@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from rich.console import Console
@@ -53,6 +53,13 @@ def say_scene(console: Console, prepared: Prepared) -> None:
     say(console, "scene", f"{rows} x {columns} pixels, {classes} classes; {bands}")
     counts = ", ".join(f"{len(samples)} {part}" for part, samples in prepared.parts.items())
     say(console, "patches", f"{counts}; {size} x {size} pixels")
+    say_bands(console, prepared.notes)
+
+
+def say_bands(console: Console, notes: Iterable[str]) -> None:
+    """Say how the bands of a scene that is not the training's were taken, a line each."""
+    for note in notes:
+        say(console, "bands", note)
 
 
 def say_split(console: Console, prepared: Prepared, split: Split) -> None:

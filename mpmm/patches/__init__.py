@@ -14,6 +14,7 @@ from mpmm.patches.reader import PatchReader, compile_reader
 from mpmm.patches.samples import Samples
 from mpmm.patches.shares import PARTS, Part, check_shares
 from mpmm.patches.split import Split, SplitKind, SplitOptions
+from mpmm.patches.training_range import OutOfRange, far_outside, training_range
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
 from mpmm.patches.windows import check_size, window_sums
 
@@ -25,6 +26,7 @@ __all__ = [
     "ClassCount",
     "HeldOut",
     "Normalization",
+    "OutOfRange",
     "Part",
     "PatchReader",
     "Pixels",
@@ -41,12 +43,14 @@ __all__ = [
     "draw_given",
     "draw_split",
     "extra_patches",
+    "far_outside",
     "lost_per_class",
     "measure_normalization",
     "orientations",
     "overlap_share",
     "prefetch",
     "read_part_table",
+    "training_range",
     "usable_centres",
     "window_sums",
 ]

@@ -132,9 +132,15 @@ def _moments(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> t
 
 def _extremes(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
     """Minimum and range of each band."""
+    low, high = band_extremes(values, times)
+    return low, high - low
+
+
+def band_extremes(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
+    """Smallest and largest value of each band in the pixels that count."""
     ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in _pixels(values, times)]
     low, high = (np.array(end) for end in zip(*ends, strict=True))
-    return low.min(axis=0), high.max(axis=0) - low.min(axis=0)
+    return low.min(axis=0), high.max(axis=0)
 
 
 def _sum(chunks: Iterator[Doubles]) -> Doubles:

@@ -8,6 +8,7 @@ from mpmm.preparation.distributed import (
 )
 from mpmm.preparation.local import prepare, restore
 from mpmm.preparation.prepared import Prepared, check_patches, draw, keep, network_spec, spec_of_headers
+from mpmm.preparation.records import keep_records, range_warnings, read_records, records_of
 from mpmm.preparation.sampling import Readers, masks, packed_parts, unpacked_parts
 
 __all__ = [
@@ -18,11 +19,15 @@ __all__ = [
     "check_patches",
     "draw",
     "keep",
+    "keep_records",
     "masks",
     "network_spec",
     "packed_parts",
     "prepare",
     "prepare_on_ranks",
+    "range_warnings",
+    "read_records",
+    "records_of",
     "restore",
     "restore_on_ranks",
     "spec_of_headers",

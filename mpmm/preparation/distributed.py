@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,13 @@ from mpmm.patches import PARTS, Normalization, Samples, Split
 from mpmm.placement import LABELS, Layout, NetworkShape, describe, layout_for, required_sources
 from mpmm.preparation.inventory import Inventory, check_sources, take_inventory
 from mpmm.preparation.prepared import Prepared, Report, check_labels, check_sizes, network_spec
+from mpmm.preparation.records import (
+    check_band_counts,
+    range_warnings,
+    read_records,
+    records_of,
+    with_ranges,
+)
 from mpmm.preparation.sampling import (
     Readers,
     draw_together,
@@ -24,7 +31,7 @@ from mpmm.preparation.sampling import (
     unpacked_parts,
 )
 from mpmm.results import RunFolder, read_split
-from mpmm.scene import AlignedScene, Scene
+from mpmm.scene import AlignedScene, MatchedScene, Scene, SourceRecord, transferred
 from mpmm.settings import Config, config_from_json
 
 Change = Callable[[Config], Config]
@@ -44,6 +51,8 @@ class RankPreparation:
         The network, and who owns what of it.
     normalizations
         Of all modalities.
+    records
+        What the files of a new run's modalities say of their bands.
     """
 
     prepared: Prepared
@@ -51,6 +60,7 @@ class RankPreparation:
     shape: NetworkShape
     layout: Layout
     normalizations: Mapping[str, Normalization]
+    records: Mapping[str, SourceRecord] = field(default_factory=dict)
 
     @property
     def whole(self) -> Prepared:
@@ -72,12 +82,15 @@ class Restoration:
         Where the rasters lie on this rank's machine; None: where the run's settings say.
     drives
         Whether a driver will validate, for which it needs every modality.
+    force_bands
+        Whether the scene's bands are taken as they come, whatever files say of them.
     """
 
     source: int = 0
     change: Change = lambda config: config
     scene: Scene | None = None
     drives: bool = True
+    force_bands: bool = False
 
 
 def prepare_on_ranks(
@@ -110,7 +123,8 @@ def prepare_on_ranks(
     normalizations = measure_together(readers, config, scene, split.train)
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
     prepared = Prepared(config, scene, split.parts, own, spec)
-    return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations)
+    records = with_ranges(readers, inventory.records, scene, split.train, config.patches.size)
+    return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations, records)
 
 
 def restore_on_ranks(
@@ -132,7 +146,8 @@ def restore_on_ranks(
     Raises
     ------
     MpmmError
-        The scene has other classes than the run, a rank lacks files, or the layout cannot use so many ranks.
+        The scene has other classes than the run, or bands that are not clearly those of the training; a rank
+        lacks files, or the layout cannot use so many ranks.
     """
     plain: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
@@ -147,12 +162,35 @@ def restore_on_ranks(
             f"{config.scene.folder}: its classes are not those that the run was trained on",
             "the scene has changed since; train anew",
         )
+    trained = records_of(plain["bands"])
+    transfer = _transferred(config.scene, inventory, plain["normalization"], trained, restoration.force_bands)
+    config = replace(config, scene=transfer.scene)
+    inventory = replace(inventory, records={**inventory.records, **transfer.records})
     readers, spec = _placed(collectives, config, inventory, restoration.drives)
     scene = _aligned(readers, config, inventory, report)
     normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
-    prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec)
+    notes = transfer.changes
+    if restoration.scene is not None:
+        warnings = range_warnings(scene.modalities, trained, readers.measured_here())
+        gathered = collectives.allgather(warnings)
+        notes = (*notes, *transfer.unchecked, *(line for lines in gathered for line in lines))
+    prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec, notes)
     return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations)
+
+
+def _transferred(
+    scene: Scene,
+    inventory: Inventory,
+    normalization: Mapping[str, Any],
+    trained: Mapping[str, SourceRecord],
+    force_bands: bool,
+) -> MatchedScene:
+    """The scene with the bands of the network's modalities as in the training."""
+    here = {name: record for name, record in inventory.records.items() if name in normalization}
+    transfer = transferred(scene, trained, here, force_bands)
+    check_band_counts(normalization, transfer.records)
+    return transfer
 
 
 def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -160,6 +198,7 @@ def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]
     plain = {
         "config": (folder.path / "config.json").read_text(encoding="utf-8"),
         "normalization": folder.read_part("normalization"),
+        "bands": read_records(folder),
         "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],
     }
     samples = read_split(folder.path / "split.csv")

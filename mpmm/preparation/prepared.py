@@ -51,6 +51,8 @@ class Prepared:
         By modality, measured on training patches.
     spec
         The network.
+    notes
+        What is to be said of the scene's bands, where it is another one than that of the training.
     """
 
     config: Config
@@ -58,6 +60,7 @@ class Prepared:
     parts: Mapping[str, Samples]
     normalizations: Mapping[str, Normalization]
     spec: NetworkSpec
+    notes: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from mpmm.display import Console, compiling, telling
+from mpmm.display import Console, compiling, say_bands, telling
 from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import PARTS, Batches, Samples, extra_patches, usable_centres
@@ -64,6 +64,8 @@ class EvaluationOptions:
         the whole network for its share of every micro-batch. One process computes all of it either way.
     trace
         Whether a timeline is kept.
+    force_bands
+        Whether a scene's bands are taken as they come, whatever its files say of them.
     """
 
     part: str = "validation"
@@ -71,6 +73,7 @@ class EvaluationOptions:
     patches: int | None = None
     form: Form = "model"
     trace: bool = False
+    force_bands: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +119,17 @@ def evaluate(
     """
     with process_group(options.trace) as group:
         folder, source = find_run(group, path)
-        restoration = Restoration(source, lambda config: _in_form(config, options.form), scene, drives=False)
+        restoration = Restoration(
+            source,
+            lambda config: _in_form(config, options.form),
+            scene,
+            drives=False,
+            force_bands=options.force_bands,
+        )
         with telling(console) as report:
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
+        if group.rank == preparation.layout.collector:
+            say_bands(console, preparation.prepared.notes)
         preparation = with_patches(group, preparation, options)
         group.share_threads(preparation)
         parameters = _parameters(group, folder, source, options.checkpoint)

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from mpmm.display import Console, say, say_scene, say_split, telling
 from mpmm.errors import NetworkError, RunError
 from mpmm.network import NetworkSpec
-from mpmm.preparation import RankPreparation, Restoration, keep, prepare_on_ranks, restore_on_ranks
+from mpmm.preparation import (
+    RankPreparation,
+    Restoration,
+    keep,
+    keep_records,
+    prepare_on_ranks,
+    restore_on_ranks,
+)
 from mpmm.results import Checkpoint, RunFolder, environment
 from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
@@ -216,6 +223,7 @@ def _describe(folder: RunFolder, preparation: RankPreparation, new: NewRun, opti
     """Write and say what the run is."""
     assert preparation.split is not None, "a new run has drawn its split"
     keep(preparation.whole, preparation.split, folder)
+    keep_records(preparation.records, folder)
     folder.write_config(preparation.prepared.config.as_json(), new.source)
     say(options.console, "run", str(folder.path))
     say_scene(options.console, preparation.prepared)

@@ -11,6 +11,7 @@ from mpmm.scene.part_labels import read_part_labels
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
 from mpmm.scene.scene import Scene
 from mpmm.scene.source_record import SourceRecord
+from mpmm.scene.transfer import MatchedScene, transferred
 from mpmm.scene.wavelengths import wavelength
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LabelReport",
     "Labels",
     "LandCover",
+    "MatchedScene",
     "Modality",
     "ModalityReport",
     "NormalizationKind",
@@ -32,5 +34,6 @@ __all__ = [
     "grid_like",
     "grid_over",
     "read_part_labels",
+    "transferred",
     "wavelength",
 ]

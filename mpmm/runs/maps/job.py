@@ -60,6 +60,8 @@ class MapOptions:
         A PNG of labels and map, or None.
     target
         A grid other than the labels'.
+    force_bands
+        Whether the scene's bands are taken as they come, whatever its files say of them.
     """
 
     output: Path
@@ -72,6 +74,7 @@ class MapOptions:
     checkpoint: CheckpointName = "best"
     picture: Path | None = None
     target: TargetGrid = field(default_factory=TargetGrid)
+    force_bands: bool = False
 
 
 @dataclass(frozen=True, eq=False)

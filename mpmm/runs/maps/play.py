@@ -52,9 +52,8 @@ def make_map(run: Path, scene: Path | None, options: MapOptions, console: Consol
         source = trained.config.scene if scene is None else load_config(scene).scene
         screen = console if group.rank == 0 else Console(quiet=True)
         threads = _share_threads(group, trained, options)
-        job = Job.prepare(
-            trained, ground(trained, source, options.target, screen), options, threads[group.rank]
-        )
+        grounded = ground(trained, source, options.target, screen, options.force_bands)
+        job = Job.prepare(trained, grounded, options, threads[group.rank])
         ranks = "" if group.alone else f" on {len(threads)} ranks"
         job.introduce(screen, " ".join(map(str, threads)) + ranks)
         if group.rank == 0:

@@ -80,6 +80,8 @@ class MapSettings(TypedDict, total=False):
         A raster whose grid is taken instead of the labels'; the scene then needs no labels.
     pixel_size, extent
         Or edge of a pixel, and west, south, east, north, in the coordinates of the network's first modality.
+    force_bands
+        Whether the scene's bands are taken as they come, whatever its files say of them.
     """
 
     probabilities: bool
@@ -92,6 +94,7 @@ class MapSettings(TypedDict, total=False):
     like: Path | str | None
     pixel_size: float | None
     extent: tuple[float, float, float, float] | None
+    force_bands: bool
 
 
 def predict_map(
@@ -115,7 +118,8 @@ def predict_map(
         with the windows that are missing.
     progress
         Show it on standard output.
-    probabilities, confidence, window, edge, memory, threads, checkpoint, like, pixel_size, extent
+    probabilities, confidence, window, edge, memory, threads, checkpoint, like, pixel_size, extent,
+    force_bands
         What the map holds and how it is computed; see `MapSettings`.
 
     Raises
@@ -136,7 +140,8 @@ def predict_map(
         trained = Trained.open(run.folder if isinstance(run, Run) else Path(run), options.checkpoint)
         threads = use_threads(overridden(trained.config, threads=options.threads))
         check_outputs(options)
-        aligned = ground(trained, _settled(scene, trained), options.target, console)
+        target = _settled(scene, trained), options.target
+        aligned = ground(trained, *target, console, options.force_bands)
         job = Job.prepare(trained, aligned, options, threads)
         stack.enter_context(job.work.locked())
         job.compute(console, lambda: False)
@@ -168,6 +173,7 @@ def _options(output: Path, settings: MapSettings) -> MapOptions:
         target=TargetGrid(
             None if like is None else Path(like), settings.get("pixel_size"), settings.get("extent")
         ),
+        force_bands=settings.get("force_bands", False),
     )
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.display import Console, telling
+from mpmm.display import Console, say, say_bands, telling
 from mpmm.errors import SceneError
+from mpmm.preparation import range_warnings
 from mpmm.runs.maps.trained import Trained
-from mpmm.scene import AlignedModality, Grid, Scene, grid_like, grid_over
+from mpmm.scene import AlignedModality, Grid, Scene, grid_like, grid_over, transferred
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,34 @@ class Ground:
     labels: NDArray[np.int16] | None
 
 
-def ground(trained: Trained, scene: Scene, target: TargetGrid, console: Console) -> Ground:
-    """Align the network's modalities, and only them, on the target grid or else the labels'."""
+def ground(
+    trained: Trained, scene: Scene, target: TargetGrid, console: Console, force_bands: bool = False
+) -> Ground:
+    """Align the network's modalities, and only them, on the target grid or else the labels'.
+
+    Their bands are brought into the training's order, or taken as they come with ``force_bands``. Said is
+    what was changed, what of another scene could not be checked, and which values are far outside those of
+    the training.
+
+    Raises
+    ------
+    MpmmError
+        The scene lacks a modality, or its bands are not clearly those of the training.
+    """
     trained.check(scene)
     names = trained.network.spec.modalities
+    grid = target.grid(scene, names[0]) if target.given else scene.grid()
+    here = {name: scene.record_of(name, grid) for name in names}
+    transfer = transferred(scene, trained.records, here, force_bands)
+    say_bands(console, transfer.changes)
+    if scene != trained.config.scene:
+        say_bands(console, transfer.unchecked)
     with telling(console) as report:
-        if not target.given:
-            aligned = scene.align(names, report)
-            return Ground(aligned.grid, aligned.modalities, aligned.labels)
-        grid = target.grid(scene, names[0])
-        return Ground(grid, scene.align_on(grid, names, report), None)
+        if target.given:
+            aligned = Ground(grid, transfer.scene.align_on(grid, names, report), None)
+        else:
+            whole = transfer.scene.align(names, report)
+            aligned = Ground(whole.grid, whole.modalities, whole.labels)
+    for line in range_warnings(aligned.modalities, trained.records, names):
+        say(console, "warning", line)
+    return aligned

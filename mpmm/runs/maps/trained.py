@@ -11,9 +11,9 @@ from mpmm.errors import RunError
 from mpmm.mapping import Edge, ScenePixels
 from mpmm.network import Array, Network
 from mpmm.patches import Normalization
-from mpmm.preparation import network_spec
+from mpmm.preparation import network_spec, read_records, records_of
 from mpmm.results import CheckpointName, RunFolder
-from mpmm.scene import AlignedModality, LandCover, Scene
+from mpmm.scene import AlignedModality, LandCover, Scene, SourceRecord
 from mpmm.settings import Config, config_from_json
 
 
@@ -33,6 +33,8 @@ class Trained:
         By modality.
     network
         With the checkpoint's parameters.
+    records
+        What the training's files said of their bands, by modality; nothing in runs of an older mpmm.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Trained:
     classes: tuple[LandCover, ...]
     normalizations: Mapping[str, Normalization]
     network: Network
+    records: Mapping[str, SourceRecord]
 
     @classmethod
     def open(cls, path: Path, checkpoint: CheckpointName = "best") -> Trained:
@@ -51,6 +54,7 @@ class Trained:
             "config": settings.read_text(encoding="utf-8"),
             "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],
             "normalization": folder.read_part("normalization"),
+            "bands": read_records(folder),
         }
         return cls.of(folder.path, plain, parameters)
 
@@ -65,7 +69,7 @@ class Trained:
         bands = {name: len(normalization.shift) for name, normalization in normalizations.items()}
         network = Network(network_spec(config, bands, len(classes)))
         network.load(parameters)
-        return cls(folder, config, classes, normalizations, network)
+        return cls(folder, config, classes, normalizations, network, records_of(plain["bands"]))
 
     def packed(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Plain values and arrays, for the other ranks."""
@@ -73,6 +77,7 @@ class Trained:
             "config": self.config.as_json(),
             "classes": [[cover.id, cover.name, cover.color] for cover in self.classes],
             "normalization": {name: values.to_dict() for name, values in self.normalizations.items()},
+            "bands": {name: record.to_dict() for name, record in self.records.items()},
         }
         return plain, self.network.state()
 
