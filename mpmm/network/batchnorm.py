@@ -20,7 +20,8 @@ class BatchNorm(BatchLayer):
 
     In training mean and variance are the batch's; otherwise the running ones, which are parameters with
     ``trainable=False``: their ``gradient`` carries the batch's mean and unbiased variance, and the optimizer
-    moves their ``value`` towards it.
+    moves their ``value`` towards it. A batch with a single value a channel has no such variance; it carries
+    the running ones, so that they stay.
 
     References
     ----------
@@ -62,8 +63,11 @@ class BatchNorm(BatchLayer):
         """Normalise by the batch's mean and variance; these go where the optimizer looks."""
         assert self._kept is not None, "measured just before"
         mean, variance = kernel.batchnorm_statistics(total, self._count)
-        self.mean.gradient[:] = mean
-        self.variance.gradient[:] = variance * (self._count / max(self._count - 1, 1))
+        if self._count > 1:
+            self.mean.gradient[:] = mean
+            self.variance.gradient[:] = variance * (self._count / (self._count - 1))
+        else:
+            self.mean.gradient[:], self.variance.gradient[:] = self.mean.value, self.variance.value
         self._batch_mean, self._batch_inverse = mean, _inverse(variance)
         return self._normalised(self._kept, mean, self._batch_inverse)
 

@@ -18,6 +18,7 @@ from mpmm.runs.accounting import costs_by_rank, gather_costs, say_costs, write_c
 from mpmm.runs.rank_run import RankRun
 from mpmm.runs.recorder import Recorder
 from mpmm.runs.run_writer import RunWriter
+from mpmm.runs.single_values import single_values_line
 
 # what the recording rank reports of a run, in its order
 Events = Generator[Event | Kept, None, None]
@@ -65,6 +66,9 @@ def record(
     writer = RunWriter(rank_run, role.counters, role.snapshot)
     if rank_run.group.alone:
         say_network(rank_run.start.console, role.network, rank_run.start.threads[0])
+    line = single_values_line(rank_run.prepared.spec, rank_run.batches, rank_run.layout)
+    if line is not None:
+        say(rank_run.start.console, "batches", line)
     with ExitStack() as stack:
         recorder = writer.recorder(stack, between)
         stack.enter_context(rank_run.group.interruptible())
