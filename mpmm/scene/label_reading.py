@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
+from mpmm.scene.bands import IDENTITY
 from mpmm.scene.files import find_files
 from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
 from mpmm.scene.missing import equals, has_data
@@ -39,7 +40,7 @@ def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
     ------
     SceneError
         Where the file is missing, unreadable or not one file, has no such band, several without one being
-        named, no position or no coordinate system.
+        named, a scale, no position or no coordinate system.
     """
     files = find_files(folder, [labels.file], "labels")
     if len(files) > 1:
@@ -48,7 +49,15 @@ def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
             "name one file; tiles can be joined with gdalbuildvrt",
         )
     raster = read_header(files[0], "labels", labels.crs)
-    return LabelPlan(labels, raster, _label_band(labels, raster))
+    band = _label_band(labels, raster)
+    described = raster.described[band - 1]
+    if described.calibration != IDENTITY:
+        raise SceneError(
+            f"labels: {raster.path} says scale {described.scale:g} and offset {described.offset:g} "
+            f"of band {band}; ids are the numbers themselves",
+            "take both out, with gdal_edit -unsetscale -unsetoffset; or is this not the label raster?",
+        )
+    return LabelPlan(labels, raster, band)
 
 
 def _label_band(labels: Labels, raster: Raster) -> int:
@@ -114,7 +123,7 @@ def _check_ids(plan: LabelPlan, values: NDArray[Any], wrong: NDArray[np.bool_], 
         raise SceneError(
             f"labels: {plan.raster.path} holds {values[row, column]} at row {first_row + row}, "
             f"column {column}; expected whole numbers from 0 to {LARGEST_ID}",
-            "labels are class ids: check that this is the label raster, and its band the right one",
+            "list it in ignore if it means that there is no label; or is this not the label raster?",
         )
 
 

@@ -12,6 +12,9 @@ from rasterio.windows import Window
 
 from mpmm.scene.raster import Raster, read_masks, read_window
 
+# share by which the largest number of a type may be written too large
+_ROUNDED = 1e-6
+
 
 def has_data(
     dataset: Any,
@@ -59,10 +62,12 @@ def equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
     """Which values are this number, as their own type holds it; none where it cannot.
 
     A byte raster with nodata -9999 has no missing pixel; in one of float32, 0.1 means the float32 next to it.
-    Not a number equals nothing.
+    Not a number equals nothing. The largest float, written with the 15 digits of other programs, is itself.
     """
     if values.dtype.kind == "f":
         largest = float(np.finfo(values.dtype).max)
+        if largest < abs(number) <= largest * (1 + _ROUNDED):
+            number = math.copysign(largest, number)
         fits = abs(number) <= largest or number in (math.inf, -math.inf)
     else:
         limits = np.iinfo(values.dtype)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from bug_scenes import checked, labels, plain, problem, write
+import rasterio
+from bug_scenes import SIDE, UTM, checked, labels, plain, problem, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -113,3 +114,78 @@ def test_any_type_and_number_is_read_or_refused(tmp_path, dtype, data):
             scene.read_labels()
     else:
         assert scene.read_labels().ids.tolist() == [expected]
+
+
+def test_labels_with_a_scale(tmp_path):
+    """A label raster says scale 0.1: it may be another raster, or ids times ten.
+    The numbers were taken as ids without a word.
+    Right: refused in one line.
+    """
+    config = plain(tmp_path)
+    with rasterio.open(tmp_path / "labels.tif", "r+") as dataset:
+        dataset.scales = (0.1,)
+    assert "labels.tif says scale 0.1 and offset 0 of band 1" in problem(checked(config))
+
+
+def test_labels_with_a_palette_are_their_numbers(tmp_path):
+    plain(tmp_path)
+    with rasterio.open(tmp_path / "labels.tif", "r+") as dataset:
+        dataset.write_colormap(1, {1: (9, 9, 9, 255), 2: (0, 9, 0, 255), 3: (0, 0, 9, 255)})
+    ids = Scene(tmp_path, Labels("labels.tif"), ()).read_labels().ids
+    np.testing.assert_array_equal(ids, labels())
+
+
+@pytest.mark.parametrize("nodata", [2**53 + 1, 2**62 + 1, -(2**63)])
+def test_a_nodata_value_of_64_bits(tmp_path, nodata):
+    """GDAL knows a nodata value of 64 bits to the last, rasterio hands it on as a float: to 53 bits."""
+    values = labels().astype(np.int64)
+    values[:7] = nodata
+    write(tmp_path / "leaf.tif", values)
+    (tmp_path / "labels.vrt").write_text(
+        f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>{UTM}</SRS>'
+        "<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform>"
+        f'<VRTRasterBand dataType="Int64" band="1"><NoDataValue>{nodata}</NoDataValue><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">leaf.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    ids = Scene(tmp_path, Labels("labels.vrt"), ()).read_labels().ids
+    assert (ids[:7] == -1).all()
+    np.testing.assert_array_equal(ids[7:], labels()[7:])
+
+
+def test_a_mask_beside_the_labels_hides_them(tmp_path):
+    mask = np.ones(labels().shape, bool)
+    mask[:7] = False
+    plain(tmp_path)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+        rasterio.open(tmp_path / "labels.tif", "r+") as dataset,
+    ):
+        dataset.write_mask(mask)
+    assert (tmp_path / "labels.tif.msk").exists()
+    ids = Scene(tmp_path, Labels("labels.tif"), ()).read_labels().ids
+    assert (ids[:7] == -1).all()
+    np.testing.assert_array_equal(ids[7:], labels()[7:])
+
+
+@given(
+    st.sampled_from(
+        ["uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+    ),
+    st.data(),
+)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_nodata_value_is_missing(tmp_path, dtype, data):
+    """Of any type, any of its numbers may mean "no data", and be an id of nothing."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        numbers = st.floats(width=kind.itemsize * 8, allow_nan=False)
+    else:
+        # rasterio writes them as floats
+        numbers = st.integers(max(np.iinfo(kind).min, -(2**53)), min(np.iinfo(kind).max, 2**53))
+    nodata = data.draw(numbers)
+    values = np.arange(6, dtype=kind)[None] + 1
+    values[0, 2] = nodata
+    write(tmp_path / "labels.tif", values, nodata=nodata)
+    ids = Scene(tmp_path, Labels("labels.tif", ignore=()), (), tmp_path / "cache").read_labels().ids
+    assert ids.tolist() == [[-1 if value == values[0, 2] else int(value) for value in values[0].tolist()]]

@@ -93,3 +93,66 @@ def test_any_combination_of_masks(tmp_path, alpha, internal, nodata, not_a_numbe
             dataset.write_mask(mask)
             expected[:, 0] = False
     np.testing.assert_array_equal(present(tmp_path), expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_alpha_of_any_type(tmp_path, dtype):
+    write(tmp_path / "x.tif", picture().astype(dtype), photometric="RGB", alpha="yes")
+    assert present(tmp_path).mean() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("digits", ["-3.40282346638529e+38", "-3.4028234663852886e+38", "-3.4028235e+38"])
+def test_the_lowest_float_in_any_number_of_digits(tmp_path, digits):
+    """A height model's nodata value is the lowest float, written with the 15 digits of other programs.
+    That is a little lower than any float, and was taken for none of them.
+    Right: it is the lowest float, in the file and in the configuration.
+    """
+    values = np.ones((1, SIDE, SIDE), np.float32)
+    values[0, :, :HIDDEN] = np.finfo(np.float32).min
+    values[0, 0, -1] = np.float32(-3e38)
+    write(tmp_path / "x.tif", values)
+    assert present(tmp_path, nodata=float(digits)).mean() == pytest.approx(2 / 3)
+
+
+def test_not_a_number_as_nodata_of_whole_numbers(tmp_path):
+    write(tmp_path / "x.tif", picture()[:3])
+    assert present(tmp_path, nodata=float("nan")).all()
+    assert present(tmp_path, nodata=-9999.5).all()
+
+
+def test_each_band_has_a_nodata_value_of_its_own(tmp_path):
+    """A VRT gives each of its bands another nodata value."""
+    values = np.full((2, SIDE, SIDE), 5, np.uint8)
+    values[0, 0, 0], values[1, 0, 0] = 1, 2
+    values[0, 1, 1], values[1, 1, 1] = 2, 1
+    write(tmp_path / "leaf.tif", values)
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}"><NoDataValue>{band}</NoDataValue><SimpleSource>'
+        f'<SourceFilename relativeToVRT="1">leaf.tif</SourceFilename><SourceBand>{band}</SourceBand>'
+        "</SimpleSource></VRTRasterBand>"
+        for band in (1, 2)
+    )
+    (tmp_path / "x.tif").write_text(
+        f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>{UTM}</SRS>'
+        f"<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform>{bands}</VRTDataset>"
+    )
+    assert np.argwhere(~present(tmp_path)).tolist() == [[0, 0]]
+
+
+def test_a_mask_of_a_vrt(tmp_path):
+    """A VRT has a mask band of its own, drawn from its source's."""
+    write(tmp_path / "leaf.tif", picture()[:3])
+    mask = np.full((SIDE, SIDE), 255, np.uint8)
+    mask[:, :HIDDEN] = 0
+    with rasterio.open(tmp_path / "leaf.tif", "r+") as dataset:
+        dataset.write_mask(mask)
+    source = '<SourceFilename relativeToVRT="1">leaf.tif</SourceFilename>'
+    (tmp_path / "x.tif").write_text(
+        f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>{UTM}</SRS>'
+        "<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform>"
+        f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource>{source}<SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand>"
+        f'<MaskBand><VRTRasterBand dataType="Byte"><SimpleSource>{source}<SourceBand>mask,1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></MaskBand></VRTDataset>"
+    )
+    assert present(tmp_path).mean() == pytest.approx(2 / 3)

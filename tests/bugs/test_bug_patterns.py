@@ -90,3 +90,25 @@ def test_any_folder_name_is_just_a_name(tmp_path, name):
 
 def test_pattern_that_matches_nothing_says_so(tmp_path):
     assert "no file matches" in problem(checked(plain(tmp_path, files='["*.pix"]')))
+
+
+@given(
+    st.lists(st.sampled_from([".", "sub/..", "other/../sub/.."]), max_size=3), st.booleans(), st.booleans()
+)
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_label_raster_in_any_spelling_is_none_of_the_tiles(tmp_path, steps, absolute, linked):
+    for name in ("sub", "other"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    write(tmp_path / "height.tif", HEIGHT)
+    write(tmp_path / "labels.tif", labels())
+    (tmp_path / "truth.tif").unlink(missing_ok=True)
+    (tmp_path / "truth.tif").hardlink_to(tmp_path / "labels.tif")
+    spelled = "/".join([*([str(tmp_path)] if absolute else []), *steps])
+    prefix = f"{spelled}/" if spelled else ""
+    scene = Scene(
+        tmp_path,
+        Labels(f"{prefix}{'truth' if linked else 'labels'}.tif"),
+        (Modality("x", (f"{prefix}*.tif",)),),
+        tmp_path / "cache",
+    )
+    np.testing.assert_array_equal(scene.align().modalities["x"].values[..., 0], HEIGHT)
