@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mpmm.errors import ConfigError, SceneError
 from mpmm.results import read_json, write_json
-from mpmm.scene import Modality, Scene, grid_like, wavelength
+from mpmm.scene import Modality, Scene, SourceRecord, grid_like, wavelength
 from mpmm.settings import load_config
 
 
@@ -73,6 +73,43 @@ def test_band_names_of_any_bytes_are_read_or_refused(tmp_path, names):
         # bytes that break the header's own syntax
         return
     assert bands == 8
+
+
+LISTS = ("wavelength", "fwhm", "bbl", "data gain values", "data offset values", "wavelength units")
+
+
+@given(st.dictionaries(st.sampled_from(LISTS), st.binary(min_size=1, max_size=24), min_size=1))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_lists_of_any_bytes_in_a_header_are_read_or_refused(tmp_path, lists):
+    """Numbers that are none, too many, infinite or in no encoding, in what a header says of its bands."""
+    envi(tmp_path, cube(), "\n".join(f"{key} = {{{text.decode('latin-1')}}}" for key, text in lists.items()))
+    scene = Scene(tmp_path, None, (Modality("hsi", ("img.dat",)),))
+    try:
+        bands = scene.record_of("hsi", grid_like(tmp_path / "img.dat")).bands
+    except SceneError:
+        return
+    assert all(band.scale != 0 and band.wavelength != 0 for band in bands)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["0", "1", "-1", "nan", "inf", "1e999", "0.0", "", "5e-324", "x"]),
+        min_size=8,
+        max_size=8,
+    )
+)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_numbers_of_a_header_leave_values_or_are_refused(tmp_path, numbers):
+    """Gains, offsets and wavelengths of the very number of bands, whatever numbers they are."""
+    listed = f"{{{', '.join(numbers)}}}"
+    envi(tmp_path, cube(), "\n".join(f"{key} = {listed}" for key in LISTS[:5]))
+    scene = Scene(tmp_path, None, (Modality("hsi", ("img.dat",)),))
+    try:
+        record = scene.record_of("hsi", grid_like(tmp_path / "img.dat"))
+    except SceneError:
+        return
+    write_json(tmp_path / "bands.json", record.to_dict())
+    assert SourceRecord.from_dict(read_json(tmp_path / "bands.json")) == record
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252:strict"])
