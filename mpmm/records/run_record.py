@@ -90,6 +90,17 @@ class RunRecord:
         return stated or max((samples.rank + 1 for samples in self.samples), default=1)
 
     @property
+    def leaks(self) -> dict[str, float]:
+        """Share of each held-out part's patches that share pixels with a training patch, by the part's name.
+
+        Runs of older versions tell that of the validation patches alone.
+        """
+        leak = (self.split or {}).get("leak")
+        if isinstance(leak, Mapping):
+            return {str(part): float(share) for part, share in leak.items()}
+        return {} if leak is None else {"validation": float(leak)}
+
+    @property
     def color_of(self) -> dict[str, str]:
         """Colour of each class in maps, by its name."""
         return {cover.name: cover.color for cover in self.classes}

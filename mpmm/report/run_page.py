@@ -174,19 +174,22 @@ def _split(record: RunRecord) -> SplitTable | None:
     names = [cover.name for cover in record.classes]
     counts = np.array([samples.counts(len(names)) for samples in parts.values()])
     return SplitTable(
-        _split_words(record.split or {}),
+        _split_words(record),
         [(name, PARTS[name], f"{len(samples):,}") for name, samples in parts.items()],
         [(name, *map(str, counts[:, number])) for number, name in enumerate(names)],
     )
 
 
-def _split_words(split: Mapping[str, Any]) -> str:
-    """How patches were divided, and what of validation lies under training patches."""
-    size, kind, leak = split.get("size", "?"), split.get("kind", "?"), split.get("leak")
+def _split_words(record: RunRecord) -> str:
+    """How patches were divided, and what of the held-out parts lies under training patches."""
+    split, leaks = record.split or {}, record.leaks
+    size, kind = split.get("size", "?"), split.get("kind", "?")
     words = f"Patches of {size} × {size} pixels, {kind} split."
-    if leak is None:
+    if not leaks:
         return words
-    shared = f"{in_percent(leak)} of the validation patches share pixels with a training patch"
-    if leak > 0:
-        return f"{words} {shared}, so scores on them say more than they should."
-    return f"{words} No validation patch shares a pixel with a training patch."
+    if not any(leaks.values()):
+        return f"{words} No patch of another part shares a pixel with a training patch."
+    shared = " and ".join(f"{in_percent(share)} of the {part} patches" for part, share in leaks.items())
+    return (
+        f"{words} {shared} share pixels with a training patch, so scores on them say more than they should."
+    )

@@ -173,6 +173,14 @@ def test_a_damaged_part_is_named_and_the_rest_shown(tmp_path, config):
     assert "Overall accuracy" in parsed.words
 
 
+@pytest.mark.parametrize("leak", [0.925, {"validation": 0.925}])
+def test_the_leak_of_older_runs_is_told_too(tmp_path, config, leak):
+    run = whole_run(tmp_path / "leaking", config)
+    split = json.loads((run / "split.json").read_text())
+    (run / "split.json").write_text(json.dumps({**split, "leak": leak}))
+    assert "92.5% of the validation patches share pixels with a training patch" in written(run)[1].words
+
+
 def test_names_cannot_break_out_of_the_page(tmp_path, config):
     run = whole_run(tmp_path / "names", config)
     classes = json.loads((run / "classes.json").read_text())
