@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mpmm.runs import Run
 
 TOGETHER = "ranks"
+# the layout of five ranks of which each has its part, whatever the machine
+BASELINE = ("--layout", "baseline")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +45,7 @@ def together(config, tmp_path_factory) -> tuple[Run, Ended]:
     from mpmm.runs import Run
 
     path = tmp_path_factory.mktemp("together") / "run"
-    ended = run_mpmm(5, "train", config, "--run", path, "--trace", NUMBA_NUM_THREADS="2")
+    ended = run_mpmm(5, "train", config, "--run", path, *BASELINE, "--trace", NUMBA_NUM_THREADS="2")
     return Run.open(path), ended
 
 

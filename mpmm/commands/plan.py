@@ -13,14 +13,18 @@ import click
 
 from mpmm.network import Network, NetworkSpec
 from mpmm.placement import (
+    Choice,
     Host,
     Layout,
     LayoutName,
     Machine,
     NetworkShape,
+    Prediction,
+    Problem,
     Profile,
     UpdatePlace,
     bytes_a_second,
+    choose,
     cluster,
     describe,
     layout_for,
@@ -33,14 +37,14 @@ from mpmm.placement import (
     schedule,
     schedule_text,
     seconds_of,
-    share_of,
     simulate,
+    threads_of_hosts,
     threads_on,
 )
 from mpmm.preparation import spec_of_headers
-from mpmm.ranks import keep_profile, kept_profile, measured, trace_events, warm_up
+from mpmm.ranks import kept_profile, profile_of, trace_events
 from mpmm.runs import overridden
-from mpmm.settings import load_config
+from mpmm.settings import Config, load_config
 
 # of more ranks the schedules are shown only on demand, and fewer steps are simulated
 _MANY = 16
@@ -58,9 +62,14 @@ class _Foresight:
     measure: bool
     timeline: Path | None
 
+    @property
+    def given(self) -> bool:
+        """Whether anything is said of hosts and links."""
+        return (self.hosts, self.link, self.delay, self.cpu) != (None,) * 4
+
     def machine(self, ranks: int, cores: int) -> Machine:
         """The machine in question; without a hosts file each rank has a host of its own."""
-        if (self.hosts, self.link, self.delay, self.cpu) == (None,) * 4:
+        if not self.given:
             return one_host(ranks, cores)
         host_of = read_hosts(self.hosts, ranks) if self.hosts else tuple(range(ranks))
         rate = math.inf if self.link is None else bytes_a_second(self.link)
@@ -98,6 +107,7 @@ def command(
         mpmm plan scene/mpmm.toml           a row a layer: output, parameters, arithmetic for one patch
         mpmm plan scene/mpmm.toml -n 5      what 5 ranks own, compute, send and receive, and in which order
         mpmm plan scene/mpmm.toml -n 5 --link 1gbit --delay 0.1ms       the same on five hosts
+        mpmm plan scene/mpmm.toml -n 5 --layout auto --measure          the fastest layout that is found
 
     MFLOP are millions of operations forward and backward, kB is what a layer holds of a patch for the
     backward, kernel how it computes. Of the scene only headers and the classes are read.
@@ -111,57 +121,72 @@ def command(
     if ranks is None or summary:
         click.echo(Network(spec).summary())
         return
-    shape = describe(spec)
-    own = overridden(settings, update=update).layout
-    chosen = (
-        layout_for(shape, ranks, layout, options=own.options)
-        if layout
-        else layout_for(shape, ranks, own.name, own.ranks, own.shares, own.options)
-    )
-    machine = foresight.machine(ranks, own.threads or os.cpu_count() or 1)
-    _show_plan(shape, chosen, machine, settings.training.batch)
-    _show_prediction(spec, chosen, machine, settings.training.batch, foresight)
-    _show_schedules(shape, chosen, settings.training.batch, rank)
+    settings = overridden(settings, update=update)
+    machine = foresight.machine(ranks, settings.layout.threads or os.cpu_count() or 1)
+    problem = _problem(settings, spec, machine, foresight)
+    chosen, choice = _layout(settings, problem, layout, foresight)
+    if choice is not None:
+        click.echo("\n".join(["layout auto, found by search:", *choice.reasons, ""]))
+    _show_plan(problem, chosen)
+    _show_prediction(problem, chosen, foresight)
+    _show_schedules(problem.shape, chosen, problem.batch, rank)
 
 
-def _show_plan(shape: NetworkShape, layout: Layout, machine: Machine, batch: int) -> None:
-    hosts = machine.hosts
-    click.echo(f"layout {layout.name}, {layout.ranks} ranks, one step over {batch} patches")
+def _problem(settings: Config, spec: NetworkSpec, machine: Machine, foresight: _Foresight) -> Problem:
+    """Network, batch and machine, with the profile that is known; without one it is guessed."""
+    batch = settings.training.batch
+    if foresight.measure:
+        profile = profile_of(spec, batch, threads_of_hosts(machine), _say_compiling, anew=True)
+    else:
+        profile = kept_profile(spec, batch) or Profile()
+    return Problem(describe(spec), batch, profile, machine, settings.layout.options)
+
+
+def _say_compiling(share: float) -> None:
+    click.echo(f"compiling, {share:.0%} done", err=True)
+
+
+def _layout(
+    settings: Config, problem: Problem, name: str | None, foresight: _Foresight
+) -> tuple[Layout, Choice | None]:
+    """The layout of this name, or else of the settings; and why, if it had to be searched for."""
+    own, ranks = settings.layout, problem.ranks
+    assigned = name is None and bool(own.ranks or own.shares)
+    if ranks == 1 or (name or own.name) != "auto" or assigned:
+        named = None if (name or own.name) == "auto" else name or own.name
+        blocks, shares = (own.ranks, own.shares) if assigned else (None, None)
+        return layout_for(problem.shape, ranks, named, blocks, shares, own.options), None
+    layers = "layers measured" if problem.profile.layers else "layers guessed from operations"
+    hosts = f"{_counted(len(problem.machine.hosts), 'host')} as given" if foresight.given else "this machine"
+    choice = choose(problem, f"{layers}, {hosts}")
+    return choice.layout, choice
+
+
+def _show_plan(problem: Problem, layout: Layout) -> None:
+    hosts, threads = problem.machine.hosts, threads_on(problem.shape, layout, problem.machine)
+    click.echo(f"layout {layout.name}, {layout.ranks} ranks, one step over {problem.batch} patches")
     click.echo(f"threads as for {_counted(len(hosts), 'machine')} of {_counted(hosts[0].cores, 'core')}\n")
-    click.echo(plan_text(plan(shape, layout, batch, threads=threads_on(shape, layout, machine))))
+    click.echo(plan_text(plan(problem.shape, layout, problem.batch, threads=threads)))
 
 
 def _counted(number: int, noun: str) -> str:
     return f"one {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _show_prediction(
-    spec: NetworkSpec, layout: Layout, machine: Machine, batch: int, foresight: _Foresight
-) -> None:
-    shape = describe(spec)
-    profile = _measured(spec, layout, machine, batch) if foresight.measure else kept_profile(spec)
-    steps = {} if layout.ranks <= _MANY else {"steps": _FEW_STEPS}
-    predicted = simulate(shape, layout, batch, profile or Profile(), machine, **steps)
-    click.echo(f"\n{prediction_text(predicted, layout, batch)}")
-    guessed = (
-        f"guessed from operations, {Profile().flops / 1e9:g} GFLOP/s a thread; --measure times them here"
-    )
-    click.echo(f"costs of the layers {guessed if profile is None else 'as measured on this machine'}")
+def _show_prediction(problem: Problem, layout: Layout, foresight: _Foresight) -> None:
+    steps = {} if len(layout.workers) <= _MANY else {"steps": _FEW_STEPS}
+    predicted = simulate(problem.shape, layout, problem.batch, problem.profile, problem.machine, **steps)
+    click.echo(f"\n{prediction_text(predicted, layout, problem.batch)}")
+    guess = f"guessed from operations, {Profile().flops / 1e9:g} GFLOP/s a thread; --measure times them here"
+    click.echo(f"costs of the layers {'as measured on this machine' if problem.profile.layers else guess}")
     if foresight.timeline is not None:
-        names = {rank: layout.role(rank) for rank in range(layout.ranks)}
-        text = json.dumps(trace_events(predicted.plain_spans(), names))
-        foresight.timeline.write_text(text, encoding="utf-8")
-        click.echo(f"timeline in {foresight.timeline}, for https://ui.perfetto.dev")
+        _write_timeline(predicted, layout, foresight.timeline)
 
 
-def _measured(spec: NetworkSpec, layout: Layout, machine: Machine, batch: int) -> Profile:
-    """Time the layers with each number of samples and threads that some rank computes with."""
-    shape, network = describe(spec), Network(spec)
-    shares = {share_of(layout, block, rank, batch).count for block, ranks in layout.owners for rank in ranks}
-    warm_up(network, lambda share: click.echo(f"compiling, {share:.0%} done", err=True))
-    profile = measured(network, shares, threads_on(shape, layout, machine))
-    click.echo(f"\nmeasured, and kept in {keep_profile(spec, profile)}")
-    return profile
+def _write_timeline(predicted: Prediction, layout: Layout, path: Path) -> None:
+    names = {rank: layout.role(rank) for rank in range(layout.ranks)}
+    path.write_text(json.dumps(trace_events(predicted.plain_spans(), names)), encoding="utf-8")
+    click.echo(f"timeline in {path}, for https://ui.perfetto.dev")
 
 
 def _show_schedules(shape: NetworkShape, layout: Layout, batch: int, rank: int | None) -> None:
@@ -169,6 +194,8 @@ def _show_schedules(shape: NetworkShape, layout: Layout, batch: int, rank: int |
         click.echo("\nof so many ranks schedules are shown one at a time: --rank 0")
         return
     for number in range(layout.ranks) if rank is None else [rank]:
+        if layout.role(number) == "idle" and rank is None:
+            continue
         text = (
             schedule_text(schedule(shape, layout, number, "train", batch))
             or "validates and writes checkpoints"

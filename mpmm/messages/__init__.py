@@ -7,6 +7,7 @@ from mpmm.messages.collectives import Collectives
 from mpmm.messages.connection import Connection
 from mpmm.messages.errors import MessageError, RankLost, Stopped
 from mpmm.messages.kinds import Kind, tag_of
+from mpmm.messages.link_times import LinkTimes, measure_links
 from mpmm.messages.local import LocalChannel
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
@@ -24,6 +25,7 @@ __all__ = [
     "Connection",
     "Flow",
     "Kind",
+    "LinkTimes",
     "LocalChannel",
     "MessageError",
     "RankLost",
@@ -37,6 +39,7 @@ __all__ = [
     "end_together",
     "launched_rank",
     "launched_ranks",
+    "measure_links",
     "ranks_on_host",
     "tag_of",
     "world",

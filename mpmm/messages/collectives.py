@@ -24,10 +24,17 @@ class Collectives:
     ----------
     channel
         To the other ranks.
+
+    Attributes
+    ----------
+    channel
+        The same, for what two ranks exchange alone.
+    rank, size
+        This rank, and the number of ranks.
     """
 
     def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+        self.channel = channel
         self.rank, self.size = channel.rank, channel.size
 
     def broadcast(
@@ -48,9 +55,9 @@ class Collectives:
             message = _packed(plain, arrays or {})
             for peer in range(self.size):
                 if peer != source:
-                    self._channel.send(Kind.SETUP, 0, message, peer)
+                    self.channel.send(Kind.SETUP, 0, message, peer)
         else:
-            message = self._channel.receive_new(Kind.SETUP, 0, source, np.uint8)
+            message = self.channel.receive_new(Kind.SETUP, 0, source, np.uint8)
         return _unpacked(message)
 
     def gather(
@@ -59,10 +66,10 @@ class Collectives:
         """What every rank gives, in rank order, on rank ``root``; nothing on the others."""
         message = _packed(plain, arrays or {})
         if self.rank != root:
-            self._channel.send(Kind.SETUP, 0, message, root)
+            self.channel.send(Kind.SETUP, 0, message, root)
             return []
         return [
-            _unpacked(message if peer == root else self._channel.receive_new(Kind.SETUP, 0, peer, np.uint8))
+            _unpacked(message if peer == root else self.channel.receive_new(Kind.SETUP, 0, peer, np.uint8))
             for peer in range(self.size)
         ]
 

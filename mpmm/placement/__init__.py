@@ -1,5 +1,7 @@
 """Which rank owns which block, and what each rank does in a step, as data."""
 
+from mpmm.placement.candidates import Problem
+from mpmm.placement.choice import Choice, choice_from_plain, choose
 from mpmm.placement.holdings import RehearsalError
 from mpmm.placement.instructions import (
     AnyOrder,
@@ -45,7 +47,7 @@ from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
 from mpmm.placement.shares import Share, share_of, share_out, share_read
 from mpmm.placement.simulated import Prediction, RankTimes, Span, prediction_text
-from mpmm.placement.simulator import Simulation, simulate, threads_on
+from mpmm.placement.simulator import Simulation, simulate, threads_of_hosts, threads_on
 from mpmm.placement.sources import LABELS, label_rank, measured_by, modalities_of, required_sources
 from mpmm.placement.threads import CoreAssignment, assign_cores, threads_per_rank
 
@@ -56,6 +58,7 @@ __all__ = [
     "AnyOrder",
     "Backward",
     "BlockShape",
+    "Choice",
     "Collect",
     "Combine",
     "CopyRows",
@@ -79,6 +82,7 @@ __all__ = [
     "NetworkShape",
     "ParameterShape",
     "Prediction",
+    "Problem",
     "Profile",
     "RankPlan",
     "RankTimes",
@@ -100,6 +104,8 @@ __all__ = [
     "assign_cores",
     "bytes_a_second",
     "check",
+    "choice_from_plain",
+    "choose",
     "cluster",
     "describe",
     "flattened",
@@ -124,6 +130,7 @@ __all__ = [
     "share_out",
     "share_read",
     "simulate",
+    "threads_of_hosts",
     "threads_on",
     "threads_per_rank",
     "traffic",

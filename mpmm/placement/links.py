@@ -128,6 +128,9 @@ def fair_rates(
     sources, targets
         (transfers,), the hosts from and to which each goes.
     """
+    if len(sources) == 1:
+        # so it mostly is
+        return np.minimum(rates[sources], rates[targets])
     left_out, left_in = rates.copy(), rates.copy()
     shares, waiting = np.zeros(len(sources)), np.arange(len(sources))
     while len(waiting):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from mpmm.errors import LayoutError
@@ -33,6 +34,10 @@ class Host:
         Seconds between two looks whether the quota is used up, as the kernel does; 0: it is seen at once.
     rate
         Bytes a second that the interface sends, and as many that it receives at the same time.
+    speed
+        Of its cores, as a multiple of those that the profile was measured on.
+    memory
+        Bytes that its ranks may hold together.
     """
 
     cores: int = 1
@@ -41,6 +46,18 @@ class Host:
     burst: float = 1.0
     tick: float = 0.004
     rate: float = math.inf
+    speed: float = 1.0
+    memory: float = math.inf
+
+    @property
+    def core_seconds(self) -> float:
+        """Core seconds that it computes in a second."""
+        return min(self.quota or self.cores, self.cores)
+
+    @property
+    def capacity(self) -> float:
+        """Seconds of the profile's work that it does in a second."""
+        return self.core_seconds * self.speed
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,14 @@ class Machine:
 
     def together(self, host: int) -> tuple[int, ...]:
         """The ranks on a host, in order."""
-        return tuple(rank for rank, number in enumerate(self.host_of) if number == host)
+        return self._ranks_of[host]
+
+    @cached_property
+    def _ranks_of(self) -> tuple[tuple[int, ...], ...]:
+        ranks: list[list[int]] = [[] for _ in self.hosts]
+        for rank, host in enumerate(self.host_of):
+            ranks[host].append(rank)
+        return tuple(map(tuple, ranks))
 
     def path(self, source: int, target: int) -> tuple[int, int] | None:
         """The hosts of two ranks, between which a message crosses their links; None on the same host."""
@@ -175,5 +199,5 @@ def cluster(host_of: Sequence[int], host: Host, quotas: Sequence[float] = (), de
     shares = tuple(quotas) if len(quotas) > 1 else (quotas[0] if quotas else host.quota,) * count
     if len(shares) != count:
         raise LayoutError(f"cpu has {len(shares)} values for {count} hosts", "give one value, or one a host")
-    hosts = tuple(Host(host.cores, share, host.period, host.burst, host.tick, host.rate) for share in shares)
+    hosts = tuple(replace(host, quota=share) for share in shares)
     return Machine(hosts, tuple(host_of), delay)

@@ -81,15 +81,18 @@ def _rank_plan(shape: NetworkShape, layout: Layout, rank: int, batch: int, threa
 
 def plan_text(plans: Sequence[RankPlan]) -> str:
     """Two tables: what each rank owns and computes, and what it sends and receives by kind and peers."""
+    working = [rank_plan for rank_plan in plans if rank_plan.role != "idle"]
     owned: list[tuple[str, ...]] = [
         ("rank", "role", "sections", "parameters", "MFLOP a step", "threads"),
-        *(_owned_row(rank_plan) for rank_plan in plans),
+        *(_owned_row(rank_plan) for rank_plan in working),
     ]
     moved: list[tuple[str, ...]] = [
         ("rank", "kind", "with ranks", "messages out", "bytes out", "messages in", "bytes in")
     ]
-    moved += [row for rank_plan in plans for row in _traffic_rows(rank_plan)]
-    return f"{in_columns(owned, left=3)}\n\n{in_columns(moved, left=3)}"
+    moved += [row for rank_plan in working for row in _traffic_rows(rank_plan)]
+    idle = len(plans) - len(working)
+    rest = f"\n{idle} other ranks have nothing to do" if idle else ""
+    return f"{in_columns(owned, left=3)}{rest}\n\n{in_columns(moved, left=3)}"
 
 
 def _owned_row(rank_plan: RankPlan) -> tuple[str, ...]:

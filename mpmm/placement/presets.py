@@ -13,7 +13,7 @@ from mpmm.placement.layout import Layout, Ranks, check, nearest, owners_of
 from mpmm.placement.options import LayoutOptions
 from mpmm.placement.shape import FUSION, NetworkShape
 
-# "auto" is one of the others
+# "auto" is what `mpmm.placement.choose` finds for a machine
 LayoutName = Literal["auto", "single", "baseline", "optimized", "data", "sharded", "hybrid"]
 
 # Of each stream the optimized layout moves so many blocks: the last with a convolution, and the head.
@@ -23,7 +23,7 @@ _MOVED = 2
 def layout_for(
     shape: NetworkShape,
     ranks: int,
-    name: str = "auto",
+    name: str | None = None,
     blocks: Mapping[str, int | Sequence[int]] | None = None,
     shares: Mapping[str, Sequence[int]] | None = None,
     options: LayoutOptions | None = None,
@@ -37,7 +37,8 @@ def layout_for(
     ranks
         How many were started.
     name
-        A `LayoutName`; "auto" is single on one rank, else baseline.
+        A `LayoutName` but "auto", for which `choose` has to know the machine; None: single on one rank,
+        else baseline.
     blocks
         Rank or ranks of each block, replaces ``name``; a stream's name, or "fusion", stands for all its
         blocks that are not named themselves. Several ranks each take a shard of the batch.
@@ -56,9 +57,9 @@ def layout_for(
         return check(replace(layout, options=options or LayoutOptions()), shape)
     if shares:
         raise LayoutError("layout: shares without ranks", "name the ranks that share a block: layout.ranks")
-    chosen = ("single" if ranks == 1 else "baseline") if name == "auto" else name
+    chosen = ("single" if ranks == 1 else "baseline") if name is None else name
     if chosen not in PRESETS:
-        raise LayoutError(f"no layout '{name}'", nearest(name, get_args(LayoutName)))
+        raise LayoutError(f"no layout '{chosen}'", nearest(chosen, get_args(LayoutName)))
     return check(replace(PRESETS[chosen](shape, ranks), options=options or LayoutOptions()), shape)
 
 

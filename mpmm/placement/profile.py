@@ -125,14 +125,22 @@ class Costs:
         What the machine takes for it.
     threads
         Of each rank.
+    speeds
+        Of each rank's cores, as multiples of those that the profile was measured on; 1 by default.
     """
 
     def __init__(
-        self, shape: NetworkShape, layout: Layout, batch: int, profile: Profile, threads: tuple[int, ...]
+        self,
+        shape: NetworkShape,
+        layout: Layout,
+        batch: int,
+        profile: Profile,
+        threads: tuple[int, ...],
+        speeds: tuple[float, ...] = (),
     ) -> None:
         self._shape, self._layout, self._batch, self._profile = shape, layout, batch, profile
         self._layers = {layer.name: layer for block in shape.blocks for layer in block.layers}
-        self.threads = threads
+        self.threads, self._speeds = threads, speeds or (1.0,) * len(threads)
         self._seconds: dict[type[Any], Callable[[int, Any], float]] = {
             Forward: self._forward,
             Infer: lambda rank, infer: self._forward(rank, Forward(infer.block, infer.share)),
@@ -148,7 +156,8 @@ class Costs:
     def seconds(self, rank: int, instruction: Instruction) -> float:
         """Seconds that the rank's threads take together, with a core for each."""
         seconds = self._seconds.get(type(instruction))
-        return self._profile.instruction + (0.0 if seconds is None else seconds(rank, instruction))
+        whole = self._profile.instruction + (0.0 if seconds is None else seconds(rank, instruction))
+        return whole / self._speeds[rank]
 
     def _forward(self, rank: int, forward: Forward) -> float:
         names = forward.layers or [layer.name for layer in self._shape.by_name[forward.block].layers]

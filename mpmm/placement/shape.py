@@ -35,7 +35,8 @@ class LayerShape:
     """A layer: its parameters in the order in which a message holds them, and operations for one sample.
 
     ``sums_shape`` is that of the sums over the batch which it needs in forward and backward; () for none. The
-    gradients of its parameters follow from them, and so are those of the whole batch on every shard.
+    gradients of its parameters follow from them, and so are those of the whole batch on every shard. ``held``
+    are bytes that it keeps of a sample from its forward to its backward.
     """
 
     name: str
@@ -43,6 +44,7 @@ class LayerShape:
     flops_forward: int = 0
     flops_backward: int = 0
     sums_shape: tuple[int, ...] = ()
+    held: int = 0
 
     @property
     def size(self) -> int:
@@ -170,4 +172,5 @@ def _layer_shape(layer: Layer) -> LayerShape:
         for parameter in layer.parameters
     )
     sums_shape = layer.sums_shape if isinstance(layer, BatchLayer) else ()
-    return LayerShape(layer.name, parameters, cost.flops_forward, cost.flops_backward, sums_shape)
+    flops = cost.flops_forward, cost.flops_backward
+    return LayerShape(layer.name, parameters, *flops, sums_shape, cost.activation_bytes)

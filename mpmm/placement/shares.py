@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate, pairwise
 
 from mpmm_kernels.groups import GROUPS, Node, group_bounds, group_tree
@@ -49,6 +50,7 @@ def share_out(batch: int, parts: int) -> tuple[Share, ...]:
     return tuple(Share(first, stop - first) for first, stop in pairwise(edges))
 
 
+@cache
 def even_parts(items: int, parts: int) -> tuple[int, ...]:
     """So many items in parts as equal as can be, larger ones first."""
     least, more = divmod(items, parts)

@@ -159,6 +159,8 @@ def prediction_text(predicted: Prediction, layout: Layout, batch: int) -> str:
         ("rank", "role", "compute", "messages", "wait", "link", "bytes out", "bytes in")
     ]
     for number, rank in enumerate(predicted.ranks):
+        if layout.role(number) == "idle":
+            continue
         parts = rank.computing, rank.messaging, rank.waiting
         shares = [f"{100 * part / predicted.seconds:.1f}%" for part in parts] + [f"{100 * rank.link:.1f}%"]
         moved = [f"{rank.traffic.total(way).bytes:,}" for way in ("sent", "received")]

@@ -71,7 +71,8 @@ def simulate(
     """
     if steps < _LEAST:
         raise ValueError(f"{steps} steps, expected {_LEAST} or more: the first and the last are not counted")
-    costs = Costs(shape, layout, batch, profile, threads_on(shape, layout, machine))
+    speeds = tuple(machine.hosts[host].speed for host in machine.host_of)
+    costs = Costs(shape, layout, batch, profile, threads_on(shape, layout, machine), speeds)
     simulation = Simulation(machine, costs, layout.server)
     for rank in range(layout.ranks):
         start = schedule(shape, layout, rank, StepKind.START)
@@ -85,12 +86,17 @@ def simulate(
 def threads_on(shape: NetworkShape, layout: Layout, machine: Machine) -> tuple[int, ...]:
     """Threads of each rank: the ranks of a host share its whole cores, or those of its quota."""
     threads = [1] * layout.ranks
-    for number, host in enumerate(machine.hosts):
+    for number in sorted({machine.host_of[rank] for rank in layout.workers}):
         together = machine.together(number)
-        cores = max(1, math.floor(min(host.quota or host.cores, host.cores)))
+        cores = max(1, math.floor(machine.hosts[number].core_seconds))
         for rank, count in zip(together, threads_per_rank(shape, layout, cores, together), strict=True):
             threads[rank] = count
     return tuple(threads)
+
+
+def threads_of_hosts(machine: Machine) -> tuple[int, ...]:
+    """Numbers of threads that a rank may compute with: one, or all whole cores of a host."""
+    return tuple(sorted({1, *(max(1, math.floor(host.core_seconds)) for host in machine.hosts)}))
 
 
 class Simulation:

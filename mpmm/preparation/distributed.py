@@ -13,8 +13,9 @@ from mpmm.errors import RunError
 from mpmm.messages import Collectives
 from mpmm.network import NetworkSpec
 from mpmm.patches import PARTS, Normalization, Samples, Split
-from mpmm.placement import LABELS, Layout, NetworkShape, describe, layout_for, required_sources
+from mpmm.placement import LABELS, Choice, Layout, NetworkShape, describe, required_sources
 from mpmm.preparation.inventory import Inventory, check_sources, take_inventory
+from mpmm.preparation.placing import Placing
 from mpmm.preparation.prepared import Prepared, Report, check_labels, check_sizes, network_spec
 from mpmm.preparation.records import (
     check_band_counts,
@@ -53,6 +54,8 @@ class RankPreparation:
         Of all modalities.
     records
         What the files of a new run's modalities say of their bands.
+    choice
+        Why this layout, if it was found by search.
     """
 
     prepared: Prepared
@@ -61,6 +64,7 @@ class RankPreparation:
     layout: Layout
     normalizations: Mapping[str, Normalization]
     records: Mapping[str, SourceRecord] = field(default_factory=dict)
+    choice: Choice | None = None
 
     @property
     def whole(self) -> Prepared:
@@ -117,14 +121,14 @@ def prepare_on_ranks(
     inventory = take_inventory(collectives, config.scene, config.network.modalities)
     check_sizes(config, inventory.grid)
     check_labels(config, inventory.labels)
-    readers, spec = _placed(collectives, config, inventory)
+    readers, spec, choice = _placed(collectives, config, inventory)
     scene = _aligned(readers, config, inventory, report)
     split = draw_together(readers, config, scene)
     normalizations = measure_together(readers, config, scene, split.train)
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
     prepared = Prepared(config, scene, split.parts, own, spec)
     records = with_ranges(readers, inventory.records, scene, split.train, config.patches.size)
-    return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations, records)
+    return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations, records, choice)
 
 
 def restore_on_ranks(
@@ -166,7 +170,7 @@ def restore_on_ranks(
     transfer = _transferred(config.scene, inventory, plain["normalization"], trained, restoration.force_bands)
     config = replace(config, scene=transfer.scene)
     inventory = replace(inventory, records={**inventory.records, **transfer.records})
-    readers, spec = _placed(collectives, config, inventory, restoration.drives)
+    readers, spec, choice = _placed(collectives, config, inventory, restoration.drives)
     scene = _aligned(readers, config, inventory, report)
     normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
@@ -176,7 +180,7 @@ def restore_on_ranks(
         gathered = collectives.allgather(warnings)
         notes = (*notes, *transfer.unchecked, *(line for lines in gathered for line in lines))
     prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec, notes)
-    return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations)
+    return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations, choice=choice)
 
 
 def _transferred(
@@ -213,17 +217,13 @@ def _settings_of_first(collectives: Collectives, config: Config) -> Config:
 
 def _placed(
     collectives: Collectives, config: Config, inventory: Inventory, drives: bool = True
-) -> tuple[Readers, NetworkSpec]:
+) -> tuple[Readers, NetworkSpec, Choice | None]:
     """Who reads what, and the network, for the files that the ranks have; one rank alone reads all."""
     spec = network_spec(config, inventory.bands, len(inventory.classes))
     shape = describe(spec)
-    own = config.layout
-    if collectives.size == 1:
-        layout = layout_for(shape, 1, options=own.options)
-    else:
-        layout = layout_for(shape, collectives.size, own.name, own.ranks, own.shares, own.options)
+    layout, choice = Placing(collectives, config, spec, shape, inventory, drives).layout()
     check_sources(inventory, shape, layout, drives)
-    return Readers(collectives, shape, layout, drives), spec
+    return Readers(collectives, shape, layout, drives), spec, choice
 
 
 def _aligned(readers: Readers, config: Config, inventory: Inventory, report: Report | None) -> AlignedScene:

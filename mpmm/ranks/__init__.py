@@ -4,12 +4,13 @@ from mpmm.ranks.affinity import bind_threads
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.driver import Driver
 from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
+from mpmm.ranks.host_facts import HostFacts, facts_here, machine_of
 from mpmm.ranks.inference import outcome
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.orders import Order, OrderKind
 from mpmm.ranks.parameter_store import ParameterStore
 from mpmm.ranks.player import Player
-from mpmm.ranks.profiling import keep_profile, kept_profile, measured
+from mpmm.ranks.profiling import keep_profile, kept_profile, measured, profile_of
 from mpmm.ranks.rank_reader import ShareReader
 from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.scoring import Scoring
@@ -25,6 +26,7 @@ __all__ = [
     "Driver",
     "EpochDone",
     "Event",
+    "HostFacts",
     "Kept",
     "Limits",
     "MeasuringWaiter",
@@ -45,10 +47,13 @@ __all__ = [
     "ValidationStep",
     "Worker",
     "bind_threads",
+    "facts_here",
     "keep_profile",
     "kept_profile",
+    "machine_of",
     "measured",
     "outcome",
+    "profile_of",
     "trace_events",
     "warm_up",
 ]

@@ -141,8 +141,8 @@ def _in_form(config: Config, form: Form) -> Config:
     config = overridden(config, update="server")
     if form == "data":
         return overridden(config, layout="data")
-    apart = config.layout.name not in ("auto", "single", "data") or config.layout.ranks
-    return config if apart else overridden(config, layout="baseline")
+    apart = config.layout.name not in ("single", "data") or config.layout.ranks
+    return config if apart else overridden(config, layout="auto")
 
 
 def with_patches(
@@ -252,6 +252,8 @@ def _validation(
     layout, prepared = schedules.layout, preparation.prepared
     if schedules.rank == layout.server:
         _order(player, schedules)
+    if layout.role(schedules.rank) == "idle":
+        return None
     if schedules.rank not in (layout.server, layout.collector):
         Worker(player, schedules, reader, prepared.config.training.seed).run()
         return None

@@ -28,8 +28,10 @@ def play(rank_run: RankRun) -> str | None:
             return _serve_and_record(rank_run)
         if rank == layout.server:
             _serve(rank_run)
-        else:
+        elif rank in layout.workers:
             _work(rank_run)
+        else:
+            gather_costs(rank_run.group, rank_run.schedules(), rank_run.recording_rank)
         return None
 
 

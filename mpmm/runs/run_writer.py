@@ -125,9 +125,11 @@ class RunWriter:
     def _players(self) -> dict[str, Any]:
         """Who has played the run: layout, ranks, threads, arithmetic, versions."""
         layout, spec, threads = self.rank_run.layout, self.rank_run.prepared.spec, self.rank_run.start.threads
+        choice = self.rank_run.preparation.choice
         return {
             "layout": layout.name,
             "update": layout.options.update,
+            "chosen": None if choice is None else choice.to_plain(),
             "ranks": layout.ranks,
             "threads": threads[0] if layout.ranks == 1 else threads,
             "dtype": spec.dtype,

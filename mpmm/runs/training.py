@@ -210,6 +210,7 @@ def _say_going_on(folder: RunFolder, preparation: RankPreparation, start: StartP
     """Keep the changed settings, and say where the run goes on."""
     folder.write_config(preparation.prepared.config.as_json(), None)
     say(start.console, "run", f"{folder.path}, going on after step {start.counters.step}")
+    _say_choice(start.console, preparation)
     say_scene(start.console, preparation.prepared)
 
 
@@ -226,8 +227,16 @@ def _describe(folder: RunFolder, preparation: RankPreparation, new: NewRun, opti
     keep_records(preparation.records, folder)
     folder.write_config(preparation.prepared.config.as_json(), new.source)
     say(options.console, "run", str(folder.path))
+    _say_choice(options.console, preparation)
     say_scene(options.console, preparation.prepared)
     say_split(options.console, preparation.prepared, preparation.split)
+
+
+def _say_choice(console: Console, preparation: RankPreparation) -> None:
+    """Say why this layout, where it was found by search."""
+    if preparation.choice is not None:
+        for label, reason in zip(("layout auto", *[""] * 4), preparation.choice.reasons, strict=True):
+            say(console, label, reason)
 
 
 def _check_expected(spec: NetworkSpec, expected: NetworkSpec | None) -> None:

@@ -95,7 +95,7 @@ class LayoutConfig:
     Attributes
     ----------
     name
-        "auto": one process without mpirun, the paper's baseline under it.
+        "auto": one process without mpirun; under it what a search takes to be the fastest there.
     ranks
         Rank of each block, e.g. ``"hsi.block1" = 2``, or ranks that share it, each with a shard of the batch:
         ``[1, 2, 3]``; given, it replaces ``name``.

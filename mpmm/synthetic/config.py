@@ -63,6 +63,6 @@ rate = 0.001
 seed = 0
 
 [layout]
-# "auto": one process by itself; under mpirun the paper's layout. `mpmm plan` shows it.
+# "auto": one process by itself; under mpirun what is fastest there. `mpmm plan` shows it.
 name = "auto"
 """

@@ -44,14 +44,14 @@ def test_with_ranks_it_shows_what_each_owns_sends_and_does(tmp_path):
         "rank 4, driver:",
     ]
     assert "forward hsi.block1" in lines
-    one = CliRunner().invoke(command, [config, "-n", "5", "--rank", "2"]).output
+    one = CliRunner().invoke(command, [config, "-n", "5", "--layout", "optimized", "--rank", "2"]).output
     assert "rank 2, worker:" in one
     assert "rank 1, worker:" not in one
 
 
 def test_the_configurations_own_assignment_and_counts_that_do_not_fit(tmp_path):
     config = small_config(tmp_path)
-    refused = CliRunner().invoke(command, [str(config), "-n", "9"])
+    refused = CliRunner().invoke(command, [str(config), "-n", "9", "--layout", "baseline"])
     assert "layout baseline of 2 streams cannot use 9 ranks" in str(refused.exception)
     config.write_text(f"{config.read_text()}\n[layout.ranks]\nhsi = 1\nrgb = 2\nfusion = 2\n")
     own = CliRunner().invoke(command, [str(config), "-n", "3"]).output
@@ -59,15 +59,43 @@ def test_the_configurations_own_assignment_and_counts_that_do_not_fit(tmp_path):
     assert "rgb.block1..fusion.output" in own
 
 
+def test_without_a_layout_it_searches_for_one_and_says_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = str(small_config(tmp_path))
+    done = CliRunner().invoke(command, [config, "-n", "20", "--link", "1kbit"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines[0] == "layout auto, found by search:"
+    assert lines[1].startswith("1 of 20 ranks: ")
+    assert lines[2].startswith("hsi.block1..head on rank 0; ")
+    assert lines[3] == "ranks 1 to 19 would make it no faster and have nothing to do"
+    assert "layers guessed from operations, 20 hosts as given" in lines[5]
+    assert "19 other ranks have nothing to do" in lines
+    alone = CliRunner().invoke(command, [config, "-n", "1"]).output
+    assert alone.startswith("layout single, 1 ranks")
+
+
+def test_measured_layers_are_kept_for_later(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    config = str(small_config(tmp_path))
+    for option in (["--measure"], []):
+        done = CliRunner().invoke(command, [config, "-n", "3", *option])
+        assert done.exit_code == 0, done.output
+        assert "layers measured, this machine" in done.output
+        assert "costs of the layers as measured on this machine" in done.output
+    assert len([*(tmp_path / "cache/mpmm/profiles").iterdir()]) == 1
+
+
 def test_it_predicts_the_time_of_a_step_here_and_on_hosts(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     config, timeline = str(small_config(tmp_path)), tmp_path / "trace.json"
-    here = CliRunner().invoke(command, [config, "-n", "5", "--rank", "1"])
+    baseline = [config, "-n", "5", "--layout", "baseline", "--rank", "1"]
+    here = CliRunner().invoke(command, baseline)
     assert here.exit_code == 0, here.output
     assert "threads as for one machine of " in here.output
     assert "costs of the layers guessed from operations" in here.output
     options = ["--link", "1mbit", "--delay", "1ms", "--cpu", "50%", "--timeline", str(timeline)]
-    slow = CliRunner().invoke(command, [config, "-n", "5", "--rank", "1", *options])
+    slow = CliRunner().invoke(command, [*baseline, *options])
     assert slow.exit_code == 0, slow.output
     assert "threads as for 5 machines of " in slow.output
     assert milliseconds(slow.output) > 10 * milliseconds(here.output), "the link holds it up"

@@ -30,6 +30,11 @@ def test_round_trips_of_all_sizes_between_all_ranks(mode: str) -> None:
     assert ended.code == 0
 
 
+def test_links_are_measured_by_a_ping_pong() -> None:
+    ended = play(4, "links")
+    assert (ended.code, ended.out) == (0, "plausible\n"), ended
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

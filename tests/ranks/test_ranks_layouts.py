@@ -23,7 +23,18 @@ from mpmm.network import (
     StreamSpec,
 )
 from mpmm.patches import Batch
-from mpmm.placement import Layout, LayoutOptions, UpdatePlace, describe, layout_for
+from mpmm.placement import (
+    Host,
+    Layout,
+    LayoutOptions,
+    Problem,
+    Profile,
+    UpdatePlace,
+    choose,
+    cluster,
+    describe,
+    layout_for,
+)
 
 # the last one is short: of 8 groups 5 have a sample
 SAMPLES = (16, 19, 16, 5)
@@ -127,6 +138,12 @@ def test_assignments_with_shards(blocks: dict[str, int], shares: dict[str, list[
     for update in get_args(UpdatePlace):
         options = LayoutOptions(update)
         check(layout_for(describe(spec()), int(ranks), blocks=blocks, shares=shares, options=options))
+
+
+@pytest.mark.parametrize(("rate", "quotas"), [(1e7, (1.0,)), (1e6, (0.5, 0.2, 0.5, 0.3)), (1e2, (0.5,))])
+def test_searched_layouts(rate: float, quotas: tuple[float, ...]) -> None:
+    shape, hosts = describe(spec()), cluster(range(4), Host(1, rate=rate), quotas)
+    check(choose(Problem(shape, SAMPLES[0], Profile(flops=1e8), hosts), "").layout)
 
 
 @settings(max_examples=15, deadline=None)

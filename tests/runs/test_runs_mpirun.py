@@ -103,7 +103,7 @@ def test_patience_ends_the_run_where_one_process_would(config, tmp_path):
     text = config.read_text().replace("epochs = 2", "epochs = 9\npatience = 1").replace("0.005", "0.00001")
     patient.write_text(text)
     alone = fit(patient, run=tmp_path / "alone", progress=False)
-    run_mpmm(5, "train", patient, "--run", tmp_path / "run")
+    run_mpmm(5, "train", patient, "--run", tmp_path / "run", "--layout", "baseline")
     run = Run.open(tmp_path / "run")
     assert sha256(run) == sha256(alone)
     assert run.summary_["ended"] == alone.summary_["ended"]

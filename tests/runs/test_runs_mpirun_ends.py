@@ -20,6 +20,7 @@ pytestmark = pytest.mark.mpi
 
 # kernels may have to be compiled first
 LIMIT = 240
+ENDLESS = ("--layout", "baseline", "--epochs", "400")
 FAILING = str(ROOT / "tests" / "ranks" / "programs" / "train_failing.py")
 
 
@@ -35,7 +36,7 @@ FAILING = str(ROOT / "tests" / "ranks" / "programs" / "train_failing.py")
 )
 def test_a_rank_that_fails_ends_all_at_once_and_is_heard_once(config, tmp_path, way, rank, message, code):
     path = tmp_path / "run"
-    train = ["train", str(config), "--run", str(path), "--epochs", "400"]
+    train = ["train", str(config), "--run", str(path), "--layout", "baseline", "--epochs", "400"]
     ended = run_ranks(5, [FAILING, way, str(rank), *train], LIMIT)
     began = next(float(line.split()[1]) for line in ended.out.splitlines() if line.startswith("failing"))
     assert time.time() - began < soon(2), ended
@@ -82,7 +83,7 @@ def wait_until(true, seconds: float) -> None:
 def test_asked_to_end_without_haste_all_ranks_finish_the_step(config, tmp_path, ranks):
     """What `launch/mpmm-run` sends on Ctrl-C, and mpirun passes on to every rank."""
     path = tmp_path / "run"
-    command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), "--epochs", "400"]
+    command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), *ENDLESS]
     with running(ranks, command) as (mpirun, printed):
         wait_for("epoch 2/", printed, mpirun)
         mpirun.send_signal(signal.SIGUSR1)
@@ -113,7 +114,7 @@ def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, rank
     Where owners update, what is left is the last state that was gathered from them: at an epoch's end here.
     """
     path = tmp_path / "run"
-    command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), "--epochs", "400"]
+    command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), *ENDLESS]
     command += ["--update", update]
     with running(ranks, command) as (mpirun, printed):
         wait_for("epoch 2/", printed, mpirun)

@@ -14,6 +14,7 @@ from mpmm.runs import Run
 pytestmark = pytest.mark.mpi
 
 LIMIT = 120
+BASELINE = ("--layout", "baseline")
 # what another case shows already in part
 full = pytest.mark.skipif(not os.environ.get("MPMM_FULL"), reason="set MPMM_FULL=1 to run it")
 
@@ -39,7 +40,7 @@ def test_hosts_with_their_own_files_alone(config, alone, tmp_path, ranks):
             shutil.copytree(config.parent / PHASE / folder, host / PHASE / folder)
         if rank:
             apart += [":", "-np", "1", "--wdir", str(host), sys.executable]
-            apart += ["-m", "mpmm", "train", config.name, "--run", "run"]
+            apart += ["-m", "mpmm", "train", config.name, "--run", "run", *BASELINE]
     first = [
         "-m",
         "mpmm",
@@ -47,6 +48,7 @@ def test_hosts_with_their_own_files_alone(config, alone, tmp_path, ranks):
         str(tmp_path / "host0" / config.name),
         "--run",
         str(tmp_path / "host0/run"),
+        *BASELINE,
     ]
     ended = run_ranks(1, [*first, *apart], LIMIT)
     assert ended.code == 0, ended.err + ended.out
@@ -63,7 +65,7 @@ def test_a_driver_without_the_rasters_is_refused_with_the_way_out(config, tmp_pa
     host = tmp_path / "bare"
     host.mkdir()
     shutil.copy(config, host)
-    train = ["-m", "mpmm", "train"]
+    train = ["-m", "mpmm", "train", *BASELINE]
     bare = [":", "-np", "1", "--wdir", str(host), sys.executable, *train, config.name]
     four = ["-np", "3", sys.executable, *train, str(config)]
     ended = run_ranks(1, [*train, str(config), ":", *four, *bare], LIMIT)

@@ -113,9 +113,9 @@ def test_the_timeline_shows_every_step_message_and_wait_of_all_ranks(together):
         assert waits / 1e6 == pytest.approx(cost["last"]["waiting"], abs=0.001)
 
 
-def test_streams_go_on_while_the_fusion_scores(alone, tmp_path):
+def test_streams_go_on_while_the_fusion_scores(alone, together, tmp_path):
     """Micro-batch k + 1 has begun before the fusion is done with k: scoring is pipelined."""
-    shutil.copytree(alone.folder, tmp_path / "run")
+    shutil.copytree(together[0].folder, tmp_path / "run")
     run_mpmm(5, "evaluate", tmp_path / "run", "--patches", 130, "--trace")
     written = tmp_path / "run" / "evaluation" / "130-drawn-best"
     assert json.loads((written / "scores.json").read_text()) == alone.evaluate(patches=130).to_dict()

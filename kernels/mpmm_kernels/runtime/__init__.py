@@ -1,6 +1,6 @@
 """What compiled kernels run on: compiler, cache on disk, threads, work shared out among them."""
 
-from mpmm_kernels.runtime.cache import carry_cache
+from mpmm_kernels.runtime.cache import cache_key, carry_cache
 from mpmm_kernels.runtime.cold_start import compile_once
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
@@ -17,6 +17,7 @@ from mpmm_kernels.runtime.work_queue import Tickets, next_piece, parts, tickets
 __all__ = [
     "Tickets",
     "available_threads",
+    "cache_key",
     "carry_cache",
     "compile_once",
     "compiled",

@@ -1,0 +1,93 @@
+"""Assignments: how many of a batch's groups each rank takes of each block, made and changed by the search."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from mpmm_kernels.groups import GROUPS
+
+from mpmm.placement.layout import Layout, owners_of
+from mpmm.placement.shape import NetworkShape
+from mpmm.placement.shares import even_parts
+
+# of one block: groups by rank, all eight together; a rank that is not named has none
+Groups = Mapping[int, int]
+# by block
+Assignment = Mapping[str, Groups]
+
+
+def assignment_of(layout: Layout) -> dict[str, dict[int, int]]:
+    """Groups by block and rank, of a layout that averages nothing."""
+    assignment = {}
+    for name, ranks in layout.owners:
+        groups = layout.groups.get(name) or even_parts(GROUPS, len(ranks))
+        assignment[name] = dict(zip(ranks, groups, strict=True))
+    return assignment
+
+
+def layout_of(shape: NetworkShape, ranks: int, assignment: Assignment, name: str) -> Layout:
+    """The layout of an assignment, with rank 0 as the server and without a driver.
+
+    Parameters
+    ----------
+    shape
+        The network.
+    ranks
+        How many there are; some may have nothing to do.
+    assignment
+        Of every block.
+    name
+        What the layout is called.
+    """
+    dealt = {block: dict(sorted(groups.items())) for block, groups in assignment.items()}
+    owners = owners_of(shape, {block: tuple(groups) for block, groups in dealt.items()})
+    shares = {block: tuple(groups.values()) for block, groups in dealt.items() if len(groups) > 1}
+    return Layout(name, ranks, owners, shares=owners_of(shape, shares))
+
+
+def deal(
+    ranks: Collection[int], speeds: Mapping[int, float], busy: Mapping[int, float], seconds: float
+) -> dict[int, int]:
+    """Deal a batch's groups out: each goes to the rank that will be done with it first.
+
+    Parameters
+    ----------
+    ranks
+        That may take some.
+    speeds
+        Seconds of work that each does in a second.
+    busy
+        Seconds of work that each has besides.
+    seconds
+        Of work in a group.
+    """
+    dealt = dict.fromkeys(ranks, 0)
+
+    def done(rank: int) -> tuple[float, int]:
+        """When the rank would be done with one group more; of equals the first."""
+        return (busy.get(rank, 0.0) + (dealt[rank] + 1) * seconds) / speeds[rank], rank
+
+    for _ in range(GROUPS):
+        dealt[min(ranks, key=done)] += 1
+    return {rank: groups for rank, groups in dealt.items() if groups}
+
+
+def moved(groups: Groups, source: int, target: int) -> dict[int, int]:
+    """One group goes from a rank to another, which may have had none."""
+    changed = dict(groups)
+    changed[source] -= 1
+    changed[target] = changed.get(target, 0) + 1
+    return {rank: count for rank, count in changed.items() if count}
+
+
+def runs_of(shape: NetworkShape, assignment: Assignment) -> list[tuple[str, ...]]:
+    """Blocks that follow each other in a stream, or in the fusion, on the same ranks by the same shares."""
+    runs: list[tuple[str, ...]] = []
+    for block in shape.blocks:
+        last = runs[-1][-1] if runs else None
+        same = last is not None and shape.by_name[last].stream == block.stream
+        if same and last is not None and assignment[last] == assignment[block.name]:
+            runs[-1] = (*runs[-1], block.name)
+        else:
+            runs.append((block.name,))
+    return runs

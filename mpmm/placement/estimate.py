@@ -1,0 +1,149 @@
+"""Estimates for the search, by arithmetic alone: what a layout's step takes, and the memory of its ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mpmm.placement.candidates import Problem
+from mpmm.placement.layout import Layout
+from mpmm.placement.shares import Share, share_of
+from mpmm.placement.simulator import threads_on
+
+# values that a server holds of a parameter: it, its gradient, Adam's moments; another rank the first two
+_SERVER_COPIES, _COPIES = 4, 2
+# the part of the time on the links that a step waits for; the rest passes while ranks compute
+_WAITED = 0.5
+
+_Move = Callable[[int, int, float], None]
+
+
+@dataclass(eq=False)
+class Arithmetic:
+    """Estimates of layouts for one problem; what takes time is remembered.
+
+    Parameters
+    ----------
+    problem
+        What a layout is searched for.
+    """
+
+    problem: Problem
+    _seconds: dict[tuple[str, int, int], float] = field(default_factory=dict)
+
+    def least(self, layout: Layout) -> float:
+        """Seconds that a step takes at least: the work of its busiest rank or host."""
+        machine, shape = self.problem.machine, self.problem.shape
+        threads = threads_on(shape, layout, machine)
+        used: dict[int, float] = {}
+        most = 0.0
+        for rank in layout.workers:
+            number = machine.host_of[rank]
+            wall = sum(self._work(layout, name, rank, threads[rank]) for name in layout.blocks_of(rank))
+            used[number] = used.get(number, 0.0) + wall * threads[rank]
+            most = max(most, wall / machine.hosts[number].speed)
+        return max(most, *(work / machine.hosts[number].capacity for number, work in used.items()))
+
+    def likely(self, layout: Layout) -> float:
+        """Seconds that a step takes more or less: with messages, and waits for the batch's sums."""
+        machine = self.problem.machine
+        crossing = max(
+            (
+                max(sent, received) / machine.hosts[host].rate
+                for host, (sent, received) in self._bytes(layout).items()
+            ),
+            default=0.0,
+        )
+        return self.least(layout) + _WAITED * crossing + self._latency(layout)
+
+    def _work(self, layout: Layout, block: str, rank: int, threads: int) -> float:
+        """Seconds of a rank's share of a block, forward and backward."""
+        problem = self.problem
+        samples = share_of(layout, block, rank, problem.batch).count
+        key = block, samples, threads
+        if key not in self._seconds:
+            self._seconds[key] = sum(
+                problem.profile.seconds(layer, samples, threads, backward=way)
+                for layer in problem.shape.by_name[block].layers
+                for way in (False, True)
+            )
+        return self._seconds[key]
+
+    def _latency(self, layout: Layout) -> float:
+        """Seconds of the exchanges of sums between the shards of a block, forward and backward."""
+        machine, shape = self.problem.machine, self.problem.shape
+        seconds = 0.0
+        for name, ranks in layout.owners:
+            layers = sum(bool(layer.sums_shape) for layer in shape.by_name[name].layers)
+            seconds += 2 * layers * (len(ranks) - 1) * 2 * machine.overhead
+            if len({machine.host_of[rank] for rank in ranks}) > 1:
+                stall = max(
+                    (machine.hosts[machine.host_of[rank]] for rank in ranks), key=lambda host: host.quota > 0
+                )
+                seconds += 2 * layers * (machine.delay + (stall.period if stall.quota else 0.0))
+        return seconds
+
+    def _bytes(self, layout: Layout) -> dict[int, tuple[float, float]]:
+        """By host, bytes that its interface sends and receives in a step."""
+        moved: dict[int, list[float]] = {}
+        host_of = self.problem.machine.host_of
+
+        def move(source: int, target: int, size: float) -> None:
+            """Count what goes from a rank to another, both ways: gradients return what outputs brought."""
+            if host_of[source] != host_of[target]:
+                for rank in (source, target):
+                    both = moved.setdefault(host_of[rank], [0.0, 0.0])
+                    both[0] += size
+                    both[1] += size
+
+        self._move_parameters(layout, move)
+        self._move_outputs(layout, move)
+        return {host: (sent, received) for host, (sent, received) in moved.items()}
+
+    def _move_parameters(self, layout: Layout, move: _Move) -> None:
+        """Gradients go up a tree of the shards and on to the server, new values the same way down."""
+        shape = self.problem.shape
+        for name, ranks in layout.owners:
+            size = shape.by_name[name].size * shape.itemsize
+            root = layout.server if layout.server in ranks else ranks[0]
+            if not layout.owners_update:
+                move(root, layout.server, size)
+            others = [rank for rank in ranks if rank != root]
+            for number, rank in enumerate(others):
+                parent = root if number < math.ceil(math.log2(len(ranks))) else others[number // 2]
+                move(parent, rank, size)
+
+    def _move_outputs(self, layout: Layout, move: _Move) -> None:
+        """Outputs go from who makes their samples to who reads them."""
+        shape = self.problem.shape
+        for name, reader in shape.consumers.items():
+            bytes_each = math.prod(shape.by_name[name].output_shape) * shape.itemsize
+            made, read = self._shares(layout, name), self._shares(layout, reader)
+            for maker, own in made.items():
+                for rank, other in read.items():
+                    if maker != rank:
+                        move(maker, rank, own.overlap(other).count * bytes_each)
+
+    def _shares(self, layout: Layout, name: str) -> dict[int, Share]:
+        return {rank: share_of(layout, name, rank, self.problem.batch) for rank in layout.owner[name]}
+
+    def fits(self, layout: Layout) -> bool:
+        """Whether every host has the memory for its ranks' parameters and what a step keeps."""
+        machine = self.problem.machine
+        held: dict[int, float] = {}
+        for rank in {layout.server, *layout.workers}:
+            host = machine.host_of[rank]
+            held[host] = held.get(host, 0.0) + self._held(layout, rank)
+        return all(size <= machine.hosts[host].memory for host, size in held.items())
+
+    def _held(self, layout: Layout, rank: int) -> float:
+        """Bytes of parameters, and of what a step keeps of each sample, on a rank."""
+        shape, total = self.problem.shape, 0.0
+        if rank == layout.server:
+            total += _SERVER_COPIES * shape.itemsize * sum(block.size for block in shape.blocks)
+        for name in layout.blocks_of(rank):
+            block, samples = shape.by_name[name], share_of(layout, name, rank, self.problem.batch).count
+            total += samples * sum(layer.held for layer in block.layers)
+            total += _COPIES * shape.itemsize * block.size if rank != layout.server else 0
+        return total

@@ -1,0 +1,125 @@
+"""The search for a layout: candidates are judged by the simulator, the best is refined step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from mpmm.placement.candidates import Problem, candidates, neighbours
+from mpmm.placement.estimate import Arithmetic
+from mpmm.placement.layout import Layout, check
+from mpmm.placement.simulated import Prediction
+from mpmm.placement.simulator import simulate
+
+Allowed = Callable[[Layout], bool]
+
+# simulations of candidates, of the neighbours of the best, and of those in one turn
+_PLAYED, _REFINED, _TURN = 12, 12, 4
+# steps of each, of which one counts
+_STEPS = 3
+# a rank more has to make a step shorter by this part
+_RANK = 0.003
+# ranks from which the next refinement takes work
+_BUSIEST = 2
+
+
+@dataclass(eq=False)
+class Judge:
+    """Judges layouts by the simulator, the most promising first, and remembers the best.
+
+    Parameters
+    ----------
+    problem
+        What a layout is searched for.
+    allowed
+        Whether a layout may be chosen: ranks may lack the files that it has them read.
+
+    Attributes
+    ----------
+    best, prediction
+        The best layout so far, and its step.
+    seen, played
+        Layouts that were looked at, and those that were simulated.
+    alone, preset
+        Seconds of one rank; seconds and name of the best preset that was simulated.
+    """
+
+    problem: Problem
+    allowed: Allowed
+    best: Layout | None = None
+    prediction: Prediction | None = None
+    seen: int = 0
+    played: int = 0
+    alone: float = 0.0
+    preset: tuple[float, str] = (float("inf"), "")
+    _keys: set[object] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._estimate = Arithmetic(self.problem)
+
+    def consider(self, layouts: Iterable[Layout], most: int) -> bool:
+        """Simulate the most promising of some layouts, those that can be better; whether one was."""
+        before, limit = self.best, self.played + most
+        options = self.problem.options
+        promising = [replace(layout, options=options) for layout in layouts if self._is_new(layout)]
+        for layout in sorted(promising, key=lambda layout: _scored(self._estimate.likely(layout), layout)):
+            if self.played == limit:
+                break
+            if _scored(self._estimate.least(layout), layout) < self._score:
+                self._play(layout)
+        return self.best is not before
+
+    @property
+    def _score(self) -> float:
+        if self.best is None or self.prediction is None:
+            return float("inf")
+        return _scored(self.prediction.seconds, self.best)
+
+    def _is_new(self, layout: Layout) -> bool:
+        """Whether a layout was not looked at before, and may be chosen."""
+        key = layout.owners, layout.shares
+        if key in self._keys:
+            return False
+        self._keys.add(key)
+        self.seen += 1
+        return self._estimate.fits(layout) and self.allowed(layout)
+
+    def _play(self, layout: Layout) -> None:
+        problem = self.problem
+        self.played += 1
+        check(replace(layout, name="auto"), problem.shape)
+        predicted = simulate(problem.shape, layout, problem.batch, problem.profile, problem.machine, _STEPS)
+        if layout.name == "one rank":
+            self.alone = predicted.seconds
+        elif layout.name not in ("cut", "refined"):
+            self.preset = min(self.preset, (predicted.seconds, layout.name))
+        if _scored(predicted.seconds, layout) < self._score:
+            self.best, self.prediction = layout, predicted
+
+
+def _scored(seconds: float, layout: Layout) -> float:
+    return seconds * (1 + _RANK * len(layout.workers))
+
+
+def search(problem: Problem, allowed: Allowed = lambda layout: True) -> Judge:
+    """The judge of all candidates, who knows the best.
+
+    Parameters
+    ----------
+    problem
+        Network, batch, profile and machine.
+    allowed
+        Whether a layout may be chosen.
+    """
+    judge = Judge(problem, allowed)
+    first, *others = candidates(problem)
+    judge.consider([first], 1)
+    judge.consider(others, _PLAYED)
+    limit = judge.played + _REFINED
+    while judge.best is not None and judge.prediction is not None and judge.played < limit:
+        waits = [(rank.waiting, number) for number, rank in enumerate(judge.prediction.ranks)]
+        busiest = [number for _, number in sorted(waits) if number in judge.best.workers][:_BUSIEST]
+        refined = neighbours(problem, judge.best, busiest)
+        if not judge.consider(refined, min(_TURN, limit - judge.played)):
+            break
+    return judge

@@ -1,0 +1,145 @@
+"""The search for a layout: never slower than what it could have named, and sound on any machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpmm_kernels.groups import GROUPS
+from placement_networks import network, networks
+
+from mpmm.errors import LayoutError
+from mpmm.placement import (
+    Host,
+    Machine,
+    NetworkShape,
+    Problem,
+    Profile,
+    Rehearsal,
+    StepKind,
+    check,
+    choice_from_plain,
+    choose,
+    cluster,
+    layout_for,
+    one_host,
+    share_of,
+    simulate,
+)
+
+SMALL = network({"hsi": [100, 60], "rgb": [20]})
+# a profile by which its layers, some ten operations a sample, take milliseconds
+SLOW = Profile(flops=1e5, values=1e6)
+FAST_LINK = 1.25e8
+
+
+def problem(machine: Machine, shape: NetworkShape = SMALL, batch: int = 40) -> Problem:
+    return Problem(shape, batch, SLOW, machine)
+
+
+def hosts(count: int, rate: float = FAST_LINK, quotas: Sequence[float] = ()) -> Machine:
+    return cluster(range(count), Host(1, rate=rate), quotas, delay=1e-4)
+
+
+@pytest.mark.parametrize("rate", [1e5, FAST_LINK])
+def test_it_is_never_slower_than_a_named_layout(rate: float) -> None:
+    choice = choose(problem(hosts(5, rate)), "")
+    for name, ranks in (("baseline", 4), ("optimized", 4), ("sharded", 3), ("sharded", 5), ("hybrid", 4)):
+        named = simulate(SMALL, layout_for(SMALL, ranks, name), 40, SLOW, hosts(ranks, rate))
+        # a rank less counts for something
+        assert choice.seconds <= named.seconds * 1.02, name
+
+
+def test_more_hosts_are_never_slower() -> None:
+    for rate in (1e5, FAST_LINK):
+        times = [choose(problem(hosts(count, rate)), "").seconds for count in (1, 2, 3, 5)]
+        assert all(later <= earlier * 1.02 for earlier, later in pairwise(times)), times
+    assert times[-1] < 0.4 * times[0], "on a fast link five hosts are worth it"
+
+
+def test_a_link_that_carries_nothing_leaves_all_to_rank_0() -> None:
+    choice = choose(problem(hosts(4, 1e2)), "")
+    assert choice.layout.workers == (0,)
+    assert "ranks 1 to 3 would make it no faster" in choice.reasons[2]
+
+
+def test_a_slow_host_takes_fewer_groups() -> None:
+    slow = (1.0, 1.0, 0.2)
+    choice = choose(problem(hosts(3, quotas=slow)), "")
+    counts = [
+        sum(share_of(choice.layout, block, rank, 40).count for block in ("hsi.block1", "hsi.block2"))
+        for rank in range(3)
+    ]
+    assert counts[2] < 0.5 * min(counts[:2]), counts
+    assert sum(counts) == 80
+
+
+def test_a_spare_rank_of_the_servers_host_drives() -> None:
+    machine = Machine((Host(1), Host(1, rate=1e2)), (0, 0, 1))
+    layout = choose(problem(machine), "").layout
+    assert layout.workers == (0,)
+    assert layout.driver == 1
+    assert layout.role(2) == "idle"
+    alone = choose(problem(machine), "", lambda layout: layout.driver is None).layout
+    assert alone.driver is None, "it lacks files that a driver reads"
+
+
+def test_ranks_without_the_files_are_left_out() -> None:
+    choice = choose(problem(hosts(4)), "", lambda layout: not {2, 3} & set(layout.workers))
+    assert {0, 1} >= set(choice.layout.workers)
+    with pytest.raises(LayoutError, match="no layout of 4 ranks fits"):
+        choose(problem(hosts(4)), "", lambda layout: False)
+
+
+def test_hosts_without_the_memory_are_left_out() -> None:
+    blocks = [
+        dataclasses.replace(
+            block, layers=tuple(dataclasses.replace(each, held=1000) for each in block.layers)
+        )
+        for block in SMALL.blocks
+    ]
+    shape = NetworkShape(tuple(blocks), SMALL.dtype)
+    large = Host(1, rate=FAST_LINK)
+    small = dataclasses.replace(large, memory=1e3)
+    choice = choose(problem(Machine((large, small, large), (0, 1, 2)), shape), "")
+    assert 1 not in choice.layout.workers
+    with pytest.raises(LayoutError, match="lacks the memory"):
+        choose(problem(Machine((small, small), (0, 1)), shape), "")
+
+
+def test_what_ranks_tell_each_other_is_the_same_choice() -> None:
+    choice = choose(problem(hosts(5)), "costs of this test")
+    assert choice_from_plain(json.loads(json.dumps(choice.to_plain()))) == choice
+    assert choice == choose(problem(hosts(5)), "costs of this test"), "nothing is left to chance"
+    assert len(choice.reasons) == 5
+    assert "times as fast as rank 0 alone" in choice.reasons[0]
+    assert "costs of this test" in choice.reasons[4]
+
+
+@settings(max_examples=5, deadline=None)
+@given(networks(), st.integers(1, 3), st.sampled_from([1e4, FAST_LINK]), st.sampled_from([5, 40]))
+def test_any_network_gets_a_layout_that_ranks_can_play(
+    shape: NetworkShape, ranks: int, rate: float, batch: int
+) -> None:
+    layout = choose(problem(hosts(ranks, rate), shape, batch), "").layout
+    assert not layout.averages
+    assert check(layout, shape).ranks == ranks
+    steps = [(StepKind.START, 0), *[(StepKind.TRAIN, batch)] * 2, (StepKind.FINISH, 0)]
+    Rehearsal(shape, layout, steps).play()
+
+
+def test_hundreds_of_ranks_are_no_more_work_than_a_few() -> None:
+    choice = choose(problem(hosts(300)), "")
+    assert 1 < len(choice.layout.workers) <= 2 * GROUPS + 2
+    assert "of 300 ranks" in choice.reasons[0]
+
+
+def test_threads_of_one_machine_are_used_by_one_rank_or_several() -> None:
+    choice = choose(problem(one_host(4, 2)), "")
+    alone = simulate(SMALL, layout_for(SMALL, 1), 40, SLOW, one_host(1, 2))
+    assert choice.seconds <= alone.seconds * 1.02

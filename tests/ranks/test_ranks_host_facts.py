@@ -1,0 +1,74 @@
+"""What ranks find out about hosts: quotas of either version of control groups, speeds, links."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from mpmm.messages import LinkTimes
+from mpmm.ranks import HostFacts, facts_here, machine_of
+from mpmm.ranks.host_facts import quota_here
+
+HERE = HostFacts("node0", "EPYC", 2, 0.0, 0.0, 10**9, 0.01)
+
+
+def group(mount: Path, name: str, **files: str) -> None:
+    (mount / name).mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        (mount / name / file.replace("__", ".")).write_text(text)
+
+
+def test_the_quota_of_version_1_is_the_least_on_the_way_up(tmp_path: Path) -> None:
+    membership = tmp_path / "cgroup"
+    membership.write_text("5:memory:/other\n3:cpu,cpuacct:/mpmm/node1\n")
+    top = tmp_path / "cpu,cpuacct"
+    group(top, "mpmm/node1", cpu__cfs_quota_us="1400\n", cpu__cfs_period_us="4000\n")
+    group(top, "mpmm", cpu__cfs_quota_us="-1\n", cpu__cfs_period_us="100000\n")
+    assert quota_here(membership, tmp_path) == (0.35, 0.004)
+    group(top, "mpmm", cpu__cfs_quota_us="20000\n")
+    assert quota_here(membership, tmp_path) == (0.2, 0.1)
+
+
+def test_the_quota_of_version_2(tmp_path: Path) -> None:
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/mpmm/node1\n")
+    group(tmp_path, "mpmm/node1", cpu__max="max 100000\n")
+    assert quota_here(membership, tmp_path) == (0.0, 0.0)
+    group(tmp_path, "mpmm/node1", cpu__max="150000 100000\n")
+    assert quota_here(membership, tmp_path) == (1.5, 0.1)
+
+
+@pytest.mark.parametrize("text", ["", "0::/gone\n", "4:cpu:/gone\n"])
+def test_without_a_control_group_there_is_no_quota(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cgroup").write_text(text)
+    assert quota_here(tmp_path / "cgroup", tmp_path) == (0.0, 0.0)
+    assert quota_here(tmp_path / "absent", tmp_path) == (0.0, 0.0)
+
+
+def test_hosts_are_compared_with_rank_0s() -> None:
+    slow = dataclasses.replace(HERE, name="node1", processor="Atom", seconds=0.04, quota=0.5, period=0.01)
+    alike = dataclasses.replace(HERE, name="node2", seconds=0.012, quota=2.5)
+    machine = machine_of([HERE, slow, slow, alike], LinkTimes((1e6, 2e6), 1e-3))
+    assert machine.host_of == (0, 1, 1, 2)
+    assert [host.speed for host in machine.hosts] == [1, 0.25, 1]
+    assert [host.quota for host in machine.hosts] == [0, 0.5, 0], "a quota over all cores is none"
+    assert [host.rate for host in machine.hosts] == [2e6, 1e6, 2e6]
+    assert machine.hosts[1].period == 0.01
+    assert machine.delay == 1e-3
+
+
+def test_ranks_of_one_host_need_no_link() -> None:
+    machine = machine_of([HERE, HERE], LinkTimes())
+    assert len(machine.hosts) == 1
+    assert math.isinf(machine.hosts[0].rate)
+
+
+def test_facts_of_this_machine() -> None:
+    facts = facts_here(2)
+    assert HostFacts(**facts.to_plain()) == facts
+    assert facts.cores == 2
+    assert 0 < facts.seconds < 1
+    assert facts.memory > 10**6
