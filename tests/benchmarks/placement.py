@@ -1,0 +1,207 @@
+"""All tables of docs/placement.md: predicted and measured steps, one host and several, PyTorch; by hand.
+
+    python tests/benchmarks/placement.py                      # all of it, as root on an idle machine
+    python tests/benchmarks/placement.py --only peers --rounds 2
+    python tests/benchmarks/placement.py --quick              # fewer layouts, one round
+
+Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
+in virtual clusters. Every round runs each case of a place once, one after the other; shown are medians over
+rounds. placement.json and placement.md in --to are written after each case. A round takes some 25 minutes on
+two idle cores: hosts 5, peers 4, prediction 16; with --quick 10 in all. Kernels that are not compiled yet
+take minutes more, once.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from layouts import configured
+from placement_places import Place, train
+from placement_tables import hosts_table, peers_table, prediction_table
+from step_ours import BATCH, paper_spec
+from step_timing import MALLOC
+
+from mpmm.placement import Profile, choice_from_plain, describe, layout_for, simulate
+from mpmm.ranks import profile_of
+
+GIGABIT, SLOW = "1gbit", "100mbit"
+# the simulator plays so many steps, so that pauses by a quota average out
+PLAYED = 12
+SHARED = [("single", 1), ("baseline", 4), ("optimized", 4), ("sharded", 2), ("hybrid", 3), ("data", 3)]
+FEW = [("single", 1), ("baseline", 4), ("optimized", 4), ("sharded", 2), ("sharded", 4), ("hybrid", 3)]
+FEW += [("hybrid", 5), ("data", 4), ("auto", 3), ("auto", 5)]
+MANY = [("sharded", 8), ("hybrid", 8), ("data", 8), ("auto", 8)]
+UNEVEN = [("single", 1), ("sharded", 4), ("hybrid", 4), ("auto", 2), ("auto", 4)]
+PLACES = [
+    (Place("shared memory"), SHARED),
+    (Place("1 Gb/s, 35%", (0.35,) * 5, GIGABIT), FEW),
+    (Place("100 Mb/s, 35%", (0.35,) * 5, SLOW), FEW),
+    (Place("1 Gb/s, 22%", (0.22,) * 8, GIGABIT), MANY),
+    (Place("1 Gb/s, 35% to 20%", (0.35, 0.2, 0.5, 0.35), GIGABIT), UNEVEN),
+]
+# hosts of 35%, but for six, which would want more than two cores have
+HOSTS = [(4, 0.35, (1, 2, 4)), (6, 0.30, (1, 6))]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=["prediction", "hosts", "peers"], action="append")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=14)
+    parser.add_argument("--quick", action="store_true", help="one round of fewer cases, shorter runs")
+    parser.add_argument(
+        "--to", type=Path, default=Path("placement-results"), help="folder of what is written"
+    )
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.steps = 1, min(options.steps, 10)
+    options.to.mkdir(parents=True, exist_ok=True)
+    parts = options.only or ["hosts", "peers", "prediction"]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(configured(Path(folder), "fast"), options)
+        for part in parts:
+            began = time.monotonic()
+            getattr(bench, part)()
+            bench.note(f"{part}: {(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"\n{options.to.joinpath('placement.md').read_text()}\nin {options.to}")
+
+
+class Bench:
+    """Runs parts, and writes what is known after each case: a run that is cut short has its tables too."""
+
+    def __init__(self, config, options):
+        self.config, self.options = config, options
+        self.results = {"load": os.getloadavg(), "prediction": [], "hosts": [], "peers": []}
+        spec = paper_spec()
+        self.shape, self.profile = describe(spec), profile_of(spec, BATCH, (1, 2), anew=True)
+        self.note("layers are timed")
+
+    def prediction(self):
+        """Measured and predicted seconds a step of layouts and ranks, in each place."""
+        places = [(place, cases[::3] if self.options.quick else cases) for place, cases in PLACES]
+        for place, cases in places[:3] if self.options.quick else places:
+            rows = [{"place": place.name, "layout": layout, "ranks": ranks} for layout, ranks in cases]
+            self.results["prediction"] += rows
+            with place.up():
+                for _ in range(self.options.rounds):
+                    for row in rows:
+                        self._compare(place, row)
+
+    def _compare(self, place, row):
+        trained = self._trained(place, row["layout"], row["ranks"], row)
+        if trained is not None:
+            row["predicted"] = self._predicted(place, row["layout"], row["ranks"], trained.chosen)
+        self.write()
+
+    def _trained(self, place, layout, ranks, row):
+        """One run; its seconds go to the row, or what it failed by."""
+        try:
+            trained = train(place, self.config, layout, ranks, self.options.steps)
+        except Exception as error:
+            row["failed"] = str(error)[-500:]
+            self.note(f"{place.name} {layout} {ranks}: {row['failed']}")
+            return None
+        row.setdefault("seconds", []).append(trained.seconds)
+        row["measured"] = median(row["seconds"])
+        self.note(f"{place.name} {layout} {ranks}: {1e3 * trained.seconds:.1f} ms")
+        return trained
+
+    def _predicted(self, place, layout, ranks, chosen):
+        machine = place.machine(ranks)
+        if chosen is not None:
+            taken = choice_from_plain(chosen).layout
+        else:
+            taken = layout_for(self.shape, ranks, layout)
+        return simulate(self.shape, taken, BATCH, self.profile or Profile(), machine, PLAYED).seconds
+
+    def hosts(self):
+        """Patches a second of one host and of `auto` over several like it, at each rate."""
+        for rate in (GIGABIT, SLOW):
+            for count, quota, numbers in HOSTS[:1] if self.options.quick else HOSTS:
+                place = Place(f"{rate}, {quota:.0%}", (quota,) * count, rate)
+                rows = [
+                    {"place": place.name, "rate": rate, "quota": quota, "hosts": each} for each in numbers
+                ]
+                self.results["hosts"] += rows
+                with place.up():
+                    for _ in range(self.options.rounds):
+                        for row in rows:
+                            self._scale(place, row)
+
+    def _scale(self, place, row):
+        layout = "single" if row["hosts"] == 1 else "auto"
+        trained = self._trained(place, layout, row["hosts"], row)
+        if trained is not None and trained.chosen is not None:
+            row["chosen"] = trained.chosen["reasons"]
+        self.write()
+
+    def peers(self):
+        """Patches a second of PyTorch's ways beside `auto`, on the same four hosts of 35%."""
+        for rate in (GIGABIT, SLOW):
+            place = Place(f"{rate}, 35%", (0.35,) * 4, rate)
+            ours = {"place": place.name, "way": "mpmm auto", "ours": True}
+            theirs = {}
+            with place.up():
+                for _ in range(self.options.rounds):
+                    self._trained(place, "auto", 4, ours)
+                    self._torch(place, theirs)
+                    self.results["peers"] = [
+                        *(row for row in self.results["peers"] if row["place"] != place.name),
+                        ours,
+                        *theirs.values(),
+                    ]
+                    self.write()
+
+    def _torch(self, place, rows):
+        """Every way of PyTorch once, in one start of its ranks."""
+        command = [
+            str(Path(__file__).with_name("placement_torch.py")),
+            "--steps",
+            str(self.options.steps - 4),
+        ]
+        os.environ.update(MALLOC)
+        try:
+            output = place.run(4, [*command, *(["--quick"] if self.options.quick else [])])
+        except Exception as error:
+            self.note(f"PyTorch: {str(error)[-1000:]}")
+            return
+        finally:
+            for name in MALLOC:
+                os.environ.pop(name, None)
+        found = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
+        for way, seconds in found.items():
+            row = rows.setdefault(way, {"place": place.name, "way": way, "seconds": []})
+            row["seconds"].append(seconds)
+            row["measured"] = median(row["seconds"])
+            self.note(f"{place.name} {way}: {1e3 * seconds:.1f} ms")
+
+    def note(self, text):
+        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+    def write(self):
+        """Everything that is known by now, as data and as tables."""
+        self.results["load"] = os.getloadavg()
+        self.options.to.joinpath("placement.json").write_text(json.dumps(self.results, indent=2))
+        tables = [
+            make(self.results[name])
+            for name, make in (
+                ("prediction", prediction_table),
+                ("hosts", hosts_table),
+                ("peers", peers_table),
+            )
+            if self.results[name]
+        ]
+        self.options.to.joinpath("placement.md").write_text("\n\n".join(tables) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Predicts steps of 1 to 1,024 ranks, a host of one core each, and draws docs/images/scale.png; by hand.
+
+    python tests/benchmarks/placement_scale.py [--to docs/images] [--most 1024]
+
+The `paper` network at batches of 40, 320 and 2,560 on links of 1, 10 and 100 Gb/s: `auto`, which keeps the
+bits of one process and has eight groups of samples to share out, and `data`, which averages gradients of any
+number of workers. Layers take what they are measured to take here. Some minutes, most of them for `data` on
+1,024 ranks.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import matplotlib as mpl
+from step_ours import paper_spec
+
+from mpmm.placement import Host, Problem, choose, cluster, describe, layout_for, simulate
+from mpmm.ranks import profile_of
+
+mpl.use("Agg")
+from matplotlib import pyplot
+
+LINKS = {"1 Gb/s": (1.25e8, 1e-4), "10 Gb/s": (1.25e9, 5e-5), "100 Gb/s": (1.25e10, 2e-5)}
+BATCHES = {40: "#1b6ca8", 320: "#d1495b", 2560: "#2e8b57"}
+STEPS = 3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--to", type=Path, default=Path("docs/images"))
+    parser.add_argument("--most", type=int, default=1024)
+    options = parser.parse_args()
+    counts = [count for count in (1, 2, 4, 8, 16, 64, 256, 1024) if count <= options.most]
+    shape = describe(paper_spec())
+    results = []
+    for batch in BATCHES:
+        profile = profile_of(paper_spec(), batch, (1,))
+        for link, (rate, delay) in LINKS.items():
+            for count in counts:
+                machine = cluster(range(count), Host(1, rate=rate), delay=delay)
+                results += predicted(Problem(shape, batch, profile, machine), link)
+    options.to.mkdir(parents=True, exist_ok=True)
+    options.to.joinpath("scale.json").write_text(json.dumps(results, indent=1))
+    draw(results, options.to / "scale.png")
+
+
+def predicted(problem, link):
+    """Patches a second of both layouts, and how long it took to say so."""
+    rows, ranks = [], problem.ranks
+    for layout in ("auto", "data"):
+        began = time.perf_counter()
+        if layout == "auto":
+            choice = choose(problem, "")
+            seconds, why = choice.seconds, choice.reasons
+        elif ranks > 1:
+            data = layout_for(problem.shape, ranks, "data")
+            played = simulate(problem.shape, data, problem.batch, problem.profile, problem.machine, STEPS)
+            seconds, why = played.seconds, [f"server's link in use {played.ranks[0].link:.0%} of a step"]
+        else:
+            continue
+        row = {"link": link, "ranks": ranks, "batch": problem.batch, "layout": layout}
+        row |= {"speed": problem.batch / seconds, "why": why, "took": time.perf_counter() - began}
+        rows.append(row)
+        print(
+            f"{link:8} {layout:4} batch {problem.batch:4} on {ranks:4}: {row['speed']:9,.0f} patches/s",
+            why[0],
+        )
+    return rows
+
+
+def draw(results, path):
+    """A panel a link: how many times as fast as one rank, by ranks, layouts and batches."""
+    figure, panels = pyplot.subplots(1, len(LINKS), figsize=(12, 4.2), sharey=True, layout="constrained")
+    for panel, link in zip(panels, LINKS, strict=True):
+        counts = sorted({row["ranks"] for row in results})
+        panel.plot(counts, counts, color="0.7", linewidth=1, label="as many times as ranks")
+        for batch, color in BATCHES.items():
+            for layout, style in (("auto", "o-"), ("data", "s--")):
+                here = [row for row in results if (row["link"], row["batch"]) == (link, batch)]
+                alone = next(row["speed"] for row in here if row["ranks"] == 1)
+                points = [(row["ranks"], row["speed"] / alone) for row in here if row["layout"] == layout]
+                label = f"{layout}, batch {batch:,}"
+                panel.plot(*zip(*points, strict=True), style, color=color, markersize=4, label=label)
+        panel.set(title=link, xlabel="ranks, a host of one core each", xscale="log", yscale="log")
+        panel.set_xticks(counts, [f"{count:,}" for count in counts], fontsize=8)
+        panel.set_yticks(ticks := [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64], [f"{tick:g}" for tick in ticks])
+        panel.set_ylim(0.1, 64)
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("times as fast as one rank")
+    panels[-1].legend(fontsize=7, loc="upper left")
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

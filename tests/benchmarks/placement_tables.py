@@ -1,0 +1,62 @@
+"""The tables that placement.py writes, in markdown."""
+
+from statistics import mean
+
+BATCH = 40
+
+
+def prediction_table(rows):
+    """A row a case, and the mean and the worst error of each place and of all."""
+    lines = [
+        "| place | layout | ranks | measured ms | predicted ms | error |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    known = [row for row in rows if "measured" in row]
+    for row in known:
+        error = row["predicted"] / row["measured"] - 1
+        lines.append(
+            f"| {row['place']} | `{row['layout']}` | {row['ranks']} | {1e3 * row['measured']:.1f} | "
+            f"{1e3 * row['predicted']:.1f} | {100 * error:+.1f}% |"
+        )
+    places = [*dict.fromkeys(row["place"] for row in known)]
+    for name, some in [(place, [row for row in known if row["place"] == place]) for place in places] + [
+        ("all", known)
+    ]:
+        errors = [abs(row["predicted"] / row["measured"] - 1) for row in some]
+        if errors:
+            text = f"{name}: mean error {100 * mean(errors):.1f}%, worst {100 * max(errors):.1f}%"
+            lines.append(f"\n{text}")
+    return "\n".join(lines)
+
+
+def hosts_table(rows):
+    """A row a number of hosts, with what it gains over one such host in the same place."""
+    lines = [
+        "| link | a host's CPU | hosts | patches/s | times one host |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    alone = {row["place"]: row["measured"] for row in rows if row["hosts"] == 1 and "measured" in row}
+    for row in rows:
+        if "measured" in row and row["place"] in alone:
+            times = alone[row["place"]] / row["measured"]
+            speed = f"{BATCH / row['measured']:.0f}"
+            lines.append(f"| {row['rate']} | {row['quota']:.0%} | {row['hosts']} | {speed} | {times:.2f} |")
+    return "\n".join(lines)
+
+
+def peers_table(rows):
+    """A row a way, and how many times as fast as the best of the others ours is."""
+    lines = ["| place | way | patches/s | ms a step |", "| --- | --- | --- | --- |"]
+    known = [row for row in rows if "measured" in row]
+    for row in sorted(known, key=lambda row: (row["place"], row["measured"])):
+        milliseconds = 1e3 * row["measured"]
+        lines.append(
+            f"| {row['place']} | {row['way']} | {BATCH / row['measured']:.0f} | {milliseconds:.1f} |"
+        )
+    for place in dict.fromkeys(row["place"] for row in known):
+        here = [row for row in known if row["place"] == place]
+        ours = [row["measured"] for row in here if row.get("ours")]
+        theirs = [row["measured"] for row in here if not row.get("ours")]
+        if ours and theirs:
+            lines.append(f"\n{place}: {min(theirs) / min(ours):.2f} times the best of PyTorch's ways")
+    return "\n".join(lines)
