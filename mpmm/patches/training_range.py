@@ -1,4 +1,4 @@
-"""The range of a modality's values in training patches, and how much of a scene lies far outside it."""
+"""The range of a modality's values in training patches, and whether another scene's values are alike."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ from mpmm.patches.samples import Samples
 LOOKED_AT = 2**16
 # a share of values below this is not worth a word
 WORTH_SAYING = 0.01
+# a band whose values, but for the outermost hundredths, take less than this share of the range hardly varies
+HARDLY = 0.05
 
 
 @dataclass(frozen=True)
 class OutOfRange:
-    """How much of a scene lies far outside the values that a network was trained on.
+    """How a scene's values are unlike those that a network was trained on.
 
     Attributes
     ----------
     share
-        Of the values that were looked at.
+        Of the values that were looked at: far outside the training's range.
+    flat
+        Share of the bands that hardly vary beside the training's.
     band
-        Position of the band with the most of them.
+        Position of the band with the most values outside, or else of the one that varies least.
     trained, here
         Smallest and largest value of that band in training patches, and in this scene.
     """
 
     share: float
+    flat: float
     band: int
     trained: tuple[float, float]
     here: tuple[float, float]
@@ -48,7 +53,7 @@ def training_range(
 def far_outside(
     values: npt.NDArray[np.float32], present: npt.NDArray[np.bool_], low: npt.ArrayLike, high: npt.ArrayLike
 ) -> OutOfRange | None:
-    """Measure how many values are outside of the training's range by more than half its width.
+    """Measure how many values are outside the training's range by more than half its width, or hardly vary.
 
     Parameters
     ----------
@@ -60,20 +65,21 @@ def far_outside(
     Returns
     -------
     OutOfRange or None
-        None where hardly any value is, or none is present.
+        None where hardly any value is outside and most bands vary, or no value is present.
     """
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     pixels = _looked_at(values, present)
     if not len(pixels):
         return None
-    margin = np.maximum((high - low) / 2, 1e-6 * np.maximum(abs(low), abs(high)))
+    margin = np.maximum((high - low) / 2, 1e-6 * np.maximum(abs(low), abs(high)) + 1e-30)
     outside = (pixels < low - margin) | (pixels > high + margin)
-    shares = outside.mean(axis=0)
-    if shares.max() < WORTH_SAYING:
+    shares, spread = outside.mean(axis=0), np.subtract(*np.percentile(pixels, (99, 1), axis=0))
+    flat = float((spread < HARDLY * (high - low)).mean())
+    if shares.max() < WORTH_SAYING and flat <= 0.5:
         return None
-    band = int(shares.argmax())
+    band = int(shares.argmax() if shares.max() >= WORTH_SAYING else (spread / margin).argmin())
     here = float(pixels[:, band].min()), float(pixels[:, band].max())
-    return OutOfRange(float(shares.mean()), band, (float(low[band]), float(high[band])), here)
+    return OutOfRange(float(shares.mean()), flat, band, (float(low[band]), float(high[band])), here)
 
 
 def _looked_at(values: npt.NDArray[np.float32], present: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:

@@ -66,9 +66,9 @@ def range_warnings(
         outside = far_outside(modality.values, modality.present, record.low, record.high)
         if outside is not None:
             (low, high), (least, most) = outside.trained, outside.here
+            subject = f"{100 * outside.share:.1f}% of the values are far outside those of the training"
+            if outside.flat > 0.5:
+                subject = f"{100 * outside.flat:.0f}% of the bands hardly vary beside those of the training"
             band = record.bands[outside.band].title
-            lines.append(
-                f"{name}: {100 * outside.share:.1f}% of the values are far outside those of the training; "
-                f"{band}: {least:g} to {most:g} here, {low:g} to {high:g} there"
-            )
+            lines.append(f"{name}: {subject}; {band}: {least:g} to {most:g} here, {low:g} to {high:g} there")
     return lines

@@ -129,8 +129,12 @@ def _values(trained: SourceRecord, here: SourceRecord) -> Sequence[str]:
 
 
 def _types(trained: SourceRecord, here: SourceRecord) -> Sequence[str]:
-    if trained.dtype == here.dtype or trained.is_calibrated:
+    types = trained.dtype, here.dtype
+    if len(set(types)) == 1 or trained.is_calibrated or here.is_calibrated:
         return ()
+    if "int8" in [dtype.removeprefix("u") for dtype in types]:
+        hint = f"say the scale of {here.name} in the configuration, scale = 1 where there is none"
+        _refuse(here, f"values are {types[1]}", f"{types[0]} in the training, neither with a scale", hint)
     return (f"{here.name}: values are {here.dtype} here, {trained.dtype} in the training, without any scale",)
 
 

@@ -168,6 +168,25 @@ def record(folder, values, **options):
     return scene, scene.record_of("hsi", grid_like(path))
 
 
+def test_bytes_for_counts_of_sixteen_bits(tmp_path):
+    """Another scene was stretched to bytes for display, and says nothing of it."""
+    for name, values in (("a", cube()), ("b", (cube() // 12).astype(np.uint8)), ("c", cube().astype(float))):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "hsi.tif", values, photometric="MINISBLACK")
+    scenes = {
+        name: Scene(tmp_path / name, None, (Modality("hsi", ("hsi.tif",)),), tmp_path / "cache")
+        for name in "abc"
+    }
+    grid = grid_like(tmp_path / "a" / "hsi.tif")
+    trained, stretched, fractions = ({"hsi": scenes[name].record_of("hsi", grid)} for name in "abc")
+    with pytest.raises(
+        MpmmError, match=r"values are uint8, but uint16 in the training, neither with a scale"
+    ):
+        transferred(scenes["b"], trained, stretched)
+    notes = transferred(scenes["c"], trained, fractions).unchecked
+    assert any("values are float64 here, uint16 in the training, without any scale" in note for note in notes)
+
+
 def test_stacked_files_in_another_order(tmp_path):
     """Two files are stacked, in one scene the heights first, in the other the intensities."""
     plain(tmp_path)
