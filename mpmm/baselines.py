@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -46,6 +47,43 @@ def svm(penalty: float = 1.0) -> Pipeline:
 def baselines() -> dict[str, Pipeline]:
     """Return the unfitted baselines by the name that tables give them."""
     return {"KNN (k=5)": knn(), "RBF-SVM": svm()}
+
+
+def extras(size: int) -> dict[str, Pipeline]:
+    """Return more unfitted methods that the paper does not have: a forest, and an SVM of the centres alone.
+
+    Parameters
+    ----------
+    size
+        Rows and columns of a patch.
+    """
+    forest = RandomForestClassifier(200, random_state=0, n_jobs=-1)
+    return {
+        "random forest": make_pipeline(forest),
+        "RBF-SVM, centre pixel": make_pipeline(CentrePixels(size), *(step for _, step in svm().steps)),
+    }
+
+
+class CentrePixels(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Keeps of each patch its centre pixel alone, all bands of all modalities.
+
+    Parameters
+    ----------
+    size
+        Rows and columns of a patch, odd.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def fit(self, features: Features, labels: object = None) -> Self:
+        """Learn nothing, for there is nothing to learn."""
+        return self
+
+    def transform(self, features: Features) -> Features:
+        """Take the middle of each band: float32 (samples, bands)."""
+        pixels = self.size * self.size
+        return np.ascontiguousarray(features[:, pixels // 2 :: pixels])
 
 
 class RbfKernel(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -15,19 +15,19 @@ from mpmm.mapping import MapRaster, raster_specs, write_geotiff
 from mpmm.placement import describe, layout_for, plan
 from mpmm.preparation import Prepared, keep, prepare
 from mpmm.results import MetricsLog, RunFolder, Scores, score, write_json
-from mpmm.settings import load_config
+from mpmm.settings import Config, load_config
 
 RANKS, STEPS, EPOCHS, BEGAN = 5, 10, 3, 1_700_000_000.0
 COMMAND = ["/venv/bin/mpmm", "train", "scene one/mpmm.toml", "--epochs", "3"]
 
 
-def begun_run(path: Path, config: Path, epochs: int = 0) -> Prepared:
+def begun_run(path: Path, config: Path | Config, epochs: int = 0, ranks: int = RANKS) -> Prepared:
     """A run folder as it is while the run goes on: described, so many epochs logged, samples of its ranks."""
-    settings = load_config(config)
+    settings = config if isinstance(config, Config) else load_config(config)
     prepared, split = prepare(settings)
     folder = RunFolder.create(path)
     keep(prepared, split, folder)
-    folder.write_config(settings.as_json(), config.read_text())
+    folder.write_config(settings.as_json(), None if isinstance(config, Config) else config.read_text())
     machine = {"host": "node0", "system": "Linux", "processor": "a CPU", "cores": 8, "memory": 16e9}
     versions = {"mpmm": "0.1.0", "numpy": "2.0"}
     folder.write_part(
@@ -36,10 +36,19 @@ def begun_run(path: Path, config: Path, epochs: int = 0) -> Prepared:
     with MetricsLog(path) as log:
         for step in range(1, max(epochs, 1) * STEPS + 1):
             epoch = (step - 1) // STEPS + 1
-            log.step({"step": step, "epoch": epoch, "loss": 3 / step, "accuracy": 0.5, "patches": 16})
+            log.step(
+                {
+                    "step": step,
+                    "epoch": epoch,
+                    "loss": 3 / step,
+                    "accuracy": 0.5,
+                    "patches": 16,
+                    "seconds": 0.5,
+                }
+            )
             if step % STEPS == 0 and epoch <= epochs:
                 log.epoch(epoch_figures(epoch))
-    write_samples(path)
+    write_samples(path, ranks)
     return prepared
 
 
@@ -53,13 +62,14 @@ def epoch_figures(epoch: int) -> dict[str, object]:
         "validation_loss": 3.2 / epoch,
         "validation_accuracy": 1 - 0.7 / epoch,
         "best": True,
+        "seconds": 5.0 * epoch,
     }
 
 
-def write_samples(path: Path, seconds: int = 30) -> None:
+def write_samples(path: Path, ranks: int, seconds: int = 30) -> None:
     """Samples of every rank, one a second: rank r computes with r / 10 cores and waits the rest."""
     (path / "monitor").mkdir()
-    for rank in range(RANKS):
+    for rank in range(ranks):
         lines = [
             {
                 "rank": rank,
@@ -88,9 +98,19 @@ def scores_of(prepared: Prepared, part: str, wrong: int) -> Scores:
 
 def whole_run(path: Path, config: Path) -> Path:
     """A finished run over five ranks, scored on its test patches beside a baseline."""
-    prepared = begun_run(path, config, EPOCHS)
+    prepared = ended_run(path, config)
+    folder = path / "evaluation" / "test-best"
+    folder.mkdir(parents=True)
+    write_json(folder / "scores.json", scores_of(prepared, "test", 4).to_dict())
+    write_json(path / "baselines.json", {"test": {"KNN": scores_of(prepared, "test", 20).to_dict()}})
+    return path
+
+
+def ended_run(path: Path, config: Path | Config, ranks: int = RANKS) -> Prepared:
+    """A finished run, not yet scored by `mpmm evaluate`."""
+    prepared = begun_run(path, config, EPOCHS, ranks)
     shape = describe(prepared.spec)
-    plans = plan(shape, layout_for(shape, RANKS, "baseline"), batch=16)
+    plans = plan(shape, layout_for(shape, RANKS, "baseline"), batch=16) if ranks == RANKS else ()
     summary = {
         "finished": True,
         "ended": "3 epochs",
@@ -101,17 +121,13 @@ def whole_run(path: Path, config: Path) -> Path:
         "parameters_sha256": "ab" * 32,
         "validation": scores_of(prepared, "validation", 10).to_dict(),
         "best": {"epoch": 3, "accuracy": 0.75},
-        "layout": "baseline",
-        "ranks": RANKS,
-        "threads": [1] * RANKS,
+        "layout": "baseline" if ranks == RANKS else "single",
+        "ranks": ranks,
+        "threads": [1] * ranks,
         "per_rank": [{"traffic": each.traffic.rows()} for each in plans],
     }
     RunFolder(path).write_part("run", summary)
-    folder = path / "evaluation" / "test-best"
-    folder.mkdir(parents=True)
-    write_json(folder / "scores.json", scores_of(prepared, "test", 4).to_dict())
-    write_json(path / "baselines.json", {"test": {"KNN": scores_of(prepared, "test", 20).to_dict()}})
-    return path
+    return prepared
 
 
 def class_map(path: Path, run: Path, config: Path) -> Path:

@@ -112,3 +112,14 @@ def test_too_little_to_learn_from_is_refused(labels, says):
 def test_no_training_patches_are_refused():
     with pytest.raises(PatchError, match="no training patches"):
         baselines.vectors(problem(0, 1)[0], 0)
+
+
+def test_centre_pixels_are_the_middles_of_all_bands():
+    read, labels = problem(5, 60)
+    features = vectors(read, 60)
+    patches = read(np.arange(60))
+    expected = np.concatenate([each[:, :, 2, 2] for each in patches.values()], axis=1)
+    np.testing.assert_array_equal(baselines.CentrePixels(5).fit(features).transform(features), expected)
+    model = baselines.fitted(baselines.extras(5)["RBF-SVM, centre pixel"], features, labels)
+    plain = baselines.fitted(baselines.svm(), np.ascontiguousarray(expected), labels)
+    np.testing.assert_array_equal(model.predict(features), plain.predict(np.ascontiguousarray(expected)))

@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": "Score a trained run on its validation or test patches.",
     "map": "Classify every pixel of a scene.",
     "report": "Write a run's report, one HTML page.",
+    "compare": "Run the paper's experiments on a scene.",
     "baselines": "Score KNN and SVM on the same patches.",
 }
 # what the ranks of one mpirun do together; of any other command each does all by itself

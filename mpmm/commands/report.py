@@ -34,20 +34,24 @@ def command(run: Path, output: Path | None, map_file: Path | None) -> None:
     \b
         mpmm report runs/first                         runs/first/report.html
         mpmm report runs/first --map classes.tif       with this map of it
+        mpmm report runs/compare-scene                 what mpmm compare has left there
 
     Scores, curves, confusion matrix, map, patches, network, ranks over time, and the command to do it again.
     It shows what is there: a run that goes on, was killed or never scored has a report too, which says what
     is missing. The scene's own rasters are read for the map's background, where they are at hand.
     """
     # bokeh takes a second to import, which `mpmm --help` and wrong arguments need not wait for
-    from mpmm.records import read_record
-    from mpmm.report import write_run_report
+    from mpmm.records import is_comparison, read_record
+    from mpmm.report import write_comparison_report, write_run_report
 
-    record = read_record(run)
+    record = None if is_comparison(run) else read_record(run)
     page = run / FILE if output is None else output
     if not page.parent.is_dir():
         raise RunError(f"{page}: folder {page.parent} does not exist", "make it, or name another")
     console = Console()
-    with telling(console) as progress:
-        write_run_report(page, record, map_file, progress)
+    if record is None:
+        write_comparison_report(page, run)
+    else:
+        with telling(console) as progress:
+            write_run_report(page, record, map_file, progress)
     say(console, "report", str(page))

@@ -1,5 +1,15 @@
 """What a run folder says of a run, also an old, interrupted or foreign one: read, never guessed."""
 
+from mpmm.records.outcomes import (
+    Curve,
+    Outcome,
+    OutcomeFigure,
+    OutcomeTable,
+    is_comparison,
+    keep_outcome,
+    outcome_folder,
+    read_outcomes,
+)
 from mpmm.records.owned_network import Crossing, OwnedNetwork, owned_network, traffic_rows
 from mpmm.records.parts import PartReader
 from mpmm.records.progress import RunProgress, progress_of
@@ -8,6 +18,10 @@ from mpmm.records.run_record import RunRecord, Status, read_progress, read_recor
 
 __all__ = [
     "Crossing",
+    "Curve",
+    "Outcome",
+    "OutcomeFigure",
+    "OutcomeTable",
     "OwnedNetwork",
     "PartReader",
     "RankRates",
@@ -15,9 +29,13 @@ __all__ = [
     "RunProgress",
     "RunRecord",
     "Status",
+    "is_comparison",
+    "keep_outcome",
+    "outcome_folder",
     "owned_network",
     "progress_of",
     "rates",
+    "read_outcomes",
     "read_progress",
     "read_rank_samples",
     "read_record",

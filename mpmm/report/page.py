@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,11 @@ def write_page(
         **values,
     )
     write_whole(path, page.encode("utf-8", errors="backslashreplace"))
+
+
+def data_url(content: bytes, kind: str) -> str:
+    """A picture as an address that holds it: kind is "png" or "jpeg"."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 class _Elements(dict[str, Markup]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from mpmm.mapping import ClassRaster, read_class_map
 from mpmm.pictures import distinct, footprints, look, palette_png, positions_of, stride_of
 from mpmm.records import OwnedNetwork, RunRecord
 from mpmm.report.colors import OVERLAP, PARTS
+from mpmm.report.page import data_url
 from mpmm.scene import AlignedScene, Grid
 
 Progress = Callable[[str, float], None]
@@ -87,7 +87,7 @@ def scene_layers(
     numbers = None
     if raster is not None:
         numbers = positions_of(raster.ids[:: layers.stride, :: layers.stride], ids)
-        layers.map = _url(palette_png(numbers, colors), "png")
+        layers.map = data_url(palette_png(numbers, colors), "png")
     layers.classes = _legend(record, colors, numbers)
     if scene is not None:
         _add_scene(layers, scene, grid, record)
@@ -140,20 +140,20 @@ def _add_scene(layers: SceneLayers, scene: AlignedScene, grid: Grid, record: Run
     (modality,) = scene.modalities.values()
     part = replace(modality, values=modality.values[window], present=modality.present[window])
     content, layers.look_title = look(part, layers.stride)
-    layers.look = _url(content, "jpeg")
+    layers.look = data_url(content, "jpeg")
     colors = [each.color for each in layers.classes]
     labels = positions_of(
         np.asarray(scene.labels[window])[:: layers.stride, :: layers.stride],
         [cover.id for cover in record.classes],
     )
     if labels.any():
-        layers.labels = _url(palette_png(labels, colors), "png")
+        layers.labels = data_url(palette_png(labels, colors), "png")
     size = record.settings.get("patches", {}).get("size")
     if record.patches and size:
         parts = {name: samples for name in PARTS if (samples := record.patches.get(name)) is not None}
         marks = footprints(parts, scene.grid.shape, size, 1)[window][:: layers.stride, :: layers.stride]
         palette = [*(PARTS[name] for name in parts), *["#000000"] * (3 - len(parts)), OVERLAP]
-        layers.patches = _url(palette_png(np.ascontiguousarray(marks), palette, 0.75), "png")
+        layers.patches = data_url(palette_png(np.ascontiguousarray(marks), palette, 0.75), "png")
 
 
 def _window(scene: Grid, grid: Grid) -> tuple[slice, slice] | None:
@@ -178,7 +178,3 @@ def _legend(record: RunRecord, colors: Sequence[str], numbers: NDArray[np.uint8]
         ClassShare(cover.name, color, share)
         for cover, color, share in zip(record.classes, colors, shares, strict=True)
     ]
-
-
-def _url(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

