@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
@@ -74,6 +75,9 @@ def write_geotiff(path: Path, raster: MapRaster, scratch: Path) -> None:
     name = raster.spec.name
     plain, whole = scratch / f"{name}-plain.tif", scratch / f"{name}.tif"
     try:
+        for left in (plain, whole):
+            # a file that a full disk has cut keeps GDAL from writing anew
+            left.unlink(missing_ok=True)
         with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             _write_plain(plain, raster)
@@ -81,7 +85,7 @@ def write_geotiff(path: Path, raster: MapRaster, scratch: Path) -> None:
         plain.unlink()
         _sidecar(plain).unlink(missing_ok=True)
         _publish(whole, path)
-    except (OSError, RasterioError) as error:
+    except (OSError, RasterioError, CPLE_BaseError) as error:
         text = str(error).splitlines()[0]
         raise RunError(
             f"{path}: cannot be written: {text}", "is there room, and may you write there?"
@@ -110,8 +114,8 @@ def _write_plain(path: Path, raster: MapRaster) -> None:
         width=grid.width,
         count=spec.bands,
         dtype=spec.dtype,
-        crs=None if grid.crs is None else CRS.from_wkt(grid.crs),
-        transform=Affine(*grid.transform),
+        crs=CRS.from_wkt(grid.crs) if grid.crs is not None and grid.has_position else None,
+        transform=Affine(*grid.transform) if grid.has_position else Affine.identity(),
         nodata=spec.nodata,
         bigtiff="if_safer",
         interleave="band",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpmm.errors import SceneError
+from mpmm.scene.containers import inner_name
 
 # what lies next to a raster without being one
 SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
@@ -20,8 +21,8 @@ def find_files(
     folder
         What relative names start from; brackets in its own name are no pattern.
     names
-        Paths or patterns (``*``, ``?``, ``[...]``, ``**``); a pattern's files come in name order, header and
-        other sidecar files are left out.
+        Paths, GDAL's names of rasters within files, or patterns (``*``, ``?``, ``[...]``, ``**``); a
+        pattern's files come in name order, header and other sidecar files are left out.
     who
         The modality (or ``labels``), for the error.
     leave_out
@@ -45,9 +46,9 @@ def find_files(
 
 
 def _find(folder: Path, name: str, who: str, leave_out: Callable[[Path], bool]) -> list[Path]:
-    path = folder / name
-    if path.exists():
-        return [path]
+    named, path = named_raster(folder, name, who), folder / name
+    if named is not None:
+        return [named]
     if not glob.has_magic(name):
         raise SceneError(
             f"{who}: file {path} is missing{_where_it_ends(path)}", "correct the name, or put it there"
@@ -62,6 +63,28 @@ def _find(folder: Path, name: str, who: str, leave_out: Callable[[Path], bool]) 
             f"{who}: no file matches {path}{where}{but}", "correct the pattern, or put the files there"
         )
     return meant
+
+
+def named_raster(folder: Path, name: str, who: str) -> Path | None:
+    """The file of a name, or what GDAL takes for a raster within a file; None where the name means neither.
+
+    Raises
+    ------
+    SceneError
+        The name means a raster within a file that is missing, or on another machine.
+    """
+    if (folder / name).exists():
+        return folder / name
+    try:
+        inner = inner_name(folder, name)
+    except SceneError as error:
+        raise SceneError(f"{who}: {error.problem}", error.hint) from error
+    if inner is not None and not inner.file.exists():
+        raise SceneError(
+            f"{who}: file {inner.file} is missing{_where_it_ends(inner.file)}",
+            "correct the name, or put it there",
+        )
+    return None if inner is None else inner.path
 
 
 def _first_magic(path: Path) -> int:

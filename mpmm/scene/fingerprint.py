@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpmm.scene.bands import IDENTITY
+from mpmm.scene.containers import name_within
 from mpmm.scene.label_reading import LabelPlan
 from mpmm.scene.plan import ModalityPlan
 
@@ -47,7 +48,7 @@ def describe_plan(folder: Path, plan: ModalityPlan) -> dict[str, Any]:
     files = [file for raster in plan.rasters for file in raster.files]
     layers = [
         {
-            "tiles": [os.path.relpath(tile.raster.path, folder) for tile in layer.mosaic.tiles],
+            "tiles": [name_within(folder, tile.raster.path) for tile in layer.mosaic.tiles],
             "grid": asdict(layer.mosaic.grid),
             "bands": layer.mosaic.bands,
             "method": layer.method,
@@ -77,6 +78,7 @@ def describe_labels(folder: Path, plan: LabelPlan) -> dict[str, Any]:
     return {
         "grid": asdict(plan.raster.grid),
         "band": plan.band,
+        "tiles": [name_within(folder, tile.raster.path) for tile in plan.tiles],
         "ignore": sorted(plan.labels.ignore),
         "sources": describe_files(folder, plan.raster.files),
     }

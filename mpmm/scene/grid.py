@@ -1,6 +1,12 @@
 """Where the pixels of a north-up raster lie on the ground."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+# whether a raster lies where its file says, or is taken as it is, its pixels over those of the others
+Position = Literal["file", "none"]
+# the coordinate system of pixels that lie nowhere on the ground
+PIXELS = 'LOCAL_CS["pixels",UNIT["pixel",1]]'
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,21 @@ class Grid:
         """West, south, east, north."""
         a, _, west, _, e, north = self.transform
         return west, north + e * self.height, west + a * self.width, north
+
+    @classmethod
+    def of_pixels(cls, height: int, width: int) -> "Grid":
+        """Return the grid of a raster without a position on the ground."""
+        return cls(PIXELS, (1.0, 0.0, 0.0, 0.0, -1.0, 0.0), height, width)
+
+    @property
+    def has_position(self) -> bool:
+        """Whether the pixels lie anywhere on the ground."""
+        return self.crs != PIXELS
+
+    def divided(self, height: int, width: int) -> "Grid":
+        """Return the grid of the same ground in other numbers of rows and columns."""
+        a, b, c, d, e, f = self.transform
+        return Grid(self.crs, (a * self.width / width, b, c, d, e * self.height / height, f), height, width)
 
     def part(self, row: int, column: int, height: int, width: int) -> "Grid":
         """Return the grid of the window that starts at ``row``, ``column``; it may reach outside."""

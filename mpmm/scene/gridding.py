@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from mpmm.errors import SceneError
-from mpmm.scene.files import find_files
+from mpmm.scene.files import find_files, named_raster
 from mpmm.scene.grid import Grid
 from mpmm.scene.modality import Modality
 from mpmm.scene.raster import read_header
@@ -30,9 +30,11 @@ def grid_like(path: Path, crs: str | None = None) -> Grid:
     SceneError
         The file is missing, unreadable, not north-up or without position.
     """
-    if not path.is_file():
-        raise SceneError(f"reference raster: {path} does not exist", "correct its name")
-    return read_header(path, "reference raster", crs).grid
+    who = "reference raster"
+    file = named_raster(Path(), str(path), who)
+    if file is None:
+        raise SceneError(f"{who}: {path} does not exist", "correct its name")
+    return read_header(file, who, crs).grid
 
 
 def grid_over(
@@ -63,6 +65,11 @@ def grid_over(
             f"extent {west:g} {south:g} {east:g} {north:g} with pixels of {pixel_size:g}: "
             f"nothing is in it, or more than {MOST_PIXELS:,} rows or columns",
             "give west, south, east, north and a pixel size above 0, in the scene's coordinates",
+        )
+    if modality.position == "none":
+        raise SceneError(
+            f"{modality.name}: has no position, by which an extent would count",
+            "map the labels' grid, or leave position out where the files have one",
         )
     file = find_files(folder, list(modality.files), modality.name)[0]
     crs = read_header(file, modality.name, modality.crs).grid.crs

@@ -1,7 +1,7 @@
 """Reads the label raster: whole-numbered ids, all of them known."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.bands import IDENTITY
 from mpmm.scene.files import find_files
+from mpmm.scene.grid import Grid
 from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
 from mpmm.scene.missing import equals, has_data
+from mpmm.scene.mosaic import MosaicTile, plan_mosaic
 from mpmm.scene.palette import color_of
 from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
+from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.truncation import check_complete
 
 # the id of a pixel where the label raster has no data
@@ -26,30 +29,53 @@ _STRIP_PIXELS = 2**20
 
 @dataclass(frozen=True)
 class LabelPlan:
-    """The labels' settings, their file's header, and which of its bands holds them, counted from 1."""
+    """The labels' settings and rasters.
+
+    Attributes
+    ----------
+    labels
+        The settings.
+    raster
+        The header of the first file, with the grid and the files of all.
+    band
+        Which band holds the labels, counted from 1.
+    tiles
+        The files and where each lies on the grid; where they overlap, the later has the labels that it has.
+    """
 
     labels: Labels
     raster: Raster
     band: int
+    tiles: tuple[MosaicTile, ...]
 
 
-def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
-    """Read the label raster's header.
+def plan_labels(folder: Path, labels: Labels, leave_out: Callable[[Path], bool] | None = None) -> LabelPlan:
+    """Read the headers of the label raster or of its tiles.
+
+    ``leave_out`` tells which files that a pattern matches are not meant.
 
     Raises
     ------
     SceneError
-        Where the file is missing, unreadable or not one file, has no such band, several without one being
-        named, a scale, no position or no coordinate system.
+        Where a file is missing or unreadable, has no such band, several without one being named, a scale, no
+        position or no coordinate system; or tiles do not fit each other.
     """
-    files = find_files(folder, [labels.file], "labels")
-    if len(files) > 1:
-        raise SceneError(
-            f"labels: {labels.file} matches {len(files)} files; expected one",
-            "name one file; tiles can be joined with gdalbuildvrt",
-        )
-    raster = read_header(files[0], "labels", labels.crs)
-    band = _label_band(labels, raster)
+    files = find_files(folder, [labels.file], "labels", leave_out)
+    assumed = Grid.of_pixels if labels.position == "none" else None
+    rasters = [read_header(file, "labels", labels.crs, assumed) for file in files]
+    check_one_without_position(rasters, labels.position)
+    band = _label_band(labels, rasters[0])
+    for raster in rasters:
+        _check_unscaled(raster, band)
+    mosaic = plan_mosaic(rasters, "labels", (band,), None)
+    every = tuple(dict.fromkeys(file for raster in rasters for file in raster.files))
+    return LabelPlan(labels, replace(rasters[0], grid=mosaic.grid, files=every), band, mosaic.tiles)
+
+
+def _check_unscaled(raster: Raster, band: int) -> None:
+    """Refuse a file that says a scale of its ids: they are the numbers themselves."""
+    if band > raster.bands:
+        return
     described = raster.described[band - 1]
     if described.calibration != IDENTITY:
         raise SceneError(
@@ -57,7 +83,6 @@ def plan_labels(folder: Path, labels: Labels) -> LabelPlan:
             f"of band {band}; ids are the numbers themselves",
             "take both out, with gdal_edit -unsetscale -unsetoffset; or is this not the label raster?",
         )
-    return LabelPlan(labels, raster, band)
 
 
 def _label_band(labels: Labels, raster: Raster) -> int:
@@ -96,8 +121,20 @@ def read_ids(plan: LabelPlan, row: int, height: int) -> NDArray[np.int16]:
     SceneError
         Where a value is not a whole number, or beyond any id, and neither missing nor ignored.
     """
-    raster = plan.raster
-    window = Window(0, row, raster.grid.width, height)
+    ids = np.full((height, plan.raster.grid.width), NO_LABEL, np.int16)
+    for tile in plan.tiles:
+        grid = tile.raster.grid
+        top, bottom = max(row, tile.row), min(row + height, tile.row + grid.height)
+        if top < bottom:
+            window = Window(0, top - tile.row, grid.width, bottom - top)
+            part = _read_tile(plan, tile.raster, window)
+            target = ids[top - row : bottom - row, tile.column : tile.column + grid.width]
+            np.copyto(target, part, where=part != NO_LABEL)
+    return ids
+
+
+def _read_tile(plan: LabelPlan, raster: Raster, window: Window) -> NDArray[np.int16]:
+    """Read ids of one file, as `read_ids` gives them."""
     with open_dataset(raster.path, "labels") as dataset:
         values = read_window(dataset, [plan.band], window, "labels")[0]
         missing = ~has_data(dataset, raster, [plan.band], values[None], window)
@@ -105,7 +142,7 @@ def read_ids(plan: LabelPlan, row: int, height: int) -> NDArray[np.int16]:
     for value in plan.labels.ignore:
         ignored |= equals(values, value)
     is_id = _whole_up_to_largest(values)
-    _check_ids(plan, values, ~missing & ~ignored & ~(is_id & (values >= 0)), row)
+    _check_ids(raster, values, ~missing & ~ignored & ~(is_id & (values >= 0)), int(window.row_off))
     ids = np.full(values.shape, NO_LABEL, np.int16)
     np.copyto(ids, values, where=is_id & (ignored | ~missing), casting="unsafe")
     return ids
@@ -117,11 +154,11 @@ def _whole_up_to_largest(values: NDArray[Any]) -> NDArray[np.bool_]:
     return within & (np.floor(values) == values) if values.dtype.kind == "f" else within
 
 
-def _check_ids(plan: LabelPlan, values: NDArray[Any], wrong: NDArray[np.bool_], first_row: int) -> None:
+def _check_ids(raster: Raster, values: NDArray[Any], wrong: NDArray[np.bool_], first_row: int) -> None:
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise SceneError(
-            f"labels: {plan.raster.path} holds {values[row, column]} at row {first_row + row}, "
+            f"labels: {raster.path} holds {values[row, column]} at row {first_row + row}, "
             f"column {column}; expected whole numbers from 0 to {LARGEST_ID}",
             "list it in ignore if it means that there is no label; or is this not the label raster?",
         )
@@ -135,7 +172,8 @@ def count_ids(plan: LabelPlan) -> dict[int, int]:
     SceneError
         Where the file is cut short, or holds anything but whole numbers.
     """
-    check_complete(plan.raster, "labels")
+    for tile in plan.tiles:
+        check_complete(tile.raster, "labels")
     counts = np.zeros(2 * LARGEST_ID + 1, np.int64)
     for row, height in strips(plan):
         ids = read_ids(plan, row, height).astype(np.int64).ravel()

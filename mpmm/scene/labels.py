@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from mpmm.errors import SceneError
+from mpmm.scene.grid import Position
 
 LARGEST_ID = 32767
 
@@ -40,8 +41,8 @@ class Labels:
     Parameters
     ----------
     file
-        Path, relative to the scene's folder, of any raster that rasterio opens. Whole numbers stored as
-        floats are fine.
+        Path, relative to the scene's folder, of any raster that rasterio opens, or a pattern for its tiles.
+        Whole numbers stored as floats are fine.
     classes
         The classes; empty: every id found in the raster, except ``ignore``, becomes a class.
     ignore
@@ -50,6 +51,9 @@ class Labels:
         Coordinate reference system, only for a file that has none.
     band
         The band to read, counted from 1; None: the only one that the raster has besides alpha bands.
+    position
+        "file": where the file says. "none": nowhere on the ground, whatever the file says; maps then have no
+        position either.
     """
 
     file: str
@@ -57,6 +61,7 @@ class Labels:
     ignore: tuple[int, ...] = (0,)
     crs: str | None = None
     band: int | None = None
+    position: Position = "file"
 
     def __post_init__(self) -> None:
         ids = [land_cover.id for land_cover in self.classes]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from mpmm.errors import SceneError
 from mpmm.scene.bands import usable_calibration
+from mpmm.scene.grid import Position
 from mpmm.scene.resampling import Method
 
 Resampling = Literal["auto", Method]
@@ -43,6 +44,9 @@ class Modality:
         How training normalises each band.
     stack
         The files are not tiles but bands: each gives its bands, one file after the other.
+    position
+        "file": where the file says. "none": over the whole of the labels, whatever the file says; its pixels
+        are larger or smaller than theirs by the ratio of the sizes.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Modality:
     crs: str | None = None
     normalization: NormalizationKind = "standard"
     stack: bool = False
+    position: Position = "file"
 
     def __post_init__(self) -> None:
         if isinstance(self.files, str):

@@ -20,12 +20,12 @@ class OwnFiles:
     Attributes
     ----------
     labels
-        The label raster, if there is one.
+        The label raster, or its tiles; none if the scene has no labels.
     cache
         The folder of aligned scenes.
     """
 
-    labels: Path | None
+    labels: tuple[Path, ...]
     cache: Path
 
     def holds(self, path: Path) -> bool:
@@ -34,7 +34,10 @@ class OwnFiles:
 
     def is_labels(self, path: Path) -> bool:
         """Whether a file is the label raster, under any name."""
-        return self.labels is not None and self.labels.exists() and path.samefile(self.labels)
+        if not path.exists():
+            # a raster within a file: two of one file are two rasters
+            return path in self.labels
+        return any(labels.exists() and path.samefile(labels) for labels in self.labels)
 
     def _is_cached(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.cache.resolve())

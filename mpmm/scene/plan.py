@@ -14,6 +14,7 @@ from mpmm.scene.modality import Modality
 from mpmm.scene.mosaic import Mosaic, plan_mosaic
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
+from mpmm.scene.tiles import check_one_without_position
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,11 @@ def plan_modality(
         that is missing or not the labels', a modality that does not reach the labels.
     """
     paths = find_files(folder, modality.files, modality.name, leave_out)
-    rasters = [read_header(path, modality.name, modality.crs) for path in paths]
+    assumed = grid.divided if modality.position == "none" else None
+    rasters = [read_header(path, modality.name, modality.crs, assumed) for path in paths]
     groups = [[raster] for raster in rasters] if modality.stack else [rasters]
+    for group in groups:
+        check_one_without_position(group, modality.position)
     layers, numbers = [], _pick_bands(modality, groups)
     for position, bands in _runs(groups, numbers):
         kind = modality.name, bands, modality.nodata, modality.calibration
@@ -169,7 +173,9 @@ def _check_warp(modality: Modality, mosaic: Mosaic, grid: Grid) -> None:
         raise SceneError(
             f"{modality.name}: {file} is in {theirs}, the labels in {ours}: "
             "there is no way from one to the other",
-            f"give the file its position in {ours}, e.g. with gdal_translate -a_srs {ours} -a_ullr ...",
+            f"give the file its position in {ours}, e.g. with gdal_translate -a_srs {ours} -a_ullr ..."
+            if grid.has_position
+            else f'write position = "none" for {modality.name} too, if its pixels lie over the labels\'',
         )
     if modality.crs is None:
         raise SceneError(

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,10 @@ from rasterio.windows import Window
 from mpmm.errors import SceneError
 from mpmm.scene.band_metadata import bad_bands, read_bands
 from mpmm.scene.bands import Band
+from mpmm.scene.containers import file_behind, opened_name
 from mpmm.scene.coordinates import TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.grid import Grid
+from mpmm.scene.subdatasets import check_whole
 from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
 
@@ -80,7 +82,7 @@ def open_dataset(path: Path, who: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(path)
+            return rasterio.open(opened_name(path))
     except UnicodeEncodeError as error:
         raise SceneError(
             f"{who}: the name {os.fsencode(path)!r} is not in UTF-8, and GDAL takes no other", "rename it"
@@ -104,7 +106,9 @@ def _check_sources(path: Path, who: str) -> None:
             open_dataset(source.path, who).close()
 
 
-def read_header(path: Path, who: str, declared: str | None) -> Raster:
+def read_header(
+    path: Path, who: str, declared: str | None, assumed: Callable[[int, int], Grid] | None = None
+) -> Raster:
     """Read a raster's header.
 
     Parameters
@@ -115,6 +119,8 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
         The modality (or ``labels``), for errors.
     declared
         The coordinate system that the user says the file is in; taken where the file has none.
+    assumed
+        Gives the grid of a file with so many rows and columns, whatever the file says of its position.
 
     Raises
     ------
@@ -123,7 +129,11 @@ def read_header(path: Path, who: str, declared: str | None) -> Raster:
         complex numbers, or is in another system than declared.
     """
     with open_dataset(path, who) as dataset:
-        grid = _read_grid(dataset, path, who, declared)
+        check_whole(dataset, path, who)
+        if assumed is None:
+            grid = _read_grid(dataset, path, who, declared)
+        else:
+            grid = assumed(dataset.height, dataset.width)
         kinds = set(dataset.dtypes)
         if len(kinds) > 1 or np.dtype(dataset.dtypes[0]).kind not in "iuf":
             raise SceneError(
@@ -154,7 +164,8 @@ def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid
     if t.is_identity:
         raise SceneError(
             f"{who}: {path} has no position on the ground (no geotransform)",
-            "georeference it, e.g. with gdal_translate -a_ullr",
+            'georeference it, e.g. with gdal_translate -a_ullr; or write position = "none" into the '
+            f"configuration of {who}: then its pixels are taken to lie over the labels'",
         )
     # what a rotation moves a corner by, in pixels
     turned = max(abs(t.b / t.a) * dataset.height, abs(t.d / t.e) * dataset.width) if t.a and t.e else 1.0
@@ -196,8 +207,8 @@ def read_masks(dataset: Any, bands: list[int], window: Window, who: str) -> NDAr
 
 def _files(dataset: Any, path: Path, who: str) -> tuple[Path, ...]:
     """The file, what lies beside it, and all that a VRT draws on."""
-    files = [Path(file) for file in dataset.files] or [path]
-    if dataset.driver != "VRT":
+    files = dict.fromkeys(file_behind(Path(file)) for file in [*dataset.files, path])
+    if dataset.driver != "VRT" or not path.exists():
         return tuple(files)
     _check_sources(path, who)
     return tuple(dict.fromkeys([*files, *(source.path for source in vrt_sources(path))]))

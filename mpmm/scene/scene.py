@@ -201,7 +201,7 @@ class Scene:
                 f"{self.folder}: the scene has no label raster",
                 "add [scene.labels]; only `mpmm map` does without, on a grid given by --like or --extent",
             )
-        return plan_labels(self.folder, self.labels)
+        return plan_labels(self.folder, self.labels, self._made_files().holds)
 
     def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[ModalityPlan]:
         known = {modality.name: modality for modality in self.modalities}
@@ -211,18 +211,22 @@ class Scene:
                 f"the scene has no modality {unknown[0]!r}; it has {', '.join(known)}", "take one of these"
             )
         chosen = known if names is None else names
-        own = self._own_files()
+        own = self.own_files()
         plans = [plan_modality(self.folder, known[name], grid, own.holds) for name in chosen]
         for plan in plans:
             self._check_labels_apart(plan, own)
         return plans
 
-    def _own_files(self) -> OwnFiles:
+    def own_files(self) -> OwnFiles:
         """What no pattern of a modality means."""
-        file = None
+        files: tuple[Path, ...] = ()
         if self.labels is not None and self._exist("labels", (self.labels.file,)):
-            file = find_files(self.folder, [self.labels.file], "labels")[0]
-        return OwnFiles(file, self.cache_folder)
+            files = find_files(self.folder, [self.labels.file], "labels", self._made_files().holds)
+        return OwnFiles(files, self.cache_folder)
+
+    def _made_files(self) -> OwnFiles:
+        """What no pattern of the labels means."""
+        return OwnFiles((), self.cache_folder)
 
     def _check_labels_apart(self, plan: ModalityPlan, own: OwnFiles) -> None:
         """Refuse a modality that gives the network the very band it is to predict."""

@@ -9,7 +9,17 @@ from typing import NoReturn
 from mpmm.errors import SceneError
 from mpmm.scene.bands import differing, tolerances, usable_calibration
 from mpmm.scene.coordinates import TOLERANCE, crs_name, same_crs
+from mpmm.scene.grid import Position
 from mpmm.scene.raster import Raster
+
+
+def check_one_without_position(rasters: Sequence[Raster], position: Position) -> None:
+    """Refuse tiles whose position is not to be taken from their files: nothing says where each lies."""
+    if position == "none" and len(rasters) > 1:
+        raise SceneError(
+            f'{rasters[0].who}: {rasters[1].path} and {rasters[0].path} are tiles, with position = "none"',
+            "name one file, or georeference the tiles",
+        )
 
 
 def check_tiles(rasters: Sequence[Raster], who: str, bands: Sequence[int]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mpmm.errors import SceneError
+from mpmm.scene.containers import file_behind
 from mpmm.scene.raster import Raster, open_dataset
 from mpmm.scene.vrt import is_vrt, vrt_sources
 
@@ -29,6 +30,9 @@ def check_complete(raster: Raster, who: str) -> None:
 
 def _needed(raster: Raster, who: str) -> Iterator[tuple[Path, int]]:
     """Files with the raster's data, and the bytes that each needs."""
+    if file_behind(raster.path) != raster.path:
+        # within another file, whose size tells nothing: GDAL's drivers notice a cut there themselves
+        return
     if raster.driver != "VRT":
         yield raster.path, _bytes_of(raster.path, who)
         return

@@ -25,6 +25,9 @@ _DATA_OF_HEADERS = ("", ".dat", ".img", ".raw", ".bil", ".bip", ".bsq", ".bin")
 
 def why_unreadable(path: Path, reason: str) -> tuple[str, str]:
     """The problem in one line, with GDAL's own reason, and a hint that fits the file."""
+    if not path.exists():
+        problem = f"{path} cannot be opened as a raster: {reason}"
+        return problem, "correct what the name says besides the file's own"
     if path.is_dir():
         return f"{path} is a folder, not a raster", "name the file in it, or a pattern such as folder/*.tif"
     if path.stat().st_size == 0:

@@ -64,10 +64,10 @@ def test_missing_labels(tmp_path, refused, plain):
     refused(Scene(tmp_path, Labels("labels.tif"), (Modality("x", ("x.tif",)),)), "labels: file", "missing")
 
 
-def test_several_label_files(make_scene, refused, plain, write_raster):
+def test_label_files_of_two_kinds(make_scene, refused, plain, write_raster):
     write_raster("l1.tif", np.zeros((4, 4), np.uint8))
-    write_raster("l2.tif", np.zeros((4, 4), np.uint8))
-    refused(make_scene(Modality("x", ("x.tif",)), file="l?.tif"), "matches 2 files", "expected one")
+    write_raster("l2.tif", np.zeros((4, 4), np.int16))
+    refused(make_scene(Modality("x", ("x.tif",)), file="l?.tif"), "value type int16", "has uint8")
 
 
 def test_file_that_is_no_raster(make_scene, refused, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,16 @@ class Ground:
     labels: NDArray[np.int16] | None
 
 
+def _check_positions(scene: Scene, names: Sequence[str]) -> None:
+    """Refuse modalities that lie over the labels, whatever their files say, on a grid that is not theirs."""
+    for modality in scene.modalities:
+        if modality.name in names and modality.position == "none":
+            raise SceneError(
+                f"{modality.name}: has no position, so that it lies on no grid but the labels'",
+                "map without --like, --pixel-size and --extent",
+            )
+
+
 def ground(
     trained: Trained, scene: Scene, target: TargetGrid, console: Console, force_bands: bool = False
 ) -> Ground:
@@ -75,6 +85,8 @@ def ground(
     """
     trained.check(scene)
     names = trained.network.spec.modalities
+    if target.given:
+        _check_positions(scene, names)
     grid = target.grid(scene, names[0]) if target.given else scene.grid()
     here = {name: scene.record_of(name, grid) for name in names}
     transfer = transferred(scene, trained.records, here, force_bands)
