@@ -21,8 +21,9 @@ from mpmm.display import (
 )
 from mpmm.errors import RunError
 from mpmm.preparation import Prepared, prepare, restore
-from mpmm.results import RunFolder, Scores, score, write_json
-from mpmm.settings import load_config
+from mpmm.results import RunFolder, Scores, refuse_inputs, score, write_json
+from mpmm.runs import Run
+from mpmm.settings import Config, load_config
 
 if TYPE_CHECKING:
     from mpmm.baselines import Read
@@ -44,6 +45,7 @@ def command(config: Path | None, run: Path | None) -> None:
     \b
         mpmm baselines scene/mpmm.toml             on the split that CONFIG draws; prints only
         mpmm baselines --run runs/scene-...        on a run's split; mpmm evaluate then shows both
+        mpmm baselines moved.toml --run runs/...   the same; CONFIG says where the rasters lie now
 
     They get the same training patches as the network, normalised alike, all modalities as one long vector,
     and are scored on the same validation and test patches. No choice is made on those.
@@ -53,14 +55,16 @@ def command(config: Path | None, run: Path | None) -> None:
     console = Console()
     # a table as wide as its content where the output is no terminal
     console = console if console.is_terminal else Console(width=120)
-    with telling(console) as report:
-        if run is None:
-            assert config is not None
-            prepared, split = prepare(load_config(config), report)
-            say_split(console, prepared, split)
-        else:
-            prepared = restore(RunFolder.open(run), report)
-            _check_same(config, prepared, run)
+    settings = None if config is None else load_config(config)
+    if run is None:
+        assert settings is not None, "refused above"
+        with telling(console) as report:
+            prepared, split = prepare(settings, report)
+        say_split(console, prepared, split)
+    else:
+        _check_run(run, config, settings)
+        with telling(console) as report:
+            prepared = restore(RunFolder.open(run), report, None if settings is None else settings.scene)
     say_scene(console, prepared)
     scores = compare(prepared, console)
     for part, rows in scores.items():
@@ -102,10 +106,13 @@ def _reading(prepared: Prepared, part: str) -> Read:
     return lambda indices: read(indices, 0).inputs
 
 
-def _check_same(config: Path | None, prepared: Prepared, run: Path) -> None:
-    """A CONFIG beside a run has to draw the run's patches."""
-    if config is not None and load_config(config).patches != prepared.config.patches:
+def _check_run(run: Path, config: Path | None, settings: Config | None) -> None:
+    """Refuse a CONFIG that does not draw the run's patches, and scores written over what is read."""
+    own = Run.open(run).config_
+    if settings is not None and settings.patches != own.patches:
         raise RunError(
             f"{run}: was trained with other [patches] than {config} has",
             "leave CONFIG out: the run has its own",
         )
+    inputs = [*([config] if config else []), *(settings or own).read_files()]
+    refuse_inputs([run / FILE], inputs, of_run=True)

@@ -12,6 +12,7 @@ from mpmm.display import Console, say, scene_report, telling
 from mpmm.errors import RunError
 from mpmm.patches import ClassCount, Split, lost_per_class, usable_centres
 from mpmm.preparation import check_patches, draw, network_spec
+from mpmm.results import refuse_inputs
 from mpmm.scene import AlignedScene
 from mpmm.settings import Config, load_config
 
@@ -34,7 +35,9 @@ def command(config: Path, picture: Path | None) -> None:
         mpmm check scene/mpmm.toml --picture scene.png
     """
     settings = load_config(config)
-    _check_picture(picture)
+    if picture is not None:
+        _check_picture(picture)
+        refuse_inputs([picture], [config, *settings.read_files()])
     report = settings.scene.inspect()
     check_patches(settings, report)
     bands = {modality.name: len(modality.band_names) for modality in report.modalities}
@@ -68,14 +71,14 @@ def count_centres(
     return lost_per_class(scene.labels, everywhere, ids), lost_per_class(scene.labels, present, ids)
 
 
-def _check_picture(picture: Path | None) -> None:
+def _check_picture(picture: Path) -> None:
     """Refuse a picture that could not be written, before the work is done."""
-    if picture is None:
-        return
     if picture.suffix.lower() != ".png":
         raise RunError(f"{picture}: pictures are PNG files", "give a name that ends in .png")
     if not picture.parent.is_dir():
         raise RunError(f"{picture}: folder {picture.parent} does not exist", "make it, or name another")
+    if picture.is_dir():
+        raise RunError(f"{picture}: is a folder", "give the name of a file")
 
 
 def _draw(picture: Path, config: Path, scene: AlignedScene, split: Split) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
 from mpmm_kernels.runtime import carry_cache
 
 from mpmm.display import Console, compiling, say
+from mpmm.errors import RunError
 from mpmm.network import Network
 from mpmm.patches import compile_reader
 from mpmm.preparation import spec_of_headers
 from mpmm.ranks import warm_up
+from mpmm.results import refuse_inputs, unwritable
 from mpmm.settings import load_config
 
 
@@ -29,9 +32,23 @@ def command(config: Path, to: Path | None) -> None:
     A copy serves machines with the same kind of processor and the same versions of mpmm, Numba and NumPy;
     others compile anew. Of the scene only headers and the classes are read.
     """
-    console = Console()
+    console, settings = Console(), load_config(config)
+    if to is not None:
+        refuse_inputs([to], [config, *settings.read_files()])
     compile_reader()
-    warm_up(Network(spec_of_headers(load_config(config))), compiling(console))
+    warm_up(Network(spec_of_headers(settings)), compiling(console))
     say(console, "kernels", "all compiled")
     if to is not None:
-        say(console, "copied to", str(carry_cache(to)))
+        say(console, "copied to", str(_carried(to)))
+
+
+def _carried(to: Path) -> Path:
+    """Copy the kernels; where that cannot be written, one line says why."""
+    try:
+        return carry_cache(to)
+    except shutil.Error as error:
+        # of many files that could not be copied, the first tells why
+        reason = error.args[0][0][2] if isinstance(error.args[0], list) else error
+        raise RunError(f"{to}: the kernels cannot be copied: {reason}", "name another folder") from error
+    except OSError as error:
+        raise unwritable(to, error) from error

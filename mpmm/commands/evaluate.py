@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,17 +17,23 @@ from mpmm.pictures import write_confusion_picture
 from mpmm.results import (
     CheckpointName,
     Scores,
+    make_folder,
+    percent,
     read_json,
+    refuse_inputs,
     write_class_csv,
     write_confusion_csv,
     write_json,
     write_whole,
 )
 from mpmm.runs import EvaluationOptions, EvaluationResult, Form, Run, evaluate, run_console
+from mpmm.scene import Scene
 from mpmm.settings import load_config
 
 # as wide as the confusion of twenty classes, where the output is no terminal
 WIDTH = 160
+# what is written of an evaluation
+FILES = ("scores.json", "classes.csv", "confusion.csv", "confusion.png", "trace.json")
 
 
 @click.command("evaluate", short_help="Score a trained run.")
@@ -51,6 +58,7 @@ WIDTH = 160
     help="Under mpirun: each rank its blocks of every patch, or all blocks for its share of the patches.",
 )
 @click.option("--force-bands", is_flag=True, help="Take CONFIG's bands as they come, whatever files say.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; all cores by default.")
 @click.option("--trace", is_flag=True, help="Keep a timeline of all ranks, trace.json.")
 def command(run: Path, config: Path | None, **given: Any) -> None:
     """Score a run's network on the validation or test patches of its own split.
@@ -68,28 +76,48 @@ def command(run: Path, config: Path | None, **given: Any) -> None:
     console = run_console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
     scene = None if config is None else load_config(config, partly=launched_ranks() > 1).scene
+    _check_outputs(run, options, config, scene)
     result = evaluate(run, options, console, scene)
     if result is not None:
         _show(console, run, options, result)
 
 
+def _folder(run: Path, options: EvaluationOptions) -> Path:
+    """Where the scores go in the run folder."""
+    return run / "evaluation" / f"{_title(options)}-{options.checkpoint}"
+
+
+def _title(options: EvaluationOptions) -> str:
+    """Which patches are scored, in a word."""
+    return options.part if options.patches is None else f"{options.patches}-drawn"
+
+
+def _check_outputs(run: Path, options: EvaluationOptions, config: Path | None, scene: Scene | None) -> None:
+    """Refuse scores that would be written over what is read; a missing run is told of by who opens it."""
+    if (run / "config.json").is_file():
+        folder = _folder(run, options)
+        own = Run.open(run).config_
+        own = own if scene is None else replace(own, scene=scene)
+        inputs = [*([config] if config else []), *own.read_files()]
+        refuse_inputs([folder, *(folder / name for name in FILES)], inputs, of_run=True)
+
+
 def _show(console: Console, path: Path, options: EvaluationOptions, result: EvaluationResult) -> None:
     """Write the scores into the run folder, and print them."""
     opened, scores = Run.open(path), result.scores
-    patches = options.part if options.patches is None else f"{options.patches}-drawn"
-    folder = opened.folder / "evaluation" / f"{patches}-{options.checkpoint}"
-    _write(folder, scores, f"{opened.folder.name}, {patches} patches, checkpoint {options.checkpoint}")
-    if result.trace is not None:
-        write_whole(folder / "trace.json", json.dumps(result.trace).encode())
+    patches, folder = _title(options), _folder(opened.folder, options)
     rows = {"mpmm": scores, **({} if options.patches else _baselines(opened.folder, options.part))}
     title = f"{opened.folder}, {patches} patches, checkpoint {options.checkpoint}"
     console.print(comparison_table(rows, title))
     console.print(class_table(scores, opened.classes_))
     say_untrained(console, result.untrained)
     _print_confusion(console, scores)
+    say(console, "overlap", f"{percent(result.overlap)}% of the patches share pixels with a training patch")
     ranks = "one process" if result.ranks == 1 else f"{result.ranks} ranks, layout {result.layout}"
     rate = f"{scores.samples / result.seconds:,.0f} patches/s"
     say(console, "took", f"{result.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
+    # what is shown is not lost where the folder cannot be written
+    _write(folder, result, f"{opened.folder.name}, {patches} patches, checkpoint {options.checkpoint}")
     console.print(f"written   {folder}", soft_wrap=True, highlight=False)
 
 
@@ -104,12 +132,15 @@ def _print_confusion(console: Console, scores: Scores) -> None:
     console.print("Confusion: too wide for this terminal, see confusion.csv and confusion.png below")
 
 
-def _write(folder: Path, scores: Scores, title: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "scores.json", scores.to_dict())
+def _write(folder: Path, result: EvaluationResult, title: str) -> None:
+    scores = result.scores
+    make_folder(folder)
+    write_json(folder / "scores.json", {**scores.to_dict(), "overlap_with_training": result.overlap})
     write_class_csv(folder / "classes.csv", scores)
     write_confusion_csv(folder / "confusion.csv", scores)
     write_confusion_picture(folder / "confusion.png", scores, title)
+    if result.trace is not None:
+        write_whole(folder / "trace.json", json.dumps(result.trace).encode())
 
 
 def _baselines(folder: Path, part: str) -> Mapping[str, Scores]:

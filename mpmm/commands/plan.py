@@ -43,6 +43,7 @@ from mpmm.placement import (
 )
 from mpmm.preparation import spec_of_headers
 from mpmm.ranks import kept_profile, profile_of, trace_events
+from mpmm.results import refuse_inputs, write_whole
 from mpmm.runs import overridden
 from mpmm.settings import Config, load_config
 
@@ -114,6 +115,9 @@ def command(
     """
     settings = load_config(config)
     foresight = _Foresight(**options)
+    if foresight.timeline is not None:
+        inputs = [config, *([foresight.hosts] if foresight.hosts else []), *settings.read_files()]
+        refuse_inputs([foresight.timeline], inputs)
     if ranks is None and any(options.values()):
         given = ", ".join(f"--{name}" for name, value in options.items() if value)
         raise click.UsageError(f"{given}: for how many ranks? Add -n, e.g. -n 5")
@@ -185,7 +189,7 @@ def _show_prediction(problem: Problem, layout: Layout, foresight: _Foresight) ->
 
 def _write_timeline(predicted: Prediction, layout: Layout, path: Path) -> None:
     names = {rank: layout.role(rank) for rank in range(layout.ranks)}
-    path.write_text(json.dumps(trace_events(predicted.plain_spans(), names)), encoding="utf-8")
+    write_whole(path, json.dumps(trace_events(predicted.plain_spans(), names)).encode())
     click.echo(f"timeline in {path}, for https://ui.perfetto.dev")
 
 

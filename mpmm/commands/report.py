@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from mpmm.display import Console, say, telling
-from mpmm.errors import RunError
+from mpmm.errors import MpmmError, RunError
+from mpmm.results import RunFolder, refuse_inputs
+from mpmm.runs import Run
 
 FILE = "report.html"
 
@@ -48,6 +51,7 @@ def command(run: Path, output: Path | None, map_file: Path | None) -> None:
     page = run / FILE if output is None else output
     if not page.parent.is_dir():
         raise RunError(f"{page}: folder {page.parent} does not exist", "make it, or name another")
+    refuse_inputs([page], _inputs(run, map_file))
     console = Console()
     if record is None:
         write_comparison_report(page, run)
@@ -55,3 +59,11 @@ def command(run: Path, output: Path | None, map_file: Path | None) -> None:
         with telling(console) as progress:
             write_run_report(page, record, map_file, progress)
     say(console, "report", str(page))
+
+
+def _inputs(run: Path, map_file: Path | None) -> list[Path]:
+    """Files that the run, its report and its scene read, as far as the run folder tells."""
+    inputs = [*RunFolder(run).read_files(), *([] if map_file is None else [map_file])]
+    with suppress(MpmmError):
+        inputs += Run.open(run).config_.read_files()
+    return inputs

@@ -116,12 +116,13 @@ class Bar:
 class Lines:
     """A line each epoch, and one every few seconds in between."""
 
-    def __init__(self, console: Console, done: int, total: int, epochs: int) -> None:
+    def __init__(self, console: Console, total: int, epochs: int) -> None:
         self._console = console
-        self._first = done
         self._total = total
         self._epochs = epochs
-        self._began = self._spoke = time.monotonic()
+        # the first step of this process, which compiles or warms up, and when it was over
+        self._first: tuple[int, float] | None = None
+        self._spoke = time.monotonic()
 
     def __enter__(self) -> Lines:
         return self
@@ -136,21 +137,25 @@ class Lines:
 
     def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
         """Print a line when an epoch is over or the last line is some seconds old."""
+        if isinstance(event, StepDone) and self._first is None:
+            self._first = event.step, time.monotonic()
         if isinstance(event, EpochDone):
             self.say(epoch_line(event, self._epochs, rate))
         elif isinstance(event, StepDone) and time.monotonic() - self._spoke > SECONDS_BETWEEN_LINES:
-            left = self._seconds_left(event.step)
-            self.say(f"step {event.step}/{self._total}  {step_note(loss, accuracy, rate)}  {left} left")
+            left = self._left(event.step)
+            self.say(f"step {event.step}/{self._total}  {step_note(loss, accuracy, rate)}{left}")
 
-    def _seconds_left(self, step: int) -> timedelta:
-        a_step = (time.monotonic() - self._began) / max(step - self._first, 1)
-        return timedelta(seconds=round(a_step * (self._total - step)))
+    def _left(self, step: int) -> str:
+        """Time left by the steps after the first, which says nothing of the others."""
+        if self._first is None or step <= self._first[0]:
+            return ""
+        a_step = (time.monotonic() - self._first[1]) / (step - self._first[0])
+        return f"  {timedelta(seconds=round(a_step * (self._total - step)))} left"
 
 
 def display(console: Console, done: int, total: int, epochs: int) -> Bar | Lines:
     """The bar where `console` is a terminal, lines where it is a file or a pipe."""
-    kind = Bar if console.is_terminal else Lines
-    return kind(console, done, total, epochs)
+    return Bar(console, done, total, epochs) if console.is_terminal else Lines(console, total, epochs)
 
 
 def step_note(loss: float, accuracy: float, rate: float | None) -> str:

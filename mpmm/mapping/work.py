@@ -66,16 +66,20 @@ class WorkFolder:
         RunError
             Another process writes this map, or the folder cannot be written.
         """
-        lock = self.path.with_suffix(".lock")
+        lock = FileLock(self.path.with_suffix(".lock"))
+        with self._writing():
+            try:
+                lock.acquire(timeout=0)
+            except Timeout as error:
+                raise RunError(
+                    f"{self.path}: another process writes this map", "wait for it or stop it"
+                ) from error
         try:
-            with FileLock(lock, timeout=0):
-                with self._writing():
-                    self._begin()
-                yield
-        except Timeout as error:
-            raise RunError(
-                f"{self.path}: another process writes this map", "wait for it or stop it"
-            ) from error
+            with self._writing():
+                self._begin()
+            yield
+        finally:
+            lock.release()
 
     def missing(self) -> tuple[int, ...]:
         """Which windows are not done."""
@@ -119,7 +123,7 @@ class WorkFolder:
             yield
         except OSError as error:
             raise RunError(
-                f"{self.path}: cannot be written: {error.strerror}",
+                f"{self.path}: cannot be written: {error.strerror or error}",
                 "name a map with -o where there is room and you may write",
             ) from error
 

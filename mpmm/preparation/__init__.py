@@ -7,7 +7,15 @@ from mpmm.preparation.distributed import (
     restore_on_ranks,
 )
 from mpmm.preparation.local import prepare, restore
-from mpmm.preparation.prepared import Prepared, check_patches, draw, keep, network_spec, spec_of_headers
+from mpmm.preparation.prepared import (
+    Prepared,
+    check_patches,
+    draw,
+    keep,
+    network_spec,
+    spec_of_headers,
+    split_options,
+)
 from mpmm.preparation.records import keep_records, range_warnings, read_records, records_of
 from mpmm.preparation.sampling import Readers, masks, packed_parts, unpacked_parts
 
@@ -31,5 +39,6 @@ __all__ = [
     "restore",
     "restore_on_ranks",
     "spec_of_headers",
+    "split_options",
     "unpacked_parts",
 ]

@@ -31,7 +31,7 @@ from mpmm.preparation.sampling import (
     packed_parts,
     unpacked_parts,
 )
-from mpmm.results import RunFolder, read_split
+from mpmm.results import RunFolder, read_split, read_text
 from mpmm.scene import AlignedScene, MatchedScene, Scene, SourceRecord, transferred
 from mpmm.settings import Config, config_from_json
 
@@ -200,7 +200,7 @@ def _transferred(
 def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """What a run folder tells of settings, classes, normalisation and samples."""
     plain = {
-        "config": (folder.path / "config.json").read_text(encoding="utf-8"),
+        "config": read_text(folder.path / "config.json"),
         "normalization": folder.read_part("normalization"),
         "bands": read_records(folder),
         "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.errors import PatchError
+from mpmm.errors import NetworkError, PatchError
 from mpmm.network import NetworkSpec
 from mpmm.patches import (
     Batch,
@@ -31,6 +32,8 @@ from mpmm.results import RunFolder, write_split
 from mpmm.scene import AlignedScene, Grid, LabelReport, SceneReport
 from mpmm.settings import Config
 
+# as far as the least size is looked for that a network fits
+_LARGEST_PATCH = 256
 # called with what is under way, and its share done
 Report = Callable[[str, float], None]
 
@@ -129,8 +132,34 @@ def check_labels(config: Config, labels: LabelReport) -> None:
 
 
 def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> NetworkSpec:
-    """The network that the configuration asks for, given the bands of each modality."""
-    return config.network.spec(bands, classes, config.patches.size, config.training.seed)
+    """The network that the configuration asks for, given the bands of each modality.
+
+    Raises
+    ------
+    NetworkError
+        A layer does not fit; where the patches are too small for it, the hint has the least size that fits.
+    """
+    size, seed = config.patches.size, config.training.seed
+    try:
+        return config.network.spec(bands, classes, size, seed)
+    except NetworkError as error:
+        least = _least_size(config, bands, classes)
+        if least is None:
+            raise
+        raise NetworkError(
+            f"{error.problem}, in patches of {size} x {size} pixels (patches.size)",
+            f"take patches.size = {least} or more, or {error.hint}",
+        ) from error
+
+
+def _least_size(config: Config, bands: Mapping[str, int], classes: int) -> int | None:
+    """The least size of a patch above the configuration's that the network fits; None where there is none."""
+    size = config.patches.size
+    for larger in range(size + 1 + size % 2, _LARGEST_PATCH, 2):
+        with suppress(NetworkError):
+            config.network.spec(bands, classes, larger, config.training.seed)
+            return larger
+    return None
 
 
 def spec_of_headers(config: Config) -> NetworkSpec:

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from mpmm.errors import RunError
 from mpmm.messages import Stop, Traffic, Waiter
 
 SECONDS = 1.0
@@ -80,7 +81,6 @@ class Monitor:
 
     def write_to(self, file: Path) -> None:
         """Append each sample to a JSON-lines file too, those so far included."""
-        file.parent.mkdir(exist_ok=True)
         self._file = file
         self._append(self.samples)
 
@@ -111,8 +111,14 @@ class Monitor:
 
     def _append(self, samples: list[dict[str, Any]]) -> None:
         if self._file is not None:
-            with self._file.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(sample) + "\n" for sample in samples)
+            try:
+                self._file.parent.mkdir(exist_ok=True)
+                with self._file.open("a", encoding="utf-8") as file:
+                    file.writelines(json.dumps(sample) + "\n" for sample in samples)
+            except OSError as error:
+                raise RunError(
+                    f"{self._file}: cannot be written: {error.strerror}", "is there room, and may you write?"
+                ) from error
 
     def _cpu_seconds(self) -> float:
         times = self._process.cpu_times()

@@ -2,9 +2,10 @@
 
 from mpmm.results.checkpoint import Arrays, Checkpoint
 from mpmm.results.environment import environment, versions
-from mpmm.results.files import read_json, write_json, write_whole
+from mpmm.results.files import make_folder, read_json, read_text, unwritable, write_json, write_whole
 from mpmm.results.folder import CheckpointName, RunFolder
 from mpmm.results.log import MetricsLog, read_log
+from mpmm.results.outputs import refuse_inputs
 from mpmm.results.report import (
     percent,
     write_class_csv,
@@ -23,11 +24,15 @@ __all__ = [
     "Scores",
     "confusion_matrix",
     "environment",
+    "make_folder",
     "percent",
     "read_json",
     "read_log",
     "read_split",
+    "read_text",
+    "refuse_inputs",
     "score",
+    "unwritable",
     "versions",
     "write_class_csv",
     "write_confusion_csv",

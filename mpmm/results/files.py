@@ -6,12 +6,15 @@ import errno
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mpmm.errors import RunError
 
 PARTIAL = ".partial"
+# errors of a disk, a quota or a limit on files that is reached
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -33,14 +36,29 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     partial = path.with_name(path.name + PARTIAL)
     try:
-        with partial.open("wb") as file:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # a terminal, a pipe, /dev/null: nothing to keep, and no file may take its place
+            path.write_bytes(content)
+            return
+        # what a killed process has left; were it a link, writing would go on to its target
+        partial.unlink(missing_ok=True)
+        with partial.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
         _flush_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; where that cannot be, a RunError says why."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
         raise unwritable(path, error) from error
 
 
@@ -58,9 +76,11 @@ def _flush_folder(folder: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> RunError:
     """Say why `path` cannot be written, and what to do about it."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return RunError(f"{path}: no space left on the disk", "free some; what was written before is whole")
-    return RunError(f"{path}: cannot be written: {error.strerror}", "choose another folder with --run")
+    return RunError(
+        f"{path}: cannot be written: {error.strerror or error}", "name a folder in which you may write"
+    )
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -73,11 +93,19 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; a missing, damaged or other file is a RunError that says which."""
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror}", "is this a run folder?") from error
-    except ValueError as error:
+        content = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: not JSON: {error}", "the file is damaged; restore it from a copy") from error
     if not isinstance(content, dict):
         raise RunError(f"{path}: expected a JSON object, found {type(content).__name__}", "restore the file")
     return content
+
+
+def read_text(path: Path) -> str:
+    """Read a text file of a run folder; one that is missing or no text is a RunError that says which."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}", "is this a run folder?") from error
+    except UnicodeDecodeError as error:
+        raise RunError(f"{path}: not text: {error}", "the file is damaged; restore it from a copy") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
@@ -16,6 +16,17 @@ from mpmm.results.files import read_json, unwritable, write_json, write_whole
 from mpmm.scene import LandCover
 
 CheckpointName = Literal["best", "last"]
+# files that commands read of a run folder, and those that going on with a run writes anew
+_READ = (
+    "config.json",
+    "config.toml",
+    "classes.json",
+    "normalization.json",
+    "split.csv",
+    "split.json",
+    "bands.json",
+)
+_WRITTEN = ("environment.json", "run.json", "metrics.jsonl", "metrics.csv", "trace.json")
 
 
 class RunFolder:
@@ -30,9 +41,9 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @classmethod
-    def create(cls, path: Path) -> RunFolder:
-        """Make a new run folder; one that already holds something is refused, never overwritten."""
+    @staticmethod
+    def check_new(path: Path) -> None:
+        """Refuse a new run's folder that already holds something: a run is never overwritten."""
         if path.exists() and not path.is_dir():
             raise RunError(f"{path}: is a file, a run needs a folder", "choose another name with --run")
         if path.is_dir() and any(path.iterdir()):
@@ -40,6 +51,11 @@ class RunFolder:
                 f"{path}: already holds files, a new run would overwrite them",
                 f"go on with it by `mpmm train --resume {path}`, or choose another folder with --run",
             )
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a new run folder; one that already holds something is refused."""
+        cls.check_new(path)
         try:
             (path / "checkpoints").mkdir(parents=True)
         except OSError as error:
@@ -62,16 +78,31 @@ class RunFolder:
             number += 1
         return cls.create(path)
 
+    def read_files(self) -> tuple[Path, ...]:
+        """Files that going on with the run, scoring it or mapping with it reads."""
+        return (*(self.path / name for name in ("baselines.json", *_READ)), *self.written_files())
+
+    def written_files(self) -> tuple[Path, ...]:
+        """Files that going on with the run writes anew."""
+        checkpoints = (self.checkpoint_path(name) for name in get_args(CheckpointName))
+        return (*(self.path / name for name in ("config.json", *_WRITTEN)), *checkpoints)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep the run to this process; the lock goes with the process, however that ends."""
+        lock = FileLock(self.path / ".lock")
         try:
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
+            lock.acquire(timeout=0)
         except Timeout as error:
             raise RunError(
                 f"{self.path}: another process is training this run", "wait for it or stop it first"
             ) from error
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def checkpoint_path(self, name: CheckpointName) -> Path:
         """File of the checkpoint `best` or `last`."""

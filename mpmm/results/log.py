@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from mpmm.errors import RunError
-from mpmm.results.files import unwritable, write_whole
+from mpmm.results.files import read_text, unwritable, write_whole
 
 EPOCH = "epoch"
 STEP = "step"
@@ -44,7 +44,10 @@ class MetricsLog:
         self._epochs = [entry for entry in entries if entry.get("kind") == EPOCH]
         write_whole(self.path, "".join(_line(entry) for entry in entries).encode())
         self._write_table()
-        self._file: TextIO = self.path.open("a", encoding="utf-8")
+        try:
+            self._file: TextIO = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     def __enter__(self) -> MetricsLog:
         return self
@@ -52,7 +55,12 @@ class MetricsLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failure:
+            # lines that a full disk has refused before are refused once more: told of already
+            if error is None:
+                raise unwritable(self.path, failure) from failure
 
     def step(self, entry: Mapping[str, object]) -> None:
         """Append what one training step measured."""
@@ -99,11 +107,14 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise RunError(f"{path}: no such log", "is this a run folder?")
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+    for number, line in enumerate(read_text(path).split("\n")[:-1], start=1):
         try:
-            entries.append(json.loads(line))
-        except ValueError as error:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
             raise RunError(
                 f"{path}, line {number}: not JSON: {error}", "restore the log from a copy"
             ) from error
+        if not isinstance(entry, dict):
+            raise RunError(f"{path}, line {number}: no JSON object", "restore the log from a copy")
+        entries.append(entry)
     return entries

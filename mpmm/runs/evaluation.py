@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mpmm.display import Console, compiling, say_bands, telling
 from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
-from mpmm.patches import PARTS, Batches, Samples, extra_patches, usable_centres
+from mpmm.patches import PARTS, Batches, Samples, extra_patches, overlap_share, usable_centres
 from mpmm.placement import StepKind
 from mpmm.preparation import (
     RankPreparation,
@@ -22,6 +22,7 @@ from mpmm.preparation import (
     masks,
     packed_parts,
     restore_on_ranks,
+    split_options,
     unpacked_parts,
 )
 from mpmm.ranks import (
@@ -66,6 +67,8 @@ class EvaluationOptions:
         Whether a timeline is kept.
     force_bands
         Whether a scene's bands are taken as they come, whatever its files say of them.
+    threads
+        Of this machine's ranks together; None: as the run's settings say.
     """
 
     part: str = "validation"
@@ -74,16 +77,31 @@ class EvaluationOptions:
     form: Form = "model"
     trace: bool = False
     force_bands: bool = False
+    threads: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """What was scored, on the rank that collects; with the timeline of all ranks, if that was asked for.
+    """What was scored, on the rank that collects.
 
-    ``untrained`` names the classes that were scored without a single training patch.
+    Attributes
+    ----------
+    scores
+        Of the patches that were asked for.
+    overlap
+        Share of these patches that share a pixel with a training patch.
+    seconds
+        Duration of the scoring itself.
+    ranks, layout
+        Who scored, and what each owned.
+    trace
+        The timeline of all ranks, if that was asked for.
+    untrained
+        Classes that were scored without a single training patch.
     """
 
     scores: Scores
+    overlap: float
     seconds: float
     ranks: int
     layout: str
@@ -121,7 +139,7 @@ def evaluate(
         folder, source = find_run(group, path)
         restoration = Restoration(
             source,
-            lambda config: _in_form(config, options.form),
+            lambda config: _in_form(config, options),
             scene,
             drives=False,
             force_bands=options.force_bands,
@@ -136,10 +154,10 @@ def evaluate(
         return score(group, preparation, parameters, console)
 
 
-def _in_form(config: Config, form: Form) -> Config:
+def _in_form(config: Config, options: EvaluationOptions) -> Config:
     """The run's own layout for model form, unless that is data or one process; nobody updates anything."""
-    config = overridden(config, update="server")
-    if form == "data":
+    config = overridden(config, update="server", threads=options.threads)
+    if options.form == "data":
         return overridden(config, layout="data")
     apart = config.layout.name not in ("single", "data") or config.layout.ranks
     return config if apart else overridden(config, layout="auto")
@@ -177,7 +195,7 @@ def with_patches(
             [cover.id for cover in scene.classes],
             prepared.parts["train"],
             options.patches,
-            config.seed,
+            split_options(prepared.config),
         )
         arrays = packed_parts({**prepared.parts, "validation": drawn})
     _, arrays = group.collectives.broadcast(None, readers.label_rank, arrays)
@@ -238,7 +256,9 @@ def score(
         return None
     scores = Scores.from_confusion(validation.confusion, prepared.class_names)
     untrained = prepared.untrained("validation")
-    return EvaluationResult(scores, seconds, layout.ranks, layout.name, trace, untrained)
+    parts, size = prepared.parts, prepared.config.patches.size
+    overlap = overlap_share(parts["validation"], parts["train"], size)
+    return EvaluationResult(scores, overlap, seconds, layout.ranks, layout.name, trace, untrained)
 
 
 def _validation(

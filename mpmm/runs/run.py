@@ -12,10 +12,11 @@ from mpmm.errors import RunError
 from mpmm.network import Network
 from mpmm.placement import describe, layout_for
 from mpmm.preparation import Prepared, RankPreparation, restore
-from mpmm.results import Arrays, CheckpointName, RunFolder, Scores, read_log
+from mpmm.results import Arrays, CheckpointName, RunFolder, Scores, read_log, read_text
 from mpmm.runs.evaluation import EvaluationOptions, score, with_patches
 from mpmm.runs.process_group import local_group
 from mpmm.scene import LandCover
+from mpmm.settings import Config, config_from_json
 
 
 class Run:
@@ -36,6 +37,8 @@ class Run:
         Path of the run folder.
     classes_
         The classes, in the order of the network's outputs.
+    config_
+        The settings that it was trained with.
     network_
         The network with the parameters of the last step.
     history_
@@ -111,6 +114,12 @@ class Run:
     def network_(self) -> Network:
         """The network with the parameters of the last step."""
         return self.network("last")
+
+    @property
+    def config_(self) -> Config:
+        """The settings that it was trained with."""
+        settings = self._opened.path / "config.json"
+        return config_from_json(read_text(settings), str(settings))
 
     @property
     def history_(self) -> list[dict[str, Any]]:

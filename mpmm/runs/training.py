@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Unpack
@@ -24,7 +24,7 @@ from mpmm.preparation import (
     prepare_on_ranks,
     restore_on_ranks,
 )
-from mpmm.results import Checkpoint, RunFolder, environment
+from mpmm.results import Checkpoint, RunFolder, environment, refuse_inputs
 from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.rank_run import RankRun, StartPoint, find_run
@@ -110,6 +110,7 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
     options = options or TrainOptions()
     check_layout(config)
     with process_group(options.trace) as group, ExitStack() as stack:
+        _check_new(group, config, new)
         with telling(options.console) as report:
             preparation = prepare_on_ranks(group.collectives, config, report)
         _check_expected(preparation.prepared.spec, new.expected)
@@ -153,6 +154,10 @@ def go_on(
     options = options or TrainOptions()
     with process_group(options.trace) as group, ExitStack() as stack:
         folder, source = find_run(group, path)
+        if folder is not None:
+            own = Run(folder).config_
+            own = own if scene is None else replace(own, scene=scene)
+            refuse_inputs(folder.written_files(), own.read_files(), of_run=True)
         restoration = Restoration(source, lambda config: check_layout(overridden(config, **given)), scene)
         with telling(options.console) as report:
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
@@ -212,6 +217,14 @@ def _say_going_on(folder: RunFolder, preparation: RankPreparation, start: StartP
     say(start.console, "run", f"{folder.path}, going on after step {start.counters.step}")
     _say_choice(start.console, preparation)
     say_scene(start.console, preparation.prepared)
+
+
+def _check_new(group: ProcessGroup, config: Config, new: NewRun) -> None:
+    """Refuse a folder that cannot be the new run's, before any work; among ranks it may be another's own."""
+    if new.path is not None:
+        refuse_inputs([new.path], config.read_files())
+        if group.alone:
+            RunFolder.check_new(new.path)
 
 
 def _new_folder(new: NewRun) -> RunFolder:

@@ -4,6 +4,7 @@ from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
+from mpmm.scene.inputs import raster_files, scene_files
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality, NormalizationKind
 from mpmm.scene.palette import color_of
@@ -33,7 +34,9 @@ __all__ = [
     "dfc2018",
     "grid_like",
     "grid_over",
+    "raster_files",
     "read_part_labels",
+    "scene_files",
     "transferred",
     "wavelength",
 ]

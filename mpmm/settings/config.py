@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ from mpmm.network import (
     paper_stream,
 )
 from mpmm.placement import LayoutName, LayoutOptions, UpdatePlace
-from mpmm.scene import Scene
+from mpmm.scene import Scene, scene_files
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.training import TrainingConfig
@@ -131,6 +131,10 @@ class Config:
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = field(default_factory=TrainingConfig)
     layout: LayoutConfig = LayoutConfig()
+
+    def read_files(self) -> Iterator[Path]:
+        """Every file on this machine that a run with these settings reads."""
+        return scene_files(self.scene, self.patches.files)
 
     def as_json(self) -> str:
         """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""

@@ -80,6 +80,12 @@ class PatchesConfig:
             )
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """Rasters and tables that a given split is read from, as the settings name them."""
+        named = (self.labels_train, self.labels_validation, self.labels_test, self.parts)
+        return tuple(name for name in named if name is not None)
+
+    @property
     def limit(self) -> int | None:
         """Patches drawn per class at most; None: all there are."""
         return PER_CLASS if self.per_class is None and self.split != "given" else self.per_class

@@ -49,6 +49,10 @@ class FileTree:
         self.hsi_corner = (EAST - extent.width // 4, NORTH + 2 * extent.height)
         self.hsi_shape = (HSI_BANDS, 2 * extent.height, extent.width * 7 // 4)
 
+    def files(self) -> tuple[Path, ...]:
+        """Every raster, and the header of the HSI."""
+        return (self.hsi, self.hsi.with_suffix(".hdr"), self.labels, *self.tiles, *self.lidar)
+
     def bytes(self) -> int:
         """Size of all files together, without their headers."""
         bands, rows, columns = self.hsi_shape

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.errors import RasterioIOError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 
 from mpmm.errors import SceneError
 from mpmm.synthetic.city import EXTENTS, Extent, SizeName, plan_city
@@ -72,7 +73,7 @@ def write_synthetic(
         _write_rasters(tree, seed, progress or (lambda activity, share: None))
         check_sizes(tree)
         (folder / CONFIG).write_text(config_text(size, seed), encoding="utf-8")
-    except (OSError, RasterioIOError) as error:
+    except (OSError, RasterioError, CPLE_BaseError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SceneError(
             f"{folder}: the scene cannot be written: {reason}", "make room or name another folder"
@@ -92,6 +93,21 @@ def _check_place(folder: Path, force: bool) -> None:
         raise SceneError(
             f"{folder} already holds a synthetic scene", "--force replaces it, or name another folder"
         )
+    for path in (folder / MARKER, folder / CONFIG, *_tree_of(folder)):
+        if path.is_symlink():
+            raise SceneError(f"{path} is a link, and no part of a synthetic scene", "name another folder")
+
+
+def _tree_of(folder: Path) -> Iterator[Path]:
+    """The folders and files of an earlier scene's rasters; refused is what no synthetic scene has."""
+    known = {path for extent in EXTENTS.values() for path in FileTree(folder, extent).files()}
+    root = folder / TREE.split("/")[0]
+    for path in (root, *root.rglob("*")) if root.is_symlink() or root.exists() else ():
+        # GDAL and others leave statistics and overviews beside a raster
+        own = any(path.name.startswith(file.stem) for file in known if file.parent == path.parent)
+        if not (path.is_symlink() or path.is_dir() or own):
+            raise SceneError(f"{path} is no part of a synthetic scene", "move it, or name another folder")
+        yield path
 
 
 def _clear(folder: Path) -> None:
@@ -99,7 +115,8 @@ def _clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # the configuration first: without it the rest does not look ready
     (folder / CONFIG).unlink(missing_ok=True)
-    shutil.rmtree(folder / TREE.split("/")[0], ignore_errors=True)
+    if (tree := folder / TREE.split("/")[0]).exists():
+        shutil.rmtree(tree)
 
 
 def _check_room(folder: Path, needed: int) -> None:

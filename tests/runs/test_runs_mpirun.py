@@ -74,7 +74,9 @@ def test_any_layout_with_synchronous_sends_and_scoring_over_its_ranks(config, al
 
 
 def written_scores(run: Run, name: str) -> dict:
-    return json.loads((run.folder / "evaluation" / name / "scores.json").read_text())
+    scores = json.loads((run.folder / "evaluation" / name / "scores.json").read_text())
+    assert 0 <= scores.pop("overlap_with_training") <= 1
+    return scores
 
 
 def test_scoring_drawn_patches_by_shares_is_that_of_one_process(alone, tmp_path):

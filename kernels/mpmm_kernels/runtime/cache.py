@@ -54,7 +54,8 @@ def carry_cache(parent: Path) -> Path:
         The copy, named after what the code follows from; all may read it.
     """
     copy = parent / cache_folder().name
-    _copy(cache_folder(), copy)
+    if not (copy.exists() and copy.samefile(cache_folder())):
+        _copy(cache_folder(), copy)
     for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
     return copy
@@ -62,7 +63,25 @@ def carry_cache(parent: Path) -> Path:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy machine code and the marks of what has been compiled, but not the lock, over what there is."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("compiling.*"), dirs_exist_ok=True)
+    shutil.copytree(
+        source,
+        target,
+        ignore=shutil.ignore_patterns("compiling.*", "*.partial"),
+        copy_function=_copy_whole,
+        dirs_exist_ok=True,
+    )
+
+
+def _copy_whole(source: str, target: str) -> str:
+    """Copy a file so that a disk that fills up leaves the old one or none, but no half."""
+    partial = f"{target}.partial"
+    try:
+        shutil.copy2(source, partial)
+        os.replace(partial, target)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    return target
 
 
 @cache

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from mpmm_kernels.runtime import compile_once
 
@@ -28,10 +29,10 @@ from mpmm.mapping import (
 )
 from mpmm.messages import Channel
 from mpmm.network import parameters_sha256
-from mpmm.results import CheckpointName
+from mpmm.results import CheckpointName, refuse_inputs
 from mpmm.runs.maps.target import Ground, TargetGrid
 from mpmm.runs.maps.trained import Trained
-from mpmm.scene import AlignedModality, Grid
+from mpmm.scene import AlignedModality, Grid, raster_files
 
 GIB = 2**30
 
@@ -107,8 +108,8 @@ class Job:
         classifier = classifier_for(trained.network, pixels, largest_half(windows), threads, memory)
         specs = raster_specs(trained.classes, options.confidence, options.probabilities)
         mapper = Mapper(trained.network.spec, pixels, classifier, trained.classes, specs)
-        folder = options.output.with_name(f".{options.output.name}.work")
-        work = WorkFolder(folder, region, windows, specs, _key(trained, ground, options.edge))
+        key = _key(trained, ground, options.edge)
+        work = WorkFolder(work_folder(options.output), region, windows, specs, key)
         return cls(trained, ground, options, mapper, work)
 
     def introduce(self, console: Console, threads: str) -> None:
@@ -190,11 +191,39 @@ def raster_path(output: Path, name: RasterName) -> Path:
     return output if name == "classes" else output.with_name(f"{output.stem}-{name}{output.suffix}")
 
 
-def check_outputs(options: MapOptions) -> None:
-    """Refuse files that could not be written, before the work is done."""
+def check_outputs(options: MapOptions, inputs: Iterable[Path]) -> None:
+    """Refuse files that could not be written, or would be written over what is read, before any work.
+
+    Parameters
+    ----------
+    options
+        What is to be written.
+    inputs
+        Files that are read, besides the raster whose grid is taken.
+    """
     _check_output(options.output, (".tif", ".tiff"), "maps are GeoTIFF files")
     if options.picture is not None:
         _check_output(options.picture, (".png",), "pictures are PNG files")
+    like = () if options.target.like is None else raster_files(options.target.like)
+    refuse_inputs(output_files(options), (*inputs, *like))
+
+
+def output_files(options: MapOptions) -> Iterator[Path]:
+    """Every file that a map is about to write, what lies beside its rasters too."""
+    chosen = {"classes": True, "confidence": options.confidence, "probabilities": options.probabilities}
+    for name in get_args(RasterName):
+        if chosen[name]:
+            path = raster_path(options.output, name)
+            yield from (path, path.with_name(f"{path.name}.aux.xml"))
+    work = work_folder(options.output)
+    yield from (work, work.with_suffix(".lock"))
+    if options.picture is not None:
+        yield options.picture
+
+
+def work_folder(output: Path) -> Path:
+    """Where a map is kept while it is under way: beside the file to come."""
+    return output.with_name(f".{output.name}.work")
 
 
 def _check_output(path: Path, suffixes: tuple[str, ...], reason: str) -> None:
@@ -202,6 +231,8 @@ def _check_output(path: Path, suffixes: tuple[str, ...], reason: str) -> None:
         raise RunError(f"{path}: {reason}", f"give a name that ends in {suffixes[0]}")
     if not path.parent.is_dir():
         raise RunError(f"{path}: folder {path.parent} does not exist", "make it, or name another")
+    if path.is_dir():
+        raise RunError(f"{path}: is a folder", "give the name of a file")
 
 
 def _key(trained: Trained, ground: Ground, edge: Edge) -> Mapping[str, object]:

@@ -46,10 +46,10 @@ def make_map(run: Path, scene: Path | None, options: MapOptions, console: Consol
         Run, scene and options do not fit each other, before anything is computed; a file cannot be written.
     """
     with process_group() as group:
-        if group.rank == 0:
-            check_outputs(options)
         trained = _trained(group, run, options)
         source = trained.config.scene if scene is None else load_config(scene).scene
+        if group.rank == 0:
+            check_outputs(options, trained.inputs(source, scene))
         screen = console if group.rank == 0 else Console(quiet=True)
         threads = _share_threads(group, trained, options)
         grounded = ground(trained, source, options.target, screen, options.force_bands)

@@ -139,9 +139,10 @@ def predict_map(
         options = _options(path, settings)
         trained = Trained.open(run.folder if isinstance(run, Run) else Path(run), options.checkpoint)
         threads = use_threads(overridden(trained.config, threads=options.threads))
-        check_outputs(options)
-        target = _settled(scene, trained), options.target
-        aligned = ground(trained, *target, console, options.force_bands)
+        source = _settled(scene, trained)
+        config = Path(scene) if isinstance(scene, Path | str) else None
+        check_outputs(options, trained.inputs(source, config))
+        aligned = ground(trained, source, options.target, console, options.force_bands)
         job = Job.prepare(trained, aligned, options, threads)
         stack.enter_context(job.work.locked())
         job.compute(console, lambda: False)

@@ -12,8 +12,8 @@ from mpmm.mapping import Edge, ScenePixels
 from mpmm.network import Array, Network
 from mpmm.patches import Normalization
 from mpmm.preparation import network_spec, read_records, records_of
-from mpmm.results import CheckpointName, RunFolder
-from mpmm.scene import AlignedModality, LandCover, Scene, SourceRecord
+from mpmm.results import CheckpointName, RunFolder, read_text
+from mpmm.scene import AlignedModality, LandCover, Scene, SourceRecord, scene_files
 from mpmm.settings import Config, config_from_json
 
 
@@ -51,7 +51,7 @@ class Trained:
         settings = folder.path / "config.json"
         parameters = folder.read_checkpoint(checkpoint).arrays.get("parameters", {})
         plain = {
-            "config": settings.read_text(encoding="utf-8"),
+            "config": read_text(settings),
             "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],
             "normalization": folder.read_part("normalization"),
             "bands": read_records(folder),
@@ -87,6 +87,12 @@ class Trained:
         sizes = {stream.name: stream.size for stream in spec.streams}
         chosen = {name: modalities[name] for name in spec.modalities}
         return ScenePixels(chosen, self.normalizations, sizes, edge)
+
+    def inputs(self, scene: Scene, config: Path | None = None) -> tuple[Path, ...]:
+        """Files that the run, its own scene and the scene to map read; and that scene's configuration."""
+        other = () if scene == self.config.scene else tuple(scene_files(scene))
+        own = (*RunFolder(self.folder).read_files(), *self.config.read_files())
+        return (*([] if config is None else [config]), *own, *other)
 
     def check(self, scene: Scene) -> None:
         """Refuse a scene without the network's modalities."""

@@ -1,0 +1,54 @@
+"""Every file that a scene reads on this machine, so that nothing is ever written over one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mpmm.errors import SceneError
+from mpmm.scene.containers import file_behind
+from mpmm.scene.files import SIDECARS, find_files
+from mpmm.scene.raster import open_dataset
+from mpmm.scene.scene import Scene
+from mpmm.scene.vrt import is_vrt, vrt_sources
+
+# the name of a scene in the errors of this file, which are caught in it
+_WHO = "inputs"
+
+
+def scene_files(scene: Scene, more: Iterable[str] = ()) -> Iterator[Path]:
+    """Every file that a scene reads: rasters, what belongs to them, and the folders of its cache.
+
+    ``more`` names rasters or tables besides, as the scene's own are named.
+    What is missing or cannot be opened is no error here; a missing file is given under its name to be.
+    """
+    leave_out = scene.own_files().holds
+    labels = () if scene.labels is None else (scene.labels.file,)
+    for name in (*labels, *(name for modality in scene.modalities for name in modality.files), *more):
+        try:
+            files = find_files(scene.folder, [name], _WHO, leave_out)
+        except SceneError:
+            files = (scene.folder / name,)
+        for file in files:
+            yield from raster_files(file)
+    yield from (marker.parent for marker in scene.cache_folder.glob("*/ready.json"))
+
+
+def raster_files(path: Path) -> Iterator[Path]:
+    """The files that a raster is made of: its own, those beside it, and all that a VRT draws on."""
+    sources = [source.path for source in vrt_sources(path)] if is_vrt(path) else []
+    for file in (file_behind(path), *sources):
+        yield file
+        yield from _beside(file)
+    try:
+        with open_dataset(path, _WHO) as dataset:
+            yield from (file_behind(Path(file)) for file in dataset.files)
+    except (SceneError, OSError):
+        return
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """Headers, masks, overviews and metadata that lie beside a raster."""
+    for suffix in (*SIDECARS, ".aux.xml"):
+        for name in (path.with_suffix(suffix), Path(f"{path}{suffix}")):
+            yield from (file for file in (name, name.with_suffix(suffix.upper())) if file.is_file())
