@@ -82,7 +82,9 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     )
     shares = () if averages else tuple((name, draw(groups(len(ranks)))) for name, ranks in named)
     driver = len(used) if draw(st.booleans()) else None
-    options = LayoutOptions("server" if averages else draw(st.sampled_from(["server", "owner"])))
+    update = "server" if averages else draw(st.sampled_from(["server", "owner"]))
+    wire = draw(st.sampled_from(["float32", "bfloat16"])) if shape.dtype == "float32" else "float32"
+    options = LayoutOptions(update, wire)
     count = len(used) + (driver is not None)
     return Layout("random", count, named, number[server], driver, averages, shares, options)
 

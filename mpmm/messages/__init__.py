@@ -13,9 +13,11 @@ from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
 from mpmm.messages.waiting import Waiter
+from mpmm.messages.wire import BFLOAT16, WireFormat, carrier, decode, encode
 from mpmm.messages.world import launched_rank, launched_ranks, ranks_on_host, world
 
 __all__ = [
+    "BFLOAT16",
     "INTERRUPTED",
     "Amount",
     "Arrival",
@@ -34,7 +36,11 @@ __all__ = [
     "Traffic",
     "Transfer",
     "Waiter",
+    "WireFormat",
     "abort",
+    "carrier",
+    "decode",
+    "encode",
     "end_before_meeting",
     "end_together",
     "launched_rank",

@@ -102,7 +102,7 @@ class Connection:
                 f"{label}: the array of shape {buffer.shape} is not C-contiguous",
                 "send numpy.ascontiguousarray(array); another order would arrive in the wrong layout",
             )
-        if self._envelope.kind.floating and buffer.dtype.kind != "f":
+        if not self._envelope.kind.carries(buffer.dtype):
             raise MessageError(
                 f"{label}: the array has dtype {buffer.dtype}, expected floating point", "convert it first"
             )

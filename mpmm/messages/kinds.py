@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
+
+import numpy as np
 
 from mpmm.messages.errors import MessageError
+from mpmm.messages.wire import BFLOAT16, carrier
 
 # Every MPI offers tags up to this one. Most offer more, but a network should work on all or on none.
 TAG_LIMIT = 32767
@@ -39,6 +43,11 @@ class Kind(IntEnum):
     def floating(self) -> bool:
         """Whether the values are floating-point numbers; an integer array is then refused."""
         return self in _FLOATING
+
+    def carries(self, values: np.dtype[Any]) -> bool:
+        """Whether a message of this kind may hold such values; rounded ones may be bits in whole numbers."""
+        rounded = self in (Kind.ACTIVATION, Kind.GRADIENT) and values == carrier(BFLOAT16)
+        return not self.floating or values.kind == "f" or rounded
 
 
 _LABELS = {

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from mpmm.messages import Kind
+from mpmm.messages import Kind, carrier
 from mpmm.placement.shares import Share
 
 
@@ -24,7 +22,7 @@ class Message:
     peer
         The rank at the other end.
     shape, dtype
-        Of the buffer.
+        Of the buffer; "bfloat16" too, which NumPy has no dtype for.
     row, rows
         The buffer is these rows of an array of this rank: from ``row`` on, of ``rows``; 0: it is the whole.
     """
@@ -41,7 +39,7 @@ class Message:
     @property
     def bytes(self) -> int:
         """Length of the buffer."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        return math.prod(self.shape) * carrier(self.dtype).itemsize
 
     @property
     def text(self) -> str:

@@ -40,7 +40,7 @@ class Layout:
         Of a block on several ranks: groups that each rank takes, ``GROUPS`` together; where a block is not
         named they are as equal as can be.
     options
-        How the ranks work together: where parameters are updated.
+        How the ranks work together: where parameters are updated, what activations travel as.
     """
 
     name: str
@@ -104,7 +104,7 @@ def check(layout: Layout, shape: NetworkShape) -> Layout:
     ------
     LayoutError
         A block is unknown or on no rank, a rank is out of range, has nothing to do or too much, or shares are
-        no shares of the groups, or owners are to update by gradients that are averaged on the server.
+        no shares of the groups, or the options do not fit the network or the layout.
     """
     known = tuple(block.name for block in shape.blocks)
     for name, ranks in layout.owners:
@@ -127,7 +127,7 @@ def check(layout: Layout, shape: NetworkShape) -> Layout:
     for name, groups in layout.shares:
         _check_shares(layout, name, groups)
     _check_idle(layout)
-    _check_options(layout)
+    _check_options(layout, shape)
     return layout
 
 
@@ -193,7 +193,12 @@ def _check_idle(layout: Layout) -> None:
         )
 
 
-def _check_options(layout: Layout) -> None:
+def _check_options(layout: Layout, shape: NetworkShape) -> None:
+    if layout.options.rounds and shape.dtype != "float32":
+        raise LayoutError(
+            f"layout {layout.name}: wire = '{layout.options.wire}' for a network in {shape.dtype}",
+            "two bytes a value are for networks in float32: leave wire at 'float32', which rounds nothing",
+        )
     if layout.averages and layout.options.update == "owner":
         raise LayoutError(
             f"layout {layout.name}: update = 'owner', but it averages gradients, which the server does",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mpmm.messages import WireFormat
+
 UpdatePlace = Literal["server", "owner"]
 
 
@@ -18,6 +20,15 @@ class LayoutOptions:
         "server": one rank updates every parameter, and sends the new values to those who compute with them.
         "owner": each block's ranks update it by the same sum of gradients, and the server gets values and
         moments when a checkpoint or a validation needs them. The same bits either way.
+    wire
+        What activations and their gradients travel as in a training step: "float32" is as they are computed;
+        "bfloat16" and "float16" round them to two bytes, which is other mathematics than one process.
     """
 
     update: UpdatePlace = "server"
+    wire: WireFormat = "float32"
+
+    @property
+    def rounds(self) -> bool:
+        """Whether values are rounded before they travel."""
+        return self.wire != "float32"

@@ -70,7 +70,7 @@ def schedule(
         raise LayoutError(f"no rank {rank} in layout {layout.name}", f"its ranks are 0 to {layout.ranks - 1}")
     if kind in (StepKind.TRAIN, StepKind.EVALUATE) and batch < 1:
         raise LayoutError(f"a step over {batch} samples", "give the number of samples in the batch")
-    return tuple(_STEPS[kind](Script(shape, layout, rank, batch)))
+    return tuple(_STEPS[kind](Script(shape, layout, rank, batch, kind == StepKind.TRAIN)))
 
 
 def _start(script: Script) -> Iterator[Instruction]:

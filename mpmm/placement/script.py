@@ -24,12 +24,16 @@ Piece = tuple[int, Share]
 
 @dataclass(frozen=True)
 class Script:
-    """One rank's view of a step: the network, the layout, the rank and the samples of the batch."""
+    """One rank's view of a step: the network, the layout, the rank and the samples of the batch.
+
+    ``trains`` says whether gradients will follow; what crosses ranks is rounded then, where that was chosen.
+    """
 
     shape: NetworkShape
     layout: Layout
     rank: int
     batch: int
+    trains: bool = False
 
     @property
     def serves(self) -> bool:
@@ -117,7 +121,9 @@ class Script:
         self, kind: Kind, block: str, piece: Piece
     ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
         shape = (piece[1].count, *self.shape.by_name[block].output_shape)
-        return kind, self.shape.block_numbers[block], block, piece[0], shape, self.shape.dtype
+        wire = self.layout.options.wire
+        dtype = wire if self.trains and self.layout.options.rounds else self.shape.dtype
+        return kind, self.shape.block_numbers[block], block, piece[0], shape, dtype
 
     def _rows(self, kind: Kind, block: str, part: Share, *, sends: bool) -> tuple[int, int]:
         """Where a part of a block's output, or of the gradient of it, lies in this rank's array."""

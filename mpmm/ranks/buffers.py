@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpmm_kernels.groups import add_up
 
-from mpmm.messages import Kind
+from mpmm.messages import Kind, carrier, decode, encode
 from mpmm.network import Array
 from mpmm.placement import Combine, CopyRows, Message, Receive, Send, Share, Update
 from mpmm.ranks.block_runner import BlockRunner
@@ -61,9 +61,9 @@ class MessageBuffers:
         match send.kind:
             case Kind.ACTIVATION | Kind.LOGITS:
                 # a training step waits for its sends before the block's memory is written again
-                return lambda: _rows(blocks.output(name), send)
+                return self._as_sent(send, lambda: _rows(blocks.output(name), send))
             case Kind.GRADIENT:
-                return lambda: _rows(blocks.gradient(name), send)
+                return self._as_sent(send, lambda: _rows(blocks.gradient(name), send))
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
                 return lambda: blocks.sums[send.kind, name]
             case Kind.TOTAL:
@@ -95,9 +95,7 @@ class MessageBuffers:
             case Kind.CONTROL:
                 return self.control, _nothing
             case Kind.ACTIVATION | Kind.GRADIENT:
-                shape = receive.rows or receive.shape[0], *receive.shape[1:]
-                whole = self._memory((receive.kind, name), shape, receive.dtype)
-                return _rows(whole, receive), lambda: self._put(receive.kind, name, whole)
+                return self._incoming_rows(receive)
         buffer = self._buffer(receive, receive.peer)
         match receive.kind:
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
@@ -112,6 +110,35 @@ class MessageBuffers:
                 return buffer, lambda: self._keep_logits(buffer)
             case _:
                 return buffer, lambda: self.snapshot.__setitem__(receive.item, buffer)
+
+    def _as_sent(self, send: Send, values: Callable[[], Buffer]) -> Callable[[], Buffer]:
+        """What gives the values as they travel: themselves, or rounded into a buffer of their own."""
+        if carrier(send.dtype) == self._blocks.network.spec.dtype:
+            return values
+        buffer = self._buffer(send, ("rounded", send.peer))
+
+        def rounded() -> Buffer:
+            """Round them; the buffer's last send was waited for."""
+            encode(values(), buffer)
+            return buffer
+
+        return rounded
+
+    def _incoming_rows(self, receive: Receive) -> tuple[Buffer, Callable[[], None]]:
+        """The rows of an array into which an output or its gradient is received, by way of what travels."""
+        shape = receive.rows or receive.shape[0], *receive.shape[1:]
+        whole = self._memory((receive.kind, receive.name), shape, self._blocks.network.spec.dtype)
+        rows = _rows(whole, receive)
+        if carrier(receive.dtype) == whole.dtype:
+            return rows, lambda: self._put(receive.kind, receive.name, whole)
+        buffer = self._buffer(receive, ("rounded", receive.peer))
+
+        def widened() -> None:
+            """Take the values to their rows."""
+            decode(buffer, rows)
+            self._put(receive.kind, receive.name, whole)
+
+        return buffer, widened
 
     def copying(self, copy: CopyRows) -> Callable[[], None]:
         """What takes rows of this rank's own to where they are put together with those of others."""
@@ -178,7 +205,7 @@ class MessageBuffers:
 
     def _buffer(self, message: Message, use: object) -> Buffer:
         """Memory of a message's shape, the same for each ``use``."""
-        return self._memory((message.kind, message.item, use), message.shape, message.dtype)
+        return self._memory((message.kind, message.item, use), message.shape, carrier(message.dtype))
 
     def _memory(self, key: tuple[object, ...], shape: tuple[int, ...], dtype: npt.DTypeLike) -> Buffer:
         held = self._buffers.get(key)

@@ -129,6 +129,7 @@ class RunWriter:
         return {
             "layout": layout.name,
             "update": layout.options.update,
+            "wire": layout.options.wire,
             "chosen": None if choice is None else choice.to_plain(),
             "ranks": layout.ranks,
             "threads": threads[0] if layout.ranks == 1 else threads,

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from mpmm.errors import ConfigError
+from mpmm.messages import WireFormat
 from mpmm.network import (
     BlockSpec,
     DenseSpec,
@@ -103,6 +104,8 @@ class LayoutConfig:
         Of blocks on several ranks: how many of a batch's 8 groups each takes, e.g. ``[4, 3, 1]``.
     update
         "server": rank 0 updates every parameter; "owner": each block's ranks do, by the same sum.
+    wire
+        What activations and their gradients travel as between ranks, by choice in two bytes a value.
     threads
         Threads of this machine's ranks together; None: all its cores.
     pin
@@ -113,13 +116,14 @@ class LayoutConfig:
     ranks: dict[str, Count | tuple[Count, ...]] = field(default_factory=dict)
     shares: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
     update: UpdatePlace = "server"
+    wire: WireFormat = "float32"
     threads: Positive | None = None
     pin: bool = True
 
     @property
     def options(self) -> LayoutOptions:
         """How the ranks work together, as a layout holds it."""
-        return LayoutOptions(self.update)
+        return LayoutOptions(self.update, self.wire)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from placement_networks import TWO_STREAMS, layouts, networks
+from placement_networks import TWO_STREAMS, layouts, network, networks
 
 from mpmm.errors import LayoutError
-from mpmm.messages import Amount, Kind
+from mpmm.messages import Amount, Kind, WireFormat
 from mpmm.network import paper
 from mpmm.placement import (
     AnyOrder,
@@ -174,6 +174,23 @@ def test_one_process_sends_nothing_and_updates_each_layer_after_its_backward() -
         if isinstance(after, Update):
             assert isinstance(before, Backward)
             assert before.layer == after.layer
+
+
+@pytest.mark.parametrize("wire", ["bfloat16", "float16"])
+def test_a_narrow_wire_halves_what_activations_take_in_a_training_step_alone(wire: WireFormat) -> None:
+    full = layout_for(PAPER, 5, "optimized")
+    narrow = layout_for(PAPER, 5, "optimized", options=LayoutOptions(wire=wire))
+    for rank in range(5):
+        for step in ("train", "evaluate"):
+            whole, rounded = (traffic(schedule(PAPER, layout, rank, step, 40)) for layout in (full, narrow))
+            for kind in Kind:
+                crosses = step == "train" and kind in (Kind.ACTIVATION, Kind.GRADIENT)
+                assert rounded.total(kind=kind).bytes * (1 + crosses) == whole.total(kind=kind).bytes
+
+
+def test_two_bytes_a_value_are_refused_for_float64() -> None:
+    with pytest.raises(LayoutError, match="wire = 'bfloat16' for a network in float64"):
+        layout_for(network({"hsi": [1]}, dtype="float64"), 3, options=LayoutOptions(wire="bfloat16"))
 
 
 def test_averages_are_made_on_the_server_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from placement_networks import layouts
 from threaded_ranks import Outcome, play
 
+from mpmm.messages import WireFormat
 from mpmm.network import (
     Adam,
     BlockSpec,
@@ -87,6 +89,9 @@ def one_process(dtype: str) -> Outcome:
     return play(spec(dtype), layout_for(describe(spec(dtype)), 1), batches(dtype))
 
 
+BATCHES = batches("float32")
+
+
 def check(layout: Layout, dtype: str = "float32") -> None:
     found, expected = play(spec(dtype), layout, batches(dtype)), one_process(dtype)
     for name, value in expected.state.items():
@@ -150,7 +155,21 @@ def test_searched_layouts(rate: float, quotas: tuple[float, ...]) -> None:
 @given(st.data())
 def test_any_layout(data: st.DataObject) -> None:
     layout = data.draw(layouts(describe(spec()), most=6).filter(lambda layout: not layout.averages))
-    check(layout)
+    check(replace(layout, options=LayoutOptions(layout.options.update)))
+
+
+@pytest.mark.parametrize(("wire", "digits"), [("bfloat16", 8), ("float16", 11)])
+def test_a_narrow_wire_rounds_what_crosses_ranks_and_nothing_else(wire: WireFormat, digits: int) -> None:
+    """Two ranks by streams: losses are those of one process but for the rounding of what is sent."""
+    blocks, shape = {"hsi": 1, "rgb": 0, "fusion": 0}, describe(spec())
+    rounded = play(spec(), layout_for(shape, 2, blocks=blocks, options=LayoutOptions("owner", wire)), BATCHES)
+    again = play(spec(), layout_for(shape, 2, blocks=blocks, options=LayoutOptions("server", wire)), BATCHES)
+    whole = one_process("float32")
+    first, expected = rounded.metrics[0][0], whole.metrics[0][0]
+    assert first != expected
+    assert first == pytest.approx(expected, rel=2.0 ** (2 - digits))
+    assert rounded.metrics == again.metrics, "whoever updates"
+    assert all(value.tobytes() == again.state[name].tobytes() for name, value in rounded.state.items())
 
 
 def test_averaged_gradients_are_other_mathematics() -> None:

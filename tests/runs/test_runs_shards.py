@@ -82,6 +82,20 @@ def test_owners_go_on_from_a_checkpoint_with_their_own_moments(short_batch, one_
     check(Run.open(path), one_process)
 
 
+def test_a_narrow_wire_trains_and_is_counted_as_it_travels(short_batch, one_process, tmp_path):
+    narrow = short_batch.parent / "narrow.toml"
+    narrow.write_text(short_batch.read_text() + '\n[layout]\nwire = "bfloat16"\n')
+    options = "--layout", "baseline", "--update", "owner", "--steps", 6
+    run_mpmm(4, "train", narrow, "--run", tmp_path / "run", *options, MPMM_SYNCHRONOUS_SENDS="1")
+    run = Run.open(tmp_path / "run")
+    assert run.summary_["wire"] == "bfloat16"
+    wire = LayoutOptions("owner", "bfloat16")
+    check_traffic(run, layout_for(describe(run.prepared.spec), 4, "baseline", options=wire))
+    rounded, exact = losses(run), losses(one_process)[:6]
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, rel=0.05)
+
+
 def test_uneven_shards_of_an_own_assignment(short_batch, one_process, tmp_path):
     own = short_batch.parent / "uneven.toml"
     own.write_text(short_batch.read_text() + UNEVEN)
