@@ -53,13 +53,15 @@ def say_scene(console: Console, prepared: Prepared) -> None:
     say(console, "scene", f"{rows} x {columns} pixels, {classes} classes; {bands}")
     counts = ", ".join(f"{len(samples)} {part}" for part, samples in prepared.parts.items())
     say(console, "patches", f"{counts}; {size} x {size} pixels")
-    say_bands(console, prepared.notes)
+    say_bands(console, prepared.notes, prepared.warnings)
 
 
-def say_bands(console: Console, notes: Iterable[str]) -> None:
-    """Say how the bands of a scene that is not the training's were taken, a line each."""
+def say_bands(console: Console, notes: Iterable[str], warnings: Iterable[str] = ()) -> None:
+    """Say how the bands of a scene that is not the training's were taken, and how its values differ."""
     for note in notes:
         say(console, "bands", note)
+    for warning in warnings:
+        say(console, "warning", warning)
 
 
 def say_split(console: Console, prepared: Prepared, split: Split) -> None:

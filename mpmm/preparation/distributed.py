@@ -174,12 +174,12 @@ def restore_on_ranks(
     scene = _aligned(readers, config, inventory, report)
     normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
-    notes = transfer.changes
+    notes, warnings = transfer.changes, tuple[str, ...]()
     if restoration.scene is not None:
-        warnings = range_warnings(scene.modalities, trained, readers.measured_here())
-        gathered = collectives.allgather(warnings)
-        notes = (*notes, *transfer.unchecked, *(line for lines in gathered for line in lines))
-    prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec, notes)
+        notes = (*notes, *transfer.unchecked)
+        mine = range_warnings(scene.modalities, trained, readers.measured_here())
+        warnings = tuple(line for lines in collectives.allgather(mine) for line in lines)
+    prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec, notes, warnings)
     return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations, choice=choice)
 
 

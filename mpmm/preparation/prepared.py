@@ -54,8 +54,8 @@ class Prepared:
         By modality, measured on training patches.
     spec
         The network.
-    notes
-        What is to be said of the scene's bands, where it is another one than that of the training.
+    notes, warnings
+        What is to be said of the scene's bands and values, where it is another one than that of the training.
     """
 
     config: Config
@@ -64,6 +64,7 @@ class Prepared:
     normalizations: Mapping[str, Normalization]
     spec: NetworkSpec
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:

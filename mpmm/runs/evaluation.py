@@ -147,7 +147,7 @@ def evaluate(
         with telling(console) as report:
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
         if group.rank == preparation.layout.collector:
-            say_bands(console, preparation.prepared.notes)
+            say_bands(console, preparation.prepared.notes, preparation.prepared.warnings)
         preparation = with_patches(group, preparation, options)
         group.share_threads(preparation)
         parameters = _parameters(group, folder, source, options.checkpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.display import Console, say, say_bands, telling
+from mpmm.display import Console, say_bands, telling
 from mpmm.errors import SceneError
 from mpmm.preparation import range_warnings
 from mpmm.runs.maps.trained import Trained
@@ -99,6 +99,5 @@ def ground(
         else:
             whole = transfer.scene.align(names, report)
             aligned = Ground(whole.grid, whole.modalities, whole.labels)
-    for line in range_warnings(aligned.modalities, trained.records, names):
-        say(console, "warning", line)
+    say_bands(console, (), range_warnings(aligned.modalities, trained.records, names))
     return aligned
