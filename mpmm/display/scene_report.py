@@ -72,6 +72,9 @@ def _say_modality(
         say(console, "", f"bands that the file calls bad: {', '.join(map(str, modality.bad_bands))}")
     for line in modality.own_values:
         say(console, "", line)
+    if modality.constant_bands:
+        numbers = list(modality.constant_bands)
+        say(console, "", f"one value only in band {numbers}: drop_bands = {numbers} leaves them out")
     warped = ", warped to the labels'" if modality.warped else ""
     say(console, "", f"{modality.crs}{warped}; resampled {_factor(modality.factor)} ({modality.resampling})")
     where = "" if modality.sampled == 1 else f" (seen in {percent(modality.sampled)}% of the grid)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,8 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         Where one of its files is cut short or cannot be read.
     """
     check_sources(entry, plan)
-    value_range, missing, sampled = sample(plan, entry)
-    if value_range is None:
+    sampled = sample(plan, entry)
+    if sampled.value_range is None:
         check_bands(plan)
     layer = plan.layers[0]
     first = layer.mosaic.tiles[0].raster
@@ -67,23 +68,51 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         warped=layer.warped,
         resampling=layer.method,
         factor=layer.step,
-        value_range=value_range,
-        missing=missing,
-        sampled=sampled,
+        value_range=sampled.value_range,
+        missing=sampled.missing,
+        sampled=sampled.share,
         source_bytes=sum(file.stat().st_size for file in files if file.exists()),
         cache_bytes=entry.bytes,
         prepared=entry.is_ready(),
         bad_bands=tuple(sorted({band for raster in plan.rasters for band in raster.bad})),
         own_values=own_values(plan),
+        constant_bands=tuple(plan.numbers[position] for position in sampled.constant_bands),
     )
 
 
-def sample(plan: ModalityPlan, entry: CacheEntry) -> tuple[tuple[float, float] | None, float, float]:
-    """Value range, share of missing pixels, and the share of the grid that they were taken from.
+@dataclass(frozen=True)
+class Sampled:
+    """What was seen of a modality's values: all of a small grid, windows of a large one.
 
-    What is aligned already is not read from its sources again.
+    Attributes
+    ----------
+    low, high
+        Smallest and largest value of each band, (bands,).
+    missing, share
+        Share of missing pixels of those that were looked at; share of the grid that these are.
     """
-    low, high, seen, present_pixels = np.inf, -np.inf, 0, 0
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    missing: float
+    share: float
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """Smallest and largest value of all; None where no pixel has data."""
+        return None if self.missing == 1 else (float(self.low.min()), float(self.high.max()))
+
+    @property
+    def constant_bands(self) -> tuple[int, ...]:
+        """Positions of the bands that hold one value only, beside others that do not."""
+        constant = np.flatnonzero(self.low == self.high)
+        return () if len(constant) == len(self.low) else tuple(map(int, constant))
+
+
+def sample(plan: ModalityPlan, entry: CacheEntry) -> Sampled:
+    """Look at values all over the grid; what is aligned already is not read from its sources again."""
+    bands, seen, present_pixels = len(plan.numbers), 0, 0
+    low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
     with _reader(plan, entry) as read:
         for box in _sampled_boxes(plan):
             values, present = read(box)
@@ -91,10 +120,9 @@ def sample(plan: ModalityPlan, entry: CacheEntry) -> tuple[tuple[float, float] |
             present_pixels += int(present.sum())
             if present.any():
                 there = values[present]
-                low, high = min(low, float(there.min())), max(high, float(there.max()))
+                low, high = np.minimum(low, there.min(axis=0)), np.maximum(high, there.max(axis=0))
     height, width = plan.grid.shape
-    value_range = (low, high) if present_pixels else None
-    return value_range, 1 - present_pixels / seen, seen / (height * width)
+    return Sampled(low, high, 1 - present_pixels / seen, seen / (height * width))
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from mpmm.scene.bands import IDENTITY
 from mpmm.scene.plan import ModalityPlan
+from mpmm.scene.vrt_masks import uncovered_by_vrts
 
 
 def own_values(plan: ModalityPlan) -> tuple[str, ...]:
-    """Lines on the files' own scale, offset and unit, and whether these are applied."""
+    """Lines on the files' own scale, offset and unit, whether these are applied, and on lost masks."""
     lines = []
     own = [
         (tile, layer.mosaic.own_calibrations(tile)) for layer in plan.layers for tile in layer.mosaic.tiles
@@ -27,7 +28,7 @@ def own_values(plan: ModalityPlan) -> tuple[str, ...]:
         lines.append(f"unit {', '.join(units)}")
     if any(band.palette for band in plan.bands):
         lines.append("values are indices of a palette; gdal_translate -expand rgb makes colours of them")
-    return tuple(lines)
+    return (*lines, *uncovered_by_vrts(plan))
 
 
 def _words(pairs: Sequence[tuple[float, float]]) -> str:

@@ -81,6 +81,8 @@ class ModalityReport:
         Bands that the files call bad, counted from 1; left out where the modality names no bands.
     own_values
         What the files themselves say of scale, offset and unit, a line each; empty where they say nothing.
+    constant_bands
+        Bands that hold one value only wherever it was looked, counted from 1, beside others that do not.
     """
 
     name: str
@@ -103,6 +105,7 @@ class ModalityReport:
     prepared: bool
     bad_bands: tuple[int, ...] = ()
     own_values: tuple[str, ...] = ()
+    constant_bands: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

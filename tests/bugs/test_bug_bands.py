@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 from bug_scenes import checked, cube, envi, plain, problem, write
 
 from mpmm.errors import PatchError, SceneError
@@ -120,3 +121,36 @@ def test_a_band_that_is_bad_in_one_tile_is_left_out(tmp_path):
     scene = Scene(tmp_path, None, (Modality("hsi", ("a/img.dat", "b/img.dat")),))
     bands = scene.record_of("hsi", grid_like(tmp_path / "labels.tif")).bands
     assert [band.number for band in bands] == [1, 3, 4, 5, 6, 7, 8]
+
+
+def test_bands_of_one_value_are_said(tmp_path):
+    """Bands are filled with 0 and have no nodata value: nothing tells that they hold no data."""
+    values = cube()
+    values[[1, 6]] = 0
+    config = plain(tmp_path)
+    write(tmp_path / "hsi.tif", values)
+    assert "one value only in band [2, 7]: drop_bands = [2, 7] leaves them out" in checked(config).output
+
+
+@pytest.mark.parametrize("hidden", ["nodata", "mask"])
+def test_a_vrt_that_does_not_hand_on_what_its_file_hides(tmp_path, hidden):
+    """A VRT has no nodata value and no mask, but the file that it draws on has: there GDAL reads values.
+    Nothing told of it.
+    Right: said, with both files, unless the modality names a nodata value.
+    """
+    config = plain(tmp_path, files='["x.vrt"]')
+    write(tmp_path / "hsi.tif", cube()[:1], **({"nodata": 7} if hidden == "nodata" else {}))
+    if hidden == "mask":
+        with rasterio.open(tmp_path / "hsi.tif", "r+") as dataset:
+            dataset.write_mask(np.ones((48, 48), bool))
+    (tmp_path / "x.vrt").write_text(
+        '<VRTDataset rasterXSize="48" rasterYSize="48"><SRS>EPSG:32632</SRS>'
+        "<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform>"
+        '<VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">hsi.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    line = f"x.vrt does not hand on the {'nodata value 7' if hidden == 'nodata' else 'mask'} of hsi.tif"
+    assert line in checked(config).output
+    config.write_text(config.read_text().replace('["x.vrt"]', '["x.vrt"]\nnodata = 7'))
+    assert "hand on" not in checked(config).output
