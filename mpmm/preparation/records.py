@@ -28,7 +28,7 @@ def read_records(folder: RunFolder) -> dict[str, Any]:
 
 def records_of(plain: Mapping[str, Any]) -> dict[str, SourceRecord]:
     """Records by modality, of what `read_records` gave."""
-    return {name: SourceRecord.from_dict(record) for name, record in plain.items()}
+    return {str(name): SourceRecord.from_dict(record) for name, record in plain.items()}
 
 
 def with_ranges(

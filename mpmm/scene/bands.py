@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 IDENTITY = (1.0, 0.0)
 # names that number a band and say nothing else
@@ -46,6 +47,24 @@ class Band:
     offset: float = 0.0
     palette: str = ""
     file: str = ""
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Restore a band from plain values by field; raises what Python does where one is of another kind."""
+        numbers = {key: _number(plain[key]) for key in ("wavelength", "width")}
+        texts = {key: None if plain[key] is None else str(plain[key]) for key in ("name", "color")}
+        return cls(
+            number=int(plain["number"]),
+            name=texts["name"],
+            color=texts["color"],
+            wavelength=numbers["wavelength"],
+            width=numbers["width"],
+            unit=str(plain["unit"]),
+            scale=float(plain["scale"]),
+            offset=float(plain["offset"]),
+            palette=str(plain["palette"]),
+            file=str(plain["file"]),
+        )
 
     @property
     def calibration(self) -> tuple[float, float]:
@@ -90,6 +109,13 @@ def differing(band: Band, other: Band, tolerance: float) -> tuple[str, str, str]
     if band.palette != other.palette:
         return "palette", _palette(band), _palette(other)
     return None
+
+
+def _number(plain: Any) -> float | None:
+    number = None if plain is None else float(plain)
+    if number is not None and not (math.isfinite(number) and number > 0):
+        raise ValueError(f"wavelength or width {number}")
+    return number
 
 
 def _palette(band: Band) -> str:

@@ -91,7 +91,7 @@ class SourceRecord:
                 name=str(plain["name"]),
                 file=str(plain["file"]),
                 dtype=str(plain["dtype"]),
-                bands=tuple(Band(**band) for band in plain["bands"]),
+                bands=tuple(Band.from_dict(band) for band in plain["bands"]),
                 given=_pair(plain["given"]),
                 pixel=_pair(plain["pixel"]),
                 grid_pixel=_pair(plain["grid_pixel"]),
