@@ -112,6 +112,15 @@ def test_training_on_a_scene_with_empty_bands_names_them(tmp_path):
     assert "holds no data in band 4, 5" in problem(checked(config))
 
 
+def test_a_band_without_data_where_the_labels_are(tmp_path):
+    """A band has data, but none where the labels are: there every pixel counted as missing."""
+    config = plain(tmp_path)
+    values = np.concatenate([cube(), cube()], axis=2).astype(np.int16)
+    values[2, :, :48] = -1
+    write(tmp_path / "hsi.tif", values, nodata=-1)
+    assert "holds no data in band 3" in problem(checked(config))
+
+
 def test_a_band_that_is_bad_in_one_tile_is_left_out(tmp_path):
     plain(tmp_path)
     for name in ("a", "b"):
