@@ -25,8 +25,9 @@ def bind_threads(assignment: CoreAssignment, cores: Sequence[int], *, keep: bool
     """
     count = min(assignment.threads, available_threads())
     set_threads(count)
-    own = [cores[number] for number in assignment.cores]
-    if own and keep and hasattr(os, "sched_setaffinity"):
+    # threads for more cores than there are keep to none
+    own = [cores[number] for number in assignment.cores] if keep else []
+    if own and hasattr(os, "sched_setaffinity"):
         if assignment.yields:
             _yield_on(own)
         else:

@@ -68,3 +68,11 @@ def test_without_a_core_of_its_own_a_thread_runs_anywhere(seat: str, keep: str) 
     everywhere = list(range(len(os.sched_getaffinity(0))))
     assert count == 2
     assert all(own == everywhere for own in places)
+
+
+def test_threads_for_more_cores_than_there_are_keep_to_none() -> None:
+    """`--threads 64` ended with an IndexError."""
+    count, priorities, places = seated("CoreAssignment(2, (63, 62))", "free")
+    assert count == 2
+    assert priorities == [os.getpriority(os.PRIO_PROCESS, 0)]
+    assert all(len(own) > 1 for own in places)
