@@ -24,7 +24,9 @@ class _Way:
 
 def inference(study: Study) -> Outcome:
     """Score drawn patches in one process, on each rank a share, and on the layouts of the paper."""
-    records = {name: layout_run(study, name) for name in ("single", "baseline", "optimized", "hybrid")}
+    records = {
+        name: layout_run(study, name) for name in ("single", "baseline", "optimized", "hybrid", "auto")
+    }
     ranks = records["baseline"].ranks
     ways = [
         _Way("one process", records["single"].path.name, 1, "model"),

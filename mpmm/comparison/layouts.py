@@ -10,16 +10,23 @@ from mpmm.comparison.figures import epoch_curve, rank_rates, rate_curve, spread,
 from mpmm.comparison.study import Study
 from mpmm.errors import ConfigError
 from mpmm.placement import LayoutName
-from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRecord
+from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRecord, owned_network
 from mpmm.settings import Config
 
-LAYOUTS: tuple[LayoutName, ...] = ("single", "baseline", "optimized", "data", "hybrid")
+LAYOUTS: tuple[LayoutName, ...] = ("single", "baseline", "optimized", "data", "hybrid", "auto")
 QUICK_EPOCHS = 3
 _MB = 1e6
 
 
 def layouts(study: Study) -> Outcome:
-    """Train for the same epochs in one process and on every layout, and read what each rank did."""
+    """Train for the same epochs in one process and on every layout, and read what each rank did.
+
+    Raises
+    ------
+    ConfigError
+        The scene has one modality only.
+    """
+    ranks_of(study.config)
     records: dict[str, RunRecord] = {name: layout_run(study, name) for name in LAYOUTS}
     workers = {name: _workers(record) for name, record in records.items() if record.ranks > 1}
     rows = tuple(row for name, record in records.items() for row in _rows(name, record))
@@ -113,8 +120,9 @@ def _batch_run(study: Study, batch: int) -> RunRecord:
 
 
 def _workers(record: RunRecord) -> list[RankRates]:
-    """Rates of all ranks but the server's and the driver's."""
-    return [seen for seen in rank_rates(record) if 0 < seen.rank < record.ranks - 1]
+    """Rates of the ranks that own blocks."""
+    workers = owned_network(record).layout.workers
+    return [seen for seen in rank_rates(record) if seen.rank in workers]
 
 
 def _rows(name: str, record: RunRecord) -> list[tuple[str, ...]]:
@@ -188,7 +196,7 @@ def _words(records: Mapping[str, RunRecord]) -> list[str]:
         "layouts can "
         "at best be as fast as one process on the same cores. Figure 9 by epoch compares what is learnt, "
         "and that "
-        "is the same by construction: baseline, optimized and hybrid end with the bits of one process.",
+        "is the same by construction: all but `data` end with the bits of one process.",
     ]
     merging = [_merging(records[name]) for name in ("baseline", "optimized")]
     if all(total is not None for total in merging):
@@ -210,7 +218,8 @@ def _words(records: Mapping[str, RunRecord]) -> list[str]:
 
 def _merging(record: RunRecord) -> tuple[float, float] | None:
     """MB of the fusion's worker in and out, a step and a second."""
-    merging = record.ranks - 2
+    network = owned_network(record)
+    merging = network.layout.owner[network.shape.output.name][0]
     for samples in record.samples:
         if samples.rank == merging and len(samples) > 1:
             total = (samples.total("bytes_in") + samples.total("bytes_out")) / _MB

@@ -14,7 +14,7 @@ from mpmm.errors import RunError
 from mpmm.records import RunRecord, read_record
 from mpmm.results import Scores, read_json, write_json
 from mpmm.runs import Form
-from mpmm.settings import Config
+from mpmm.settings import Config, config_from_json
 
 Say = Callable[[str, str], None]
 
@@ -73,11 +73,15 @@ class Study:
             Training failed, or the run that is there has other settings.
         """
         run = self.folder / "runs" / name
-        plain = json.loads(config.as_json())
-        if self._is_there(run, plain):
+        if self._is_there(run, config):
             return read_record(run)
         self.say("training", f"{name} on {ranks} rank(s)" if ranks > 1 else name)
-        job = {"kind": "train", "run": str(run.resolve()), "config": plain, "steps": steps}
+        job = {
+            "kind": "train",
+            "run": str(run.resolve()),
+            "config": json.loads(config.as_json()),
+            "steps": steps,
+        }
         launch(self._job(f"train-{name}", job), ranks)
         return read_record(run)
 
@@ -107,13 +111,15 @@ class Study:
         plain = read_json(result)
         return Timed(Scores.from_dict(plain["scores"]), float(plain["seconds"]))
 
-    def _is_there(self, run: Path, plain: dict[str, Any]) -> bool:
+    def _is_there(self, run: Path, config: Config) -> bool:
         """Whether the run is finished; one that never wrote a checkpoint is removed."""
         if not (run / "config.json").is_file():
             # killed before it was described
             shutil.rmtree(run, ignore_errors=True)
             return False
-        if read_json(run / "config.json") != plain:
+        # as they are understood: a newer mpmm may write more settings than it wrote before
+        text = (run / "config.json").read_text(encoding="utf-8")
+        if config_from_json(text, str(run / "config.json")) != config:
             raise RunError(f"{run}: a run with other settings", "compare into another folder: --out")
         if (run / "run.json").is_file() and read_json(run / "run.json").get("finished"):
             return True

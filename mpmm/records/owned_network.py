@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mpmm.errors import RunError
 from mpmm.network import NetworkSpec
-from mpmm.placement import BlockShape, Layout, NetworkShape, describe, layout_for
+from mpmm.placement import BlockShape, Layout, NetworkShape, choice_from_plain, describe, layout_for
 from mpmm.records.run_record import RunRecord
 from mpmm.settings import Config, config_from_json
 
@@ -92,14 +91,21 @@ def owned_network(record: RunRecord) -> OwnedNetwork:
 
 
 def _layout(record: RunRecord, config: Config, shape: NetworkShape) -> Layout:
-    """The layout by the name that the run's summary states, or as its settings ask for."""
+    """The layout that the run's summary states or that its search chose, or else its settings ask for."""
+    own, summary = config.layout, record.summary or {}
     if record.ranks == 1:
-        return layout_for(shape, 1)
-    stated = None if record.summary is None else record.summary.get("layout")
-    blocks: Mapping[str, int | Sequence[int]] = config.layout.ranks
-    if stated in (None, "custom"):
-        return layout_for(shape, record.ranks, config.layout.name, blocks, config.layout.shares)
-    return layout_for(shape, record.ranks, str(stated))
+        return layout_for(shape, 1, options=own.options)
+    if summary.get("chosen"):
+        return choice_from_plain(summary["chosen"]).layout
+    stated = summary.get("layout", own.name)
+    if stated == "custom" or own.ranks:
+        return layout_for(shape, record.ranks, None, own.ranks, own.shares, own.options)
+    if stated == "auto":
+        raise RunError(
+            f"{record.path}: the layout was searched for, and is written down when the run ends",
+            "wait for its end",
+        )
+    return layout_for(shape, record.ranks, str(stated), options=own.options)
 
 
 def traffic_rows(record: RunRecord) -> list[list[dict[str, Any]]]:
