@@ -141,8 +141,8 @@ def _limit(layout: Layout, prediction: Prediction) -> str:
 def _search(judge: Judge, known: str) -> str:
     seconds, name = judge.preset
     preset = f"; best of the named: {name}, {1e3 * seconds:,.1f} ms" if name else ""
-    pruned = judge.seen - judge.played
-    return f"{judge.seen} layouts, {judge.played} simulated, {pruned} ruled out beforehand; {known}{preset}"
+    simulated = f"{judge.seen} layouts, {judge.simulated} simulated, the others ruled out beforehand"
+    return f"{simulated}; {known}{preset}"
 
 
 def _ranks(ranks: Sequence[int]) -> str:

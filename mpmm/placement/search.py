@@ -17,6 +17,8 @@ Allowed = Callable[[Layout], bool]
 _PLAYED, _REFINED, _TURN = 12, 12, 4
 # steps of each, of which one counts
 _STEPS = 3
+# layouts that are judged again where a quota's pauses make one step unlike the next, and steps for that
+_FINALISTS, _FINAL_STEPS = 3, 8
 # a rank more has to make a step shorter by this part
 _RANK = 0.003
 # ranks from which the next refinement takes work
@@ -39,7 +41,7 @@ class Judge:
     best, prediction
         The best layout so far, and its step.
     seen, played
-        Layouts that were looked at, and those that were simulated.
+        Layouts that were looked at; simulations.
     alone, preset
         Seconds of one rank; seconds and name of the best preset that was simulated.
     """
@@ -53,6 +55,7 @@ class Judge:
     alone: float = 0.0
     preset: tuple[float, str] = (float("inf"), "")
     _keys: set[object] = field(default_factory=set)
+    _results: list[tuple[float, Layout]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._estimate = Arithmetic(self.problem)
@@ -70,6 +73,11 @@ class Judge:
         return self.best is not before
 
     @property
+    def simulated(self) -> int:
+        """How many layouts were simulated."""
+        return len({layout for _, layout in self._results})
+
+    @property
     def _score(self) -> float:
         if self.best is None or self.prediction is None:
             return float("inf")
@@ -84,11 +92,23 @@ class Judge:
         self.seen += 1
         return self._estimate.fits(layout) and self.allowed(layout)
 
-    def _play(self, layout: Layout) -> None:
+    def settle(self) -> None:
+        """Where hosts have a quota, judge the best over more steps: pauses then average out."""
+        if not any(host.quota for host in self.problem.machine.hosts):
+            return
+        ranked = [layout for _, layout in sorted(self._results, key=lambda result: result[0])]
+        named = [layout for layout in ranked if layout.name not in ("cut", "refined", "one rank")]
+        alone = [layout for layout in ranked if layout.name == "one rank"]
+        self.best, self.prediction, self.preset = None, None, (float("inf"), "")
+        for layout in dict.fromkeys([*ranked[:_FINALISTS], *named[:1], *alone]):
+            self._play(layout, _FINAL_STEPS)
+
+    def _play(self, layout: Layout, steps: int = _STEPS) -> None:
         problem = self.problem
         self.played += 1
         check(replace(layout, name="auto"), problem.shape)
-        predicted = simulate(problem.shape, layout, problem.batch, problem.profile, problem.machine, _STEPS)
+        predicted = simulate(problem.shape, layout, problem.batch, problem.profile, problem.machine, steps)
+        self._results.append((_scored(predicted.seconds, layout), layout))
         if layout.name == "one rank":
             self.alone = predicted.seconds
         elif layout.name not in ("cut", "refined"):
@@ -122,4 +142,5 @@ def search(problem: Problem, allowed: Allowed = lambda layout: True) -> Judge:
         refined = neighbours(problem, judge.best, busiest)
         if not judge.consider(refined, min(_TURN, limit - judge.played)):
             break
+    judge.settle()
     return judge

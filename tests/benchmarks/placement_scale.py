@@ -3,9 +3,9 @@
     python tests/benchmarks/placement_scale.py [--to docs/images] [--most 1024]
 
 The `paper` network at batches of 40, 320 and 2,560 on links of 1, 10 and 100 Gb/s: `auto`, which keeps the
-bits of one process and has eight groups of samples to share out, and `data`, which averages gradients of any
-number of workers. Layers take what they are measured to take here. Some minutes, most of them for `data` on
-1,024 ranks.
+bits of one process and has eight groups of samples to share out, and `data`, which averages gradients of as
+many workers as there are samples. Layers take what a batch of 40 is measured to take here, others in
+proportion. Some minutes, most of them for `data` on 1,024 ranks.
 """
 
 import argparse
@@ -37,18 +37,16 @@ def main():
     parser.add_argument("--to", type=Path, default=Path("docs/images"))
     parser.add_argument("--most", type=int, default=1024)
     options = parser.parse_args()
-    counts = [count for count in (1, 2, 4, 8, 16, 64, 256, 1024) if count <= options.most]
-    shape = describe(paper_spec())
+    options.to.mkdir(parents=True, exist_ok=True)
+    shape, profile = describe(paper_spec()), profile_of(paper_spec(), 40, (1,))
     results = []
-    for batch in BATCHES:
-        profile = profile_of(paper_spec(), batch, (1,))
-        for link, (rate, delay) in LINKS.items():
-            for count in counts:
+    for count in (1, 4, 16, 64, 256, 1024):
+        for batch in BATCHES if count <= options.most else ():
+            for link, (rate, delay) in LINKS.items():
                 machine = cluster(range(count), Host(1, rate=rate), delay=delay)
                 results += predicted(Problem(shape, batch, profile, machine), link)
-    options.to.mkdir(parents=True, exist_ok=True)
-    options.to.joinpath("scale.json").write_text(json.dumps(results, indent=1))
-    draw(results, options.to / "scale.png")
+        options.to.joinpath("scale.json").write_text(json.dumps(results, indent=1))
+        draw(results, options.to / "scale.png")
 
 
 def predicted(problem, link):
@@ -59,7 +57,7 @@ def predicted(problem, link):
         if layout == "auto":
             choice = choose(problem, "")
             seconds, why = choice.seconds, choice.reasons
-        elif ranks > 1:
+        elif 1 < ranks <= problem.batch:
             data = layout_for(problem.shape, ranks, "data")
             played = simulate(problem.shape, data, problem.batch, problem.profile, problem.machine, STEPS)
             seconds, why = played.seconds, [f"server's link in use {played.ranks[0].link:.0%} of a step"]
@@ -87,11 +85,13 @@ def draw(results, path):
                 alone = next(row["speed"] for row in here if row["ranks"] == 1)
                 points = [(row["ranks"], row["speed"] / alone) for row in here if row["layout"] == layout]
                 label = f"{layout}, batch {batch:,}"
-                panel.plot(*zip(*points, strict=True), style, color=color, markersize=4, label=label)
+                panel.plot(
+                    *zip(*points or [(1, 1)], strict=True), style, color=color, markersize=4, label=label
+                )
         panel.set(title=link, xlabel="ranks, a host of one core each", xscale="log", yscale="log")
         panel.set_xticks(counts, [f"{count:,}" for count in counts], fontsize=8)
-        panel.set_yticks(ticks := [0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64], [f"{tick:g}" for tick in ticks])
-        panel.set_ylim(0.1, 64)
+        panel.set_yticks(ticks := [0.5, 1, 2, 4, 8, 16, 32, 64], [f"{tick:g}" for tick in ticks])
+        panel.set_ylim(0.5, 64)
         panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("times as fast as one rank")
