@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 IDENTITY = (1.0, 0.0)
+# other spellings of units
+_UNITS = {
+    **dict.fromkeys(("metre", "meter", "metres", "meters"), "m"),
+    **dict.fromkeys(("celsius", "°c", "deg c", "degree_celsius", "degrees celsius"), "degc"),
+    **{"kelvin": "k", "percent": "%", "foot": "ft", "feet": "ft"},
+}
 # names that number a band and say nothing else
 _NUMBERED = re.compile(r"(band|layer|channel)?[\s_#-]*\d+")
 
@@ -104,7 +110,7 @@ def differing(band: Band, other: Band, tolerance: float) -> tuple[str, str, str]
         return "name", str(band.name), str(other.name)
     elif band.color and other.color and band.color != other.color and not (band.key and other.key):
         return "colour", band.color, other.color
-    if band.unit and other.unit and band.unit.casefold() != other.unit.casefold():
+    if not same_unit(band.unit, other.unit):
         return "unit", band.unit, other.unit
     if band.palette != other.palette:
         return "palette", _palette(band), _palette(other)
@@ -138,6 +144,12 @@ def _tolerance(band: Band, centres: Sequence[float]) -> float:
         return band.width / 2
     gaps = [abs(centre - band.wavelength) for centre in centres if centre != band.wavelength]
     return min([*(gap / 2 for gap in gaps), 20.0, 0.05 * band.wavelength])
+
+
+def same_unit(unit: str, other: str) -> bool:
+    """Whether two units are one, in whichever spelling; so they count as long as a file tells none."""
+    ours, theirs = (_UNITS.get(each.casefold(), each.casefold()) for each in (unit, other))
+    return not unit or not other or ours == theirs
 
 
 def usable_calibration(scale: float, offset: float) -> bool:

@@ -45,6 +45,9 @@ def check_tiles(rasters: Sequence[Raster], who: str, bands: Sequence[int]) -> No
         _check_kind(first, other, who)
         if set(first.alpha) & set(bands) != set(other.alpha) & set(bands):
             _refuse(who, (first, other), "alpha bands", _numbers(first.alpha), _numbers(other.alpha))
+    if who == "labels":
+        # of ids the numbers count, whatever files call them and in whichever colours they show them
+        return
     allowed = dict(zip(bands, tolerances([first.described[band - 1] for band in bands]), strict=True))
     for previous, other in pairwise(rasters):
         # the first may tell nothing of its bands, so that each is compared with the one before it too

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from mpmm.errors import SceneError
+from mpmm.scene.bands import same_unit
 from mpmm.scene.matching import INSIST, match_bands
 from mpmm.scene.scene import Scene
 from mpmm.scene.source_record import Metres, SourceRecord
@@ -109,7 +110,7 @@ def _bands_unchecked(trained: SourceRecord, here: SourceRecord) -> Sequence[str]
 def _values(trained: SourceRecord, here: SourceRecord) -> Sequence[str]:
     """Notes on how the two scenes' numbers become values; raises where these cannot be the same quantity."""
     for band, other in zip(trained.bands, here.bands, strict=True):
-        if band.unit and other.unit and band.unit.casefold() != other.unit.casefold():
+        if not same_unit(band.unit, other.unit):
             _refuse(here, f"{other.title} is in {other.unit}", f"{band.unit} in the training", "convert it")
         if band.palette != other.palette:
             problem, hint = f"{other.title} has another palette", "expand both: gdal_translate -expand rgb"

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from bug_scenes import SIDE, checked, cube, envi, plain, problem, write
+from bug_scenes import SIDE, checked, cube, envi, labels, plain, problem, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpmm.errors import SceneError
-from mpmm.scene import Modality, Scene, grid_like
+from mpmm.scene import Labels, Modality, Scene, grid_like
 
 HALF = SIDE // 2
 
@@ -78,6 +78,26 @@ def test_tiles_of_which_one_says_nothing_are_joined(tmp_path):
     tile(tmp_path, "middle.tif", cube()[:2, :, HALF:-4], HALF)
     tile(tmp_path, "east.tif", cube()[:2, :, -4:], SIDE - 4, descriptions=("Red ", "green"))
     np.testing.assert_array_equal(values_of(tmp_path, "west.tif", "middle.tif", "east.tif"), cube()[:2])
+
+
+def test_tiles_of_labels_in_other_colours_and_names(tmp_path):
+    """Of ids only the numbers count."""
+    tile(tmp_path, "labels_0.tif", labels()[None, :, :HALF], descriptions=("west",))
+    tile(tmp_path, "labels_1.tif", labels()[None, :, HALF:], HALF, descriptions=("east",))
+    with rasterio.open(tmp_path / "labels_1.tif", "r+") as dataset:
+        dataset.write_colormap(1, {1: (9, 9, 9, 255)})
+    ids = Scene(tmp_path, Labels("labels_*.tif"), (), tmp_path / "cache").read_labels().ids
+    np.testing.assert_array_equal(ids, labels())
+
+
+def test_tiles_of_which_only_one_has_a_palette(tmp_path):
+    plain(tmp_path)
+    tile(tmp_path, "west.tif", labels()[None, :, :HALF])
+    tile(tmp_path, "east.tif", labels()[None, :, HALF:], HALF)
+    with rasterio.open(tmp_path / "east.tif", "r+") as dataset:
+        dataset.write_colormap(1, {1: (9, 9, 9, 255)})
+    with pytest.raises(SceneError, match=r"east\.tif has palette of band 1 of its own, but .*has none"):
+        values_of(tmp_path, "west.tif", "east.tif")
 
 
 def test_each_tile_has_its_own_nodata_value(tmp_path):

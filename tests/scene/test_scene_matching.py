@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpmm.errors import RunError, SceneError
-from mpmm.scene.bands import Band, tolerances
+from mpmm.scene.bands import Band, same_unit, tolerances
 from mpmm.scene.matching import match_bands
 from mpmm.scene.source_record import SourceRecord
 
@@ -113,6 +113,14 @@ def test_bands_that_are_not_clear(ours, theirs, problem):
     with pytest.raises(SceneError, match=problem) as refused:
         match_bands(record(*ours), record(*theirs))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("unit", "other", "same"),
+    [("m", "Metre", True), ("K", "kelvin", True), ("", "K", True), ("K", "degC", False), ("m", "ft", False)],
+)
+def test_units_in_any_spelling(unit, other, same):
+    assert same_unit(unit, other) is same
 
 
 def test_half_a_bands_width_is_how_far_a_wavelength_may_be_off():
