@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "Write a run's report, one HTML page.",
     "compare": "Run the paper's experiments on a scene.",
     "baselines": "Score KNN and SVM on the same patches.",
+    "crossvalidate": "Train and score once a fold, beside KNN and SVM.",
 }
 # what the ranks of one mpirun do together; of any other command each does all by itself
 TOGETHER = ("train", "evaluate", "map")

@@ -28,6 +28,7 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--steps", type=POSITIVE, help="End after so many steps, even within an epoch.")
 @click.option("--threads", type=POSITIVE, help="Threads to compute with; all cores by default.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of parameters, batches, augmentation and dropout.")
+@click.option("--fold", type=POSITIVE, help="Of spatial folds: the one for test, counted from 1.")
 @click.option("--trace", is_flag=True, help="Keep a timeline of all ranks, trace.json.")
 def command(config: Path | None, resume: Path | None, run: Path | None, trace: bool, **given: Any) -> int:
     """Train the network that CONFIG describes, or go on with a run.
@@ -46,7 +47,7 @@ def command(config: Path | None, resume: Path | None, run: Path | None, trace: b
     # among ranks each may have the files of its own modalities only
     loaded = None if config is None else load_config(config, partly=launched_ranks() > 1)
     if resume is not None:
-        _refuse_with_resume(run=run, seed=given.pop("seed"))
+        _refuse_with_resume(run=run, seed=given.pop("seed"), fold=given.pop("fold"))
         return _code(go_on(resume, options, scene=None if loaded is None else loaded.scene, **given))
     if loaded is None or config is None:
         raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")

@@ -15,6 +15,7 @@ from mpmm.display.console import (
     say_untrained,
     telling,
 )
+from mpmm.display.crossvalidation import folds_table, spread_table
 from mpmm.display.map import Speed, showing
 from mpmm.display.score_tables import class_table, comparison_table, confusion_table
 from mpmm.display.ticker import ticking
@@ -33,6 +34,7 @@ __all__ = [
     "confusion_table",
     "display",
     "duration",
+    "folds_table",
     "live",
     "run_frame",
     "say",
@@ -44,6 +46,7 @@ __all__ = [
     "say_untrained",
     "scene_report",
     "showing",
+    "spread_table",
     "telling",
     "ticking",
 ]

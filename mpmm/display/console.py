@@ -67,7 +67,9 @@ def say_bands(console: Console, notes: Iterable[str], warnings: Iterable[str] = 
 def say_split(console: Console, prepared: Prepared, split: Split) -> None:
     """How far the other parts' patches are from the training patches, and which classes are short."""
     names = {cover.id: cover.name for cover in prepared.scene.classes}
-    say(console, "split", f"{split.kind}: {leak_text(split)}")
+    patches = prepared.config.patches
+    fold = f", {patches.fold} of {patches.folds} for test" if split.kind == "folds" else ""
+    say(console, "split", f"{split.kind}{fold}: {leak_text(split)}")
     if split.short:
         few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
         say(console, "", f"fewer patches than asked for: {few}")

@@ -5,6 +5,7 @@ from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
 from mpmm.patches.drawing import draw_split
 from mpmm.patches.extra import extra_patches
+from mpmm.patches.folds import draw_fold
 from mpmm.patches.given import draw_given
 from mpmm.patches.normalization import Normalization, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
@@ -12,7 +13,7 @@ from mpmm.patches.part_table import read_part_table
 from mpmm.patches.prefetch import Prefetcher, prefetch
 from mpmm.patches.reader import PatchReader, compile_reader
 from mpmm.patches.samples import Samples
-from mpmm.patches.shares import PARTS, Part, check_shares
+from mpmm.patches.shares import PARTS, Part, check_fold, check_shares
 from mpmm.patches.split import Split, SplitKind, SplitOptions
 from mpmm.patches.training_range import OutOfRange, far_outside, training_range
 from mpmm.patches.usable import ClassCount, class_positions, lost_per_class, usable_centres
@@ -36,10 +37,12 @@ __all__ = [
     "Split",
     "SplitKind",
     "SplitOptions",
+    "check_fold",
     "check_shares",
     "check_size",
     "class_positions",
     "compile_reader",
+    "draw_fold",
     "draw_given",
     "draw_split",
     "extra_patches",

@@ -26,7 +26,7 @@ ABSENT = np.array([16_000_000, 4_000_000, 4_000_000])
 
 @dataclass(frozen=True, eq=False)
 class Dealing:
-    """Blocks and the part of each (0 train, 1 validation, 2 test), int8, shape (blocks,)."""
+    """Blocks and the part of each (0 train, 1 validation, 2 test; or a fold), int8, shape (blocks,)."""
 
     grid: BlockGrid
     dealt: npt.NDArray[np.int8]
@@ -39,7 +39,12 @@ class Dealing:
 
 
 def deal_blocks(
-    candidates: Candidates, quotas: Counts, size: int, shares: tuple[float, ...], seed: int
+    candidates: Candidates,
+    quotas: Counts,
+    size: int,
+    shares: tuple[float, ...],
+    seed: int,
+    absent: Counts = ABSENT,
 ) -> Dealing:
     """Find a dealing by seed: several block sizes and starts, each improved block by block.
 
@@ -50,17 +55,19 @@ def deal_blocks(
     candidates
         The labelled pixels that can be the centre of a patch.
     quotas
-        Patches that each class should have in each part, shape (classes, 3).
+        Patches that each class should have in each part, shape (classes, parts).
     size
         Odd edge of a patch, in pixels.
     shares
-        Of training, validation and test; blocks are dealt by them at first.
+        Of training, validation and test, or of folds; blocks are dealt by them at first.
     seed
         Of the block grids and of the order in which blocks are dealt.
+    absent
+        What it costs that a part has no patch of a class, shape (parts,).
     """
     best: Dealing | None = None
     for number, grid in enumerate(_grids(candidates.shape, size, seed)):
-        dealing = _Search(candidates, grid, quotas, shares).run(seed, number)
+        dealing = _Search(candidates, grid, quotas, shares, absent).run(seed, number)
         if best is None or dealing.penalty < best.penalty:
             best = dealing
         if best.penalty == 0:
@@ -82,9 +89,14 @@ class _Search:
     """One start from random blocks, and the patches that each class has left in each part."""
 
     def __init__(
-        self, candidates: Candidates, grid: BlockGrid, quotas: Counts, shares: tuple[float, ...]
+        self,
+        candidates: Candidates,
+        grid: BlockGrid,
+        quotas: Counts,
+        shares: tuple[float, ...],
+        absent: Counts,
     ) -> None:
-        self.grid, self.quotas, self.shares = grid, quotas, shares
+        self.grid, self.quotas, self.shares, self.absent = grid, quotas, shares, absent
         self.groups: Groups = group(candidates, grid)
         self.dealt = np.zeros(grid.count, np.int8)
         self.left: Counts = np.zeros_like(quotas)
@@ -92,7 +104,7 @@ class _Search:
     def run(self, seed: int, number: int) -> Dealing:
         """Deal blocks at random by share, then move single blocks while that helps."""
         order = permutation(self.grid.count, seed, Purpose.BLOCKS, number, 0)
-        ends = np.cumsum([round(share * self.grid.count) for share in self.shares[:2]])
+        ends = np.cumsum([round(share * self.grid.count) for share in self.shares[:-1]])
         for part, blocks in enumerate(np.split(order, ends)):
             self.dealt[blocks] = part
         self._count(np.arange(len(self.groups.labels)), 1)
@@ -135,4 +147,4 @@ class _Search:
         """Squares of the shortages in thousandths, and a large number for each class absent from a part."""
         short = 1000 * np.maximum(self.quotas - self.left, 0) // np.maximum(self.quotas, 1)
         absent = (self.left == 0) & (self.quotas > 0)
-        return int((short * short).sum() + (absent * ABSENT).sum())
+        return int((short * short).sum() + (absent * self.absent).sum())

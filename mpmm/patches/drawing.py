@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mpmm.errors import PatchError
 from mpmm.patches.candidates import Candidates, find_candidates
 from mpmm.patches.dealing import deal_blocks
+from mpmm.patches.folds import draw_fold
 from mpmm.patches.samples import Samples
 from mpmm.patches.seeds import Purpose, permutation
 from mpmm.patches.shares import PARTS, apportion
@@ -51,6 +52,8 @@ def draw_split(
     check_size(options.size, *labels.shape)
     if options.kind == "given":
         raise PatchError("a given split is not drawn from one label map", "give the labels of its parts")
+    if options.kind == "folds":
+        return draw_fold(labels, usable, class_ids, options, class_names)
     candidates = find_candidates(labels, usable, class_ids, class_names)
     requested = [options.requested(int(count)) for count in candidates.counts()]
     available = np.minimum(requested, candidates.counts())

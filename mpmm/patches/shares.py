@@ -25,6 +25,14 @@ def check_shares(shares: Sequence[float]) -> None:
         raise PatchError("patches: the training share is 0", "give training a share above 0")
 
 
+def check_fold(folds: int, fold: int) -> None:
+    """Refuse fewer folds than parts, and a fold that is none of them."""
+    if folds < len(PARTS):
+        raise PatchError(f"patches: {folds} folds", "use 3 or more: one for test, one for validation, a rest")
+    if not 1 <= fold <= folds:
+        raise PatchError(f"patches: fold {fold} of {folds}", f"folds are counted from 1 to {folds}")
+
+
 def apportion(count: int, shares: Sequence[float]) -> tuple[int, ...]:
     """Divide `count` samples by shares, in whole numbers that add up to it.
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from mpmm.errors import PatchError
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.samples import Samples
-from mpmm.patches.shares import PARTS, check_shares
+from mpmm.patches.shares import PARTS, check_fold, check_shares
 
-# how patches are dealt out to the parts: each for itself, by blocks of the scene, or as the user gives them
-SplitKind = Literal["random", "block", "given"]
+# how patches are dealt out to the parts: each for itself, by blocks of the scene, by folds of blocks, or as
+# the user gives them
+SplitKind = Literal["random", "block", "folds", "given"]
 Counts = npt.NDArray[np.int64]
 
 
@@ -36,10 +37,13 @@ class SplitOptions:
     kind
         "random" draws each patch for itself, so that patches of different parts overlap (the paper's
         protocol). "block" deals out square blocks of the scene and takes only patches that lie within blocks
-        of one part, so that no pixel is in patches of two parts. "given" takes the parts from the user, see
+        of one part, so that no pixel is in patches of two parts. "folds" deals them out to folds, one of
+        which is for test, see :func:`mpmm.patches.draw_fold`. "given" takes the parts from the user, see
         :func:`mpmm.patches.draw_given`.
     seed
         From which the draw follows; at least 0.
+    folds, fold
+        Of a spatial k-fold: how many folds, at least 3, and which of them is for test, counted from 1.
 
     Raises
     ------
@@ -53,6 +57,8 @@ class SplitOptions:
     shares: tuple[float, float, float] = (0.7, 0.15, 0.15)
     kind: SplitKind = "random"
     seed: int = 0
+    folds: int = 5
+    fold: int = 1
 
     def __post_init__(self) -> None:
         check_shares(self.shares)
@@ -65,6 +71,7 @@ class SplitOptions:
             raise PatchError(f"split {self.kind!r} is unknown", f"use {kinds}")
         if self.seed < 0:
             raise PatchError(f"seed {self.seed} is negative", "use 0 or above")
+        check_fold(self.folds, self.fold)
 
     def requested(self, usable: int) -> int:
         """Patches that are asked of a class with so many usable pixels."""
@@ -82,7 +89,7 @@ class Split:
     train, validation, test
         The patches of each part, class by class, within a class in the order drawn.
     kind
-        How the patches were divided: "random", "block" or "given".
+        How the patches were divided: "random", "block", "folds" or "given".
     size
         Odd edge of a patch, in pixels.
     class_ids
@@ -94,7 +101,7 @@ class Split:
     absent
         Parts that hold no patch of a class though they have a share: (part, class id).
     block_edge
-        Edge of the blocks of a block split, in pixels; None for another.
+        Edge of the blocks of a block split or of folds, in pixels; None for another.
     """
 
     train: Samples

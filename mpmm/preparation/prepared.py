@@ -21,6 +21,7 @@ from mpmm.patches import (
     Samples,
     Split,
     SplitOptions,
+    check_fold,
     check_shares,
     check_size,
     draw_given,
@@ -117,9 +118,10 @@ def check_patches(config: Config, report: SceneReport) -> None:
 
 
 def check_sizes(config: Config, grid: Grid) -> None:
-    """Refuse a patch size that does not fit the grid, and shares that do not add up."""
+    """Refuse a patch size that does not fit the grid, shares that do not add up, and a fold that is none."""
     check_size(config.patches.size, *grid.shape)
     check_shares(config.patches.shares)
+    check_fold(config.patches.folds, config.patches.fold)
 
 
 def check_labels(config: Config, labels: LabelReport) -> None:
@@ -195,6 +197,8 @@ def split_options(config: Config) -> SplitOptions:
         shares=patches.shares,
         kind=patches.split,
         seed=patches.seed,
+        folds=patches.folds,
+        fold=patches.fold,
     )
 
 

@@ -1,6 +1,7 @@
 """What a run leaves behind: checkpoints, scores, logs, reports."""
 
 from mpmm.results.checkpoint import Arrays, Checkpoint
+from mpmm.results.crossvalidation import FoldSpread, Paired, crossvalidation, paired, together
 from mpmm.results.environment import environment, versions
 from mpmm.results.files import make_folder, read_json, read_text, unwritable, write_json, write_whole
 from mpmm.results.folder import CheckpointName, RunFolder
@@ -19,12 +20,16 @@ __all__ = [
     "Checkpoint",
     "CheckpointName",
     "Estimate",
+    "FoldSpread",
     "MetricsLog",
+    "Paired",
     "RunFolder",
     "Scores",
     "confusion_matrix",
+    "crossvalidation",
     "environment",
     "make_folder",
+    "paired",
     "percent",
     "read_json",
     "read_log",
@@ -32,6 +37,7 @@ __all__ = [
     "read_text",
     "refuse_inputs",
     "score",
+    "together",
     "unwritable",
     "versions",
     "write_class_csv",

@@ -58,6 +58,8 @@ def fit(
         Show it on standard output.
     epochs, seed, threads, layout
         Take precedence over the settings.
+    fold
+        Which of the spatial folds is for test, counted from 1.
     steps
         End after so many steps, even within an epoch.
 

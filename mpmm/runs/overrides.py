@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from mpmm.errors import LayoutError
+from mpmm.errors import ConfigError, LayoutError
 from mpmm.messages import launched_ranks
 from mpmm.placement import LayoutName, UpdatePlace
-from mpmm.settings import Config
+from mpmm.settings import Config, PatchesConfig
 
 
 class Overrides(TypedDict, total=False):
@@ -28,6 +28,8 @@ class Overrides(TypedDict, total=False):
         Which rank owns what; replaces an assignment of one's own.
     update
         Whether the server or the owners update.
+    fold
+        Which of the spatial folds is for test, counted from 1.
     """
 
     epochs: int | None
@@ -36,6 +38,7 @@ class Overrides(TypedDict, total=False):
     threads: int | None
     layout: LayoutName | None
     update: UpdatePlace | None
+    fold: int | None
 
 
 def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
@@ -51,7 +54,19 @@ def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
         layout = replace(layout, update=update)
     if (threads := given.get("threads")) is not None:
         layout = replace(layout, threads=threads)
-    return replace(config, training=training, layout=layout)
+    patches = config.patches
+    if (fold := given.get("fold")) is not None:
+        patches = _with_fold(patches, fold)
+    return replace(config, patches=patches, training=training, layout=layout)
+
+
+def _with_fold(patches: PatchesConfig, fold: int) -> PatchesConfig:
+    if patches.split != "folds":
+        raise ConfigError(
+            f'fold {fold} is asked for, the split is "{patches.split}"',
+            'write split = "folds" into [patches], or leave the fold out',
+        )
+    return replace(patches, fold=fold)
 
 
 def check_layout(config: Config) -> Config:

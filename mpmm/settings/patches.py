@@ -28,8 +28,8 @@ class PatchesConfig:
     fraction
         Share of a class's usable pixels to draw, instead of ``per_class``.
     split
-        "random" (the paper's protocol: neighbouring patches overlap), "block" (spatially disjoint), or
-        "given" by label rasters or a table of one's own.
+        "random" (the paper's protocol: neighbouring patches overlap), "block" (spatially disjoint),
+        "folds" (spatially disjoint, each fold is for test once), or "given" by label rasters or a table.
     shares
         Shares of training, validation and test patches; they add up to 1. Of a given split the first two
         divide the training part, unless validation is given too.
@@ -37,6 +37,8 @@ class PatchesConfig:
         From which the draw and the split follow.
     augment
         Whether training patches are flipped and turned.
+    folds, fold
+        Of a spatial k-fold: how many folds, and which is for test, counted from 1; the next is validation.
     labels_train, labels_validation, labels_test
         Of a given split: label rasters of its parts, relative to the scene's folder. None for training: the
         scene's own labels; None for validation: drawn from the training part.
@@ -56,6 +58,8 @@ class PatchesConfig:
     shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
     seed: Count = 0
     augment: bool = False
+    folds: Annotated[int, Field(ge=3)] = 5
+    fold: Positive = 1
     labels_train: str | None = None
     labels_validation: str | None = None
     labels_test: str | None = None
