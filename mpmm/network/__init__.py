@@ -17,9 +17,10 @@ from mpmm.network.on_zeros import UPDATE, run_on_zeros
 from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
+from mpmm.network.rates import Rates
 from mpmm.network.shapes import Volume
 from mpmm.network.spec import NetworkSpec, StreamSpec
-from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool, Start
+from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool, RateSchedule, Start
 
 __all__ = [
     "EPSILON",
@@ -49,6 +50,8 @@ __all__ = [
     "Padding",
     "Parameter",
     "Pool",
+    "RateSchedule",
+    "Rates",
     "SoftmaxCrossEntropy",
     "Start",
     "Step",

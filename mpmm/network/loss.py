@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.groups import group_tree
+from mpmm_kernels.layers import focal as focal_kernel
 from mpmm_kernels.layers import softmax as kernel
 
 from mpmm.errors import NetworkError
@@ -32,7 +33,8 @@ class BatchLoss(NamedTuple):
 class SoftmaxCrossEntropy:
     """Mean over the batch of - sum over classes k of t_k log softmax(logits)_k.
 
-    The target is t_k = weight_k ((1 - smoothing) [k is the label] + smoothing / classes). The mean is over
+    The target is t_k = weight_k ((1 - smoothing) [k is the label] + smoothing / classes). With a focus each
+    term is multiplied with (1 - softmax(logits)_k)^focus: what is learnt counts less. The mean is over
     the samples, not over their weights, so that parts of a batch add up to the whole; give class weights
     that are 1 on average over the samples.
 
@@ -42,19 +44,27 @@ class SoftmaxCrossEntropy:
         One a class; ones by default.
     label_smoothing
         Share of the target spread over all classes, in [0, 1).
+    focus
+        The focal loss's gamma, 0 or more; 0 is the plain cross-entropy.
 
     Raises
     ------
     NetworkError
-        A weight is negative or not finite, or the smoothing is out of range.
+        A weight is negative or not finite, or the smoothing or focus is out of range.
 
     References
     ----------
     Goodfellow, Bengio, Courville, "Deep Learning", 2016, section 6.2.2.3; smoothing: Szegedy et al.,
-    "Rethinking the Inception Architecture", CVPR 2016, section 7.
+    "Rethinking the Inception Architecture", CVPR 2016, section 7; focus: Lin et al., "Focal Loss for Dense
+    Object Detection", ICCV 2017, eq. 4.
     """
 
-    def __init__(self, class_weights: Sequence[float] | Array | None = None, label_smoothing: float = 0.0):
+    def __init__(
+        self,
+        class_weights: Sequence[float] | Array | None = None,
+        label_smoothing: float = 0.0,
+        focus: float = 0.0,
+    ) -> None:
         weights = None if class_weights is None else np.asarray(class_weights, "float64")
         if weights is not None and not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise NetworkError("loss: class weights must be finite and not negative", f"got {weights}")
@@ -63,6 +73,9 @@ class SoftmaxCrossEntropy:
                 f"loss: label smoothing is {label_smoothing}, expected 0 or more, less than 1",
                 "it is the share of a label spread over all classes",
             )
+        if not (np.isfinite(focus) and focus >= 0.0):
+            raise NetworkError(f"loss: focus is {focus}, expected 0 or more", "0 is the plain cross-entropy")
+        self.focus = float(focus)
         self.class_weights = weights
         self.label_smoothing = label_smoothing
 
@@ -86,9 +99,11 @@ class SoftmaxCrossEntropy:
         weights = self._checked(logits, labels)
         losses, dlogits = np.empty(len(logits)), np.empty_like(logits)
         scale = 1.0 / (batch or len(logits))
-        kernel.cross_entropy(
-            logits, labels.astype("int64"), weights, float(self.label_smoothing), scale, losses, dlogits
-        )
+        target = labels.astype("int64"), weights, float(self.label_smoothing)
+        if self.focus:
+            focal_kernel.focal_loss(logits, *target, self.focus, scale, losses, dlogits)
+        else:
+            kernel.cross_entropy(logits, *target, scale, losses, dlogits)
         samples = np.stack([losses, logits.argmax(axis=1) == labels], axis=1)
         ((total, correct),) = sum_groups(samples, group_tree(len(samples)))
         return BatchLoss(float(total) * scale, int(correct), dlogits, samples)

@@ -9,6 +9,7 @@ from mpmm_kernels.layers import AdamOptions, AdamState, adam_step, exponential_a
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter
+from mpmm.network.rates import Rates
 from mpmm.network.state import check_state
 
 # the two moments by the names they have in a state
@@ -21,7 +22,7 @@ class Adam:
     Parameters
     ----------
     rate
-        Learning rate: the length of a step in units of the normalised gradient.
+        Learning rate: the length of a step in units of the normalised gradient; or one for every step.
     beta1, beta2
         How much of the first and second moment is kept each step.
     epsilon
@@ -39,14 +40,14 @@ class Adam:
 
     def __init__(
         self,
-        rate: float = 1e-3,
+        rate: float | Rates = 1e-3,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         decay: float = 0.0,
         average: float = 0.9,
     ) -> None:
-        self.rate = rate
+        self.rates = rate if isinstance(rate, Rates) else Rates(rate)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.decay = decay
         self.average = average
@@ -71,7 +72,7 @@ class Adam:
     ) -> None:
         """Move values with their first and second moments, in place or ``into`` other arrays."""
         decay = self.decay if decayed else 0.0
-        options = AdamOptions(self.rate, self.beta1, self.beta2, self.epsilon, decay)
+        options = AdamOptions(self.rates.at(step - 1), self.beta1, self.beta2, self.epsilon, decay)
         adam_step(AdamState(*state), gradient, options, step, into)
 
     def state(self) -> dict[str, Array]:

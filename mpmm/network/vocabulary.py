@@ -7,9 +7,11 @@ from typing import Literal
 from mpmm_kernels.vocabulary import Activation, Kernels, Padding
 from mpmm_kernels.vocabulary import Pool as KernelPool
 
-__all__ = ["Activation", "DType", "Kernels", "Padding", "Pool", "Start"]
+__all__ = ["Activation", "DType", "Kernels", "Padding", "Pool", "RateSchedule", "Start"]
 
 Pool = Literal[KernelPool, "none"]
 DType = Literal["float32", "float64"]
+# how the learning rate follows the run
+RateSchedule = Literal["constant", "step", "cosine"]
 # the variance of initial weights: 2 / fan_in before a ReLU, 2 / (fan_in + fan_out), 1 / (3 fan_in)
 Start = Literal["he", "glorot", "fan_in"]

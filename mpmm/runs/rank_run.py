@@ -134,12 +134,12 @@ def find_run(group: ProcessGroup, path: Path) -> tuple[RunFolder | None, int]:
 
 
 def loss_of(prepared: Prepared) -> SoftmaxCrossEntropy:
-    """The loss with the class weights and the smoothing that the settings ask for."""
+    """The loss with the class weights, the smoothing and the focus that the settings ask for."""
     training = prepared.config.training
     weights = None
     if training.class_weights == "balanced":
         weights = balanced_weights(prepared.parts["train"].counts(prepared.spec.classes))
-    return SoftmaxCrossEntropy(weights, training.label_smoothing)
+    return SoftmaxCrossEntropy(weights, training.label_smoothing, training.focus)
 
 
 def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:

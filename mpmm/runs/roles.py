@@ -60,7 +60,7 @@ def _owner_store(rank_run: RankRun, network: Network) -> ParameterStore:
 
 def _optimizer(rank_run: RankRun) -> Adam:
     training = rank_run.prepared.config.training
-    return Adam(rate=training.rate, decay=training.decay)
+    return Adam(training.rates(rank_run.batches.steps_per_epoch), decay=training.decay)
 
 
 def _serve(rank_run: RankRun) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mpmm.network import Rates, RateSchedule
 from mpmm.settings.values import Count, Finite, Positive
 
 
@@ -20,12 +21,21 @@ class TrainingConfig:
         Passes over the training patches; patches a step.
     rate, decay
         Adam's learning rate; decoupled weight decay.
+    schedule
+        "constant"; "step": the rate times ``factor`` every ``every`` epochs; "cosine": down to 0 at the last
+        epoch's end.
+    factor, every
+        Of the schedule "step".
+    warm_up
+        Steps over which the rate rises to ``rate``, before the schedule begins.
     patience
         Epochs without a better validation accuracy before training stops; None: never.
     class_weights
         "none", or "balanced": a class counts inversely to its number of training patches.
     label_smoothing
         Share of a label spread evenly over all classes.
+    focus
+        The focal loss's gamma: patches that are classified well count less; 0: the cross-entropy.
     drop_last
         Whether an incomplete last batch is left out.
     seed
@@ -36,8 +46,18 @@ class TrainingConfig:
     batch: Positive = 40
     rate: Annotated[Finite, Field(gt=0)] = 1e-3
     decay: Annotated[Finite, Field(ge=0)] = 0.0
+    schedule: RateSchedule = "constant"
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    every: Positive = 10
+    warm_up: Count = 0
     patience: Positive | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    focus: Annotated[Finite, Field(ge=0)] = 0.0
     drop_last: bool = False
     seed: Count = 0
+
+    def rates(self, steps_per_epoch: int) -> Rates:
+        """The learning rate of every step, given how many steps an epoch has."""
+        total, every = self.epochs * steps_per_epoch, self.every * steps_per_epoch
+        return Rates(self.rate, self.schedule, self.factor, every, total, self.warm_up)

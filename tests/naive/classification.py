@@ -21,6 +21,12 @@ def cross_entropy(row, label, weights, smoothing):
     return -sum(t * log(p) for t, p in zip(target(label, weights, smoothing), softmax(row), strict=True))
 
 
+def focal_loss(row, label, weights, smoothing, gamma):
+    """Loss of one sample whose terms count less where they are small."""
+    terms = zip(target(label, weights, smoothing), softmax(row), strict=True)
+    return -sum(t * (1 - p) ** gamma * log(p) for t, p in terms)
+
+
 def cross_entropy_backward(row, label, weights, smoothing):
     """Gradient of the loss by the logits."""
     targets = target(label, weights, smoothing)

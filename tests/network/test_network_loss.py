@@ -31,6 +31,18 @@ def test_loss_and_gradient(weights, smoothing):
         assert result.dlogits[index] == pytest.approx(slope, abs=1e-8)
 
 
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_focused_loss_and_gradient(weights):
+    plain, loss = SoftmaxCrossEntropy(weights, 0.1), SoftmaxCrossEntropy(weights, 0.1, focus=2.0)
+    result = loss(LOGITS, LABELS)
+    assert 0 < result.loss < plain(LOGITS, LABELS).loss
+    for index in ((0, 0), (2, 3), (5, 1)):
+        shift = np.zeros_like(LOGITS)
+        shift[index] = 1e-6
+        slope = (loss(LOGITS + shift, LABELS).loss - loss(LOGITS - shift, LABELS).loss) / 2e-6
+        assert result.dlogits[index] == pytest.approx(slope, abs=1e-8)
+
+
 def test_parts_of_a_batch_add_up_to_the_whole():
     loss = SoftmaxCrossEntropy(WEIGHTS, 0.1)
     whole = loss(LOGITS, LABELS)
@@ -63,6 +75,7 @@ ERRORS = {
         LOGITS, LABELS
     ),
     "loss: class weights must be finite and not negative": lambda: SoftmaxCrossEntropy([1, -1]),
+    "loss: focus is -1.0, expected 0 or more": lambda: SoftmaxCrossEntropy(focus=-1.0),
     "loss: label smoothing is 1.0, expected 0 or more, less than 1": lambda: SoftmaxCrossEntropy(None, 1.0),
 }
 

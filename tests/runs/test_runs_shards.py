@@ -32,7 +32,8 @@ fusion = [6, 2]
 
 @pytest.fixture(scope="module")
 def short_batch(tmp_path_factory):
-    config = small_config(tmp_path_factory.mktemp("shards"))
+    training = 'schedule = "cosine"\nwarm_up = 3\nfocus = 1.5\n'
+    config = small_config(tmp_path_factory.mktemp("shards"), training)
     config.write_text(config.read_text().replace("batch = 16", f"batch = {BATCH}"))
     return config
 

@@ -56,7 +56,7 @@ def cross_entropy(
     classes = logits.shape[1]
     for n in range(logits.shape[0]):
         whole, loss = 0.0, 0.0
-        log_total = _log_total(logits[n])
+        log_total = log_of_total(logits[n])
         for k in range(classes):
             target = class_weights[k] * _share(k == labels[n], smoothing, classes)
             whole += target
@@ -74,7 +74,7 @@ def _share(is_label: bool, smoothing: float, classes: int) -> float:
 
 
 @compiled
-def _log_total(row: Floats) -> float:
+def log_of_total(row: Floats) -> float:
     """Logarithm of the sum of the exponentials."""
     top = row[0]
     for k in range(1, row.shape[0]):
