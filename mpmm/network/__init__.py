@@ -17,6 +17,7 @@ from mpmm.network.on_zeros import UPDATE, run_on_zeros
 from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.presets import paper, paper_fusion, paper_stream
+from mpmm.network.published import Preset, preset_fusion, preset_stream
 from mpmm.network.rates import Rates
 from mpmm.network.shapes import Volume
 from mpmm.network.spec import NetworkSpec, StreamSpec
@@ -50,6 +51,7 @@ __all__ = [
     "Padding",
     "Parameter",
     "Pool",
+    "Preset",
     "RateSchedule",
     "Rates",
     "SoftmaxCrossEntropy",
@@ -63,6 +65,8 @@ __all__ = [
     "paper_stream",
     "parameters_sha256",
     "parts",
+    "preset_fusion",
+    "preset_stream",
     "probabilities",
     "run_on_zeros",
     "section_of",

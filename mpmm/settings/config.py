@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -20,10 +19,11 @@ from mpmm.network import (
     DType,
     Kernels,
     NetworkSpec,
+    Preset,
     Start,
     StreamSpec,
-    paper_fusion,
-    paper_stream,
+    preset_fusion,
+    preset_stream,
 )
 from mpmm.placement import LayoutName, LayoutOptions, UpdatePlace
 from mpmm.scene import Scene, scene_files
@@ -49,7 +49,7 @@ class NetworkConfig:
     Attributes
     ----------
     preset
-        "paper": the stream of a modality follows from its number of bands.
+        "paper": the stream of a modality follows from its number of bands; or a network of the literature.
     modalities
         The streams and their order; empty: all modalities of the scene.
     streams
@@ -62,7 +62,7 @@ class NetworkConfig:
         Variance of the initial weights: "he", "glorot" or "fan_in".
     """
 
-    preset: Literal["paper"] = "paper"
+    preset: Preset = "paper"
     modalities: tuple[str, ...] = ()
     streams: dict[str, StreamConfig] = field(default_factory=dict)
     fusion: tuple[DenseSpec, ...] | None = None
@@ -79,14 +79,14 @@ class NetworkConfig:
                     f"network: the scene has no modality '{name}'", f"it has {', '.join(bands) or 'none'}"
                 )
         streams = tuple(self._stream(name, bands[name], size) for name in names)
-        fusion = paper_fusion() if self.fusion is None else self.fusion
+        fusion = preset_fusion(self.preset) if self.fusion is None else self.fusion
         return NetworkSpec(streams, fusion, classes, self.dtype, self.kernels, seed, self.start)
 
     def _stream(self, name: str, bands: int, size: int) -> StreamSpec:
         if name in self.streams:
             stream = self.streams[name]
             return StreamSpec(name, bands, size, stream.blocks, stream.dense)
-        return paper_stream(name, bands, size)
+        return preset_stream(self.preset, name, bands, size)
 
 
 @dataclass(frozen=True)

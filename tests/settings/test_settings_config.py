@@ -54,6 +54,13 @@ def test_network_of_streams(tmp_path):
     assert (spec.dtype, spec.seed, spec.classes) == ("float64", 5, 4)
 
 
+def test_a_network_of_the_literature_by_name(tmp_path):
+    config = read(tmp_path, SCENE + '[network]\npreset = "li"\nstart = "fan_in"')
+    spec = config.network.spec({"hsi": 20, "rgb": 3}, classes=4, size=5, seed=0)
+    assert [[block.filters for block in stream.blocks] for stream in spec.streams] == [[2, 4], [2, 4]]
+    assert (spec.fusion, spec.start) == ((), "fan_in")
+
+
 def test_single_modality(tmp_path):
     config = read(tmp_path, SCENE + '[network]\nmodalities = ["rgb"]')
     spec = config.network.spec({"hsi": 48, "rgb": 3}, classes=4, size=25, seed=0)
