@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from mpmm.results import RunFolder, write_split
 from mpmm.scene import AlignedScene, Grid, LabelReport, SceneReport
 from mpmm.settings import Config
 
+# of one layer: 16 GiB of float32, twice more for the optimizer
+_MOST_WEIGHTS = 2**32
 # as far as the least size is looked for that a network fits
 _LARGEST_PATCH = 256
 # called with what is under way, and its share done
@@ -144,7 +147,9 @@ def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> Netw
     """
     size, seed = config.patches.size, config.training.seed
     try:
-        return config.network.spec(bands, classes, size, seed)
+        spec = config.network.spec(bands, classes, size, seed)
+        _check_parameters(spec)
+        return spec
     except NetworkError as error:
         least = _least_size(config, bands, classes)
         if least is None:
@@ -153,6 +158,33 @@ def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> Netw
             f"{error.problem}, in patches of {size} x {size} pixels (patches.size)",
             f"take patches.size = {least} or more, or {error.hint}",
         ) from error
+
+
+def _check_parameters(spec: NetworkSpec) -> None:
+    """Refuse a network whose layers no memory holds, by its description: before any of it is made."""
+    features = sum(stream.features for stream in spec.streams)
+    for stream in spec.streams:
+        channels = 1
+        for index, block in enumerate(stream.blocks, 1):
+            _check_layer(
+                f"conv{index} of stream {stream.name}", channels, math.prod(block.kernel), block.filters
+            )
+            channels = block.filters
+        inputs = math.prod(stream.volumes()[-1]) * channels
+        for index, dense in enumerate(stream.dense, 1):
+            _check_layer(f"dense{index} of stream {stream.name}", inputs, dense.units)
+            inputs = dense.units
+    for index, units in enumerate((*(dense.units for dense in spec.fusion), spec.classes), 1):
+        _check_layer(f"dense{index} of the fusion", features, units)
+        features = units
+
+
+def _check_layer(layer: str, *factors: int) -> None:
+    if math.prod(factors) > _MOST_WEIGHTS:
+        raise NetworkError(
+            f"{layer}: {math.prod(factors):,} weights, more than {_MOST_WEIGHTS:,}",
+            "take fewer filters or units, or smaller kernels",
+        )
 
 
 def _least_size(config: Config, bands: Mapping[str, int], classes: int) -> int | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mpmm.errors import RunError
 from mpmm.patches import Samples
-from mpmm.results.files import write_whole
+from mpmm.results.files import read_text, write_whole
 from mpmm.scene import LandCover
 
 COLUMNS = ("part", "row", "column", "class", "id", "name")
@@ -35,13 +35,13 @@ def write_split(path: Path, parts: Mapping[str, Samples], classes: Sequence[Land
 def read_split(path: Path) -> dict[str, Samples]:
     """Read what `write_split` wrote: part name -> samples in their order; empty parts are absent."""
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+        lines = list(csv.reader(read_text(path).splitlines()))
         if not lines or tuple(lines[0]) != COLUMNS:
             raise ValueError(f"its columns should be {', '.join(COLUMNS)}")
         return {part: _samples(lines[1:], part) for part in dict.fromkeys(line[0] for line in lines[1:])}
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}", "is this a run folder?") from error
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, OverflowError, csv.Error) as error:
         raise RunError(f"{path}: not a split: {error}", "restore the file from a copy") from error
 
 

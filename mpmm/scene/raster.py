@@ -1,5 +1,6 @@
 """One raster file: its header as data, and reading windows of it without rasterio's warnings."""
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,18 +13,22 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
 from mpmm.scene.band_metadata import bad_bands, read_bands
 from mpmm.scene.bands import Band
 from mpmm.scene.containers import file_behind, opened_name
-from mpmm.scene.coordinates import TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
+from mpmm.scene.coordinates import GDAL_ERRORS, TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.grid import Grid
+from mpmm.scene.metadata import decoded
 from mpmm.scene.subdatasets import check_whole
 from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
+
+# what rasterio raises for a file that is damaged
+_UNREADABLE = (*GDAL_ERRORS, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,10 @@ def open_dataset(path: Path, who: str) -> Any:
         raise SceneError(
             f"{who}: the name {os.fsencode(path)!r} is not in UTF-8, and GDAL takes no other", "rename it"
         ) from error
-    except RasterioError as error:
+    except _UNREADABLE as error:
         if is_vrt(path):
             _check_sources(path, who)
-        problem, hint = why_unreadable(path, str(error).splitlines()[0])
+        problem, hint = why_unreadable(path, _reason(error))
         raise SceneError(f"{who}: {problem}", hint) from error
 
 
@@ -128,7 +133,7 @@ def read_header(
         Where the file cannot be opened, has no position or coordinate system, is rotated or south-up, holds
         complex numbers, or is in another system than declared.
     """
-    with open_dataset(path, who) as dataset:
+    with open_dataset(path, who) as dataset, _readable_header(path, who):
         check_whole(dataset, path, who)
         if assumed is None:
             grid = _read_grid(dataset, path, who, declared)
@@ -166,6 +171,11 @@ def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid
             f"{who}: {path} has no position on the ground (no geotransform)",
             'georeference it, e.g. with gdal_translate -a_ullr; or write position = "none" into the '
             f"configuration of {who}: then its pixels are taken to lie over the labels'",
+        )
+    across, down = t.a * dataset.width + t.b * dataset.height, t.d * dataset.width + t.e * dataset.height
+    if not all(map(math.isfinite, (*tuple(t)[:6], t.c + across, t.f + down))):
+        raise SceneError(
+            f"{who}: {path} lies nowhere (geotransform {tuple(t)[:6]})", "correct the position in the file"
         )
     # what a rotation moves a corner by, in pixels
     turned = max(abs(t.b / t.a) * dataset.height, abs(t.d / t.e) * dataset.width) if t.a and t.e else 1.0
@@ -229,7 +239,7 @@ def _is_own_mask(flags: Sequence[MaskFlags], exact: bool) -> bool:
 def _readable(dataset: Any, window: Window, who: str) -> Iterator[None]:
     try:
         yield
-    except RasterioError as error:
+    except _UNREADABLE as error:
         raise SceneError(
             f"{who}: {dataset.name} cannot be read at row {window.row_off}, column {window.col_off}: "
             f"{_reason(error)}",
@@ -237,8 +247,21 @@ def _readable(dataset: Any, window: Window, who: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _readable_header(path: Path, who: str) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise SceneError(
+            f"{who}: the header of {path} cannot be read: {_reason(error)}", "it is damaged: copy it again"
+        ) from error
+
+
 def _reason(error: BaseException) -> str:
     """GDAL's own words in one line, which rasterio hands on as an error's cause."""
     while error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, UnicodeDecodeError):
+        # GDAL's words quote bytes of the file, which rasterio takes for UTF-8
+        return decoded(error.object).splitlines()[0]
     return (str(error).splitlines() or [type(error).__name__])[0].strip()

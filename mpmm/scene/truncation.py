@@ -10,7 +10,7 @@ import numpy as np
 from mpmm.errors import SceneError
 from mpmm.scene.containers import file_behind
 from mpmm.scene.raster import Raster, open_dataset
-from mpmm.scene.vrt import is_vrt, vrt_sources
+from mpmm.scene.vrt import is_vrt, leading_int, vrt_sources
 
 
 def check_complete(raster: Raster, who: str) -> None:
@@ -65,7 +65,7 @@ def _raw_bytes(dataset: Any) -> int:
     if tags.get("file_compression", "0").strip() not in ("", "0"):
         return 0
     values: int = dataset.count * dataset.height * dataset.width * np.dtype(dataset.dtypes[0]).itemsize
-    return int(tags.get("header_offset", "0")) + values
+    return leading_int(tags.get("header_offset"), 0) + values
 
 
 def _block_ends(dataset: Any) -> Iterator[int]:

@@ -71,7 +71,7 @@ def _direct_sources(vrt: Path) -> Iterator[VrtSource]:
     root = _parsed(vrt.read_bytes())
     if root is None:
         return
-    rows, columns = int(root.get("rasterYSize", 0)), int(root.get("rasterXSize", 0))
+    rows, columns = leading_int(root.get("rasterYSize"), 0), leading_int(root.get("rasterXSize"), 0)
     raw = {
         band.find("SourceFilename"): _raw_bytes(band, rows, columns)
         for band in root.iter("VRTRasterBand")
@@ -110,8 +110,16 @@ def _path(element: ElementTree.Element, vrt: Path) -> Path | None:
 def _raw_bytes(band: ElementTree.Element, rows: int, columns: int) -> int:
     """Where the last value of a raw band ends in its file."""
     size = np.dtype(_TYPES.get(band.get("dataType", "Byte"), "u1")).itemsize
-    pixel = int(band.findtext("PixelOffset") or size)
-    line = int(band.findtext("LineOffset") or pixel * columns)
-    first = int(band.findtext("ImageOffset") or 0)
+    pixel = leading_int(band.findtext("PixelOffset"), size)
+    line = leading_int(band.findtext("LineOffset"), pixel * columns)
+    first = leading_int(band.findtext("ImageOffset"), 0)
     # a negative offset goes backwards: then the first line or pixel is the last in the file
     return first + max(0, line * (rows - 1)) + max(0, pixel * (columns - 1)) + size
+
+
+def leading_int(text: str | None, default: int) -> int:
+    """The whole number that a text begins with, as GDAL reads it; 0 where it begins with none."""
+    if not text:
+        return default
+    number = re.match(r"\s*[+-]?\d{1,18}", text)
+    return int(number[0]) if number else 0
