@@ -76,7 +76,7 @@ class Arithmetic:
         seconds = 0.0
         for name, ranks in layout.owners:
             layers = sum(bool(layer.sums_shape) for layer in shape.by_name[name].layers)
-            seconds += 2 * layers * (len(ranks) - 1) * 2 * machine.overhead
+            seconds += 2 * layers * (len(ranks) - 1) * 2 * (machine.overhead + machine.wire_overhead)
             if len({machine.host_of[rank] for rank in ranks}) > 1:
                 stall = max(
                     (machine.hosts[machine.host_of[rank]] for rank in ranks), key=lambda host: host.quota > 0

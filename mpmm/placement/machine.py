@@ -76,6 +76,8 @@ class Machine:
         Seconds of one thread to send a message, and to receive one.
     copy_rate
         Bytes a second that one thread copies from another rank's memory on the same host.
+    wire_overhead, wire_rate
+        Between hosts: seconds more at each end, and bytes a second of one thread that TCP takes there.
     eager
         Longer messages between hosts, in bytes, begin when the receiver waits for them.
     """
@@ -85,6 +87,8 @@ class Machine:
     delay: float = 0.0
     overhead: float = 20e-6
     copy_rate: float = 4e9
+    wire_overhead: float = 30e-6
+    wire_rate: float = 1.5e9
     eager: int = 65_536
 
     def together(self, host: int) -> tuple[int, ...]:
@@ -97,6 +101,12 @@ class Machine:
         for rank, host in enumerate(self.host_of):
             ranks[host].append(rank)
         return tuple(map(tuple, ranks))
+
+    def handling(self, source: int, target: int, length: int, *, receives: bool) -> float:
+        """Seconds of one thread that a message of so many bytes takes at one of its ends."""
+        if self.path(source, target) is None:
+            return self.overhead + (length / self.copy_rate if receives else 0.0)
+        return self.overhead + self.wire_overhead + length / self.wire_rate
 
     def path(self, source: int, target: int) -> tuple[int, int] | None:
         """The hosts of two ranks, between which a message crosses their links; None on the same host."""

@@ -231,7 +231,8 @@ class Simulation:
         elif isinstance(instruction, SettleAll):
             yield from self._wait(rank, instruction, lambda: self._post.all_settled(rank))
         elif isinstance(instruction, Send):
-            yield from self._work(rank, "message", instruction, _Work(self._machine.overhead, 1))
+            handling = self._machine.handling(rank, instruction.peer, instruction.bytes, receives=False)
+            yield from self._work(rank, "message", instruction, _Work(handling, 1))
             self._post.send(rank, instruction)
         else:
             seconds, threads = self._costs.seconds(rank, instruction), self._costs.threads[rank]
@@ -259,9 +260,7 @@ class Simulation:
 
     def _take(self, rank: int, receive: Receive) -> Program:
         """Receive what is here; from the same host it is copied, and free for its sender only then."""
-        seconds = self._machine.overhead
-        if self._machine.path(receive.peer, rank) is None:
-            seconds += receive.bytes / self._machine.copy_rate
+        seconds = self._machine.handling(receive.peer, rank, receive.bytes, receives=True)
         yield from self._work(rank, "message", receive, _Work(seconds, 1))
         self._post.receive(rank, key_of(receive))
 

@@ -14,6 +14,7 @@ take minutes more, once.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,8 @@ def main():
     if options.quick:
         options.rounds, options.steps = 1, min(options.steps, 10)
     options.to.mkdir(parents=True, exist_ok=True)
+    # ended by another program, it takes its cluster down as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parts = options.only or ["hosts", "peers", "prediction"]
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(configured(Path(folder), "fast"), options)

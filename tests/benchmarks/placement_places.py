@@ -66,7 +66,7 @@ class Place:
         return self._call("run", "-np", str(ranks), "--keep", *words)
 
     def _call(self, *words):
-        command = [sys.executable, str(PROGRAM), "--name", "bench", *words]
+        command = [sys.executable, str(PROGRAM), "--name", f"bench{os.getpid()}", *words]
         done = subprocess.run(
             command, env=environment(), capture_output=True, text=True, timeout=LIMIT, check=False
         )

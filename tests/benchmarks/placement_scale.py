@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -22,6 +23,7 @@ import matplotlib as mpl
 from step_ours import paper_spec
 
 from mpmm.placement import Host, Problem, choose, cluster, describe, layout_for, simulate
+from mpmm.placement.candidates import MOST_RANKS
 from mpmm.ranks import profile_of
 
 mpl.use("Agg")
@@ -38,24 +40,40 @@ def main():
     parser.add_argument("--most", type=int, default=1024)
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
-    shape, profile = describe(paper_spec()), profile_of(paper_spec(), 40, (1,))
     results = []
     for count in (1, 4, 16, 64, 256, 1024):
         for batch in BATCHES if count <= options.most else ():
-            for link, (rate, delay) in LINKS.items():
-                machine = cluster(range(count), Host(1, rate=rate), delay=delay)
-                results += predicted(Problem(shape, batch, profile, machine), link)
+            for link in LINKS:
+                results += predicted(count, batch, link)
         options.to.joinpath("scale.json").write_text(json.dumps(results, indent=1))
         draw(results, options.to / "scale.png")
 
 
-def predicted(problem, link):
+@cache
+def costs():
+    """The network, and what its layers take here."""
+    return describe(paper_spec()), profile_of(paper_spec(), 40, (1,))
+
+
+def problem_of(count, batch, link):
+    """So many hosts of a core each."""
+    rate, delay = LINKS[link]
+    return Problem(costs()[0], batch, costs()[1], cluster(range(count), Host(1, rate=rate), delay=delay))
+
+
+@cache
+def chosen(count, batch, link):
+    """What the search chooses; of more ranks than it ever uses the rest would have nothing to do."""
+    return choose(problem_of(count, batch, link), "")
+
+
+def predicted(count, batch, link):
     """Patches a second of both layouts, and how long it took to say so."""
-    rows, ranks = [], problem.ranks
+    rows, problem, ranks = [], problem_of(count, batch, link), count
     for layout in ("auto", "data"):
         began = time.perf_counter()
         if layout == "auto":
-            choice = choose(problem, "")
+            choice = chosen(min(count, MOST_RANKS), batch, link)
             seconds, why = choice.seconds, choice.reasons
         elif 1 < ranks <= problem.batch:
             data = layout_for(problem.shape, ranks, "data")

@@ -73,7 +73,8 @@ def ends(machine: Machine, *ranks: Sequence[Instruction], threads: int = 1) -> l
 def hosts(count: int, rate: float = 100.0, delay: float = 0.0, eager: int = 10**9) -> Machine:
     """A host for each rank, on which messages cost nothing but the link."""
     machine = cluster(range(count), Host(1, rate=rate), delay=delay)
-    return dataclasses.replace(machine, overhead=0.0, eager=eager)
+    free = {"overhead": 0.0, "wire_overhead": 0.0, "wire_rate": math.inf}
+    return dataclasses.replace(machine, **free, eager=eager)
 
 
 def test_ranks_compute_at_the_same_time_on_hosts_of_their_own() -> None:
