@@ -174,7 +174,7 @@ def test_a_mask_beside_the_labels_hides_them(tmp_path):
     ),
     st.data(),
 )
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_nodata_value_is_missing(tmp_path, dtype, data):
     """Of any type, any of its numbers may mean "no data", and be an id of nothing."""
     kind = np.dtype(dtype)
