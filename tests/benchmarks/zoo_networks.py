@@ -1,16 +1,16 @@
 """Patch networks of the literature, and shapes between them, as mpmm describes them.
 
 Published networks keep their kernels, filters and patches; where a paper pads by a fixed count, "same"
-padding stands for it. HybridSN's 2D layer is written as the 3D one that it equals: its kernel is as deep as
-the volume. The sums of parallel convolutions of He's multi-scale network and SSRN's shortcuts are no layers
-of mpmm: of these two there is one chain of layers.
+padding stands for it. Those that `[network] preset` names are built as it builds them. The sums of parallel
+convolutions of He's multi-scale network and SSRN's shortcuts are no layers of mpmm: of these two there is
+one chain of layers.
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec, paper
+from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, StreamSpec, paper, preset_fusion, preset_stream
 
 DEEP = ("same", "valid", "valid")
 
@@ -42,39 +42,14 @@ def paper_network(bands, size):
     return paper({"hsi": bands, "rgb": 3}, 20, size)
 
 
-def hybridsn(norm=False):
-    """Roy et al. 2020, arXiv:1902.06701."""
-    kernels = ((8, (7, 3, 3)), (16, (5, 3, 3)), (32, (3, 3, 3)), (64, (18, 3, 3)))
-    dense = DenseSpec(256, dropout=0.4), DenseSpec(128, dropout=0.4)
-    return network(30, 25, *(conv(*each, norm=norm) for each in kernels), dense=dense)
-
-
-def hamida(bands):
-    """Ben Hamida et al. 2018, doi:10.1109/TGRS.2018.2818945: its pools are convolutions with a stride."""
-    blocks = (
-        conv(20, (3, 3, 3)),
-        conv(20, (3, 1, 1), DEEP, (2, 1, 1)),
-        conv(35, (3, 3, 3), DEEP),
-        conv(35, (3, 1, 1), DEEP, (2, 1, 1)),
-        conv(35, (3, 1, 1), DEEP),
-        conv(35, (2, 1, 1), DEEP, (2, 1, 1)),
-    )
-    return network(bands, 5, *blocks, classes=9)
+def published(preset, bands, size, classes=16):
+    """A network of the literature, as a configuration gets it by name."""
+    return NetworkSpec((preset_stream(preset, "hsi", bands, size),), preset_fusion(preset), classes)
 
 
 def li(filters):
-    """Li et al. 2017, doi:10.3390/rs9010067, which has 2 filters; and wider."""
+    """Li et al. 2017, doi:10.3390/rs9010067, wider than its 2 filters."""
     return network(103, 5, conv(filters, (7, 3, 3), DEEP), conv(2 * filters, (3, 3, 3), DEEP), classes=9)
-
-
-def chen():
-    """Chen et al. 2016, doi:10.1109/TGRS.2016.2584107."""
-    blocks = (
-        pooled(32, (32, 4, 4), (1, 2, 2), norm=False),
-        pooled(32, (32, 5, 5), (1, 2, 2), norm=False),
-        conv(32, (32, 4, 4)),
-    )
-    return network(103, 27, *blocks, classes=9)
 
 
 def he():
@@ -101,13 +76,6 @@ def ssrn():
         pooled(24, (1, 3, 3), (1, 5, 5), "same", "average"),
     )
     return network(200, 7, *blocks)
-
-
-def ahmad():
-    """Ahmad et al. 2020, doi:10.1109/LGRS.2020.3043710."""
-    kernels = ((8, (7, 3, 3)), (16, (5, 3, 3)), (32, (3, 3, 3)), (64, (3, 3, 3)))
-    dense = DenseSpec(256, dropout=0.4), DenseSpec(128, dropout=0.4)
-    return network(20, 11, *(conv(*each) for each in kernels), dense=dense)
 
 
 def bottleneck():
@@ -148,13 +116,13 @@ ZOO = {
     "paper, batch 40": Entry(partial(paper_network, 48, 25), 40),
     "paper, batch 1": Entry(partial(paper_network, 48, 25), 1),
     "paper, 144 bands, 19 px": Entry(partial(paper_network, 144, 19), 16),
-    "HybridSN": Entry(hybridsn, 16),
-    "Ahmad": Entry(ahmad, 64),
-    "Ben Hamida, 103 bands": Entry(partial(hamida, 103), 100),
-    "Ben Hamida, 224 bands": Entry(partial(hamida, 224), 40),
-    "Li, 2 filters": Entry(partial(li, 2), 256),
+    "HybridSN": Entry(partial(published, "hybridsn", 30, 25), 16),
+    "Ahmad": Entry(partial(published, "ahmad", 20, 11), 64),
+    "Ben Hamida, 103 bands": Entry(partial(published, "hamida", 103, 5, 9), 100),
+    "Ben Hamida, 224 bands": Entry(partial(published, "hamida", 224, 5, 9), 40),
+    "Li, 2 filters": Entry(partial(published, "li", 103, 5, 9), 256),
     "Li, 16 filters": Entry(partial(li, 16), 64),
-    "Chen": Entry(chen, 3),
+    "Chen": Entry(partial(published, "chen", 103, 27, 9), 3),
     "He, one scale": Entry(he, 40),
     "SSRN, no shortcuts": Entry(ssrn, 16),
     "bottlenecks": Entry(bottleneck, 32),
