@@ -14,6 +14,7 @@ from mpmm.commands.baselines import FILE as BASELINES
 from mpmm.commands.baselines import compare, plain
 from mpmm.display import Console, folds_table, say, spread_table
 from mpmm.errors import ConfigError, RunError
+from mpmm.messages import launched_ranks
 from mpmm.results import Scores, crossvalidation, read_json, together, write_json
 from mpmm.runs import NewRun, Run, TrainOptions, go_on, overridden, run_console, train
 from mpmm.settings import Config, load_config, read_config_text, run_name
@@ -41,6 +42,7 @@ def command(config: Path, run: Path | None, **given: Any) -> int:
     Prints the test accuracy of each fold, mean and standard deviation, and how far the network is ahead of
     each baseline, fold by fold, with a 95% interval. Writes all of it to DIR/crossvalidation.json.
     """
+    _refuse_ranks(config)
     settings, console = overridden(load_config(config), **given), run_console()
     if settings.patches.split != "folds":
         raise ConfigError(
@@ -59,6 +61,15 @@ def command(config: Path, run: Path | None, **given: Any) -> int:
         folds.append(_scored(trained, console))
     _show(console if console.is_terminal else Console(width=120), folder, folds)
     return 0
+
+
+def _refuse_ranks(config: Path) -> None:
+    """Refuse to train the folds once a rank, all into the same folders."""
+    if launched_ranks() > 1:
+        raise RunError(
+            "mpmm crossvalidate trains its folds in one process",
+            f"under mpirun train each, mpmm train {config} --fold K --run DIR/fold-K, then score all of DIR",
+        )
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,14 @@ def test_runs_of_other_settings_are_refused(made):
         run(config, "--run", folder, "--epochs", 2)
 
 
+def test_several_ranks_are_refused_before_they_train_into_each_others_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(crossvalidate, "launched_ranks", lambda: 3)
+    with pytest.raises(RunError, match="trains its folds in one process") as caught:
+        run(folded(tmp_path), "--run", tmp_path / "runs")
+    assert "--fold K --run DIR/fold-K" in caught.value.hint
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_configuration_without_folds_is_refused(tmp_path):
     with pytest.raises(ConfigError, match='the split is "random"; cross-validation needs folds'):
         run(plain(tmp_path))
