@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mpmm.scene.vrt import is_vrt
+
 # beginnings of files that are no rasters, what they are, and how they become rasters
 _KINDS = (
     (b"MATLAB 5.0", "a MATLAB file", "write its array as GeoTIFF, with scipy.io.loadmat and rasterio"),
     (b"MATLAB 7.3", "a MATLAB file", "write its array as GeoTIFF, with h5py and rasterio"),
     (b"\x93NUMPY", "a NumPy array", "write it as GeoTIFF, with numpy.load and rasterio"),
-    (b"PK\x03\x04", "a zip archive", "unpack it, and name the raster in it"),
-    (b"\x1f\x8b", "compressed by gzip", "unpack it"),
+    (b"PK\x03\x04", "a zip archive", "unpack it, or name the raster in it: /vsizip/{name}/RASTER"),
+    (b"\x1f\x8b", "compressed by gzip", "unpack it, or name what it holds: /vsigzip/{name}"),
+    (b"BZh", "compressed by bzip2", "unpack it"),
+    (b"\xfd7zXZ", "compressed by xz", "unpack it"),
+    (b"(\xb5/\xfd", "compressed by zstd", "unpack it"),
+    (b"Rar!", "a RAR archive", "unpack it"),
+    (
+        b"\x0e\x03\x13\x01",
+        "an HDF4 file",
+        "convert it with a GDAL that has HDF4, which rasterio's wheels lack",
+    ),
+    (b"LASF", "a cloud of points (LAS)", "grid it first, e.g. with pdal"),
+    (b"\x80\x04\x95", "a pickle of Python", "write its array as GeoTIFF, with rasterio"),
+    (b"\x80\x05\x95", "a pickle of Python", "write its array as GeoTIFF, with rasterio"),
+    (b'{"', "JSON", "rasterise its features, e.g. with gdal_rasterize"),
+    (b"<?xml", "XML", "it may tell of a raster: name that one"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it"),
     (b"%PDF", "a PDF", "export the raster from the program that made it"),
     (b"SQLite format 3", "a database of SQLite", "rasterise its features, e.g. with gdal_rasterize"),
@@ -20,6 +36,7 @@ _KINDS = (
     (b"version https://git-lfs", "a pointer of Git LFS", "fetch the file itself: git lfs pull"),
     (b"ENVI", "an ENVI header", "name the data file that belongs to it, not the header"),
 )
+_TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
 _DATA_OF_HEADERS = ("", ".dat", ".img", ".raw", ".bil", ".bip", ".bsq", ".bin")
 
 
@@ -35,13 +52,16 @@ def why_unreadable(path: Path, reason: str) -> tuple[str, str]:
     with path.open("rb") as file:
         beginning = file.read(64)
     for mark, kind, hint in _KINDS:
-        if beginning.lstrip().startswith(mark):
+        if beginning.lstrip().startswith(mark) and not is_vrt(path):
+            hint = hint.replace("{name}", path.name)
             return f"{path} is {kind}, not a raster", _data_of(path) if mark == b"ENVI" else hint
     headers = [path.with_suffix(".hdr"), path.with_suffix(".HDR"), Path(f"{path}.hdr"), Path(f"{path}.HDR")]
     problem = f"{path} cannot be opened as a raster: {reason}"
     is_known = path.suffix.lower() in (".tif", ".tiff", ".vrt", ".png", ".jpg", ".jp2", ".nc", ".h5", ".hdf")
     if is_known or any(file.exists() for file in headers):
         return problem, "it may be damaged or cut short: copy it again"
+    if all(byte in _TEXT for byte in beginning):
+        return problem, "it holds text: name the raster, or write its numbers as GeoTIFF with rasterio"
     return (
         problem,
         f"if it is an ENVI raw file, put its header next to it: {headers[0].name} or {headers[2].name}",

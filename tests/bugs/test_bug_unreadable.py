@@ -14,6 +14,11 @@ from bug_scenes import checked, cube, envi, plain, problem
         (b"\n<html><body>Please log in</body></html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS"),
         (b"%PDF-1.7", "a PDF"),
+        (b"\x0e\x03\x13\x01", "an HDF4 file"),
+        (b"LASF", "a cloud of points (LAS)"),
+        (b"\xfd7zXZ\0", "compressed by xz"),
+        (b'<?xml version="1.0"?><L1_METADATA_FILE/>', "XML"),
+        (b'{"type": "FeatureCollection"}', "JSON"),
     ],
 )
 def test_file_of_another_kind_took_for_an_envi_file(tmp_path, beginning, kind):
@@ -40,3 +45,15 @@ def test_header_given_instead_of_its_data(tmp_path):
     envi(tmp_path, cube())
     assert "is an ENVI header, not a raster" in (line := problem(checked(config)))
     assert "img.dat" in line
+
+
+def test_archive_is_named_as_gdal_takes_it(tmp_path):
+    config = plain(tmp_path, files='["x.zip"]')
+    (tmp_path / "x.zip").write_bytes(b"PK\x03\x04rest")
+    assert "/vsizip/x.zip/RASTER" in problem(checked(config))
+
+
+def test_text_is_said_to_be_text(tmp_path):
+    config = plain(tmp_path, files='["spectra.csv"]')
+    (tmp_path / "spectra.csv").write_text("400,0.1\n500,0.2\n")
+    assert "it holds text" in problem(checked(config))
