@@ -107,7 +107,7 @@ def _check_sources(path: Path, who: str) -> None:
                 f"{who}: {source.vrt} draws on {source.path}, which is missing",
                 "put the file there, or correct its name in the VRT",
             )
-        if not (source.raw_bytes or is_vrt(source.path)):
+        if not (source.raw_bytes or source.is_container or is_vrt(source.path)):
             open_dataset(source.path, who).close()
 
 

@@ -39,7 +39,7 @@ def _needed(raster: Raster, who: str) -> Iterator[tuple[Path, int]]:
     for source in vrt_sources(raster.path):
         if source.raw_bytes:
             yield source.path, source.raw_bytes
-        elif not is_vrt(source.path):
+        elif not (source.is_container or is_vrt(source.path)):
             yield source.path, _bytes_of(source.path, who)
 
 

@@ -13,6 +13,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from mpmm.errors import SceneError
+from mpmm.scene.containers import inner_name
+
 # elements that name a source: of sources and raw bands, and of warped datasets
 _SOURCES = ("SourceFilename", "SourceDataset")
 # how far into a file its first element begins, behind a declaration and comments
@@ -33,11 +36,14 @@ class VrtSource:
         The VRT that names it.
     raw_bytes
         Bytes that a band without a header of its own needs of the file; 0 for rasters.
+    is_container
+        Whether the raster is one within the file: a subdataset, or a member of an archive.
     """
 
     path: Path
     vrt: Path
     raw_bytes: int = 0
+    is_container: bool = False
 
 
 def is_vrt(path: Path) -> bool:
@@ -51,7 +57,7 @@ def is_vrt(path: Path) -> bool:
 def vrt_sources(vrt: Path) -> tuple[VrtSource, ...]:
     """Every source of a VRT, those of VRTs among them too, each once for the most bytes it needs.
 
-    Sources that are no files on this machine (databases, archives, addresses) are left out.
+    Sources that are no files on this machine (databases, addresses) are left out.
     """
     sources: dict[Path, VrtSource] = {}
     waiting, seen = [vrt], {vrt.resolve()}
@@ -78,9 +84,12 @@ def _direct_sources(vrt: Path) -> Iterator[VrtSource]:
         if band.get("subClass") == "VRTRawRasterBand"
     }
     for element in root.iter():
-        path = _path(element, vrt) if element.tag in _SOURCES else None
+        if element.tag not in _SOURCES:
+            continue
+        container = _container(element, vrt)
+        path = _path(element, vrt) if container is None else container
         if path is not None:
-            yield VrtSource(path, vrt, raw.get(element, 0))
+            yield VrtSource(path, vrt, raw.get(element, 0), container is not None)
 
 
 def _parsed(content: bytes) -> ElementTree.Element | None:
@@ -91,6 +100,15 @@ def _parsed(content: bytes) -> ElementTree.Element | None:
         except (ElementTree.ParseError, ValueError):
             continue
     return None
+
+
+def _container(element: ElementTree.Element, vrt: Path) -> Path | None:
+    """File within which an element names a raster, where that is there."""
+    try:
+        inner = inner_name(vrt.parent, (element.text or "").strip())
+    except SceneError:
+        return None
+    return inner.file if inner is not None and inner.file.is_file() else None
 
 
 def _path(element: ElementTree.Element, vrt: Path) -> Path | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from bug_scenes import checked, cube, labels, plain, problem, write
+from bug_scenes import SIDE, checked, cube, labels, plain, problem, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
@@ -105,6 +105,28 @@ def test_what_lies_in_a_container_changes_with_it(folder):
     with zipfile.ZipFile(folder / "x.zip", "w") as archive:
         archive.write(folder / "hsi.tif", "in/hsi.tif")
     np.testing.assert_array_equal(values(folder, "/vsizip/x.zip/in/hsi.tif"), cube() + 7)
+
+
+def test_raster_in_an_archive_under_a_vrt(folder):
+    """A VRT draws on a raster in an archive, and the archive is replaced.
+    GDAL's names were not followed, and training went on with the old values.
+    Right: the modality is aligned anew.
+    """
+    rect = f'xOff="0" yOff="0" xSize="{SIDE}" ySize="{SIDE}"'
+    source = (
+        f"<SourceFilename>/vsizip/{{{folder}/x.zip}}/in/hsi.tif</SourceFilename><SourceBand>1</SourceBand>"
+    )
+    (folder / "a.vrt").write_text(
+        f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>EPSG:32632</SRS>'
+        "<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform>"
+        f'<VRTRasterBand dataType="UInt16" band="1"><SimpleSource>{source}<SrcRect {rect}/><DstRect {rect}/>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    np.testing.assert_array_equal(values(folder, "a.vrt"), cube()[:1])
+    write(folder / "hsi.tif", cube() + np.uint16(7))
+    with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+        archive.write(folder / "hsi.tif", "in/hsi.tif")
+    np.testing.assert_array_equal(values(folder, "a.vrt"), cube()[:1] + 7)
 
 
 def test_labels_in_an_archive_beside_a_modality_in_it(folder):
