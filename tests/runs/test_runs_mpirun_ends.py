@@ -21,6 +21,7 @@ pytestmark = pytest.mark.mpi
 # kernels may have to be compiled first
 LIMIT = 240
 ENDLESS = ("--layout", "baseline", "--epochs", "400")
+GATHERING = str(ROOT / "tests" / "ranks" / "programs" / "train_gathering.py")
 FAILING = str(ROOT / "tests" / "ranks" / "programs" / "train_failing.py")
 
 
@@ -100,21 +101,23 @@ def test_asked_to_end_without_haste_all_ranks_finish_the_step(config, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("ranks", "number", "update"),
+    ("ranks", "number", "update", "program"),
     [
-        (5, signal.SIGINT, "server"),
-        (4, signal.SIGTERM, "server"),
-        (5, signal.SIGTERM, "owner"),
-        (4, signal.SIGINT, "owner"),
+        (5, signal.SIGINT, "server", ["-m", "mpmm"]),
+        (4, signal.SIGTERM, "server", ["-m", "mpmm"]),
+        (5, signal.SIGTERM, "owner", [GATHERING]),
+        (4, signal.SIGINT, "owner", [GATHERING]),
+        (4, signal.SIGTERM, "owner", ["-m", "mpmm"]),
     ],
 )
-def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, ranks, number, update):
+def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, ranks, number, update, program):
     """Open MPI's mpirun gives its ranks half a second from the signal to their death.
 
-    Where owners update, what is left is the last state that was gathered from them: at an epoch's end here.
+    Where owners update, what is left is the last state that was gathered from them: at an epoch's end here,
+    or after every other step.
     """
     path = tmp_path / "run"
-    command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), *ENDLESS]
+    command = [sys.executable, *program, "train", str(config), "--run", str(path), *ENDLESS]
     command += ["--update", update]
     with running(ranks, command) as (mpirun, printed):
         wait_for("epoch 2/", printed, mpirun)
@@ -129,7 +132,7 @@ def test_a_signal_to_mpirun_leaves_the_last_complete_step(config, tmp_path, rank
     state = read_checkpoint(path / "checkpoints" / "last.safetensors").state
     step = state["counters"]["step"]
     assert step >= 20
-    assert update == "server" or step % 10 == 0
+    assert update == "server" or step % 10 == 0 or program == [GATHERING]
     assert "the state after step" not in text or f"the state after step {step} is kept" in text
     # the log has the lines that the checkpoint counts
     assert len(read_log(path)) >= state["log_lines"] == step + state["counters"]["epoch"]
