@@ -10,7 +10,7 @@ from mpmm.records.outcomes import (
     outcome_folder,
     read_outcomes,
 )
-from mpmm.records.owned_network import Crossing, OwnedNetwork, owned_network, traffic_rows
+from mpmm.records.owned_network import Crossing, OwnedNetwork, owned_network, run_config, traffic_rows
 from mpmm.records.parts import PartReader
 from mpmm.records.progress import RunProgress, progress_of
 from mpmm.records.rank_samples import RankRates, RankSamples, rates, read_rank_samples
@@ -39,5 +39,6 @@ __all__ = [
     "read_progress",
     "read_rank_samples",
     "read_record",
+    "run_config",
     "traffic_rows",
 ]

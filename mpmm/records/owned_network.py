@@ -71,6 +71,17 @@ class OwnedNetwork:
         return Crossing(source.name, target.name, size * crosses, size * crosses)
 
 
+def run_config(record: RunRecord) -> Config:
+    """A run's settings as this version understands them.
+
+    Raises
+    ------
+    ConfigError
+        They are another version's.
+    """
+    return config_from_json(json.dumps(record.settings), f"{record.path / 'config.json'}")
+
+
 def owned_network(record: RunRecord) -> OwnedNetwork:
     """The network of a run, and its layout.
 
@@ -84,7 +95,7 @@ def owned_network(record: RunRecord) -> OwnedNetwork:
             f"{record.path}: classes.json or normalization.json is missing",
             "the run has ended before its patches were drawn; train it anew",
         )
-    config = config_from_json(json.dumps(record.settings), f"{record.path / 'config.json'}")
+    config = run_config(record)
     spec = config.network.spec(record.bands, len(record.classes), config.patches.size, config.training.seed)
     shape = describe(spec)
     return OwnedNetwork(config, spec, shape, _layout(record, config, shape))

@@ -64,7 +64,7 @@ def write_run_report(
         The map cannot be read, or the page cannot be written.
     """
     network, missing = _network(record)
-    layers = scene_layers(record, network, map_file or find_map(record.path), progress)
+    layers = scene_layers(record, map_file or find_map(record.path), progress)
     ranks = _rates(record)
     charts = _charts(record, ranks)
     values = {

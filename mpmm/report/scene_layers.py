@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mpmm.errors import MpmmError
 from mpmm.mapping import ClassRaster, read_class_map
 from mpmm.pictures import distinct, footprints, look, palette_png, positions_of, stride_of
-from mpmm.records import OwnedNetwork, RunRecord
+from mpmm.records import RunRecord, run_config
 from mpmm.report.colors import OVERLAP, PARTS
 from mpmm.report.page import data_url
 from mpmm.scene import AlignedScene, Grid
@@ -60,15 +60,13 @@ class SceneLayers:
     notes: list[str] = field(default_factory=list)
 
 
-def scene_layers(
-    record: RunRecord, network: OwnedNetwork | None, map_file: Path | None, progress: Progress | None = None
-) -> SceneLayers:
+def scene_layers(record: RunRecord, map_file: Path | None, progress: Progress | None = None) -> SceneLayers:
     """Make the layers of what is at hand: of the run folder, of its map, and of its scene's rasters.
 
     Parameters
     ----------
-    record, network
-        The run; without its network nothing is known of its scene.
+    record
+        The run.
     map_file
         The run's map; None: there is none.
     progress
@@ -76,7 +74,7 @@ def scene_layers(
     """
     layers = SceneLayers()
     raster = _map(map_file, record, layers)
-    scene = None if network is None else _scene(network, layers, progress)
+    scene = _scene(record, layers, progress)
     grid = raster.grid if raster is not None else scene.grid if scene is not None else None
     if grid is None:
         return layers
@@ -119,11 +117,13 @@ def _map(path: Path | None, record: RunRecord, layers: SceneLayers) -> ClassRast
     return raster
 
 
-def _scene(network: OwnedNetwork, layers: SceneLayers, progress: Progress | None) -> AlignedScene | None:
+def _scene(record: RunRecord, layers: SceneLayers, progress: Progress | None) -> AlignedScene | None:
     """The scene with its sharpest modality alone; None, and a note, where its rasters are not at hand."""
-    sharpest = min(network.spec.streams, key=lambda stream: stream.bands).name
+    if not record.bands:
+        return None
+    sharpest = min(record.bands, key=lambda name: record.bands[name])
     try:
-        return network.config.scene.align([sharpest], progress)
+        return run_config(record).scene.align([sharpest], progress)
     except MpmmError as error:
         layers.notes.append(f"The scene's rasters are not shown: {error.problem}.")
     except OSError as error:

@@ -1,12 +1,14 @@
 """A run as its folder tells it: finished, going on, damaged, foreign."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from report_runs import STEPS, begun_run, whole_run
 
 from mpmm.errors import MpmmError, RunError
-from mpmm.records import owned_network, read_record, traffic_rows
+from mpmm.placement import Choice, describe, layout_for
+from mpmm.records import owned_network, read_record, run_config, traffic_rows
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,18 @@ def test_the_network_and_its_owners_follow_from_the_folder_alone(run):
     assert set(crossing) == {"hsi.head", "rgb.head"}
     # 16 units of the head, 16 patches, 4 bytes
     assert crossing["hsi.head"].activations == 16 * 16 * 4
+
+
+def test_a_layout_that_was_searched_for_is_the_one_that_was_chosen(tmp_path, config):
+    begun_run(tmp_path / "run", config)
+    with pytest.raises(RunError, match="was searched for"):
+        owned_network(read_record(tmp_path / "run"))
+    prepared = read_record(tmp_path / "run")
+    shape = describe(run_config(prepared).network.spec(prepared.bands, len(prepared.classes), 9, 0))
+    chosen = Choice(replace(layout_for(shape, 5, "optimized"), name="auto"), 0.5, ("it is the fastest",))
+    summary = {"finished": True, "steps": STEPS, "layout": "auto", "ranks": 5, "chosen": chosen.to_plain()}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(summary))
+    assert owned_network(read_record(tmp_path / "run")).layout == chosen.layout
 
 
 def test_traffic_is_as_the_channels_counted_it(run):
