@@ -1,17 +1,16 @@
 """Predicts steps of 1 to 1,024 ranks, a host of one core each, and draws docs/images/scale.png; by hand.
 
-    python tests/benchmarks/placement_scale.py [--to docs/images] [--most 1024]
+    python tests/benchmarks/placement_scale.py [--to docs/images] [--data 1024]
 
 The `paper` network at batches of 40, 320 and 2,560 on links of 1, 10 and 100 Gb/s: `auto`, which keeps the
 bits of one process and has eight groups of samples to share out, and `data`, which averages gradients of as
 many workers as there are samples. Layers take what a batch of 40 is measured to take here, others in
-proportion. Some minutes, most of them for `data` on 1,024 ranks.
+proportion. Some minutes, most of them for `data` on 256 ranks; on 1,024 (`--data 1024`) several more.
 """
 
 import argparse
 import json
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
@@ -31,22 +30,24 @@ from matplotlib import pyplot
 
 LINKS = {"1 Gb/s": (1.25e8, 1e-4), "10 Gb/s": (1.25e9, 5e-5), "100 Gb/s": (1.25e10, 2e-5)}
 BATCHES = {40: "#1b6ca8", 320: "#d1495b", 2560: "#2e8b57"}
+COUNTS = (1, 4, 16, 64, 256, 1024)
 STEPS = 3
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--to", type=Path, default=Path("docs/images"))
-    parser.add_argument("--most", type=int, default=1024)
+    parser.add_argument("--data", type=int, default=256, help="the most ranks for which data is simulated")
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
     results = []
-    for count in (1, 4, 16, 64, 256, 1024):
-        for batch in BATCHES if count <= options.most else ():
-            for link in LINKS:
-                results += predicted(count, batch, link)
-        options.to.joinpath("scale.json").write_text(json.dumps(results, indent=1))
-        draw(results, options.to / "scale.png")
+    for predict, most in ((predict_auto, COUNTS[-1]), (predict_data, options.data)):
+        for count in COUNTS:
+            for batch in BATCHES:
+                results += [predict(count, batch, link) for link in LINKS if count <= most]
+            known = [row for row in results if row is not None]
+            options.to.joinpath("scale.json").write_text(json.dumps(known, indent=1))
+            draw(known, options.to / "scale.png")
 
 
 @cache
@@ -67,28 +68,31 @@ def chosen(count, batch, link):
     return choose(problem_of(count, batch, link), "")
 
 
-def predicted(count, batch, link):
-    """Patches a second of both layouts, and how long it took to say so."""
-    rows, problem, ranks = [], problem_of(count, batch, link), count
-    for layout in ("auto", "data"):
-        began = time.perf_counter()
-        if layout == "auto":
-            choice = chosen(min(count, MOST_RANKS), batch, link)
-            seconds, why = choice.seconds, choice.reasons
-        elif 1 < ranks <= problem.batch:
-            data = layout_for(problem.shape, ranks, "data")
-            played = simulate(problem.shape, data, problem.batch, problem.profile, problem.machine, STEPS)
-            seconds, why = played.seconds, [f"server's link in use {played.ranks[0].link:.0%} of a step"]
-        else:
-            continue
-        row = {"link": link, "ranks": ranks, "batch": problem.batch, "layout": layout}
-        row |= {"speed": problem.batch / seconds, "why": why, "took": time.perf_counter() - began}
-        rows.append(row)
-        print(
-            f"{link:8} {layout:4} batch {problem.batch:4} on {ranks:4}: {row['speed']:9,.0f} patches/s",
-            why[0],
-        )
-    return rows
+def predict_auto(count, batch, link):
+    """Patches a second of what the search chooses."""
+    choice = chosen(min(count, MOST_RANKS), batch, link)
+    return told(count, batch, link, "auto", choice.seconds, choice.reasons[0])
+
+
+def predict_data(count, batch, link):
+    """Patches a second of averaged gradients; None where workers would have no sample."""
+    problem = problem_of(count, batch, link)
+    if not 1 < count <= batch:
+        return None
+    layout = layout_for(problem.shape, count, "data")
+    played = simulate(problem.shape, layout, batch, problem.profile, problem.machine, STEPS)
+    busy = f"the server's link is in use {played.ranks[0].link:.0%} of a step"
+    return told(count, batch, link, "data", played.seconds, busy)
+
+
+def told(count, batch, link, layout, seconds, why):
+    """A row, which is printed too."""
+    print(
+        f"{link:8} {layout:4} batch {batch:4} on {count:4}: {batch / seconds:9,.0f} patches/s; {why}",
+        flush=True,
+    )
+    row = {"link": link, "ranks": count, "batch": batch, "layout": layout}
+    return {**row, "speed": batch / seconds, "why": why}
 
 
 def draw(results, path):
