@@ -11,7 +11,7 @@ def prediction_table(rows):
         "| place | layout | ranks | measured ms | predicted ms | error |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    known = [row for row in rows if "measured" in row]
+    known = [row for row in rows if "measured" in row and "predicted" in row]
     for row in known:
         error = row["predicted"] / row["measured"] - 1
         lines.append(
