@@ -97,7 +97,7 @@ def told(count, batch, link, layout, seconds, why):
 
 def draw(results, path):
     """A panel a link: how many times as fast as one rank, by ranks, layouts and batches."""
-    figure, panels = pyplot.subplots(1, len(LINKS), figsize=(12, 4.2), sharey=True, layout="constrained")
+    figure, panels = pyplot.subplots(1, len(LINKS), figsize=(13, 4.2), sharey=True, layout="constrained")
     for panel, link in zip(panels, LINKS, strict=True):
         counts = sorted({row["ranks"] for row in results})
         panel.plot(counts, counts, color="0.7", linewidth=1, label="as many times as ranks")
@@ -112,12 +112,12 @@ def draw(results, path):
                 )
         panel.set(title=link, xlabel="ranks, a host of one core each", xscale="log", yscale="log")
         panel.set_xticks(counts, [f"{count:,}" for count in counts], fontsize=8)
-        panel.set_yticks(ticks := [0.5, 1, 2, 4, 8, 16, 32, 64], [f"{tick:g}" for tick in ticks])
-        panel.set_ylim(0.5, 64)
+        panel.set_yticks(ticks := [0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64], [f"{tick:g}" for tick in ticks])
+        panel.set_ylim(0.125, 64)
         panel.minorticks_off()
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("times as fast as one rank")
-    panels[-1].legend(fontsize=7, loc="upper left")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside right center")
     figure.savefig(path, dpi=110)
 
 
