@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import numpy as np
-from mpmm_kernels.runtime import one_blas_thread, set_threads, side_by_side
+from mpmm_kernels.runtime import set_threads, side_by_side
 from numpy.typing import NDArray
 
 from mpmm.mapping.layer_stages import NetworkStages, is_exact
@@ -125,15 +125,14 @@ class TileClassifier:
             part[...] = self._compute(tile)[: part.shape[0], : part.shape[1]]
             return int(usable[tile.of(window)].size)
 
-        with one_blas_thread():
-            pending = {self._pool.submit(_fill, tile) for tile in needed}
-            try:
-                while pending:
-                    finished, pending = wait(pending, LOOK, FIRST_COMPLETED)
-                    done(sum(future.result() for future in finished))
-            finally:
-                for future in pending:
-                    future.cancel()
+        pending = {self._pool.submit(_fill, tile) for tile in needed}
+        try:
+            while pending:
+                finished, pending = wait(pending, LOOK, FIRST_COMPLETED)
+                done(sum(future.result() for future in finished))
+        finally:
+            for future in pending:
+                future.cancel()
 
     def _compute(self, tile: Window) -> Array:
         """Logits of a tile, by a network that no other thread uses now."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from mpmm.display import Console, compiling, say_bands, telling
+from mpmm.display import Console, compiling, say, say_bands, telling
 from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import PARTS, Batches, Samples, extra_patches, overlap_share, usable_centres
@@ -43,6 +43,7 @@ from mpmm.results import CheckpointName, RunFolder, Scores
 from mpmm.runs.accounting import gather_costs, traced
 from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
+from mpmm.runs.processors import compare_processors
 from mpmm.runs.rank_run import find_run, kernels_of, loss_of
 from mpmm.scene import Scene
 from mpmm.settings import Config
@@ -136,6 +137,7 @@ def evaluate(
         The run or the part is missing, or a rank lacks the files of its modality.
     """
     with process_group(options.trace) as group:
+        mixed = compare_processors(group.collectives)
         folder, source = find_run(group, path)
         restoration = Restoration(
             source,
@@ -148,6 +150,8 @@ def evaluate(
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
         if group.rank == preparation.layout.collector:
             say_bands(console, preparation.prepared.notes, preparation.prepared.warnings)
+            if mixed:
+                say(console, "processors", mixed)
         preparation = with_patches(group, preparation, options)
         group.share_threads(preparation)
         parameters = _parameters(group, folder, source, options.checkpoint)

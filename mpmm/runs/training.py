@@ -27,6 +27,7 @@ from mpmm.preparation import (
 from mpmm.results import Checkpoint, RunFolder, environment, refuse_inputs
 from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
+from mpmm.runs.processors import compare_processors
 from mpmm.runs.rank_run import RankRun, StartPoint, find_run
 from mpmm.runs.roles import play
 from mpmm.runs.run import Run
@@ -111,6 +112,7 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
     check_layout(config)
     with process_group(options.trace) as group, ExitStack() as stack:
         _check_new(group, config, new)
+        mixed = compare_processors(group.collectives)
         with telling(options.console) as report:
             preparation = prepare_on_ranks(group.collectives, config, report)
         _check_expected(preparation.prepared.spec, new.expected)
@@ -120,6 +122,8 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
             folder = _new_folder(new)
             stack.enter_context(folder.locked())
             _describe(folder, preparation, new, options)
+            if mixed:
+                say(options.console, "processors", mixed)
             folder.write_part("environment", environment(threads[group.rank]))
         start = StartPoint(folder, None, new.steps, threads, options.console, options.began)
         return _result(RankRun(group, preparation, start))
@@ -153,6 +157,7 @@ def go_on(
     """
     options = options or TrainOptions()
     with process_group(options.trace) as group, ExitStack() as stack:
+        mixed = compare_processors(group.collectives)
         folder, source = find_run(group, path)
         if folder is not None:
             own = Run(folder).config_
@@ -174,6 +179,8 @@ def go_on(
         start = StartPoint(folder, checkpoint, steps, threads, options.console, options.began)
         if folder is not None:
             _say_going_on(folder, preparation, start)
+            if mixed:
+                say(options.console, "processors", mixed)
             folder.write_part("environment", environment(threads[group.rank]))
         return _result(RankRun(group, preparation, start))
 

@@ -1,11 +1,10 @@
 """Activations, element by element: ReLU and the logistic sigmoid. Output and input may be the same array."""
 
-import math
-
 import numba
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
+from mpmm_kernels.layers.elementary import exponential
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 
 
@@ -62,7 +61,7 @@ def _sigmoid(x: Floats, y: Floats, workers: int) -> None:
         n = next_piece(taken)
         while n < x.shape[0]:
             for i in range(x.shape[1]):
-                small = math.exp(-abs(x[n, i]))  # at most 1
+                small = exponential(-abs(x[n, i]))  # at most 1
                 y[n, i] = (small if x[n, i] < 0 else 1) / (1 + small)
             n = next_piece(taken)
 

@@ -29,7 +29,7 @@ _HEIGHT = 8 if REGISTERS == 32 else 4
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
     """Fill y (n, units) = activation(x w + b) for x (n, inputs), w (inputs, units), b (units,)."""
-    _multiply(x, w, y)
+    dense_product(x, w, y)
     floor: Any = y.dtype.type(0 if activation == "relu" else -np.inf)
     finish(y, b, floor, numba.get_num_threads())
     if activation == "sigmoid":
@@ -49,7 +49,7 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
     """Fill dx = dz w^T."""
     if any(length % lanes(w.dtype) for length in w.shape):
-        _multiply(dz, np.ascontiguousarray(w.T), dx)
+        dense_product(dz, np.ascontiguousarray(w.T), dx)
         return
     shape, sizes = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), _sizes(len(w), str(w.dtype))
     square = size(lanes(w.dtype))
@@ -79,8 +79,8 @@ def dense_backward_weights(
     db[...] = sum_groups(dz, tree)
 
 
-def _multiply(x: Floats, w: Floats, y: Floats) -> None:
-    """Fill y = x w."""
+def dense_product(x: Floats, w: Floats, y: Floats) -> None:
+    """Fill y (n, units) = x w for x (n, inputs) and w (inputs, units)."""
     wide, products = _filled_up(w), _beside(y)
     shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
     sizes = _sizes(wide.shape[1], str(w.dtype))

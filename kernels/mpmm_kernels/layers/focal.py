@@ -1,8 +1,7 @@
 """Focal loss: cross-entropy in which well-classified samples count less; stable row by row."""
 
-import math
-
 from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.layers.elementary import exponential, exponential_less_one, logarithm
 from mpmm_kernels.layers.softmax import log_of_total
 from mpmm_kernels.runtime import compiled
 
@@ -53,15 +52,15 @@ def focal_loss(
             share = smoothing / classes + (1 - smoothing if k == labels[n] else 0.0)
             log_p = logits[n, k] - log_total
             slope = _focused(log_p, gamma)[1]
-            dlogits[n, k] = scale * (class_weights[k] * share * slope - math.exp(log_p) * whole)
+            dlogits[n, k] = scale * (class_weights[k] * share * slope - exponential(log_p) * whole)
 
 
 @compiled
 def _focused(log_p: float, gamma: float) -> tuple[float, float]:
     """A probability's loss -(1 - p)^gamma log p, and p times the loss's derivative by p."""
-    p, rest = math.exp(log_p), -math.expm1(log_p)
+    p, rest = exponential(log_p), -exponential_less_one(log_p)
     if rest <= 0:
         # a probability of 1 to the last bit: nothing is left to learn
         return 0.0, 0.0 if gamma > 0 else -1.0
-    focus = rest**gamma
+    focus = exponential(gamma * logarithm(rest))
     return -focus * log_p, gamma * p * focus / rest * log_p - focus

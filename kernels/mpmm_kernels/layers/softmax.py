@@ -1,8 +1,7 @@
 """Softmax over classes, and its cross-entropy with the true class; stable row by row."""
 
-import math
-
 from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.layers.elementary import exponential, logarithm
 from mpmm_kernels.runtime import compiled
 
 
@@ -18,7 +17,7 @@ def softmax(logits: Floats, probabilities: Floats) -> None:
             top = max(top, logits[n, k])
         total = 0.0
         for k in range(logits.shape[1]):
-            probabilities[n, k] = math.exp(logits[n, k] - top)
+            probabilities[n, k] = exponential(logits[n, k] - top)
             total += probabilities[n, k]
         for k in range(logits.shape[1]):
             probabilities[n, k] /= total
@@ -65,7 +64,8 @@ def cross_entropy(
         losses[n] = loss
         for k in range(classes):
             target = class_weights[k] * _share(k == labels[n], smoothing, classes)
-            dlogits[n, k] = scale * (dlogits[n, k] * whole - target)
+            # a likely label's difference is exact so: a product rounded first would lose its digits
+            dlogits[n, k] = scale * (whole * (dlogits[n, k] - (target / whole if whole > 0 else 0.0)))
 
 
 @compiled
@@ -81,6 +81,6 @@ def log_of_total(row: Floats) -> float:
         top = max(top, row[k])
     total = 0.0
     for k in range(row.shape[0]):
-        total += math.exp(row[k] - top)
+        total += exponential(row[k] - top)
     largest: float = top
-    return largest + math.log(total)
+    return largest + logarithm(total)

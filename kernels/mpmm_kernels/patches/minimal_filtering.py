@@ -3,7 +3,8 @@
 What is left of a patch is a small volume; a dense layer over it is, for all pixels, a convolution. For
 windows of 2 and 3 values two neighbouring outputs take 3 and 4 products an axis instead of 4 and 6: F(2, 2)
 and F(2, 3) of Winograd, "Arithmetic complexity of computations", SIAM 1980. A pixel is computed from values
-of its own patch only, and all factors are 0, 1/2 and 1. The products themselves are left to BLAS.
+of its own patch only, and all factors are 0, 1/2 and 1. The products themselves are those of dense
+layers.
 """
 
 from typing import NamedTuple

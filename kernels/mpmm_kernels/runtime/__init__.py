@@ -1,13 +1,12 @@
 """What compiled kernels run on: compiler, cache on disk, threads, work shared out among them."""
 
-from mpmm_kernels.runtime.cache import cache_key, carry_cache
+from mpmm_kernels.runtime.cache import cache_key, carry_cache, sources_key
 from mpmm_kernels.runtime.cold_start import compile_once
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
 from mpmm_kernels.runtime.threads import (
     available_threads,
     give_way,
-    one_blas_thread,
     pin_threads,
     set_threads,
     side_by_side,
@@ -24,11 +23,11 @@ __all__ = [
     "compiled_intrinsic",
     "give_way",
     "next_piece",
-    "one_blas_thread",
     "parts",
     "pin_threads",
     "set_threads",
     "side_by_side",
+    "sources_key",
     "tickets",
     "types",
 ]

@@ -84,17 +84,22 @@ def _copy_whole(source: str, target: str) -> str:
     return target
 
 
-@cache
-def cache_key() -> str:
-    """Sixteen hex digits of all sources of this package, the compilers' versions and the processor."""
+def sources_key() -> str:
+    """Sixteen hex digits of all sources of this package."""
     digest = hashlib.sha256()
     package = Path(__file__).parents[1]
     for path in sorted(package.rglob("*.py")):
         digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_key() -> str:
+    """Sixteen hex digits of all sources of this package, the compilers' versions and the processor."""
     versions = platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__
     processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
-    digest.update(repr((versions, processor, _settings())).encode())
-    return digest.hexdigest()[:16]
+    parts = repr((sources_key(), versions, processor, _settings()))
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 def _settings() -> list[tuple[str, str]]:

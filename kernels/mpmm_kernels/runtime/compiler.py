@@ -42,7 +42,6 @@ _PRANGE_ONLY = dict.fromkeys(
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
-    "fastmath": {"contract"},
     "no_cfunc_wrapper": True,
     "pipeline_class": KernelCompiler,
 }
@@ -59,8 +58,9 @@ def compiled(*, parallel: Literal[True]) -> Callable[[Callable[..., None]], Kern
 def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callable[[Any], Any]:
     """Compile a kernel at its first call and keep the machine code on disk.
 
-    Kernels release the interpreter's lock, divide as IEEE 754 says, and may contract ``a * b + c`` into one
-    rounding (which is decided when compiling, so it never changes from call to call).
+    Kernels release the interpreter's lock, and compute as IEEE 754 says: a product and a sum are rounded once
+    only where vectors are multiplied and added in one (``vector.emit.multiply_add``), so that no bit follows
+    from what the compiler makes of them for a processor.
 
     Parameters
     ----------

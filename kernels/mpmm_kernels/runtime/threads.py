@@ -7,7 +7,6 @@ its bits follow the number of its threads, and the network's matrices are small.
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -15,7 +14,7 @@ import numba
 import numpy as np
 from numba import prange, types
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 from mpmm_kernels.runtime.compiler import compiled, config
 
@@ -122,14 +121,3 @@ def _pin(masks: NDArray[np.uint64]) -> None:
 def _touch(x: NDArray[np.float64]) -> None:
     for i in prange(x.size):
         x[i] = i
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """A context in which NumPy's matrix products use one thread (11 us to enter and leave)."""
-    limit: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
-    return limit
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()

@@ -19,6 +19,8 @@ from mpmm_kernels.vector.blocks import (
     zeros,
 )
 from mpmm_kernels.vector.copy import copy_columns, copy_run, store_up_to
+from mpmm_kernels.vector.emit import FUSED
+from mpmm_kernels.vector.registers import OWN, PLANNED, Registers
 from mpmm_kernels.vector.tile import LANES, fetch, move_tile
 from mpmm_kernels.vector.vector import (
     REGISTER_BITS,
@@ -45,11 +47,15 @@ from mpmm_kernels.vector.vector import (
 )
 
 __all__ = [
+    "FUSED",
     "LANES",
     "ONE",
+    "OWN",
+    "PLANNED",
     "REGISTERS",
     "REGISTER_BITS",
     "Block",
+    "Registers",
     "Size",
     "Vector",
     "add",

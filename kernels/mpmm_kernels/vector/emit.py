@@ -9,17 +9,15 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba.core import config
 
-
-def _processor_bits() -> int:
-    """Width of the vector registers of the processor Numba makes code for."""
-    features = (vars(config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
-    return 512 if "+avx512f" in features else 256 if "+avx2" in features else 128
-
-
-PROCESSOR_BITS = _processor_bits()
+_FEATURES = (vars(config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
+# Width of the vector registers of the processor Numba makes code for
+PROCESSOR_BITS = 512 if "+avx512f" in _FEATURES else 256 if "+avx2" in _FEATURES else 128
 _INDEX = ir.IntType(64)
 # What assembly calls a vector register
-_REGISTER = "w" if platform.machine() in ("aarch64", "arm64") else "v"
+_ARM = platform.machine() in ("aarch64", "arm64")
+_REGISTER = "w" if _ARM else "v"
+# Whether it rounds a product and its sum once; without that, bits are others
+FUSED = _ARM or "+fma" in _FEATURES
 _declare: Any = numba.core.cgutils.get_or_insert_function
 
 
@@ -113,10 +111,11 @@ def splat(builder: Any, value: Any, vector: ir.VectorType) -> Any:
 
 
 def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once where the processor can."""
+    """a * b + c, rounded once; twice on a processor that cannot, for which to ask it would be very slow."""
     vector = a.type
     kind = ir.FunctionType(vector, [vector] * 3)
-    function = _declare(builder.module, kind, f"llvm.fmuladd.v{vector.count}f{_bits(vector)}")
+    name = "fma" if FUSED else "fmuladd"
+    function = _declare(builder.module, kind, f"llvm.{name}.v{vector.count}f{_bits(vector)}")
     return builder.call(function, [a, b, c])
 
 

@@ -7,7 +7,7 @@ from mpmm_kernels.convolution.depth import geometry
 from mpmm_kernels.convolution.depth.blocks import accumulators, partners
 from mpmm_kernels.convolution.indirect.geometry import row_of
 from mpmm_kernels.convolution.shared import geometry as shared
-from mpmm_kernels.vector import REGISTERS, lanes
+from mpmm_kernels.vector import OWN, PLANNED, Registers, lanes, size
 from naive import convolution
 
 SAME = ("same",) * 3
@@ -46,16 +46,18 @@ def test_columns_address_the_convolution(plan):
 @pytest.mark.parametrize("filters", [2, 8, 16, 20, 24, 40])
 @pytest.mark.parametrize("planes", [1, 7, 33, 46])
 @pytest.mark.parametrize("taps", [2, 5, 11])
-def test_a_tile_fits_the_registers_and_the_column(filters, planes, taps):
-    tile, width = geometry.tile(filters, planes, taps, 1, "float32"), lanes("float32")
-    row = tile.columns, tile.last
-    assert row == row_of(filters, "float32")
+@pytest.mark.parametrize("registers", [OWN, PLANNED, Registers(256, 16), Registers(128, 16)], ids=str)
+def test_a_tile_fits_the_registers_and_the_column(filters, planes, taps, registers):
+    width = registers.lanes("float32")
+    tile = geometry.tile(filters, planes, taps, 1, "float32", registers)
+    row, whole = (tile.columns, tile.last), row_of(filters, "float32", registers)
+    assert row == whole or (registers.number < PLANNED.number and row == (size(1), size(width)))
     assert len(tile.block) == accumulators(row, width, len(tile.planes))
     assert tile.span(width) == len(tile.planes) * partners(row, width)
     if len(tile.planes) > 1:
         assert tile.span(width) <= planes
         weights = min(len(tile.planes), taps) * len(tile.columns)
-        assert len(tile.block) + weights + partners(row, width) + 1 <= REGISTERS
+        assert len(tile.block) + weights + partners(row, width) + 1 <= registers.number
 
 
 def test_a_narrow_row_is_a_part_of_a_vector():

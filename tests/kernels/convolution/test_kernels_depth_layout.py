@@ -102,14 +102,16 @@ def test_groups_are_windows_and_scratch_holds_a_group_behind_a_block(plan):
 def test_what_is_pooled_or_has_lanes_beyond_its_filters_is_not_straight(dtype):
     whole = lanes(dtype)
 
-    def straight(filters, **pool):
+    def layout(filters, **pool):
         block = ConvolutionBlock(filters, (3, 2, 2), **pool)
-        return depth.layout_of(plan_block((40, 5, 5, 2), block, dtype, "reference")).straight
+        return depth.layout_of(plan_block((40, 5, 5, 2), block, dtype, "reference"))
 
-    assert straight(whole)
-    assert straight(whole + whole // 2)
-    assert not straight(whole + whole // 2 - 1)
-    assert not straight(whole, pool="max", window=(2, 1, 1))
+    assert layout(whole).straight
+    half = layout(whole + whole // 2)
+    # of few registers a row may be one vector after the other
+    assert half.straight is (len(half.tile.last) < whole)
+    assert not layout(whole + whole // 2 - 1).straight
+    assert not layout(whole, pool="max", window=(2, 1, 1)).straight
 
 
 def test_kernels_see_the_layouts_columns(plan):

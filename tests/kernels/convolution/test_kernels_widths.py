@@ -1,6 +1,7 @@
 """Emitted kernels of either width of vector, checked places, thread counts: each in a process of its own."""
 
 import os
+from functools import cache
 
 import pytest
 from block_cases import BANDS, DEPTH, SOME, WINOGRAD, python, script
@@ -15,7 +16,7 @@ def methods(width):
 @pytest.mark.parametrize(
     ("width", "wide_lines", "whole_scene", "many_channels"),
     [
-        (256, "indirect 4x2", "direct outer 6x2", "indirect 4x2"),
+        (256, "direct slide 11x1", "direct outer 6x2", "indirect 4x2"),
         (512, "direct slide 22x1", "direct outer 14x2", "indirect 8x2"),
     ],
 )
@@ -32,24 +33,31 @@ def test_plans_tell_how_they_run(width, wide_lines, whole_scene, many_channels):
         assert plans[name] == f"winograd-spectral {tile}"
 
 
-@pytest.mark.parametrize(
-    ("width", "in_depth"), [(256, {"half a vector", "odd filters"}), (512, set(DEPTH))], ids=[256, 512]
-)
-def test_few_filters_go_to_the_method_for_them(width, in_depth):
-    """Wide vectors leave more of themselves empty, so that more shapes are few filters to them."""
-    plans = methods(width)
-    assert {name for name in DEPTH if plans[f"{name}, depth"].startswith("depth ")} == in_depth
+@pytest.mark.parametrize("width", [128, 256])
+def test_methods_do_not_follow_from_the_width(width):
+    """A plan decides about the order of sums: on AVX2 it was another one, and so were a training's bits."""
+    plans, wide = methods(width), methods(512)
+    assert {name: plan.split()[0] for name, plan in plans.items()} == {
+        name: plan.split()[0] for name, plan in wide.items()
+    }
+    assert {name for name in DEPTH if plans[f"{name}, depth"].startswith("depth ")} == set(DEPTH)
 
 
-@pytest.mark.xdist_group("threads")
+@cache
+def own_bits():
+    """Fingerprints of some cases as this machine computes them: on 1, 2 and 4 threads, all alike."""
+    return script("threads", NUMBA_NUM_THREADS="4")
+
+
+@pytest.mark.xdist_group("own width")
 def test_the_same_bits_at_any_number_of_threads():
-    assert script("threads", NUMBA_NUM_THREADS="4") == SOME
+    assert tuple(line.split(": ")[0] for line in own_bits()) == SOME
 
 
-@pytest.mark.xdist_group("checked build")
+@pytest.mark.xdist_group("own width")
 def test_no_kernel_leaves_its_arrays():
-    """In the checked build every load and store looks at its place first."""
-    assert script("compare", NUMBA_BOUNDSCHECK="1", NUMBA_NUM_THREADS="1") == SOME
+    """In the checked build every load and store looks at its place first; the bits are the same."""
+    assert script("compare", NUMBA_BOUNDSCHECK="1", NUMBA_NUM_THREADS="1") == own_bits()
 
 
 def test_a_vector_of_no_known_width_is_refused():
@@ -61,15 +69,20 @@ def test_the_checked_build_refuses_a_wrong_place():
     assert script("overrun", NUMBA_BOUNDSCHECK="1") == ("refused",)
 
 
-@pytest.mark.xdist_group("other width")
-@pytest.mark.skipif(REGISTER_BITS == 512, reason="the other tests run vectors of 512 bits")
-def test_right_with_the_vectors_of_a_wider_processor():
-    assert script("compare", MPMM_VECTOR_BITS="512") == SOME
+@pytest.mark.xdist_group("own width")
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_right_with_vectors_of_any_width_and_the_same_bits(width):
+    """Of a wider processor's too: LLVM makes those vectors in parts."""
+    if width == REGISTER_BITS:
+        pytest.skip("the other tests run vectors of this width")
+    if width == 128 and not os.environ.get("MPMM_FULL"):
+        pytest.skip("compiles for a minute more, and the next wider ones are in parts too")
+    assert script("compare", MPMM_VECTOR_BITS=str(width)) == own_bits()
 
 
-@pytest.mark.xdist_group("other width")
+@pytest.mark.xdist_group("own width")
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="AVX2 belongs to x86-64")
 @pytest.mark.skipif(REGISTER_BITS == 256, reason="the other tests run vectors of 256 bits")
 def test_right_on_a_processor_with_avx2_only():
     features = "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt,+sse4.1,+sse4.2,-avx512f"
-    assert script("compare", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=features) == SOME
+    assert script("compare", NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES=features) == own_bits()

@@ -9,7 +9,7 @@ from mpmm_kernels.convolution.indirect.blocks import Row
 from mpmm_kernels.convolution.indirect.geometry import FlippedConvolution, row_of
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Staging, needed, whole_vectors
-from mpmm_kernels.vector import REGISTERS, Size, lanes, size
+from mpmm_kernels.vector import OWN, PLANNED, Registers, Size, size
 
 # Bytes of the sums of a group of planes, which stay in the first caches until they are pooled
 _GROUP_BYTES = 32 * 1024
@@ -82,24 +82,46 @@ class DepthTile(NamedTuple):
         return f"{self.span(lanes)}x{len(self.columns) - 1 + len(self.last) / lanes:g}"
 
 
-def tile(filters: int, planes: int, taps: int, stride: int, dtype: str) -> DepthTile:
+def tile(
+    filters: int, planes: int, taps: int, stride: int, dtype: str, registers: Registers = OWN
+) -> DepthTile:
     """The block that makes so many planes fastest, of those that registers hold."""
-    row, width = row_of(filters, dtype), lanes(dtype)
-    shared = partners(row, width)
-    possible = [
-        rows
-        for rows in range(1, min(planes // shared, _MOST_ROWS) + 1)
-        if accumulators(row, width, rows) + min(rows, taps) * len(row[0]) + shared + 1 <= REGISTERS
+    width = registers.lanes(dtype)
+    vectors = -(-filters // width)
+    blocks = [
+        (vectors // len(row[0]) * _cycles(row, width, planes, taps, stride, rows), -rows, row)
+        for row in _rows(filters, planes, dtype, registers)
+        for rows in _heights(row, planes, taps, width, registers.number)
     ]
-    rows = min(possible or [1], key=lambda rows: (_cycles(row, width, planes, taps, stride, rows), -rows))
+    _, rows, row = min(blocks, key=lambda block: block[:2])
     return DepthTile(
-        block=size(accumulators(row, width, rows)),
-        planes=size(rows),
+        block=size(accumulators(row, width, -rows)),
+        planes=size(-rows),
         taps=size(taps),
         stride=size(stride),
         columns=row[0],
         last=row[1],
     )
+
+
+def _rows(filters: int, planes: int, dtype: str, registers: Registers) -> list[Row]:
+    """Rows to choose from: of few registers more planes may be worth more than a whole row."""
+    width = registers.lanes(dtype)
+    row, single = row_of(filters, dtype, registers), (size(1), size(width))
+    if registers.number >= PLANNED.number:
+        return [row]
+    return [row, single] if partners(row, width) <= planes else [single]
+
+
+def _heights(row: Row, planes: int, taps: int, width: int, registers: int) -> list[int]:
+    """Planes of each partner that registers hold, beside the taps that meet them and their inputs."""
+    shared = partners(row, width)
+    possible = [
+        rows
+        for rows in range(1, min(planes // shared, _MOST_ROWS) + 1)
+        if accumulators(row, width, rows) + min(rows, taps) * len(row[0]) + shared + 1 <= registers
+    ]
+    return possible or [1]
 
 
 def _cycles(row: Row, width: int, planes: int, taps: int, stride: int, rows: int) -> float:

@@ -12,7 +12,7 @@ from mpmm_kernels.convolution.indirect import layout as indirect
 from mpmm_kernels.convolution.indirect.geometry import straight
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
-from mpmm_kernels.vector import lanes
+from mpmm_kernels.vector import OWN, PLANNED, Registers, lanes
 
 # Planes of the input, by those of the output, up to which its gradient meets few zeros
 _MOST_PLANES = 1.25
@@ -62,29 +62,39 @@ class DepthLayout:
 @cache
 def layout_of(plan: BlockPlan) -> DepthLayout:
     """The layout of the convolution of a block's core, by its shapes alone."""
-    planes = shared.needed(plan)[0]
-    tile = geometry.tile(plan.filters, planes, plan.kernel[0], plan.stride[0], plan.dtype)
+    tile = _tile(plan, OWN)
     columns = geometry.forward_columns(plan, shared.staging(plan, 0))
     return _by_columns(columns, tile, plan.filters, plan.window, plan.dtype)
+
+
+@cache
+def planned_tile(plan: BlockPlan) -> geometry.DepthTile:
+    """The tile by which a plan is made: processors with fewer registers run another, in the same order."""
+    return _tile(plan, PLANNED)
+
+
+def _tile(plan: BlockPlan, registers: Registers) -> geometry.DepthTile:
+    planes = shared.needed(plan)[0]
+    return geometry.tile(plan.filters, planes, plan.kernel[0], plan.stride[0], plan.dtype, registers)
 
 
 @cache
 def input_layout_of(plan: BlockPlan) -> DepthLayout | None:
     """The layout of the core's input gradient, where most taps meet an output and nothing has a stride."""
     planes, outputs = plan.input_shape[0], shared.needed(plan)[0]
-    tile = geometry.tile(plan.input_shape[3], planes, plan.kernel[0], 1, plan.dtype)
-    fills = tile.fills(planes, lanes(plan.dtype))
+    sizes = plan.input_shape[3], planes, plan.kernel[0], 1, plan.dtype
+    fills = geometry.tile(*sizes, PLANNED).fills(planes, PLANNED.lanes(plan.dtype))
     if plan.stride != (1, 1, 1) or planes > _MOST_PLANES * outputs or not fills:
         return None
     columns = geometry.input_columns(plan, indirect.input_layout_of(plan).geometry.shape)
-    return _by_columns(columns, tile, plan.input_shape[3], (1, 1, 1), plan.dtype)
+    return _by_columns(columns, geometry.tile(*sizes), plan.input_shape[3], (1, 1, 1), plan.dtype)
 
 
 def _by_columns(
     columns: geometry.DepthColumns, tile: geometry.DepthTile, filters: int, window: Triple, dtype: str
 ) -> DepthLayout:
     width = lanes(dtype)
-    if straight(filters, window, dtype):
+    if straight(filters, window, dtype, tile.last):
         return DepthLayout(columns, tile, columns.planes, straight=True, lanes=width)
     item = np.dtype(dtype).itemsize
     group = geometry.group(columns, window[1], tile.span(width), window[0], item)

@@ -12,6 +12,7 @@ from mpmm_kernels.convolution.depth.layout import (
     input_geometry,
     input_layout_of,
     layout_of,
+    planned_tile,
 )
 from mpmm_kernels.convolution.indirect import method as indirect
 from mpmm_kernels.convolution.indirect.layout import layout_of as indirect_layout_of
@@ -29,7 +30,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
 )
 from mpmm_kernels.convolution.shared.geometry import needed
-from mpmm_kernels.vector import lanes
+from mpmm_kernels.vector import PLANNED, lanes
 
 # Terms of a plane of the kernel, from which a block is worth beginning
 _LEAST_TERMS = 4
@@ -62,19 +63,21 @@ class DepthInputScratch(NamedTuple):
 
 
 def _offer(plan: BlockPlan) -> str | None:
-    inner, width = core(plan), lanes(plan.dtype)
-    tile, terms = layout_of(inner).tile, np.prod(plan.weights_shape[1:4])
+    inner, width = core(plan), PLANNED.lanes(plan.dtype)
+    tile, terms = planned_tile(inner), np.prod(plan.weights_shape[1:4])
     # rows of whole vectors, two or more, fill registers as well in "indirect"
     whole_rows = len(tile.columns) > 1 and len(tile.last) == width
     if plan.kernel[0] == 1 or terms < _LEAST_TERMS or whole_rows:
         return None
     if not indirect.suits(inner) or not tile.fills(needed(inner)[0], width):
         return None
-    return tile.describe(width) if tile.narrow(width) or indirect.INDIRECT.offer(plan) else None
+    if not tile.narrow(width) and not indirect.INDIRECT.offer(plan):
+        return None
+    return layout_of(inner).tile.describe(lanes(plan.dtype))
 
 
 def _offer_narrow(plan: BlockPlan) -> str | None:
-    return _offer(plan) if layout_of(core(plan)).tile.narrow(lanes(plan.dtype)) else None
+    return _offer(plan) if planned_tile(core(plan)).narrow(PLANNED.lanes(plan.dtype)) else None
 
 
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mpmm_kernels.convolution.shared.geometry import Source
-from mpmm_kernels.vector import REGISTERS, Size, lanes, rows_of, size
+from mpmm_kernels.vector import OWN, Registers, Size, lanes, rows_of, size
 
 
 class DirectTile(NamedTuple):
@@ -22,10 +22,17 @@ class DirectTile(NamedTuple):
         return f"{len(self.block) // len(self.columns)}x{len(self.columns)}"
 
 
+def slide_width(source: Source, channels: int, registers: Registers = OWN) -> int:
+    """Columns of a line that `slide` makes at once, for one channel and few taps; else 0."""
+    if channels > 1 or source.column_step > 1 or not 1 < source.products <= 7:
+        return 0
+    return _even_share(source.length, registers.number - source.products - 2)
+
+
 def line_tile(source: Source, channels: int, dtype: str) -> DirectTile:
     """The tile of a line: `slide` for one channel and few taps (weights stay in registers), else `outer`."""
-    if channels == 1 and source.column_step == 1 and 1 < source.products <= 7:
-        width = _even_share(source.length, REGISTERS - source.products - 2)
+    width = slide_width(source, channels)
+    if width:
         return DirectTile(size(width), size(1), size(source.products))
     vectors = source.filters // lanes(dtype)
     tiles = [(_even_share(source.length, rows_of(n)), n) for n in range(1, 5) if vectors % n == 0]

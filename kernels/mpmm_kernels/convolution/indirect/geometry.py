@@ -8,7 +8,7 @@ from mpmm_kernels.arrays import Triple
 from mpmm_kernels.convolution.indirect.blocks import Row
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Offsets, Spread, Staging, needed, whole_vectors
-from mpmm_kernels.vector import REGISTERS, lanes, size
+from mpmm_kernels.vector import OWN, REGISTERS, Registers, Size, lanes, size
 
 # Bytes of a group's sums, which stay in the first caches until they are pooled, of the weights of a chunk,
 # and of the gradients that are read for all weights at a time
@@ -72,10 +72,10 @@ class FlippedConvolution(NamedTuple):
     column_stride: int
 
 
-def row_of(filters: int, dtype: str) -> Row:
+def row_of(filters: int, dtype: str, registers: Registers = OWN) -> Row:
     """Vectors of a block's row: all, the last as narrow as will do; of many two or three, if even."""
-    whole = lanes(dtype)
-    vectors = whole_vectors(filters, dtype) // whole
+    whole = registers.lanes(dtype)
+    vectors = -(-filters // whole)
     rest = filters - (vectors - 1) * whole
     last = next((n for n in (whole // 4, whole // 2) if n >= max(rest, 2)), whole)
     if last < whole and vectors in _TALL:
@@ -83,9 +83,10 @@ def row_of(filters: int, dtype: str) -> Row:
     return size(next(n for n in (2, 3, 1) if vectors % n == 0)), size(whole)
 
 
-def straight(filters: int, window: Triple, dtype: str) -> bool:
-    """Whether sums go to the output at once: without a pool, if a row's vectors hold no more than filters."""
-    beyond = lanes(dtype) - len(row_of(filters, dtype)[1])
+def straight(filters: int, window: Triple, dtype: str, last: Size) -> bool:
+    """Whether sums go to the output at once: without a pool, if rows, with so many lanes in the last vector,
+    hold no more than filters."""
+    beyond = lanes(dtype) - len(last)
     return window == (1, 1, 1) and whole_vectors(filters, dtype) - beyond == filters
 
 

@@ -92,7 +92,8 @@ def layout_of(plan: BlockPlan) -> IndirectLayout:
     shape, lines = geometry.forward_sums(plan, run), shared.spread_lines(plan)
     runs, begins, cuts = geometry.cuts(indirection, shape, np.dtype(plan.dtype).itemsize)
     offsets = shared.window_offsets(pooled, lines)
-    straight = geometry.straight(plan.filters, plan.window, plan.dtype)
+    tile = _tile(plan.filters, plan.dtype)
+    straight = geometry.straight(plan.filters, plan.window, plan.dtype, tile.last)
     return IndirectLayout(
         forward=IndirectForwardGeometry(straight, staging, shape, indirection, tap_starts, pooled, offsets),
         weights=IndirectWeightGeometry(
@@ -106,7 +107,7 @@ def layout_of(plan: BlockPlan) -> IndirectLayout:
             pooled=pooled,
             offsets=offsets,
         ),
-        tile=_tile(plan.filters, plan.dtype),
+        tile=tile,
     )
 
 

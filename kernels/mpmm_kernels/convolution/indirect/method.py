@@ -14,7 +14,7 @@ import numpy as np
 
 from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
-from mpmm_kernels.convolution.direct.tile import line_tile
+from mpmm_kernels.convolution.direct.tile import slide_width
 from mpmm_kernels.convolution.indirect import geometry, kernels
 from mpmm_kernels.convolution.indirect.cells import CELL
 from mpmm_kernels.convolution.indirect.layout import input_layout_of, layout_of
@@ -41,6 +41,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.vector import PLANNED
 
 # The table of offsets is read once for every block: whole scenes would read more of it than of themselves
 _LARGEST_TABLE = 1 << 16
@@ -105,8 +106,8 @@ def suits(plan: BlockPlan) -> bool:
 def _slides_well(plan: BlockPlan) -> bool:
     """Whether a line of one channel fills the registers, which `direct` then reads once for all columns."""
     staged = shared.staging(plan, 0)
-    tile = line_tile(shared.forward_source(plan, staged, 1), staged.channels, plan.dtype)
-    return len(tile.taps) > 1 and len(tile.block) > geometry.SHORT_LINE
+    source = shared.forward_source(plan, staged, 1)
+    return slide_width(source, staged.channels, PLANNED) > geometry.SHORT_LINE
 
 
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:

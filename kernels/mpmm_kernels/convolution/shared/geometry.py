@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mpmm_kernels.arrays import Triple
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.vector import lanes
+from mpmm_kernels.vector import OWN, Registers
 
 Offsets: TypeAlias = NDArray[np.int64]
 
@@ -94,9 +94,10 @@ class Staging(NamedTuple):
     inner_columns: int
 
 
-def whole_vectors(channels: int, dtype: str) -> int:
+def whole_vectors(channels: int, dtype: str, registers: Registers = OWN) -> int:
     """Channels rounded up to whole vectors."""
-    return -(-channels // lanes(dtype)) * lanes(dtype)
+    lanes = registers.lanes(dtype)
+    return -(-channels // lanes) * lanes
 
 
 def pooled_shape(plan: BlockPlan) -> Pooled:

@@ -7,10 +7,11 @@ import numpy as np
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Spread, Staging, needed, whole_vectors
 from mpmm_kernels.convolution.winograd.transform import LARGEST
-from mpmm_kernels.vector import REGISTERS
+from mpmm_kernels.vector import PLANNED, REGISTERS
 
-# Rows of a product's block of accumulators, and of the zeros before and after its rows
+# Rows of a product's block of accumulators, and of the zeros before and after its rows; those of the plan
 HEIGHT = 12 if REGISTERS == 32 else 6
+_PLANNED_HEIGHT = 12
 # Bytes of a slab's points that stay in the second cache beside the weights, and of a chunk's products
 _POINTS_BYTES, _PRODUCTS_BYTES = 640 * 1024, 160 * 1024
 _MOST_SAMPLES = 5
@@ -100,7 +101,9 @@ def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
     depth, rows, columns = needed(plan)
     down, across = -(-rows // outputs), -(-columns // outputs)
     filters = whole_vectors(plan.filters, plan.dtype)
-    sample = points(plan, outputs) * down * across * staged.depth * staged.padded * size
+    # weights' gradients are added up slab by slab: so many samples follow from shapes alone
+    planned = whole_vectors(staged.channels, plan.dtype, PLANNED)
+    sample = points(plan, outputs) * down * across * staged.depth * planned * size
     samples = max(1, min(_MOST_SAMPLES, _POINTS_BYTES // sample))
     samples = min(range(1, samples + 1), key=lambda n: (_waste(n * down * across * depth), -n))
     plane = points(plan, outputs) * samples * down * across * filters * size
@@ -136,7 +139,7 @@ def spread(tiled: WinogradTiles) -> Spread:
 
 
 def _waste(rows: int) -> float:
-    return round(-(-rows // HEIGHT) * HEIGHT / rows, 2)
+    return round(-(-rows // _PLANNED_HEIGHT) * _PLANNED_HEIGHT / rows, 2)
 
 
 def _step(rows: int, channels: int) -> int:

@@ -28,6 +28,7 @@ from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.groups import GROUPS, GroupTree
+from mpmm_kernels.vector import PLANNED
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
 _OVERHEAD = 1.4
@@ -99,8 +100,9 @@ def _offer(plan: BlockPlan) -> str | None:
         return None
     layout = layout_of(plan)
     tiles = layout.geometry.tiles
-    points = layout.points * tiles.rows * tiles.columns * tiles.input_depth * tiles.channels
-    if _part(plan) * tiles.channels > plan.input_shape[3] or points > _MOST_POINTS:
+    channels = shared.whole_vectors(plan.input_shape[3], plan.dtype, PLANNED)
+    points = layout.points * tiles.rows * tiles.columns * tiles.input_depth * channels
+    if _part(plan) * channels > plan.input_shape[3] or points > _MOST_POINTS:
         return None
     return f"F({tiles.outputs}x{tiles.outputs},{plan.kernel[1]}x{plan.kernel[2]})"
 
@@ -162,8 +164,9 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
 
 def _by_argmax(plan: BlockPlan) -> bool:
     """Whether the weights' gradient takes argmax alone: where that is fewer products than the tiles are."""
-    tiles = layout_of(core(plan)).geometry.tiles
-    padded = tiles.channels * tiles.filters / (plan.input_shape[3] * plan.filters)
+    pair = plan.input_shape[3], plan.filters
+    whole = [shared.whole_vectors(channels, plan.dtype, PLANNED) for channels in pair]
+    padded = math.prod(whole) / math.prod(pair)
     fewer = _BY_ARGMAX / math.prod(plan.window) < _part(core(plan)) * padded
     return argmax_gradient.suits(core(plan), least=2) and fewer
 

@@ -10,7 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
-from mpmm_kernels.vector import REGISTERS, Size, lanes, size
+from mpmm_kernels.vector import PLANNED, REGISTERS, Size, lanes, size
 
 # Bytes of a chunk's products, which stay in the first cache beside the points of the weights
 _CHUNK_BYTES = 14 * 1024
@@ -73,7 +73,7 @@ class SpectralLayout:
 def offers(plan: BlockPlan) -> bool:
     """Whether a block's core is of the form, and takes fewer operations so than directly."""
     fits = plan.input_shape[3] == 1 and winograd.is_square(plan)
-    if not fits or not _tiles(plan) or _taps(plan) + plan.window[0] + 3 > REGISTERS:
+    if not fits or not _tiles(plan) or _taps(plan) + plan.window[0] + 3 > PLANNED.number:
         return False
     _, rows, columns = shared.needed(plan)
     tiled = _operations(plan, best_outputs(plan))
