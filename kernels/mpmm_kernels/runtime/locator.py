@@ -6,7 +6,9 @@ made in one place is found empty in the next. Functions of other packages keep N
 does not follow from their sources.
 """
 
+import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from numba.core import caching
@@ -17,6 +19,8 @@ from mpmm_kernels.runtime.cache import cache_folder, cache_key
 _Locator: Any = caching._CacheLocator
 _Contents: Any = caching.CompileResultCacheImpl
 _Cache: Any = caching.FunctionCache
+
+_log = logging.getLogger("mpmm.kernels")
 
 _PACKAGE = __name__.split(".")[0]
 
@@ -55,3 +59,16 @@ class KernelCache(_Cache):  # type: ignore[misc]
     """Numba's cache of one function, with our locator."""
 
     _impl_class = _KernelContents
+
+    def save_overload(self, signature: Any, code: Any) -> None:
+        """Keep machine code for the next start, or go on without where it cannot be written."""
+        try:
+            super().save_overload(signature, code)
+        except OSError as error:
+            _say_unwritten(str(error.strerror or error))
+
+
+@cache
+def _say_unwritten(reason: str) -> None:
+    """Say once why the next start will compile again."""
+    _log.warning("kernel cache %s cannot be written: %s; every start compiles anew", cache_folder(), reason)

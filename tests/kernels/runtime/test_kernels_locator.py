@@ -1,5 +1,9 @@
 """Where machine code is filed: by module and line for functions of this package only."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from mpmm_kernels.layers import activation, softmax
@@ -55,3 +59,30 @@ def test_public_functions_of_this_package_are_located_by_their_own_module():
     assert located(activation.relu).module == "mpmm_kernels.layers.activation"
     assert located(softmax.cross_entropy).module == "mpmm_kernels.layers.softmax"
     assert located(np.broadcast_shapes) is None
+
+
+# Computes on a disk on which no file holds a byte, and prints what comes out.
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+import numpy as np
+from mpmm_kernels.layers.activation import relu, relu_backward
+x, y, dx = np.array([[-1.0, 2.0]]), np.empty((1, 2)), np.empty((1, 2))
+relu(x, y)
+relu_backward(y, x, dx)
+print(y.tolist(), dx.tolist())
+"""
+
+
+def test_machine_code_that_cannot_be_written_is_used_all_the_same(tmp_path):
+    """A full disk of the cache ended a run with an error that named no file."""
+    environment = os.environ | {"MPMM_KERNEL_CACHE": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", FULL], env=environment, capture_output=True, text=True)
+    assert done.stdout == "[[0.0, 2.0]] [[0.0, 2.0]]\n", done.stderr
+    assert done.stderr.count("every start compiles anew") == 1, done.stderr
+    assert f"kernel cache {cache_below(tmp_path)}" in done.stderr
+
+
+def cache_below(folder):
+    """The folder of this package's machine code in a cache."""
+    return folder / f"kernels-{cache.cache_key()}"
