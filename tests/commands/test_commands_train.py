@@ -69,6 +69,7 @@ def signal_after(event_number: int, monkeypatch, number=signal.SIGINT, times=1):
 def test_a_run_folder_is_self_contained(whole, config):
     names = {str(path.relative_to(whole.folder)) for path in whole.folder.rglob("*") if path.is_file()}
     assert names - {".lock"} == {
+        "bands.json",
         "checkpoints/best.safetensors",
         "checkpoints/last.safetensors",
         "classes.json",
