@@ -34,9 +34,12 @@ EPOCH = (
 
 
 def test_lines_outside_a_terminal(monkeypatch):
-    step, epoch = shown(*EVENTS, terminal=False, monkeypatch=monkeypatch).splitlines()
-    assert step == "step 10/20  loss 0.5000  accuracy 75.0%  431 patches/s  0:00:00 left"
+    """Steps after the first tell the time left: the first compiles or warms up."""
+    last = StepDone(step=20, loss=0.5, correct=30, patches=40, seconds=0.1)
+    first, epoch, step = shown(*EVENTS, last, terminal=False, monkeypatch=monkeypatch).splitlines()
+    assert first == "step 10/20  loss 0.5000  accuracy 75.0%  431 patches/s"
     assert epoch == EPOCH
+    assert step == "step 20/20  loss 0.5000  accuracy 75.0%  431 patches/s  0:00:00 left"
 
 
 def test_bar_in_a_terminal(monkeypatch):
