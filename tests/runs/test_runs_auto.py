@@ -28,6 +28,7 @@ def test_a_searched_layout_ends_with_the_bits_of_one_process(config, alone, tmp_
     scored = run_mpmm(4, "evaluate", path, "--part", "test", **cache)
     assert "4 ranks, layout auto" in scored.out
     scores = json.loads((path / "evaluation" / "test-best" / "scores.json").read_text())
+    assert 0 <= scores.pop("overlap_with_training") <= 1
     assert scores == run.evaluate("test").to_dict()
     assert len([*(tmp_path / "cache/mpmm/profiles").iterdir()]) == 1
     run = go_on(path, epochs=2).run
