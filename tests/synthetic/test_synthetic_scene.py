@@ -105,7 +105,12 @@ def test_a_synthetic_scene_is_replaced_only_by_force(tmp_path, patch_size):
     with pytest.raises(SceneError, match="already holds a synthetic scene") as refused:
         write_synthetic(tmp_path, "tiny", 1)
     assert "--force" in refused.value.hint
-    stale = tmp_path / "2018IEEE_Contest" / "Phase2" / "Final RGB HR Imagery" / "UH_NAD83_1_2.tif"
+    tiles = tmp_path / "2018IEEE_Contest" / "Phase2" / "Final RGB HR Imagery"
+    mine, stale = tiles / "mine.tif", tiles / "UH_NAD83_272181_3289689.tif"
+    shutil.copy(rasters(tmp_path)[0], mine)
+    with pytest.raises(SceneError, match=r"mine\.tif is no part of a synthetic scene"):
+        write_synthetic(tmp_path, "tiny", 1, force=True)
+    mine.rename(tmp_path.parent / f"{tmp_path.name}.tif")
     shutil.copy(rasters(tmp_path)[0], stale)
     write_synthetic(tmp_path, "tiny", 1, force=True)
     assert not stale.exists(), "a tile of another size would be taken for part of the scene"
