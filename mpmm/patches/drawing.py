@@ -14,7 +14,7 @@ from mpmm.patches.dealing import deal_blocks
 from mpmm.patches.folds import draw_fold
 from mpmm.patches.samples import Samples
 from mpmm.patches.seeds import Purpose, permutation
-from mpmm.patches.shares import PARTS, apportion
+from mpmm.patches.shares import PARTS
 from mpmm.patches.split import Counts, Split, SplitOptions, made_split
 from mpmm.patches.windows import check_size
 
@@ -55,9 +55,7 @@ def draw_split(
     if options.kind == "folds":
         return draw_fold(labels, usable, class_ids, options, class_names)
     candidates = find_candidates(labels, usable, class_ids, class_names)
-    requested = [options.requested(int(count)) for count in candidates.counts()]
-    available = np.minimum(requested, candidates.counts())
-    quotas = np.array([apportion(int(count), options.shares) for count in available])
+    requested, quotas = options.apportioned(candidates.counts(), options.shares)
     if options.kind == "random":
         parts, edge = draw_random(candidates, quotas, options.seed), None
     else:

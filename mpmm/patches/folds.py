@@ -13,7 +13,7 @@ from mpmm.patches.candidates import Candidates, find_candidates
 from mpmm.patches.dealing import ABSENT, Dealing, deal_blocks
 from mpmm.patches.samples import Samples
 from mpmm.patches.seeds import Purpose, permutation
-from mpmm.patches.shares import PARTS, apportion
+from mpmm.patches.shares import PARTS
 from mpmm.patches.split import Counts, Split, SplitOptions, made_split
 from mpmm.patches.windows import check_size
 
@@ -53,10 +53,8 @@ def draw_fold(
     """
     check_size(options.size, *labels.shape)
     candidates = find_candidates(labels, usable, class_ids, class_names)
-    requested = [options.requested(int(count)) for count in candidates.counts()]
-    available = np.minimum(requested, candidates.counts())
     equal = (1 / options.folds,) * options.folds
-    of_folds = np.array([apportion(int(count), equal) for count in available])
+    requested, of_folds = options.apportioned(candidates.counts(), equal)
     # folds are alike: what one lacks is learnt from the others
     absent = np.full(options.folds, ABSENT[TEST])
     dealing = deal_blocks(candidates, of_folds, options.size, equal, options.seed, absent)

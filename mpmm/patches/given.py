@@ -11,7 +11,7 @@ from mpmm.errors import PatchError
 from mpmm.patches.candidates import Candidates, no_usable_pixel, usable_candidates
 from mpmm.patches.drawing import draw_random
 from mpmm.patches.samples import Samples
-from mpmm.patches.shares import PARTS, apportion
+from mpmm.patches.shares import PARTS
 from mpmm.patches.split import Split, SplitOptions, made_split
 from mpmm.patches.usable import class_positions
 from mpmm.patches.windows import check_size
@@ -56,10 +56,9 @@ def draw_given(
     candidates = {part: usable_candidates(ids, usable, class_ids) for part, ids in labels.items()}
     _check_classes(candidates, labels, class_names)
     pool = candidates["train"]
-    requested = np.array([options.requested(int(count)) for count in pool.counts()])
-    available = np.minimum(requested, pool.counts())
     shares = _shares(options.shares, "validation" in labels)
-    quotas = np.array([apportion(int(count), shares) for count in available])
+    of_training, quotas = options.apportioned(pool.counts(), shares)
+    requested = np.array(of_training)
     parts = dict(zip(PARTS, draw_random(pool, quotas, options.seed), strict=True))
     for part, whole in candidates.items():
         if whole is not pool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mpmm.errors import PatchError
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.samples import Samples
-from mpmm.patches.shares import PARTS, check_fold, check_shares
+from mpmm.patches.shares import PARTS, apportion, check_fold, check_shares
 
 # how patches are dealt out to the parts: each for itself, by blocks of the scene, by folds of blocks, or as
 # the user gives them
@@ -78,6 +78,25 @@ class SplitOptions:
         if self.fraction is not None:
             return max(1, round(self.fraction * usable))
         return usable if self.per_class is None else self.per_class
+
+    def apportioned(self, usable: Counts, shares: tuple[float, ...]) -> tuple[list[int], Counts]:
+        """Patches asked of each class, and how many of those that there are go to each of some shares.
+
+        Parameters
+        ----------
+        usable
+            Usable pixels of each class, shape (classes,).
+        shares
+            Of each class's patches; they add up to 1.
+
+        Returns
+        -------
+        tuple
+            By class position; and by [class position, share].
+        """
+        requested = [self.requested(int(count)) for count in usable]
+        available = np.minimum(requested, usable)
+        return requested, np.array([apportion(int(count), shares) for count in available])
 
 
 @dataclass(frozen=True, eq=False)
