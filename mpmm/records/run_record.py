@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,15 +116,9 @@ def read_record(path: Path) -> RunRecord:
     """
     folder = RunFolder.open(path)
     parts = PartReader(path)
-    log = parts.read("metrics.jsonl", lambda file: _checked_log(read_log(file.parent))) or []
-    summary = parts.read("run.json", _summary)
-    return RunRecord(
-        path=path,
-        settings=folder.read_part("config"),
+    return replace(
+        _course(folder, parts),
         classes=parts.read("classes.json", lambda _: folder.read_classes()) or (),
-        steps=[entry for entry in log if entry["kind"] == "step"],
-        epochs=[entry for entry in log if entry["kind"] == "epoch"],
-        summary=summary,
         environment=parts.json("environment.json"),
         split=parts.json("split.json"),
         patches=parts.read("split.csv", read_split) or {},
@@ -146,16 +140,23 @@ def read_progress(path: Path) -> RunRecord:
     """
     folder = RunFolder.open(path)
     parts = PartReader(path)
+    return replace(
+        _course(folder, parts),
+        split=parts.json("split.json"),
+        samples=read_rank_samples(path),
+        notes=tuple(parts.notes),
+    )
+
+
+def _course(folder: RunFolder, parts: PartReader) -> RunRecord:
+    """How a run was set up, how it went and how it ended, and nothing else of it."""
     log = parts.read("metrics.jsonl", lambda file: _checked_log(read_log(file.parent))) or []
     return RunRecord(
-        path=path,
+        path=folder.path,
         settings=folder.read_part("config"),
         steps=[entry for entry in log if entry["kind"] == "step"],
         epochs=[entry for entry in log if entry["kind"] == "epoch"],
         summary=parts.read("run.json", _summary),
-        split=parts.json("split.json"),
-        samples=read_rank_samples(path),
-        notes=tuple(parts.notes),
     )
 
 
