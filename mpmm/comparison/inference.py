@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpmm.comparison import paper
@@ -42,19 +42,11 @@ def inference(study: Study) -> Outcome:
         for way in ways
         for count in counts
     }
-    tables = (
-        OutcomeTable(
-            "table4", "Table 4: seconds, loading included", _columns(counts), _seconds(ways, counts, timed)
-        ),
-        OutcomeTable(
-            "table5", "Table 5: overall accuracy", _columns(counts), _accuracies(ways, counts, timed)
-        ),
-    )
     return Outcome(
         "inference",
         "Tables 4 and 5: inference by layout",
         tuple(_words(counts, timed)),
-        tables,
+        _tables(ways, counts, timed),
         (),
         tuple(record.path.name for record in records.values()),
     )
@@ -75,31 +67,42 @@ def _columns(counts: Sequence[int]) -> tuple[str, ...]:
     return ("layout", "ranks", *ours, *(f"paper, {count:,}" for count in paper.PATCHES))
 
 
-def _seconds(
+def _tables(
     ways: Sequence[_Way], counts: Sequence[int], timed: Mapping[tuple[str, int], Timed]
-) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (
-            way.name,
-            str(way.ranks),
-            *(f"{timed[way.name, count].seconds:.2f}" for count in counts),
-            *(f"{each:g}" for each in paper.TABLE_4.get(way.name, ())),
-            *([] if way.name in paper.TABLE_4 else ["–", "–"]),
-        )
-        for way in ways
+) -> tuple[OutcomeTable, ...]:
+    """Tables 4 and 5, ours beside the paper's."""
+
+    def seconds(way: str, count: int) -> str:
+        """How long a way took for so many patches."""
+        return f"{timed[way, count].seconds:.2f}"
+
+    def accuracy(way: str, count: int) -> str:
+        """How well a way classified so many patches."""
+        return f"{timed[way, count].scores.overall_accuracy.value or 0:.3f}"
+
+    columns = _columns(counts)
+    table4 = _rows(ways, counts, seconds, paper.TABLE_4)
+    table5 = _rows(ways, counts, accuracy, paper.TABLE_5)
+    return (
+        OutcomeTable("table4", "Table 4: seconds, loading included", columns, table4),
+        OutcomeTable("table5", "Table 5: overall accuracy", columns, table5),
     )
 
 
-def _accuracies(
-    ways: Sequence[_Way], counts: Sequence[int], timed: Mapping[tuple[str, int], Timed]
+def _rows(
+    ways: Sequence[_Way],
+    counts: Sequence[int],
+    cell: Callable[[str, int], str],
+    published: Mapping[str, Sequence[float]],
 ) -> tuple[tuple[str, ...], ...]:
+    """A row a way: its ranks, a cell for each count of patches, and the paper's own figures beside them."""
+    unknown = ("–",) * len(paper.PATCHES)
     return tuple(
         (
             way.name,
             str(way.ranks),
-            *(f"{timed[way.name, count].scores.overall_accuracy.value or 0:.3f}" for count in counts),
-            *(f"{each:g}" for each in paper.TABLE_5.get(way.name, ())),
-            *([] if way.name in paper.TABLE_5 else ["–", "–"]),
+            *(cell(way.name, count) for count in counts),
+            *([f"{each:g}" for each in published[way.name]] if way.name in published else unknown),
         )
         for way in ways
     )
