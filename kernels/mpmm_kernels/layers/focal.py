@@ -2,7 +2,7 @@
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.layers.elementary import exponential, exponential_less_one, logarithm
-from mpmm_kernels.layers.softmax import log_of_total
+from mpmm_kernels.layers.softmax import log_of_total, share_of_target
 from mpmm_kernels.runtime import compiled
 
 
@@ -40,7 +40,7 @@ def focal_loss(
         log_total = log_of_total(logits[n])
         whole, loss = 0.0, 0.0
         for k in range(classes):
-            share = smoothing / classes + (1 - smoothing if k == labels[n] else 0.0)
+            share = share_of_target(k == labels[n], smoothing, classes)
             target = class_weights[k] * share
             log_p = logits[n, k] - log_total
             value, slope = _focused(log_p, gamma)
@@ -49,7 +49,7 @@ def focal_loss(
             whole += target * slope
         losses[n] = loss
         for k in range(classes):
-            share = smoothing / classes + (1 - smoothing if k == labels[n] else 0.0)
+            share = share_of_target(k == labels[n], smoothing, classes)
             log_p = logits[n, k] - log_total
             slope = _focused(log_p, gamma)[1]
             dlogits[n, k] = scale * (class_weights[k] * share * slope - exponential(log_p) * whole)

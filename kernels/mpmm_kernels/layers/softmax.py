@@ -57,19 +57,20 @@ def cross_entropy(
         whole, loss = 0.0, 0.0
         log_total = log_of_total(logits[n])
         for k in range(classes):
-            target = class_weights[k] * _share(k == labels[n], smoothing, classes)
+            target = class_weights[k] * share_of_target(k == labels[n], smoothing, classes)
             whole += target
             if target != 0:
                 loss += target * (log_total - logits[n, k])
         losses[n] = loss
         for k in range(classes):
-            target = class_weights[k] * _share(k == labels[n], smoothing, classes)
+            target = class_weights[k] * share_of_target(k == labels[n], smoothing, classes)
             # a likely label's difference is exact so: a product rounded first would lose its digits
             dlogits[n, k] = scale * (whole * (dlogits[n, k] - (target / whole if whole > 0 else 0.0)))
 
 
 @compiled
-def _share(is_label: bool, smoothing: float, classes: int) -> float:
+def share_of_target(is_label: bool, smoothing: float, classes: int) -> float:
+    """A class's part of a smoothed target, before its weight."""
     return smoothing / classes + (1 - smoothing if is_label else 0.0)
 
 
