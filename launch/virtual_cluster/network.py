@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 from virtual_cluster.cluster import Cluster, Host
@@ -24,6 +25,11 @@ FRAME = MTU + 14
 BURST = 1e-3
 # what waits at a full link beyond this is dropped
 QUEUE = "100ms"
+# a host asks this often, once a second, for a hardware address before it says "no route to host": with
+# the kernel's 3 requests a machine too busy to open a port ends an MPI job
+ADDRESS_REQUESTS = 60
+# seconds that a busy kernel may take to open a port of the switch
+OPENING = 30
 
 
 def refuse_clash(cluster: Cluster) -> None:
@@ -46,6 +52,7 @@ def make_network(cluster: Cluster) -> None:
     call("ip", "-n", cluster.switch, "link", "set", "bridge", "up")
     for number, host in enumerate(cluster.hosts):
         _plug_in(cluster, host, f"port{number}")
+    _wait_for_ports(cluster)
 
 
 def remove_network(cluster: Cluster) -> None:
@@ -90,7 +97,38 @@ def _plug_in(cluster: Cluster, host: Host, port: str) -> None:
             _limit(namespace, interface, host.rate)
     if cluster.delay:
         _delay(host, cluster.delay)
+    requests = f"/proc/sys/net/ipv4/neigh/{INTERFACE}/mcast_solicit"
+    _in_namespace(host.namespace, f"echo {ADDRESS_REQUESTS} > {requests}")
     call("ip", "-n", host.namespace, "address", "add", f"{host.address}/16", "dev", INTERFACE)
+
+
+def _wait_for_ports(cluster: Cluster) -> None:
+    """Wait until the switch forwards between all hosts: a port opens some time after its interface is up.
+
+    Raises
+    ------
+    ClusterError
+        Some port does not open.
+    """
+    end = time.monotonic() + OPENING
+    while closed := _closed_ports(cluster.switch):
+        if time.monotonic() > end:
+            raise ClusterError(
+                f"{', '.join(closed)} of the switch forwarded nothing after {OPENING} s", "repeat up"
+            )
+        time.sleep(0.01)
+
+
+def _closed_ports(switch: str) -> list[str]:
+    """Ports of the switch that forward no packets yet; `ip` lists an empty entry for all else."""
+    links = json.loads(call("ip", "-n", switch, "-details", "-json", "link", "show", "type", "bridge_slave"))
+    states = {link["ifname"]: link["linkinfo"]["info_slave_data"]["state"] for link in links if link}
+    return [port for port, state in states.items() if state != "forwarding"]
+
+
+def _in_namespace(namespace: str, command: str) -> None:
+    """Run a shell command in a network namespace."""
+    call("nsenter", f"--net={NAMESPACES / namespace}", "sh", "-c", command)
 
 
 def _limit(namespace: str, interface: str, rate: int) -> None:
@@ -128,7 +166,7 @@ def _without_ipv6(namespace: str) -> None:
     """Keep the kernel's own IPv6 messages off the links; only IPv4 is used."""
     switch = "/proc/sys/net/ipv6/conf/default/disable_ipv6"
     if Path(switch).exists():
-        call("nsenter", f"--net={NAMESPACES / namespace}", "sh", "-c", f"echo 1 > {switch}")
+        _in_namespace(namespace, f"echo 1 > {switch}")
 
 
 def _is_ended(pid: int) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
+import threading
 
 import pytest
 from small_runs import small_config
@@ -101,6 +103,17 @@ def test_pytorch_finds_its_peers_by_gloo(cluster):
     cluster.succeed("up", 3, "--rate", "1gbit")
     output = run_program(cluster, 3, "all_reduce.py")
     assert sorted(output.splitlines()) == [f"node{number} total 3" for number in range(3)]
+
+
+def test_a_switch_that_forwards_nothing_for_seconds_does_not_end_a_job(cluster):
+    """With the kernel's own three requests the first host has no route to the second after three seconds."""
+    port = ["ip", "-n", f"{cluster.name}-switch", "link", "set", "port1"]
+    cluster.succeed("up", 2)
+    subprocess.run([*port, "down"], check=True)
+    opening = threading.Timer(4.5, subprocess.run, [[*port, "up"]])
+    opening.start()
+    assert cluster.succeed("run", "bash", "-c", "echo began") == "began\n" * 2
+    opening.join()
 
 
 def test_the_commands_exit_code_is_handed_on(cluster):

@@ -33,7 +33,10 @@ def start_ranks(cluster: VirtualCluster, *arguments: object) -> subprocess.Popen
     """A command on three ranks that runs by now."""
     job = cluster.start("run", *arguments)
     assert job.stdout is not None
-    assert [job.stdout.readline() for _ in range(3)] == ["began\n"] * 3
+    began = [job.stdout.readline() for _ in range(3)]
+    if began != ["began\n"] * 3:
+        job.terminate()
+        raise AssertionError("the ranks did not begin: " + "".join([*began, *job.communicate(timeout=60)]))
     return job
 
 
