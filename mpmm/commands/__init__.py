@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+from types import TracebackType
 from typing import NoReturn
 
 import click
@@ -70,6 +71,7 @@ def program() -> None:
 def main() -> None:
     """Run the command line; exit with 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
     _print_in_any_encoding()
+    _report_undecodable_words_once()
     try:
         code = program.main(standalone_mode=False)
         sys.stdout.flush()
@@ -122,3 +124,22 @@ def _print_in_any_encoding() -> None:
     for stream, errors in ((sys.stdout, "replace"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=errors)
+
+
+def _report_undecodable_words_once() -> None:
+    """Keep Python from reporting that rasterio could not log GDAL's words.
+
+    Its log takes them for UTF-8, which a file's own bytes within them may not be; the error they come with is
+    told all the same. Cython reports what such a function raises twice: without a traceback, then with one.
+    """
+    show, report = sys.excepthook, sys.unraisablehook
+
+    def show_others(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if trace is not None or kind is not UnicodeDecodeError:
+            show(kind, error, trace)
+
+    def report_others(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.object != "rasterio._env.log_error":
+            report(unraisable)
+
+    sys.excepthook, sys.unraisablehook = show_others, report_others

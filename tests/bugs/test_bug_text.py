@@ -154,3 +154,19 @@ def test_json_with_bytes_of_a_command_line(tmp_path):
 @pytest.mark.parametrize(("name", "nanometres"), [("0.4 µm", 400.0), ("0.4 �m", None)])
 def test_micrometres_in_either_encoding(name, nanometres):
     assert wavelength(name) == nanometres
+
+
+def test_words_of_gdal_that_are_not_utf_8_are_told_once(tmp_path):
+    """A VRT has a byte that is not UTF-8 in a word GDAL quotes when it refuses the file.
+    Before the refusal came a traceback of rasterio, whose log takes GDAL's words for UTF-8.
+    Right: the refusal, in one line and a hint.
+    """
+    config = plain(tmp_path, files='["bad.vrt"]')
+    head = b'<VRTDataset rasterXSize="48" rasterYSize="48"><VRTRasterBand dataType="UInt\xc2" band="1"/>'
+    (tmp_path / "bad.vrt").write_bytes(head + b"</VRTDataset>")
+    words = [sys.executable, "-m", "mpmm", "check", str(config)]
+    done = subprocess.run(words, env=environment(), capture_output=True, timeout=120, check=False)
+    said = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in said] == ["error", "hint"]
+    assert "bad.vrt" in said[0]
