@@ -135,10 +135,12 @@ def _report_undecodable_words_once() -> None:
     show, report = sys.excepthook, sys.unraisablehook
 
     def show_others(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Show what has a traceback, or is no text that cannot be decoded."""
         if trace is not None or kind is not UnicodeDecodeError:
             show(kind, error, trace)
 
     def report_others(unraisable: sys.UnraisableHookArgs) -> None:
+        """Report what is not from rasterio's log."""
         if unraisable.object != "rasterio._env.log_error":
             report(unraisable)
 

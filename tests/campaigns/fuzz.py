@@ -2,8 +2,8 @@
 
 A small scene and a run are made once. Then a file of some kind is mutated, what reads it is called in this
 process, and the file is put back. Right is that it is read, or refused by one of mpmm's own errors in one
-line with a hint, within 10 s, and that no file was written. A case follows from the seed and its number, by
-which ``--only`` plays it again.
+line with a hint, within 10 s of CPU time, and that no file was written. A case follows from the seed and its
+number, by which ``--only`` plays it again.
 """
 
 import argparse
@@ -125,7 +125,7 @@ class Target(NamedTuple):
 
 
 class Hang(BaseException):
-    """A case took longer than it may."""
+    """A case took more CPU time than it may."""
 
 
 def make(folder: Path) -> dict[str, list[Target]]:
@@ -269,20 +269,23 @@ def random_labels(rng: random.Random, path: Path) -> None:
 
 @contextmanager
 def watched():
-    """Raise `Hang` after some seconds; where C code does not come back, end with a traceback."""
+    """Raise `Hang` after some seconds of CPU time, which a busy machine does not make longer.
+
+    Where C code does not come back, or something waits for ever, the campaign ends with a traceback.
+    """
 
     def stop(*_):
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    faulthandler.dump_traceback_later(12 * SECONDS, exit=True)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         faulthandler.cancel_dump_traceback_later()
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
