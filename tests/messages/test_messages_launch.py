@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from mpi_runner import environment
 
+from mpmm.commands import COMMANDS
+
 LAUNCH = Path(__file__).resolve().parents[2] / "launch"
 BIN = Path(sys.executable).parent
 PROGRAMS = Path(__file__).parent / "programs"
@@ -54,6 +56,14 @@ def test_without_a_command_or_a_program_it_says_what_to_do(tmp_path: Path) -> No
     ended = launched("-np", "5", "train", MPMM_BIN="/nowhere")
     assert (ended.returncode, "hint: run make setup" in ended.stderr) == (1, True)
     assert "launch/mpmm-run -np 5 train" in launched("--help", MPMM_BIN=str(tmp_path)).stdout
+
+
+def test_every_command_of_the_program_ends_mpiruns_options(tmp_path: Path) -> None:
+    (tmp_path / "mpmm").touch(mode=0o755)
+    program(tmp_path / "mpirun", 'echo "$@"')
+    for command in (*COMMANDS, "--version"):
+        ended = launched("-np", "2", command, "-np", "7", MPMM_BIN=str(tmp_path))
+        assert ended.stdout == f"-np 2 {tmp_path}/mpmm {command} -np 7\n", ended.stderr
 
 
 def program(path: Path, text: str) -> None:
