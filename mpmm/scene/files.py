@@ -38,7 +38,11 @@ def find_files(
         Where a file or folder is missing or a pattern matches nothing.
     """
     if not folder.is_dir():
-        raise SceneError(f"{who}: the scene's folder {folder} does not exist", "correct the folder's name")
+        raise SceneError(
+            f"{who}: the scene's folder {folder} does not exist",
+            "correct its name; where a run's data have moved, give the configuration beside them, as in "
+            "mpmm evaluate RUN CONFIG or mpmm train CONFIG --resume RUN",
+        )
     files: dict[Path, None] = {}
     for name in names:
         files.update(dict.fromkeys(_find(folder, name, who, leave_out or (lambda _: False))))

@@ -15,13 +15,12 @@ pytestmark = pytest.mark.mpi
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("evaluate", "no-such-run"), 1, "no-such-run: no such folder"),
         (("train", "no-such.toml"), 1, "no-such.toml: cannot be read"),
         (("train", "--resume", "no-such-run"), 1, "no-such-run: no such folder"),
         (("map", "no-such-run", "-o", "map.tif"), 1, "no-such-run: no such folder"),
         (("train", "--no-such-option"), 2, "No such option '--no-such-option'"),
     ],
-    ids=["run", "config", "resumed run", "mapped run", "option"],
+    ids=["config", "resumed run", "mapped run", "option"],
 )
 def test_a_users_error_is_told_once(arguments, code, message):
     ended = run_ranks(5, ["-m", "mpmm", *arguments], limit=120)
