@@ -1,9 +1,10 @@
 """Runs that several files look at, and which tests stay together when workers share the suite out.
 
 Under ``pytest --dist loadgroup`` a file's tests go to one worker, for they share kernels, which the
-first compiles, and fixtures. Those that start ranks, or look at runs that are trained once a session, all go
-to one: no two runs of five ranks compete for the cores, and nothing is trained twice. A file of long tests
-that share little says by marks of its own (``xdist_group``) how it may be taken apart.
+first compiles, and fixtures. Those that start ranks go to two: those of the session's small scene, whose runs
+are trained once, to one, and all others to another, so that no more than two runs of five ranks compete for
+the cores. A file of long tests that share little says by marks of its own (``xdist_group``) how it may be
+taken apart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from mpi_runner import Ended, run_mpmm
 if TYPE_CHECKING:
     from mpmm.runs import Run
 
-TOGETHER = "ranks"
+RANKS, SMALL_SCENE = "ranks", "ranks of the small scene"
+# the longest groups, longest first: what begins first does not keep the others waiting at the end
+FIRST = (RANKS, SMALL_SCENE, "own width")
 # the layout of five ranks of which each has its part, whatever the machine
 BASELINE = ("--layout", "baseline")
 
@@ -56,21 +59,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the largest group first, so that it does not begin when others end."""
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args[0] != TOGETHER)
+    """Put the longest groups first, so that none begins when others end."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group").args[0]
+    return FIRST.index(group) if group in FIRST else len(FIRST)
 
 
 def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("mpi") is not None or _session_fixtures(item):
-        return TOGETHER
-    return str(item.path.relative_to(item.config.rootpath))
-
-
-def _session_fixtures(item: pytest.Item) -> list[str]:
-    """Fixtures of the whole session that this test uses and that the suite defines itself."""
-    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-    return [
-        name
-        for name, (*_, definition) in definitions.items()
-        if definition.scope == "session" and definition.baseid
-    ]
+    fixtures: dict[str, object] = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+    starts_ranks = item.get_closest_marker("mpi") is not None
+    if fixtures.keys() & {"alone", "together"} or ("config" in fixtures and starts_ranks):
+        return SMALL_SCENE
+    return RANKS if starts_ranks else str(item.path.relative_to(item.config.rootpath))
