@@ -49,9 +49,10 @@ def _run(block: Block) -> None:
 
 
 def _update(classes: int, dtype: np.dtype[np.floating]) -> None:
-    """Loss, Adam and the running average, on arrays of their own."""
+    """Either loss, Adam and the running average, on arrays of their own."""
     logits = np.zeros((1, classes), dtype)
-    SoftmaxCrossEntropy()(logits, np.zeros(1, np.int16))
+    for focus in (0.0, 1.0):
+        SoftmaxCrossEntropy(focus=focus)(logits, np.zeros(1, np.int16))
     Adam().update(Parameter.trained("warm", logits.copy()), 1)
     Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
 
