@@ -36,6 +36,8 @@ def say_scene(console: Console, report: SceneReport) -> None:
     )
     share = percent(labels.unlabelled / pixels)
     say(console, "", f"{len(labels.classes)} classes; {share}% of the pixels are not labelled")
+    for line in labels.notes:
+        say(console, "", line)
 
 
 def say_modalities(console: Console, report: SceneReport, missing: Mapping[str, float]) -> None:

@@ -9,6 +9,8 @@ from mpmm.scene.containers import inner_name
 
 # what lies next to a raster without being one
 SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
+# what belongs to a Shapefile
+SIDECARS |= {".shx", ".dbf", ".cpg", ".qix", ".sbn", ".sbx"}
 
 
 def find_files(

@@ -75,12 +75,27 @@ def _plain(value: float | None) -> float | str | None:
 
 def describe_labels(folder: Path, plan: LabelPlan) -> dict[str, Any]:
     """Everything the ids in the labels' cache depend on."""
-    return {
+    burned = {} if plan.burning is None else {"burned": _describe_burning(plan)}
+    return burned | {
         "grid": asdict(plan.raster.grid),
         "band": plan.band,
         "tiles": [name_within(folder, tile.raster.path) for tile in plan.tiles],
         "ignore": sorted(plan.labels.ignore),
         "sources": describe_files(folder, plan.raster.files),
+    }
+
+
+def _describe_burning(plan: LabelPlan) -> dict[str, Any]:
+    """What a vector file's labels depend on besides its bytes."""
+    labels = plan.labels
+    classes = [[cover.id, cover.name] for cover in labels.classes]
+    return {
+        "layer": labels.layer,
+        "column": labels.column,
+        "crs": labels.crs,
+        "borders": labels.borders,
+        "overlaps": labels.overlaps,
+        "classes": classes,
     }
 
 

@@ -10,6 +10,7 @@ from mpmm.scene.containers import file_behind
 from mpmm.scene.files import SIDECARS, find_files
 from mpmm.scene.raster import open_dataset
 from mpmm.scene.scene import Scene
+from mpmm.scene.vectors import is_vector, vector_files
 from mpmm.scene.vrt import is_vrt, vrt_sources
 
 # the name of a scene in the errors of this file, which are caught in it
@@ -36,6 +37,9 @@ def scene_files(scene: Scene, more: Iterable[str] = ()) -> Iterator[Path]:
 
 def raster_files(path: Path) -> Iterator[Path]:
     """The files that a raster is made of: its own, those beside it, and all that a VRT draws on."""
+    if is_vector(path):
+        yield from vector_files(path)
+        return
     sources = [source.path for source in vrt_sources(path)] if is_vrt(path) else []
     for file in (file_behind(path), *sources):
         yield file

@@ -11,7 +11,7 @@ from mpmm.scene.aligning import Aligner, GridWindow, windows_of
 from mpmm.scene.cache import CacheEntry
 from mpmm.scene.coordinates import crs_name
 from mpmm.scene.empty_bands import check_bands
-from mpmm.scene.label_reading import LabelPlan, classes_of
+from mpmm.scene.label_reading import LabelPlan, classes_of, strips
 from mpmm.scene.own_values import own_values
 from mpmm.scene.plan import ModalityPlan
 from mpmm.scene.preparing import check_sources
@@ -37,7 +37,17 @@ def inspect_labels(plan: LabelPlan, counts: dict[int, int]) -> LabelReport:
         classes=classes,
         counts=of_classes,
         unlabelled=sum(counts.values()) - sum(of_classes.values()),
+        notes=_burned(plan),
     )
+
+
+def _burned(plan: LabelPlan) -> tuple[str, ...]:
+    """What burning left out, a line each."""
+    if plan.burning is None:
+        return ()
+    shared = sum(plan.burning.shared_pixels(row, height) for row, height in strips(plan))
+    lost = (f"{shared:,} pixels in shapes of different classes are left out",) if shared else ()
+    return plan.burning.notes + lost
 
 
 def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:

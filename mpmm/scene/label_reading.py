@@ -1,7 +1,7 @@
-"""Reads the label raster: whole-numbered ids, all of them known."""
+"""Reads the label raster, or burns labels from vectors: whole-numbered ids, all of them known."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from rasterio.windows import Window
 
 from mpmm.errors import SceneError
 from mpmm.scene.bands import IDENTITY
+from mpmm.scene.burning import Burning
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
@@ -20,6 +21,7 @@ from mpmm.scene.palette import color_of
 from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.truncation import check_complete
+from mpmm.scene.vector_labels import plan_vectors
 
 # the id of a pixel where the label raster has no data
 NO_LABEL = -1
@@ -41,12 +43,33 @@ class LabelPlan:
         Which band holds the labels, counted from 1.
     tiles
         The files and where each lies on the grid; where they overlap, the later has the labels that it has.
+    burning
+        Of a vector file: its shapes, which are read in place of tiles.
+    names
+        Names of classes by id that a vector file tells.
     """
 
     labels: Labels
     raster: Raster
     band: int
     tiles: tuple[MosaicTile, ...]
+    burning: Burning | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+def plan_burned_labels(folder: Path, labels: Labels, grid: Grid) -> LabelPlan:
+    """Read a vector file whose shapes are burned onto a grid.
+
+    Raises
+    ------
+    SceneError
+        Where the file is missing or unreadable, or its features are no labels.
+    """
+    files = find_files(folder, [labels.file], "labels")
+    if len(files) > 1:
+        raise SceneError(f"labels: {labels.file} names {len(files)} vector files", "merge them into one")
+    vectors = plan_vectors(files[0], labels, grid)
+    return LabelPlan(labels, vectors.raster, 1, (), vectors.burning, vectors.names)
 
 
 def plan_labels(folder: Path, labels: Labels, leave_out: Callable[[Path], bool] | None = None) -> LabelPlan:
@@ -119,8 +142,11 @@ def read_ids(plan: LabelPlan, row: int, height: int) -> NDArray[np.int16]:
     Raises
     ------
     SceneError
-        Where a value is not a whole number, or beyond any id, and neither missing nor ignored.
+        Where a value is not a whole number, or beyond any id, and neither missing nor ignored; or shapes of
+        different classes overlap.
     """
+    if plan.burning is not None:
+        return plan.burning.read(row, height)
     ids = np.full((height, plan.raster.grid.width), NO_LABEL, np.int16)
     for tile in plan.tiles:
         grid = tile.raster.grid
@@ -203,4 +229,5 @@ def classes_of(plan: LabelPlan, ids: Iterable[int]) -> tuple[LandCover, ...]:
     if plan.labels.classes:
         return plan.labels.classes
     left = sorted(set(ids) - {NO_LABEL, *plan.labels.ignore})
-    return tuple(LandCover(i, f"class {i}", color_of(position)) for position, i in enumerate(left))
+    names = {i: plan.names.get(i, f"class {i}") for i in left}
+    return tuple(LandCover(i, names[i], color_of(position)) for position, i in enumerate(left))

@@ -2,11 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from mpmm.errors import SceneError
 from mpmm.scene.grid import Position
 
 LARGEST_ID = 32767
+# pixels through which a polygon's border passes; pixels in polygons of different classes
+Borders = Literal["keep", "drop"]
+Overlaps = Literal["refuse", "drop"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Labels:
     ----------
     file
         Path, relative to the scene's folder, of any raster that rasterio opens, or a pattern for its tiles.
-        Whole numbers stored as floats are fine.
+        Whole numbers stored as floats are fine. Or of a vector file (GeoPackage, GeoJSON, Shapefile,
+        FlatGeobuf), whose polygons and points are burned onto the grid.
     classes
         The classes; empty: every id found in the raster, except ``ignore``, becomes a class.
     ignore
@@ -54,6 +59,15 @@ class Labels:
     position
         "file": where the file says. "none": nowhere on the ground, whatever the file says; maps then have no
         position either.
+    layer, column
+        Of a vector file: the layer, and its column of classes. None: the only one; or the column "class".
+    borders
+        Of polygons: "keep" labels the pixels whose centre is inside; "drop" of these none through which a
+        border passes.
+    overlaps
+        Of shapes of different classes: "refuse" them, or "drop" the labels of pixels that they share.
+    grid
+        The modality whose pixels a vector file is burned onto; None: the one with the most bands.
     """
 
     file: str
@@ -62,6 +76,11 @@ class Labels:
     crs: str | None = None
     band: int | None = None
     position: Position = "file"
+    layer: str | None = None
+    column: str | None = None
+    borders: Borders = "keep"
+    overlaps: Overlaps = "refuse"
+    grid: str | None = None
 
     def __post_init__(self) -> None:
         ids = [land_cover.id for land_cover in self.classes]

@@ -15,23 +15,25 @@ from mpmm.scene.label_reading import (
     LabelPlan,
     check_known,
     count_ids,
+    plan_burned_labels,
     plan_labels,
     read_ids,
     strips,
 )
 from mpmm.scene.labels import LandCover
 from mpmm.scene.scene import Scene
+from mpmm.scene.vector_labels import is_burned
 
 
 def read_part_labels(scene: Scene, file: str, classes: Sequence[LandCover], grid: Grid) -> NDArray[np.int16]:
-    """Read a label raster whose pixels are those of the grid, or of a part of it.
+    """Read a label raster whose pixels are the grid's, or of a part of it; or burn a vector file onto it.
 
     Parameters
     ----------
     scene
         What its labels are described with (ignored ids, coordinate system, band) holds for this raster too.
     file
-        Path, relative to the scene's folder.
+        Path, relative to the scene's folder, of a raster or of a vector file.
     classes
         The scene's classes; the raster may hold no others.
     grid
@@ -49,7 +51,11 @@ def read_part_labels(scene: Scene, file: str, classes: Sequence[LandCover], grid
         some outside of it, or is one of a modality's files.
     """
     assert scene.labels is not None, "the scene's own labels have been read"
-    plan = plan_labels(scene.folder, replace(scene.labels, file=file, classes=tuple(classes)))
+    labels = replace(scene.labels, file=file, classes=tuple(classes))
+    if is_burned(labels):
+        plan = plan_burned_labels(scene.folder, labels, grid)
+    else:
+        plan = plan_labels(scene.folder, labels)
     if file != scene.labels.file:
         _check_no_modality(scene, plan)
     check_known(plan, count_ids(plan))

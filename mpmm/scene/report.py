@@ -26,6 +26,8 @@ class LabelReport:
         Labelled pixels of each class, by id.
     unlabelled
         Pixels that are ignored or have no data.
+    notes
+        How they were burned from vectors and what was left out, a line each; empty for rasters.
     """
 
     file: Path
@@ -35,6 +37,7 @@ class LabelReport:
     classes: tuple[LandCover, ...]
     counts: dict[int, int]
     unlabelled: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

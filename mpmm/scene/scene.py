@@ -12,7 +12,7 @@ from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_folder
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.inspecting import inspect_labels, inspect_modality
-from mpmm.scene.label_reading import LabelPlan, plan_labels
+from mpmm.scene.label_reading import LabelPlan, plan_burned_labels, plan_labels
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
 from mpmm.scene.own_files import OwnFiles
@@ -28,6 +28,7 @@ from mpmm.scene.preparing import (
 )
 from mpmm.scene.report import LabelReport, SceneReport
 from mpmm.scene.source_record import SourceRecord
+from mpmm.scene.vector_labels import burning_grid, grid_modalities, is_burned
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,12 @@ class Scene:
         """Names of the modalities whose files all exist here, and "labels"; nothing is opened."""
         labels = [] if self.labels is None else [("labels", (self.labels.file,))]
         sources = [*labels, *((modality.name, modality.files) for modality in self.modalities)]
-        return frozenset(name for name, files in sources if self._exist(name, files))
+        here = frozenset(name for name, files in sources if self._exist(name, files))
+        if self.labels is None or not is_burned(self.labels):
+            return here
+        # whoever burns labels needs the headers that tell the grid
+        needed = {modality.name for modality in grid_modalities(self.labels, self.modalities)}
+        return here if needed <= here else here - {"labels"}
 
     def record_of(self, name: str, grid: Grid) -> SourceRecord:
         """Return what a modality's headers say of its bands, and of its pixels on this grid."""
@@ -201,6 +207,9 @@ class Scene:
                 f"{self.folder}: the scene has no label raster",
                 "add [scene.labels]; only `mpmm map` does without, on a grid given by --like or --extent",
             )
+        if is_burned(self.labels):
+            grid = burning_grid(self.folder, self.labels, self.modalities, self.own_files().holds)
+            return plan_burned_labels(self.folder, self.labels, grid)
         return plan_labels(self.folder, self.labels, self._made_files().holds)
 
     def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[ModalityPlan]:
