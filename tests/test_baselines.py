@@ -69,7 +69,7 @@ def test_knn_equal_to_plain_scikit_learn():
     assert (guess == truth).mean() > 0.8
 
 
-def test_both_separate_what_can_be_separated():
+def test_all_separate_what_can_be_separated():
     (train, labels), (held, truth) = problem(7, 120, distance=1.5), problem(8, 60, distance=1.5)
     for model in baselines.baselines().values():
         baselines.fitted(model, baselines.vectors(train, 120), labels)

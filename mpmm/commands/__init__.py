@@ -28,8 +28,8 @@ COMMANDS = {
     "map": "Classify every pixel of a scene.",
     "report": "Write a run's report, one HTML page.",
     "compare": "Run the paper's experiments on a scene.",
-    "baselines": "Score KNN and SVM on the same patches.",
-    "crossvalidate": "Train and score once a fold, beside KNN and SVM.",
+    "baselines": "Score KNN, SVM and a random forest on the same patches.",
+    "crossvalidate": "Train and score once a fold, beside the baselines.",
 }
 # what the ranks of one mpirun do together; of any other command each does all by itself
 TOGETHER = ("train", "evaluate", "map")

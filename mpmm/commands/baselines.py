@@ -1,4 +1,4 @@
-"""`mpmm baselines`: score KNN and SVM on the same patches as the network."""
+"""`mpmm baselines`: score KNN, SVM and a random forest on the same patches as the network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FILE = "baselines.json"
 
 
-@click.command("baselines", short_help="Score KNN and SVM on the same patches.")
+@click.command("baselines", short_help="Score KNN, SVM and a random forest on the same patches.")
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--run",
@@ -40,7 +40,7 @@ FILE = "baselines.json"
     help="Use this run's own patches, and write the scores into its folder.",
 )
 def command(config: Path | None, run: Path | None) -> None:
-    """Score the classical baselines: KNN (k=5, Euclidean) and RBF-SVM (one machine a class).
+    """Score the classical baselines: KNN (k=5, Euclidean), RBF-SVM (one machine a class), random forest.
 
     \b
         mpmm baselines scene/mpmm.toml             on the split that CONFIG draws; prints only

@@ -24,7 +24,7 @@ FILE = "crossvalidation.json"
 OURS = "mpmm"
 
 
-@click.command("crossvalidate", short_help="Train and score once a fold, beside KNN and SVM.")
+@click.command("crossvalidate", short_help="Train and score once a fold, beside the baselines.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--run", type=click.Path(path_type=Path), metavar="DIR", help="Folder of all folds' runs.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training patches.")
@@ -37,7 +37,7 @@ def command(config: Path, run: Path | None, **given: Any) -> int:
 
     CONFIG has split = "folds" in [patches]. The runs are DIR/fold-1 and so on; by default DIR is
     runs/<name>-folds. What is there already is taken as it is, or gone on with: the same command goes on
-    after Ctrl-C. KNN and SVM are scored on the same patches.
+    after Ctrl-C. KNN, SVM and a random forest are scored on the same patches.
 
     Prints the test accuracy of each fold, mean and standard deviation, and how far the network is ahead of
     each baseline, fold by fold, with a 95% interval. Writes all of it to DIR/crossvalidation.json.

@@ -11,7 +11,7 @@ from mpmm.errors import RunError
 from mpmm.results.scores import Scores
 from mpmm.runs import fit
 
-NAMES = ["KNN (k=5)", "RBF-SVM"]
+NAMES = ["KNN (k=5)", "RBF-SVM", "random forest"]
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def made(tmp_path_factory):
 def test_each_fold_is_scored_once_beside_the_baselines(made):
     _, folder, said = made
     summary = json.loads((folder / "crossvalidation.json").read_text())
-    assert [*summary] == ["mpmm", "KNN (k=5)", "RBF-SVM"]
+    assert [*summary] == ["mpmm", "KNN (k=5)", "RBF-SVM", "random forest"]
     for number, (ours, theirs) in enumerate(
         zip(summary["mpmm"]["folds"], summary["RBF-SVM"]["folds"], strict=True), start=1
     ):
