@@ -99,6 +99,9 @@ def _rank_table(record: RunRecord) -> Table:
     title = "ranks, over the whole run" if ended else "ranks, latest second"
     table = Table(title=title, title_justify="left", title_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("rank", justify="right")
+    roles = dict(enumerate(record.roles))
+    if len(roles) > 1:
+        table.add_column("owns", overflow="fold")
     for heading in ("computing", "waiting", "sent", "received"):
         table.add_column(heading, no_wrap=True)
     table.add_column("memory", justify="right", no_wrap=True)
@@ -109,6 +112,7 @@ def _rank_table(record: RunRecord) -> Table:
     for samples, (computing, waiting, sent, received) in zip(record.samples, latest, strict=True):
         table.add_row(
             str(samples.rank),
+            *([roles.get(samples.rank, "")] if len(roles) > 1 else []),
             _bar(computing / cores, f"{computing:.2f} cores", "green"),
             _bar(waiting, f"{100 * waiting:.0f}%", "yellow"),
             _bar(sent / busiest, _rate(sent), "cyan"),

@@ -102,19 +102,19 @@ def owned_network(record: RunRecord) -> OwnedNetwork:
 
 
 def _layout(record: RunRecord, config: Config, shape: NetworkShape) -> Layout:
-    """The layout that the run's summary states or that its search chose, or else its settings ask for."""
-    own, summary = config.layout, record.summary or {}
+    """The layout that the run states or that its search chose, or else its settings ask for."""
+    own, players = config.layout, record.players
     if record.ranks == 1:
         return layout_for(shape, 1, options=own.options)
-    if summary.get("chosen"):
-        return choice_from_plain(summary["chosen"]).layout
-    stated = summary.get("layout", own.name)
+    if players.get("chosen"):
+        return choice_from_plain(players["chosen"]).layout
+    stated = players.get("layout", own.name)
     if stated == "custom" or own.ranks:
         return layout_for(shape, record.ranks, None, own.ranks, own.shares, own.options)
     if stated == "auto":
         raise RunError(
-            f"{record.path}: the layout was searched for, and is written down when the run ends",
-            "wait for its end",
+            f"{record.path}: the layout was searched for, and layout.json, which holds it, is missing",
+            "wait until the run has begun",
         )
     return layout_for(shape, record.ranks, str(stated), options=own.options)
 

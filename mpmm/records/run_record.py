@@ -32,8 +32,8 @@ class RunRecord:
         In the order of the network's outputs; none where the file is missing.
     steps, epochs
         Lines of the log, oldest first.
-    summary, environment, split
-        What `run.json`, `environment.json` and `split.json` hold; None where they are missing.
+    summary, environment, split, layout
+        What `run.json`, `environment.json`, `split.json` and `layout.json` hold; None where they are missing.
     patches
         Patch centres by part.
     bands
@@ -56,6 +56,7 @@ class RunRecord:
     summary: Plain | None = None
     environment: Plain | None = None
     split: Plain | None = None
+    layout: Plain | None = None
     patches: Mapping[str, Samples] = field(default_factory=dict)
     bands: Mapping[str, int] = field(default_factory=dict)
     evaluations: Mapping[str, Scores] = field(default_factory=dict)
@@ -84,9 +85,19 @@ class RunRecord:
         return None if plain is None else Scores.from_dict(plain)
 
     @property
+    def players(self) -> Plain:
+        """Who plays the run, as its latest start wrote it; runs of older versions tell at their end."""
+        return self.layout or self.summary or {}
+
+    @property
+    def roles(self) -> list[str]:
+        """What each rank is and owns, in words; runs of older versions do not tell."""
+        return [str(role) for role in (self.layout or {}).get("roles", [])]
+
+    @property
     def ranks(self) -> int:
         """How many ranks the run has or had."""
-        stated = 0 if self.summary is None else int(self.summary.get("ranks", 0))
+        stated = int(self.players.get("ranks", 0))
         return stated or max((samples.rank + 1 for samples in self.samples), default=1)
 
     @property
@@ -157,6 +168,7 @@ def _course(folder: RunFolder, parts: PartReader) -> RunRecord:
         steps=[entry for entry in log if entry["kind"] == "step"],
         epochs=[entry for entry in log if entry["kind"] == "epoch"],
         summary=parts.read("run.json", _summary),
+        layout=parts.json("layout.json"),
     )
 
 

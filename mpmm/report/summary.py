@@ -105,7 +105,7 @@ def run_facts(record: RunRecord, network: OwnedNetwork | None) -> list[Fact]:
     if network is not None:
         facts.append(Fact("Network", _network(network)))
     facts.append(Fact("Training", _training(settings.get("training", {}), record)))
-    layout = (record.summary or {}).get("layout") or settings.get("layout", {}).get("name", "?")
+    layout = record.players.get("layout") or settings.get("layout", {}).get("name", "?")
     ranks = "one process" if record.ranks == 1 else f"{record.ranks} ranks, layout {layout}"
     facts.append(Fact("Ranks", ranks))
     return [fact for fact in facts if fact.text]

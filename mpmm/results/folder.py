@@ -26,7 +26,7 @@ _READ = (
     "split.json",
     "bands.json",
 )
-_WRITTEN = ("environment.json", "run.json", "metrics.jsonl", "metrics.csv", "trace.json")
+_WRITTEN = ("environment.json", "layout.json", "run.json", "metrics.jsonl", "metrics.csv", "trace.json")
 
 
 class RunFolder:

@@ -63,22 +63,25 @@ def traced(costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> dic
 
 def say_costs(console: Console, costs: Sequence[dict[str, Any]], preparation: RankPreparation) -> None:
     """Say what each rank has cost, in a line a rank."""
-    for rank, cost in enumerate(costs):
+    for (rank, cost), role in zip(enumerate(costs), roles_of(preparation), strict=True):
         last = cost["last"]
-        owned = [
-            str(section)
-            for section in sections(preparation.shape, preparation.layout)
-            if rank in section.ranks
-        ]
         share = last["waiting"] / max(last["seconds"], 1e-9)
         say(
             console,
             f"rank {rank}",
-            f"{' '.join([preparation.layout.role(rank), *owned])}: {last['cpu_computing']:.1f} CPU s, "
+            f"{role}: {last['cpu_computing']:.1f} CPU s, "
             f"waited {100 * share:.0f}% of {last['seconds']:.1f} s by {last['cpu_waiting']:.2f} CPU s, "
             f"{last['resident_bytes'] / 2**20:.0f} MiB, {last['bytes_in'] / 1e6:.1f} MB in, "
             f"{last['bytes_out'] / 1e6:.1f} MB out",
         )
+
+
+def roles_of(preparation: RankPreparation) -> list[str]:
+    """What each rank is and owns, in words such as "worker hsi.block1..block3"."""
+    layout = preparation.layout
+    every = sections(preparation.shape, layout)
+    owned = [[str(section) for section in every if rank in section.ranks] for rank in range(layout.ranks)]
+    return [" ".join([layout.role(rank), *own]) for rank, own in enumerate(owned)]
 
 
 def costs_by_rank(costs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from mpmm.display import Display, Silent, display, duration, say, say_scores
 from mpmm.network import state_sha256
 from mpmm.ranks import Counters, Snapshot
 from mpmm.results import MetricsLog, RunFolder, Scores, versions
+from mpmm.runs.accounting import roles_of
 from mpmm.runs.rank_run import RankRun
 from mpmm.runs.recorder import Clock, Recorder, RunState
 
@@ -56,6 +57,9 @@ class RunWriter:
             Seconds between two checkpoints within an epoch; a minute by default.
         """
         start, config = self.rank_run.start, self.rank_run.prepared.config
+        # at the start, so that a run that goes on can be shown with its owners
+        roles = roles_of(self.rank_run.preparation)
+        self.folder.write_part("layout", {**self._players(), "roles": roles})
         settings = {
             "config": config.as_json(),
             "seeds": {"patches": config.patches.seed, "training": config.training.seed},

@@ -76,6 +76,7 @@ def test_a_run_folder_is_self_contained(whole, config):
         "config.json",
         "config.toml",
         "environment.json",
+        "layout.json",
         "metrics.csv",
         "metrics.jsonl",
         "monitor/rank-0.jsonl",
@@ -145,6 +146,8 @@ def test_a_second_signal_stops_at_once_and_keeps_the_checkpoint(whole, config, t
     assert (
         read_checkpoint(tmp_path / "run" / "checkpoints" / "last.safetensors").state["counters"]["step"] == 0
     )
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert json.loads((tmp_path / "run" / "layout.json").read_text())["layout"] == "single"
     assert sha256(go_on(tmp_path / "run").run) == sha256(whole)
 
 

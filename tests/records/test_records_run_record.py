@@ -43,8 +43,15 @@ def test_a_layout_that_was_searched_for_is_the_one_that_was_chosen(tmp_path, con
     prepared = read_record(tmp_path / "run")
     shape = describe(run_config(prepared).network.spec(prepared.bands, len(prepared.classes), 9, 0))
     chosen = Choice(replace(layout_for(shape, 5, "optimized"), name="auto"), 0.5, ("it is the fastest",))
-    summary = {"finished": True, "steps": STEPS, "layout": "auto", "ranks": 5, "chosen": chosen.to_plain()}
-    (tmp_path / "run" / "run.json").write_text(json.dumps(summary))
+    plain = {"layout": "auto", "ranks": 5, "chosen": chosen.to_plain(), "roles": ["server", "worker rgb"]}
+    begun = tmp_path / "run" / "layout.json"
+    begun.write_text(json.dumps(plain))
+    record = read_record(tmp_path / "run")
+    assert (record.status, record.roles[1]) == ("going on or killed", "worker rgb")
+    assert owned_network(record).layout == chosen.layout
+    begun.unlink()
+    # a run of an older version tells at its end
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**plain, "finished": True, "steps": STEPS}))
     assert owned_network(read_record(tmp_path / "run")).layout == chosen.layout
 
 

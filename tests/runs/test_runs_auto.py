@@ -21,6 +21,9 @@ def test_a_searched_layout_ends_with_the_bits_of_one_process(config, alone, tmp_
     run = Run.open(path)
     chosen = run.summary_["chosen"]
     assert run.summary_["layout"] == chosen["layout"]["name"] == "auto"
+    begun = json.loads((path / "layout.json").read_text())
+    assert begun["chosen"] == chosen
+    assert len(begun["roles"]) == 3
     assert len(chosen["reasons"]) == 5
     assert all(reason in ended.out for reason in chosen["reasons"])
     assert "measured" in chosen["reasons"][4]
