@@ -2,7 +2,9 @@
 
 from mpmm.results.checkpoint import Arrays, Checkpoint
 from mpmm.results.crossvalidation import FoldSpread, Paired, crossvalidation, paired, together
+from mpmm.results.endpoint import Endpoint, check_port
 from mpmm.results.environment import environment, versions
+from mpmm.results.event_files import EventFiles
 from mpmm.results.files import make_folder, read_json, read_text, unwritable, write_json, write_whole
 from mpmm.results.folder import CheckpointName, RunFolder
 from mpmm.results.log import MetricsLog, read_log
@@ -19,12 +21,15 @@ __all__ = [
     "Arrays",
     "Checkpoint",
     "CheckpointName",
+    "Endpoint",
     "Estimate",
+    "EventFiles",
     "FoldSpread",
     "MetricsLog",
     "Paired",
     "RunFolder",
     "Scores",
+    "check_port",
     "confusion_matrix",
     "crossvalidation",
     "environment",

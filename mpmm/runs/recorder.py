@@ -9,7 +9,8 @@ from typing import Any
 
 from mpmm.display import Display, Throughput
 from mpmm.ranks import Counters, EpochDone, Event, StepDone
-from mpmm.results import Arrays, Checkpoint, CheckpointName, MetricsLog, RunFolder, Scores
+from mpmm.results import Arrays, Checkpoint, CheckpointName, RunFolder, Scores
+from mpmm.runs.observers import ObservedLog
 
 # besides one at each epoch's end; a run that is killed loses no more than this
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -78,7 +79,7 @@ class Recorder:
     def __init__(
         self,
         folder: RunFolder,
-        log: MetricsLog,
+        log: ObservedLog,
         display: Display,
         state: RunState,
         classes: tuple[str, ...],

@@ -12,6 +12,7 @@ from mpmm.network import state_sha256
 from mpmm.ranks import Counters, Snapshot
 from mpmm.results import MetricsLog, RunFolder, Scores, versions
 from mpmm.runs.accounting import roles_of
+from mpmm.runs.observers import observed
 from mpmm.runs.rank_run import RankRun
 from mpmm.runs.recorder import Clock, Recorder, RunState
 
@@ -68,7 +69,7 @@ class RunWriter:
         log = stack.enter_context(MetricsLog(self.folder.path, start.state.get("log_lines", 0)))
         recorder = Recorder(
             self.folder,
-            log,
+            observed(stack, log, config.training, self.folder, self.counters.step),
             stack.enter_context(self._display()),
             RunState(self.counters, self.snapshot.arrays, settings),
             self.rank_run.prepared.class_names,

@@ -25,6 +25,7 @@ from mpmm.preparation import (
     restore_on_ranks,
 )
 from mpmm.results import Checkpoint, RunFolder, environment, refuse_inputs
+from mpmm.runs.observers import check_endpoint, check_libraries
 from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.processors import compare_processors
@@ -109,16 +110,18 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
         became infinite. Among ranks the error ends all of them, told once.
     """
     options = options or TrainOptions()
-    check_layout(config)
+    _checked(config)
     with process_group(options.trace) as group, ExitStack() as stack:
         _check_new(group, config, new)
+        check_endpoint(group, config.training)
         mixed = compare_processors(group.collectives)
         with telling(options.console) as report:
             preparation = prepare_on_ranks(group.collectives, config, report)
         _check_expected(preparation.prepared.spec, new.expected)
         threads = group.share_threads(preparation)
-        folder = None
-        if group.rank == preparation.layout.collector:
+        folder, recording_rank = None, preparation.layout.collector
+        check_endpoint(group, preparation.prepared.config.training, recording_rank)
+        if group.rank == recording_rank:
             folder = _new_folder(new)
             stack.enter_context(folder.locked())
             _describe(folder, preparation, new, options)
@@ -163,11 +166,12 @@ def go_on(
             own = Run(folder).config_
             own = own if scene is None else replace(own, scene=scene)
             refuse_inputs(folder.written_files(), own.read_files(), of_run=True)
-        restoration = Restoration(source, lambda config: check_layout(overridden(config, **given)), scene)
+        restoration = Restoration(source, lambda config: _checked(overridden(config, **given)), scene)
         with telling(options.console) as report:
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
         recording_rank = preparation.layout.collector
         _check_recording(group, folder, path, recording_rank)
+        check_endpoint(group, preparation.prepared.config.training, recording_rank)
         folder = folder if group.rank == recording_rank else None
         threads = group.share_threads(preparation)
         if folder is not None:
@@ -183,6 +187,11 @@ def go_on(
                 say(options.console, "processors", mixed)
             folder.write_part("environment", environment(threads[group.rank]))
         return _result(RankRun(group, preparation, start))
+
+
+def _checked(config: Config) -> Config:
+    """The configuration itself; refused is what this process cannot do, whatever the scene is."""
+    return check_libraries(check_layout(config))
 
 
 def _check_recording(group: ProcessGroup, folder: RunFolder | None, path: Path, recording_rank: int) -> None:

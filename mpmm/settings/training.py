@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mpmm.network import Rates, RateSchedule
-from mpmm.settings.values import Count, Finite, Positive
+from mpmm.settings.values import Count, Finite, Port, Positive
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class TrainingConfig:
         Whether an incomplete last batch is left out.
     seed
         Of initial parameters, order of batches, augmentation and dropout.
+    tensorboard
+        Whether the curves are written as TensorBoard's event files too.
+    prometheus
+        Port of this machine at which Prometheus finds the latest figures; None: nowhere.
     """
 
     epochs: Positive = 30
@@ -56,6 +60,8 @@ class TrainingConfig:
     focus: Annotated[Finite, Field(ge=0)] = 0.0
     drop_last: bool = False
     seed: Count = 0
+    tensorboard: bool = False
+    prometheus: Port | None = None
 
     def rates(self, steps_per_epoch: int) -> Rates:
         """The learning rate of every step, given how many steps an epoch has."""
