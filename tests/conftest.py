@@ -9,11 +9,12 @@ taken apart.
 
 from __future__ import annotations
 
+import compileall
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mpi_runner import Ended, run_mpmm
+from mpi_runner import ROOT, Ended, run_mpmm
 
 if TYPE_CHECKING:
     from mpmm.runs import Run
@@ -50,6 +51,17 @@ def together(config, tmp_path_factory) -> tuple[Run, Ended]:
     path = tmp_path_factory.mktemp("together") / "run"
     ended = run_mpmm(5, "train", config, "--run", path, *BASELINE, "--trace", NUMBA_NUM_THREADS="2")
     return Run.open(path), ended
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make bytecode of all modules, for hundreds of processes that tests start.
+
+    Where ``PYTHONDONTWRITEBYTECODE`` is set, as in many containers, each compiled them anew, for a third of
+    what its imports took.
+    """
+    if not hasattr(config, "workerinput"):
+        for folder in ("mpmm", "kernels", "launch"):
+            compileall.compile_dir(ROOT / folder, quiet=2)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
