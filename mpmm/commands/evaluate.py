@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import click
 
+from mpmm.commands.areas import show_areas
 from mpmm.display import Console, class_table, comparison_table, confusion_table, say, say_untrained
 from mpmm.messages import launched_ranks
 from mpmm.patches import PARTS
@@ -60,18 +61,37 @@ FILES = ("scores.json", "classes.csv", "confusion.csv", "confusion.png", "trace.
 @click.option("--force-bands", is_flag=True, help="Take CONFIG's bands as they come, whatever files say.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads to compute with; all cores by default.")
 @click.option("--trace", is_flag=True, help="Keep a timeline of all ranks, trace.json.")
-def command(run: Path, config: Path | None, **given: Any) -> None:
+@click.option(
+    "--area",
+    type=click.Path(path_type=Path),
+    metavar="MAP",
+    help="Estimate area and accuracy by class of this map instead ...",
+)
+@click.option(
+    "--sample",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="... from a probability sample: a CSV file of row, column (or x, y) and class, or a raster.",
+)
+def command(run: Path, config: Path | None, area: Path | None, sample: Path | None, **given: Any) -> None:
     """Score a run's network on the validation or test patches of its own split.
 
     \b
         mpmm evaluate runs/first --part test
         mpmm evaluate runs/first moved.toml        CONFIG says where the rasters lie now
         mpirun -np 5 mpmm evaluate runs/first --patches 14000 --form data
+        mpmm evaluate runs/first --area map.tif --sample points.csv
 
     Prints overall accuracy, average accuracy and Cohen's kappa, precision, recall and F1 of each class with
     95% intervals, the confusion matrix and the patches a second. Writes the scores into the run folder too,
     under evaluation/: scores.json, classes.csv, confusion.csv, confusion.png.
+
+    With --area: the area of each class as the sample corrects the map's, user's, producer's and overall
+    accuracy, all with 95% intervals by the stratified estimators of Olofsson et al. (2014).
     """
+    if area is not None or sample is not None:
+        show_areas(run, area, sample)
+        return
     options = EvaluationOptions(**given)
     console = run_console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)

@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from mpmm.display import scene_report
+from mpmm.display.areas import area_table, in_percent
 from mpmm.display.console import (
     compiling,
     duration,
@@ -28,6 +29,7 @@ __all__ = [
     "Silent",
     "Speed",
     "Throughput",
+    "area_table",
     "class_table",
     "comparison_table",
     "compiling",
@@ -35,6 +37,7 @@ __all__ = [
     "display",
     "duration",
     "folds_table",
+    "in_percent",
     "live",
     "run_frame",
     "say",

@@ -6,7 +6,8 @@ from mpmm.mapping.layer_stages import is_exact
 from mpmm.mapping.mapper import Mapper
 from mpmm.mapping.pixels import Edge, ScenePixels
 from mpmm.mapping.raster_spec import NO_PROBABILITY, STEPS, RasterName, RasterSpec, raster_specs
-from mpmm.mapping.reading import ClassRaster, read_class_map
+from mpmm.mapping.reading import ClassRaster, read_class_map, read_class_raster
+from mpmm.mapping.reference import check_ids, read_reference
 from mpmm.mapping.scheduler import WindowScheduler, map_worker
 from mpmm.mapping.windows import Window, checked_region, cut, largest_half
 from mpmm.mapping.work import WorkFolder
@@ -28,6 +29,7 @@ __all__ = [
     "Window",
     "WindowScheduler",
     "WorkFolder",
+    "check_ids",
     "checked_region",
     "classifier_for",
     "cut",
@@ -36,5 +38,7 @@ __all__ = [
     "map_worker",
     "raster_specs",
     "read_class_map",
+    "read_class_raster",
+    "read_reference",
     "write_geotiff",
 ]

@@ -1,5 +1,6 @@
 """What a run leaves behind: checkpoints, scores, logs, reports."""
 
+from mpmm.results.areas import AreaEstimate, ClassArea, SampledShare, estimate_areas
 from mpmm.results.checkpoint import Arrays, Checkpoint
 from mpmm.results.crossvalidation import FoldSpread, Paired, crossvalidation, paired, together
 from mpmm.results.endpoint import Endpoint, check_port
@@ -11,6 +12,7 @@ from mpmm.results.log import MetricsLog, read_log
 from mpmm.results.outputs import refuse_inputs
 from mpmm.results.report import (
     percent,
+    write_area_csv,
     write_class_csv,
     write_confusion_csv,
 )
@@ -18,9 +20,11 @@ from mpmm.results.scores import Estimate, Scores, confusion_matrix, score
 from mpmm.results.split import read_split, write_split
 
 __all__ = [
+    "AreaEstimate",
     "Arrays",
     "Checkpoint",
     "CheckpointName",
+    "ClassArea",
     "Endpoint",
     "Estimate",
     "EventFiles",
@@ -28,11 +32,13 @@ __all__ = [
     "MetricsLog",
     "Paired",
     "RunFolder",
+    "SampledShare",
     "Scores",
     "check_port",
     "confusion_matrix",
     "crossvalidation",
     "environment",
+    "estimate_areas",
     "make_folder",
     "paired",
     "percent",
@@ -45,6 +51,7 @@ __all__ = [
     "together",
     "unwritable",
     "versions",
+    "write_area_csv",
     "write_class_csv",
     "write_confusion_csv",
     "write_json",

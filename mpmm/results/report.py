@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from mpmm.results.areas import AreaEstimate, SampledShare
 from mpmm.results.files import write_whole
 from mpmm.results.scores import Estimate, Scores
 
@@ -19,6 +20,18 @@ def write_class_csv(path: Path, scores: Scores) -> None:
     rows = [
         [row.name, row.samples, row.predicted, *_three(row.precision), *_three(row.recall), *_three(row.f1)]
         for row in scores.per_class
+    ]
+    _write_csv(path, columns, rows)
+
+
+def write_area_csv(path: Path, estimate: AreaEstimate) -> None:
+    """Write areas and accuracies as fractions with standard errors; what is not defined stays empty."""
+    columns = ["class", "mapped_pixels", "sampled", "true"]
+    for name in ("area", "users", "producers"):
+        columns += [name, f"{name}_standard_error"]
+    rows = [
+        [row.name, row.mapped, row.sampled, row.true, *_two(row.area), *_two(row.users), *_two(row.producers)]
+        for row in estimate.classes
     ]
     _write_csv(path, columns, rows)
 
@@ -39,6 +52,10 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 def _three(estimate: Estimate) -> tuple[object, object, object]:
     return estimate.value, estimate.low, estimate.high
+
+
+def _two(figure: SampledShare) -> tuple[object, object]:
+    return figure.value, figure.error
 
 
 def percent(value: float | None) -> str:

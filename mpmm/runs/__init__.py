@@ -2,6 +2,7 @@
 
 from mpmm.runs.evaluation import EvaluationOptions, EvaluationResult, Form, evaluate
 from mpmm.runs.fit import fit, run_console
+from mpmm.runs.maps.areas import MapAreas, map_areas
 from mpmm.runs.maps.job import MapOptions
 from mpmm.runs.maps.play import make_map
 from mpmm.runs.maps.predict import ClassMap, predict_map
@@ -15,6 +16,7 @@ __all__ = [
     "EvaluationOptions",
     "EvaluationResult",
     "Form",
+    "MapAreas",
     "MapOptions",
     "NewRun",
     "Run",
@@ -25,6 +27,7 @@ __all__ = [
     "fit",
     "go_on",
     "make_map",
+    "map_areas",
     "overridden",
     "predict_map",
     "run_console",

@@ -2,6 +2,7 @@
 
 from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
+from mpmm.scene.coordinates import pixel_area
 from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.inputs import raster_files, scene_files
@@ -34,6 +35,7 @@ __all__ = [
     "dfc2018",
     "grid_like",
     "grid_over",
+    "pixel_area",
     "raster_files",
     "read_part_labels",
     "scene_files",

@@ -43,6 +43,19 @@ def crs_name(wkt: str) -> str:
     return quoted[1] if len(quoted) > 1 else wkt
 
 
+def pixel_area(grid: Grid) -> float | None:
+    """Square metres of a pixel; None where the coordinate system is not one of lengths on the ground."""
+    try:
+        system = CRS.from_wkt(grid.crs or "")
+        if not system.is_projected:
+            return None
+        metres = float(system.linear_units_factor[1])
+    except GDAL_ERRORS:
+        return None
+    width, height = grid.pixel_size
+    return width * height * metres**2
+
+
 @lru_cache(maxsize=64)
 def same_crs(grid: Grid, other: str) -> bool:
     """Whether a coordinate system gives the grid the same coordinates as its own, to 1% of a pixel.
