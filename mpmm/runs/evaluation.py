@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from numpy.typing import NDArray
 
 from mpmm.display import Console, compiling, say, say_bands, telling
-from mpmm.errors import RunError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
-from mpmm.patches import PARTS, Batches, Samples, extra_patches, overlap_share, usable_centres
+from mpmm.patches import Batches, overlap_share
 from mpmm.placement import StepKind
-from mpmm.preparation import (
-    RankPreparation,
-    Readers,
-    Restoration,
-    masks,
-    packed_parts,
-    restore_on_ranks,
-    split_options,
-    unpacked_parts,
-)
+from mpmm.preparation import RankPreparation, Restoration, restore_on_ranks
 from mpmm.ranks import (
     Counters,
     Order,
@@ -45,40 +35,9 @@ from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.processors import compare_processors
 from mpmm.runs.rank_run import find_run, kernels_of, loss_of
+from mpmm.runs.scored_patches import EvaluationOptions, with_patches
 from mpmm.scene import Scene
 from mpmm.settings import Config
-
-Form = Literal["model", "data"]
-
-
-@dataclass(frozen=True)
-class EvaluationOptions:
-    """What to score, and how.
-
-    Attributes
-    ----------
-    part, checkpoint
-        Which patches of the run's split; the best or the last parameters.
-    patches
-        So many patches drawn for this instead; None: the part's.
-    form
-        "model": each rank computes its blocks, micro-batches flow from rank to rank. "data": each computes
-        the whole network for its share of every micro-batch. One process computes all of it either way.
-    trace
-        Whether a timeline is kept.
-    force_bands
-        Whether a scene's bands are taken as they come, whatever its files say of them.
-    threads
-        Of this machine's ranks together; None: as the run's settings say.
-    """
-
-    part: str = "validation"
-    checkpoint: CheckpointName = "best"
-    patches: int | None = None
-    form: Form = "model"
-    trace: bool = False
-    force_bands: bool = False
-    threads: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,49 +124,6 @@ def _in_form(config: Config, options: EvaluationOptions) -> Config:
         return overridden(config, layout="data")
     apart = config.layout.name not in ("single", "data") or config.layout.ranks
     return config if apart else overridden(config, layout="auto")
-
-
-def with_patches(
-    group: ProcessGroup, preparation: RankPreparation, options: EvaluationOptions
-) -> RankPreparation:
-    """With the patches to be scored as the validation part, which is the one that ranks score.
-
-    Raises
-    ------
-    RunError
-        The part is unknown or has no patches.
-    """
-    prepared = preparation.prepared
-    if options.part not in PARTS:
-        raise RunError(f"no part {options.part!r} in a split", f"take one of {', '.join(PARTS)}")
-    if options.patches is None:
-        chosen = prepared.parts[options.part]
-        if not len(chosen):
-            filled = [part for part in PARTS if len(prepared.parts[part])]
-            raise RunError(
-                f"the run's {options.part} part has no patches", f"score another: {', '.join(filled)}"
-            )
-        return _scoring(preparation, {**prepared.parts, "validation": chosen})
-    readers = Readers(group.collectives, preparation.shape, preparation.layout, drives=False)
-    config, scene = prepared.config.patches, prepared.scene
-    present = masks(readers, scene)
-    arrays: dict[str, NDArray[Any]] = {}
-    if group.rank == readers.label_rank:
-        drawn = extra_patches(
-            scene.labels,
-            usable_centres(present, config.size),
-            [cover.id for cover in scene.classes],
-            prepared.parts["train"],
-            options.patches,
-            split_options(prepared.config),
-        )
-        arrays = packed_parts({**prepared.parts, "validation": drawn})
-    _, arrays = group.collectives.broadcast(None, readers.label_rank, arrays)
-    return _scoring(preparation, unpacked_parts(arrays))
-
-
-def _scoring(preparation: RankPreparation, parts: Mapping[str, Samples]) -> RankPreparation:
-    return replace(preparation, prepared=replace(preparation.prepared, parts=parts))
 
 
 def _parameters(

@@ -13,8 +13,9 @@ from mpmm.network import Network
 from mpmm.placement import describe, layout_for
 from mpmm.preparation import Prepared, RankPreparation, restore
 from mpmm.results import Arrays, CheckpointName, RunFolder, Scores, read_log, read_text
-from mpmm.runs.evaluation import EvaluationOptions, score, with_patches
+from mpmm.runs.evaluation import score
 from mpmm.runs.process_group import local_group
+from mpmm.runs.scored_patches import EvaluationOptions, with_patches
 from mpmm.scene import LandCover
 from mpmm.settings import Config, config_from_json
 
