@@ -61,6 +61,8 @@ def describe_plan(folder: Path, plan: ModalityPlan) -> dict[str, Any]:
     own = [layer.mosaic.own_calibrations(tile) for layer in plan.layers for tile in layer.mosaic.tiles]
     if modality.calibration is None and any(each != IDENTITY for tile in own for each in tile):
         settings["own"] = own
+    if gaps := [raster.covered for raster in plan.rasters if raster.has_gaps]:
+        settings["covered"] = gaps
     return {
         "grid": asdict(plan.grid),
         "layers": layers,
@@ -76,7 +78,8 @@ def _plain(value: float | None) -> float | str | None:
 def describe_labels(folder: Path, plan: LabelPlan) -> dict[str, Any]:
     """Everything the ids in the labels' cache depend on."""
     burned = {} if plan.burning is None else {"burned": _describe_burning(plan)}
-    return burned | {
+    gaps = [tile.raster.covered for tile in plan.tiles if tile.raster.has_gaps]
+    return (burned | {"covered": gaps} if gaps else burned) | {
         "grid": asdict(plan.raster.grid),
         "band": plan.band,
         "tiles": [name_within(folder, tile.raster.path) for tile in plan.tiles],

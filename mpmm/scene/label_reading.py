@@ -22,6 +22,7 @@ from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.truncation import check_complete
 from mpmm.scene.vector_labels import plan_vectors
+from mpmm.scene.vrt_header import with_sources
 
 # the id of a pixel where the label raster has no data
 NO_LABEL = -1
@@ -85,7 +86,7 @@ def plan_labels(folder: Path, labels: Labels, leave_out: Callable[[Path], bool] 
     """
     files = find_files(folder, [labels.file], "labels", leave_out)
     assumed = Grid.of_pixels if labels.position == "none" else None
-    rasters = [read_header(file, "labels", labels.crs, assumed) for file in files]
+    rasters = [with_sources(read_header(file, "labels", labels.crs, assumed)) for file in files]
     check_one_without_position(rasters, labels.position)
     band = _label_band(labels, rasters[0])
     for raster in rasters:

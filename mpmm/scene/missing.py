@@ -1,4 +1,4 @@
-"""Where a file has no data: its nodata values, masks and alpha bands, each of which counts."""
+"""Where a file has no data: its nodata values, masks, alpha bands and gaps, each of which counts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from mpmm.scene.raster import Raster, read_masks, read_window
+from mpmm.scene.vrt_bands import painted
 
 # share by which the largest number of a type may be written too large
 _ROUNDED = 1e-6
@@ -53,6 +54,9 @@ def has_data(
     masked = [band for band in bands if band in raster.masked]
     if masked:
         present &= read_masks(dataset, masked, window, raster.who).all(axis=0)
+    # GDAL reads what no source of a VRT covers as zeros
+    for covered in {raster.covered[band - 1] for band in bands} - {None} if raster.covered else ():
+        present &= painted(covered or (), window)
     if raster.alpha and not set(raster.alpha) & set(bands):
         present &= (read_window(dataset, list(raster.alpha), window, raster.who) != 0).all(axis=0)
     return present

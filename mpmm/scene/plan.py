@@ -15,6 +15,7 @@ from mpmm.scene.mosaic import Mosaic, plan_mosaic
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
 from mpmm.scene.tiles import check_one_without_position
+from mpmm.scene.vrt_header import with_sources
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def plan_modality(
     """
     paths = find_files(folder, modality.files, modality.name, leave_out)
     assumed = grid.divided if modality.position == "none" else None
-    rasters = [read_header(path, modality.name, modality.crs, assumed) for path in paths]
+    rasters = [with_sources(read_header(path, modality.name, modality.crs, assumed)) for path in paths]
     groups = [[raster] for raster in rasters] if modality.stack else [rasters]
     for group in groups:
         check_one_without_position(group, modality.position)

@@ -26,6 +26,7 @@ from mpmm.scene.metadata import decoded
 from mpmm.scene.subdatasets import check_whole
 from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
+from mpmm.scene.vrt_bands import Paint
 
 # what rasterio raises for a file that is damaged
 _UNREADABLE = (*GDAL_ERRORS, UnicodeDecodeError)
@@ -61,6 +62,8 @@ class Raster:
         What the file says of each band.
     bad
         Which bands, counted from 1, the file itself calls bad (ENVI's ``bbl``).
+    covered
+        Per band of a VRT where it has sources, None where that is everywhere; empty for files without any.
     """
 
     who: str
@@ -75,6 +78,12 @@ class Raster:
     masked: tuple[int, ...]
     described: tuple[Band, ...]
     bad: tuple[int, ...] = ()
+    covered: tuple[tuple[Paint, ...] | None, ...] = ()
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether sources leave a part of any band without."""
+        return any(boxes is not None for boxes in self.covered)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def vrt_sources(vrt: Path) -> tuple[VrtSource, ...]:
 
 def _direct_sources(vrt: Path) -> Iterator[VrtSource]:
     """Sources that one VRT names."""
-    root = _parsed(vrt.read_bytes())
+    root = parse_vrt(vrt.read_bytes())
     if root is None:
         return
     rows, columns = leading_int(root.get("rasterYSize"), 0), leading_int(root.get("rasterXSize"), 0)
@@ -87,12 +87,12 @@ def _direct_sources(vrt: Path) -> Iterator[VrtSource]:
         if element.tag not in _SOURCES:
             continue
         container = _container(element, vrt)
-        path = _path(element, vrt) if container is None else container
+        path = named_file(element, vrt) if container is None else container
         if path is not None:
             yield VrtSource(path, vrt, raw.get(element, 0), container is not None)
 
 
-def _parsed(content: bytes) -> ElementTree.Element | None:
+def parse_vrt(content: bytes) -> ElementTree.Element | None:
     """The XML of a VRT; None for what is none."""
     for text in (content, content.decode("latin-1")):
         try:
@@ -111,8 +111,8 @@ def _container(element: ElementTree.Element, vrt: Path) -> Path | None:
     return inner.file if inner is not None and inner.file.is_file() else None
 
 
-def _path(element: ElementTree.Element, vrt: Path) -> Path | None:
-    """File that an element names; None where that is no plain file."""
+def named_file(element: ElementTree.Element, vrt: Path) -> Path | None:
+    """File that an element of a VRT names; None where that is no plain file."""
     name = (element.text or "").strip()
     if name.startswith("vrt://"):
         name = name.removeprefix("vrt://").split("?")[0]
