@@ -163,3 +163,23 @@ def test_a_vrt_that_does_not_hand_on_what_its_file_hides(tmp_path, hidden):
     assert line in checked(config).output
     config.write_text(config.read_text().replace('["x.vrt"]', '["x.vrt"]\nnodata = 7'))
     assert "hand on" not in checked(config).output
+
+
+def test_bands_that_have_data_only_where_others_have_none(tmp_path):
+    """Two bands of a cube have data in the west only, all others in the east only.
+    Each band has some, no pixel has all, and the error was that no pixel of a class is usable.
+    Right: the bands are named that leave the fewest pixels, with the way out.
+    """
+    config = plain(tmp_path)
+    values = cube().astype(np.int16)
+    values[:, :, :20], values[[2, 5], :, :20], values[[2, 5], :, 20:] = -1, 7, -1
+    write(tmp_path / "hsi.tif", values, nodata=-1)
+    done = checked(config)
+    assert "holds no data in band 3, 6 where the other bands have data" in problem(done)
+    assert "drop_bands = [3, 6]" in done.exception.hint
+    assert "no data in band 3, 6 where" in problem(checked(plain_with_bands(config, [1, 3, 4, 6])))
+
+
+def plain_with_bands(config, bands):
+    config.write_text(config.read_text().replace('["hsi.tif"]', f'["hsi.tif"]\nbands = {bands}'))
+    return config
