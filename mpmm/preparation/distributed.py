@@ -98,7 +98,10 @@ class Restoration:
 
 
 def prepare_on_ranks(
-    collectives: Collectives, config: Config, report: Report | None = None
+    collectives: Collectives,
+    config: Config,
+    report: Report | None = None,
+    check: Callable[[Layout], None] | None = None,
 ) -> RankPreparation:
     """Prepare a new run together; rank 0's settings count, but each rank's own scene.
 
@@ -110,6 +113,8 @@ def prepare_on_ranks(
         The settings.
     report
         Called with the modality that is being aligned, and its share done.
+    check
+        Called on each rank as soon as the layout is known, and on all of them before anything is aligned.
 
     Raises
     ------
@@ -122,6 +127,9 @@ def prepare_on_ranks(
     check_sizes(config, inventory.grid)
     check_labels(config, inventory.labels)
     readers, spec, choice = _placed(collectives, config, inventory)
+    if check is not None:
+        check(readers.layout)
+        collectives.broadcast(None, readers.layout.collector)
     scene = _aligned(readers, config, inventory, report)
     split = draw_together(readers, config, scene)
     normalizations = measure_together(readers, config, scene, split.train)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from mpmm.display import Console, say, say_scene, say_split, telling
 from mpmm.errors import NetworkError, RunError
 from mpmm.network import NetworkSpec
+from mpmm.placement import Layout
 from mpmm.preparation import (
     RankPreparation,
     Restoration,
@@ -116,7 +118,9 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
         check_endpoint(group, config.training)
         mixed = compare_processors(group.collectives)
         with telling(options.console) as report:
-            preparation = prepare_on_ranks(group.collectives, config, report)
+            preparation = prepare_on_ranks(
+                group.collectives, config, report, partial(_check_folder, group, new)
+            )
         _check_expected(preparation.prepared.spec, new.expected)
         threads = group.share_threads(preparation)
         folder, recording_rank = None, preparation.layout.collector
@@ -241,6 +245,12 @@ def _check_new(group: ProcessGroup, config: Config, new: NewRun) -> None:
         refuse_inputs([new.path], config.read_files())
         if group.alone:
             RunFolder.check_new(new.path)
+
+
+def _check_folder(group: ProcessGroup, new: NewRun, layout: Layout) -> None:
+    """Refuse a folder that already holds files on the rank that is going to write it."""
+    if new.path is not None and group.rank == layout.collector:
+        RunFolder.check_new(new.path)
 
 
 def _new_folder(new: NewRun) -> RunFolder:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mpi_runner import environment, run_ranks
+from small_runs import small_config
 
 from mpmm.errors import RunError
 from mpmm.runs import Run
@@ -31,13 +32,16 @@ def test_one_program_alone_and_under_mpirun_ends_with_the_same_bits(config, tmp_
 
 
 @pytest.mark.mpi
-def test_the_error_of_a_program_under_mpirun_is_told_once(config, tmp_path):
+def test_the_error_of_a_program_under_mpirun_is_told_once(tmp_path):
+    config = small_config(tmp_path / "scene")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     ended = run_ranks(4, [PROGRAM, str(config), str(tmp_path / "run")], LIMIT)
     assert ended.code == 1
     assert ended.err.count("already holds files") == 1
     assert "Traceback" not in ended.err
+    # the folder is looked at before any work is done
+    assert not list(tmp_path.rglob("values.npy"))
 
 
 def test_a_run_that_another_rank_has_on_its_own_disk_says_so(alone, tmp_path):
