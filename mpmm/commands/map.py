@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
+from mpmm.commands.numbers import FiniteFloat
 from mpmm.mapping import Edge, Window
 from mpmm.results import CheckpointName
 from mpmm.runs import MapOptions, TargetGrid, make_map, run_console
 
-
-class FiniteFloat(click.FloatRange):
-    """A number within bounds, and neither infinite nor "nan", which passes every comparison."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what is not finite, then what is out of bounds."""
-        number = click.FLOAT.convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not finite.", param, ctx)
-        return super().convert(number, param, ctx)
-
-
 POSITIVE = FiniteFloat(min=0, min_open=True)
+# more than any machine has, and little enough to be counted in bytes
+MOST_GIB = 2**24
 
 
 @click.command("map", short_help="Classify every pixel of a scene.")
@@ -72,7 +62,7 @@ POSITIVE = FiniteFloat(min=0, min_open=True)
 )
 @click.option(
     "--memory",
-    type=POSITIVE,
+    type=FiniteFloat(min=0, min_open=True, max=MOST_GIB),
     default=1.0,
     show_default=True,
     metavar="GIB",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mpmm.commands.numbers import FiniteFloat
 from mpmm.display import Console, live, run_frame
 from mpmm.records import RunRecord, read_progress
 
@@ -19,7 +20,7 @@ _ENDED = ("finished", "interrupted")
 @click.option("--once", is_flag=True, help="Print how it stands now, and end.")
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.1),
+    type=FiniteFloat(min=0.1, max=86400),
     default=1.0,
     show_default=True,
     metavar="SECONDS",

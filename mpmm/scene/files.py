@@ -11,6 +11,8 @@ from mpmm.scene.containers import inner_name
 SIDECARS = {".hdr", ".enp", ".xml", ".ovr", ".msk", ".tfw", ".wld", ".prj", ".sta", ".stx", ".txt", ".lock"}
 # what belongs to a Shapefile
 SIDECARS |= {".shx", ".dbf", ".cpg", ".qix", ".sbn", ".sbx"}
+# characters of a name that an error shows
+_SHOWN = 80
 
 
 def find_files(
@@ -47,7 +49,14 @@ def find_files(
         )
     files: dict[Path, None] = {}
     for name in names:
-        files.update(dict.fromkeys(_find(folder, name, who, leave_out or (lambda _: False))))
+        try:
+            files.update(dict.fromkeys(_find(folder, name, who, leave_out or (lambda _: False))))
+        except OSError as error:
+            shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
+            raise SceneError(
+                f"{who}: {shown} cannot be looked for: {error.strerror}",
+                "correct the name, or its permissions",
+            ) from error
     return tuple(files)
 
 

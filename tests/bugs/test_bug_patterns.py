@@ -112,3 +112,10 @@ def test_the_label_raster_in_any_spelling_is_none_of_the_tiles(tmp_path, steps, 
         tmp_path / "cache",
     )
     np.testing.assert_array_equal(scene.align().modalities["x"].values[..., 0], HEIGHT)
+
+
+@pytest.mark.parametrize("length", [300, 5000])
+def test_a_name_that_no_disk_holds(tmp_path, length):
+    """A list of files was pasted as one name: the operating system's error was a traceback of `mpmm.fit`."""
+    with pytest.raises(SceneError, match=r"h\.\.\. cannot be looked for: File name too long"):
+        find_files(tmp_path, ["h" * length], "hsi")

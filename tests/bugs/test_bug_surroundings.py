@@ -12,7 +12,8 @@ from bug_scenes import UTM, checked, environment, plain, problem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpmm.commands.map import FiniteFloat
+from mpmm.commands import COMMANDS, program
+from mpmm.commands.numbers import FiniteFloat
 from mpmm.errors import SceneError
 from mpmm.scene import Modality, grid_over
 
@@ -138,6 +139,21 @@ def test_number_options_are_finite_or_refused(text):
     with pytest.raises(click.BadParameter):
         FiniteFloat(min=0, min_open=True).convert(text, None, None)
     assert FiniteFloat(min=0, min_open=True).convert("0.5", None, None) == 0.5
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_takes_a_number_that_is_none(name):
+    """`mpmm watch --every nan` and `mpmm map --memory 1e300` ended in a ValueError and an OverflowError."""
+    command = program.get_command(click.Context(program), name)
+    numbers = [option.type for option in command.params if option.type.name.startswith("float")]
+    for kind in numbers:
+        for text in ("nan", "inf", "-inf", "1e999"):
+            with pytest.raises(click.BadParameter):
+                kind.convert(text, None, None)
+    bounded = [option for option in command.params if option.name in ("memory", "every")]
+    for option in bounded:
+        with pytest.raises(click.BadParameter):
+            option.type.convert("1e300", None, None)
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(tmp_path):
