@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.env import Env
 from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform, transform_bounds
 
@@ -20,10 +21,16 @@ _DEGREE = 111_195.0
 GDAL_ERRORS = (RasterioError, CRSError, CPLE_BaseError)
 
 
+def quiet_gdal() -> Env:
+    """Context in which GDAL's own words go to the log, instead of lines of their own on the terminal."""
+    return Env()
+
+
 def parse_crs(text: str, who: str) -> str:
     """Turn what a user wrote (``EPSG:26915``, WKT, PROJ) into WKT."""
     try:
-        return str(CRS.from_user_input(text).to_wkt())
+        with quiet_gdal():
+            return str(CRS.from_user_input(text).to_wkt())
     except (*GDAL_ERRORS, ValueError) as error:
         raise SceneError(
             f"{who}: crs {text!r} is not a coordinate system", 'write it as "EPSG:26915" or as WKT'
@@ -90,7 +97,8 @@ def points_in(
     A survey's local system, an image's own, or one whose units nobody knows has no way to any other.
     """
     try:
-        there_xs, there_ys = transform(CRS.from_wkt(crs), CRS.from_wkt(other), list(xs), list(ys))
+        with quiet_gdal():
+            there_xs, there_ys = transform(CRS.from_wkt(crs), CRS.from_wkt(other), list(xs), list(ys))
     except GDAL_ERRORS:
         return None
     finite = all(math.isfinite(value) for value in (*there_xs, *there_ys))
@@ -100,7 +108,10 @@ def points_in(
 def bounds_in(grid: Grid, other: str) -> tuple[float, float, float, float] | None:
     """West, south, east, north of a grid in another coordinate system (WKT); None where there is no way."""
     try:
-        bounds = transform_bounds(CRS.from_wkt(grid.crs), CRS.from_wkt(other), *grid.bounds, densify_pts=21)
+        with quiet_gdal():
+            bounds = transform_bounds(
+                CRS.from_wkt(grid.crs), CRS.from_wkt(other), *grid.bounds, densify_pts=21
+            )
     except GDAL_ERRORS:
         return None
     west, south, east, north = bounds

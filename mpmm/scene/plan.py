@@ -17,6 +17,9 @@ from mpmm.scene.resampling import Method
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.vrt_header import with_sources
 
+# rows or columns of a source in one of the grid's: a kilometre of pixels of a centimetre
+_MOST_STEP = 100_000
+
 
 @dataclass(frozen=True)
 class MosaicLayer:
@@ -158,12 +161,23 @@ def _plan_layer(modality: Modality, mosaic: Mosaic, grid: Grid) -> MosaicLayer:
         _check_warp(modality, mosaic, grid)
     _check_overlap(mosaic, grid, warped)
     step = _step(mosaic, grid, warped)
+    _check_step(mosaic, step)
     method: Method = "bilinear"
     if modality.resampling != "auto":
         method = modality.resampling
     elif sqrt(step[0] * step[1]) > 1.001:
         method = "average"
     return MosaicLayer(mosaic, warped, method, step)
+
+
+def _check_step(mosaic: Mosaic, step: tuple[float, float]) -> None:
+    """Raise where so many pixels make one of the grid that they are of another size than their file says."""
+    if max(step) > _MOST_STEP:
+        raise SceneError(
+            f"{mosaic.who}: {mosaic.tiles[0].raster.path} has {max(step):,.0f} pixels along one of the "
+            f"labels', at most {_MOST_STEP:,} are expected",
+            "correct the pixel size in the file, or that of the labels",
+        )
 
 
 def _check_warp(modality: Modality, mosaic: Mosaic, grid: Grid) -> None:

@@ -241,9 +241,10 @@ class Scene:
         """Refuse a modality that gives the network the very band it is to predict."""
         for layer in plan.layers:
             for tile in layer.mosaic.tiles:
-                if own.is_labels(tile.raster.path) and self._label_plan().band in layer.mosaic.bands:
+                path, bands = tile.raster.path, layer.mosaic.bands
+                if own.labels and own.gives_answers(path, bands, self._label_plan().band):
                     raise SceneError(
-                        f"{plan.modality.name}: {tile.raster.path} is the label raster, "
+                        f"{plan.modality.name}: {path} is the label raster, "
                         f"band {self._label_plan().band} its labels",
                         "take it out of files, or the band by drop_bands: the network would see the answers",
                     )

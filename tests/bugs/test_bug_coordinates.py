@@ -22,7 +22,7 @@ SYSTEMS = {
 }
 
 
-def test_arbitrary_system_beside_labels_in_utm(tmp_path):
+def test_arbitrary_system_beside_labels_in_utm(tmp_path, capfd):
     """An ENVI header has "map info = {Arbitrary, ...}", the labels are in UTM.
     The command ended in a CPLE_NotSupportedError of GDAL.
     Right: one line with both coordinate systems, and a hint that helps.
@@ -32,12 +32,14 @@ def test_arbitrary_system_beside_labels_in_utm(tmp_path):
     line = problem(checked(config))
     assert "the labels in EPSG:32632" in line
     assert "no way from one to the other" in line
+    # GDAL told of it too, in 25 lines of JSON on the terminal
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("of_labels", SYSTEMS)
 @pytest.mark.parametrize("of_modality", SYSTEMS)
 @pytest.mark.parametrize("declared", [False, True])
-def test_any_pair_of_systems(tmp_path, of_labels, of_modality, declared):
+def test_any_pair_of_systems(tmp_path, of_labels, of_modality, declared, capfd):
     write(tmp_path / "labels.tif", labels(), crs=SYSTEMS[of_labels])
     write(tmp_path / "x.tif", cube(), crs=SYSTEMS[of_modality])
     modality = Modality("x", ("x.tif",), crs=SYSTEMS[of_modality] if declared else None)
@@ -50,6 +52,7 @@ def test_any_pair_of_systems(tmp_path, of_labels, of_modality, declared):
         assert values.shape == (SIDE, SIDE, 8)
         return
     assert of_labels != of_modality, "a system and itself are one"
+    assert capfd.readouterr().err == ""
     assert "\n" not in str(refusal)
     assert refusal.hint
 
@@ -73,3 +76,13 @@ def test_rotation_of_less_than_a_hundredth_of_a_pixel(tmp_path, turned, refused)
 def test_systems_of_the_list_are_held_by_gdal():
     for text in SYSTEMS.values():
         assert rasterio.crs.CRS.from_user_input(text)
+
+
+def test_pixels_far_smaller_than_those_of_the_labels(tmp_path):
+    """A file's pixel size was written in another unit: a billion of its pixels in one of the labels'.
+    The command ended in a MemoryError.
+    Right: one line with both.
+    """
+    config = plain(tmp_path)
+    write(tmp_path / "hsi.tif", cube(), transform=Affine(1e-9, 0, 500000, 0, -1e-9, 5000000))
+    assert "hsi.tif has 1,000,000,000 pixels along one of the labels'" in problem(checked(config))

@@ -119,3 +119,21 @@ def test_a_name_that_no_disk_holds(tmp_path, length):
     """A list of files was pasted as one name: the operating system's error was a traceback of `mpmm.fit`."""
     with pytest.raises(SceneError, match=r"h\.\.\. cannot be looked for: File name too long"):
         find_files(tmp_path, ["h" * length], "hsi")
+
+
+def test_what_a_vrt_takes_the_labels_from(folder):
+    """The labels are a VRT; the pattern matches the file behind it, which became the last tile.
+    Right: it is no tile, and refused as a modality of its own, also through another VRT.
+    """
+    for name, source in (("l.vrt", "labels.tif"), ("same.vrt", "l.vrt")):
+        (folder / name).write_text(
+            f'<VRTDataset rasterXSize="{SIDE}" rasterYSize="{SIDE}"><SRS>EPSG:32632</SRS>'
+            '<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform><VRTRasterBand dataType="Byte" band="1">'
+            f'<SimpleSource><SourceFilename relativeToVRT="1">{source}</SourceFilename>'
+            "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+        )
+    scene = Scene(folder, Labels("l.vrt"), (Modality("x", ("*.tif",)),))
+    np.testing.assert_array_equal(scene.align().modalities["x"].values[..., 0], HEIGHT)
+    for name in ("labels.tif", "same.vrt", "l.vrt"):
+        with pytest.raises(SceneError, match="the network would see the answers"):
+            Scene(folder, Labels("l.vrt"), (Modality("x", (name,)),)).align()
