@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+from mpmm_kernels.runtime import HeldElsewhere, at_once
 
 from mpmm.errors import RunError
 from mpmm.mapping.raster_spec import Pixels, RasterName, RasterSpec
@@ -66,20 +66,16 @@ class WorkFolder:
         RunError
             Another process writes this map, or the folder cannot be written.
         """
-        lock = FileLock(self.path.with_suffix(".lock"))
-        with self._writing():
-            try:
-                lock.acquire(timeout=0)
-            except Timeout as error:
-                raise RunError(
-                    f"{self.path}: another process writes this map", "wait for it or stop it"
-                ) from error
-        try:
+        with ExitStack() as stack:
             with self._writing():
+                try:
+                    stack.enter_context(at_once(self.path.with_suffix(".lock")))
+                except HeldElsewhere as error:
+                    raise RunError(
+                        f"{self.path}: {error} writes this map", "wait for it or stop it"
+                    ) from error
                 self._begin()
             yield
-        finally:
-            lock.release()
 
     def missing(self) -> tuple[int, ...]:
         """Which windows are not done."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from filelock import FileLock, Timeout
+from mpmm_kernels.runtime import HeldElsewhere, at_once
 
 from mpmm.errors import RunError
 from mpmm.results.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -90,19 +90,16 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep the run to this process; the lock goes with the process, however that ends."""
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(
-                f"{self.path}: another process is training this run", "wait for it or stop it first"
-            ) from error
-        except OSError as error:
-            raise unwritable(self.path, error) from error
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(at_once(self.path / ".lock"))
+            except HeldElsewhere as error:
+                raise RunError(
+                    f"{self.path}: {error} is training this run", "wait for it or stop it first"
+                ) from error
+            except OSError as error:
+                raise unwritable(self.path, error) from error
             yield
-        finally:
-            lock.release()
 
     def checkpoint_path(self, name: CheckpointName) -> Path:
         """File of the checkpoint `best` or `last`."""

@@ -6,13 +6,14 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
+from mpmm_kernels.runtime import in_turn
 from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
@@ -120,20 +121,27 @@ class CacheEntry:
         if self.is_ready():
             return
         make_folder(self.root)
-        with _one_clear_error(self), FileLock(self.lock):
+        with _one_clear_error(self), self._turn() as partial:
             if self.is_ready():
                 return
             if self.folder.exists():
                 _log.warning("cache %s is prepared again: %s", self.folder, self._damage())
-            self._remove_leftovers()
+            self._remove_leftovers(partial)
             check_space(self.root, self.bytes, self.name)
-            self._write(write)
+            self._write(write, partial)
 
-    def _remove_leftovers(self) -> None:
-        """Remove what killed processes left behind: their locks are free."""
+    @contextmanager
+    def _turn(self) -> Iterator[Path]:
+        """Wait for the entry's lock, or take one's own if its holder stands still; yields where to write."""
+        own = f"{self.folder.name}-{os.getpid()}"
+        with in_turn(self.lock) as alone, nullcontext() if alone else FileLock(self.root / f"{own}.lock"):
+            yield self.partial if alone else self.root / f".{own}.partial"
+
+    def _remove_leftovers(self, own: Path) -> None:
+        """Remove what killed processes left behind: their locks are free, or held here for `own`."""
         for leftover in self.root.glob(".*.partial"):
             lock = self.root / f"{leftover.stem[1:]}.lock"
-            if lock == self.lock:
+            if leftover == own:
                 shutil.rmtree(leftover)
                 continue
             with suppress(Timeout), FileLock(lock, blocking=False):
@@ -146,8 +154,7 @@ class CacheEntry:
     def _old(self) -> Path:
         return self.root / f".{self.folder.name}.old"
 
-    def _write(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
-        partial = self.partial
+    def _write(self, write: Callable[[Path], Mapping[str, Any]], partial: Path) -> None:
         partial.mkdir()
         try:
             extra = write(partial)

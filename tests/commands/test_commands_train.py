@@ -262,7 +262,10 @@ def test_an_existing_run_is_never_overwritten(whole, config):
 
 def test_a_run_is_one_processes_at_a_time(config, tmp_path):
     run = fit(config, run=tmp_path / "run", steps=1, progress=False)
-    with RunFolder(run.folder).locked(), pytest.raises(RunError, match="another process is training"):
+    with (
+        RunFolder(run.folder).locked(),
+        pytest.raises(RunError, match=rf"another process \(process {os.getpid()} on .*\) is training"),
+    ):
         go_on(run.folder, steps=2)
     assert go_on(run.folder, steps=2).run.summary_["steps"] == 2
 

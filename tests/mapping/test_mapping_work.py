@@ -1,5 +1,6 @@
 """A map under way: what is done stays done, and only what is whole counts as done."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -65,7 +66,9 @@ def test_a_window_that_was_not_flushed_is_missing(tmp_path, monkeypatch):
 
 
 def test_two_processes_do_not_write_one_map(tmp_path):
-    refused = pytest.raises(RunError, match="another process writes this map")
+    refused = pytest.raises(
+        RunError, match=rf"another process \(process {os.getpid()} on .*\) writes this map"
+    )
     with folder(tmp_path).locked(), refused, folder(tmp_path).locked():
         pass
 

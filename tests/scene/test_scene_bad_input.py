@@ -335,6 +335,6 @@ def test_cache_on_a_file_system_without_locks(make_scene, plain, monkeypatch):
     def refuse(*args, **kwargs):
         raise NotImplementedError("FileSystem does not appear to support flock")
 
-    monkeypatch.setattr(cache, "FileLock", refuse)
+    monkeypatch.setattr(cache, "in_turn", refuse)
     with pytest.raises(SceneError, match="cannot be written: FileSystem does not appear to support flock"):
         make_scene(Modality("x", ("x.tif",))).align()

@@ -4,7 +4,9 @@ import errno
 import json
 import logging
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
+from mpmm_kernels.runtime import lock
 
 from mpmm.errors import SceneError
 from mpmm.scene import Labels, LandCover, Modality, Scene, cache, preparing
@@ -231,7 +234,7 @@ def test_a_finished_cache_is_used_where_nothing_can_be_written(scene, monkeypatc
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    monkeypatch.setattr(cache, "FileLock", refuse)
+    monkeypatch.setattr(cache, "in_turn", refuse)
     assert scene.align().modalities["x"].present.all()
 
 
@@ -260,9 +263,29 @@ def start(scene, seconds):
 def test_several_processes_prepare_once(scene):
     runs = [start(scene, 1.0) for _ in range(3)]
     outputs = [run.communicate(timeout=60) for run in runs]
-    assert [error for _, error in outputs] == ["", "", ""]
+    # on a busy machine they say after a while for whom they wait
+    assert all(line.startswith("waiting for ") for _, error in outputs for line in error.splitlines())
     assert sum("prepares" in out for out, _ in outputs) == 1
     assert {out.split()[-1] for out, _ in outputs} == {"6000.0"}
+
+
+def test_a_process_that_stands_still_is_told_and_not_waited_for(scene, monkeypatch, caplog):
+    """A run suspended with Ctrl-Z while it prepared a scene kept every later one from starting, silently."""
+    for name, seconds in {"_LOOK": 0.05, "_PATIENCE": 0.1, "_STILL": 0.5}.items():
+        monkeypatch.setattr(lock, name, seconds)
+    with start(scene, 0.5) as other:
+        assert other.stdout.readline() == "prepares\n"
+        other.send_signal(signal.SIGSTOP)
+        assert (scene.align().modalities["x"].values == 5).all()
+        waiting, going_on = caplog.messages
+        holder = f"process {other.pid} on {socket.gethostname()}"
+        assert re.fullmatch(rf"waiting for {scene.cache_folder}/x-\w+\.lock, held by {holder}", waiting)
+        assert going_on.endswith(f"{holder} stands still")
+        assert len(list(scene.cache_folder.glob(".x-*.partial"))) == 1
+        other.send_signal(signal.SIGCONT)
+        assert other.communicate(timeout=60) == ("6000.0\n", "")
+    assert finished(scene) == ["labels", "x"]
+    assert not list(scene.cache_folder.glob(".x-*"))
 
 
 def test_waiting_rank_saw_a_full_disk(scene, monkeypatch):

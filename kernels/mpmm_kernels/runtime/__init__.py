@@ -4,6 +4,7 @@ from mpmm_kernels.runtime.cache import cache_key, carry_cache, sources_key
 from mpmm_kernels.runtime.cold_start import compile_once
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
+from mpmm_kernels.runtime.lock import HeldElsewhere, at_once, in_turn
 from mpmm_kernels.runtime.threads import (
     available_threads,
     give_way,
@@ -14,7 +15,9 @@ from mpmm_kernels.runtime.threads import (
 from mpmm_kernels.runtime.work_queue import Tickets, next_piece, parts, tickets
 
 __all__ = [
+    "HeldElsewhere",
     "Tickets",
+    "at_once",
     "available_threads",
     "cache_key",
     "carry_cache",
@@ -22,6 +25,7 @@ __all__ = [
     "compiled",
     "compiled_intrinsic",
     "give_way",
+    "in_turn",
     "next_piece",
     "parts",
     "pin_threads",

@@ -1,4 +1,4 @@
-"""A lock between processes that says whom it waits for, and does not wait for one that stands still."""
+"""Locks between processes that say who holds them; waiting for one that stands still has an end."""
 
 import logging
 import os
@@ -70,9 +70,46 @@ def in_turn(path: Path) -> Iterator[bool]:
     if not _acquired(lock, note):
         yield False
         return
+    with _noted(lock, note):
+        yield True
+
+
+class HeldElsewhere(Exception):
+    """Another process holds a lock; its text names it, as far as that is known."""
+
+
+@contextmanager
+def at_once(path: Path) -> Iterator[None]:
+    """A context for one process at a time; others are refused.
+
+    Parameters
+    ----------
+    path
+        The lock's file. Another beside it, ending in ``.holder``, tells who holds it.
+
+    Raises
+    ------
+    HeldElsewhere
+        The lock is taken.
+    OSError
+        Its file cannot be written.
+    """
+    lock, note = FileLock(path), path.with_suffix(".holder")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        holder = Holder.of(note)
+        raise HeldElsewhere(f"another process ({holder})" if holder else "another process") from error
+    with _noted(lock, note):
+        yield
+
+
+@contextmanager
+def _noted(lock: FileLock, note: Path) -> Iterator[None]:
+    """Tell others who holds the lock, and give it back in the end."""
     try:
         note.write_text(f"{Holder.this().host} {Holder.this().process}")
-        yield True
+        yield
     finally:
         if lock.lock_counter == 1:
             note.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from mpmm_kernels.runtime import lock
-from mpmm_kernels.runtime.lock import Holder, in_turn
+from mpmm_kernels.runtime.lock import HeldElsewhere, Holder, at_once, in_turn
 
 # Holds the lock of its argument until its input ends.
 HOLDER = """
@@ -88,4 +88,15 @@ def test_a_free_lock_is_taken_without_a_word(caplog, path):
         assert inner
         assert Holder.of(path.with_suffix(".holder")) == Holder.this()
     assert caplog.records == []
+    assert Holder.of(path.with_suffix(".holder")) is None
+
+
+def test_who_must_not_wait_is_refused_with_the_holders_name(path, holder):
+    told = rf"another process \(process {holder.pid} on {socket.gethostname()}\)"
+    with pytest.raises(HeldElsewhere, match=told), at_once(path):
+        pytest.fail("the lock is held")
+    holder.kill()
+    holder.wait()
+    with at_once(path):
+        assert Holder.of(path.with_suffix(".holder")) == Holder.this()
     assert Holder.of(path.with_suffix(".holder")) is None
