@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from numba.core import caching
+from numba.core import caching, runtime
 
 from mpmm_kernels.runtime.cache import cache_folder, cache_key
 
@@ -19,6 +19,7 @@ from mpmm_kernels.runtime.cache import cache_folder, cache_key
 _Locator: Any = caching._CacheLocator
 _Contents: Any = caching.CompileResultCacheImpl
 _Cache: Any = caching.FunctionCache
+_runtime: Any = runtime
 
 _log = logging.getLogger("mpmm.kernels")
 
@@ -59,6 +60,16 @@ class KernelCache(_Cache):  # type: ignore[misc]
     """Numba's cache of one function, with our locator."""
 
     _impl_class = _KernelContents
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """Machine code from an earlier start; none where there is none.
+
+        Numba gets ready to compile first, which takes a fifth of a warm start; code that is there needs no
+        more than the memory manager that it was linked with.
+        """
+        _runtime.rtsys.initialize(context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, context)
 
     def save_overload(self, signature: Any, code: Any) -> None:
         """Keep machine code for the next start, or go on without where it cannot be written."""

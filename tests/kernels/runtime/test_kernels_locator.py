@@ -86,3 +86,22 @@ def test_machine_code_that_cannot_be_written_is_used_all_the_same(tmp_path):
 def cache_below(folder):
     """The folder of this package's machine code in a cache."""
     return folder / f"kernels-{cache.cache_key()}"
+
+
+LOADING = """
+import sys
+import numpy as np
+from mpmm_kernels.layers import softmax
+
+logits = np.zeros((2, 3))
+softmax.softmax(logits, logits)
+print(logits[0, 0] * 3, softmax.softmax.stats.cache_hits.total(), "numba.np.arraymath" in sys.modules)
+"""
+
+
+def test_code_that_is_there_is_loaded_without_what_compiles():
+    """Numba imported all of its own implementations before it looked for machine code on disk."""
+    softmax.softmax(np.zeros((2, 3)), np.zeros((2, 3)))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["1.0", "1", "False"], done.stderr
