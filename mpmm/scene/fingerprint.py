@@ -63,6 +63,8 @@ def describe_plan(folder: Path, plan: ModalityPlan) -> dict[str, Any]:
         settings["own"] = own
     if gaps := [raster.covered for raster in plan.rasters if raster.has_gaps]:
         settings["covered"] = gaps
+    if modality.quality != "keep":
+        settings["quality"] = modality.quality
     return {
         "grid": asdict(plan.grid),
         "layers": layers,

@@ -4,9 +4,10 @@ import math
 from pathlib import Path
 
 from mpmm.errors import SceneError
-from mpmm.scene.files import find_files, named_raster
+from mpmm.scene.files import named_raster
 from mpmm.scene.grid import Grid
 from mpmm.scene.modality import Modality
+from mpmm.scene.modality_files import modality_files
 from mpmm.scene.raster import read_header
 
 # share of a pixel by which an extent may miss whole pixels
@@ -71,7 +72,7 @@ def grid_over(
             f"{modality.name}: has no position, by which an extent would count",
             "map the labels' grid, or leave position out where the files have one",
         )
-    file = find_files(folder, list(modality.files), modality.name)[0]
+    file = modality_files(folder, modality)[0]
     crs = read_header(file, modality.name, modality.crs).grid.crs
     return Grid(crs, (pixel_size, 0.0, west, 0.0, -pixel_size, north), rows, columns)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from mpmm.errors import SceneError
 from mpmm.scene.containers import file_behind
 from mpmm.scene.files import SIDECARS, find_files
+from mpmm.scene.modality import Modality
+from mpmm.scene.modality_files import modality_files
 from mpmm.scene.raster import open_dataset
 from mpmm.scene.scene import Scene
 from mpmm.scene.vectors import is_vector, vector_files
@@ -25,6 +27,8 @@ def scene_files(scene: Scene, more: Iterable[str] = ()) -> Iterator[Path]:
     """
     leave_out = scene.own_files().holds
     labels = () if scene.labels is None else (scene.labels.file,)
+    for modality in scene.modalities:
+        yield from _product_files(scene, modality)
     for name in (*labels, *(name for modality in scene.modalities for name in modality.files), *more):
         try:
             files = find_files(scene.folder, [name], _WHO, leave_out)
@@ -33,6 +37,18 @@ def scene_files(scene: Scene, more: Iterable[str] = ()) -> Iterator[Path]:
         for file in files:
             yield from raster_files(file)
     yield from (marker.parent for marker in scene.cache_folder.glob("*/ready.json"))
+
+
+def _product_files(scene: Scene, modality: Modality) -> Iterator[Path]:
+    """The files of a modality's products; none where these cannot be opened."""
+    if modality.product is None:
+        return
+    try:
+        for path in modality_files(scene.folder, modality):
+            with open_dataset(path, _WHO) as dataset:
+                yield from map(Path, dataset.files)
+    except SceneError:
+        return
 
 
 def raster_files(path: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from typing import Literal
 from mpmm.errors import SceneError
 from mpmm.scene.bands import usable_calibration
 from mpmm.scene.grid import Position
+from mpmm.scene.products import Product, Quality
 from mpmm.scene.resampling import Method
 
 Resampling = Literal["auto", Method]
@@ -47,6 +48,12 @@ class Modality:
     position
         "file": where the file says. "none": over the whole of the labels, whatever the file says; its pixels
         are larger or smaller than theirs by the ratio of the sizes.
+    product
+        The files are products as published: folders, zip archives or files of this kind; wavelengths, bad
+        bands, scale and nodata values come from their metadata.
+    quality
+        Of products: "drop" takes pixels as missing that their own quality layers call cloud, shadow or
+        cirrus.
     """
 
     name: str
@@ -61,6 +68,8 @@ class Modality:
     normalization: NormalizationKind = "standard"
     stack: bool = False
     position: Position = "file"
+    product: Product | None = None
+    quality: Quality = "keep"
 
     def __post_init__(self) -> None:
         if isinstance(self.files, str):
@@ -72,6 +81,11 @@ class Modality:
             )
         if not self.files:
             raise SceneError(f"{self.name}: no files are named", "list at least one file or pattern")
+        if self.quality != "keep" and self.product is None:
+            raise SceneError(
+                f"{self.name}: quality is of products, and product is not given",
+                'name the product, e.g. product = "enmap"',
+            )
         if self.calibration is not None and not usable_calibration(*self.calibration):
             scale, offset = self.calibration
             raise SceneError(

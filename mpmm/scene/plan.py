@@ -8,9 +8,9 @@ from pathlib import Path
 from mpmm.errors import SceneError
 from mpmm.scene.bands import Band
 from mpmm.scene.coordinates import bounds_in, crs_name, points_in, same_crs
-from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.modality import Modality
+from mpmm.scene.modality_files import modality_files
 from mpmm.scene.mosaic import Mosaic, plan_mosaic
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
@@ -104,7 +104,7 @@ def plan_modality(
         For a missing or unreadable file, tiles that do not fit, a band out of range, a coordinate system
         that is missing or not the labels', a modality that does not reach the labels.
     """
-    paths = find_files(folder, modality.files, modality.name, leave_out)
+    paths = modality_files(folder, modality, leave_out)
     assumed = grid.divided if modality.position == "none" else None
     rasters = [with_sources(read_header(path, modality.name, modality.crs, assumed)) for path in paths]
     groups = [[raster] for raster in rasters] if modality.stack else [rasters]

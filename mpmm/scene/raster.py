@@ -23,6 +23,7 @@ from mpmm.scene.containers import file_behind, opened_name
 from mpmm.scene.coordinates import GDAL_ERRORS, TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.grid import Grid
 from mpmm.scene.metadata import decoded
+from mpmm.scene.products import is_product, open_product
 from mpmm.scene.subdatasets import check_whole
 from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
@@ -92,7 +93,9 @@ class Raster:
 
 
 def open_dataset(path: Path, who: str) -> Any:
-    """Open a raster with rasterio; one clear error where that fails."""
+    """Open a raster with rasterio, or a product's by its preset; one clear error where that fails."""
+    if is_product(path):
+        return open_product(path, who)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -9,8 +9,12 @@ import numpy as np
 
 from mpmm.errors import SceneError
 from mpmm.scene.containers import file_behind
+from mpmm.scene.products import is_product
 from mpmm.scene.raster import Raster, open_dataset
 from mpmm.scene.vrt import is_vrt, leading_int, vrt_sources
+
+# endings of the files of products that are read as rasters themselves
+_TIFFS = (".tif", ".tiff")
 
 
 def check_complete(raster: Raster, who: str) -> None:
@@ -30,6 +34,9 @@ def check_complete(raster: Raster, who: str) -> None:
 
 def _needed(raster: Raster, who: str) -> Iterator[tuple[Path, int]]:
     """Files with the raster's data, and the bytes that each needs."""
+    if is_product(raster.path):
+        yield from ((file, _bytes_of(file, who)) for file in raster.files if file.suffix.lower() in _TIFFS)
+        return
     if file_behind(raster.path) != raster.path:
         # within another file, whose size tells nothing: GDAL's drivers notice a cut there themselves
         return

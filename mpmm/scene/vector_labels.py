@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from mpmm.errors import SceneError
 from mpmm.scene.bands import Band
 from mpmm.scene.burning import Burning
-from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
+from mpmm.scene.modality_files import modality_files
 from mpmm.scene.mosaic import plan_mosaic
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.vector_classes import class_ids
@@ -113,7 +113,7 @@ def grid_modalities(labels: Labels, modalities: Sequence[Modality]) -> tuple[Mod
 
 
 def _headers(folder: Path, modality: Modality, leave_out: Callable[[Path], bool] | None) -> list[Raster]:
-    files = find_files(folder, modality.files, modality.name, leave_out)
+    files = modality_files(folder, modality, leave_out)
     return [read_header(file, modality.name, modality.crs) for file in files]
 
 

@@ -1,0 +1,5 @@
+"""Products of satellites and aircraft, read unchanged from the layout that their publishers give them."""
+
+from mpmm.scene.products.opening import Product, Quality, is_product, open_product, product_name
+
+__all__ = ["Product", "Quality", "is_product", "open_product", "product_name"]
