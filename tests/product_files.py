@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import rasterio
 from affine import Affine
@@ -63,3 +64,75 @@ def write_enmap(folder: Path, shape: tuple[int, int] = (20, 24), level: str = "L
         "</specific></level_X>"
     )
     return folder
+
+
+def write_emit(path: Path, shape: tuple[int, int] = (20, 24)) -> Path:
+    """Write an EMIT L2A granule of 5 bands along the orbit, turned on the ground by its look-up table."""
+    down, across = 30, 16
+    rows, columns = np.indices(shape)
+    # orbit coordinates of each ground pixel: a turn and a shift; what lies beside the orbit is 0
+    glt_x, glt_y = columns // 2 + rows // 3 + 1, rows + columns // 4 - 2
+    beside = (glt_x > across) | (glt_y < 1) | (glt_y > down)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["geotransform"] = np.array([13.0, 5e-4, 0.0, 52.0, 0.0, -5e-4])
+        file.attrs["spatial_ref"] = rasterio.crs.CRS.from_epsg(4326).to_wkt()
+        values = np.random.default_rng(3).random((down, across, 5), np.float32)
+        values[4, 5] = -9999.0
+        values[..., 2] = -0.01
+        cube = file.create_dataset("reflectance", data=values, chunks=(8, 8, 2), compression="gzip")
+        cube.attrs["_FillValue"] = np.array([-9999.0], np.float32)
+        for name, table in (("glt_x", glt_x), ("glt_y", glt_y)):
+            file[f"location/{name}"] = np.where(beside, 0, table).astype(np.int32)
+        parameters = file.create_group("sensor_band_parameters")
+        parameters["wavelengths"] = np.array([381.0, 552.5, 1350.2, 1655.0, 2493.0], np.float32)
+        parameters["fwhm"] = np.full(5, 8.5, np.float32)
+        parameters["good_wavelengths"] = np.array([1, 1, 0, 1, 1], np.uint8)
+    return path
+
+
+def write_prisma(path: Path, shape: tuple[int, int] = (20, 24), corners: str = "centres") -> Path:
+    """Write a PRISMA L2D product of 3 + 4 bands, wavelengths falling as in the published files."""
+    rows, columns = shape
+    inset = 15.0 if corners == "centres" else 0.0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["Epsg_Code"] = np.uint32(32633)
+        file.attrs["Product_ULcorner_easting"] = WEST + inset
+        file.attrs["Product_ULcorner_northing"] = NORTH - inset
+        file.attrs["Product_LRcorner_easting"] = WEST + 30 * columns - inset
+        file.attrs["Product_LRcorner_northing"] = NORTH - 30 * rows + inset
+        lists = {"Vnir": [960.0, 700.0, 0.0], "Swir": [2400.0, 1600.0, 950.0, 0.0]}
+        for seed, (name, centres) in enumerate(lists.items()):
+            values = np.random.default_rng(seed).integers(1, 65536, (rows, len(centres), columns), np.uint16)
+            # the last row is beside the strip; a single 0 elsewhere is a reflectance
+            values[-1] = 0
+            values[3, 0, 4] = 0
+            file[f"HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/{name.upper()}_Cube"] = values
+            file.attrs[f"List_Cw_{name}"] = np.array(centres, np.float32)
+            file.attrs[f"List_Fwhm_{name}"] = np.where(np.array(centres) > 0, 10.5, 0).astype(np.float32)
+            file.attrs[f"List_Cw_{name}_Flags"] = np.array(np.array(centres) > 0, np.int32)
+            file.attrs[f"L2Scale{name}Min"] = np.float32(0.01 * seed)
+            file.attrs[f"L2Scale{name}Max"] = np.float32(0.9 + seed)
+    return path
+
+
+def write_neon(path: Path, shape: tuple[int, int] = (20, 24)) -> Path:
+    """Write a NEON reflectance tile of 6 bands and 1 m pixels, two of them in windows of water vapour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        group = file.create_group("SERC/Reflectance")
+        group.attrs["Band_Window_1_Nanometers"] = np.array([1340, 1445])
+        group.attrs["Band_Window_2_Nanometers"] = np.array([1790, 1955])
+        values = np.random.default_rng(5).integers(0, 10000, (*shape, 6)).astype(np.int16)
+        values[:2, :3] = -9999
+        cube = group.create_dataset("Reflectance_Data", data=values, chunks=(5, 5, 6), compression="gzip")
+        cube.attrs["Scale_Factor"], cube.attrs["Data_Ignore_Value"] = 10000.0, -9999.0
+        system = group.create_group("Metadata/Coordinate_System")
+        system["EPSG Code"] = "32633"
+        system["Map_Info"] = (
+            f"UTM, 1.000, 1.000, {WEST}, {NORTH}, 1.0, 1.0, 33, North, WGS-84, units=Meters, 0"
+        )
+        group["Metadata/Spectral_Data/Wavelength"] = np.array([382.0, 550.0, 1400.0, 1600.0, 1900.0, 2500.0])
+        group["Metadata/Spectral_Data/FWHM"] = np.full(6, 5.8)
+    return path

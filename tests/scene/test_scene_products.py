@@ -2,10 +2,12 @@
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import rasterio
-from product_files import BAD, ENMAP, WAVELENGTHS, write_enmap, write_tiff
+from affine import Affine
+from product_files import BAD, ENMAP, WAVELENGTHS, write_emit, write_enmap, write_tiff
 
 from mpmm.errors import SceneError
 from mpmm.scene import Labels, Modality, Scene, scene_files
@@ -106,6 +108,86 @@ class TestEnmap:
         image.write_bytes(content[: int(share * len(content))])
         with pytest.raises(SceneError, match=r"hsi: .*SPECTRAL_IMAGE|hsi: .*cannot be read as EnMAP"):
             aligned(make("enmap", ("L2A",)))
+
+
+class TestEmit:
+    @pytest.fixture
+    def make_emit(self, tmp_path):
+        """A scene whose labels have the pixels of the granule's look-up table."""
+        path = write_emit(tmp_path / "EMIT_L2A_RFL_001_20230316T045211_2307503_006.nc")
+
+        def make_scene(**modality):
+            transform, ids = Affine.from_gdal(13.0, 5e-4, 0, 52.0, 0, -5e-4), np.ones((1, 20, 24), np.uint8)
+            write_tiff(tmp_path / "labels.tif", ids, 0, crs="EPSG:4326", transform=transform)
+            return Scene(
+                tmp_path, Labels("labels.tif"), (Modality("hsi", (path.name,), product="emit", **modality),)
+            )
+
+        return path, make_scene
+
+    def on_ground(self, path, bands):
+        """Values and presence, pixel by pixel through the table."""
+        with h5py.File(path) as file:
+            cube, columns, rows = (
+                file[name][:] for name in ("reflectance", "location/glt_x", "location/glt_y")
+            )
+        values, present = np.zeros((*rows.shape, len(bands)), np.float32), rows > 0
+        for i, j in np.argwhere(present):
+            values[i, j] = cube[rows[i, j] - 1, columns[i, j] - 1, bands]
+        present &= values[..., 0] != -9999
+        return np.where(present[..., None], values, 0), present
+
+    def test_pixels_are_brought_onto_the_ground_by_the_table(self, make_emit):
+        path, make_scene = make_emit
+        hsi = aligned(make_scene())
+        values, present = self.on_ground(path, [0, 1, 3, 4])
+        assert 0.3 < present.mean() < 0.95
+        assert (values[present].min(axis=0) >= 0).all()
+        np.testing.assert_array_equal(hsi.present, present)
+        np.testing.assert_array_equal(hsi.values, values)
+
+    def test_small_blocks_of_the_orbit_give_the_same(self, make_emit, monkeypatch):
+        path, make_scene = make_emit
+        monkeypatch.setattr("mpmm.scene.products.emit._BLOCK_BYTES", 1)
+        np.testing.assert_array_equal(
+            aligned(make_scene(bands=(4, 2))).values, self.on_ground(path, [3, 1])[0]
+        )
+
+    def test_wavelengths_and_bad_bands_are_the_files(self, make_emit):
+        _, make_scene = make_emit
+        assert [band.wavelength for band in bands_of(make_scene())] == [381.0, 552.5, 1655.0, 2493.0]
+        assert make_scene().inspect().modalities[0].bad_bands == (3,)
+
+    def test_quality_layers_in_another_file_are_not_read(self, make_emit):
+        with pytest.raises(SceneError, match="has no quality layers that this preset reads"):
+            aligned(make_emit[1](quality="drop"))
+
+    def test_a_table_that_points_beside_the_orbit_is_one_clear_error(self, make_emit):
+        path, make_scene = make_emit
+        with h5py.File(path, "a") as file:
+            file["location/glt_y"][10, 10] = 31
+        with pytest.raises(SceneError, match=r"hsi: \S+006.nc cannot be read at row"):
+            aligned(make_scene())
+
+
+@pytest.mark.parametrize(("product", "write"), [("emit", write_emit)])
+@pytest.mark.parametrize("spoil", [lambda c: c[: len(c) // 2], lambda c: b"", lambda c: b"CDF\x01" + c[4:]])
+def test_a_damaged_file_is_one_clear_error(make, tmp_path, product, write, spoil):
+    path = write(tmp_path / "product.h5")
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(SceneError, match=r"hsi: \S+product.h5 cannot be read as \w+"):
+        aligned(make(product, ("product.h5",)))
+
+
+@pytest.mark.parametrize("product", ["emit"])
+def test_another_hdf5_file_is_no_product(make, tmp_path, product):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["cube"] = np.zeros((3, 3))
+    with pytest.raises(SceneError, match=r"hsi: \S+other.h5 cannot be read as \w+"):
+        aligned(make(product, ("other.h5",)))
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SceneError, match=r"hsi: \S+folder is a folder; expected the product's file"):
+        aligned(make(product, ("folder",)))
 
 
 def test_quality_is_of_products():

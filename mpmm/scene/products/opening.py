@@ -14,15 +14,16 @@ from rasterio.errors import RasterioError
 
 from mpmm.errors import SceneError
 from mpmm.scene.products.dataset import DAMAGED, ProductDataset, ProductRaster
+from mpmm.scene.products.emit import open_emit
 from mpmm.scene.products.enmap import open_enmap
 
-Product = Literal["enmap"]
+Product = Literal["enmap", "emit"]
 # pixels that a product's own quality layers call cloudy and the like
 Quality = Literal["keep", "drop"]
 Opener = Callable[[Path, bool, ExitStack], ProductRaster]
 
-_OPENERS: dict[str, Opener] = {"enmap": open_enmap}
-_TITLES = {"enmap": "EnMAP L2A"}
+_OPENERS: dict[str, Opener] = {"enmap": open_enmap, "emit": open_emit}
+_TITLES = {"enmap": "EnMAP L2A", "emit": "EMIT L2A"}
 _NAME = re.compile(rf'({"|".join(get_args(Product)).upper()}):"(.+)":(keep|drop)')
 
 
