@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from product_files import BAD, ENMAP, WAVELENGTHS, write_emit, write_enmap, write_tiff
+from product_files import (
+    BAD,
+    ENMAP,
+    WAVELENGTHS,
+    WEST,
+    write_emit,
+    write_enmap,
+    write_neon,
+    write_prisma,
+    write_tiff,
+)
 
 from mpmm.errors import SceneError
 from mpmm.scene import Labels, Modality, Scene, scene_files
@@ -170,7 +180,66 @@ class TestEmit:
             aligned(make_scene())
 
 
-@pytest.mark.parametrize(("product", "write"), [("emit", write_emit)])
+class TestPrisma:
+    FIELDS = "HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields"
+
+    def reflectance(self, path):
+        """Good bands by wavelength: 700, 950, 960, 1600, 2400 nm; and where there is any."""
+        with h5py.File(path) as file:
+            vnir, swir = (file[f"{self.FIELDS}/{name}_Cube"][:] for name in ("VNIR", "SWIR"))
+        scaled = [vnir * (0.9 / 65535), 0.01 + swir * (1.89 / 65535)]
+        bands = [scaled[cube][:, band] for cube, band in ((0, 1), (1, 2), (0, 0), (1, 1), (1, 0))]
+        return np.stack(bands, axis=2), vnir.any(axis=1) & swir.any(axis=1)
+
+    @pytest.mark.parametrize("corners", ["centres", "edges"])
+    def test_values_go_from_the_least_to_the_largest_reflectance(self, make, tmp_path, corners):
+        path = write_prisma(tmp_path / "PRS_L2D_STD.he5", corners=corners)
+        scene = make("prisma", (path.name,))
+        hsi = aligned(scene)
+        values, present = self.reflectance(path)
+        np.testing.assert_array_equal(hsi.present, present)
+        assert not present[-1].any()
+        # one band without reflectance is no missing pixel
+        assert present[3, 4]
+        np.testing.assert_allclose(hsi.values[present], values[present], rtol=1e-6, atol=1e-9)
+
+    def test_bands_are_in_the_order_of_their_wavelengths(self, make, tmp_path):
+        write_prisma(tmp_path / "PRS_L2D_STD.he5")
+        scene = make("prisma", ("PRS_L2D_STD.he5",))
+        bands = bands_of(scene)
+        assert [band.wavelength for band in bands] == [700.0, 950.0, 960.0, 1600.0, 2400.0]
+        assert [band.name for band in bands] == ["VNIR 2", "SWIR 3", "VNIR 1", "SWIR 2", "SWIR 1"]
+        assert {band.width for band in bands} == {10.5}
+        assert scene.inspect().modalities[0].bad_bands == (6, 7)
+
+
+class TestNeon:
+    def test_values_windows_and_position_are_the_files(self, make, tmp_path):
+        path = write_neon(tmp_path / "NEON_D02_SERC_DP3_368000_4306000_reflectance.h5")
+        scene = make("neon", (path.name,), pixel=1.0)
+        hsi = aligned(scene)
+        with h5py.File(path) as file:
+            counts = file["SERC/Reflectance/Reflectance_Data"][:][..., [0, 1, 3, 5]]
+        present = counts[..., 0] != -9999
+        assert not present[0, 0]
+        np.testing.assert_array_equal(hsi.present, present)
+        np.testing.assert_allclose(hsi.values[present], counts[present] / 10000, rtol=1e-6)
+        assert [band.wavelength for band in bands_of(scene)] == [382.0, 550.0, 1600.0, 2500.0]
+        assert scene.inspect().modalities[0].bad_bands == (3, 5)
+
+    def test_tiles_are_one_mosaic(self, make, tmp_path):
+        for name, shift in (("a.h5", 0), ("b.h5", 24)):
+            with h5py.File(write_neon(tmp_path / name), "a") as file:
+                info = file["SERC/Reflectance/Metadata/Coordinate_System/Map_Info"]
+                info[()] = info[()].decode().replace(str(WEST), str(WEST + shift))
+        hsi = aligned(make("neon", ("a.h5", "b.h5"), (20, 48), pixel=1.0))
+        np.testing.assert_array_equal(hsi.values[:, :24], hsi.values[:, 24:])
+        assert hsi.present[5:].all()
+
+
+@pytest.mark.parametrize(
+    ("product", "write"), [("emit", write_emit), ("prisma", write_prisma), ("neon", write_neon)]
+)
 @pytest.mark.parametrize("spoil", [lambda c: c[: len(c) // 2], lambda c: b"", lambda c: b"CDF\x01" + c[4:]])
 def test_a_damaged_file_is_one_clear_error(make, tmp_path, product, write, spoil):
     path = write(tmp_path / "product.h5")
@@ -179,7 +248,7 @@ def test_a_damaged_file_is_one_clear_error(make, tmp_path, product, write, spoil
         aligned(make(product, ("product.h5",)))
 
 
-@pytest.mark.parametrize("product", ["emit"])
+@pytest.mark.parametrize("product", ["emit", "prisma", "neon"])
 def test_another_hdf5_file_is_no_product(make, tmp_path, product):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["cube"] = np.zeros((3, 3))

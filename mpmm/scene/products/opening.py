@@ -16,14 +16,21 @@ from mpmm.errors import SceneError
 from mpmm.scene.products.dataset import DAMAGED, ProductDataset, ProductRaster
 from mpmm.scene.products.emit import open_emit
 from mpmm.scene.products.enmap import open_enmap
+from mpmm.scene.products.neon import open_neon
+from mpmm.scene.products.prisma import open_prisma
 
-Product = Literal["enmap", "emit"]
+Product = Literal["enmap", "emit", "prisma", "neon"]
 # pixels that a product's own quality layers call cloudy and the like
 Quality = Literal["keep", "drop"]
 Opener = Callable[[Path, bool, ExitStack], ProductRaster]
 
-_OPENERS: dict[str, Opener] = {"enmap": open_enmap, "emit": open_emit}
-_TITLES = {"enmap": "EnMAP L2A", "emit": "EMIT L2A"}
+_OPENERS: dict[str, Opener] = {
+    "enmap": open_enmap,
+    "emit": open_emit,
+    "prisma": open_prisma,
+    "neon": open_neon,
+}
+_TITLES = {"enmap": "EnMAP L2A", "emit": "EMIT L2A", "prisma": "PRISMA L2D", "neon": "NEON reflectance"}
 _NAME = re.compile(rf'({"|".join(get_args(Product)).upper()}):"(.+)":(keep|drop)')
 
 
