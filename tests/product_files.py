@@ -19,6 +19,8 @@ ENMAP = "ENMAP01-____L2A-DT0000001867_20220724T104526Z_008_V010302_20230628T1656
 # 8 of EnMAP's 224 bands; the fifth was not expected to give anything
 WAVELENGTHS = (418.24, 550.69, 672.45, 851.45, 1390.48, 1610.02, 2005.21, 2445.3)
 BAD = 5
+# JPEG 2000 that keeps every bit
+_LOSSLESS = {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}
 
 
 def counts(shape: tuple[int, int, int], seed: int = 0) -> np.ndarray:
@@ -136,3 +138,44 @@ def write_neon(path: Path, shape: tuple[int, int] = (20, 24)) -> Path:
         group["Metadata/Spectral_Data/Wavelength"] = np.array([382.0, 550.0, 1400.0, 1600.0, 1900.0, 2500.0])
         group["Metadata/Spectral_Data/FWHM"] = np.full(6, 5.8)
     return path
+
+
+def write_sentinel2(folder: Path, offset: int = -1000) -> Path:
+    """Write a SAFE folder of 12 x 18 pixels of 60 m, with its bands of all sizes and scene classification."""
+    names = {
+        10: ("B02", "B03", "B04", "B08"),
+        20: ("B05", "B06", "B07", "B8A", "B11", "B12"),
+        60: ("B01", "B09"),
+    }
+    images = folder / "GRANULE" / "L2A_T33UUU_A000001_20230115T101021" / "IMG_DATA"
+    for pixel, bands in names.items():
+        shape = (1, 12 * 60 // pixel, 18 * 60 // pixel)
+        for seed, band in enumerate(bands):
+            values = np.random.default_rng(seed + pixel).integers(1000, 9000, shape).astype(np.uint16)
+            # the first 60 m have no data
+            values[:, : 60 // pixel, : 60 // pixel] = 0
+            write_tiff(
+                images / f"R{pixel}m" / f"T33UUU_20230115T101021_{band}_{pixel}m.jp2",
+                values,
+                pixel,
+                **_LOSSLESS,
+            )
+    classes = np.full((1, 36, 54), 4, np.uint8)
+    classes[0, 10, 20], classes[0, 11, 21] = 9, 6
+    write_tiff(images / "R20m" / "T33UUU_20230115T101021_SCL_20m.jp2", classes, 20, **_LOSSLESS)
+    offsets = "".join(f'<BOA_ADD_OFFSET band_id="{i}">{offset - i}</BOA_ADD_OFFSET>' for i in range(13))
+    lengths = "".join(
+        f'<Spectral_Information bandId="{i}" physicalBand="B{i}"><Wavelength>'
+        f'<MIN unit="nm">{400 + 100 * i}</MIN>'
+        f'<MAX unit="nm">{420 + 100 * i}</MAX><CENTRAL unit="nm">{410.5 + 100 * i}</CENTRAL></Wavelength>'
+        "</Spectral_Information>"
+        for i in range(13)
+    )
+    (folder / "MTD_MSIL2A.xml").write_text(
+        '<?xml version="1.0"?><n1:Level-2A_User_Product xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/L2A.xsd">'
+        "<n1:General_Info><Product_Image_Characteristics><QUANTIFICATION_VALUES_LIST>"
+        '<BOA_QUANTIFICATION_VALUE unit="none">10000</BOA_QUANTIFICATION_VALUE></QUANTIFICATION_VALUES_LIST>'
+        f"<BOA_ADD_OFFSET_VALUES_LIST>{offsets}</BOA_ADD_OFFSET_VALUES_LIST><Spectral_Information_List>{lengths}"
+        "</Spectral_Information_List></Product_Image_Characteristics></n1:General_Info></n1:Level-2A_User_Product>"
+    )
+    return folder

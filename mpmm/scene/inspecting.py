@@ -70,7 +70,7 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         files=tuple(raster.path for raster in plan.rasters),
         height=layer.mosaic.grid.height,
         width=layer.mosaic.grid.width,
-        bands_in_file=sum(raster.bands for raster in plan.rasters) if plan.modality.stack else first.bands,
+        bands_in_file=_bands_in_files(plan),
         band_names=plan.band_names,
         dtype=first.dtype,
         pixel_size=layer.mosaic.grid.pixel_size,
@@ -88,6 +88,12 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         own_values=own_values(plan),
         constant_bands=tuple(plan.numbers[position] for position in sampled.constant_bands),
     )
+
+
+def _bands_in_files(plan: ModalityPlan) -> int:
+    """Bands of all files of which bands are kept; tiles of one mosaic have the same."""
+    firsts = {layer.mosaic.tiles[0].raster.path: layer.mosaic.tiles[0].raster for layer in plan.layers}
+    return sum(raster.bands for raster in firsts.values())
 
 
 @dataclass(frozen=True)

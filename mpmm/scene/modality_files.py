@@ -7,7 +7,8 @@ from pathlib import Path
 
 from mpmm.scene.files import find_files
 from mpmm.scene.modality import Modality
-from mpmm.scene.products import product_name
+from mpmm.scene.products import product_names, rasters_of
+from mpmm.scene.raster import Raster
 
 
 def modality_files(
@@ -32,4 +33,12 @@ def modality_files(
     files = find_files(folder, modality.files, modality.name, leave_out)
     if modality.product is None:
         return files
-    return tuple(product_name(modality.product, file, modality.quality) for file in files)
+    return tuple(name for file in files for name in product_names(modality.product, file, modality.quality))
+
+
+def grouped(modality: Modality, rasters: list[Raster]) -> list[list[Raster]]:
+    """Group a modality's rasters: those of a group are tiles, the groups' bands follow each other."""
+    if modality.stack:
+        return [[raster] for raster in rasters]
+    number = rasters_of(modality.product)
+    return [rasters[position::number] for position in range(number)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mpmm.scene.bands import IDENTITY
 from mpmm.scene.plan import ModalityPlan
+from mpmm.scene.products import title_of
 from mpmm.scene.vrt_masks import uncovered_by_vrts
 
 
@@ -22,7 +23,7 @@ def own_values(plan: ModalityPlan) -> tuple[str, ...]:
         if len({pairs for _, pairs in own}) == 1:
             lines.append(f"the file's own {_words(own[0][1])}: {applied}")
         else:
-            lines += [f"{tile.raster.path.name}: own {_words(pairs)}: {applied}" for tile, pairs in own]
+            lines += [f"{title_of(tile.raster.path)}: own {_words(pairs)}: {applied}" for tile, pairs in own]
     units = dict.fromkeys(band.unit for band in plan.bands if band.unit)
     if units:
         lines.append(f"unit {', '.join(units)}")

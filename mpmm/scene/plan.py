@@ -10,8 +10,9 @@ from mpmm.scene.bands import Band
 from mpmm.scene.coordinates import bounds_in, crs_name, points_in, same_crs
 from mpmm.scene.grid import Grid
 from mpmm.scene.modality import Modality
-from mpmm.scene.modality_files import modality_files
+from mpmm.scene.modality_files import grouped, modality_files
 from mpmm.scene.mosaic import Mosaic, plan_mosaic
+from mpmm.scene.products import title_of
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
 from mpmm.scene.tiles import check_one_without_position
@@ -70,7 +71,7 @@ class ModalityPlan:
             replace(
                 raster.described[band - 1],
                 number=number,
-                file=raster.path.stem if self.modality.stack else "",
+                file=Path(title_of(raster.path)).stem if self.modality.stack else "",
             )
             for (raster, band), number in zip(described, self.numbers, strict=True)
         )
@@ -81,7 +82,9 @@ class ModalityPlan:
         firsts = [(layer.mosaic.tiles[0].raster, layer.mosaic.bands) for layer in self.layers]
         if self.modality.stack:
             return tuple(
-                f"{raster.path.stem} {raster.names[b - 1]}" for raster, bands in firsts for b in bands
+                f"{Path(title_of(raster.path)).stem} {raster.names[b - 1]}"
+                for raster, bands in firsts
+                for b in bands
             )
         return tuple(raster.names[band - 1] for raster, bands in firsts for band in bands)
 
@@ -107,7 +110,7 @@ def plan_modality(
     paths = modality_files(folder, modality, leave_out)
     assumed = grid.divided if modality.position == "none" else None
     rasters = [with_sources(read_header(path, modality.name, modality.crs, assumed)) for path in paths]
-    groups = [[raster] for raster in rasters] if modality.stack else [rasters]
+    groups = grouped(modality, rasters)
     for group in groups:
         check_one_without_position(group, modality.position)
     layers, numbers = [], _pick_bands(modality, groups)

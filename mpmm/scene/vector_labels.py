@@ -17,7 +17,7 @@ from mpmm.scene.burning import Burning
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
-from mpmm.scene.modality_files import modality_files
+from mpmm.scene.modality_files import grouped, modality_files
 from mpmm.scene.mosaic import plan_mosaic
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.vector_classes import class_ids
@@ -98,13 +98,9 @@ def burning_grid(
             "add a modality whose files have one, or give labels as a raster",
         )
     read = [_headers(folder, modality, leave_out) for modality in chosen]
-    bands = [
-        sum(raster.bands for raster in rasters) if modality.stack else rasters[0].bands
-        for modality, rasters in zip(chosen, read, strict=True)
-    ]
-    position = bands.index(max(bands))
-    rasters = read[position][:1] if chosen[position].stack else read[position]
-    return plan_mosaic(rasters, chosen[position].name, (1,), None).grid
+    bands = [sum(group[0].bands for group in groups) for groups in read]
+    most = bands.index(max(bands))
+    return plan_mosaic(read[most][0], chosen[most].name, (1,), None).grid
 
 
 def grid_modalities(labels: Labels, modalities: Sequence[Modality]) -> tuple[Modality, ...]:
@@ -112,9 +108,12 @@ def grid_modalities(labels: Labels, modalities: Sequence[Modality]) -> tuple[Mod
     return tuple(modality for modality in modalities if labels.grid in (None, modality.name))
 
 
-def _headers(folder: Path, modality: Modality, leave_out: Callable[[Path], bool] | None) -> list[Raster]:
+def _headers(
+    folder: Path, modality: Modality, leave_out: Callable[[Path], bool] | None
+) -> list[list[Raster]]:
+    """Headers of a modality's files, by groups whose bands follow each other."""
     files = modality_files(folder, modality, leave_out)
-    return [read_header(file, modality.name, modality.crs) for file in files]
+    return grouped(modality, [read_header(file, modality.name, modality.crs) for file in files])
 
 
 def _ignored(values: NDArray[Any], ignore: Sequence[int]) -> NDArray[np.bool_]:

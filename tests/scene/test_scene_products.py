@@ -4,23 +4,30 @@ import shutil
 
 import h5py
 import numpy as np
+import pyogrio.raw
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from product_files import (
     BAD,
     ENMAP,
+    NORTH,
+    UTM,
     WAVELENGTHS,
     WEST,
     write_emit,
     write_enmap,
     write_neon,
     write_prisma,
+    write_sentinel2,
     write_tiff,
 )
+from rasterio.windows import Window
 
 from mpmm.errors import SceneError
 from mpmm.scene import Labels, Modality, Scene, scene_files
+from mpmm.scene.products import open_product, product_names
 
 
 @pytest.fixture
@@ -235,6 +242,96 @@ class TestNeon:
         hsi = aligned(make("neon", ("a.h5", "b.h5"), (20, 48), pixel=1.0))
         np.testing.assert_array_equal(hsi.values[:, :24], hsi.values[:, 24:])
         assert hsi.present[5:].all()
+
+
+class TestSentinel2:
+    NAME = "S2A_MSIL2A_20230115T101021_N0509_R022_T33UUU_20230115T120000.SAFE"
+    # id, pixel
+    BANDS = (
+        *(("B02", 1, 10), ("B03", 2, 10), ("B04", 3, 10), ("B08", 7, 10)),
+        *(("B05", 4, 20), ("B06", 5, 20), ("B07", 6, 20), ("B8A", 8, 20), ("B11", 11, 20), ("B12", 12, 20)),
+        *(("B01", 0, 60), ("B09", 9, 60)),
+    )
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        return write_sentinel2(tmp_path / self.NAME)
+
+    @pytest.fixture
+    def make_msi(self, make):
+        def make_scene(name=self.NAME, **modality):
+            return make("sentinel2", (name,), (72, 108), 10.0, **modality)
+
+        return make_scene
+
+    def counts(self, folder, band, pixel):
+        (file,) = folder.rglob(f"*_{band}_{pixel}m.jp2")
+        with rasterio.open(file) as dataset:
+            return dataset.read(1)
+
+    def on_10_metres(self, folder):
+        """Reflectance (rows, columns, bands), each pixel of 20 and 60 m as often as it has pixels of 10 m."""
+        bands = [
+            ((self.counts(folder, band, pixel) - 1000.0 - number) / 10000)
+            .repeat(pixel // 10, axis=0)
+            .repeat(pixel // 10, axis=1)
+            for band, number, pixel in self.BANDS
+        ]
+        return np.stack(bands, axis=2)
+
+    def test_values_are_the_counts_with_offset_and_quantification(self, make_msi, folder):
+        hsi = aligned(make_msi(resampling="nearest"))
+        present = self.counts(folder, "B02", 10) != 0
+        np.testing.assert_array_equal(hsi.present, present)
+        assert (~present).sum() == 36
+        expected = self.on_10_metres(folder)[present]
+        np.testing.assert_allclose(hsi.values[present], expected, rtol=1e-6, atol=1e-7)
+
+    def test_bands_are_by_pixel_size_with_their_names_and_wavelengths(self, make_msi, folder):
+        bands = bands_of(make_msi())
+        assert [band.name for band in bands] == [name for name, _, _ in self.BANDS]
+        assert [band.wavelength for band in bands] == [410.5 + 100 * number for _, number, _ in self.BANDS]
+        assert make_msi().inspect().modalities[0].bands_in_file == 12
+        assert aligned(make_msi(bands=(3, 11, 1))).band_names == ("B04", "B01", "B02")
+
+    def test_clouds_of_the_scene_classification_are_missing_by_choice(self, make_msi, folder):
+        hsi = aligned(make_msi(resampling="nearest", quality="drop"))
+        present = self.counts(folder, "B02", 10) != 0
+        # the cloud of 20 m hides the pixel of 60 m that it is a part of; water is none
+        present[18:24, 36:42] = False
+        np.testing.assert_array_equal(hsi.present, present)
+        fine = aligned(make_msi(bands=(1, 2), quality="drop"))
+        present[18:24, 36:42] = True
+        present[20:22, 40:42] = False
+        np.testing.assert_array_equal(fine.present, present)
+
+    def test_windows_that_begin_anywhere_have_the_same_clouds(self, folder):
+        rows, columns = np.indices((72, 108))
+        clear = (rows // 2 != 10) | (columns // 2 != 20)
+        (name, *_) = product_names("sentinel2", folder, "drop")
+        with open_product(name, "hsi") as dataset:
+            mask = dataset.read_masks([1, 2], Window(39, 19, 5, 4))
+        np.testing.assert_array_equal(mask[1] != 0, clear[19:23, 39:44])
+
+    def test_a_zip_archive_is_the_same_product(self, make_msi, folder, tmp_path):
+        shutil.make_archive(str(tmp_path / "S2"), "zip", tmp_path, self.NAME)
+        np.testing.assert_array_equal(aligned(make_msi("S2.zip")).values, aligned(make_msi()).values)
+
+    def test_vector_labels_are_burned_onto_the_pixels_of_10_metres(self, folder, tmp_path):
+        scene = Scene(tmp_path, Labels("truth.gpkg"), (Modality("msi", (self.NAME,), product="sentinel2"),))
+        geometry = shapely.to_wkb(np.array([shapely.box(WEST, NORTH - 50, WEST + 30, NORTH)], object))
+        columns, options = [np.array(["field"], object)], {"geometry_type": "Polygon", "crs": UTM}
+        pyogrio.raw.write(tmp_path / "truth.gpkg", geometry, columns, ["cover"], **options)
+        labels = scene.read_labels()
+        assert labels.ids.shape == (72, 108)
+        assert (labels.ids == 1).sum() == 15
+
+    @pytest.mark.parametrize("missing", ["_B11_20m.jp2", "_SCL_20m.jp2", "MTD_MSIL2A.xml"])
+    def test_a_missing_file_is_named(self, make_msi, folder, missing):
+        (file,) = folder.rglob(f"*{missing}")
+        file.unlink()
+        with pytest.raises(SceneError, match=r"hsi: \S+SAFE has no file of its (band B11|scene|metadata)"):
+            aligned(make_msi(quality="drop"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
@@ -18,25 +18,46 @@ from mpmm.scene.products.emit import open_emit
 from mpmm.scene.products.enmap import open_enmap
 from mpmm.scene.products.neon import open_neon
 from mpmm.scene.products.prisma import open_prisma
+from mpmm.scene.products.sentinel2 import BANDS, opener
 
-Product = Literal["enmap", "emit", "prisma", "neon"]
+Product = Literal["enmap", "emit", "prisma", "neon", "sentinel2"]
 # pixels that a product's own quality layers call cloudy and the like
 Quality = Literal["keep", "drop"]
 Opener = Callable[[Path, bool, ExitStack], ProductRaster]
 
-_OPENERS: dict[str, Opener] = {
-    "enmap": open_enmap,
-    "emit": open_emit,
-    "prisma": open_prisma,
-    "neon": open_neon,
+# by product, and within it by raster, where bands differ in the size of their pixels
+_OPENERS: dict[str, dict[str, Opener]] = {
+    "enmap": {"ENMAP": open_enmap},
+    "emit": {"EMIT": open_emit},
+    "prisma": {"PRISMA": open_prisma},
+    "neon": {"NEON": open_neon},
+    "sentinel2": {f"SENTINEL2_{pixel}": opener(pixel) for pixel in BANDS},
 }
-_TITLES = {"enmap": "EnMAP L2A", "emit": "EMIT L2A", "prisma": "PRISMA L2D", "neon": "NEON reflectance"}
-_NAME = re.compile(rf'({"|".join(get_args(Product)).upper()}):"(.+)":(keep|drop)')
+_TITLES = {
+    "enmap": "EnMAP L2A",
+    "emit": "EMIT L2A",
+    "prisma": "PRISMA L2D",
+    "neon": "NEON reflectance",
+    "sentinel2": "Sentinel-2 L2A",
+}
+_RASTERS = {raster: product for product, rasters in _OPENERS.items() for raster in rasters}
+_NAME = re.compile(rf'({"|".join(_RASTERS)}):"(.+)":(keep|drop)')
 
 
-def product_name(product: Product, path: Path, quality: Quality) -> Path:
-    """The name by which a product's raster is opened."""
-    return Path(f'{product.upper()}:"{path.absolute()}":{quality}')
+def product_names(product: Product, path: Path, quality: Quality) -> tuple[Path, ...]:
+    """The names by which a product's rasters are opened, whose bands follow each other."""
+    return tuple(Path(f'{raster}:"{path.absolute()}":{quality}') for raster in _OPENERS[product])
+
+
+def rasters_of(product: Product | None) -> int:
+    """How many rasters a product has, of different pixel sizes; a plain file is one."""
+    return 1 if product is None else len(_OPENERS[product])
+
+
+def title_of(path: Path) -> str:
+    """What lists call a raster: its file's name, and of a product which of its rasters it is."""
+    name = _NAME.fullmatch(str(path))
+    return path.name if name is None else f"{Path(name[2]).name} ({name[1]})"
 
 
 def is_product(path: Path) -> bool:
@@ -54,10 +75,10 @@ def open_product(path: Path, who: str) -> ProductDataset:
     """
     name = _NAME.fullmatch(str(path))
     assert name is not None, "the caller has asked"
-    product, file, quality = name[1].lower(), Path(name[2]), name[3]
+    product, file, drop = _RASTERS[name[1]], Path(name[2]), name[3] == "drop"
     with ExitStack() as opened:
         try:
-            raster = _OPENERS[product](file, quality == "drop", opened)
+            raster = _OPENERS[product][name[1]](file, drop, opened)
         except SceneError as error:
             raise SceneError(f"{who}: {error.problem}", error.hint) from error
         except (*DAMAGED, RasterioError, ParseError, BadZipFile) as error:
