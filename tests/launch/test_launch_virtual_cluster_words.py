@@ -93,6 +93,7 @@ def test_a_quota_of_version_2_is_enabled_from_the_root_down(tmp_path):
     group = tmp_path / "named" / "node0"
     quota.make_group(quota.Controller(tmp_path, 2), group, 0.35, 4000)
     assert (group / "cpu.max").read_text() == "1400 4000"
+    assert (group.parent / "cpu.weight").read_text() == "10000", "before what else runs on the machine"
     for folder in (tmp_path, tmp_path / "named"):
         assert (folder / "cgroup.subtree_control").read_text() == "+cpu"
 
