@@ -12,7 +12,7 @@ from mpmm.messages.local import LocalChannel
 from mpmm.messages.stop import Stop
 from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
-from mpmm.messages.waiting import Waiter
+from mpmm.messages.waiting import Waiter, looks_during
 from mpmm.messages.wire import BFLOAT16, WireFormat, carrier, decode, encode
 from mpmm.messages.world import launched_rank, launched_ranks, ranks_on_host, world
 
@@ -45,6 +45,7 @@ __all__ = [
     "end_together",
     "launched_rank",
     "launched_ranks",
+    "looks_during",
     "measure_links",
     "ranks_on_host",
     "tag_of",

@@ -38,7 +38,7 @@ class SendRequest:
     def __init__(self, transport: Transport, request: MPI.Request, label: str) -> None:
         self.label = label
         self._transport = transport
-        self._request: MPI.Request | None = request
+        self._request: MPI.Request | None = request or None
 
     def done(self) -> bool:
         """Whether the buffer is free."""

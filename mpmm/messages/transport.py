@@ -48,13 +48,22 @@ class Transport:
         self.started: Callable[[], None] = lambda: None
 
     def send(self, buffer: npt.NDArray[Any], envelope: Envelope) -> MPI.Request:
-        """Start a send of a C-contiguous array."""
+        """Start a send of a C-contiguous array.
+
+        Returns
+        -------
+        mpi4py.MPI.Request
+            It is false when the buffer is free already: MPI has taken a short message over. Such a send is
+            not under way, or `Channel.moving` would look after it until a later step settles it.
+        """
         try:
             with self._lock:
                 request = self._isend((buffer, self._bytes), envelope.peer, envelope.tag)
+                taken = request.Test()
         except self._mpi.Exception as error:
             raise _translated(error, envelope.sent) from error
-        self._count()
+        if not taken:
+            self._count()
         return request
 
     def receive(self, buffer: npt.NDArray[Any], envelope: Envelope) -> MPI.Request | None:

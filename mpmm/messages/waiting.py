@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from functools import lru_cache
 
 from mpmm.messages.errors import MessageError
 from mpmm.messages.stop import Stop
@@ -17,6 +18,10 @@ LONGEST_PAUSE = 5e-3
 PATIENCE = 0.875
 LONGEST_SLEEP = 2e-3
 REMEMBERED = 8
+# what the kernel makes of any sleep, besides its length
+_OVERSLEPT = 60e-6
+# of longer waits each second is taken to be like one of these
+_LONG = 0.5
 
 
 def pause_after(waited: float) -> float:
@@ -25,6 +30,25 @@ def pause_after(waited: float) -> float:
     From 0.05 s on it is a hundredth of them, up to 5 ms: what has taken long may come one percent later.
     """
     return max(SHORTEST_PAUSE, min(waited / 16, USUAL_PAUSE), min(waited / 100, LONGEST_PAUSE))
+
+
+def looks_during(seconds: float) -> float:
+    """How often a rank looks in a wait of so many seconds, where waits like it took as long before."""
+    return _looks(min(round(seconds, 4), _LONG)) * max(1.0, seconds / _LONG)
+
+
+@lru_cache(4096)
+def _looks(seconds: float) -> int:
+    looks, waited = 0, 0.0
+    while waited < seconds:
+        waited += _sleep(waited, PATIENCE * seconds) + _OVERSLEPT
+        looks += 1
+    return looks
+
+
+def _sleep(waited: float, predicted: float) -> float:
+    """Seconds to sleep before the next look."""
+    return max(pause_after(waited), min(predicted - waited, LONGEST_SLEEP))
 
 
 class WaitPredictor:
@@ -101,7 +125,7 @@ class Waiter:
             while True:
                 self.stop.check(waiting_for)
                 self._check_limit(waited, waiting_for)
-                time.sleep(max(pause_after(waited), min(predicted - waited, LONGEST_SLEEP)))
+                time.sleep(_sleep(waited, predicted))
                 looks += 1
                 waited = time.perf_counter() - start
                 if ready():

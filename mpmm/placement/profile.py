@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
 
-from mpmm.messages import Kind
+from mpmm.messages import Kind, looks_during
 from mpmm.placement.instructions import (
     Backward,
     Combine,
@@ -17,6 +17,7 @@ from mpmm.placement.instructions import (
     Forward,
     Infer,
     Instruction,
+    LoadPatches,
     Loss,
     Measure,
     TakeSnapshot,
@@ -56,6 +57,10 @@ class Profile:
         Bytes a second that one thread reads, adds and writes.
     instruction
         Seconds of any instruction besides what it computes.
+    read
+        Bytes of patches a second that a rank's reader cuts, beside what the rank computes.
+    look
+        Core seconds of a look whether what a rank waits for has come, with the sleep before it.
     """
 
     layers: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
@@ -63,6 +68,8 @@ class Profile:
     values: float = 3e8
     memory: float = 4e9
     instruction: float = 1e-5
+    read: float = 1.7e9
+    look: float = 35e-6
 
     def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
         """Seconds of a layer's forward or backward.
@@ -140,6 +147,7 @@ class Costs:
     ) -> None:
         self._shape, self._layout, self._batch, self._profile = shape, layout, batch, profile
         self._layers = {layer.name: layer for block in shape.blocks for layer in block.layers}
+        self._patch = {name: block.patch for block in shape.blocks for name in block.inputs}
         self.threads, self._speeds = threads, speeds or (1.0,) * len(threads)
         self._seconds: dict[type[Any], Callable[[int, Any], float]] = {
             Forward: self._forward,
@@ -158,6 +166,17 @@ class Costs:
         seconds = self._seconds.get(type(instruction))
         whole = self._profile.instruction + (0.0 if seconds is None else seconds(rank, instruction))
         return whole / self._speeds[rank]
+
+    def beside(self, rank: int, instruction: Instruction) -> float:
+        """Seconds of a thread that works for an instruction while the rank goes on: its reader."""
+        if not isinstance(instruction, LoadPatches):
+            return 0.0
+        values = instruction.share.count * self._patch[instruction.modality]
+        return values * self._shape.itemsize / self._profile.read / self._speeds[rank]
+
+    def waiting(self, rank: int, seconds: float) -> float:
+        """Core seconds that a wait of so many seconds takes by looking again and again."""
+        return looks_during(seconds) * self._profile.look / self._speeds[rank]
 
     def _forward(self, rank: int, forward: Forward) -> float:
         names = forward.layers or [layer.name for layer in self._shape.by_name[forward.block].layers]

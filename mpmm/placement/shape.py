@@ -59,12 +59,16 @@ class LayerShape:
 
 @dataclass(frozen=True)
 class BlockShape:
-    """A block: what it reads (blocks or modalities), one sample's output, its layers in forward order."""
+    """A block: what it reads (blocks or modalities), one sample's output, its layers in forward order.
+
+    ``patch`` is the number of values of a sample that it reads of a modality; 0 where it reads blocks.
+    """
 
     name: str
     inputs: tuple[str, ...]
     output_shape: tuple[int, ...]
     layers: tuple[LayerShape, ...]
+    patch: int = 0
 
     @property
     def stream(self) -> str:
@@ -155,11 +159,12 @@ def describe(spec: NetworkSpec) -> NetworkShape:
     # the one function here that needs the network itself, and with it the compiler
     from mpmm.network import block_builders
 
-    blocks = []
-    for build in block_builders(spec).values():
+    builders, blocks = block_builders(spec), []
+    for build in builders.values():
         block = build()
         layers = tuple(_layer_shape(layer) for layer in block.layers)
-        blocks.append(BlockShape(block.name, block.inputs, block.output_shape, layers))
+        patch = sum(math.prod(shape) for name, shape in block.input_shapes.items() if name not in builders)
+        blocks.append(BlockShape(block.name, block.inputs, block.output_shape, layers, patch))
     return NetworkShape(tuple(blocks), spec.dtype)
 
 

@@ -36,6 +36,8 @@ class _Work:
     threads: int
 
 
+# the number of work that goes on beside what ranks do, and that nobody waits for
+_BESIDE = -1
 # what a rank's program asks for: time on its cores, or to go on when something holds
 Request = _Work | Callable[[], bool]
 Program = Iterator[Request]
@@ -176,7 +178,7 @@ class Simulation:
         while self._changes and self._changes[0][0] <= now:
             _, host, number = heapq.heappop(self._changes)
             if number == self._newest[host]:
-                ready += self._cores[host].advance(now)
+                ready += self._ended(host, now)
                 self._note(host)
         changed, self._post.changed = dict.fromkeys(self._post.changed), []
         for rank in changed:
@@ -195,15 +197,28 @@ class Simulation:
         """Let a rank go on until it computes, waits, or has ended."""
         for request in self._programs[rank]:
             if isinstance(request, _Work):
-                host = self._machine.host_of[rank]
-                for other in self._cores[host].advance(self._post.now):
-                    self._resume(other)
-                self._cores[host].begin(rank, request.seconds, request.threads)
-                self._note(host)
+                self._begin(rank, rank, request)
                 return
             if not request():
                 self._blocked[rank] = request
                 return
+
+    def _begin(self, rank: int, task: int, work: _Work) -> None:
+        """Begin work on the cores of a rank's host."""
+        host = self._machine.host_of[rank]
+        for other in self._ended(host, self._post.now):
+            self._resume(other)
+        self._cores[host].begin(task, work.seconds, work.threads)
+        self._note(host)
+
+    def _ended(self, host: int, now: float) -> list[int]:
+        """The ranks whose work has ended by now."""
+        return [task for task in self._cores[host].advance(now) if task != _BESIDE]
+
+    def _beside(self, rank: int, seconds: float) -> None:
+        """A thread of the rank works for so long, while the rank goes on."""
+        if seconds:
+            self._begin(rank, _BESIDE, _Work(seconds, 1))
 
     def _program(
         self, rank: int, start: Sequence[Instruction], train: Sequence[Instruction], steps: int
@@ -235,6 +250,7 @@ class Simulation:
             yield from self._work(rank, "message", instruction, _Work(handling, 1))
             self._post.send(rank, instruction)
         else:
+            self._beside(rank, self._costs.beside(rank, instruction))
             seconds, threads = self._costs.seconds(rank, instruction), self._costs.threads[rank]
             yield from self._work(rank, "work", instruction, _Work(seconds, threads))
 
@@ -269,6 +285,7 @@ class Simulation:
         yield until
         if self._post.now > began:
             self.spans[rank].append(Span("wait", instruction, began, self._post.now))
+            self._beside(rank, self._costs.waiting(rank, self._post.now - began))
 
     def _work(self, rank: int, category: str, instruction: Instruction, work: _Work) -> Program:
         began = self._post.now

@@ -15,21 +15,23 @@ from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.runtime import available_threads, cache_key, set_threads
 
 from mpmm._version import __version__
-from mpmm.network import Adam, Array, Block, Layer, Network, NetworkSpec, Parameter, Step
+from mpmm.network import Adam, Array, Network, NetworkSpec, Parameter, Step
 from mpmm.placement import Profile, Timing, profile_from_json
 from mpmm.ranks.warm_up import warm_up
 
-# times that a block is run for one number: the first, which fills the caches, is not counted
+# to be counted up when layers are timed in another way: profiles that were kept before are of no use then
+_METHOD = 2
+# times that the network is run for one number: the first, which fills the caches, is not counted
 _TURNS = 4
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, GROUPS)
-# about as many parameters as the largest layer has
-_UPDATED = 200_000
-_COPIED = 4_000_000
+# parameters and bytes that no cache holds: a step comes back to its parameters after everything else
+_UPDATED = 4_000_000
+_COPIED = 64_000_000
 
 
 def measured(network: Network, samples: Collection[int], threads: Collection[int]) -> Profile:
-    """Run each block forward and backward, and time its layers.
+    """Run the network forward and backward, and time its layers.
 
     Parameters
     ----------
@@ -47,9 +49,8 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
         for count in counts:
             set_threads(count)
             for number in sorted(set(samples) - {0}):
-                for block in network.blocks.values():
-                    for name, timing in _timings(block, number, count):
-                        layers.setdefault(name, []).append(timing)
+                for name, timing in _timings(network, number, count):
+                    layers.setdefault(name, []).append(timing)
         set_threads(1)
         values, memory = _updates_a_second(), _bytes_a_second()
     finally:
@@ -57,38 +58,44 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
     return Profile({name: tuple(timings) for name, timings in layers.items()}, values=values, memory=memory)
 
 
-def _timings(block: Block, samples: int, threads: int) -> Iterator[tuple[str, Timing]]:
+def _timings(network: Network, samples: int, threads: int) -> Iterator[tuple[str, Timing]]:
     """Name and timing of each layer: medians of several turns."""
     chance = np.random.default_rng(0)
     inputs = {
         name: chance.standard_normal((samples, *shape)).astype(block.dtype)
+        for block in network.blocks.values()
         for name, shape in block.input_shapes.items()
+        if name not in network.blocks
     }
     now = time.process_time if threads == 1 else time.perf_counter
-    turns = [_turn(block, inputs, number, now) for number in range(_TURNS)][1:]
-    for index, layer in enumerate(block.layers):
-        forward, backward = (statistics.median(turn[way][index] for turn in turns) for way in (0, 1))
-        yield layer.name, Timing(samples, threads, forward, backward)
+    turns = [_turn(network, inputs, number, now) for number in range(_TURNS)][1:]
+    for name in turns[0]:
+        forward, backward = (statistics.median(turn[name][way] for turn in turns) for way in (0, 1))
+        yield name, Timing(samples, threads, forward, backward)
 
 
 def _turn(
-    block: Block, inputs: dict[str, Array], number: int, now: Callable[[], float]
-) -> tuple[list[float], list[float]]:
-    """Seconds of each layer's forward and backward, both in forward order; the joining of inputs included."""
-    marks = [now()]
+    network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Seconds of each layer's forward and backward in a step; the joining of a block's inputs included.
 
-    def mark(_: Layer) -> None:
-        """Note the time between two layers."""
-        marks.append(now())
-
-    y = block.forward(inputs, Step(training=True, number=number), mark)
-    marks.append(now())
-    # the first layer's time begins with the block's own
-    forward = list(np.diff([marks[0], *marks[2:]]))
-    gradient = y.copy()
-    marks = [now()]
-    block.backward(gradient, mark)
-    return forward, [float(seconds) for seconds in np.diff(marks)][::-1]
+    The whole network takes its turn, as in training: a layer finds in the caches what the others left.
+    """
+    outputs, step = dict(inputs), Step(training=True, number=number)
+    seconds: dict[str, list[float]] = {}
+    for name, block in network.blocks.items():
+        marks = [now()]
+        outputs[name] = block.forward(outputs, step, lambda _, marks=marks: marks.append(now()))  # type: ignore[misc]
+        # the first layer's time begins with the block's own
+        spans = np.diff([marks[0], *marks[2:], now()])
+        seconds |= {layer.name: [float(span)] for layer, span in zip(block.layers, spans, strict=True)}
+    gradients = {name: outputs[name].copy()}
+    for name, block in reversed(network.blocks.items()):
+        marks = [now()]
+        gradients |= block.backward(gradients.pop(name), lambda _, marks=marks: marks.append(now()))  # type: ignore[misc]
+        for layer, span in zip(reversed(block.layers), np.diff(marks), strict=True):
+            seconds[layer.name].append(float(span))
+    return seconds
 
 
 def _updates_a_second() -> float:
@@ -173,7 +180,7 @@ def keep_profile(spec: NetworkSpec, batch: int, profile: Profile) -> None:
 
 def _file(spec: NetworkSpec, batch: int) -> Path:
     """Named after the network, the batch, and all that machine code follows from: kernels, processor."""
-    key = __version__, cache_key(), os.cpu_count(), spec, batch
+    key = _METHOD, __version__, cache_key(), os.cpu_count(), spec, batch
     name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     # a container's user may have no home at all: then the tilde stays

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,11 +24,15 @@ from mpmm.messages import (
     Traffic,
     Waiter,
     launched_ranks,
+    looks_during,
     tag_of,
     waiting,
 )
+from mpmm.messages.envelope import Envelope
 from mpmm.messages.kinds import ITEM_LIMIT, TAG_LIMIT, kind_and_item
 from mpmm.messages.progress import ProgressThread
+from mpmm.messages.transfer import SendRequest
+from mpmm.messages.transport import Transport
 from mpmm.messages.waiting import pause_after
 
 
@@ -149,6 +155,58 @@ def test_the_first_signal_asks_and_the_second_acts_as_before() -> None:
         assert stop.reason == "SIGTERM"
         assert signal.getsignal(signal.SIGTERM) == before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+class _Request:
+    """What MPI gives for a send; false when it is complete."""
+
+    def __init__(self, complete: bool) -> None:
+        self._complete = complete
+
+    def __bool__(self) -> bool:
+        return not self._complete
+
+    def Test(self) -> bool:
+        return self._complete
+
+
+def test_a_send_that_mpi_has_taken_over_is_not_looked_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its buffer is free, though nobody settles it before the next step: the progress thread may rest."""
+    mpi = SimpleNamespace(BYTE=0, Status=object, Exception=RuntimeError, ANY_SOURCE=-1)
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=mpi))
+    communicator = SimpleNamespace(
+        Improbe=None, Iprobe=lambda *_: False, Isend=lambda message, *_: _Request(len(message[0]) < 10)
+    )
+    transport = Transport(communicator, synchronous=False)  # type: ignore[arg-type]
+    envelope = Envelope(Kind.SUMS, 0, 0, 1)
+    short = SendRequest(transport, transport.send(np.zeros(3), envelope), "short")
+    assert short.done()
+    assert not transport.progress(), "nothing is under way"
+    long = SendRequest(transport, transport.send(np.zeros(30), envelope), "long")
+    assert not long.done()
+    assert transport.progress(), "the long one is"
+
+
+@pytest.mark.parametrize("length", [0.0, 0.7e-3, 9e-3, 0.3])
+def test_the_looks_of_a_wait_are_those_that_a_waiter_takes(
+    length: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that only sleeping moves: a wait that has taken as long before."""
+    now, looks = [0.0], [0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds + 60e-6))
+    waiter = Waiter()
+    for _ in range(9):
+        start, looks[0] = now[0], 0
+
+        def over(start: float = start) -> bool:
+            """Whether it is, counting the looks."""
+            looks[0] += 1
+            return now[0] - start >= length
+
+        waiter.until(over, "it")
+    assert looks_during(length) == pytest.approx(looks[0] - 1, abs=1)
+    assert looks_during(2000.0) == 4000 * looks_during(0.5), "each second alike"
 
 
 def test_the_progress_thread_moves_as_long_as_there_is_something_and_never_after_its_end() -> None:

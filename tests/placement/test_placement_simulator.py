@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from placement_networks import TWO_STREAMS, layouts, networks
 
-from mpmm.messages import Kind, Traffic
+from mpmm.messages import Kind, Traffic, looks_during
 from mpmm.placement import (
     AnyOrder,
     Costs,
@@ -22,6 +22,7 @@ from mpmm.placement import (
     Host,
     Instruction,
     Layout,
+    LoadPatches,
     Machine,
     NetworkShape,
     Profile,
@@ -42,7 +43,7 @@ from mpmm.placement import (
 from mpmm.placement.links import fair_rates
 
 # one operation of the block takes a second a sample with one thread, and nothing else takes any time
-SECONDS = Profile(flops=100.0, values=math.inf, memory=math.inf, instruction=0.0)
+SECONDS = Profile(flops=100.0, values=math.inf, memory=math.inf, instruction=0.0, read=math.inf, look=0.0)
 BLOCK = "hsi.block1"
 ALONE = Layout("custom", 1, tuple((block.name, (0,)) for block in TWO_STREAMS.blocks))
 
@@ -79,6 +80,32 @@ def hosts(count: int, rate: float = 100.0, delay: float = 0.0, eager: int = 10**
 
 def test_ranks_compute_at_the_same_time_on_hosts_of_their_own() -> None:
     assert ends(hosts(2), [work(3)], [work(2), work(2)]) == pytest.approx([3, 4])
+
+
+def test_a_reader_takes_time_of_its_hosts_cores_beside_what_its_rank_computes() -> None:
+    block, *others = TWO_STREAMS.blocks
+    shape = dataclasses.replace(TWO_STREAMS, blocks=(dataclasses.replace(block, patch=50), *others))
+    # 2 samples of 50 values, 4 bytes each: 2 seconds of a thread
+    costs = Costs(shape, ALONE, 1, dataclasses.replace(SECONDS, read=200.0), (1,))
+    for cores, ended in ((1, 5), (2, 3)):
+        simulation = Simulation(one_host(1, cores), costs, 0)
+        simulation.add((), [LoadPatches("hsi", Share(0, 2)), work(3)], 1)
+        simulation.play()
+        assert simulation.spans[0][-1].ended == pytest.approx(ended)
+
+
+def test_looking_for_a_message_takes_time_of_a_hosts_quota() -> None:
+    machine = cluster(range(2), Host(1, rate=100.0, tick=0.0, period=1.0), (0.5, 0.5))
+    free = dataclasses.replace(machine, overhead=0.0, wire_overhead=0.0, wire_rate=math.inf, eager=10**9)
+    ended = {}
+    for look in (0.0, 1e-3):
+        costs = Costs(TWO_STREAMS, ALONE, 1, dataclasses.replace(SECONDS, look=look), (1, 1))
+        simulation = Simulation(free, costs, 0)
+        simulation.add((), [receive(1, 300), work(3)], 1)
+        simulation.add((), [send(0, 300)], 1)
+        simulation.play()
+        ended[look] = simulation.spans[0][-1].ended
+    assert ended[0.0] < ended[1e-3] < ended[0.0] + 2 * (1e-3 * looks_during(3.0)) + 1
 
 
 def test_a_message_takes_its_bytes_at_the_links_rate_and_the_delay() -> None:
