@@ -14,10 +14,11 @@ from mpmm.messages.traffic import Amount, Flow, Traffic
 from mpmm.messages.transfer import Transfer
 from mpmm.messages.waiting import Waiter, looks_during
 from mpmm.messages.wire import BFLOAT16, WireFormat, carrier, decode, encode
-from mpmm.messages.world import launched_rank, launched_ranks, ranks_on_host, world
+from mpmm.messages.world import EAGER, launched_rank, launched_ranks, ranks_on_host, world
 
 __all__ = [
     "BFLOAT16",
+    "EAGER",
     "INTERRUPTED",
     "Amount",
     "Arrival",

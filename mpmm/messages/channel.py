@@ -140,7 +140,7 @@ class Channel:
     def tidy(self) -> None:
         """Let go of the sends that are complete, and of those to a rank that was lost; never waits.
 
-        Until then they count as under way, and the thread of `moving` looks after them every millisecond.
+        Until then they count as under way, and the thread of `moving` looks after them.
         """
         for connection in self._all_connections():
             connection.tidy()

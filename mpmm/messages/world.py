@@ -10,6 +10,10 @@ from mpmm.messages.errors import MessageError
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+# Longer messages begin only when their receiver looks for them, which it does not while it computes. Open MPI
+# has 64 KiB by default over TCP; what begins at once has to be sent in one piece.
+EAGER = 2**20
+_EAGER_NAMES = ("OMPI_MCA_btl_tcp_eager_limit", "OMPI_MCA_btl_tcp_max_send_size")
 # set for every rank by Open MPI's mpirun, MPICH's mpirun (PMI) and SLURM's srun, in this order
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
 _RANKS = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
@@ -43,6 +47,8 @@ def world() -> MPI.Intracomm:
     """
     # Open MPI's BTL for libfabric sleeps a second when it is not used; such networks have an MTL of their own
     os.environ.setdefault("OMPI_MCA_btl", "^ofi")
+    if not any(name in os.environ for name in _EAGER_NAMES):
+        os.environ.update(dict.fromkeys(_EAGER_NAMES, str(EAGER)))
     try:
         import mpi4py
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mpmm.errors import LayoutError
+from mpmm.messages import EAGER
 
 _RATES = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 _DELAYS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -87,9 +88,9 @@ class Machine:
     delay: float = 0.0
     overhead: float = 20e-6
     copy_rate: float = 4e9
-    wire_overhead: float = 30e-6
+    wire_overhead: float = 60e-6
     wire_rate: float = 1.5e9
-    eager: int = 65_536
+    eager: int = EAGER
 
     def together(self, host: int) -> tuple[int, ...]:
         """The ranks on a host, in order."""

@@ -69,7 +69,7 @@ class Profile:
     memory: float = 4e9
     instruction: float = 1e-5
     read: float = 1.7e9
-    look: float = 35e-6
+    look: float = 60e-6
 
     def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
         """Seconds of a layer's forward or backward.

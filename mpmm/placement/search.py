@@ -65,12 +65,18 @@ class Judge:
         before, limit = self.best, self.played + most
         options = self.problem.options
         promising = [replace(layout, options=options) for layout in layouts if self._is_new(layout)]
-        for layout in sorted(promising, key=lambda layout: _scored(self._estimate.likely(layout), layout)):
+        for layout in self.by_promise(promising):
             if self.played == limit:
                 break
             if _scored(self._estimate.least(layout), layout) < self._score:
                 self._play(layout)
         return self.best is not before
+
+    def by_promise(self, layouts: Iterable[Layout]) -> list[Layout]:
+        """The best of each number of ranks first, for these an estimate compares worst; then the others."""
+        ranked = sorted(layouts, key=lambda layout: _scored(self._estimate.likely(layout), layout))
+        best = {len(layout.workers): layout for layout in reversed(ranked)}
+        return list(dict.fromkeys([*sorted(best.values(), key=ranked.index), *ranked]))
 
     @property
     def simulated(self) -> int:

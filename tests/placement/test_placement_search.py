@@ -31,6 +31,8 @@ from mpmm.placement import (
     share_of,
     simulate,
 )
+from mpmm.placement.candidates import candidates
+from mpmm.placement.search import Judge
 
 SMALL = network({"hsi": [100, 60], "rgb": [20]})
 # a profile by which its layers, some ten operations a sample, take milliseconds
@@ -60,6 +62,17 @@ def test_more_hosts_are_never_slower() -> None:
         times = [choose(problem(hosts(count, rate)), "").seconds for count in (1, 2, 3, 5)]
         assert all(later <= earlier * 1.02 for earlier, later in pairwise(times)), times
     assert times[-1] < 0.4 * times[0], "on a fast link five hosts are worth it"
+
+
+def test_the_best_of_each_number_of_ranks_is_simulated_first() -> None:
+    """An estimate put all layouts of six hosts before those of three, of which one was faster by a tenth."""
+    judge = Judge(problem(hosts(6)), lambda layout: True)
+    layouts = list(candidates(judge.problem))
+    order = judge.by_promise(layouts)
+    assert set(order) == set(layouts)
+    numbers = {len(layout.workers) for layout in layouts}
+    assert numbers >= {1, 2, 3, 4, 5}
+    assert {len(layout.workers) for layout in order[: len(numbers)]} == numbers
 
 
 def test_a_link_that_carries_nothing_leaves_all_to_rank_0() -> None:
