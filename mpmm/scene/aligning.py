@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
 from mpmm.scene.coordinates import GDAL_ERRORS
-from mpmm.scene.mosaic import MosaicReader, calibrated
+from mpmm.scene.mosaic import LARGEST, MosaicReader, calibrated
 from mpmm.scene.plan import ModalityPlan, MosaicLayer
 from mpmm.scene.resampling import Taps, any_missing, combine, source_range, taps
 from mpmm.scene.warping import warp_window
@@ -65,10 +65,14 @@ class Aligner:
         band = 0
         for layer, reader in zip(self.plan.layers, self._readers, strict=True):
             layer_values, layer_present = self._read_layer(layer, reader, box)
-            layer_values = calibrated(layer_values, layer.mosaic.calibrations)
-            values[..., band : band + len(layer_values)] = layer_values.transpose(1, 2, 0)
+            physical = calibrated(layer_values, layer.mosaic.calibrations)
+            if physical is not layer_values or layer.mosaic.physical:
+                # a scale may lead beyond float32
+                layer_present &= (np.abs(physical) <= LARGEST).all(axis=0)
+                physical = np.where(layer_present, physical, 0)
+            values[..., band : band + len(physical)] = physical.transpose(1, 2, 0)
             present &= layer_present
-            band += len(layer_values)
+            band += len(physical)
         values[~present] = 0.0
         return values, present
 

@@ -15,6 +15,8 @@ from mpmm.scene.vrt_bands import painted
 
 # share by which the largest number of a type may be written too large
 _ROUNDED = 1e-6
+# from here on a float is not every whole number
+_EXACT = 2.0**53
 
 
 def has_data(
@@ -66,13 +68,17 @@ def equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
     """Which values are this number, as their own type holds it; none where it cannot.
 
     A byte raster with nodata -9999 has no missing pixel; in one of float32, 0.1 means the float32 next to it.
-    Not a number equals nothing. The largest float, written with the 15 digits of other programs, is itself.
+    Not a number equals nothing. The largest float, written with the 15 digits of other programs, is itself. A
+    float beyond 2^53 means all whole numbers of 64 bits that round to it, as nothing tells which it was.
     """
     if values.dtype.kind == "f":
         largest = float(np.finfo(values.dtype).max)
         if largest < abs(number) <= largest * (1 + _ROUNDED):
             number = math.copysign(largest, number)
         fits = abs(number) <= largest or number in (math.inf, -math.inf)
+    elif isinstance(number, float) and values.dtype.itemsize == 8 and abs(number) >= _EXACT:
+        rounded: NDArray[np.bool_] = values.astype(np.float64) == number
+        return rounded
     else:
         limits = np.iinfo(values.dtype)
         fits = int(limits.min) <= number <= int(limits.max) and number == int(number)

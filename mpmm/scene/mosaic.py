@@ -19,7 +19,8 @@ from mpmm.scene.missing import has_data
 from mpmm.scene.raster import Raster, open_dataset, read_window
 from mpmm.scene.tiles import check_calibrations, check_tiles, differ_in_calibration
 
-_LARGEST = np.finfo(np.float32).max
+# a value in float32, beyond which there are infinities
+LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class MosaicReader:
             here = has_data(dataset, tile.raster, bands, data, window, self.mosaic.nodata)
             if data.dtype.kind == "f":
                 # infinities, and what is one in float32
-                here &= (np.abs(data) <= _LARGEST).all(axis=0)
+                here &= (np.abs(data) <= LARGEST).all(axis=0)
             if physical:
                 data = calibrated(data, self.mosaic.own_calibrations(tile))
             target = np.s_[top - row : bottom - row, left - column : right - column]

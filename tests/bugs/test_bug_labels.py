@@ -17,6 +17,10 @@ def coded(folder):
     return write(folder / "labels.tif", COLOURS[labels()].transpose(2, 0, 1), photometric="RGB")
 
 
+# every type of real numbers that GDAL's binding writes
+TYPES = ["uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+
+
 def test_labels_coded_as_colours(tmp_path):
     """Labels come as RGB colours, as those of ISPRS Potsdam and Vaihingen do.
     Only the red band was read: two classes, 0 and 255, without a word.
@@ -83,7 +87,7 @@ def test_neighbouring_numbers_of_64_bits_are_told_apart(tmp_path):
 
 
 @given(
-    st.sampled_from(["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]),
+    st.sampled_from(TYPES),
     st.data(),
 )
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -169,9 +173,7 @@ def test_a_mask_beside_the_labels_hides_them(tmp_path):
 
 
 @given(
-    st.sampled_from(
-        ["uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
-    ),
+    st.sampled_from(TYPES),
     st.data(),
 )
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import rasterio
-from bug_scenes import SIDE, UTM, checked, plain, write
+from bug_scenes import SIDE, UTM, checked, cube, labels, plain, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpmm.scene import Modality, Scene, grid_like
+from mpmm.scene import Labels, Modality, Scene, grid_like
 
 HIDDEN = SIDE // 3
 
@@ -52,26 +52,27 @@ def test_alpha_asked_for_as_a_band_is_data(tmp_path):
     internal=st.sampled_from([None, True, False]),
     nodata=st.booleans(),
     not_a_number=st.booleans(),
+    dtype=st.sampled_from(["uint8", "uint16", "int32", "float32", "float64"]),
 )
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_combination_of_masks(tmp_path, alpha, internal, nodata, not_a_number):
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_combination_of_masks(tmp_path, alpha, internal, nodata, not_a_number, dtype):
     """The mask band within the file or beside it; each mask hides a column of its own."""
     for old in tmp_path.glob("x.tif*"):
         old.unlink()
-    values = np.ones((4 if alpha else 3, SIDE, SIDE), np.float32)
+    values = np.ones((4 if alpha else 3, SIDE, SIDE), dtype)
     expected = np.ones((SIDE, SIDE), bool)
     if alpha:
         values[3, :, 1] = 0
         expected[:, 1] = False
     if nodata:
-        values[1, :, 2] = -7
+        values[1, :, 2] = 7
         expected[:, 2] = False
-    if not_a_number:
+    if not_a_number and values.dtype.kind == "f":
         values[2, :, 3] = np.nan
         expected[:, 3] = False
     options = {"photometric": "RGB", "alpha": "yes"} if alpha else {"photometric": "RGB"}
     profile = rasterio.profiles.Profile(
-        driver="GTiff", crs=UTM, transform=rasterio.Affine(1, 0, 500000, 0, -1, 5000000), dtype="float32"
+        driver="GTiff", crs=UTM, transform=rasterio.Affine(1, 0, 500000, 0, -1, 5000000), dtype=dtype
     )
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=bool(internal)),
@@ -83,7 +84,7 @@ def test_any_combination_of_masks(tmp_path, alpha, internal, nodata, not_a_numbe
             width=SIDE,
             height=SIDE,
             count=len(values),
-            nodata=-7 if nodata else None,
+            nodata=7 if nodata else None,
         ) as dataset,
     ):
         dataset.write(values)
@@ -156,3 +157,31 @@ def test_a_mask_of_a_vrt(tmp_path):
         "</SimpleSource></VRTRasterBand></MaskBand></VRTDataset>"
     )
     assert present(tmp_path).mean() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("number", [2**62 + 1, 2**63 - 1, 2**64 - 1])
+def test_a_given_nodata_value_of_64_bits(tmp_path, dtype, number):
+    """The configuration's nodata is a float, which 2^64 - 1 is not: these pixels went into the training."""
+    if number > np.iinfo(dtype).max:
+        return
+    values = cube()[:1].astype(dtype)
+    values[:, :9] = number
+    write(tmp_path / "labels.tif", labels())
+    write(tmp_path / "x.tif", values)
+    scene = Scene(tmp_path, Labels("labels.tif"), (Modality("x", ("x.tif",), nodata=float(number)),))
+    present = scene.align().modalities["x"].present
+    np.testing.assert_array_equal(present, np.arange(48)[:, None].repeat(48, 1) >= 9)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_scale_that_leads_beyond_float32(tmp_path, own):
+    """A scale of 1e36 made infinities, which counted as data until the training refused them."""
+    write(tmp_path / "labels.tif", labels())
+    with rasterio.open(write(tmp_path / "x.tif", cube()), "r+") as dataset:
+        dataset.scales = (1e36,) * 8 if own else (1.0,) * 8
+    scales = {} if own else {"scale": 1e36}
+    scene = Scene(tmp_path, Labels("labels.tif"), (Modality("x", ("x.tif",), bands=(1,), **scales),))
+    x = scene.align().modalities["x"]
+    np.testing.assert_array_equal(x.present, cube()[0] <= 340)
+    assert np.isfinite(x.values).all()
