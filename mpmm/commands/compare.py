@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mpmm.display import Console, say
+from mpmm.results import refuse_inputs
 from mpmm.settings import load_config, run_name
 
 NAMES = ("fusion", "rivals", "splits", "layouts", "inference", "batches")
@@ -52,6 +53,7 @@ def command(config: Path, quick: bool, only: tuple[str, ...], out: Path | None) 
     settings = load_config(config)
     console = Console()
     folder = Path("runs") / f"compare-{run_name(config)}" if out is None else out
+    refuse_inputs([folder], [config, *settings.read_files()])
     study = Study(folder, settings, quick, lambda label, text: say(console, label, text))
     names = [name for name in EXPERIMENTS if name in only or not only]
     for own in compare(study, names):

@@ -15,7 +15,7 @@ from mpmm.commands.baselines import compare, plain
 from mpmm.display import Console, folds_table, say, spread_table
 from mpmm.errors import ConfigError, RunError
 from mpmm.messages import launched_ranks
-from mpmm.results import Scores, crossvalidation, read_json, together, write_json
+from mpmm.results import Scores, crossvalidation, read_json, refuse_inputs, together, write_json
 from mpmm.runs import NewRun, Run, TrainOptions, go_on, overridden, run_console, train
 from mpmm.settings import Config, load_config, read_config_text, run_name
 
@@ -50,6 +50,7 @@ def command(config: Path, run: Path | None, **given: Any) -> int:
             'write split = "folds" into [patches]',
         )
     folder = run or Path("runs") / f"{run_name(config)}-folds"
+    refuse_inputs([folder / FILE], [config, *settings.read_files()])
     folds: list[_Fold] = []
     for number in range(1, settings.patches.folds + 1):
         say(console, "fold", f"{number} of {settings.patches.folds}")
@@ -87,7 +88,7 @@ def _trained(config: Config, path: Path, source: Path, console: Console) -> Run 
         result = train(config, NewRun(path.name, path, read_config_text(source)), options)
         return None if result.interrupted else result.run
     run = Run.open(path)
-    if not _is_of(config, path):
+    if not _is_of(config, run):
         raise RunError(f"{path}: was made with other settings", "name another folder by --run")
     if (path / "run.json").is_file() and run.summary_["finished"]:
         return run
@@ -95,11 +96,11 @@ def _trained(config: Config, path: Path, source: Path, console: Console) -> Run 
     return None if result.interrupted else result.run
 
 
-def _is_of(config: Config, path: Path) -> bool:
+def _is_of(config: Config, run: Run) -> bool:
     """Whether a run was started with these settings, but for the layout, which changes no result."""
     tables = ("patches", "network", "training")
-    stored, settings = (json.loads(text) for text in ((path / "config.json").read_text(), config.as_json()))
-    return all(stored.get(table) == settings[table] for table in tables)
+    stored, settings = (json.loads(each.as_json()) for each in (run.config_, config))
+    return all(stored[table] == settings[table] for table in tables)
 
 
 def _scored(run: Run, console: Console) -> _Fold:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpmm import predict_map
-from mpmm.commands import baselines, compile, evaluate, plan, report, train
+from mpmm.commands import baselines, compare, compile, crossvalidate, evaluate, plan, report, train
 from mpmm.commands import map as map_command
 from mpmm.errors import MpmmError, RunError, SceneError
 from mpmm.results import refuse_inputs
@@ -189,6 +189,27 @@ def test_scores_over_an_input(run, tmp_path):
     assert "is read" in refused(evaluate.command, tmp_path, run.folder, config, "--part", "test")
     (run.folder / "baselines.json").symlink_to(scene / "hsi.tif")
     assert "is read" in refused(baselines.command, tmp_path, "--run", run.folder)
+
+
+def test_scores_of_folds_over_an_input(run, tmp_path):
+    """A link in the folder of the folds' runs leads to a raster of the scene."""
+    config = plain(tmp_path / "scene", per_class='30\nsplit = "folds"')
+    (tmp_path / "folds").mkdir()
+    (tmp_path / "folds" / "crossvalidation.json").symlink_to(tmp_path / "scene" / "labels.tif")
+    folds = str(tmp_path / "folds")
+    assert "is read" in refused(crossvalidate.command, tmp_path / "scene", config, "--run", folds)
+    (tmp_path / "folds" / "crossvalidation.json").unlink()
+    shutil.copytree(run.folder, tmp_path / "folds" / "fold-1")
+    assert "other settings" in refused(crossvalidate.command, tmp_path / "scene", config, "--run", folds)
+    (tmp_path / "folds" / "fold-1" / "config.json").write_bytes(b"{\xff")
+    assert "config.json" in refused(crossvalidate.command, tmp_path / "scene", config, "--run", folds)
+
+
+def test_comparison_in_a_file_of_the_scene(tmp_path):
+    config = plain(tmp_path, files='["/vsizip/a.zip/hsi.tif"]')
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "hsi.tif", "hsi.tif")
+    assert "is read" in refused(compare.command, tmp_path, config, "--out", str(tmp_path / "a.zip" / "x"))
 
 
 def test_going_on_over_an_input(run, tmp_path):
