@@ -1,6 +1,7 @@
-"""Rasters within files: subdatasets and members of archives, by the names that GDAL has for them.
+"""Rasters within files: subdatasets and members of archives by GDAL's names, and arrays by their variable's.
 
-`NETCDF:"scene.nc":radiance`, `HDF5:"scene.h5"://cube`, `/vsizip/scene.zip/cube.tif`, `zip://scene.zip!cube.tif`.
+`NETCDF:"scene.nc":radiance`, `HDF5:"scene.h5"://cube`, `/vsizip/scene.zip/cube.tif`, `zip://scene.zip!cube.tif`,
+`scene.mat:cube`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_names import array_name
 
 # GDAL's file systems that read files of this machine, and the schemes that rasterio has for some of them
 _ARCHIVES = ("vsizip", "vsitar", "vsi7z", "vsirar")
@@ -70,7 +72,8 @@ def inner_name(folder: Path, name: str) -> InnerName | None:
         name = f"/{_SCHEMES[scheme]}/{{{archive}}}/{member.lstrip('/')}"
     if name.startswith("/vsi"):
         return _in_file_system(folder, name)
-    return _subdataset(folder, name) if _DRIVER.match(name) else None
+    subdataset = _subdataset(folder, name) if _DRIVER.match(name) else None
+    return subdataset or _array(folder, name)
 
 
 def file_behind(path: Path) -> Path:
@@ -96,6 +99,14 @@ def name_within(folder: Path, path: Path) -> str:
     if inner is None:
         return os.path.relpath(path, folder)
     return f"{inner.before}{os.path.relpath(inner.file, folder)}{inner.after}"
+
+
+def _array(folder: Path, name: str) -> InnerName | None:
+    """Take apart `scene.mat:cube`."""
+    array = array_name(name)
+    if array is None or not array.within:
+        return None
+    return InnerName("", (folder / array.file).absolute(), array.within)
 
 
 def _in_file_system(folder: Path, name: str) -> InnerName | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_choice import with_variable
 from mpmm.scene.containers import inner_name
 
 # what lies next to a raster without being one
@@ -25,7 +26,7 @@ def find_files(
     folder
         What relative names start from; brackets in its own name are no pattern.
     names
-        Paths, GDAL's names of rasters within files, or patterns (``*``, ``?``, ``[...]``, ``**``); a
+        Paths, names of rasters within files, or patterns (``*``, ``?``, ``[...]``, ``**``); a
         pattern's files come in name order, header and other sidecar files are left out.
     who
         The modality (or ``labels``), for the error.
@@ -34,7 +35,7 @@ def find_files(
 
     Returns
     -------
-    The files, each once, in the order of ``names``.
+    The files, each once, in the order of ``names``; of MATLAB's and NumPy's the array in them.
 
     Raises
     ------
@@ -63,13 +64,14 @@ def find_files(
 def _find(folder: Path, name: str, who: str, leave_out: Callable[[Path], bool]) -> list[Path]:
     named, path = named_raster(folder, name, who), folder / name
     if named is not None:
-        return [named]
+        return [with_variable(named, who)]
     if not glob.has_magic(name):
         raise SceneError(
             f"{who}: file {path} is missing{_where_it_ends(path)}", "correct the name, or put it there"
         )
     matches = [folder / match for match in sorted(glob.glob(name, root_dir=folder, recursive=True))]
-    rasters = [match for match in matches if match.is_file() and match.suffix.lower() not in SIDECARS]
+    files = [match for match in matches if match.is_file() and match.suffix.lower() not in SIDECARS]
+    rasters = [with_variable(file, who) for file in files]
     meant = [raster for raster in rasters if not leave_out(raster)]
     if not meant:
         where = _where_it_ends(folder / Path(*Path(name).parts[: _first_magic(Path(name))]))

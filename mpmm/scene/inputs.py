@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_names import array_name
 from mpmm.scene.containers import file_behind
 from mpmm.scene.files import SIDECARS, find_files
 from mpmm.scene.modality import Modality
@@ -60,6 +61,8 @@ def raster_files(path: Path) -> Iterator[Path]:
     for file in (file_behind(path), *sources):
         yield file
         yield from _beside(file)
+    if array_name(path) is not None:
+        return
     try:
         with open_dataset(path, _WHO) as dataset:
             yield from (file_behind(Path(file)) for file in dataset.files)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_names import array_name
 from mpmm.scene.grid import Position
 
 LARGEST_ID = 32767
@@ -45,9 +46,10 @@ class Labels:
     Parameters
     ----------
     file
-        Path, relative to the scene's folder, of any raster that rasterio opens, or a pattern for its tiles.
-        Whole numbers stored as floats are fine. Or of a vector file (GeoPackage, GeoJSON, Shapefile,
-        FlatGeobuf), whose polygons and points are burned onto the grid.
+        Path, relative to the scene's folder, of any raster that rasterio opens, of an array
+        (``truth.mat``, ``scene.mat:truth``), or a pattern for its tiles. Whole numbers stored as floats are
+        fine. Or of a vector file (GeoPackage, GeoJSON, Shapefile, FlatGeobuf), whose polygons and points are
+        burned onto the grid.
     classes
         The classes; empty: every id found in the raster, except ``ignore``, becomes a class.
     ignore
@@ -58,7 +60,7 @@ class Labels:
         The band to read, counted from 1; None: the only one that the raster has besides alpha bands.
     position
         "file": where the file says. "none": nowhere on the ground, whatever the file says; maps then have no
-        position either.
+        position either. MATLAB and NumPy files have none.
     layer, column
         Of a vector file: the layer, and its column of classes. None: the only one; or the column "class".
     borders
@@ -83,6 +85,8 @@ class Labels:
     grid: str | None = None
 
     def __post_init__(self) -> None:
+        if array_name(self.file) is not None:
+            object.__setattr__(self, "position", "none")
         ids = [land_cover.id for land_cover in self.classes]
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_names import array_name
 from mpmm.scene.bands import usable_calibration
 from mpmm.scene.grid import Position
 from mpmm.scene.products import Product, Quality
@@ -47,7 +48,7 @@ class Modality:
         The files are not tiles but bands: each gives its bands, one file after the other.
     position
         "file": where the file says. "none": over the whole of the labels, whatever the file says; its pixels
-        are larger or smaller than theirs by the ratio of the sizes.
+        are larger or smaller than theirs by the ratio of the sizes. MATLAB and NumPy files have none.
     product
         The files are products as published: folders, zip archives or files of this kind; wavelengths, bad
         bands, scale and nodata values come from their metadata.
@@ -79,6 +80,8 @@ class Modality:
                 f"modality name {self.name!r} cannot be used",
                 "take letters, digits, _ and -, a letter first; labels is taken",
             )
+        if any(array_name(name) is not None for name in self.files):
+            object.__setattr__(self, "position", "none")
         if not self.files:
             raise SceneError(f"{self.name}: no files are named", "list at least one file or pattern")
         if self.quality != "keep" and self.product is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,8 @@ def read_part_labels(scene: Scene, file: str, classes: Sequence[LandCover], grid
 def _offset(plan: LabelPlan, grid: Grid) -> tuple[int, int]:
     """Row and column of the raster's first pixel on the grid."""
     own = plan.raster.grid
+    if not own.has_position:
+        own = grid.divided(*own.shape)
     across, down = grid.pixel_size
     drift = max(
         abs(own.pixel_size[0] / across - 1) * own.width, abs(own.pixel_size[1] / down - 1) * own.height
@@ -108,8 +111,13 @@ def _check_no_modality(scene: Scene, plan: LabelPlan) -> None:
         except SceneError:
             # another rank has them
             continue
-        if any(file.samefile(plan.raster.path) for file in files):
+        if any(_is_same(file, plan.raster.path) for file in files):
             raise SceneError(
                 f"{modality.name}: {plan.raster.path} is a label raster",
                 "take it out of files: the network would see the answers",
             )
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two names mean one raster; those within files have no more than their names."""
+    return path.samefile(other) if path.exists() and other.exists() else path == other

@@ -17,6 +17,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_names import array_name
+from mpmm.scene.array_rasters import open_array_raster
 from mpmm.scene.band_metadata import bad_bands, read_bands
 from mpmm.scene.bands import Band
 from mpmm.scene.containers import file_behind, opened_name
@@ -46,7 +48,7 @@ class Raster:
     files
         Every file it is made of: the header of an ENVI pair, the sources of a VRT at any depth.
     driver
-        GDAL's name of the format.
+        GDAL's name of the format; "array" for MATLAB's and NumPy's.
     grid
         Coordinate system (the file's, or the one declared for it), position, size.
     dtype
@@ -99,6 +101,8 @@ def open_dataset(path: Path, who: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            if array_name(path) is not None:
+                return open_array_raster(path, who)
             return rasterio.open(opened_name(path))
     except UnicodeEncodeError as error:
         raise SceneError(
@@ -162,7 +166,7 @@ def read_header(
             who=who,
             path=path,
             files=_files(dataset, path, who),
-            driver=dataset.driver,
+            driver="array" if array_name(path) is not None else dataset.driver,
             grid=grid,
             dtype=dataset.dtypes[0],
             bands=dataset.count,
@@ -229,6 +233,8 @@ def read_masks(dataset: Any, bands: list[int], window: Window, who: str) -> NDAr
 
 def _files(dataset: Any, path: Path, who: str) -> tuple[Path, ...]:
     """The file, what lies beside it, and all that a VRT draws on."""
+    if array_name(path) is not None:
+        return (file_behind(path),)
     files = dict.fromkeys(file_behind(Path(file)) for file in [*dataset.files, path])
     if dataset.driver != "VRT" or not path.exists():
         return tuple(files)
@@ -253,10 +259,15 @@ def _readable(dataset: Any, window: Window, who: str) -> Iterator[None]:
         yield
     except _UNREADABLE as error:
         raise SceneError(
-            f"{who}: {dataset.name} cannot be read at row {window.row_off}, column {window.col_off}: "
+            f"{who}: {_named(dataset)} cannot be read at row {window.row_off}, column {window.col_off}: "
             f"{_reason(error)}",
             "it is damaged or cut short: copy it again",
         ) from error
+
+
+def _named(dataset: Any) -> str:
+    """An open raster's name; of an array GDAL knows no other than its whole description."""
+    return "an array" if dataset.name.startswith("<") else str(dataset.name)
 
 
 @contextmanager

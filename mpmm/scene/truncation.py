@@ -37,8 +37,8 @@ def _needed(raster: Raster, who: str) -> Iterator[tuple[Path, int]]:
     if is_product(raster.path):
         yield from ((file, _bytes_of(file, who)) for file in raster.files if file.suffix.lower() in _TIFFS)
         return
-    if file_behind(raster.path) != raster.path:
-        # within another file, whose size tells nothing: GDAL's drivers notice a cut there themselves
+    if file_behind(raster.path) != raster.path or raster.driver == "array":
+        # within another file, whose size tells nothing: who reads it notices a cut there
         return
     if raster.driver != "VRT":
         yield raster.path, _bytes_of(raster.path, who)

@@ -8,9 +8,9 @@ from mpmm.scene.vrt import is_vrt
 
 # beginnings of files that are no rasters, what they are, and how they become rasters
 _KINDS = (
-    (b"MATLAB 5.0", "a MATLAB file", "write its array as GeoTIFF, with scipy.io.loadmat and rasterio"),
-    (b"MATLAB 7.3", "a MATLAB file", "write its array as GeoTIFF, with h5py and rasterio"),
-    (b"\x93NUMPY", "a NumPy array", "write it as GeoTIFF, with numpy.load and rasterio"),
+    (b"MATLAB 5.0", "a MATLAB file", "give it a name that ends in .mat"),
+    (b"MATLAB 7.3", "a MATLAB file", "give it a name that ends in .mat"),
+    (b"\x93NUMPY", "a NumPy array", "give it a name that ends in .npy"),
     (b"PK\x03\x04", "a zip archive", "unpack it, or name the raster in it: /vsizip/{name}/RASTER"),
     (b"\x1f\x8b", "compressed by gzip", "unpack it, or name what it holds: /vsigzip/{name}"),
     (b"BZh", "compressed by bzip2", "unpack it"),

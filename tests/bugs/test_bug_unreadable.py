@@ -26,14 +26,15 @@ def test_file_of_another_kind_took_for_an_envi_file(tmp_path, beginning, kind):
     The hint was to put an ENVI header next to it.
     Right: what the file is, and how to bring it in.
     """
-    config = plain(tmp_path, files='["scene.mat"]')
-    (tmp_path / "scene.mat").write_bytes(beginning.ljust(200, b" "))
+    config = plain(tmp_path, files='["scene"]')
+    (tmp_path / "scene").write_bytes(beginning.ljust(200, b" "))
     assert f"is {kind}, not a raster" in problem(checked(config))
 
 
 def test_array_of_numpy(tmp_path):
     np.save(tmp_path / "x.npy", cube())
-    assert "is a NumPy array" in problem(checked(plain(tmp_path, files='["x.npy"]')))
+    (tmp_path / "x.npy").rename(tmp_path / "x.dat")
+    assert "is a NumPy array" in problem(checked(plain(tmp_path, files='["x.dat"]')))
 
 
 def test_header_given_instead_of_its_data(tmp_path):
