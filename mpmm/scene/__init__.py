@@ -2,6 +2,8 @@
 
 from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
+from mpmm.scene.benchmark_files import benchmark_scene
+from mpmm.scene.benchmarks import BenchmarkName
 from mpmm.scene.coordinates import pixel_area
 from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
@@ -20,6 +22,7 @@ __all__ = [
     "AlignedLabels",
     "AlignedModality",
     "AlignedScene",
+    "BenchmarkName",
     "Grid",
     "LabelReport",
     "Labels",
@@ -31,6 +34,7 @@ __all__ = [
     "Scene",
     "SceneReport",
     "SourceRecord",
+    "benchmark_scene",
     "color_of",
     "dfc2018",
     "grid_like",

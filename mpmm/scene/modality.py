@@ -55,6 +55,10 @@ class Modality:
     quality
         Of products: "drop" takes pixels as missing that their own quality layers call cloud, shadow or
         cirrus.
+    wavelengths
+        Centre of each of the files' bands in nm, for files that do not tell it; None: what they say.
+    near
+        Wavelengths in nm: keep the band nearest to each, in this order, instead of ``bands``.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Modality:
     position: Position = "file"
     product: Product | None = None
     quality: Quality = "keep"
+    wavelengths: tuple[float, ...] | None = None
+    near: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.files, str):
@@ -89,6 +95,8 @@ class Modality:
                 f"{self.name}: quality is of products, and product is not given",
                 'name the product, e.g. product = "enmap"',
             )
+        if self.near is not None and self.bands is not None:
+            raise SceneError(f"{self.name}: both bands and near are given", "choose bands by one of them")
         if self.calibration is not None and not usable_calibration(*self.calibration):
             scale, offset = self.calibration
             raise SceneError(

@@ -17,6 +17,7 @@ from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.vrt_header import with_sources
+from mpmm.scene.wavelength_choice import nearest_bands, with_wavelengths
 
 # rows or columns of a source in one of the grid's: a kilometre of pixels of a centimetre
 _MOST_STEP = 100_000
@@ -110,6 +111,7 @@ def plan_modality(
     paths = modality_files(folder, modality, leave_out)
     assumed = grid.divided if modality.position == "none" else None
     rasters = [with_sources(read_header(path, modality.name, modality.crs, assumed)) for path in paths]
+    rasters = with_wavelengths(rasters, modality)
     groups = grouped(modality, rasters)
     for group in groups:
         check_one_without_position(group, modality.position)
@@ -139,7 +141,11 @@ def _pick_bands(modality: Modality, groups: list[list[Raster]]) -> tuple[int, ..
     # a band that is bad in one tile is bad in the mosaic
     left_out = [{*group[0].alpha, *(bad for tile in group for bad in tile.bad)} for group in groups]
     data = [k for k, (i, band) in enumerate(every, start=1) if band not in left_out[i]]
-    chosen = [band for band in modality.bands or data if band not in modality.drop_bands]
+    candidates = modality.bands or data
+    if modality.near is not None:
+        usable = [band for band in data if band not in modality.drop_bands]
+        candidates = nearest_bands([group[0] for group in groups], modality.near, usable)
+    chosen = [band for band in candidates if band not in modality.drop_bands]
     if not chosen:
         hint = "take some out of drop_bands" if modality.drop_bands else "name those to keep with bands"
         called = ": its file calls all others bad, or alpha" if modality.bands is None else ""

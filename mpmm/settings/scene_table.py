@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from mpmm.errors import ConfigError
-from mpmm.scene import Labels, LandCover, Modality, Scene, color_of
+from mpmm.scene import BenchmarkName, Labels, LandCover, Modality, Scene, benchmark_scene, color_of
 from mpmm.settings.validation import read_as
 
 
@@ -24,8 +25,9 @@ class SceneTable:
     """A preset and a folder, or a folder, labels, classes and modalities."""
 
     folder: str = "."
-    preset: Literal["dfc2018"] | None = None
+    preset: Literal["dfc2018", BenchmarkName] | None = None
     lidar: bool = False
+    rgb: bool = False
     cache: str | None = None
     labels: dict[str, JsonValue] | None = None
     classes: dict[str, str | _Class] = field(default_factory=dict)
@@ -50,10 +52,27 @@ class SceneTable:
             labels=self._labels(path),
             modalities=tuple(
                 read_as(Modality, {**table, "name": name}, f"{path}: scene.modalities.{name}")
-                for name, table in self.modalities.items()
+                for name, table in self._described(path)
             ),
             cache=cache,
         )
+
+    def _described(self, path: Path) -> Iterator[tuple[str, dict[str, JsonValue]]]:
+        """Modalities by name; bands ``of`` another have its files and settings, with their own on top."""
+        for name, table in self.modalities.items():
+            whole = table.get("of")
+            if whole is None:
+                yield name, table
+                continue
+            source = self.modalities.get(str(whole), {"of": ""})
+            if "of" in source:
+                others = [other for other, keys in self.modalities.items() if "of" not in keys]
+                raise ConfigError(
+                    f"{path}: scene.modalities.{name}: of = {whole!r} is no modality with files of its own",
+                    f"name one of these: {', '.join(others)}" if others else "give files",
+                )
+            shared = {key: value for key, value in source.items() if key not in ("bands", "near")}
+            yield name, {**shared, **{key: value for key, value in table.items() if key != "of"}}
 
     def _preset(self, path: Path, folder: Path, cache: Path | None, partly: bool) -> Scene:
         if self.labels is not None or self.classes or self.modalities:
@@ -61,7 +80,17 @@ class SceneTable:
                 f'{path}: [scene] has preset = "{self.preset}" and labels, classes or modalities of its own',
                 "keep the preset, or describe the scene without it",
             )
-        return Scene.dfc2018(folder, lidar=self.lidar, cache=cache, partly=partly)
+        if self.preset is None or self.preset == "dfc2018":
+            self._refuse(path, "rgb", self.rgb, "it always has its own")
+            return Scene.dfc2018(folder, lidar=self.lidar, cache=cache, partly=partly)
+        self._refuse(path, "lidar", self.lidar, "it is a cube alone")
+        return benchmark_scene(self.preset, folder, rgb=self.rgb, cache=cache, partly=partly)
+
+    def _refuse(self, path: Path, key: str, given: bool, why: str) -> None:
+        if given:
+            raise ConfigError(
+                f'{path}: [scene] has {key} with preset = "{self.preset}": {why}', f"take {key} out"
+            )
 
     def _labels(self, path: Path) -> Labels | None:
         """None for a scene that is only mapped."""

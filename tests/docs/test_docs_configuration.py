@@ -11,6 +11,7 @@ import pytest
 
 from mpmm.network.block_spec import BlockSpec, DenseSpec
 from mpmm.scene import Labels, Modality, Scene
+from mpmm.settings import scene_table
 from mpmm.settings.config import (
     Config,
     LayoutConfig,
@@ -34,6 +35,7 @@ def _contest_files_are_elsewhere(monkeypatch):
         return Scene(folder, Labels("labels.tif"), (Modality("hsi", ("hsi.tif",)),), cache)
 
     monkeypatch.setattr(Scene, "dfc2018", found)
+    monkeypatch.setattr(scene_table, "benchmark_scene", lambda _, folder, **keys: found(folder, **keys))
 
 
 @pytest.mark.parametrize("text", EXAMPLES, ids=range(len(EXAMPLES)))
