@@ -2,7 +2,8 @@
 
 Public names, each imported when it is first asked for:
 
-- `Scene`, `Labels`, `LandCover`, `Modality`: rasters on one label grid;
+- `Scene`, `Labels`, `LandCover`, `Modality`: rasters on one label grid; `benchmark_scene` finds a public
+  one's files, `scene_from_arrays` makes one of arrays;
 - `Config`, `load_config` and the tables `PatchesConfig`, `NetworkConfig`, `StreamConfig`, `TrainingConfig`,
   `LayoutConfig`: a run's settings;
 - `fit`, which trains and returns a `Run`; its predictions' `Scores`; `predict_map`, which gives a `ClassMap`;
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mpmm.placement import Layout
     from mpmm.results import Scores
     from mpmm.runs import ClassMap, Run, fit, predict_map
-    from mpmm.scene import Labels, LandCover, Modality, Scene
+    from mpmm.scene import Labels, LandCover, Modality, Scene, benchmark_scene, scene_from_arrays
     from mpmm.settings import (
         Config,
         LayoutConfig,
@@ -41,7 +42,7 @@ _HOMES = {
     "mpmm.placement": ("Layout",),
     "mpmm.results": ("Scores",),
     "mpmm.runs": ("ClassMap", "Run", "fit", "predict_map"),
-    "mpmm.scene": ("LandCover", "Labels", "Modality", "Scene"),
+    "mpmm.scene": ("LandCover", "Labels", "Modality", "Scene", "benchmark_scene", "scene_from_arrays"),
     "mpmm.settings": (
         "Config",
         "LayoutConfig",
@@ -75,10 +76,12 @@ __all__ = [
     "StreamConfig",
     "StreamSpec",
     "TrainingConfig",
+    "benchmark_scene",
     "fit",
     "load_config",
     "paper",
     "predict_map",
+    "scene_from_arrays",
 ]
 
 

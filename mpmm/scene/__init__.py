@@ -2,6 +2,7 @@
 
 from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
+from mpmm.scene.array_scene import scene_from_arrays
 from mpmm.scene.benchmark_files import benchmark_scene
 from mpmm.scene.benchmarks import BenchmarkName
 from mpmm.scene.coordinates import pixel_area
@@ -43,6 +44,7 @@ __all__ = [
     "raster_files",
     "read_part_labels",
     "scene_files",
+    "scene_from_arrays",
     "transferred",
     "wavelength",
 ]
