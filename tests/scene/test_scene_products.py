@@ -1,6 +1,8 @@
 """Products in their published layouts: read as they are, pixel by pixel what GDAL and h5py read of them."""
 
+import re
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -94,6 +96,14 @@ class TestEnmap:
         metadata = folder / f"{ENMAP}-METADATA.XML"
         metadata.write_text(metadata.read_text().replace(">0.0001<", ">0.0002<"))
         assert aligned(scene).values.max() == pytest.approx(2 * first)
+
+    def test_a_moved_scene_keeps_its_cache(self, make, folder, tmp_path):
+        scene = make("enmap", ("L2A",))
+        values = aligned(scene).values
+        shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved", copy_function=shutil.copy2)
+        moved = replace(scene, folder=tmp_path.parent / f"{tmp_path.name}-moved")
+        assert moved.inspect().to_write_bytes == 0
+        np.testing.assert_array_equal(aligned(moved).values, values)
 
     @pytest.mark.parametrize(
         ("spoil", "says"),
@@ -286,6 +296,12 @@ class TestSentinel2:
         assert (~present).sum() == 36
         expected = self.on_10_metres(folder)[present]
         np.testing.assert_allclose(hsi.values[present], expected, rtol=1e-6, atol=1e-7)
+
+    def test_products_before_baseline_4_have_no_offset(self, make_msi, folder):
+        metadata = folder / "MTD_MSIL2A.xml"
+        metadata.write_text(re.sub("<BOA_ADD_OFFSET .*?/BOA_ADD_OFFSET>", "", metadata.read_text()))
+        values = aligned(make_msi(bands=(1, 4))).values
+        np.testing.assert_allclose(values[..., 1], self.counts(folder, "B08", 10) / 10000, rtol=1e-6)
 
     def test_bands_are_by_pixel_size_with_their_names_and_wavelengths(self, make_msi, folder):
         bands = bands_of(make_msi())
