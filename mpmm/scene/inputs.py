@@ -13,7 +13,7 @@ from mpmm.scene.modality import Modality
 from mpmm.scene.modality_files import modality_files
 from mpmm.scene.raster import open_dataset
 from mpmm.scene.scene import Scene
-from mpmm.scene.vectors import is_vector, vector_files
+from mpmm.scene.vector_names import is_vector, vector_files
 from mpmm.scene.vrt import is_vrt, vrt_sources
 
 # the name of a scene in the errors of this file, which are caught in it

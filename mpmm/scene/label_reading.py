@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from rasterio.windows import Window
 
 from mpmm.errors import SceneError
 from mpmm.scene.bands import IDENTITY
-from mpmm.scene.burning import Burning
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
@@ -21,8 +20,10 @@ from mpmm.scene.palette import color_of
 from mpmm.scene.raster import Raster, open_dataset, read_header, read_window
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.truncation import check_complete
-from mpmm.scene.vector_labels import plan_vectors
 from mpmm.scene.vrt_header import with_sources
+
+if TYPE_CHECKING:
+    from mpmm.scene.burning import Burning
 
 # the id of a pixel where the label raster has no data
 NO_LABEL = -1
@@ -54,7 +55,7 @@ class LabelPlan:
     raster: Raster
     band: int
     tiles: tuple[MosaicTile, ...]
-    burning: Burning | None = None
+    burning: "Burning | None" = None
     names: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -66,6 +67,9 @@ def plan_burned_labels(folder: Path, labels: Labels, grid: Grid) -> LabelPlan:
     SceneError
         Where the file is missing or unreadable, or its features are no labels.
     """
+    # takes a tenth of a second, which a scene with label rasters need not wait for
+    from mpmm.scene.vector_labels import plan_vectors
+
     files = find_files(folder, [labels.file], "labels")
     if len(files) > 1:
         raise SceneError(f"labels: {labels.file} names {len(files)} vector files", "merge them into one")

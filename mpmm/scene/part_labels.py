@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
+from mpmm.scene.burning_grid import is_burned
 from mpmm.scene.coordinates import TOLERANCE, same_crs
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
@@ -23,7 +24,6 @@ from mpmm.scene.label_reading import (
 )
 from mpmm.scene.labels import LandCover
 from mpmm.scene.scene import Scene
-from mpmm.scene.vector_labels import is_burned
 
 
 def read_part_labels(scene: Scene, file: str, classes: Sequence[LandCover], grid: Grid) -> NDArray[np.int16]:

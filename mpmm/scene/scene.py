@@ -8,6 +8,7 @@ from mpmm.errors import SceneError
 from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
 from mpmm.scene.aligning import BLOCK_CACHE_BYTES, WINDOW_BYTES
+from mpmm.scene.burning_grid import burning_grid, grid_modalities, is_burned
 from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_folder
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
@@ -28,7 +29,6 @@ from mpmm.scene.preparing import (
 )
 from mpmm.scene.report import LabelReport, SceneReport
 from mpmm.scene.source_record import SourceRecord
-from mpmm.scene.vector_labels import burning_grid, grid_modalities, is_burned
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio
 import shapely
 from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.errors import ShapelyError
 
 from mpmm.errors import SceneError
-from mpmm.scene.containers import file_behind
 from mpmm.scene.coordinates import crs_name, parse_crs, points_in, same_crs
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import Labels
+from mpmm.scene.vector_names import vector_files
 
-# endings by which a file is known to hold features
-SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
-# endings of what belongs to a vector file: a Shapefile's parts, a GeoPackage's journal
-_PARTS = (".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx")
-_JOURNALS = ("-wal", "-shm", "-journal")
-_UNREADABLE = (ShapelyError, UnicodeError, ValueError, OSError)
+_UNREADABLE = (DataSourceError, DataLayerError, ShapelyError, UnicodeError, ValueError, OSError)
 # name of the column that is taken where there are several
 _CLASS = "class"
 
@@ -53,21 +50,6 @@ class Features:
     left_out: int
 
 
-def is_vector(path: Path) -> bool:
-    """Whether a file holds features, by its ending."""
-    return path.suffix.lower() in SUFFIXES
-
-
-def vector_files(path: Path) -> Iterator[Path]:
-    """The file and what belongs to it, where that is there."""
-    file = file_behind(path)
-    yield file
-    beside = [file.with_suffix(suffix) for suffix in _PARTS]
-    beside += [file.with_suffix(suffix.upper()) for suffix in _PARTS]
-    beside += [Path(f"{file}{journal}") for journal in _JOURNALS]
-    yield from (part for part in beside if part != file and part.is_file())
-
-
 def read_features(path: Path, labels: Labels, grid: Grid) -> Features:
     """Read the features that labels are made of, and bring them into the grid's coordinate system.
 
@@ -86,8 +68,6 @@ def read_features(path: Path, labels: Labels, grid: Grid) -> Features:
         The file cannot be read or is cut short; a layer or column is not there, or has to be named; a
         geometry is a line; there is no coordinate system, or no way from it to the grid's.
     """
-    import pyogrio  # takes a tenth of every start's imports, and few scenes have vectors
-
     with _readable(path):
         _check_whole(path)
         layer = _layer(path, labels.layer)
@@ -105,13 +85,11 @@ def read_features(path: Path, labels: Labels, grid: Grid) -> Features:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     """One clear error in the words of GDAL, whose warnings tell of nothing that the checks do not."""
-    from pyogrio.errors import DataLayerError, DataSourceError
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (DataSourceError, DataLayerError, *_UNREADABLE) as error:
+    except _UNREADABLE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].strip()
         raise SceneError(
             f"labels: {path} cannot be read as vectors: {reason}",
@@ -137,8 +115,6 @@ def _check_whole(path: Path) -> None:
 
 def _layer(path: Path, named: str | None) -> str:
     """The layer that is named, or the only one with geometries."""
-    import pyogrio
-
     layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
     if named in layers:
         return str(named)

@@ -1,5 +1,8 @@
 """Labels from vector files: the pixels they mean, by rules that need no rasteriser; and what is refused."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -295,3 +298,9 @@ def test_a_rank_burns_labels_only_where_it_has_the_grids_files(make, write, tmp_
     (tmp_path / "rgb.tif").unlink()
     assert scene.files_here() == {"hsi"}
     assert replace(scene, labels=replace(scene.labels, grid="hsi")).files_here() == {"labels", "hsi"}
+
+
+def test_a_scene_of_rasters_loads_no_library_of_vectors_or_hdf5():
+    code = "import sys, mpmm.scene; sys.exit(bool({'pyogrio', 'shapely', 'h5py'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

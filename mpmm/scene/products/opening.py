@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 from xml.etree.ElementTree import ParseError
@@ -14,10 +15,7 @@ from rasterio.errors import RasterioError
 
 from mpmm.errors import SceneError
 from mpmm.scene.products.dataset import DAMAGED, ProductDataset, ProductRaster
-from mpmm.scene.products.emit import open_emit
 from mpmm.scene.products.enmap import open_enmap
-from mpmm.scene.products.neon import open_neon
-from mpmm.scene.products.prisma import open_prisma
 from mpmm.scene.products.sentinel2 import BANDS, opener
 
 Product = Literal["enmap", "emit", "prisma", "neon", "sentinel2"]
@@ -25,12 +23,25 @@ Product = Literal["enmap", "emit", "prisma", "neon", "sentinel2"]
 Quality = Literal["keep", "drop"]
 Opener = Callable[[Path, bool, ExitStack], ProductRaster]
 
+
+def _open_hdf5(module: str) -> Opener:
+    """Return what opens a product in HDF5; h5py, which takes a tenth of a second, is loaded by it alone."""
+
+    def open_file(path: Path, drop: bool, stack: ExitStack) -> ProductRaster:
+        """Open the product by the function that its module is named after."""
+        loaded = import_module(f"mpmm.scene.products.{module}")
+        opener: Opener = getattr(loaded, f"open_{module}")
+        return opener(path, drop, stack)
+
+    return open_file
+
+
 # by product, and within it by raster, where bands differ in the size of their pixels
 _OPENERS: dict[str, dict[str, Opener]] = {
     "enmap": {"ENMAP": open_enmap},
-    "emit": {"EMIT": open_emit},
-    "prisma": {"PRISMA": open_prisma},
-    "neon": {"NEON": open_neon},
+    "emit": {"EMIT": _open_hdf5("emit")},
+    "prisma": {"PRISMA": _open_hdf5("prisma")},
+    "neon": {"NEON": _open_hdf5("neon")},
     "sentinel2": {f"SENTINEL2_{pixel}": opener(pixel) for pixel in BANDS},
 }
 _TITLES = {
