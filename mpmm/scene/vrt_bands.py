@@ -25,6 +25,9 @@ Leaf = tuple[Path, int]
 _MOSAICS = (None, "VRTSourcedRasterBand", "VRTDerivedRasterBand")
 # elements of a band that draw on a file
 _SOURCES = ("SimpleSource", "ComplexSource", "AveragedSource", "KernelFilteredSource", "NoDataFromMaskSource")
+# of those, elements that leave values out, and that give them others
+_LEAVING_OUT = ("NODATA", "UseMaskBand")
+_CHANGING = ("ScaleOffset", "ScaleRatio", "Exponent", "LUT", "ColorTableComponent")
 # how far, in pixels, GDAL lets a source's border be beside that of a pixel
 _NEAR = 0.001
 # cells of the lattice on which gaps are looked for; beyond them there are taken to be some
@@ -45,6 +48,8 @@ class BandSource:
         Columns and rows that the VRT says the file has; None where it does not.
     is_see_through
         Whether some of its values are left out, so that earlier sources are seen there.
+    is_changed
+        Whether its values are scaled, or looked up in a table.
     """
 
     path: Path | None
@@ -53,6 +58,7 @@ class BandSource:
     target: Box | None = None
     size: tuple[int, int] | None = None
     is_see_through: bool = False
+    is_changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,13 @@ class VrtBands:
         boxes = {number: self._covered(self.vrt, number, ()) for number in numbers}
         return {number: covered for number, covered in boxes.items() if covered is not None}
 
-    def leaves(self) -> tuple[tuple[Leaf, ...], ...]:
-        """For each band the bands of other files that its values are; none of a band that is computed."""
-        return tuple(
-            tuple(self._leaves(self.vrt, number, ())) for number in range(1, len(self._read(self.vrt)[1]) + 1)
-        )
+    def leaves(self, changed: bool = True) -> tuple[tuple[Leaf, ...], ...]:
+        """For each band the bands of other files that it is made of; none of a band that is computed.
+
+        Without ``changed`` those alone whose values are taken as they are.
+        """
+        numbers = range(1, len(self._read(self.vrt)[1]) + 1)
+        return tuple(tuple(self._leaves(self.vrt, number, changed, ())) for number in numbers)
 
     def _read(self, vrt: Path) -> tuple[tuple[int, int], tuple[VrtBand, ...]]:
         if vrt not in self._known:
@@ -121,15 +129,15 @@ class VrtBands:
         if parts is None:
             yield drawn, True
 
-    def _leaves(self, vrt: Path, number: int, above: tuple[Path, ...]) -> Iterator[Leaf]:
+    def _leaves(self, vrt: Path, number: int, changed: bool, above: tuple[Path, ...]) -> Iterator[Leaf]:
         bands = self._read(vrt)[1]
         if not 1 <= number <= len(bands) or bands[number - 1].is_derived or vrt in above:
             return
         for source in bands[number - 1].sources:
-            if source.path is None or not source.band:
+            if source.path is None or not source.band or (source.is_changed and not changed):
                 continue
             if is_vrt(source.path):
-                yield from self._leaves(source.path, source.band, (*above, vrt))
+                yield from self._leaves(source.path, source.band, changed, (*above, vrt))
             else:
                 yield source.path, source.band
 
@@ -178,8 +186,11 @@ def _source(element: Element, vrt: Path) -> BandSource:
     about = element.find("SourceProperties")
     size = None if about is None else (_side(about, "RasterXSize"), _side(about, "RasterYSize"))
     number = leading_int(element.findtext("SourceBand"), 1)
-    left_out = any(element.find(name) is not None for name in ("NODATA", "UseMaskBand"))
-    return BandSource(path, number, _box(element, "SrcRect"), _box(element, "DstRect"), size, left_out)
+    left_out, changed = (
+        any(element.find(key) is not None for key in keys) for keys in (_LEAVING_OUT, _CHANGING)
+    )
+    boxes = _box(element, "SrcRect"), _box(element, "DstRect")
+    return BandSource(path, number, *boxes, size, left_out, changed)
 
 
 def _side(element: Element, key: str) -> int:

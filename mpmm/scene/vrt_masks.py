@@ -33,7 +33,7 @@ def _hiding_files(raster: Raster) -> Iterator[str]:
     sources = [source for source in vrt_sources(raster.path) if not source.raw_bytes]
     for vrt in [raster.path, *(source.path for source in sources if is_vrt(source.path))]:
         yield from itertools.islice(_unsaid(vrt), 1)
-    for source in [source for source in sources if not is_vrt(source.path)][:_LOOKED_AT]:
+    for source in sources[:_LOOKED_AT]:
         with open_dataset(source.path, raster.who) as dataset:
             hidden = [value for value in dataset.nodatavals if value is not None]
             masked = any("per_dataset" in [flag.name for flag in flags] for flags in dataset.mask_flag_enums)

@@ -160,3 +160,61 @@ def test_what_a_vrt_leaves_out_without_a_nodata_value_is_said(folder):
     (folder / "x.vrt").write_text(text.replace("SimpleSource", "ComplexSource"))
     (report,) = Scene(folder, Labels("labels.tif"), (Modality("x", ("x.vrt",)),)).inspect().modalities
     assert report.own_values == ("x.vrt leaves out 7 of its sources, but has no nodata value: read as 0",)
+
+
+def scaled(path, scale):
+    with rasterio.open(write(path, cube()), "r+") as dataset:
+        dataset.scales = (scale,) * BANDS
+
+
+@pytest.mark.parametrize("kinds", [[mosaic], [warped], [mosaic, warped, mosaic]])
+def test_scale_behind_vrts(folder, kinds):
+    """A VRT is built over a file with a scale and does not hand it on.
+    The raw numbers were taken, of another size than those of the file itself.
+    Right: the file's scale counts as without the VRT.
+    """
+    name = "hsi.tif"
+    scaled(folder / name, 0.5)
+    for number, kind in enumerate(kinds):
+        kind(folder / f"{number}.vrt", name)
+        name = f"{number}.vrt"
+    np.testing.assert_array_equal(aligned(folder, name).values[..., 0], cube()[0] / 2)
+    np.testing.assert_array_equal(aligned(folder, name, scale=3.0).values[..., 0], cube()[0] * 3.0)
+
+
+def test_scales_that_a_vrt_joins_are_refused(folder):
+    """GDAL joins tiles of different scales as they are, half of the scene then in another unit."""
+    scaled(folder / "a.tif", 0.5)
+    scaled(folder / "b.tif", 0.25)
+    pieces(folder / "x.vrt", [("a.tif", LEFT, LEFT), ("b.tif", RIGHT, RIGHT)])
+    with pytest.raises(
+        SceneError, match=r"joins values with scale 0\.25 .* with 0\.5 and 0 in band 1"
+    ) as refused:
+        aligned(folder, "x.vrt")
+    assert "name its files in place of the VRT" in refused.value.hint
+
+
+def test_a_scale_that_a_vrt_applies_itself_is_not_applied_twice(folder):
+    scaled(folder / "a.tif", 0.5)
+    pieces(folder / "x.vrt", [("a.tif", WHOLE, WHOLE)])
+    text = (
+        (folder / "x.vrt")
+        .read_text()
+        .replace("</SimpleSource>", "<ScaleRatio>2</ScaleRatio></ComplexSource>")
+    )
+    (folder / "x.vrt").write_text(text.replace("SimpleSource", "ComplexSource"))
+    np.testing.assert_array_equal(aligned(folder, "x.vrt").values[..., 0], cube()[0] * 2)
+
+
+def test_a_mask_of_an_inner_vrt_that_the_outer_does_not_hand_on(folder):
+    mosaic(folder / "inner.vrt", "hsi.tif")
+    write(folder / "mask.tif", np.full((SIDE, SIDE), 255, np.uint8))
+    mask = (
+        '<MaskBand><VRTRasterBand dataType="Byte"><SimpleSource><SourceFilename relativeToVRT="1">mask.tif'
+        "</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></MaskBand></VRTDataset>"
+    )
+    text = (folder / "inner.vrt").read_text().replace("</VRTDataset>", mask)
+    (folder / "inner.vrt").write_text(text)
+    mosaic(folder / "outer.vrt", "inner.vrt")
+    (report,) = Scene(folder, Labels("labels.tif"), (Modality("x", ("outer.vrt",)),)).inspect().modalities
+    assert report.own_values == ("outer.vrt does not hand on the mask of inner.vrt: all is data",)
