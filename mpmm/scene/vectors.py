@@ -90,7 +90,8 @@ def _readable(path: Path) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except _UNREADABLE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].strip()
+        # without pyogrio's advice on names of drivers
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split("; It might help")[0].strip()
         raise SceneError(
             f"labels: {path} cannot be read as vectors: {reason}",
             "open it in a GIS and save it again, as a GeoPackage; or copy it again",

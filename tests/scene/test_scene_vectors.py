@@ -253,8 +253,9 @@ def test_a_file_that_is_cut_short_is_one_clear_error(make, write, name, share):
     path = write(name)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(SceneError, match=rf"labels: \S+{name}"):
+    with pytest.raises(SceneError, match=rf"labels: \S+{name}") as caught:
         make(name).read_labels()
+    assert "prefixing" not in caught.value.problem
 
 
 def test_a_missing_file_is_named(make):
