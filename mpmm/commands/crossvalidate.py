@@ -119,7 +119,7 @@ def _show(console: Console, folder: Path, folds: list[_Fold]) -> None:
     held_out = sum(fold.held_out for fold in folds) / len(folds)
     summary = crossvalidation(scores, held_out, OURS)
     write_json(folder / FILE, summary)
-    console.print(folds_table(scores, f"{folder}, test patches, overall accuracy %"))
+    console.print(folds_table(scores, "Overall accuracy %, test patches"))
     console.print(spread_table(summary))
     overall = together(scores[OURS]).overall_accuracy
     say(console, "together", f"overall accuracy {overall} % over the test patches of all folds")

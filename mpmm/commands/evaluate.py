@@ -27,7 +27,7 @@ from mpmm.results import (
     write_json,
     write_whole,
 )
-from mpmm.runs import EvaluationOptions, EvaluationResult, Form, Run, evaluate, run_console
+from mpmm.runs import EVERYTHING, EvaluationOptions, EvaluationResult, Form, Run, evaluate, run_console
 from mpmm.scene import Scene
 from mpmm.settings import load_config
 
@@ -41,7 +41,11 @@ FILES = ("scores.json", "classes.csv", "confusion.csv", "confusion.png", "trace.
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--part", type=click.Choice(PARTS), default="validation", show_default=True, help="Which patches."
+    "--part",
+    type=click.Choice((*PARTS, EVERYTHING)),
+    default="validation",
+    show_default=True,
+    help="Which patches of the split; or all labelled pixels, of another scene or other labels.",
 )
 @click.option(
     "--checkpoint",
@@ -79,6 +83,7 @@ def command(run: Path, config: Path | None, area: Path | None, sample: Path | No
     \b
         mpmm evaluate runs/first --part test
         mpmm evaluate runs/first moved.toml        CONFIG says where the rasters lie now
+        mpmm evaluate runs/first other.toml --part all             another scene, or other labels
         mpirun -np 5 mpmm evaluate runs/first --patches 14000 --form data
         mpmm evaluate runs/first --area map.tif --sample points.csv
 
@@ -99,46 +104,59 @@ def command(run: Path, config: Path | None, area: Path | None, sample: Path | No
     _check_outputs(run, options, config, scene)
     result = evaluate(run, options, console, scene)
     if result is not None:
-        _show(console, run, options, result)
+        _show(console, run, _title(options, config), options, result)
 
 
-def _folder(run: Path, options: EvaluationOptions) -> Path:
+def _folder(run: Path, patches: str, options: EvaluationOptions) -> Path:
     """Where the scores go in the run folder."""
-    return run / "evaluation" / f"{_title(options)}-{options.checkpoint}"
+    return run / "evaluation" / f"{patches}-{options.checkpoint}"
 
 
-def _title(options: EvaluationOptions) -> str:
-    """Which patches are scored, in a word."""
-    return options.part if options.patches is None else f"{options.patches}-drawn"
+def _title(options: EvaluationOptions, config: Path | None) -> str:
+    """Which patches are scored, in a word; those of another scene by its configuration's name."""
+    if options.patches is not None:
+        return f"{options.patches}-drawn"
+    if options.part == EVERYTHING and config is not None:
+        return f"{config.stem}-{EVERYTHING}"
+    return options.part
 
 
 def _check_outputs(run: Path, options: EvaluationOptions, config: Path | None, scene: Scene | None) -> None:
     """Refuse scores that would be written over what is read; a missing run is told of by who opens it."""
     if (run / "config.json").is_file():
-        folder = _folder(run, options)
+        folder = _folder(run, _title(options, config), options)
         own = Run.open(run).config_
         own = own if scene is None else replace(own, scene=scene)
         inputs = [*([config] if config else []), *own.read_files()]
         refuse_inputs([folder, *(folder / name for name in FILES)], inputs, of_run=True)
 
 
-def _show(console: Console, path: Path, options: EvaluationOptions, result: EvaluationResult) -> None:
+def _show(
+    console: Console, path: Path, patches: str, options: EvaluationOptions, result: EvaluationResult
+) -> None:
     """Write the scores into the run folder, and print them."""
     opened, scores = Run.open(path), result.scores
-    patches, folder = _title(options), _folder(opened.folder, options)
+    folder = _folder(opened.folder, patches, options)
     rows = {"mpmm": scores, **({} if options.patches else _baselines(opened.folder, options.part))}
     title = f"{opened.folder}, {patches} patches, checkpoint {options.checkpoint}"
     console.print(comparison_table(rows, title))
     console.print(class_table(scores, opened.classes_))
     say_untrained(console, result.untrained)
     _print_confusion(console, scores)
-    say(console, "overlap", f"{percent(result.overlap)}% of the patches share pixels with a training patch")
+    say(console, "overlap", _overlap(result))
     ranks = "one process" if result.ranks == 1 else f"{result.ranks} ranks, layout {result.layout}"
     rate = f"{scores.samples / result.seconds:,.0f} patches/s"
     say(console, "took", f"{result.seconds:.2f} s for {scores.samples:,} patches ({rate}), {ranks}")
     # what is shown is not lost where the folder cannot be written
     _write(folder, result, f"{opened.folder.name}, {patches} patches, checkpoint {options.checkpoint}")
     console.print(f"written   {folder}", soft_wrap=True, highlight=False)
+
+
+def _overlap(result: EvaluationResult) -> str:
+    """What the scored patches have seen of the training's ground."""
+    if result.overlap is None:
+        return "not counted: the scene is on another grid than the training's"
+    return f"{percent(result.overlap)}% of the patches share pixels with a training patch"
 
 
 def _print_confusion(console: Console, scores: Scores) -> None:

@@ -3,6 +3,7 @@
 from mpmm.patches.augmentation import orientations
 from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
+from mpmm.patches.candidates import usable_candidates
 from mpmm.patches.drawing import draw_split
 from mpmm.patches.extra import extra_patches
 from mpmm.patches.folds import draw_fold
@@ -54,6 +55,7 @@ __all__ = [
     "prefetch",
     "read_part_table",
     "training_range",
+    "usable_candidates",
     "usable_centres",
     "window_sums",
 ]

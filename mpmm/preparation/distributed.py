@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from mpmm.preparation.sampling import (
     unpacked_parts,
 )
 from mpmm.results import RunFolder, read_split, read_text
-from mpmm.scene import AlignedScene, MatchedScene, Scene, SourceRecord, transferred
+from mpmm.scene import AlignedScene, LandCover, MatchedScene, Scene, SourceRecord, transferred
 from mpmm.settings import Config, config_from_json
 
 Change = Callable[[Config], Config]
@@ -167,13 +167,11 @@ def restore_on_ranks(
         plain, arrays = _contents(folder)
     plain, arrays = collectives.broadcast(plain, restoration.source, arrays)
     config = restoration.change(config_from_json(plain["config"], "the run's config.json"))
-    config = config if restoration.scene is None else replace(config, scene=restoration.scene)
+    classes = [LandCover(*cover) for cover in plain["classes"]]
+    if restoration.scene is not None:
+        config = replace(config, scene=_with_classes(restoration.scene, classes))
     inventory = take_inventory(collectives, config.scene, config.network.modalities)
-    if [[cover.id, cover.name, cover.color] for cover in inventory.classes] != plain["classes"]:
-        raise RunError(
-            f"{config.scene.folder}: its classes are not those that the run was trained on",
-            "the scene has changed since; train anew",
-        )
+    _check_classes(config.scene, inventory, classes)
     trained = records_of(plain["bands"])
     transfer = _transferred(config.scene, inventory, plain["normalization"], trained, restoration.force_bands)
     config = replace(config, scene=transfer.scene)
@@ -189,6 +187,24 @@ def restore_on_ranks(
         warnings = tuple(line for lines in collectives.allgather(mine) for line in lines)
     prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec, notes, warnings)
     return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations, choice=choice)
+
+
+def _with_classes(scene: Scene, classes: Sequence[LandCover]) -> Scene:
+    """The scene with the run's classes where its settings name none, for its labels may lack some of them."""
+    if scene.labels is None or scene.labels.classes:
+        return scene
+    return replace(scene, labels=replace(scene.labels, classes=tuple(classes)))
+
+
+def _check_classes(scene: Scene, inventory: Inventory, classes: Sequence[LandCover]) -> None:
+    """Refuse a scene with other classes than the run's; their colours may differ."""
+    here, trained = ([(cover.id, cover.name) for cover in each] for each in (inventory.classes, classes))
+    if here != trained:
+        listed = ", ".join(f"{number} = {name}" for number, name in trained)
+        raise RunError(
+            f"{scene.folder}: its classes are not those that the run was trained on, {listed}",
+            "name these in [scene.classes]; or if the scene has changed since, train anew",
+        )
 
 
 def _transferred(

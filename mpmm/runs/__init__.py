@@ -9,10 +9,11 @@ from mpmm.runs.maps.predict import ClassMap, predict_map
 from mpmm.runs.maps.target import TargetGrid
 from mpmm.runs.overrides import overridden
 from mpmm.runs.run import Run
-from mpmm.runs.scored_patches import EvaluationOptions, Form
+from mpmm.runs.scored_patches import EVERYTHING, EvaluationOptions, Form
 from mpmm.runs.training import NewRun, TrainOptions, TrainResult, go_on, train
 
 __all__ = [
+    "EVERYTHING",
     "ClassMap",
     "EvaluationOptions",
     "EvaluationResult",

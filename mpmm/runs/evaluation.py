@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from mpmm.display import Console, compiling, say, say_bands, telling
+from mpmm.errors import MpmmError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches, overlap_share
 from mpmm.placement import StepKind
@@ -29,15 +31,21 @@ from mpmm.ranks import (
     outcome,
     warm_up,
 )
-from mpmm.results import CheckpointName, RunFolder, Scores
+from mpmm.results import CheckpointName, RunFolder, Scores, read_text
 from mpmm.runs.accounting import gather_costs, traced
 from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.processors import compare_processors
 from mpmm.runs.rank_run import find_run, kernels_of, loss_of
-from mpmm.runs.scored_patches import EvaluationOptions, with_patches
+from mpmm.runs.scored_patches import (
+    EVERYTHING,
+    EvaluationOptions,
+    check_split,
+    untrained_classes,
+    with_patches,
+)
 from mpmm.scene import Scene
-from mpmm.settings import Config
+from mpmm.settings import Config, config_from_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +57,7 @@ class EvaluationResult:
     scores
         Of the patches that were asked for.
     overlap
-        Share of these patches that share a pixel with a training patch.
+        Share of these patches that share a pixel with a training patch; None on another scene's grid.
     seconds
         Duration of the scoring itself.
     ranks, layout
@@ -61,7 +69,7 @@ class EvaluationResult:
     """
 
     scores: Scores
-    overlap: float
+    overlap: float | None
     seconds: float
     ranks: int
     layout: str
@@ -111,10 +119,34 @@ def evaluate(
             say_bands(console, preparation.prepared.notes, preparation.prepared.warnings)
             if mixed:
                 say(console, "processors", mixed)
-        preparation = with_patches(group, preparation, options)
-        group.share_threads(preparation)
+        elsewhere = scene is not None and _is_elsewhere(group, folder, source, preparation, options)
+        scored = with_patches(group, preparation, options, elsewhere)
+        group.share_threads(scored)
         parameters = _parameters(group, folder, source, options.checkpoint)
-        return score(group, preparation, parameters, console)
+        result = score(group, scored, parameters, console)
+    if result is None or not elsewhere:
+        return result
+    untrained = untrained_classes(preparation.prepared, scored.prepared)
+    return replace(result, overlap=None, untrained=untrained)
+
+
+def _is_elsewhere(
+    group: ProcessGroup,
+    folder: RunFolder | None,
+    source: int,
+    preparation: RankPreparation,
+    options: EvaluationOptions,
+) -> bool:
+    """Whether the scene that is given lies on another grid than the one that the run's split counts in."""
+    if options.part != EVERYTHING or options.patches is not None:
+        check_split(group, preparation)
+        return False
+    other = True
+    if group.rank == source and folder is not None:
+        own = config_from_json(read_text(folder.path / "config.json"), "the run's config.json")
+        with suppress(MpmmError):
+            other = own.scene.grid() != preparation.prepared.scene.grid
+    return bool(group.collectives.broadcast(other, source)[0])
 
 
 def _in_form(config: Config, options: EvaluationOptions) -> Config:

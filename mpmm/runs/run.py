@@ -154,7 +154,7 @@ class Run:
         Parameters
         ----------
         part
-            "train", "validation" or "test".
+            "train", "validation" or "test"; or "all", every labelled pixel.
         checkpoint
             "best" or "last".
         patches

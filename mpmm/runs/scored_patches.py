@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.errors import RunError
-from mpmm.patches import PARTS, Samples, extra_patches, usable_centres
+from mpmm.patches import (
+    PARTS,
+    Samples,
+    class_positions,
+    extra_patches,
+    usable_candidates,
+    usable_centres,
+)
 from mpmm.preparation import (
+    Prepared,
     RankPreparation,
     Readers,
     masks,
@@ -22,6 +31,8 @@ from mpmm.results import CheckpointName
 from mpmm.runs.process_group import ProcessGroup
 
 Form = Literal["model", "data"]
+# in place of a part: every labelled pixel, whatever the split says of it
+EVERYTHING = "all"
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class EvaluationOptions:
     Attributes
     ----------
     part, checkpoint
-        Which patches of the run's split; the best or the last parameters.
+        Which patches of the run's split, or "all" labelled ones; the best or the last parameters.
     patches
         So many patches drawn for this instead; None: the part's.
     form
@@ -55,9 +66,20 @@ class EvaluationOptions:
 
 
 def with_patches(
-    group: ProcessGroup, preparation: RankPreparation, options: EvaluationOptions
+    group: ProcessGroup, preparation: RankPreparation, options: EvaluationOptions, elsewhere: bool = False
 ) -> RankPreparation:
     """With the patches to be scored as the validation part, which is the one that ranks score.
+
+    Parameters
+    ----------
+    group
+        All ranks.
+    preparation
+        What this rank reads.
+    options
+        Which patches.
+    elsewhere
+        Whether the scene is on another grid than the training's, so that the split's centres mean nothing.
 
     Raises
     ------
@@ -65,9 +87,11 @@ def with_patches(
         The part is unknown or has no patches.
     """
     prepared = preparation.prepared
-    if options.part not in PARTS:
-        raise RunError(f"no part {options.part!r} in a split", f"take one of {', '.join(PARTS)}")
-    if options.patches is None:
+    if options.part not in (*PARTS, EVERYTHING):
+        raise RunError(
+            f"no part {options.part!r} in a split", f"take one of {', '.join((*PARTS, EVERYTHING))}"
+        )
+    if options.patches is None and options.part != EVERYTHING:
         chosen = prepared.parts[options.part]
         if not len(chosen):
             filled = [part for part in PARTS if len(prepared.parts[part])]
@@ -76,21 +100,70 @@ def with_patches(
             )
         return _scoring(preparation, {**prepared.parts, "validation": chosen})
     readers = Readers(group.collectives, preparation.shape, preparation.layout, drives=False)
-    config, scene = prepared.config.patches, prepared.scene
-    present = masks(readers, scene)
+    present = masks(readers, prepared.scene)
     arrays: dict[str, NDArray[Any]] = {}
     if group.rank == readers.label_rank:
-        drawn = extra_patches(
-            scene.labels,
-            usable_centres(present, config.size),
-            [cover.id for cover in scene.classes],
-            prepared.parts["train"],
-            options.patches,
-            split_options(prepared.config),
-        )
-        arrays = packed_parts({**prepared.parts, "validation": drawn})
+        drawn = _drawn(prepared, usable_centres(present, prepared.config.patches.size), options.patches)
+        # nothing is trained: elsewhere, the training patches are just some that can be read
+        others = dict.fromkeys(PARTS, drawn) if elsewhere else prepared.parts
+        arrays = packed_parts({**others, "validation": drawn})
     _, arrays = group.collectives.broadcast(None, readers.label_rank, arrays)
     return _scoring(preparation, unpacked_parts(arrays))
+
+
+def _drawn(prepared: Prepared, usable: NDArray[np.bool_], count: int | None) -> Samples:
+    """So many patches that were not trained on; without a number every one with a label."""
+    scene = prepared.scene
+    ids = [cover.id for cover in scene.classes]
+    if count is not None:
+        return extra_patches(
+            scene.labels, usable, ids, prepared.parts["train"], count, split_options(prepared.config)
+        )
+    candidates = usable_candidates(scene.labels, usable, ids)
+    if not len(candidates.flat):
+        raise RunError(
+            f"{prepared.config.scene.folder}: around none of its labelled pixels a whole patch has data",
+            "see what is missing: mpmm check CONFIG",
+        )
+    return candidates.samples(np.arange(len(candidates.flat)))
+
+
+def check_split(group: ProcessGroup, preparation: RankPreparation) -> None:
+    """Refuse another scene, or other labels, where the patches of the run's own split are asked for.
+
+    Raises
+    ------
+    RunError
+        A label at a patch's centre is not that of the split.
+    """
+    readers = Readers(group.collectives, preparation.shape, preparation.layout, drives=False)
+    prepared = preparation.prepared
+    # the parts of a given split may have labels of their own
+    if group.rank != readers.label_rank or prepared.config.patches.split == "given":
+        return
+    labels = class_positions(prepared.scene.labels, [cover.id for cover in prepared.scene.classes])
+    split = Samples.joined([*prepared.parts.values()])
+    height, width = labels.shape
+    inside = (split.rows < height) & (split.columns < width)
+    if not inside.all() or (labels[split.rows, split.columns] != split.labels).any():
+        raise RunError(
+            f"{prepared.config.scene.folder}: its labels are not those that the run's split was drawn from",
+            f"score all of another scene's labelled pixels: --part {EVERYTHING}",
+        )
+
+
+def untrained_classes(restored: Prepared, scored: Prepared) -> tuple[str, ...]:
+    """Names of the classes that are scored, and of which the run's split has no training patch.
+
+    Parameters
+    ----------
+    restored
+        With the run's own parts.
+    scored
+        With the patches to be scored as the validation part.
+    """
+    parts = {**scored.parts, "train": restored.parts["train"]}
+    return replace(scored, parts=parts).untrained("validation")
 
 
 def _scoring(preparation: RankPreparation, parts: Mapping[str, Samples]) -> RankPreparation:
