@@ -23,7 +23,7 @@ def launch(file: Path, ranks: int) -> None:
     Parameters
     ----------
     file
-        The job; see :mod:`mpmm.comparison.job`.
+        The job; see :mod:`mpmm.runs.job`.
     ranks
         One: a process without MPI.
 
@@ -34,7 +34,7 @@ def launch(file: Path, ranks: int) -> None:
     KeyboardInterrupt
         It was interrupted; the ranks have ended.
     """
-    program = [sys.executable, "-m", "mpmm.comparison.job", str(file)]
+    program = [sys.executable, "-m", "mpmm.runs.job", str(file)]
     command = program if ranks == 1 else [_mpirun(), "-np", str(ranks), *program]
     with tempfile.TemporaryDirectory(prefix="mpmm-compare-") as sessions, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(

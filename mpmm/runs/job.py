@@ -1,4 +1,4 @@
-"""One piece of work of a comparison, in a process or ranks of its own: `python -m mpmm.comparison.job FILE`.
+"""One piece of work of a comparison, in a process or ranks of its own: `python -m mpmm.runs.job FILE`.
 
 The file is JSON: what to do, in which run folder, with which settings. So every run of a comparison starts
 alike, whatever of its settings differs from the configuration's.
@@ -14,7 +14,9 @@ from typing import Any
 from mpmm.errors import MpmmError
 from mpmm.messages import end_before_meeting, launched_ranks
 from mpmm.results import write_json
-from mpmm.runs import EvaluationOptions, NewRun, TrainOptions, evaluate, go_on, run_console, train
+from mpmm.runs.evaluation import EvaluationOptions, evaluate
+from mpmm.runs.fit import run_console
+from mpmm.runs.training import NewRun, TrainOptions, go_on, train
 from mpmm.settings import config_from_json
 
 
