@@ -28,12 +28,19 @@ NAMES = ("fusion", "rivals", "splits", "layouts", "inference", "batches")
     metavar="DIR",
     help="The comparison's folder; runs/compare-<name> by default.",
 )
-def command(config: Path, quick: bool, only: tuple[str, ...], out: Path | None) -> None:
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="SCRIPT",
+    help="launch/virtual-cluster: train over ranks on its hosts, a rank a host, and read their interfaces.",
+)
+def command(config: Path, quick: bool, only: tuple[str, ...], out: Path | None, cluster: Path | None) -> None:
     """Run the paper's experiments on CONFIG's scene, and set the paper's own figures beside what comes out.
 
     \b
         mpmm compare scene/mpmm.toml --quick            all of them, small
         mpmm compare scene/mpmm.toml --only fusion      one of them, whole
+        mpmm compare scene/mpmm.toml --cluster launch/virtual-cluster
         mpmm report runs/compare-scene                  all that is there on one page
 
     \b
@@ -54,7 +61,7 @@ def command(config: Path, quick: bool, only: tuple[str, ...], out: Path | None) 
     console = Console()
     folder = Path("runs") / f"compare-{run_name(config)}" if out is None else out
     refuse_inputs([folder], [config, *settings.read_files()])
-    study = Study(folder, settings, quick, lambda label, text: say(console, label, text))
+    study = Study(folder, settings, quick, lambda label, text: say(console, label, text), cluster)
     names = [name for name in EXPERIMENTS if name in only or not only]
     for own in compare(study, names):
         say(console, "written", str(own))

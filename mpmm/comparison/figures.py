@@ -46,6 +46,14 @@ def spread(values: Iterable[float]) -> tuple[str, str, str]:
     return f"{fmean(numbers):.2f}", f"{median(numbers):.2f}", f"{pstdev(numbers):.2f}"
 
 
+def interface_traffic(interfaces: Sequence[Mapping[str, float]], rank: int, steps: int) -> tuple[str, str]:
+    """MB a step in and out of the interface of the rank's host; dashes over shared memory, which has none."""
+    if rank >= len(interfaces):
+        return "–", "–"
+    carried = interfaces[rank]
+    return f"{carried['received'] / 1e6 / steps:.3f}", f"{carried['sent'] / 1e6 / steps:.3f}"
+
+
 def with_interval(values: Sequence[float]) -> str:
     """Mean in percent, with the 95% interval of the mean over seeds where there are several."""
     mean = f"{100 * fmean(values):.1f}"

@@ -61,6 +61,11 @@ def run_name(label: str, seed: int) -> str:
     return f"fusion-{label.lower()}-{seed}"
 
 
+def fused_name(names: tuple[str, ...], seed: int) -> str:
+    """Name of the run folder of the network that sees all modalities, and of its seed."""
+    return run_name("both" if len(names) == 2 else "all", seed)
+
+
 def title(name: str) -> str:
     """A modality as the paper writes it."""
     return name.upper() if len(name) <= 4 else name

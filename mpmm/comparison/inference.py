@@ -33,7 +33,7 @@ def inference(study: Study) -> Outcome:
         _Way("data", records["baseline"].path.name, ranks, "data"),
         *(
             _Way(name, records[name].path.name, ranks, "model")
-            for name in ("baseline", "optimized", "hybrid")
+            for name in ("baseline", "optimized", "hybrid", "auto")
         ),
     ]
     counts = _counts(study, records["single"])

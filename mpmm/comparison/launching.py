@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mpmm.errors import RunError
@@ -17,7 +17,7 @@ from mpmm.errors import RunError
 _SECONDS_TO_END = 60.0
 
 
-def launch(file: Path, ranks: int) -> None:
+def launch(file: Path, ranks: int, launcher: Sequence[str] = ()) -> None:
     """Do the job in this file, on so many ranks, and wait for it.
 
     Parameters
@@ -26,6 +26,8 @@ def launch(file: Path, ranks: int) -> None:
         The job; see :mod:`mpmm.runs.job`.
     ranks
         One: a process without MPI.
+    launcher
+        Words that start ranks elsewhere, in mpirun's place; its own environment is then not ours to set.
 
     Raises
     ------
@@ -35,17 +37,18 @@ def launch(file: Path, ranks: int) -> None:
         It was interrupted; the ranks have ended.
     """
     program = [sys.executable, "-m", "mpmm.runs.job", str(file)]
-    command = program if ranks == 1 else [_mpirun(), "-np", str(ranks), *program]
+    command = program if ranks == 1 else [*(launcher or [_mpirun()]), "-np", str(ranks), *program]
     with tempfile.TemporaryDirectory(prefix="mpmm-compare-") as sessions, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env=_environment(sessions),
+            env=_elsewhere() if launcher and ranks > 1 else _environment(sessions),
             start_new_session=True,
         )
-        code = _ended(process)
+        # SIGUSR1 reaches the ranks through mpirun, which kills them at once on SIGINT
+        code = _ended(process, signal.SIGINT if launcher and ranks > 1 else signal.SIGUSR1)
         said.seek(0)
         text = said.read().decode(errors="replace").strip()
     if code != 0:
@@ -56,13 +59,12 @@ def launch(file: Path, ranks: int) -> None:
         )
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    """The exit code; Ctrl-C is passed on, and all of the job's processes end with it."""
+def _ended(process: subprocess.Popen[bytes], asking: signal.Signals) -> int:
+    """The exit code; Ctrl-C is passed on as this signal, and all of the job's processes end with it."""
     try:
         return process.wait()
     except KeyboardInterrupt:
-        # SIGUSR1 reaches the ranks through mpirun, which kills them at once on SIGINT
-        process.send_signal(signal.SIGUSR1)
+        process.send_signal(asking)
         try:
             process.wait(_SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -90,3 +92,8 @@ def _environment(sessions: str) -> Mapping[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
     }
     return {**given, **os.environ, "PRTE_MCA_prte_local_tmpdir_base": sessions}
+
+
+def _elsewhere() -> Mapping[str, str]:
+    """For a launcher that sets what MPI needs by itself: this environment's programs are told to it."""
+    return {"MPMM_BIN": str(Path(sys.executable).parent), **os.environ}

@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mpmm.comparison import paper
-from mpmm.comparison.figures import epoch_curve, rank_rates, rate_curve, spread, time_curve
+from mpmm.comparison.figures import (
+    epoch_curve,
+    interface_traffic,
+    rank_rates,
+    rate_curve,
+    spread,
+    time_curve,
+)
 from mpmm.comparison.study import Study
+from mpmm.comparison.virtual_hosts import interfaces_of
 from mpmm.errors import ConfigError
 from mpmm.placement import LayoutName
 from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRecord, owned_network
@@ -41,14 +49,22 @@ def layouts(study: Study) -> Outcome:
         "MB out, a second",
         "MB in, a step",
         "MB out, a step",
+        "interface: MB in, a step",
+        "interface: MB out, a step",
     )
-    speed = tuple(_speed(name, record) for name, record in records.items())
+    shortest = min(float(record.epochs[-1]["seconds"]) for record in records.values())
+    speed = tuple(_speed(name, record, shortest) for name, record in records.items())
     return Outcome(
         "layouts",
         "Figures 9 and 11 to 17: one process and layouts over five ranks",
         tuple(_words(records)),
         (
-            OutcomeTable("figure9", "Speed and accuracy by layout", _SPEED_COLUMNS, speed),
+            OutcomeTable(
+                "figure9",
+                "Speed and accuracy by layout",
+                (*_SPEED_COLUMNS, f"training accuracy % after {shortest:.1f} s"),
+                speed,
+            ),
             OutcomeTable("figure13", "What each rank computed, waited, received and sent", columns, rows),
         ),
         (*_learning(records), *_courses(workers)),
@@ -74,7 +90,8 @@ def batches(study: Study) -> Outcome:
             f"{most[0]}: the "
             "parameters cross once a step, whatever the batch, so large batches send less in all, as the "
             "paper "
-            "finds for its cluster.",
+            "finds for its cluster. What all ranks send together is what they receive together: in and out "
+            "are the same.",
             "Counted by the ranks' own channels, MPI's headers left out; over shared memory nothing is held "
             "back by a link, so rates are those of the computing.",
         ),
@@ -128,6 +145,7 @@ def _workers(record: RunRecord) -> list[RankRates]:
 def _rows(name: str, record: RunRecord) -> list[tuple[str, ...]]:
     rows = []
     steps = max(len(record.steps), 1)
+    interfaces = interfaces_of(record.path)
     for samples, seen in zip(record.samples, rank_rates(record), strict=False):
         seconds = max(samples.last - samples.first, 1e-9)
         totals = [samples.total(key) / _MB for key in ("bytes_in", "bytes_out")]
@@ -139,12 +157,15 @@ def _rows(name: str, record: RunRecord) -> list[tuple[str, ...]]:
                 f"{100 * min(samples.total('waiting') / seconds, 1):.0f}",
                 *(f"{total / seconds:.2f}" for total in totals),
                 *(f"{total / steps:.3f}" for total in totals),
+                *interface_traffic(interfaces, samples.rank, steps),
             )
         )
     return rows
 
 
-def _speed(name: str, record: RunRecord) -> tuple[str, ...]:
+def _speed(name: str, record: RunRecord, shortest: float) -> tuple[str, ...]:
+    """A layout's row: its speed, and what it had learnt by the end of the run that ended first."""
+    within = [entry["train_accuracy"] for entry in record.epochs if entry["seconds"] <= shortest]
     summary = record.summary or {}
     return (
         name,
@@ -153,6 +174,7 @@ def _speed(name: str, record: RunRecord) -> tuple[str, ...]:
         f"{summary.get('seconds', 0):.1f}",
         str(len(record.epochs)),
         f"{100 * record.epochs[-1]['train_accuracy']:.1f}",
+        f"{100 * within[-1]:.1f}" if within else "–",
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from statistics import fmean
 
 from mpmm.baselines import Read, baselines, extras, fitted, predicted, vectors
 from mpmm.comparison import paper
-from mpmm.comparison.fusion import narrowed, run_name
+from mpmm.comparison.figures import with_interval
+from mpmm.comparison.fusion import fused_name, narrowed
 from mpmm.comparison.study import Study
 from mpmm.preparation import Prepared, restore
 from mpmm.records import Outcome, OutcomeTable
@@ -16,25 +19,14 @@ _STATED = {"KNN (k=5)": "KNN", "RBF-SVM": "SVM", "network": "network"}
 
 
 def rivals(study: Study) -> Outcome:
-    """Score KNN, SVM, a random forest and a per-pixel SVM on the patches of the network of both "
-    "modalities."""
+    """Score KNN, SVM, a random forest and an SVM of pixels on the patches of the whole network."""
     names = study.config.network.modalities or tuple(each.name for each in study.config.scene.modalities)
-    name = run_name("both" if len(names) == 2 else "all", 0)
-    record = study.trained(name, narrowed(study.config, names, 0))
-    file = record.path / "rivals.json"
-    if not file.is_file():
-        study.say("baselines", f"on the patches of {name}")
-        write_json(file, _measured(restore(RunFolder.open(record.path))))
-    measured = read_json(file)
-    rows = []
-    for method, plain in measured.items():
-        rows.append(_row(method, Scores.from_dict(plain["scores"]), f"{plain['seconds']:.1f}"))
-    network = study.evaluated(name, "validation").scores
-    rows.append(_row("network", network, f"{(record.summary or {}).get('seconds', 0):.1f}"))
+    every = [_of_seed(study, names, seed) for seed in study.seeds]
+    rows = [_row(method, [each[method] for each in every]) for method in every[0]]
     columns = (
         "method",
         "validation %",
-        "95% interval",
+        "95% interval, first seed",
         "average %",
         "kappa",
         "paper, validation %",
@@ -43,11 +35,27 @@ def rivals(study: Study) -> Outcome:
     return Outcome(
         "rivals",
         "Table 3: the network beside classical methods",
-        tuple(_words({row[0]: float(row[1]) for row in rows})),
+        tuple(_words({row[0]: float(row[1].split()[0]) for row in rows})),
         (OutcomeTable("table3", "The same training and validation patches for all", columns, tuple(rows)),),
         (),
-        (name,),
+        tuple(fused_name(names, seed) for seed in study.seeds),
     )
+
+
+def _of_seed(study: Study, names: tuple[str, ...], seed: int) -> dict[str, tuple[Scores, float]]:
+    """Scores and seconds of every method on the patches of one seed, the network's own last."""
+    name = fused_name(names, seed)
+    record = study.trained(name, narrowed(study.config, names, seed))
+    file = record.path / "rivals.json"
+    if not file.is_file():
+        study.say("baselines", f"on the patches of {name}")
+        write_json(file, _measured(restore(RunFolder.open(record.path))))
+    measured = {
+        method: (Scores.from_dict(plain["scores"]), float(plain["seconds"]))
+        for method, plain in read_json(file).items()
+    }
+    seconds = float((record.summary or {}).get("seconds", 0))
+    return {**measured, "network": (study.evaluated(name, "validation").scores, seconds)}
 
 
 def _measured(prepared: Prepared) -> dict[str, object]:
@@ -70,17 +78,19 @@ def _reading(prepared: Prepared, part: str) -> Read:
     return lambda indices: read(indices, 0).inputs
 
 
-def _row(method: str, scores: Scores, seconds: str) -> tuple[str, ...]:
-    overall = scores.overall_accuracy
+def _row(method: str, seeds: Sequence[tuple[Scores, float]]) -> tuple[str, ...]:
+    """A method's scores: of the mean over seeds its interval; of the first seed that of its patches."""
+    overall = seeds[0][0].overall_accuracy
+    kappas = [scores.kappa for scores, _ in seeds if scores.kappa is not None]
     stated = paper.TABLE_3.get(_STATED.get(method, ""))
     return (
         method,
-        f"{100 * (overall.value or 0):.1f}",
+        with_interval([scores.overall_accuracy.value or 0 for scores, _ in seeds]),
         f"{100 * (overall.low or 0):.1f} to {100 * (overall.high or 0):.1f}",
-        f"{100 * (scores.average_accuracy or 0):.1f}",
-        "–" if scores.kappa is None else f"{scores.kappa:.3f}",
+        with_interval([scores.average_accuracy or 0 for scores, _ in seeds]),
+        f"{fmean(kappas):.3f}" if kappas else "–",
         "–" if stated is None else f"{stated}",
-        seconds,
+        f"{fmean(seconds for _, seconds in seeds):.1f}",
     )
 
 

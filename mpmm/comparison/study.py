@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mpmm.comparison.launching import launch
+from mpmm.comparison.virtual_hosts import check_hosts, counted, launcher_of
 from mpmm.errors import RunError
 from mpmm.records import RunRecord, read_record
 from mpmm.results import Scores, read_json, write_json
@@ -17,6 +19,8 @@ from mpmm.runs import Form
 from mpmm.settings import Config, config_from_json
 
 Say = Callable[[str, str], None]
+# what a quick comparison takes of the settings at most
+QUICK_EPOCHS, QUICK_PATCHES = 10, 100
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,24 @@ class Study:
     folder
         Where runs and outcomes are kept.
     config
-        Settings that all experiments begin with.
+        Settings that all experiments begin with; of quick ones with fewer epochs and patches.
     quick
         Whether experiments are kept to minutes.
     say
         Told (label, text) before each run.
+    cluster
+        `launch/virtual-cluster`, on whose hosts runs over ranks are trained; None: over shared memory.
     """
 
     folder: Path
     config: Config
     quick: bool
     say: Say
+    cluster: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.quick:
+            object.__setattr__(self, "config", _shortened(self.config))
 
     @property
     def seeds(self) -> range:
@@ -82,7 +93,7 @@ class Study:
             "config": json.loads(config.as_json()),
             "steps": steps,
         }
-        launch(self._job(f"train-{name}", job), ranks)
+        self._launch(self._job(f"train-{name}", job), ranks, run)
         return read_record(run)
 
     def evaluated(
@@ -107,9 +118,18 @@ class Study:
             self.say("scoring", f"{name}, {label.replace('-', ', ')}")
             job = {"kind": "evaluate", "run": str(run.resolve()), "result": str(result.resolve())}
             whole = {**job, "part": part, "form": form, "patches": patches}
-            launch(self._job(f"evaluate-{name}-{label}", whole), ranks)
+            self._launch(self._job(f"evaluate-{name}-{label}", whole), ranks)
         plain = read_json(result)
         return Timed(Scores.from_dict(plain["scores"]), float(plain["seconds"]))
+
+    def _launch(self, job: Path, ranks: int, run: Path | None = None) -> None:
+        """Do a job, over ranks on the cluster if there is one; a training's bytes are kept in its folder."""
+        if self.cluster is None or ranks == 1:
+            launch(job, ranks)
+            return
+        check_hosts(self.cluster, ranks)
+        with nullcontext() if run is None else counted(self.cluster, run):
+            launch(job, ranks, launcher_of(self.cluster))
 
     def _is_there(self, run: Path, config: Config) -> bool:
         """Whether the run is finished; one that never wrote a checkpoint is removed."""
@@ -132,3 +152,12 @@ class Study:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, job)
         return path
+
+
+def _shortened(config: Config) -> Config:
+    """The settings with at most `QUICK_EPOCHS` epochs and `QUICK_PATCHES` patches of a class."""
+    patches, training = config.patches, config.training
+    training = replace(training, epochs=min(training.epochs, QUICK_EPOCHS))
+    if patches.fraction is None:
+        patches = replace(patches, per_class=min(patches.limit or QUICK_PATCHES, QUICK_PATCHES))
+    return replace(config, patches=patches, training=training)

@@ -41,3 +41,10 @@ def test_only_some_of_them_into_a_folder(tmp_path, config, monkeypatch):
 def test_a_configuration_that_is_missing_is_refused(tmp_path):
     with pytest.raises(ConfigError):
         CliRunner().invoke(command, [str(tmp_path / "no.toml")], catch_exceptions=False)
+
+
+def test_the_cluster_is_handed_on(tmp_path, config, monkeypatch):
+    script = tmp_path / "virtual-cluster"
+    script.touch()
+    study, _, _ = compared(monkeypatch, config, "--cluster", script)
+    assert study.cluster == script

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_runs import RANKS, ended_run, scores_of
+from comparison_runs import Written, a_study, rows_of
+from report_runs import RANKS
 
 from mpmm.comparison import EXPERIMENTS, Study, compare, paper, study
 from mpmm.errors import ConfigError, RunError
-from mpmm.preparation import restore
 from mpmm.records import is_comparison, read_outcomes, read_record
 from mpmm.report import write_comparison_report
-from mpmm.results import RunFolder, write_json
-from mpmm.settings import config_from_json, load_config
-
-
-class Written:
-    """Does jobs by writing what they would leave: runs with known figures, scores with known errors."""
-
-    def __init__(self) -> None:
-        self.jobs: list[str] = []
-
-    def __call__(self, file: Path, ranks: int) -> None:
-        job = json.loads(file.read_text())
-        self.jobs.append(file.stem)
-        run = Path(job["run"])
-        if job["kind"] == "train":
-            ended_run(run, config_from_json(json.dumps(job["config"]), "job"), ranks)
-            return
-        prepared = restore(RunFolder(run))
-        wrong = {"validation": 4, "test": 8}[job["part"]]
-        scores = scores_of(prepared, job["part"], wrong).to_dict()
-        write_json(Path(job["result"]), {"scores": scores, "seconds": 2.5, "ranks": ranks})
+from mpmm.settings import load_config
 
 
 @pytest.fixture
@@ -43,15 +22,6 @@ def written(monkeypatch) -> Written:
     launch = Written()
     monkeypatch.setattr(study, "launch", launch)
     return launch
-
-
-def a_study(folder: Path, config: Path, quick: bool = True) -> Study:
-    return Study(folder, load_config(config), quick, lambda label, text: None)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_fusion_reads_its_figures_from_the_logs_and_sets_the_papers_beside_them(tmp_path, config, written):
@@ -91,13 +61,36 @@ def test_several_seeds_give_an_interval(tmp_path, config, written):
     rows = rows_of(tmp_path / "experiments" / "splits" / "splits.csv")
     assert [row["split"] for row in rows] == ["random", "block"]
     assert rows[0]["test %"] == "80.0 ± 0.0"
-    leaks = [
-        read_record(tmp_path / "runs" / f"split-{kind}-{seed}").leaks["validation"]
-        for kind, seed in (("random", 0), ("random", 1), ("random", 2))
-    ]
+    # the settings' own split is that of the network of both modalities
+    leaks = [read_record(tmp_path / "runs" / f"fusion-both-{seed}").leaks["validation"] for seed in range(3)]
     column = "validation patches that overlap training %"
     assert rows[0][column] == f"{100 * sum(leaks) / 3:.1f}"
     assert rows[1][column] == "0.0"
+
+
+def test_a_given_split_stands_beside_the_two(tmp_path, config, written):
+    settings = load_config(config)
+    drawn = a_study(tmp_path / "drawn", config)
+    drawn.trained("drawn", settings)
+    lines = ["row,column,part"]
+    for part, samples in read_record(tmp_path / "drawn" / "runs" / "drawn").patches.items():
+        lines += [f"{row},{column},{part}" for row, column in zip(samples.rows, samples.columns, strict=True)]
+    (tmp_path / "parts.csv").write_text("\n".join(lines) + "\n")
+    patches = replace(settings.patches, split="given", parts=str(tmp_path / "parts.csv"))
+    given = replace(settings, patches=patches)
+    compare(Study(tmp_path / "given", given, True, lambda label, text: None), ["splits"])
+    rows = rows_of(tmp_path / "given" / "experiments" / "splits" / "splits.csv")
+    assert [row["split"] for row in rows] == ["random", "block", "given"]
+
+
+def test_a_quick_comparison_takes_few_epochs_and_patches(config):
+    settings = load_config(config)
+    long = replace(settings.training, epochs=500)
+    large = replace(settings, training=long, patches=replace(settings.patches, per_class=None))
+    quick = Study(Path("unused"), large, True, lambda label, text: None).config
+    assert (quick.training.epochs, quick.patches.per_class) == (10, 100)
+    assert Study(Path("unused"), large, False, lambda label, text: None).config == large
+    assert a_study(Path("unused"), config).config == settings
 
 
 def test_rates_of_ranks_are_those_of_their_samples(tmp_path, config, written):
@@ -110,6 +103,9 @@ def test_rates_of_ranks_are_those_of_their_samples(tmp_path, config, written):
     # 1000 bytes a second in and 2000 out times the rank's number, over 30 seconds and 30 steps
     assert float(third["MB out, a step"]) == pytest.approx(0.006)
     assert sum(row["layout"] == "optimized" for row in rows) == RANKS
+    # all runs take 5 s an epoch, so none had less time than another
+    speed = rows_of(tmp_path / "experiments" / "layouts" / "figure9.csv")
+    assert {row["training accuracy % after 15.0 s"] for row in speed} == {"80.0"}
     assert read_record(tmp_path / "runs" / "layout-single").ranks == 1
 
 
@@ -117,6 +113,8 @@ def test_inference_and_batches(tmp_path, config, written):
     compare(a_study(tmp_path, config), ["inference", "batches"])
     (first, *_) = rows_of(tmp_path / "experiments" / "inference" / "table4.csv")
     assert first["layout"] == "one process"
+    named = [row["layout"] for row in rows_of(tmp_path / "experiments" / "inference" / "table5.csv")]
+    assert named == ["one process", "data", "baseline", "optimized", "hybrid", "auto"]
     assert "2.50" in first.values()
     traffic = rows_of(tmp_path / "experiments" / "batches" / "figure10.csv")
     assert [int(row["batch"]) for row in traffic] == list(paper.BATCHES)
@@ -136,6 +134,13 @@ def test_rivals_are_scored_on_the_networks_own_patches(tmp_path, config, written
     ]
     assert rows[-1]["validation %"] == "90.0"
     assert [row["paper, validation %"] for row in rows] == ["82.4", "74.1", "–", "–", "83.6"]
+
+
+def test_rivals_over_several_seeds_have_an_interval(tmp_path, config, written):
+    compare(a_study(tmp_path, config, quick=False), ["rivals"])
+    rows = rows_of(tmp_path / "experiments" / "rivals" / "table3.csv")
+    assert rows[-1]["validation %"] == "90.0 ± 0.0"
+    assert all(" ± " in row["validation %"] for row in rows)
 
 
 def test_the_report_of_a_comparison_holds_every_table(tmp_path, config, written):

@@ -186,6 +186,19 @@ def test_without_scripts_scores_and_pictures_are_still_there(browser, page_file)
     context.close()
 
 
+def test_a_browser_that_cannot_unpack_the_charts_says_so(browser, page_file):
+    context = browser.new_context()
+    shown = context.new_page()
+    failed = []
+    shown.on("pageerror", lambda error: failed.append(str(error)))
+    shown.add_init_script("delete globalThis.DecompressionStream")
+    shown.goto(page_file.as_uri())
+    shown.wait_for_function("() => document.querySelector('.chart').textContent.includes('To draw it takes')")
+    assert "Loss by epoch" in shown.locator(".chart").first.inner_text()
+    assert failed == []
+    context.close()
+
+
 def test_a_comparisons_page_is_drawn_and_open_to_everyone(browser, tmp_path):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
     curves = (Curve("training", (1.0, 2.0), (2.0, 1.0)), Curve("validation", (1.0, 2.0), (2.5, 1.5)))

@@ -75,7 +75,7 @@ def test_every_link_within_the_page_leads_somewhere(page):
 
 def test_the_page_is_small_but_for_its_pictures(page):
     text, _ = page
-    assert len(re.sub(r"data:image/\w+;base64,[\w+/=]+", "", text).encode()) < 1.5e6
+    assert len(re.sub(r"data:image/\w+;base64,[\w+/=]+", "", text).encode()) < 0.75e6
 
 
 def test_scores_are_those_that_evaluate_wrote(run, page):

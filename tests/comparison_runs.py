@@ -1,0 +1,45 @@
+"""Comparisons over runs that are written, not trained.
+
+from comparison_runs import Written, a_study, rows_of
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from report_runs import ended_run, scores_of
+
+from mpmm.comparison import Study
+from mpmm.preparation import restore
+from mpmm.results import RunFolder, write_json
+from mpmm.settings import config_from_json, load_config
+
+
+class Written:
+    """Does jobs by writing what they would leave: runs with known figures, scores with known errors."""
+
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
+
+    def __call__(self, file: Path, ranks: int) -> None:
+        job = json.loads(file.read_text())
+        self.jobs.append(file.stem)
+        run = Path(job["run"])
+        if job["kind"] == "train":
+            ended_run(run, config_from_json(json.dumps(job["config"]), "job"), ranks)
+            return
+        prepared = restore(RunFolder(run))
+        wrong = {"validation": 4, "test": 8}[job["part"]]
+        scores = scores_of(prepared, job["part"], wrong).to_dict()
+        write_json(Path(job["result"]), {"scores": scores, "seconds": 2.5, "ranks": ranks})
+
+
+def a_study(folder: Path, config: Path, quick: bool = True) -> Study:
+    return Study(folder, load_config(config), quick, lambda label, text: None)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
