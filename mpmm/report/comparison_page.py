@@ -14,6 +14,8 @@ from mpmm.report.charts import Axes, ChartLine, line_chart
 from mpmm.report.colors import rank_color
 from mpmm.report.page import data_url, write_page
 
+# Figure 8 and Table 2, Table 3, Figures 9 and 11 to 17, Figure 10, Tables 4 and 5
+_ORDER = ("fusion", "rivals", "layouts", "batches", "inference")
 _DASHES = ("solid", "dashed", "dotted", "dotdash")
 
 
@@ -32,13 +34,18 @@ def write_comparison_report(path: Path, folder: Path) -> None:
     RunError
         No experiment has been completed yet, an outcome is damaged, or the page cannot be written.
     """
-    outcomes = read_outcomes(folder)
+    outcomes = sorted(read_outcomes(folder), key=_in_the_paper)
     if not outcomes:
         raise RunError(f"{folder}: no experiment is complete", "go on with mpmm compare")
     contents = [(outcome.name, outcome.name.capitalize()) for outcome in outcomes]
     values: dict[str, object] = {"title": folder.resolve().name, "origin": str(folder), "outcomes": outcomes}
     values["pictures"] = _pictures(folder, outcomes)
     write_page(path, "comparison.html", contents, _charts(outcomes), values)
+
+
+def _in_the_paper(outcome: Outcome) -> tuple[int, str]:
+    """Where the paper has what an experiment repeats; what it does not have comes last, by name."""
+    return (*_ORDER, outcome.name).index(outcome.name), outcome.name
 
 
 def _charts(outcomes: Sequence[Outcome]) -> Mapping[str, figure]:
