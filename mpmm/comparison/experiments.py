@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mpmm.comparison.batches import batches
 from mpmm.comparison.fusion import fusion
 from mpmm.comparison.inference import inference
-from mpmm.comparison.layouts import batches, layouts
+from mpmm.comparison.layouts import layouts
 from mpmm.comparison.rivals import rivals
 from mpmm.comparison.splits import splits
 from mpmm.comparison.study import Study

@@ -18,7 +18,7 @@ from mpmm.comparison.study import Study
 from mpmm.comparison.virtual_hosts import interfaces_of
 from mpmm.errors import ConfigError
 from mpmm.placement import LayoutName
-from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRecord, owned_network
+from mpmm.records import Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRecord, owned_network
 from mpmm.settings import Config
 
 LAYOUTS: tuple[LayoutName, ...] = ("single", "baseline", "optimized", "data", "hybrid", "auto")
@@ -75,35 +75,9 @@ def layouts(study: Study) -> Outcome:
 _SPEED_COLUMNS = ("layout", "ranks", "patches a second", "seconds", "epochs", "last training accuracy %")
 
 
-def batches(study: Study) -> Outcome:
-    """Train on the baseline layout with the paper's batches, and read the traffic of all ranks together."""
-    records = {batch: _batch_run(study, batch) for batch in paper.BATCHES}
-    rows = tuple(_batch_row(batch, record) for batch, record in records.items())
-    columns = ("batch", "steps a second", "MB a second, all ranks", "kB a patch", "MB a step")
-    curves = [_all_traffic(record, f"batch {batch}") for batch, record in records.items()]
-    least, most = rows[0], rows[-1]
-    return Outcome(
-        "batches",
-        "Figure 10: traffic of all ranks over time, by batch",
-        (
-            f"A patch costs {least[3]} kB of messages at batch {least[0]} and {most[3]} kB at batch "
-            f"{most[0]}: the "
-            "parameters cross once a step, whatever the batch, so large batches send less in all, as the "
-            "paper "
-            "finds for its cluster. What all ranks send together is what they receive together: in and out "
-            "are the same.",
-            "Counted by the ranks' own channels, MPI's headers left out; over shared memory nothing is held "
-            "back by a link, so rates are those of the computing.",
-        ),
-        (OutcomeTable("figure10", "Traffic by batch, baseline layout", columns, rows),),
-        (OutcomeFigure("figure10-traffic", "Figure 10: all ranks", "seconds", "MB a second", tuple(curves)),),
-        tuple(record.path.name for record in records.values()),
-    )
-
-
 def layout_run(study: Study, name: LayoutName) -> RunRecord:
     """The run of one layout: one process for "single", else as many ranks as the paper's layouts take."""
-    config = _for_layout(study, name)
+    config = for_layout(study, name)
     return study.trained(f"layout-{name}", config, 1 if name == "single" else ranks_of(study.config))
 
 
@@ -123,17 +97,12 @@ def ranks_of(config: Config) -> int:
     return streams + 3
 
 
-def _for_layout(study: Study, name: LayoutName) -> Config:
+def for_layout(study: Study, name: LayoutName) -> Config:
+    """The settings for a layout's run; of a quick comparison with few epochs."""
     config, training = study.config, study.config.training
     if study.quick:
         training = replace(training, epochs=min(training.epochs, QUICK_EPOCHS))
     return replace(config, training=training, layout=replace(config.layout, name=name, ranks={}, shares={}))
-
-
-def _batch_run(study: Study, batch: int) -> RunRecord:
-    config = _for_layout(study, "baseline")
-    training = replace(config.training, batch=batch, epochs=1 if study.quick else config.training.epochs)
-    return study.trained(f"batch-{batch}", replace(config, training=training), ranks_of(study.config))
 
 
 def _workers(record: RunRecord) -> list[RankRates]:
@@ -247,32 +216,3 @@ def _merging(record: RunRecord) -> tuple[float, float] | None:
             total = (samples.total("bytes_in") + samples.total("bytes_out")) / _MB
             return total / max(len(record.steps), 1), total / (samples.last - samples.first)
     return None
-
-
-def _batch_row(batch: int, record: RunRecord) -> tuple[str, ...]:
-    total = sum(samples.total("bytes_out") for samples in record.samples) / _MB
-    steps, patches = len(record.steps), sum(entry["patches"] for entry in record.steps)
-    spent = sum(entry["seconds"] for entry in record.steps)
-    return (
-        str(batch),
-        f"{steps / spent:.1f}",
-        f"{total / spent:.2f}",
-        f"{1000 * total / patches:.1f}",
-        f"{total / steps:.3f}",
-    )
-
-
-def _all_traffic(record: RunRecord, name: str) -> Curve:
-    """Bytes sent by all ranks over time, on the seconds of the rank with the most samples."""
-    seen = rank_rates(record)
-    if not seen:
-        return Curve(name, (), ())
-    seconds = max(seen, key=len).ended
-    total = [
-        sum(float(rank.bytes_out[(rank.began < second) & (second <= rank.ended)].sum()) for rank in seen)
-        / _MB
-        for second in seconds
-    ]
-    return Curve(
-        name, tuple(round(float(each), 3) for each in seconds), tuple(round(each, 6) for each in total)
-    )
