@@ -14,8 +14,9 @@ from typing import Any
 from mpmm.errors import MpmmError
 from mpmm.messages import end_before_meeting, launched_ranks
 from mpmm.results import write_json
-from mpmm.runs.evaluation import EvaluationOptions, evaluate
+from mpmm.runs.evaluation import evaluate
 from mpmm.runs.fit import run_console
+from mpmm.runs.scored_patches import EvaluationOptions
 from mpmm.runs.training import NewRun, TrainOptions, go_on, train
 from mpmm.settings import config_from_json
 
