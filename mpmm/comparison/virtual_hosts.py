@@ -67,8 +67,8 @@ def _added(file: Path, before: Totals, after: Totals) -> list[dict[str, float]]:
     none: list[Mapping[str, float]] = [dict.fromkeys(_COUNTED, 0.0)] * len(after)
     earlier = interfaces_of(file.parent) or none
     return [
-        {key: kept[key] + after[host][key] - before[host][key] for key in _COUNTED}
-        for host, kept in zip(after, earlier, strict=True)
+        {key: counted[key] + after[host][key] - before[host][key] for key in _COUNTED}
+        for host, counted in zip(after, earlier, strict=True)
     ]
 
 
@@ -77,8 +77,8 @@ def _totals(script: Path) -> dict[str, dict[str, float]]:
     command = [str(script.resolve()), "status", "--json"]
     hint = f"sudo {script} up 5 --rate 1gbit --cpu 35%"
     try:
-        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-        hosts: list[dict[str, Any]] = json.loads(told)["hosts"]
+        status = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        hosts: list[dict[str, Any]] = json.loads(status)["hosts"]
         return {str(host["name"]): {key: float(host[key] or 0) for key in _COUNTED} for host in hosts}
     except subprocess.CalledProcessError as error:
         last = (error.stderr or error.stdout).strip().splitlines() or ["it said nothing"]
