@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from mpmm.scene.vrt import is_vrt
@@ -57,8 +58,11 @@ def why_unreadable(path: Path, reason: str) -> tuple[str, str]:
             return f"{path} is {kind}, not a raster", _data_of(path) if mark == b"ENVI" else hint
     headers = [path.with_suffix(".hdr"), path.with_suffix(".HDR"), Path(f"{path}.hdr"), Path(f"{path}.HDR")]
     problem = f"{path} cannot be opened as a raster: {reason}"
+    header = next((file for file in headers if file.is_file()), None)
+    if header is not None:
+        return problem, _of_header(header)
     is_known = path.suffix.lower() in (".tif", ".tiff", ".vrt", ".png", ".jpg", ".jp2", ".nc", ".h5", ".hdf")
-    if is_known or any(file.exists() for file in headers):
+    if is_known:
         return problem, "it may be damaged or cut short: copy it again"
     if all(byte in _TEXT for byte in beginning):
         return problem, "it holds text: name the raster, or write its numbers as GeoTIFF with rasterio"
@@ -66,6 +70,17 @@ def why_unreadable(path: Path, reason: str) -> tuple[str, str]:
         problem,
         f"if it is an ENVI raw file, put its header next to it: {headers[0].name} or {headers[2].name}",
     )
+
+
+def _of_header(header: Path) -> str:
+    """A hint on the header that lies beside a file."""
+    with header.open("rb") as file:
+        beginning = file.read(4)
+    if beginning.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"{header.name} begins with a byte order mark: save it as plain text (ANSI), which GDAL reads"
+    if beginning != b"ENVI":
+        return f"{header.name} is no ENVI header, which begins with the word ENVI: copy it again"
+    return f"correct {header.name}; or copy both again, if they are damaged or cut short"
 
 
 def _data_of(header: Path) -> str:

@@ -58,3 +58,25 @@ def test_text_is_said_to_be_text(tmp_path):
     config = plain(tmp_path, files='["spectra.csv"]')
     (tmp_path / "spectra.csv").write_text("400,0.1\n500,0.2\n")
     assert "it holds text" in problem(checked(config))
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        (lambda text: b"\xef\xbb\xbf" + text, "img.hdr begins with a byte order mark: save it as plain text"),
+        (lambda text: text.decode().encode("utf-16"), "img.hdr begins with a byte order mark"),
+        (lambda text: text.replace(b"ENVI\n", b"\n"), "img.hdr is no ENVI header"),
+        (lambda text: text.replace(b"data type = 12", b"data type = 99"), "correct img.hdr"),
+    ],
+)
+def test_header_that_gdal_does_not_take(tmp_path, change, hint):
+    """A header was saved by Windows Notepad, or has a number that means nothing.
+    The hint was to copy the data again.
+    Right: it tells of the header.
+    """
+    config = plain(tmp_path, files='["img.dat"]')
+    header = envi(tmp_path, cube()).with_suffix(".hdr")
+    header.write_bytes(change(header.read_bytes()))
+    done = checked(config)
+    assert "img.dat cannot be opened" in problem(done)
+    assert done.exception.hint.startswith(hint)
