@@ -271,7 +271,8 @@ def random_labels(rng: random.Random, path: Path) -> None:
 def watched():
     """Raise `Hang` after some seconds of CPU time, which a busy machine does not make longer.
 
-    Where C code does not come back, or something waits for ever, the campaign ends with a traceback.
+    Where C code does not come back the campaign ends with a traceback, after CPU time too, which one that was
+    stopped for a while does not use; where something waits for ever, after an hour.
     """
 
     def stop(*_):
@@ -279,11 +280,15 @@ def watched():
 
     before = signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    faulthandler.dump_traceback_later(12 * SECONDS, exit=True)
+    # the signal's own effect, after the traceback, is to end the process
+    faulthandler.register(signal.SIGVTALRM, chain=True)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 12 * SECONDS)
+    faulthandler.dump_traceback_later(3600, exit=True)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGPROF, before)
 
@@ -343,18 +348,20 @@ def played(target: Target, rng: random.Random) -> tuple[str, str]:
 def campaign(
     count: int, seed: int, seconds: float = float("inf"), first: int = 0
 ) -> tuple[Counter, list[str]]:
-    """Play so many cases, or as many as the seconds allow; outcomes by kind, and what was wrong."""
-    counts, wrong = Counter(), []
+    """Play so many cases, or as many as the seconds or a SIGTERM allow; outcomes by kind, and the wrong."""
+    counts, wrong, asked = Counter(), [], []
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.append("to end"))
     with tempfile.TemporaryDirectory(prefix="mpmm-fuzz-") as name:
         targets = make(Path(name))
         until = time.monotonic() + seconds
         for number in range(first, first + count):
-            if time.monotonic() > until:
+            if time.monotonic() > until or asked:
                 break
             kind, outcome, details = case(Path(name), targets, seed, number)
             counts[kind, outcome] += 1
             if outcome not in ("read", "refused"):
                 wrong.append(f"{kind}, seed {seed}, number {number}: {outcome}\n{details}")
+    signal.signal(signal.SIGTERM, before)
     return counts, wrong
 
 
