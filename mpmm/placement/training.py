@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from mpmm_kernels.groups import additions
 
@@ -75,14 +77,18 @@ def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
 
 
 def _forward(script: Script) -> Iterator[Instruction]:
-    for block in script.owned():
+    owned, ahead = script.owned(), ""
+    for block, following in zip_longest(owned, owned[1:]):
         yield from _settled_pushes(script, block)
-        yield from pulls(script, block)
+        if block.name != ahead:
+            yield from pulls(script, block)
         if script.share(block.name).count:
             yield from inputs(script, block)
             for source in _moved_inputs(script, block):
                 yield script.settle_output(Kind.GRADIENT, source)
-            yield from _forward_of_layers(script, block)
+            relayed = [following] if following is not None and script.children(following.name) else []
+            yield from _forward_of_layers(script, block, relayed)
+            ahead = following.name if relayed and _stops(script, block) else ""
             for rank, part in script.readers(block.name):
                 if rank != script.rank:
                     yield script.send_output(Kind.ACTIVATION, block.name, (rank, part))
@@ -97,20 +103,30 @@ def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
             yield script.settle_layer(Kind.TOTAL, layer)
 
 
-def _forward_of_layers(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """All at once; on a shard, up to each layer that needs the batch's sums, and on when they are there."""
+def _forward_of_layers(
+    script: Script, block: BlockShape, relayed: Sequence[BlockShape]
+) -> Iterator[Instruction]:
+    """All at once; on a shard, up to each layer that needs the batch's sums, and on when they are there.
+
+    Meanwhile the parameters of blocks that come next, for which other ranks wait, are passed on to these.
+    """
     share, names = script.share(block.name), [layer.name for layer in block.layers]
-    stops = [number for number, layer in enumerate(block.layers) if layer.sums_shape and share.batch]
-    if not stops:
-        yield Forward(block.name, share)
-        return
     start = 0
-    for stop in stops:
+    for stop in _stops(script, block):
         if stop > start:
             yield Forward(block.name, share, tuple(names[start:stop]))
+        for following in relayed:
+            yield from pulls(script, following)
+        relayed = ()
         yield from _batch_sums(script, block, block.layers[stop], backward=False)
         start = stop
-    yield Forward(block.name, share, tuple(names[start:]))
+    yield Forward(block.name, share, tuple(names[start:]) if start or _stops(script, block) else ())
+
+
+def _stops(script: Script, block: BlockShape) -> list[int]:
+    """Numbers of the layers before which the sums over the batch are exchanged."""
+    sharded = script.share(block.name).batch
+    return [number for number, layer in enumerate(block.layers) if layer.sums_shape and sharded]
 
 
 def _batch_sums(
@@ -149,18 +165,62 @@ def _loss(script: Script) -> Iterator[Instruction]:
 def _backward(script: Script) -> Iterator[Instruction]:
     """Block by block; what other shards hand on is added up a block later, when it has mostly come."""
     order = {block.name: position for position, block in enumerate(reversed(script.shape.play_order))}
-    waiting: list[BlockShape] = []
+    passing = _Passing(script)
     for block in reversed(script.owned()):
         # the same moment in the order of all blocks on every rank: nobody waits in a circle
-        while waiting and order[waiting[0].name] + 1 < order[block.name]:
-            yield from _handed_on(script, waiting.pop(0))
+        while passing.blocks and order[passing.blocks[0].name] + 1 < order[block.name]:
+            yield from passing.on()
         if script.share(block.name).count:
             yield from _output_gradient(script, block)
-            for layer in reversed(block.layers):
-                yield from _backward_of_layer(script, block, layer, first=layer is block.layers[0])
-            waiting.append(block)
-    for block in waiting:
-        yield from _handed_on(script, block)
+            yield from _backward_of_block(script, block, passing)
+    while passing.blocks:
+        yield from passing.on()
+
+
+@dataclass(eq=False)
+class _Passing:
+    """Gradients of sharded blocks before: this rank's are sent, and what other shards send is passed on.
+
+    They wait until the next block's sums over the batch are exchanged: those are short, all shards wait for
+    them, and they would follow the gradients on the same connections.
+    """
+
+    script: Script
+    blocks: list[BlockShape] = field(default_factory=list)
+    pushes: list[Instruction] = field(default_factory=list)
+
+    def out(self) -> Iterator[Instruction]:
+        """Send what this rank has, and need not wait for."""
+        yield from self.pushes
+        self.pushes = []
+
+    def on(self) -> Iterator[Instruction]:
+        """Pass on what has to be added up before, of the first of the blocks."""
+        yield from self.out()
+        yield from _handed_on(self.script, self.blocks.pop(0))
+
+
+def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> Iterator[Instruction]:
+    pushes: list[Instruction] = []
+    for layer in reversed(block.layers):
+        first = layer is block.layers[0]
+        if layer.sums_shape and script.share(block.name).batch:
+            yield from _batch_sums(script, block, layer, backward=True)
+            yield from passing.out()
+        if first:
+            yield from passing.out()
+            # no other block follows a stream's first, and the next step begins with these parameters
+            while passing.blocks and not any(source in script.shape.by_name for source in block.inputs):
+                yield from passing.on()
+        yield Backward(layer.name, block.name)
+        if first:
+            yield from _input_gradients(script, block)
+        if layer.parameters and script.layout.sharded(block.name):
+            pushes += _pushes(script, block, layer)
+        elif layer.parameters:
+            yield from _pushes(script, block, layer)
+    passing.pushes += pushes
+    passing.blocks.append(block)
 
 
 def _output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -178,20 +238,16 @@ def _output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]
     yield script.settle_output(Kind.ACTIVATION, block.name)
 
 
-def _backward_of_layer(
-    script: Script, block: BlockShape, layer: LayerShape, *, first: bool
-) -> Iterator[Instruction]:
-    """Backward of one layer; another rank may wait for the first one's input gradient: that goes first."""
-    if layer.sums_shape and script.share(block.name).batch:
-        yield from _batch_sums(script, block, layer, backward=True)
-    yield Backward(layer.name, block.name)
-    if first:
-        for source in reversed(_moved_inputs(script, block)):
-            for rank, part in script.makers(source):
-                if rank != script.rank:
-                    yield script.send_output(Kind.GRADIENT, source, (rank, part))
-    if not layer.parameters:
-        return
+def _input_gradients(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """The gradients of what a block reads of other ranks, which wait for them."""
+    for source in reversed(_moved_inputs(script, block)):
+        for rank, part in script.makers(source):
+            if rank != script.rank:
+                yield script.send_output(Kind.GRADIENT, source, (rank, part))
+
+
+def _pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    """What becomes of a layer's gradients without waiting for those of other ranks."""
     if script.layout.owners_update:
         if not _adds_up(script, block, layer):
             yield from handed_up(script, block, layer)
