@@ -1,5 +1,7 @@
 """The one family of errors that mpmm raises on purpose: what was found, what was expected, what to do."""
 
+import unicodedata
+
 
 class MpmmError(Exception):
     """Root of every error that mpmm raises on purpose.
@@ -13,12 +15,19 @@ class MpmmError(Exception):
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
-        super().__init__(problem, hint)
-        self.problem = problem
-        self.hint = hint
+        self.problem, self.hint = in_one_line(problem), in_one_line(hint)
+        super().__init__(self.problem, self.hint)
 
     def __str__(self) -> str:
         return f"{self.problem} ({self.hint})" if self.hint else self.problem
+
+
+def in_one_line(text: str) -> str:
+    """The text with line breaks and other control characters, which names of files may have, as escapes."""
+    return "".join(
+        sign.encode("unicode_escape").decode() if unicodedata.category(sign) in ("Cc", "Zl", "Zp") else sign
+        for sign in text
+    )
 
 
 class InputError(MpmmError):

@@ -170,3 +170,19 @@ def test_words_of_gdal_that_are_not_utf_8_are_told_once(tmp_path):
     assert done.returncode == 1
     assert [line.split(":")[0] for line in said] == ["error", "hint"]
     assert "bad.vrt" in said[0]
+
+
+def test_a_name_with_a_line_break_is_told_in_one_line(tmp_path):
+    """A VRT, damaged or not, names a file with a line break in its name, which is not there.
+    The refusal broke off in the middle of the name and went on in a second line.
+    Right: one line, with the break as an escape.
+    """
+    config = plain(tmp_path, files='["gone.vrt"]')
+    source = (
+        "<SimpleSource><SourceFilename>im\n g.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource>"
+    )
+    band = f'<VRTRasterBand dataType="UInt16" band="1">{source}</VRTRasterBand>'
+    head = '<VRTDataset rasterXSize="48" rasterYSize="48"><SRS>EPSG:32632</SRS>'
+    head += "<GeoTransform>500000,1,0,5000000,0,-1</GeoTransform>"
+    (tmp_path / "gone.vrt").write_text(f"{head}{band}</VRTDataset>")
+    assert "im\\n g.tif" in problem(checked(config))
