@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from mpmm_kernels import convolution as kernel
+from mpmm_kernels.layers import activation
 from mpmm_kernels.patches import ChannelScale, pool_fragments
 
 from mpmm.mapping.dense import DenseProducts, products_of, scratch_bytes
-from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage
+from mpmm.mapping.stages import ConvolutionStage, DenseStage, JoinStage, SplitStage, Stage, sources_of
 from mpmm.network import Array, DType, Kernels
 
 
@@ -60,16 +61,34 @@ def plan_stages(
     stages: Sequence[Stage], shape: kernel.Volume, samples: int, dtype: DType, kernels: Kernels
 ) -> tuple[PlannedStage, ...]:
     """Plan a chain for fragments of ``shape``, of which a tile has ``samples``."""
-    chain = []
-    for stage in stages:
-        planned = _plan_stage(stage, shape, samples, dtype, kernels)
-        chain.append(planned)
-        shape, samples = planned.output, planned.samples
+    chain: list[PlannedStage] = []
+    for number, stage in enumerate(stages):
+        sources = sources_of(stage, number)
+        read = [
+            (chain[source].output, chain[source].samples) if source >= 0 else (shape, samples)
+            for source in sources
+        ]
+        if isinstance(stage, JoinStage):
+            chain.append(_plan_join(stage, [output for output, _ in read], read[0][1]))
+        else:
+            chain.append(_plan_stage(stage, *read[0], dtype, kernels))
     return tuple(chain)
 
 
+def _plan_join(stage: JoinStage, read: Sequence[kernel.Volume], samples: int) -> PlannedStage:
+    """Of a tile some stages leave a few rows or columns more than others, at its end."""
+    bands, channels = read[0][0], [output[3] for output in read]
+    rows, columns = min(output[1] for output in read), min(output[2] for output in read)
+    output = bands, rows, columns, channels[0] if stage.add else sum(channels)
+    return PlannedStage(stage, None, output, samples)
+
+
 def _plan_stage(
-    stage: Stage, shape: kernel.Volume, samples: int, dtype: DType, kernels: Kernels
+    stage: ConvolutionStage | SplitStage | DenseStage,
+    shape: kernel.Volume,
+    samples: int,
+    dtype: DType,
+    kernels: Kernels,
 ) -> PlannedStage:
     bands, rows, columns, channels = shape
     if isinstance(stage, SplitStage):
@@ -123,17 +142,19 @@ class Chain:
     def __init__(
         self, stages: Sequence[PlannedStage], dtype: DType, out: Array | None = None, start: int = 0
     ) -> None:
+        self._sources = [sources_of(planned.stage, number) for number, planned in enumerate(stages)]
         self._players = [_player(planned, dtype, None, 0) for planned in stages[:-1]]
         self._players += [_player(planned, dtype, out, start) for planned in stages[-1:]]
 
     def run(self, x: Array) -> Array:
         """(n, bands, rows, columns, channels) -> the last stage's fragments, a view until the next run."""
-        for player in self._players:
-            x = player(x)
-        return x
+        outputs: list[Array] = []
+        for player, sources in zip(self._players, self._sources, strict=True):
+            outputs.append(player(*(outputs[source] if source >= 0 else x for source in sources)))
+        return outputs[-1] if outputs else x
 
 
-def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) -> Callable[[Array], Array]:
+def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) -> Callable[..., Array]:
     """What computes one stage for the fragments of a tile, with arrays of its own."""
     stage = planned.stage
     if isinstance(stage, ConvolutionStage):
@@ -145,6 +166,9 @@ def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) 
         y = np.empty((planned.samples, *planned.output), dtype)
         normalisation = stage.normalisation or ChannelScale.identity(planned.output[-1])
         return lambda x: _split(stage, normalisation, x, y)
+    if isinstance(stage, JoinStage):
+        y = np.empty((planned.samples, *planned.output), dtype)
+        return lambda *inputs: _join(stage, inputs, y)
     pixels = np.empty((planned.samples, *planned.output[1:]), dtype) if out is None else out
     dense = DenseProducts(stage, math.prod(pixels.shape[:3]), dtype)
     return lambda x: _dense(dense, x, pixels, start)
@@ -153,6 +177,20 @@ def _player(planned: PlannedStage, dtype: DType, out: Array | None, start: int) 
 def _split(stage: SplitStage, normalisation: ChannelScale, x: Array, y: Array) -> Array:
     window = (*stage.window, *stage.step)
     pool_fragments(x, y, window, stage.average, normalisation)
+    return y
+
+
+def _join(stage: JoinStage, inputs: Sequence[Array], y: Array) -> Array:
+    rows, columns = y.shape[2:4]
+    parts = [x[:, :, :rows, :columns] for x in inputs]
+    if stage.add:
+        y[...] = parts[0]
+        for part in parts[1:]:
+            np.add(y, part, out=y)
+    else:
+        np.concatenate(parts, axis=-1, out=y)
+    if stage.activation != "none":
+        (activation.relu if stage.activation == "relu" else activation.sigmoid)(y, y)
     return y
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from mpmm_kernels.runtime import set_threads, side_by_side
 from numpy.typing import NDArray
 
-from mpmm.mapping.layer_stages import NetworkStages, is_exact
+from mpmm.mapping.layer_stages import NetworkStages, is_exact, pads
 from mpmm.mapping.pixels import ScenePixels
 from mpmm.mapping.tile import TileNetwork
 from mpmm.mapping.tiling import choose_tile
@@ -146,9 +146,10 @@ class TileClassifier:
 
 
 class PatchClassifier:
-    """Classifies patch by patch, for networks that put zeros around the rows or columns of a patch.
+    """Classifies patch by patch, for networks that `is_exact` refuses.
 
-    What the zeros touch differs from patch to patch, so there is no work to share.
+    Most put zeros around the rows or columns of a patch: what these touch differs from patch to patch, so
+    there is no work to share.
     """
 
     def __init__(self, network: Network, scene: ScenePixels) -> None:
@@ -157,9 +158,12 @@ class PatchClassifier:
     def describe(self) -> str:
         """Why it takes long, and the cost."""
         work = self._network.cost().flops_forward / 1e6
+        reason = 'the network pads rows or columns ("same")'
+        if not pads(self._network):
+            reason = "it joins what came by other steps over rows and columns, or pools bands by themselves"
         return (
-            'patch by patch, since the network pads rows or columns ("same"), so that neighbouring patches '
-            f"share no work: {work:.1f} MFLOP a pixel"
+            f"patch by patch, since {reason}, so that neighbouring patches share no work: "
+            f"{work:.1f} MFLOP a pixel"
         )
 
     def warm_up(self) -> None:

@@ -11,17 +11,30 @@ from mpmm_kernels import convolution as kernel
 from mpmm_kernels.patches import ChannelScale
 
 from mpmm.errors import NetworkError
-from mpmm.mapping.stages import ConvolutionStage, DenseStage, SplitStage, Stage, StageChain
+from mpmm.mapping.stages import (
+    ConvolutionStage,
+    DenseStage,
+    JoinStage,
+    SplitStage,
+    Stage,
+    StageChain,
+    steps_of,
+)
 from mpmm.network import (
     EPSILON,
     FUSION,
+    ActivationLayer,
+    Add,
     BatchNorm,
+    Block,
     Convolution,
     Dense,
     Dropout,
     Flatten,
     Layer,
     Network,
+    PoolingLayer,
+    maker_of,
     section_of,
 )
 
@@ -57,14 +70,42 @@ class NetworkStages:
 
 
 def is_exact(network: Network) -> bool:
-    """Whether windows give the same as patches: no zeros are put around the rows or columns of a patch."""
-    layers = (layer for block in network.blocks.values() for layer in block.layers)
-    return all(
-        padding == "valid" or length == 1
-        for layer in layers
+    """Whether windows give the same as patches, and the stages are known that compute them.
+
+    No zeros are put around the rows or columns of a patch, what is joined came by the same steps over rows
+    and columns, and no pool over bands stands alone.
+    """
+    layers = [layer for block in network.blocks.values() for layer in block.layers]
+    deep = any(isinstance(layer, PoolingLayer) and layer.window[0] > 1 for layer in layers)
+    return not pads(network) and not deep and _joins_like_steps(network)
+
+
+def pads(network: Network) -> bool:
+    """Whether zeros are put around the rows or columns of a patch."""
+    return any(
+        padding != "valid" and length > 1
+        for block in network.blocks.values()
+        for layer in block.layers
         if isinstance(layer, Convolution)
         for padding, length in zip(layer.padding[1:], layer.plan.kernel[1:], strict=True)
     )
+
+
+def _joins_like_steps(network: Network) -> bool:
+    """Whether all inputs of each join came by the same steps over rows and columns."""
+    steps: dict[str, tuple[tuple[int, int], ...]] = {}
+    for block in network.blocks.values():
+        if section_of(block.name) == FUSION:
+            break
+        read = {steps.get(maker_of(source), ()) for source in block.inputs}
+        if len(read) > 1:
+            return False
+        stages: list[Stage] = [JoinStage((-1,))]
+        for layer in block.layers:
+            if isinstance(layer, Convolution | PoolingLayer):
+                _APPEND[type(layer)](stages, layer, (1, 1, 1, 1))
+        steps[block.name] = (*read.pop(), *steps_of(stages)[-1])
+    return True
 
 
 def stages_of(layers: Iterable[Layer], volume: kernel.Volume) -> StageChain:
@@ -83,6 +124,12 @@ def stages_of(layers: Iterable[Layer], volume: kernel.Volume) -> StageChain:
         A layer is of a kind that no stage is known for.
     """
     stages: list[Stage] = []
+    volume = _append_all(stages, layers, volume)
+    return StageChain(tuple(stages), volume)
+
+
+def _append_all(stages: list[Stage], layers: Iterable[Layer], volume: kernel.Volume) -> kernel.Volume:
+    """Append the stages of some layers to those before; what they leave of a patch."""
     for layer in layers:
         append = _APPEND.get(type(layer))
         if append is None:
@@ -93,13 +140,39 @@ def stages_of(layers: Iterable[Layer], volume: kernel.Volume) -> StageChain:
         append(stages, layer, volume)
         # a dense layer's weights know the volume that was flattened
         volume = volume if isinstance(layer, Flatten) else _volume(layer.output_shape)
-    return StageChain(tuple(stages), volume)
+    return volume
 
 
 def _chain(network: Network, section: str, volume: kernel.Volume) -> StageChain:
     """The stages of a stream or of the fusion."""
-    blocks = (block for name, block in network.blocks.items() if section_of(name) == section)
-    return stages_of((layer for block in blocks for layer in block.layers), volume)
+    stages: list[Stage] = []
+    # the last stage of each block
+    ends: dict[str, int] = {section: -1}
+    for name, block in network.blocks.items():
+        if section_of(name) == section:
+            if section != FUSION:
+                _append_inputs(stages, block, ends)
+            volume = _append_all(stages, block.layers, volume)
+            ends[name] = len(stages) - 1
+    return StageChain(tuple(stages), volume)
+
+
+def _append_inputs(stages: list[Stage], block: Block, ends: Mapping[str, int]) -> None:
+    """A join, or a step back to another stage than the last, where the block reads that."""
+    sources = tuple(ends[maker_of(source)] for source in block.inputs)
+    if len(sources) > 1 or sources[0] != len(stages) - 1:
+        stages.append(JoinStage(sources, add=block.joining is None or isinstance(block.joining, Add)))
+
+
+def _append_activation(stages: list[Stage], layer: ActivationLayer, volume: kernel.Volume) -> None:
+    """An activation, as a join of what stands before it alone."""
+    if layer.activation != "none":
+        stages.append(JoinStage((len(stages) - 1,), activation=layer.activation))
+
+
+def _append_pool(stages: list[Stage], layer: PoolingLayer, volume: kernel.Volume) -> None:
+    """A pool over rows and columns; `is_exact` refuses one over bands."""
+    stages.append(SplitStage(layer.window[1:], layer.window[1:], average=layer.pool == "average"))
 
 
 def _volume(shape: tuple[int, ...]) -> kernel.Volume:
@@ -191,9 +264,11 @@ def _append_nothing(stages: list[Stage], layer: Layer, volume: kernel.Volume) ->
 
 # by the very class: a subclass may compute something else
 _APPEND: Mapping[type[Layer], Callable[[list[Stage], Any, kernel.Volume], None]] = {
+    ActivationLayer: _append_activation,
     Convolution: _append_convolution,
     BatchNorm: _append_batch_norm,
     Dense: _append_dense,
     Dropout: _append_nothing,
     Flatten: _append_nothing,
+    PoolingLayer: _append_pool,
 }

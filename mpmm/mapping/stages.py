@@ -9,6 +9,7 @@ pool, or a strided convolution) goes on with all s x s shifted grids, each as a 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,7 +87,27 @@ class DenseStage:
     activation: Activation
 
 
-Stage = ConvolutionStage | SplitStage | DenseStage
+@dataclass(frozen=True, eq=False)
+class JoinStage:
+    """What other stages leave, as the input of the next one: their sum, or their channels side by side.
+
+    Attributes
+    ----------
+    sources
+        Numbers of the stages, counted from 0; -1 is the chain's input. Their steps over rows and columns are
+        the same.
+    add
+        Add up, from first to last, and not side by side.
+    activation
+        "relu", "sigmoid" or "none".
+    """
+
+    sources: tuple[int, ...]
+    add: bool = True
+    activation: Activation = "none"
+
+
+Stage = ConvolutionStage | SplitStage | DenseStage | JoinStage
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,5 +138,20 @@ class StageChain:
     @property
     def steps(self) -> Steps:
         """The steps over rows and columns, first to last; those of one pixel left out."""
-        splits = [stage for stage in self.stages if isinstance(stage, SplitStage)]
-        return tuple(split.step for split in splits if split.step != (1, 1))
+        return steps_of(self.stages)[-1] if self.stages else ()
+
+
+def sources_of(stage: Stage, number: int) -> tuple[int, ...]:
+    """Numbers of the stages that a chain's stage reads: those it names, or the one before."""
+    return stage.sources if isinstance(stage, JoinStage) else (number - 1,)
+
+
+def steps_of(stages: Sequence[Stage]) -> list[Steps]:
+    """The steps over rows and columns up to each stage, on its way from the chain's input."""
+    steps: list[Steps] = []
+    for number, stage in enumerate(stages):
+        source = sources_of(stage, number)[0]
+        before = steps[source] if source >= 0 else ()
+        splits = isinstance(stage, SplitStage) and stage.step != (1, 1)
+        steps.append((*before, stage.step) if splits and isinstance(stage, SplitStage) else before)
+    return steps

@@ -1,27 +1,29 @@
 """The network: parameters, layers, blocks, streams and fusion, loss, optimizer; knows no rank."""
 
+from mpmm.network.activation_layer import ActivationLayer
 from mpmm.network.batchnorm import EPSILON, BatchNorm
 from mpmm.network.block import Block
-from mpmm.network.block_spec import BlockSpec, DenseSpec
+from mpmm.network.block_spec import BlockSpec, DenseSpec, JoinSpec
 from mpmm.network.build import block_builders
-from mpmm.network.concatenate import Concatenate
 from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
 from mpmm.network.dropout import Dropout
 from mpmm.network.flatten import Flatten
+from mpmm.network.joining import Add, Concatenate
 from mpmm.network.layer import EVALUATION, BatchLayer, Cost, Layer, Step
 from mpmm.network.loss import BatchLoss, SoftmaxCrossEntropy, probabilities
-from mpmm.network.names import FUSION, section_of
+from mpmm.network.names import FUSION, maker_of, section_of
 from mpmm.network.network import Network, parameters_sha256
 from mpmm.network.on_zeros import UPDATE, run_on_zeros
 from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
+from mpmm.network.pooling_layer import PoolingLayer
 from mpmm.network.presets import paper, paper_fusion, paper_stream
 from mpmm.network.published import Preset, preset_fusion, preset_stream
 from mpmm.network.rates import Rates
 from mpmm.network.shapes import Volume
 from mpmm.network.spec import NetworkSpec, StreamSpec
-from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool, RateSchedule, Start
+from mpmm.network.vocabulary import Activation, DType, Join, Kernels, Padding, Pool, RateSchedule, Start
 
 __all__ = [
     "EPSILON",
@@ -29,7 +31,9 @@ __all__ = [
     "FUSION",
     "UPDATE",
     "Activation",
+    "ActivationLayer",
     "Adam",
+    "Add",
     "Array",
     "BatchLayer",
     "BatchLoss",
@@ -44,6 +48,8 @@ __all__ = [
     "DenseSpec",
     "Dropout",
     "Flatten",
+    "Join",
+    "JoinSpec",
     "Kernels",
     "Layer",
     "Network",
@@ -51,6 +57,7 @@ __all__ = [
     "Padding",
     "Parameter",
     "Pool",
+    "PoolingLayer",
     "Preset",
     "RateSchedule",
     "Rates",
@@ -60,6 +67,7 @@ __all__ = [
     "StreamSpec",
     "Volume",
     "block_builders",
+    "maker_of",
     "paper",
     "paper_fusion",
     "paper_stream",

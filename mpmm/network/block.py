@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from mpmm.errors import NetworkError
-from mpmm.network.concatenate import Concatenate
-from mpmm.network.layer import NO_COST, Cost, Layer, Step
+from mpmm.network.joining import Joining, add_arrays
+from mpmm.network.layer import NO_COST, Cost, Layer, Step, Workspace
+from mpmm.network.names import is_modality
 from mpmm.network.parameter import Array, Parameter
 
 
@@ -25,8 +26,13 @@ class Block:
         The block's layers in forward order.
     dtype
         Of every input, output and gradient: "float32" or "float64".
-    concatenate
+    joining
         Joins the inputs where there are several.
+    outputs
+        Names of the output, one for each block that reads it; None: only the block's own.
+
+    Attributes
+    ----------
     reads_modality
         The input is a patch, whose gradient nobody needs.
     """
@@ -38,18 +44,20 @@ class Block:
         layers: tuple[Layer, ...],
         dtype: str,
         *,
-        concatenate: Concatenate | None = None,
-        reads_modality: bool = False,
+        joining: Joining | None = None,
+        outputs: tuple[str, ...] | None = None,
     ) -> None:
         self.name = name
         self.input_shapes = dict(input_shapes)
         self.inputs = tuple(input_shapes)
         self.layers = layers
         self.dtype = np.dtype(dtype)
-        self.concatenate = concatenate
-        self.reads_modality = reads_modality
+        self.joining = joining
+        self.reads_modality = any(is_modality(source) for source in input_shapes)
         self._samples = 0
+        self.outputs = (name,) if outputs is None else outputs
         self.output_shape = layers[-1].output_shape
+        self._dy = Workspace(self.output_shape, dtype)
         self.parameters: tuple[Parameter, ...] = tuple(
             parameter for layer in layers for parameter in layer.parameters
         )
@@ -108,22 +116,28 @@ class Block:
                 "give every modality the same patches",
             )
         self._samples = counts[0]
-        if self.concatenate is not None:
-            return self.concatenate.forward(arrays)
+        if self.joining is not None:
+            return self.joining.forward(arrays)
         return arrays[0].reshape(len(arrays[0]), *self.layers[0].input_shape)
 
     def split(self, dx: Array | None) -> dict[str, Array]:
         """The first layer's input gradient, back in parts by input name."""
         if dx is None or self.reads_modality:
             return {}
-        if self.concatenate is not None:
-            return dict(zip(self.inputs, self.concatenate.backward(dx), strict=True))
+        if self.joining is not None:
+            return dict(zip(self.inputs, self.joining.backward(dx), strict=True))
         name = self.inputs[0]
         return {name: dx.reshape(len(dx), *self.input_shapes[name])}
 
+    def output_gradient(self, gradients: Sequence[Array]) -> Array:
+        """The gradient of the output from those of its readers, in the order of ``outputs``: their sum."""
+        if len(gradients) == 1:
+            return gradients[0]
+        return add_arrays(gradients, self._dy.take(len(gradients[0])))
+
     def cost(self) -> Cost:
         """Work and memory of all layers for one sample."""
-        start = NO_COST if self.concatenate is None else self.concatenate.cost()
+        start = NO_COST if self.joining is None else self.joining.cost()
         return sum((layer.cost() for layer in self.layers), start)
 
     def _checked(self, name: str, inputs: Mapping[str, Array]) -> Array:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from mpmm.network.activation_layer import ActivationLayer
 from mpmm.network.batchnorm import BatchNorm
 from mpmm.network.block import Block
-from mpmm.network.block_spec import DenseSpec
-from mpmm.network.concatenate import Concatenate
+from mpmm.network.block_spec import BlockSpec, DenseSpec, JoinSpec
 from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
 from mpmm.network.dropout import Dropout
 from mpmm.network.flatten import Flatten
 from mpmm.network.initialisation import Initializer
+from mpmm.network.joining import Add, Concatenate, Joining
 from mpmm.network.layer import Layer
-from mpmm.network.names import FUSION, OUTPUT, block_name, head_name, layer_name
+from mpmm.network.names import FUSION, OUTPUT, block_name, head_name, layer_name, output_name
+from mpmm.network.pooling_layer import PoolingLayer
 from mpmm.network.spec import NetworkSpec, StreamSpec
 
 Builder = Callable[[], Block]
@@ -26,7 +28,7 @@ def block_builders(spec: NetworkSpec) -> dict[str, Builder]:
     builders: dict[str, Builder] = {}
     for stream in spec.streams:
         for index in range(1, len(stream.blocks) + 1):
-            builders[block_name(stream.name, index)] = partial(_convolution_block, spec, stream, index)
+            builders[block_name(stream.name, index)] = partial(_stream_block, spec, stream, index)
         builders[head_name(stream.name)] = partial(_head, spec, stream)
     for index in range(1, len(spec.fusion) + 1):
         builders[block_name(FUSION, index)] = partial(_fusion_block, spec, index)
@@ -34,46 +36,98 @@ def block_builders(spec: NetworkSpec) -> dict[str, Builder]:
     return builders
 
 
-def _convolution_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Block:
-    """Convolution with activation and pool, then batch-norm and dropout where asked for."""
-    name, block, first = block_name(stream.name, index), stream.blocks[index - 1], index == 1
-    source, shape = _before(stream, index)
-    channelled = (*shape, 1) if first else shape
+def _stream_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Block:
+    """A convolution or a join, with what follows it in the block."""
+    name, block = block_name(stream.name, index), stream.blocks[index - 1]
+    inputs, shapes = _inputs(stream, index), stream.shapes()
+    joining: Joining | None = None
+    if isinstance(block, JoinSpec):
+        if len(inputs) > 1:
+            kind = Add if block.join == "add" else Concatenate
+            joining = kind(layer_name(name, block.join), tuple(inputs.values()), spec.dtype)
+        shape = next(iter(inputs.values())) if joining is None else joining.output_shape
+        layers = _join_layers(spec, name, block, shape)
+    else:
+        (source,) = stream.sources()[index - 1]
+        layers = _convolution_layers(spec, name, block, shapes[source], needs_input_gradient=source > 0)
+    outputs = _outputs(stream, index)
+    return Block(name, inputs, tuple(layers), spec.dtype, joining=joining, outputs=outputs)
+
+
+def _convolution_layers(
+    spec: NetworkSpec, name: str, block: BlockSpec, shape: tuple[int, ...], *, needs_input_gradient: bool
+) -> list[Layer]:
+    """Convolution with activation and pool, then batch-norm, activation and dropout where asked for."""
     convolution = Convolution(
         layer_name(name, "convolution"),
-        channelled,
+        shape,
         block,
         initializer=Initializer(spec.seed, spec.dtype, spec.start),
         kernels=block.kernels or spec.kernels,
-        needs_input_gradient=not first,
+        needs_input_gradient=needs_input_gradient,
     )
     layers: list[Layer] = [convolution]
+    shape = convolution.output_shape
     if block.batch_norm:
-        layers.append(BatchNorm(layer_name(name, "batchnorm"), convolution.output_shape, spec.dtype))
+        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype))
+    if block.after != "none":
+        layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.after, spec.dtype))
     if block.dropout > 0:
-        layers.append(
-            Dropout(layer_name(name, "dropout"), convolution.output_shape, block.dropout, spec.dtype)
-        )
-    return Block(name, {source: shape}, tuple(layers), spec.dtype, reads_modality=first)
+        layers.append(Dropout(layer_name(name, "dropout"), shape, block.dropout, spec.dtype))
+    return layers
+
+
+def _join_layers(spec: NetworkSpec, name: str, block: JoinSpec, shape: tuple[int, ...]) -> list[Layer]:
+    """Batch-norm, activation (if only "none", for a block has a layer), pool and dropout."""
+    layers: list[Layer] = []
+    if block.batch_norm:
+        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype))
+    layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.activation, spec.dtype))
+    if block.pool != "none":
+        pool = PoolingLayer(layer_name(name, "pool"), shape, block.pool, block.window, dtype=spec.dtype)
+        layers.append(pool)
+        shape = pool.output_shape
+    if block.dropout > 0:
+        layers.append(Dropout(layer_name(name, "dropout"), shape, block.dropout, spec.dtype))
+    return layers
 
 
 def _head(spec: NetworkSpec, stream: StreamSpec) -> Block:
     """Flatten, then the stream's dense layers, each with its dropout."""
     name, first = head_name(stream.name), not stream.blocks
-    source, shape = _before(stream, len(stream.blocks) + 1)
-    layers: list[Layer] = [Flatten(layer_name(name, "flatten"), shape)]
+    shape = stream.shapes()[-1]
+    read = {stream.name: shape[:3]} if first else {block_name(stream.name, len(stream.blocks)): shape}
+    layers: list[Layer] = [Flatten(layer_name(name, "flatten"), next(iter(read.values())))]
     for index, dense in enumerate(stream.dense, 1):
         needs = not (first and index == 1)
         layers += _dense(spec, name, layers[-1].output_shape[0], dense, index, needs_input_gradient=needs)
-    return Block(name, {source: shape}, tuple(layers), spec.dtype, reads_modality=first)
+    return Block(name, read, tuple(layers), spec.dtype)
 
 
-def _before(stream: StreamSpec, index: int) -> tuple[str, tuple[int, ...]]:
-    """Name and output shape of what a stream's ``index``-th block reads; one past the last is the head."""
-    volume = stream.volumes()[index - 1]
-    if index == 1:
-        return stream.name, volume
-    return block_name(stream.name, index - 1), (*volume, stream.blocks[index - 2].filters)
+def _inputs(stream: StreamSpec, index: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of what a stream's ``index``-th block reads, by the names of outputs, or the modality's."""
+    shapes = stream.shapes()
+    inputs: dict[str, tuple[int, ...]] = {}
+    for source in stream.sources()[index - 1]:
+        if source == 0:
+            inputs[stream.name] = shapes[0][:3]
+        else:
+            first = _readers(stream, source)[0] == index
+            inputs[output_name(block_name(stream.name, source), None if first else index)] = shapes[source]
+    return inputs
+
+
+def _outputs(stream: StreamSpec, index: int) -> tuple[str, ...]:
+    """Names of a block's output, one for each of its readers in forward order."""
+    _, *later = _readers(stream, index)
+    name = block_name(stream.name, index)
+    return (name, *(output_name(name, reader) for reader in later))
+
+
+def _readers(stream: StreamSpec, index: int) -> tuple[int, ...]:
+    """Numbers of the blocks that read a stream's ``index``-th; one past the last is the head."""
+    readers = [number for number, sources in enumerate(stream.sources(), 1) if index in sources]
+    return (*readers, len(stream.blocks) + 1) if index == len(stream.blocks) else tuple(readers)
 
 
 def _fusion_block(spec: NetworkSpec, index: int) -> Block:
@@ -81,7 +135,7 @@ def _fusion_block(spec: NetworkSpec, index: int) -> Block:
     sources, concatenate = _fusion_inputs(spec, index, name)
     layers = _dense(spec, name, sum(sources.values()), spec.fusion[index - 1])
     shapes = {source: (features,) for source, features in sources.items()}
-    return Block(name, shapes, tuple(layers), spec.dtype, concatenate=concatenate)
+    return Block(name, shapes, tuple(layers), spec.dtype, joining=concatenate)
 
 
 def _output(spec: NetworkSpec) -> Block:
@@ -89,7 +143,7 @@ def _output(spec: NetworkSpec) -> Block:
     sources, concatenate = _fusion_inputs(spec, len(spec.fusion) + 1, OUTPUT)
     layers = _dense(spec, OUTPUT, sum(sources.values()), DenseSpec(spec.classes, "none"))
     shapes = {source: (features,) for source, features in sources.items()}
-    return Block(OUTPUT, shapes, tuple(layers), spec.dtype, concatenate=concatenate)
+    return Block(OUTPUT, shapes, tuple(layers), spec.dtype, joining=concatenate)
 
 
 def _fusion_inputs(spec: NetworkSpec, index: int, name: str) -> tuple[dict[str, int], Concatenate | None]:
@@ -99,7 +153,9 @@ def _fusion_inputs(spec: NetworkSpec, index: int, name: str) -> tuple[dict[str, 
     sources = {head_name(stream.name): stream.features for stream in spec.streams}
     if len(sources) == 1:
         return sources, None
-    return sources, Concatenate(layer_name(name, "concatenate"), tuple(sources.values()), spec.dtype)
+    return sources, Concatenate(
+        layer_name(name, "concatenate"), [(features,) for features in sources.values()], spec.dtype
+    )
 
 
 def _dense(

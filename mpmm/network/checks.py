@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import get_args
 
 from mpmm.errors import NetworkError
-from mpmm.network.block_spec import BlockSpec, DenseSpec
+from mpmm.network.block_spec import BlockSpec, DenseSpec, JoinSpec
 from mpmm.network.names import FUSION
-from mpmm.network.vocabulary import Activation, DType, Kernels, Padding, Pool, Start
+from mpmm.network.vocabulary import Activation, DType, Join, Kernels, Padding, Pool, Start
 
 ACTIVATIONS, POOLS, PADDINGS = get_args(Activation), get_args(Pool), get_args(Padding)
+JOINS = get_args(Join)
 DTYPES, KERNELS, STARTS = get_args(DType), get_args(Kernels), get_args(Start)
 
 
@@ -29,8 +30,24 @@ def check_patch(stream: str, bands: int, size: int) -> None:
     _check_count(size, f"stream {stream}", "patch size")
 
 
-def check_block(block: BlockSpec, index: int, stream: str) -> None:
+def check_block(block: BlockSpec | JoinSpec, index: int, stream: str) -> None:
     """Every value of a block is of its range."""
+    if isinstance(block, JoinSpec):
+        _check_join(block, index, stream)
+    else:
+        _check_convolution(block, index, stream)
+
+
+def _check_join(block: JoinSpec, index: int, stream: str) -> None:
+    layer, pool = f"join{index} of stream {stream}", f"pool{index} of stream {stream}"
+    _check_choice(block.join, JOINS, layer, "join")
+    _check_choice(block.activation, ACTIVATIONS, layer, "activation")
+    _check_choice(block.pool, POOLS, pool, "pool")
+    _check_triple(block.window, pool, "window")
+    _check_share(block.dropout, f"dropout{index} of stream {stream}")
+
+
+def _check_convolution(block: BlockSpec, index: int, stream: str) -> None:
     conv, pool = f"conv{index} of stream {stream}", f"pool{index} of stream {stream}"
     _check_count(block.filters, conv, "filters")
     _check_triple(block.kernel, conv, "kernel")
@@ -43,6 +60,7 @@ def check_block(block: BlockSpec, index: int, stream: str) -> None:
     for padding in block.paddings:
         _check_choice(padding, PADDINGS, conv, "padding")
     _check_choice(block.activation, ACTIVATIONS, conv, "activation")
+    _check_choice(block.after, ACTIVATIONS, conv, "after")
     _check_choice(block.pool, POOLS, pool, "pool")
     _check_triple(block.window, pool, "window")
     _check_share(block.dropout, f"dropout{index} of stream {stream}")

@@ -4,14 +4,17 @@
     block        hsi.block1                        hsi.head           fusion.block1   fusion.output
     layer        hsi.block1.convolution            hsi.head.dense2    fusion.output.dense
     parameter    hsi.block1.convolution.weights    hsi.head.dense2.bias
+    output       hsi.block1                        hsi.block1>block3
 
-A modality's name holds no dot, and is not `FUSION`.
+An output that several blocks read has a name for each of them: the block's own for the first one, so that
+every output has one reader, and a gradient of its own. A modality's name holds no dot, and is not `FUSION`.
 """
 
 from __future__ import annotations
 
 FUSION = "fusion"
 OUTPUT = f"{FUSION}.output"
+READ_BY = ">"
 
 
 def block_name(section: str, number: int) -> str:
@@ -22,6 +25,21 @@ def block_name(section: str, number: int) -> str:
 def head_name(stream: str) -> str:
     """Name of the block behind a stream's numbered ones, which makes its features."""
     return f"{stream}.head"
+
+
+def output_name(block: str, reader: int | None = None) -> str:
+    """Name of a block's output, as its first reader reads it, or the stream's block of this number."""
+    return block if reader is None else f"{block}{READ_BY}block{reader}"
+
+
+def is_modality(source: str) -> bool:
+    """Whether what a block reads is a modality, and no other block's output."""
+    return "." not in source
+
+
+def maker_of(output: str) -> str:
+    """The block that makes an output."""
+    return output.partition(READ_BY)[0]
 
 
 def layer_name(block: str, kind: str, number: int | None = None) -> str:

@@ -77,16 +77,17 @@ class Network:
         """
         self._demand_all_blocks()
         outputs = dict(inputs)
-        for name, block in self.blocks.items():
-            outputs[name] = block.forward(outputs, step)
+        for block in self.blocks.values():
+            outputs.update(dict.fromkeys(block.outputs, block.forward(outputs, step)))
         return outputs[OUTPUT]
 
     def backward(self, dlogits: Array) -> None:
         """Fill the gradient of every parameter from the loss gradient of the last forward's logits."""
         self._demand_all_blocks()
         gradients = {OUTPUT: dlogits}
-        for name, block in reversed(self.blocks.items()):
-            gradients.update(block.backward(gradients.pop(name)))
+        for block in reversed(self.blocks.values()):
+            dy = block.output_gradient([gradients.pop(output) for output in block.outputs])
+            gradients.update(block.backward(dy))
 
     def state(self) -> dict[str, Array]:
         """A copy of every parameter's value, running statistics too, by name in name order."""

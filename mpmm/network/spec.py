@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from mpmm.errors import NetworkError
-from mpmm.network import checks
-from mpmm.network.block_spec import BlockSpec, DenseSpec
+from mpmm.network import checks, wiring
+from mpmm.network.block_spec import BlockSpec, DenseSpec, JoinSpec
 from mpmm.network.shapes import Volume
 from mpmm.network.vocabulary import DType, Kernels, Start
 
@@ -23,7 +23,8 @@ class StreamSpec:
     bands, size
         Its patches have the shape (bands, size, size).
     blocks, dense
-        In forward order; either may be empty.
+        In forward order; either may be empty. A block reads the one before it, or those that it names; the
+        dense layers read the last one.
 
     Raises
     ------
@@ -34,7 +35,7 @@ class StreamSpec:
     name: str
     bands: int
     size: int
-    blocks: tuple[BlockSpec, ...]
+    blocks: tuple[BlockSpec | JoinSpec, ...]
     dense: tuple[DenseSpec, ...] = ()
 
     def __post_init__(self) -> None:
@@ -44,21 +45,26 @@ class StreamSpec:
             checks.check_block(block, index, self.name)
         for index, dense in enumerate(self.dense, 1):
             checks.check_dense(dense, f"dense{index} of stream {self.name}")
-        self.volumes()
+        self.shapes()
+
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the blocks that each block reads, counted from 1; 0 is the patch."""
+        return wiring.sources_of(self.blocks, self.name)
+
+    def shapes(self) -> tuple[wiring.Shape, ...]:
+        """(bands, rows, columns, channels) of the patch, then after each block."""
+        return wiring.shapes_of(self.blocks, (self.bands, self.size, self.size), self.name)
 
     def volumes(self) -> tuple[Volume, ...]:
         """(bands, rows, columns) of the patch, then after each block."""
-        volumes = [(self.bands, self.size, self.size)]
-        for index, block in enumerate(self.blocks, 1):
-            volumes.append(block.output(volumes[-1], index, self.name))
-        return tuple(volumes)
+        return tuple(shape[:3] for shape in self.shapes())
 
     @property
     def features(self) -> int:
         """Values a patch has at the stream's end: units of the last dense layer, or the flattened volume."""
         if self.dense:
             return self.dense[-1].units
-        return math.prod(self.volumes()[-1]) * (self.blocks[-1].filters if self.blocks else 1)
+        return math.prod(self.shapes()[-1])
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def summary_table(blocks: Mapping[str, Block]) -> str:
 
 def _block_rows(block: Block) -> list[tuple[str, ...]]:
     rows = [_layer_row(layer) for layer in block.layers]
-    join = block.concatenate
+    join = block.joining
     return rows if join is None else [_row(join.name, join.output_shape, 0, join.cost(), ""), *rows]
 
 

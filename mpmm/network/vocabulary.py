@@ -7,10 +7,12 @@ from typing import Literal
 from mpmm_kernels.vocabulary import Activation, Kernels, Padding
 from mpmm_kernels.vocabulary import Pool as KernelPool
 
-__all__ = ["Activation", "DType", "Kernels", "Padding", "Pool", "RateSchedule", "Start"]
+__all__ = ["Activation", "DType", "Join", "Kernels", "Padding", "Pool", "RateSchedule", "Start"]
 
 Pool = Literal[KernelPool, "none"]
 DType = Literal["float32", "float64"]
+# how a block makes one volume of several
+Join = Literal["add", "concatenate"]
 # how the learning rate follows the run
 RateSchedule = Literal["constant", "step", "cosine"]
 # the variance of initial weights: 2 / fan_in before a ReLU, 2 / (fan_in + fan_out), 1 / (3 fan_in)

@@ -16,7 +16,7 @@ from mpmm.placement.machine import Machine
 from mpmm.placement.options import LayoutOptions
 from mpmm.placement.presets import PRESETS
 from mpmm.placement.profile import Profile
-from mpmm.placement.shape import FUSION, NetworkShape
+from mpmm.placement.shape import FUSION, NetworkShape, maker_of
 
 # more ranks than this have no share of a batch's groups, or of what else there is, that is worth a message
 MOST_RANKS = 2 * GROUPS + 2
@@ -227,7 +227,8 @@ def _with_other_cuts(problem: Problem, assignment: Assignment) -> Iterator[Layou
     """The block at a border between two runs goes over to the other."""
     for block in problem.shape.blocks:
         for source in block.inputs:
-            if source in assignment and assignment[source] != assignment[block.name]:
-                for changing, other in ((source, block.name), (block.name, source)):
+            made = maker_of(source)
+            if made in assignment and assignment[made] != assignment[block.name]:
+                for changing, other in ((made, block.name), (block.name, made)):
                     changed = {**assignment, changing: assignment[other]}
                     yield layout_of(problem.shape, problem.ranks, changed, "refined")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mpmm.placement.candidates import Problem
 from mpmm.placement.layout import Layout
+from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share, share_of
 from mpmm.placement.simulator import threads_on
 
@@ -126,7 +127,8 @@ class Arithmetic:
                         move(maker, rank, own.overlap(other).count * bytes_each)
 
     def _shares(self, layout: Layout, name: str) -> dict[int, Share]:
-        return {rank: share_of(layout, name, rank, self.problem.batch) for rank in layout.owner[name]}
+        made = maker_of(name)
+        return {rank: share_of(layout, made, rank, self.problem.batch) for rank in layout.owner[made]}
 
     def fits(self, layout: Layout) -> bool:
         """Whether every host has the memory for its ranks' parameters and what a step keeps."""

@@ -26,13 +26,19 @@ def evaluation_step(script: Script) -> Iterator[Instruction]:
 def _infer(script: Script, block: str) -> Iterator[Instruction]:
     last, share = block == script.shape.output.name, script.share(block)
     kind = Kind.LOGITS if last else Kind.ACTIVATION
-    readers: tuple[Piece, ...] = ((script.layout.collector, share),) if last else script.readers(block)
-    others = [piece for piece in readers if piece[0] != script.rank]
-    if others:
-        yield script.settle_output(kind, block, AHEAD)
+    readers: dict[str, tuple[Piece, ...]] = (
+        {block: ((script.layout.collector, share),)}
+        if last
+        else {output: script.readers(output) for output in script.shape.outputs[block]}
+    )
+    others = [
+        (output, piece) for output, each in readers.items() for piece in each if piece[0] != script.rank
+    ]
+    for output in dict(others):
+        yield script.settle_output(kind, output, AHEAD)
     yield Infer(block, share)
-    for piece in others:
-        yield script.send_output(kind, block, piece)
+    for output, piece in others:
+        yield script.send_output(kind, output, piece)
 
 
 def _collect(script: Script) -> Iterator[Instruction]:

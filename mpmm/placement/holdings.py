@@ -11,7 +11,7 @@ from mpmm.messages import Kind
 from mpmm.placement.instructions import Receive, Send
 from mpmm.placement.layout import Layout
 from mpmm.placement.schedule import StepKind
-from mpmm.placement.shape import NetworkShape
+from mpmm.placement.shape import NetworkShape, maker_of
 from mpmm.placement.shares import Share, share_of
 
 Held = object
@@ -75,8 +75,8 @@ class Holdings:
         self._versions[rank, layer] = self.updates(rank, layer) + 1
 
     def share(self, rank: int, step: int, block: str) -> Share:
-        """What a rank computes of a block in a step."""
-        return share_of(self.layout, block, rank, self.steps[step][1])
+        """What a rank computes of a block, or of one of its outputs, in a step."""
+        return share_of(self.layout, maker_of(block), rank, self.steps[step][1])
 
     def get(self, rank: int, sort: str, name: str) -> Held:
         """What is known of an array; None: it was never there."""

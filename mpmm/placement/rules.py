@@ -29,6 +29,7 @@ from mpmm.placement.instructions import (
     Update,
 )
 from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
+from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share
 
 _SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)
@@ -94,7 +95,7 @@ class Rules:
     def _send(self, rank: int, step: int, send: Send) -> None:
         held: Held = step
         if send.kind in (Kind.ACTIVATION, Kind.LOGITS):
-            self._of.need(rank, "output", send.name, step)
+            self._of.need(rank, "output", maker_of(send.name), step)
             self._need_turn(rank, step, send)
         elif send.kind == Kind.GRADIENT:
             self._of.need(rank, "backward", self._of.shape.consumers[send.name], step)
@@ -124,7 +125,7 @@ class Rules:
 
     def _copy(self, rank: int, step: int, copy: CopyRows) -> None:
         if copy.kind == Kind.ACTIVATION:
-            self._of.need(rank, "output", copy.block, step)
+            self._of.need(rank, "output", maker_of(copy.block), step)
         else:
             self._of.need(rank, "backward", self._of.shape.consumers[copy.block], step)
         self._of.fill(rank, step, _target(copy.kind), copy.block, (copy.target, copy.count, copy.rows))
@@ -135,13 +136,18 @@ class Rules:
         now = list(forward.layers) or names
         if now[0] == names[0]:
             self._begin(rank, step, forward)
-            for kind in (Kind.ACTIVATION, Kind.LOGITS):
-                self._of.need_free(rank, kind, self._of.shape.block_numbers[block.name])
+            self._need_free_outputs(rank, block.name, Kind.ACTIVATION, Kind.LOGITS)
         for layer in block.layers:
             if layer.name in now:
                 self._forward_of_layer(rank, step, forward, layer.name)
         if now[-1] == names[-1]:
             self._of.hold(rank, "output", block.name, step)
+
+    def _need_free_outputs(self, rank: int, block: str, *kinds: Kind) -> None:
+        """No message of these kinds is under way from a block's output."""
+        for output in {block, *self._of.shape.outputs[block]}:
+            for kind in kinds:
+                self._of.need_free(rank, kind, self._of.shape.block_numbers[output])
 
     def _forward_of_layer(self, rank: int, step: int, forward: Forward, name: str) -> None:
         layers = list(self._of.shape.by_name[forward.block].layers)
@@ -166,7 +172,7 @@ class Rules:
                 continue
             self._of.need_free(rank, Kind.GRADIENT, self._of.shape.block_numbers[source])
             if self._stays(rank, step, source):
-                self._of.need(rank, "output", source, step)
+                self._of.need(rank, "output", maker_of(source), step)
             else:
                 self._of.need_rows(rank, step, "input", source, share.count)
 
@@ -213,8 +219,9 @@ class Rules:
             if layer.parameters:
                 self._of.need_parameters(rank, layer.name, self._of.version(step))
         self._begin(rank, step, infer)
-        for kind in (Kind.ACTIVATION, Kind.LOGITS):
-            self._of.need_copied(rank, kind, self._of.shape.block_numbers[infer.block])
+        for output in {infer.block, *self._of.shape.outputs[infer.block]}:
+            for kind in (Kind.ACTIVATION, Kind.LOGITS):
+                self._of.need_copied(rank, kind, self._of.shape.block_numbers[output])
         self._of.hold(rank, "output", infer.block, step)
 
     def _loss(self, rank: int, step: int, loss: Loss) -> None:
@@ -234,7 +241,7 @@ class Rules:
         else:
             self._output_gradient(rank, step, block.name)
         self._of.need(rank, "forward", backward.layer, step)
-        self._of.need_free(rank, Kind.ACTIVATION, shape.block_numbers[block.name])
+        self._need_free_outputs(rank, block.name, Kind.ACTIVATION)
         if block.layers[index].sums_shape and share.batch:
             self._need_total(rank, step, backward.layer)
         if backward.layer in shape.layer_numbers:
@@ -248,14 +255,15 @@ class Rules:
             self._of.hold(rank, "backward", block.name, step)
 
     def _output_gradient(self, rank: int, step: int, block: str) -> None:
-        """The gradient of a block's output is there."""
+        """The gradients of a block's output are there."""
         if block not in self._of.shape.consumers:
             self._of.need(rank, "loss", block, step)
-        elif self._stays(rank, step, block):
-            self._of.need(rank, "backward", self._of.shape.consumers[block], step)
-        else:
-            count = self._of.share(rank, step, block).count
-            self._of.need_rows(rank, step, "output gradient", block, count)
+        for output in self._of.shape.outputs[block]:
+            if self._stays(rank, step, output):
+                self._of.need(rank, "backward", self._of.shape.consumers[output], step)
+            else:
+                count = self._of.share(rank, step, block).count
+                self._of.need_rows(rank, step, "output gradient", output, count)
 
     def _update(self, rank: int, step: int, update: Update) -> None:
         layer, version = update.layer, self._of.version(step)

@@ -8,7 +8,7 @@ from mpmm.messages import Kind
 from mpmm.placement.instructions import Receive, Send, Settle
 from mpmm.placement.layout import Layout
 from mpmm.placement.reduction import Handover, branches, handovers
-from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape
+from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, maker_of
 from mpmm.placement.shares import Share, share_of, share_read
 
 # loss summed over the samples, correct classifications, samples
@@ -49,8 +49,8 @@ class Script:
         return self.layout.owner[block] == (self.rank,)
 
     def share(self, block: str, rank: int | None = None) -> Share:
-        """The samples of a block that this rank (or another) computes."""
-        return share_of(self.layout, block, self.rank if rank is None else rank, self.batch)
+        """The samples of a block, or of one of its outputs, that this rank (or another) computes."""
+        return share_of(self.layout, maker_of(block), self.rank if rank is None else rank, self.batch)
 
     def row_read(self, share: Share) -> int:
         """The first row of a share within all that this rank reads of the batch."""
@@ -102,7 +102,7 @@ class Script:
 
     def _partners(self, block: str) -> tuple[int, ...]:
         """Ranks of a block with which this one may have samples in common; averaging workers have none."""
-        return (self.rank,) if self.layout.averages else self.layout.owner[block]
+        return (self.rank,) if self.layout.averages else self.layout.owner[maker_of(block)]
 
     def stays(self, block: str) -> bool:
         """Whether what this rank makes of a block is what it reads of it, so that nothing moves."""

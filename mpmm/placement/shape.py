@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mpmm.network import Layer, NetworkSpec
 
 FUSION = "fusion"
+# between an output's block and its reader, in the names of those that several blocks read
+READ_BY = ">"
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,20 @@ class NetworkShape:
 
     @cached_property
     def by_name(self) -> dict[str, BlockShape]:
-        """All blocks, by their names."""
-        return {block.name: block for block in self.blocks}
+        """All blocks, by their names, and by those of their outputs for further readers."""
+        blocks = {block.name: block for block in self.blocks}
+        return blocks | {output: blocks[maker_of(output)] for output in self._further}
 
     @cached_property
     def block_numbers(self) -> dict[str, int]:
-        """Place of each block in forward order."""
-        return {block.name: number for number, block in enumerate(self.blocks)}
+        """Place of each block in forward order; outputs for further readers come behind all blocks."""
+        names = [*(block.name for block in self.blocks), *self._further]
+        return {name: number for number, name in enumerate(names)}
+
+    @cached_property
+    def _further(self) -> tuple[str, ...]:
+        """Names of outputs for a second or later reader, in the order of the readers."""
+        return tuple(source for block in self.blocks for source in block.inputs if READ_BY in source)
 
     @cached_property
     def layer_numbers(self) -> dict[str, int]:
@@ -113,9 +122,17 @@ class NetworkShape:
 
     @cached_property
     def consumers(self) -> dict[str, str]:
-        """The one block that reads each block's output; none reads the last block's."""
+        """The one block that reads each output; none reads the last block's."""
         return {
             source: block.name for block in self.blocks for source in block.inputs if source in self.by_name
+        }
+
+    @cached_property
+    def outputs(self) -> dict[str, tuple[str, ...]]:
+        """Names of each block's output, one for each reader in forward order; () for the last block."""
+        return {
+            block.name: tuple(output for output in self.consumers if maker_of(output) == block.name)
+            for block in self.blocks
         }
 
     @cached_property
@@ -152,6 +169,11 @@ class NetworkShape:
     def trained_layers(self) -> Iterator[LayerShape]:
         """Layers that have parameters, in forward order."""
         return (layer for block in self.blocks for layer in block.layers if layer.parameters)
+
+
+def maker_of(output: str) -> str:
+    """The block that makes an output."""
+    return output.partition(READ_BY)[0]
 
 
 def describe(spec: NetworkSpec) -> NetworkShape:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mpmm.placement.layout import Layout
-from mpmm.placement.shape import NetworkShape
+from mpmm.placement.shape import BlockShape, NetworkShape
 
 # what a rank with the loss reads besides modalities
 LABELS = "labels"
@@ -11,24 +13,22 @@ LABELS = "labels"
 
 def modalities_of(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, ...]:
     """Modalities whose patches a rank reads in training."""
-    return tuple(
-        source
-        for block in shape.blocks
-        if rank in layout.owner[block.name]
-        for source in block.inputs
-        if source not in shape.by_name
-    )
+    return _modalities_read(shape, [block for block in shape.blocks if rank in layout.owner[block.name]])
 
 
 def required_sources(shape: NetworkShape, layout: Layout, rank: int, drives: bool = True) -> tuple[str, ...]:
     """What a rank opens: its modalities, the labels where they are dealt out; all modalities if it drives."""
     own = modalities_of(shape, layout, rank)
     if drives and rank == layout.driver:
-        own = tuple(
-            source for block in shape.blocks for source in block.inputs if source not in shape.by_name
-        )
+        own = _modalities_read(shape, shape.blocks)
     labels = (LABELS,) if rank == label_rank(shape, layout) else ()
     return (*own, *labels)
+
+
+def _modalities_read(shape: NetworkShape, blocks: Sequence[BlockShape]) -> tuple[str, ...]:
+    """Modalities in the order of the blocks that read them, each once."""
+    sources = (source for block in blocks for source in block.inputs if source not in shape.by_name)
+    return tuple(dict.fromkeys(sources))
 
 
 def label_rank(shape: NetworkShape, layout: Layout) -> int:
@@ -40,7 +40,7 @@ def measured_by(shape: NetworkShape, layout: Layout, rank: int) -> tuple[str, ..
     """Modalities whose mask and normalisation a rank tells the others: those it is the first to read."""
     first = {
         source: layout.owner[block.name][0]
-        for block in shape.blocks
+        for block in reversed(shape.blocks)
         for source in block.inputs
         if source not in shape.by_name
     }

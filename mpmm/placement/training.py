@@ -89,9 +89,10 @@ def _forward(script: Script) -> Iterator[Instruction]:
             relayed = [following] if following is not None and script.children(following.name) else []
             yield from _forward_of_layers(script, block, relayed)
             ahead = following.name if relayed and _stops(script, block) else ""
-            for rank, part in script.readers(block.name):
-                if rank != script.rank:
-                    yield script.send_output(Kind.ACTIVATION, block.name, (rank, part))
+            for output in script.shape.outputs[block.name]:
+                for rank, part in script.readers(output):
+                    if rank != script.rank:
+                        yield script.send_output(Kind.ACTIVATION, output, (rank, part))
 
 
 def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -224,18 +225,19 @@ def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> 
 
 
 def _output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """The gradient of a block's output from those who read it; the output is needed no more."""
-    readers, share = script.readers(block.name), script.share(block.name)
-    if not readers or script.stays(block.name):
-        return
-    for rank, part in readers:
-        if rank == script.rank:
-            read = script.share(script.shape.consumers[block.name])
-            rows = part.first - read.first, part.first - share.first, part.count, share.count
-            yield CopyRows(Kind.GRADIENT, block.name, *rows)
-        else:
-            yield script.receive_output(Kind.GRADIENT, block.name, (rank, part))
-    yield script.settle_output(Kind.ACTIVATION, block.name)
+    """The gradients of a block's output from those who read it; the output is needed no more."""
+    share = script.share(block.name)
+    for output in script.shape.outputs[block.name]:
+        if script.stays(output):
+            continue
+        for rank, part in script.readers(output):
+            if rank == script.rank:
+                read = script.share(script.shape.consumers[output])
+                rows = part.first - read.first, part.first - share.first, part.count, share.count
+                yield CopyRows(Kind.GRADIENT, output, *rows)
+            else:
+                yield script.receive_output(Kind.GRADIENT, output, (rank, part))
+        yield script.settle_output(Kind.ACTIVATION, output)
 
 
 def _input_gradients(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -283,7 +285,8 @@ def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
 def _moved_inputs(script: Script, block: BlockShape) -> list[str]:
     """Blocks of whose output other ranks make some, or read some; the lighter stream's first."""
     return [
-        source.name
+        output
         for source in script.shape.play_order
-        if source.name in block.inputs and not script.stays(source.name)
+        for output in script.shape.outputs[source.name]
+        if output in block.inputs and not script.stays(output)
     ]

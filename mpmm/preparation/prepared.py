@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.errors import NetworkError, PatchError
-from mpmm.network import NetworkSpec
+from mpmm.network import BlockSpec, NetworkSpec
 from mpmm.patches import (
     Batch,
     HeldOut,
@@ -164,13 +164,13 @@ def _check_parameters(spec: NetworkSpec) -> None:
     """Refuse a network whose layers no memory holds, by its description: before any of it is made."""
     features = sum(stream.features for stream in spec.streams)
     for stream in spec.streams:
-        channels = 1
-        for index, block in enumerate(stream.blocks, 1):
-            _check_layer(
-                f"conv{index} of stream {stream.name}", channels, math.prod(block.kernel), block.filters
-            )
-            channels = block.filters
-        inputs = math.prod(stream.volumes()[-1]) * channels
+        shapes = stream.shapes()
+        for index, (block, sources) in enumerate(zip(stream.blocks, stream.sources(), strict=True), 1):
+            if isinstance(block, BlockSpec):
+                channels = shapes[sources[0]][3]
+                layer = f"conv{index} of stream {stream.name}"
+                _check_layer(layer, channels, math.prod(block.kernel), block.filters)
+        inputs = math.prod(shapes[-1])
         for index, dense in enumerate(stream.dense, 1):
             _check_layer(f"dense{index} of stream {stream.name}", inputs, dense.units)
             inputs = dense.units

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mpmm.errors import RunError
 from mpmm.messages import Kind
-from mpmm.network import Array, BatchLayer, Layer, Network, SoftmaxCrossEntropy, Step
+from mpmm.network import Array, BatchLayer, Layer, Network, SoftmaxCrossEntropy, Step, maker_of
 
 LOSS = "loss"
 
@@ -61,7 +61,7 @@ class BlockRunner:
 
     def output(self, name: str) -> Array:
         """What a block here made last."""
-        return self._outputs[name]
+        return self._outputs[maker_of(name)]
 
     def gradient(self, name: str) -> Array:
         """The loss gradient of what a block here has read of another block's output."""
@@ -139,7 +139,7 @@ class BlockRunner:
         built = self.network.blocks[block]
         if layer == built.layers[0].name:
             inputs = {
-                name: self._inputs.pop(name) if name in self._inputs else self._outputs[name]
+                name: self._inputs.pop(name) if name in self._inputs else self.output(name)
                 for name in built.inputs
             }
             return built.join(inputs)
@@ -151,9 +151,14 @@ class BlockRunner:
         """The gradient of a layer's output; None: nobody needs what is before it."""
         if layer != self.network.blocks[block].layers[-1].name:
             return self._between.pop(block)
-        if block in self._output_gradients:
-            return self._output_gradients.pop(block)
-        return self._input_gradients[block]
+        built = self.network.blocks[block]
+        return built.output_gradient([self._output_gradient(output) for output in built.outputs])
+
+    def _output_gradient(self, output: str) -> Array:
+        """What was put for a reader of an output, or what the reader made here."""
+        if output in self._output_gradients:
+            return self._output_gradients.pop(output)
+        return self._input_gradients[output]
 
     def _batch_layer(self, name: str) -> BatchLayer:
         layer = self._layers[name]

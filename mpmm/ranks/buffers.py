@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mpmm_kernels.groups import add_up
 
 from mpmm.messages import Kind, carrier, decode, encode
-from mpmm.network import Array
+from mpmm.network import Array, maker_of
 from mpmm.placement import Combine, CopyRows, Message, Receive, Send, Share, Update
 from mpmm.ranks.block_runner import BlockRunner
 from mpmm.ranks.parameter_store import ParameterStore
@@ -142,7 +142,7 @@ class MessageBuffers:
 
     def copying(self, copy: CopyRows) -> Callable[[], None]:
         """What takes rows of this rank's own to where they are put together with those of others."""
-        block = self._blocks.network.blocks[copy.block]
+        block = self._blocks.network.blocks[maker_of(copy.block)]
         whole = self._memory((copy.kind, copy.block), (copy.rows, *block.output_shape), block.dtype)
         target = whole[copy.target : copy.target + copy.count]
         of = self._blocks.output if copy.kind == Kind.ACTIVATION else self._blocks.gradient

@@ -37,7 +37,10 @@ class BlockBox:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From a block to the next; with what crosses between ranks in a step, if anything does."""
+    """From a block to its reader; with what crosses between ranks in a step, if anything does.
+
+    One past other blocks of its column goes beside them, so many pixels to the right.
+    """
 
     x1: float
     y1: float
@@ -45,6 +48,7 @@ class Arrow:
     y2: float
     text: str
     words: str
+    beside: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,5 +110,11 @@ def _arrow(boxes: dict[str, BlockBox], crossing: Crossing) -> Arrow:
             f"{text} of activations from {source.owners} to {target.owners} in a step, "
             f"{in_bytes(crossing.gradients)} of gradients back"
         )
+    passed = round((target.y - source.y) / _DOWN) - 1
+    if passed > 0 and source.x == target.x:
+        right, half = source.x + WIDTH, HEIGHT / 2
+        # shortcuts of other lengths beside each other
+        beside = 4.0 + 3.0 * (passed % 4)
+        return Arrow(right, source.y + half, right, target.y + half, text, words, beside)
     middle = WIDTH / 2
     return Arrow(source.x + middle, source.y + HEIGHT, target.x + middle, target.y, text, words)

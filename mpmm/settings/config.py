@@ -8,8 +8,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Discriminator, Tag, TypeAdapter
 
 from mpmm.errors import ConfigError
 from mpmm.messages import WireFormat
@@ -17,6 +18,7 @@ from mpmm.network import (
     BlockSpec,
     DenseSpec,
     DType,
+    JoinSpec,
     Kernels,
     NetworkSpec,
     Preset,
@@ -34,11 +36,23 @@ from mpmm.settings.validation import read_as
 from mpmm.settings.values import Count, Positive
 
 
+def _kind_of_block(block: Any) -> str:
+    """The branch of a block's table: a join where the word stands in it."""
+    joins = "join" in block if isinstance(block, dict) else isinstance(block, JoinSpec)
+    return "_join" if joins else "_convolution"
+
+
+Block = Annotated[
+    Annotated[BlockSpec, Tag("_convolution")] | Annotated[JoinSpec, Tag("_join")],
+    Discriminator(_kind_of_block),
+]
+
+
 @dataclass(frozen=True)
 class StreamConfig:
     """``[network.streams.NAME]``: blocks and dense layers of one modality's stream."""
 
-    blocks: tuple[BlockSpec, ...]
+    blocks: tuple[Block, ...]
     dense: tuple[DenseSpec, ...] = (DenseSpec(256, dropout=0.5),)
 
 

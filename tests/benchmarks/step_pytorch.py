@@ -5,6 +5,8 @@ import math
 import torch
 from torch import nn
 
+from mpmm.network import JoinSpec
+
 LAST = torch.channels_last_3d
 FORMATS = {"channels last": LAST, "contiguous": torch.contiguous_format}
 _ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "sigmoid": nn.Sigmoid, "none": nn.Identity}
@@ -46,7 +48,50 @@ def _block(name, channels, block, volume):
     layers = [convolution, _ACTIVATIONS[block.activation]()]
     layers += [_POOLS[block.pool](block.window)] if block.pool != "none" else []
     layers += [nn.BatchNorm3d(block.filters)] if block.batch_norm else []
-    return layers + ([nn.Dropout(block.dropout)] if block.dropout else [])
+    layers += [] if block.after == "none" else [_ACTIVATIONS[block.after]()]
+    return nn.Sequential(*layers, *([nn.Dropout(block.dropout)] if block.dropout else []))
+
+
+class Join(nn.Module):
+    """Our sum or concatenation of several blocks, with what follows it; ReLU works in a new array."""
+
+    def __init__(self, block, channels):
+        super().__init__()
+        self.add = block.join == "add"
+        layers = [nn.BatchNorm3d(channels)] if block.batch_norm else []
+        layers += [_ACTIVATIONS[block.activation]()]
+        layers += [_POOLS[block.pool](block.window)] if block.pool != "none" else []
+        self.layers = nn.Sequential(*layers, *([nn.Dropout(block.dropout)] if block.dropout else []))
+        self.copies = not block.batch_norm and block.activation == "relu"
+
+    def forward(self, first, *others):
+        if not self.add:
+            return self.layers(torch.cat((first, *others), 1))
+        for other in others:
+            first = first + other
+        return self.layers(first.clone() if self.copies and not others else first)
+
+
+class Stream(nn.Module):
+    """Blocks that read those which the description says, then the head."""
+
+    def __init__(self, spec, head):
+        super().__init__()
+        shapes, self.sources = spec.shapes(), spec.sources()
+        self.blocks = nn.ModuleList()
+        for index, (block, sources) in enumerate(zip(spec.blocks, self.sources, strict=True), 1):
+            if isinstance(block, JoinSpec):
+                self.blocks.append(Join(block, shapes[index][3]))
+            else:
+                *volume, channels = shapes[sources[0]]
+                self.blocks.append(_block(f"{spec.name}.block{index}", channels, block, volume))
+        self.head = nn.Sequential(*head)
+
+    def forward(self, x):
+        outputs = [x]
+        for block, sources in zip(self.blocks, self.sources, strict=True):
+            outputs.append(block(*(outputs[source] for source in sources)))
+        return self.head(outputs[-1])
 
 
 def _dense(name, features, dense):
@@ -56,16 +101,11 @@ def _dense(name, features, dense):
 
 
 def _stream(spec, memory):
-    layers, channels, volumes = [], 1, spec.volumes()
-    for index, (block, volume) in enumerate(zip(spec.blocks, volumes, strict=False), 1):
-        layers += _block(f"{spec.name}.block{index}", channels, block, volume)
-        channels = block.filters
-    layers.append(Flatten(memory is LAST))
-    features = channels * math.prod(volumes[-1])
+    layers, features = [Flatten(memory is LAST)], math.prod(spec.shapes()[-1])
     for index, dense in enumerate(spec.dense, 1):
         layers += _dense(f"{spec.name}.head.dense{index}", features, dense)
         features = dense.units
-    return nn.Sequential(*layers)
+    return Stream(spec, layers)
 
 
 class Model(nn.Module):

@@ -1,9 +1,7 @@
 """Patch networks of the literature, and shapes between them, as mpmm describes them.
 
 Published networks keep their kernels, filters and patches; where a paper pads by a fixed count, "same"
-padding stands for it. Those that `[network] preset` names are built as it builds them. The sums of parallel
-convolutions of He's multi-scale network and SSRN's shortcuts are no layers of mpmm: of these two there is
-one chain of layers.
+padding stands for it. Those that `[network] preset` names are built as it builds them.
 """
 
 from collections.abc import Callable
@@ -52,44 +50,6 @@ def li(filters):
     return network(103, 5, conv(filters, (7, 3, 3), DEEP), conv(2 * filters, (3, 3, 3), DEEP), classes=9)
 
 
-def he():
-    """He et al. 2017, doi:10.1109/ICIP.2017.8297014: the longest of its parallel kernels, twice."""
-    blocks = (
-        conv(16, (11, 3, 3), stride=(3, 1, 1)),
-        conv(16, (11, 1, 1), DEEP),
-        conv(16, (11, 1, 1), DEEP),
-        pooled(16, (1, 1, 1), (3, 2, 2), norm=False),
-    )
-    return network(200, 7, *blocks)
-
-
-def ssrn():
-    """Zhong et al. 2018, doi:10.1109/TGRS.2017.2755542, without its shortcuts."""
-    spectral = [conv(24, (7, 1, 1), DEEP, norm=True) for _ in range(4)]
-    spatial = [conv(24, (1, 3, 3), "same", norm=True) for _ in range(4)]
-    blocks = (
-        conv(24, (7, 1, 1), stride=(2, 1, 1), norm=True),
-        *spectral,
-        conv(128, (97, 1, 1), norm=True),
-        conv(24, (1, 3, 3), norm=True),
-        *spatial[:3],
-        pooled(24, (1, 3, 3), (1, 5, 5), "same", "average"),
-    )
-    return network(200, 7, *blocks)
-
-
-def bottleneck():
-    """Kernels of one element between those of 3 x 3 x 3, as in networks in networks (arXiv:1312.4400)."""
-    blocks = (
-        conv(32, (3, 3, 3), "same"),
-        conv(64, (1, 1, 1)),
-        pooled(32, (1, 1, 1), (2, 1, 1)),
-        conv(64, (3, 3, 3), "same"),
-        pooled(64, (1, 1, 1), (2, 3, 3), pool="average"),
-    )
-    return network(30, 9, *blocks)
-
-
 def same_volumes(filters):
     """Same padding and pools that halve, as in VGG (arXiv:1409.1556), on 33 x 33 pixels."""
     blocks = (pooled(filters << i, (3, 3, 3), (2, 2, 2), "same") for i in range(3))
@@ -123,9 +83,9 @@ ZOO = {
     "Li, 2 filters": Entry(partial(published, "li", 103, 5, 9), 256),
     "Li, 16 filters": Entry(partial(li, 16), 64),
     "Chen": Entry(partial(published, "chen", 103, 27, 9), 3),
-    "He, one scale": Entry(he, 40),
-    "SSRN, no shortcuts": Entry(ssrn, 16),
-    "bottlenecks": Entry(bottleneck, 32),
+    "He": Entry(partial(published, "he", 200, 7), 40),
+    "SSRN": Entry(partial(published, "ssrn", 200, 7), 16),
+    "bottlenecks": Entry(partial(published, "bottleneck", 30, 9), 32),
     "same padding, 33 px": Entry(partial(same_volumes, 16), 8),
     "4x4 kernels": Entry(four_by_four, 32),
     "224 bands, 20 and 35": Entry(wide_spectrum, 32),

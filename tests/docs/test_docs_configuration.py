@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from mpmm.network.block_spec import BlockSpec, DenseSpec
+from mpmm.network.block_spec import BlockSpec, DenseSpec, JoinSpec
 from mpmm.scene import Labels, Modality, Scene
 from mpmm.settings import scene_table
 from mpmm.settings.config import (
@@ -44,7 +44,7 @@ def test_example_loads(tmp_path, text):
     assert isinstance(load_config(tmp_path / "mpmm.toml"), Config)
 
 
-@pytest.mark.parametrize("table", [*TABLES, BlockSpec, DenseSpec], ids=lambda table: table.__name__)
+@pytest.mark.parametrize("table", [*TABLES, BlockSpec, JoinSpec, DenseSpec], ids=lambda table: table.__name__)
 def test_every_key_is_shown(table):
     shown = set(re.findall(r"\b([a-z_]+)\s*=", "\n".join(EXAMPLES)))
     headed = {part for head in re.findall(r"\[([a-z.]+)\]", "\n".join(EXAMPLES)) for part in head.split(".")}
@@ -53,7 +53,7 @@ def test_every_key_is_shown(table):
     assert given <= shown | headed
 
 
-@pytest.mark.parametrize("table", [*TABLES, BlockSpec, DenseSpec], ids=lambda table: table.__name__)
+@pytest.mark.parametrize("table", [*TABLES, BlockSpec, JoinSpec, DenseSpec], ids=lambda table: table.__name__)
 def test_every_choice_is_named(table):
     choices = {choice for hint in get_type_hints(table).values() for choice in _choices(hint)}
     assert [choice for choice in choices if f'"{choice}"' not in PAGE.read_text()] == []
@@ -66,7 +66,7 @@ def _choices(hint: object) -> set[str]:
     return {choice for inner in get_args(hint) for choice in _choices(inner)}
 
 
-@pytest.mark.parametrize("key", ["stride", "padding", "activation", "pool", "batch_norm", "dropout"])
+@pytest.mark.parametrize("key", ["stride", "padding", "activation", "pool", "batch_norm", "after", "dropout"])
 def test_the_table_of_blocks_shows_the_defaults(key):
     default = re.search(rf"^\| `{key}`[^|]*\| `([^`]+)`", PAGE.read_text(), re.M)
     assert default is not None

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
+from branched_networks import branched, tiny_preset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping_examples import BARE, ODD, PADDED, PAPER, patch_logits, scene, trained, window_logits
@@ -11,7 +12,17 @@ from mpmm_kernels.convolution import BlockPlan
 
 from mpmm.errors import NetworkError, PatchError
 from mpmm.mapping import PatchClassifier, TileClassifier, Window, classifier_for, is_exact
-from mpmm.network import BatchNorm, BlockSpec, Cost, DenseSpec, Layer, Network, NetworkSpec, StreamSpec
+from mpmm.network import (
+    BatchNorm,
+    BlockSpec,
+    Cost,
+    DenseSpec,
+    JoinSpec,
+    Layer,
+    Network,
+    NetworkSpec,
+    StreamSpec,
+)
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
@@ -34,7 +45,11 @@ def compare(network, pixels, window=None, count=200, **options):
     return classifier
 
 
-@pytest.mark.parametrize("spec", [ODD, BARE, PAPER], ids=["odd", "bare", "paper"])
+@pytest.mark.parametrize(
+    "spec",
+    [ODD, BARE, PAPER, branched(padding="valid"), tiny_preset("he")],
+    ids=["odd", "bare", "paper", "branched", "he"],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logits_are_those_of_the_patches(spec, dtype):
     network = trained(replace(spec, dtype=dtype))
@@ -67,6 +82,25 @@ def test_padded_networks_go_patch_by_patch_and_say_so():
     classifier = compare(network, scene(network.spec, 14, 15, edge="reflect"))
     assert isinstance(classifier, PatchClassifier)
     assert "patch by patch, since the network pads" in classifier.describe()
+
+
+POOL = BlockSpec(3, (1, 1, 1), window=(1, 2, 2))
+BY_TWICE_TWO = (
+    replace(POOL, window=(1, 4, 2)),
+    replace(POOL, inputs=("patch",)),
+    replace(POOL, window=(1, 2, 1)),
+    JoinSpec("concatenate", ("block1", "block3")),
+)
+OVER_BANDS = BlockSpec(3, (2, 2, 2), pool="none"), JoinSpec("add", pool="max", window=(3, 2, 2))
+
+
+@pytest.mark.parametrize("blocks", [BY_TWICE_TWO, OVER_BANDS], ids=["other steps", "pool over bands"])
+def test_joins_and_pools_that_no_window_shares_go_patch_by_patch(blocks):
+    network = trained(replace(PADDED, streams=(StreamSpec("spectra", 4, 7, blocks),)))
+    assert not is_exact(network)
+    classifier = compare(network, scene(network.spec, 12, 13, edge="reflect"))
+    assert isinstance(classifier, PatchClassifier)
+    assert "patch by patch, since it joins what came by other steps" in classifier.describe()
 
 
 class Doubled(Layer):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mpmm.network import EVALUATION, Dropout
+from mpmm.network import EVALUATION, Dropout, JoinSpec
 
 # Its idle workers would spin on the cores that others use.
 torch.set_num_threads(1)
@@ -38,27 +38,41 @@ class Twin:
         return self._dense("fusion.output", "", "none", 0, x, step)
 
     def _stream(self, stream, x, step):
-        x = x[:, None]  # one channel
-        for index, block in enumerate(stream.blocks, 1):
-            x = self._block(f"{stream.name}.block{index}", block, x, step)
-        x = x.permute(*CHANNELS_LAST).flatten(1)
+        outputs = [x[:, None]]  # one channel
+        for index, (block, sources) in enumerate(zip(stream.blocks, stream.sources(), strict=True), 1):
+            compute = self._join if isinstance(block, JoinSpec) else self._block
+            read = [outputs[source] for source in sources]
+            outputs.append(compute(f"{stream.name}.block{index}", block, *read, step=step))
+        x = outputs[-1].permute(*CHANNELS_LAST).flatten(1)
         for index, dense in enumerate(stream.dense, 1):
             x = self._dense(f"{stream.name}.head", index, dense.activation, dense.dropout, x, step)
         return x
 
-    def _block(self, name, block, x, step):
+    def _join(self, name, block, *inputs, step):
+        x = sum(inputs) if block.join == "add" else torch.cat(inputs, dim=1)
+        x = ACTIVATIONS[block.activation](self._norm(name, block, x, step))
+        return self._dropped(name, block, POOLS[block.pool](x, block.window), step)
+
+    def _block(self, name, block, x, *, step):
         weights = self.tensors[f"{name}.convolution.weights"].permute(4, 3, 0, 1, 2)
         x = F.conv3d(padded(x, block), weights, self.tensors[f"{name}.convolution.bias"], block.stride)
         x = POOLS[block.pool](ACTIVATIONS[block.activation](x), block.window)
-        if block.batch_norm:
-            mean, variance, gamma, beta = (
-                self.tensors[f"{name}.batchnorm.{part}"] for part in ("mean", "variance", "gamma", "beta")
-            )
-            x = F.batch_norm(x, mean, variance, gamma, beta, step.training, self.momentum, 1e-5)
-        if block.dropout:
-            shape = tuple(x.permute(*CHANNELS_LAST).shape[1:])
-            x = x * mask(f"{name}.dropout", shape, block.dropout, x, step).permute(0, 4, 1, 2, 3)
-        return x
+        x = ACTIVATIONS[block.after](self._norm(name, block, x, step))
+        return self._dropped(name, block, x, step)
+
+    def _norm(self, name, block, x, step):
+        if not block.batch_norm:
+            return x
+        mean, variance, gamma, beta = (
+            self.tensors[f"{name}.batchnorm.{part}"] for part in ("mean", "variance", "gamma", "beta")
+        )
+        return F.batch_norm(x, mean, variance, gamma, beta, step.training, self.momentum, 1e-5)
+
+    def _dropped(self, name, block, x, step):
+        if not block.dropout:
+            return x
+        shape = tuple(x.permute(*CHANNELS_LAST).shape[1:])
+        return x * mask(f"{name}.dropout", shape, block.dropout, x, step).permute(0, 4, 1, 2, 3)
 
     def _dense(self, name, index, activation, rate, x, step):
         weights, bias = (self.tensors[f"{name}.dense{index}.{part}"] for part in ("weights", "bias"))

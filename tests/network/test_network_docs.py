@@ -11,7 +11,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "network.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
-@pytest.mark.parametrize("text", EXAMPLES, ids=["training", "own"])
+@pytest.mark.parametrize("text", EXAMPLES, ids=["training", "own", "residual"])
 def test_example_runs(text):
     names = {}
     exec(text.replace("40", "2"), names)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from branched_networks import branched
 from network_examples import TRAINING, random_batch, single_modality, small, three_modalities
 
 from mpmm.network import Network, SoftmaxCrossEntropy
@@ -13,6 +14,7 @@ LOSS = SoftmaxCrossEntropy(class_weights=[0.5, 1.5, 1.0, 0.7, 1.3], label_smooth
 CASES = {
     "small": (small(), LOSS),
     "three_modalities": (three_modalities(), SoftmaxCrossEntropy()),
+    "branched": (branched(), SoftmaxCrossEntropy()),
     "single_modality": (single_modality(), SoftmaxCrossEntropy(label_smoothing=0.2)),
 }
 

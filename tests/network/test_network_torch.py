@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from branched_networks import branched
 from network_examples import random_batch, reduced_paper, small, three_modalities
 
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
@@ -39,7 +40,9 @@ def assert_same_gradients(spec, samples):
 
 
 @pytest.mark.parametrize(
-    "spec", [small(), three_modalities(), reduced_paper()], ids=["small", "three", "reduced"]
+    "spec",
+    [small(), three_modalities(), reduced_paper(), branched(), branched(padding="valid")],
+    ids=["small", "three", "reduced", "branched", "valid"],
 )
 def test_gradients_equal_pytorchs(spec):
     assert_same_gradients(spec, 5)

@@ -1,0 +1,95 @@
+"""Joins of several inputs: side by side (``Concatenate``) or added up (``Add``)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from mpmm.network.layer import Cost, Workspace
+from mpmm.network.parameter import Array
+
+
+class Joining(Protocol):
+    """What makes one array of a block's several inputs, so no ``Layer``."""
+
+    name: str
+    output_shape: tuple[int, ...]
+
+    def forward(self, inputs: Sequence[Array]) -> Array:
+        """The first layer's input."""
+        ...
+
+    def backward(self, dy: Array) -> list[Array]:
+        """Each input's gradient, contiguous, in memory of its own, ready to be sent."""
+        ...
+
+    def cost(self) -> Cost:
+        """Work and memory for one sample."""
+        ...
+
+
+class Concatenate:
+    """[(n, ..., f1), (n, ..., f2), ...] -> (n, ..., f1 + f2 + ...): features, or channels."""
+
+    def __init__(self, name: str, shapes: Sequence[tuple[int, ...]], dtype: str) -> None:
+        self.name = name
+        self.output_shape = (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+        self._ends = np.cumsum([shape[-1] for shape in shapes])
+        self._dtype = np.dtype(dtype)
+        self._y = Workspace(self.output_shape, dtype)
+        self._dx = [Workspace(shape, dtype) for shape in shapes]
+
+    def forward(self, inputs: Sequence[Array]) -> Array:
+        """The inputs side by side."""
+        y = self._y.take(len(inputs[0]))
+        np.concatenate(inputs, axis=-1, out=y)
+        return y
+
+    def backward(self, dy: Array) -> list[Array]:
+        """Each input's columns of ``dy``."""
+        parts = [workspace.take(len(dy)) for workspace in self._dx]
+        for part, end in zip(parts, self._ends, strict=True):
+            part[:] = dy[..., end - part.shape[-1] : end]
+        return parts
+
+    def cost(self) -> Cost:
+        """No arithmetic, one copy."""
+        return Cost(0, 0, math.prod(self.output_shape) * self._dtype.itemsize)
+
+
+class Add:
+    """Inputs of one shape -> their sum, added from first to last."""
+
+    def __init__(self, name: str, shapes: Sequence[tuple[int, ...]], dtype: str) -> None:
+        self.name = name
+        self.output_shape = shapes[0]
+        self._dtype = np.dtype(dtype)
+        self._y = Workspace(shapes[0], dtype)
+        self._dx = [Workspace(shape, dtype) for shape in shapes]
+
+    def forward(self, inputs: Sequence[Array]) -> Array:
+        """y = x1 + x2 + ..."""
+        return add_arrays(inputs, self._y.take(len(inputs[0])))
+
+    def backward(self, dy: Array) -> list[Array]:
+        """``dy`` itself, once for each input: whoever gets it may write there."""
+        parts = [workspace.take(len(dy)) for workspace in self._dx]
+        for part in parts:
+            part[:] = dy
+        return parts
+
+    def cost(self) -> Cost:
+        """An addition a value and further input; a copy for each input backward."""
+        values = math.prod(self.output_shape)
+        return Cost((len(self._dx) - 1) * values, 0, values * self._dtype.itemsize)
+
+
+def add_arrays(arrays: Sequence[Array], into: Array) -> Array:
+    """Fill ``into`` with the sum of arrays of its shape, added from first to last."""
+    into[:] = arrays[0]
+    for array in arrays[1:]:
+        np.add(into, array, out=into)
+    return into

@@ -1,0 +1,150 @@
+"""Sums and channels side by side as blocks: values, wiring, and what does not fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from branched_networks import branched
+from network_examples import TRAINING, random_batch
+
+from mpmm.errors import NetworkError
+from mpmm.network import (
+    EVALUATION,
+    BlockSpec,
+    DenseSpec,
+    JoinSpec,
+    Network,
+    StreamSpec,
+    run_on_zeros,
+)
+
+CONVOLUTION = BlockSpec(2, (1, 1, 1), pool="none", batch_norm=False)
+
+
+def stream(*blocks, dense=()):
+    return StreamSpec("hsi", 4, 3, blocks, dense)
+
+
+def volumes(names, seed=0):
+    chance = np.random.default_rng(seed)
+    return {name: chance.normal(size=(2, 4, 3, 3, 2)) for name in names}
+
+
+@pytest.mark.parametrize("join", ["add", "concatenate"])
+def test_a_join_is_the_sum_or_the_channels_of_its_inputs_in_order(join):
+    spec = branched()
+    joined = JoinSpec(join, ("block2", "block1"))
+    blocks = CONVOLUTION, replace(CONVOLUTION, inputs=("patch",)), joined
+    network = Network(replace(spec, streams=(stream(*blocks),)))
+    x = volumes(["hsi.block1", "hsi.block2"])
+    y = network.blocks["hsi.block3"].forward(x, TRAINING)
+    parts = [x["hsi.block2"], x["hsi.block1"]]
+    expected = parts[0] + parts[1] if join == "add" else np.concatenate(parts, axis=-1)
+    np.testing.assert_array_equal(y, expected)
+    dx = network.blocks["hsi.block3"].backward(y.copy())
+    np.testing.assert_array_equal(dx["hsi.block1"], y if join == "add" else x["hsi.block1"])
+    # whoever gets a gradient may write there, so none shares its memory with another
+    assert not np.shares_memory(dx["hsi.block1"], dx["hsi.block2"])
+
+
+def test_gradients_of_an_output_are_added_in_the_order_of_its_readers():
+    block = Network(branched()).blocks["hsi.block4"]
+    assert block.outputs == ("hsi.block4", "hsi.block4>block7", "hsi.block4>block8")
+    chance = np.random.default_rng(3)
+    first, second, third = (chance.normal(size=(2, *block.output_shape)) for _ in range(3))
+    assert block.output_gradient([first, second, third]).tobytes() == (first + second + third).tobytes()
+
+
+def test_pools_activations_and_norms_run_on_zeros_too():
+    network = Network(branched())
+    for name in network.blocks:
+        run_on_zeros(network, name)
+
+
+def test_a_summary_names_joins_and_what_follows_them():
+    lines = Network(branched()).summary().splitlines()
+    layers = [line.split()[0] for line in lines if line.startswith("hsi.block8")]
+    expected = ["add", "batchnorm", "activation", "pool", "dropout"]
+    assert layers == [f"hsi.block8.{kind}" for kind in expected]
+
+
+def test_an_evaluation_is_the_same_twice():
+    network = Network(branched())
+    patches, _ = random_batch(network.spec, 3)
+    once = network.forward(patches, EVALUATION).copy()
+    assert network.forward(patches, EVALUATION).tobytes() == once.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "problem"),
+    [
+        (
+            (CONVOLUTION, JoinSpec("add", ("block1", "block3"))),
+            "block2 of stream hsi reads 'block3'; it can read patch, block1",
+        ),
+        (
+            (CONVOLUTION, JoinSpec("add", ("block1", "block1"))),
+            "block2 of stream hsi reads the same block twice",
+        ),
+        ((CONVOLUTION, JoinSpec("add", ("patch", "block1"))), "block2 of stream hsi joins the patch itself"),
+        ((JoinSpec("add"),), "block1 of stream hsi joins the patch itself"),
+        (
+            (CONVOLUTION, replace(CONVOLUTION, inputs=("patch",))),
+            "block1 of stream hsi is read by no other block",
+        ),
+        (
+            (CONVOLUTION, CONVOLUTION, replace(CONVOLUTION, inputs=("block1", "block2"))),
+            "block3 of stream hsi is a convolution of 2 inputs; join them first",
+        ),
+        (
+            (CONVOLUTION, replace(CONVOLUTION, filters=3), JoinSpec("add", ("block1", "block2"))),
+            "add3 of stream hsi: inputs of 4x3x3x2, 4x3x3x3, expected one shape; pad",
+        ),
+        (
+            (
+                CONVOLUTION,
+                replace(CONVOLUTION, kernel=(2, 1, 1)),
+                JoinSpec("concatenate", ("block1", "block2")),
+            ),
+            "concatenate3 of stream hsi: inputs of 4x3x3x2, 3x3x3x2, expected equal bands, rows and columns",
+        ),
+        (
+            (CONVOLUTION, JoinSpec("add", pool="max", window=(2, 4, 2))),
+            "pool2 of stream hsi: 3 rows left, window needs 4",
+        ),
+        (
+            (CONVOLUTION, JoinSpec("multiply")),
+            "join2 of stream hsi: join is 'multiply'; use one of: add, concat",
+        ),
+        ((CONVOLUTION, JoinSpec("add", dropout=1.0)), "dropout2 of stream hsi: dropout is 1.0"),
+        ((replace(CONVOLUTION, after="tanh"),), "conv1 of stream hsi: after is 'tanh'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(blocks, problem):
+    with pytest.raises(NetworkError) as raised:
+        stream(*blocks, dense=(DenseSpec(3),))
+    assert f"{raised.value.problem}; {raised.value.hint}".startswith(problem) or problem in str(raised.value)
+
+
+def test_a_convolution_over_all_bands_is_a_2d_layer():
+    """Kernel (bands, 3, 3): each filter sees every band, and one band is left, as of a 2D convolution."""
+    spec = replace(branched(), streams=(stream(BlockSpec(5, (4, 3, 3), pool="none", batch_norm=False)),))
+    block = Network(spec).blocks["hsi.block1"]
+    assert block.output_shape == (1, 1, 1, 5)
+    x = np.random.default_rng(0).normal(size=(2, 4, 3, 3))
+    weights, bias = (parameter.value for parameter in block.layers[0].parameters)
+    expected = np.maximum(np.einsum("nbrc,brcf->nf", x, weights[..., 0, :]) + bias, 0)
+    np.testing.assert_allclose(block.forward({"hsi": x}, EVALUATION)[:, 0, 0, 0], expected, atol=1e-12)
+
+
+def test_a_kernel_along_the_spectrum_of_the_patch_is_depthwise():
+    """Kernel (k, 1, 1) on one channel: each pixel's spectrum by itself, with every filter."""
+    spec = replace(branched(), streams=(stream(replace(CONVOLUTION, kernel=(3, 1, 1), activation="none")),))
+    block = Network(spec).blocks["hsi.block1"]
+    x = np.random.default_rng(0).normal(size=(1, 4, 3, 3))
+    y = block.forward({"hsi": x}, EVALUATION)
+    weights = block.layers[0].parameters[0].value[:, 0, 0, 0]
+    spectrum = x[0, :, 2, 1]
+    for number in range(2):
+        expected = np.correlate(spectrum, weights[:, number], "valid")
+        np.testing.assert_allclose(y[0, :, 2, 1, number], expected, atol=1e-12)
