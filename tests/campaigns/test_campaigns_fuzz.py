@@ -29,7 +29,9 @@ def outcome(read) -> str:
 
 def test_what_is_wrong_is_seen(monkeypatch):
     def two_lines(_):
-        raise MpmmError("a\nb", "hint")
+        error = MpmmError("a", "hint")
+        error.problem = "a\nb"
+        raise error
 
     def without_hint(_):
         raise MpmmError("a")
