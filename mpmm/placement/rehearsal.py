@@ -99,7 +99,7 @@ class Rehearsal:
             advanced = [self._advance(rank) for rank in order]
             if not any(advanced):
                 waiting = [self._waits(rank) for rank in sorted(order) if self.ranks[rank].todo]
-                raise Deadlock("\n".join(waiting), "a receive has no send, or ranks wait in a circle")
+                raise Deadlock("; ".join(waiting), "a receive has no send, or ranks wait in a circle")
         left = self._holdings.under_way()
         demand(not left, f"never received: {', '.join(map(str, left))}")
 

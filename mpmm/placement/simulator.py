@@ -163,7 +163,7 @@ class Simulation:
             ready = self._advance(now)
         if self._blocked:
             waiting = [f"rank {rank} waits: {self._doing[rank]}" for rank in sorted(self._blocked)]
-            raise Deadlock("\n".join(waiting), "a receive has no send, or ranks wait in a circle")
+            raise Deadlock("; ".join(waiting), "a receive has no send, or ranks wait in a circle")
 
     @property
     def _next_change(self) -> float:
