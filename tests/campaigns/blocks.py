@@ -1,9 +1,9 @@
 """Random blocks by every method against the plain kernels: ``python tests/campaigns/blocks.py``.
 
-Each build of the kernels (a vector width, or with bounds checked) is a process of its own, and takes its
-share of blocks and minutes. A build draws some families of filters, channels, kernel and stride, for each of
-which kernels are compiled, and then blocks of all other choices in them: so compilation stays a part of the
-time.
+Each build of the kernels (a vector width, or with bounds checked) is a process of its own, with its share of
+the blocks; as many run side by side as there are cores, for compiling takes one. A build draws some families
+of filters, channels, kernel, stride and sizes, for each of which kernels are compiled, and then blocks of all
+other choices in them: so compilation stays a part of the time.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -19,33 +20,38 @@ from typing import NamedTuple
 import numpy as np
 
 HERE = Path(__file__).resolve()
+CORES = min(os.cpu_count() or 1, 4)
+# environment, and share of the blocks: the checked build takes several times as long for each
 BUILDS = {
-    "128 bits": {"MPMM_VECTOR_BITS": "128"},
-    "256 bits": {"MPMM_VECTOR_BITS": "256"},
-    "512 bits": {"MPMM_VECTOR_BITS": "512"},
     # the error reaches the caller only from the main thread
-    "bounds checked": {"NUMBA_BOUNDSCHECK": "1", "MPMM_CAMPAIGN_THREADS": "1"},
+    "bounds checked": ({"NUMBA_BOUNDSCHECK": "1", "MPMM_CAMPAIGN_THREADS": "1"}, 0.1),
+    "128 bits": ({"MPMM_VECTOR_BITS": "128"}, 0.3),
+    "256 bits": ({"MPMM_VECTOR_BITS": "256"}, 0.3),
+    "512 bits": ({"MPMM_VECTOR_BITS": "512"}, 0.3),
 }
 FILTERS, CHANNELS, DEPTHS = (3, 8, 16, 20, 24, 32), (1, 2, 3, 8, 16, 24), (1, 2, 3, 5, 7)
 PLANES = ((1, 1), (2, 2), (3, 3), (3, 3), (4, 4), (5, 5), (3, 2))
 STRIDES = ((1, 1, 1),) * 4 + ((2, 1, 1), (1, 2, 2), (2, 2, 2))
 WINDOWS = ((1, 1, 1), (1, 2, 2), (2, 2, 2), (3, 1, 1), (2, 1, 2))
+# by how much the input may be larger than the kernel
+REACH = (24, 8, 8)
 # largest error, as a part of the largest element
 ALLOWED = {"float32": 5e-5, "float64": 1e-12}
 
 
 class Family(NamedTuple):
-    """The choices that kernels are compiled for."""
+    """The choices that kernels are compiled for; inputs reach over the kernel by ``reaches``, if any."""
 
     filters: int
     channels: int
     kernel: tuple[int, int, int]
     stride: tuple[int, int, int]
     dtype: str
+    reaches: tuple[tuple[int, int, int], ...] = ()
 
 
-def draw_family(rng):
-    """Filters, channels, kernel and stride; one channel in a third of them, for whose blocks are methods."""
+def draw_family(rng, sizes=0):
+    """All choices of a family; one channel in a third of them, for whose blocks are methods of their own."""
     plane = PLANES[rng.integers(len(PLANES))]
     return Family(
         filters=int(rng.choice(FILTERS)),
@@ -53,14 +59,21 @@ def draw_family(rng):
         kernel=(int(rng.choice(DEPTHS)), *plane),
         stride=STRIDES[rng.integers(len(STRIDES))],
         dtype="float64" if rng.random() < 0.2 else "float32",
+        reaches=tuple(draw_reach(rng) for _ in range(sizes)),
     )
+
+
+def draw_reach(rng):
+    """By how much an input is larger than the kernel."""
+    return tuple(int(rng.integers(0, most)) for most in REACH)
 
 
 def draw_block(family, rng):
     """Shape of the input and description of a block of the family; None where the draw does not fit."""
     from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 
-    shape = tuple(int(k + rng.integers(0, most)) for k, most in zip(family.kernel, (24, 8, 8), strict=True))
+    reach = family.reaches[rng.integers(len(family.reaches))] if family.reaches else draw_reach(rng)
+    shape = tuple(k + more for k, more in zip(family.kernel, reach, strict=True))
     pool = (None, "max", "max", "average")[rng.integers(4)]
     block = ConvolutionBlock(
         filters=family.filters,
@@ -148,13 +161,13 @@ def errors(actual, expected):
         yield float(error) if np.isfinite(error) else np.inf
 
 
-def campaign(blocks, minutes, seed, families):
+def campaign(blocks, minutes, seed, families, sizes=0):
     """Compare blocks until there are enough, or the time is over: counts by method, and what was wrong.
 
     Where rounding decides about a gradient's way, only the output is compared.
     """
     counts, wrong, until = Counter(), [], time.monotonic() + 60 * minutes
-    pool = [draw_family(np.random.default_rng((seed, i))) for i in range(families)]
+    pool = [draw_family(np.random.default_rng((seed, i)), sizes) for i in range(families)]
     number = 0
     while counts["blocks"] < blocks and time.monotonic() < until:
         number += 1
@@ -176,29 +189,42 @@ def campaign(blocks, minutes, seed, families):
 
 
 def main():
-    """Run all builds one after the other, or in a build's process only that."""
+    """Run the builds, as many at once as there are cores, or in a build's process only that."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--families", type=int, default=12)
+    parser.add_argument("--sizes", type=int, default=2, help="of a family's inputs; 0: any")
     parser.add_argument("--this-build", action="store_true")
     options = parser.parse_args()
     if options.this_build:
         return one_build(options)
-    failed = 0
-    for i, (name, settings) in enumerate(BUILDS.items()):
-        share = {
-            "blocks": -(-options.blocks // len(BUILDS)),
-            "minutes": options.minutes / len(BUILDS),
-            "seed": options.seed + i,
-            "families": options.families,
-        }
-        arguments = [f"--{key}={value}" for key, value in share.items()]
-        print(f"{name}:", flush=True)
-        command = [sys.executable, str(HERE), "--this-build", *arguments]
-        failed |= subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
-    return failed
+    with ThreadPoolExecutor(CORES) as pool:
+        return max(pool.map(lambda number: start_build(number, options), range(len(BUILDS))))
+
+
+def start_build(number, options):
+    """A build's process from its start to its end; whether it failed."""
+    name, (settings, part) = list(BUILDS.items())[number]
+    share = {
+        "blocks": round(options.blocks * part),
+        "minutes": options.minutes / -(-len(BUILDS) // CORES),
+        "seed": options.seed + number,
+        "families": options.families,
+        "sizes": options.sizes,
+    }
+    command = [
+        sys.executable,
+        str(HERE),
+        "--this-build",
+        *(f"--{key}={value}" for key, value in share.items()),
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, stdout=subprocess.PIPE, text=True, check=False
+    )
+    print(f"{name}:\n{done.stdout}", end="", flush=True)
+    return done.returncode
 
 
 def one_build(options):
@@ -206,8 +232,10 @@ def one_build(options):
     from mpmm_kernels.runtime import available_threads, set_threads
 
     set_threads(int(os.environ.get("MPMM_CAMPAIGN_THREADS", available_threads())))
-    counts, wrong = campaign(options.blocks, options.minutes, options.seed, options.families)
-    print("  " + ", ".join(f"{count} {name}" for name, count in counts.items()), flush=True)
+    begin = time.monotonic()
+    counts, wrong = campaign(options.blocks, options.minutes, options.seed, options.families, options.sizes)
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"  {told}; {time.monotonic() - begin:.0f} s", flush=True)
     print("\n".join(wrong) or "  none wrong", flush=True)
     return 1 if wrong else 0
 
