@@ -1,6 +1,7 @@
 """Whole networks against PyTorch: gradients for the same weights and batch, and Adam in lockstep."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,31 @@ def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
 @pytest.mark.parametrize("decay", [0.0, 0.01])
 def test_adam_in_lockstep_with_pytorch(decay):
     run_in_lockstep(small(), 6, 20, 1e-7, decay)
+
+
+@pytest.mark.parametrize("start", ["he", "fan_in"])
+def test_the_curve_of_fifty_steps_is_pytorchs(start):
+    """Same start, batches and network: the same loss at each step, and it falls."""
+    spec = replace(small(dropout=0.1, block_dropout=0.0), start=start)
+    network, optimizer, loss = Network(spec), Adam(rate=3e-3), SoftmaxCrossEntropy()
+    twin = Twin(network, optimizer.average)
+    theirs = torch.optim.Adam(twin.trained().values(), 3e-3)
+    batches = [random_batch(spec, 6, seed=number) for number in range(5)]
+    ours, expected = [], []
+    for number in range(50):
+        step, (patches, labels) = Step(training=True, number=number, seed=2), batches[number % 5]
+        measured = loss(network.forward(patches, step), labels)
+        network.backward(measured.dlogits)
+        for parameter in network.parameters.values():
+            optimizer.update(parameter, number + 1)
+        theirs.zero_grad()
+        value = torch.nn.functional.cross_entropy(twin.forward(patches, step), torch.tensor(labels))
+        value.backward()
+        theirs.step()
+        ours.append(measured.loss)
+        expected.append(value.item())
+    np.testing.assert_allclose(ours, expected, rtol=1e-7)
+    assert np.mean(ours[-5:]) < np.mean(ours[:5])
 
 
 @pytest.mark.slow
