@@ -75,10 +75,11 @@ def _refuse_ranks(config: Path) -> None:
 
 @dataclass(frozen=True)
 class _Fold:
-    """Scores of each method on a fold's test part, and test patches in one training patch."""
+    """Scores of each method on a fold's test part, test patches in one training patch, classes not learnt."""
 
     scores: Mapping[str, Scores]
     held_out: float
+    untrained: tuple[str, ...] = ()
 
 
 def _trained(config: Config, path: Path, source: Path, console: Console) -> Run | None:
@@ -110,7 +111,7 @@ def _scored(run: Run, console: Console) -> _Fold:
     others = read_json(run.folder / BASELINES)["test"]
     scores = {OURS: run.evaluate("test")} | {name: Scores.from_dict(each) for name, each in others.items()}
     parts = run.prepared.parts
-    return _Fold(scores, len(parts["test"]) / len(parts["train"]))
+    return _Fold(scores, len(parts["test"]) / len(parts["train"]), run.prepared.untrained("test"))
 
 
 def _show(console: Console, folder: Path, folds: list[_Fold]) -> None:
@@ -120,6 +121,10 @@ def _show(console: Console, folder: Path, folds: list[_Fold]) -> None:
     summary = crossvalidation(scores, held_out, OURS)
     write_json(folder / FILE, summary)
     console.print(folds_table(scores, "Overall accuracy %, test patches"))
+    for number, fold in enumerate(folds, start=1):
+        if fold.untrained:
+            names = ", ".join(fold.untrained)
+            say(console, f"fold {number}", f"scored, but never trained on: {names}")
     console.print(spread_table(summary))
     overall = together(scores[OURS]).overall_accuracy
     say(console, "together", f"overall accuracy {overall} % over the test patches of all folds")

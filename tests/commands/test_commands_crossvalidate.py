@@ -7,8 +7,9 @@ from bugs.bug_scenes import plain
 from click.testing import CliRunner
 
 from mpmm.commands import crossvalidate, train
+from mpmm.display import Console
 from mpmm.errors import ConfigError, RunError
-from mpmm.results import read_split
+from mpmm.results import Scores, read_split
 from mpmm.runs import Run
 
 
@@ -95,3 +96,15 @@ def test_a_configuration_without_folds_is_refused(tmp_path):
         run(plain(tmp_path))
     with pytest.raises(ConfigError, match='fold 2 is asked for, the split is "random"'):
         run(plain(tmp_path), "--fold", 2, command=train.command)
+
+
+def test_classes_that_a_fold_has_not_learnt_are_named_beside_its_score(tmp_path, capsys):
+    scores = {
+        name: Scores.from_confusion([[3, 1], [2, hits]], ("lawn", "moss"))
+        for name, hits in (("mpmm", 4), ("RBF-SVM", 2))
+    }
+    folds = [crossvalidate._Fold(scores, 0.5), crossvalidate._Fold(scores, 0.5, ("moss",))]
+    crossvalidate._show(Console(), tmp_path, folds)
+    said = capsys.readouterr().out
+    assert "fold 2     scored, but never trained on: moss" in said
+    assert "fold 1 " not in said
