@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     BLOCKS = 2
     BATCHES = 3
     AUGMENTATION = 4
+    OVERSAMPLING = 5
 
 
 def random_words(count: int, seed: int, purpose: Purpose, *position: int) -> npt.NDArray[np.uint64]:

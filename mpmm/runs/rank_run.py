@@ -102,8 +102,9 @@ class RankRun:
     def batches(self) -> Batches:
         """Which patches a step takes."""
         training = self.prepared.config.training
-        count = len(self.prepared.parts["train"])
-        return Batches(count, training.batch, training.seed, training.drop_last)
+        samples = self.prepared.parts["train"]
+        classes = samples.labels if training.oversample == "balanced" else None
+        return Batches(len(samples), training.batch, training.seed, training.drop_last, classes)
 
     def schedules(self) -> ScheduleCache:
         """A new cache of this rank's schedules."""

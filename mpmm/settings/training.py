@@ -32,6 +32,9 @@ class TrainingConfig:
         Epochs without a better validation accuracy before training stops; None: never.
     class_weights
         "none", or "balanced": a class counts inversely to its number of training patches.
+    oversample
+        "none": an epoch has every patch once; "balanced": it draws as many with replacement, each class
+        equally often. Beside ``class_weights`` that would correct twice.
     label_smoothing
         Share of a label spread evenly over all classes.
     focus
@@ -56,6 +59,7 @@ class TrainingConfig:
     warm_up: Count = 0
     patience: Positive | None = None
     class_weights: Literal["none", "balanced"] = "none"
+    oversample: Literal["none", "balanced"] = "none"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     focus: Annotated[Finite, Field(ge=0)] = 0.0
     drop_last: bool = False

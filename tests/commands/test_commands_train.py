@@ -192,9 +192,10 @@ def test_without_validation_patches(config, tmp_path):
     assert (run.folder / "checkpoints" / "best.safetensors").is_file()
 
 
-def test_balanced_weights_smoothing_decay_and_drop_last_take_effect(config, tmp_path):
+def test_balance_smoothing_decay_and_drop_last_take_effect(config, tmp_path):
     settings = load_config(config).training
-    changes = [{}, {"class_weights": "balanced"}, {"label_smoothing": 0.1}, {"decay": 0.1}]
+    changes = [{}, {"class_weights": "balanced"}, {"oversample": "balanced"}, {"label_smoothing": 0.1}]
+    changes.append({"decay": 0.1})
     patches = PatchesConfig(size=9, fraction=0.01)
     found = {
         sha256(

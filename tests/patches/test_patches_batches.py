@@ -67,3 +67,28 @@ def test_all_eight_orientations_are_alike_frequent():
 def test_empty_epochs_are_refused(options, says):
     with pytest.raises(PatchError, match=says):
         Batches(**options)
+
+
+def test_oversampling_draws_each_class_and_each_of_its_samples_equally_often():
+    """What PyTorch's WeightedRandomSampler does with weights of 1 / samples of the class."""
+    classes = np.repeat([4, 0, 7], [3, 30, 300])[np.random.default_rng(1).permutation(333)]
+    batches = Batches(333, 50, seed=2, classes=classes)
+    drawn = np.concatenate([index for epoch in range(300) for index in batches.epoch(epoch)])
+    counts = np.bincount(drawn, minlength=333)
+    assert counts.sum() == 300 * 333
+    for cover in (0, 4, 7):
+        each = counts[classes == cover]
+        mean, total = 100 * 333 / len(each), 100 * 333
+        assert abs(each.sum() - total) < 4 * np.sqrt(total * 2 / 3)
+        assert (abs(each - mean) < 5 * np.sqrt(mean)).all()
+
+
+def test_oversampling_follows_from_seed_and_epoch_alone():
+    classes = np.array([1, 1, 1, 1, 0, 3])
+    once, again = (Batches(6, 4, seed=3, classes=classes.astype(kind)).epoch(1) for kind in ("i2", "i8"))
+    assert [index.tolist() for index in once] == [index.tolist() for index in again]
+    assert [index.tolist() for index in once] == [[5, 5, 4, 5], [5, 4]]
+    assert [index.tolist() for index in Batches(6, 4, seed=3, classes=classes).epoch(2)] != [
+        [5, 5, 4, 5],
+        [5, 4],
+    ]
