@@ -86,13 +86,24 @@ def _forward(script: Script) -> Iterator[Instruction]:
             yield from inputs(script, block)
             for source in _moved_inputs(script, block):
                 yield script.settle_output(Kind.GRADIENT, source)
-            relayed = [following] if following is not None and script.children(following.name) else []
+            relayed = [following] if following is not None and _passes_on_ahead(script, following) else []
             yield from _forward_of_layers(script, block, relayed)
             ahead = following.name if relayed and _stops(script, block) else ""
             for output in script.shape.outputs[block.name]:
                 for rank, part in script.readers(output):
                     if rank != script.rank:
                         yield script.send_output(Kind.ACTIVATION, output, (rank, part))
+
+
+def _passes_on_ahead(script: Script, block: BlockShape) -> bool:
+    """Whether a block's parameters are given to other ranks before this one needs them itself.
+
+    Only those that the server gives, which has them ready: others would come from a rank that may wait for
+    this one, with its own sums over the batch.
+    """
+    if script.serves or not script.children(block.name):
+        return False
+    return script.parent(block.name) == script.layout.server
 
 
 def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:

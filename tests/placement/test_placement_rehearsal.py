@@ -99,6 +99,14 @@ def test_the_named_layouts_play_to_their_end(name: str, ranks: int, seed: int) -
         play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name, options=OWNER), seed)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rank_that_passes_parameters_on_does_not_wait_for_who_waits_for_its_sums(seed: int) -> None:
+    """Rank 5 gets the output's parameters of rank 3, which computes first what follows rank 5."""
+    owner = dict.fromkeys(TWO_STREAMS.by_name, (1,))
+    owner |= {"hsi.block1": (1, 5), "hsi.block2": (3,), TWO_STREAMS.output.name: (3, 4, 5, 6)}
+    play(TWO_STREAMS, Layout("own", 7, tuple(owner.items())), seed)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data(), networks(), st.integers(0, 1000))
 def test_any_layout_of_any_network_plays_to_its_end(
