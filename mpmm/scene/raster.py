@@ -118,7 +118,8 @@ def open_dataset(path: Path, who: str) -> Any:
 def _check_sources(path: Path, who: str) -> None:
     """Raise for the source of a VRT that is missing, or cannot be opened itself."""
     for source in vrt_sources(path):
-        if not source.path.exists():
+        # a name longer than the disk takes is of no file either, and makes Path.exists raise
+        if not os.path.exists(source.path):
             raise SceneError(
                 f"{who}: {source.vrt} draws on {source.path}, which is missing",
                 "put the file there, or correct its name in the VRT",

@@ -5,6 +5,7 @@ GDAL lists one level of a VRT's sources, and reads what is missing of a raw one 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class VrtSource:
 
 
 def is_vrt(path: Path) -> bool:
-    """Whether a file is a VRT, whatever it is called."""
-    if not path.is_file():
+    """Whether a file is a VRT, whatever it is called, be it longer than the disk takes."""
+    if not os.path.isfile(path):
         return False
     with path.open("rb") as file:
         return b"<VRTDataset" in file.read(_HEAD_BYTES)
@@ -108,7 +109,7 @@ def _container(element: ElementTree.Element, vrt: Path) -> Path | None:
         inner = inner_name(vrt.parent, (element.text or "").strip())
     except SceneError:
         return None
-    return inner.file if inner is not None and inner.file.is_file() else None
+    return inner.file if inner is not None and os.path.isfile(inner.file) else None
 
 
 def named_file(element: ElementTree.Element, vrt: Path) -> Path | None:
@@ -122,7 +123,7 @@ def named_file(element: ElementTree.Element, vrt: Path) -> Path | None:
         return Path(name)
     beside = vrt.parent / name
     # GDAL starts from where a linked VRT really lies
-    return beside if beside.exists() else vrt.resolve().parent / name
+    return beside if os.path.exists(beside) else vrt.resolve().parent / name
 
 
 def _raw_bytes(band: ElementTree.Element, rows: int, columns: int) -> int:

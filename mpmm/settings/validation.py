@@ -38,9 +38,13 @@ def read_as(kind: type[T], table: object, origin: str) -> T:
 def _explained(kind: type, faults: list[ErrorDetails], origin: str) -> ConfigError:
     # an unknown key is most often the cause of a missing one
     first = min(faults, key=lambda fault: fault["type"] != "unexpected_keyword_argument")
-    path = [part for part in first["loc"][1:] if not _is_branch(part)]
+    is_key = first["type"] == "unexpected_keyword_argument"
+    parts = first["loc"][1:]
+    # an unknown key ends its location, whatever it looks like
+    keys = parts[-1:] if is_key else ()
+    path = [*(part for part in parts[: len(parts) - len(keys)] if not _is_branch(part)), *keys]
     where = ".".join(str(part) for part in path) or "the table"
-    if first["type"] == "unexpected_keyword_argument":
+    if is_key:
         known = _keys_at(kind, path[:-1])
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bug_scenes import cube, envi, labels, plain, write
 
-from mpmm.errors import NetworkError, RunError, SceneError
+from mpmm.errors import ConfigError, NetworkError, RunError, SceneError
 from mpmm.preparation import spec_of_headers
 from mpmm.results import read_split
 from mpmm.scene import Labels, Modality, Scene
@@ -110,3 +110,33 @@ def test_a_network_that_no_memory_holds(tmp_path, key, value, layer):
 def test_the_paper_sized_network_is_none_of_them(tmp_path):
     config = plain(tmp_path, size="25")
     assert np.prod(spec_of_headers(load_config(config)).streams[0].volumes()[0]) == 8 * 25 * 25
+
+
+def test_a_source_with_a_name_that_no_disk_holds(tmp_path):
+    """A VRT draws on a file whose name has 300 signs.
+    Asking the disk for it ended in an OSError.
+    Right: the file is missing.
+    """
+    write(tmp_path / "hsi.tif", cube())
+    write(tmp_path / "labels.tif", labels())
+    head = '<VRTDataset rasterXSize="48" rasterYSize="48"><VRTRasterBand dataType="UInt16" band="1" '
+    name = f'<SourceFilename relativeToVRT="1">{"n" * 300}.dat</SourceFilename>'
+    (tmp_path / "long.vrt").write_text(
+        f'{head}subClass="VRTRawRasterBand">{name}</VRTRasterBand></VRTDataset>'
+    )
+    with pytest.raises(SceneError) as refused:
+        inspect(tmp_path, "long.vrt")
+    assert "nnn.dat, which is missing" in refused.value.problem
+
+
+@pytest.mark.parametrize("key", ["str", "_a", "tr[aining"])
+def test_an_unknown_key_that_looks_like_a_kind_of_value(tmp_path, key):
+    """A table is called `str`, or has a bracket in its name.
+    The key was left out of the message, which then ended in an IndexError.
+    Right: the key is unknown, by its name.
+    """
+    config = plain(tmp_path)
+    config.write_text(config.read_text() + f'\n["{key}"]\nepochs = 1\n')
+    with pytest.raises(ConfigError) as refused:
+        load_config(config)
+    assert f"unknown key '{key}'" in refused.value.problem
