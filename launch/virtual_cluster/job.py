@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -18,10 +17,13 @@ from virtual_cluster.cluster import Cluster, folder_of
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.lifecycle import ENDING
 from virtual_cluster.network import INTERFACE, kill_processes
+from virtual_cluster.output import Output, write_out
 
 MPMM_RUN = Path(__file__).resolve().parents[1] / "mpmm-run"
 # for torch.distributed's init_method="env://"; ranks take RANK and WORLD_SIZE from their MPI's variables
 MASTER_PORT = "29500"
+# a daemon of Open MPI that ends before it reports, which happens once in hundreds of starts, is started again
+STARTS = 3
 
 
 def deal_ranks(ranks: int | None, mapping: str | None, hosts: int) -> list[int]:
@@ -57,24 +59,36 @@ def run(cluster: Cluster, hosts: Sequence[int], command: Sequence[str]) -> tuple
     with _only_job(cluster) as folder:
         _end_all(cluster)
         (folder / "ranks").write_text("".join(f"{cluster.hosts[host].name}\n" for host in hosts))
-        try:
-            job = subprocess.Popen(
-                [str(folder / "enter"), cluster.hosts[0].name, _started(hosts, command)],
-                env={**os.environ, **_environment(cluster, folder)},
-                stderr=subprocess.PIPE,
-                # the terminal's Ctrl-C reaches only this process, which passes it on
-                start_new_session=True,
-                # a shell has what it starts in the background ignore Ctrl-C, and bash keeps to that for good
-                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-            )
-            relay = threading.Thread(target=_relay, args=(job,))
-            relay.start()
-            asked = _wait(job, cluster)
-        finally:
-            _end_all(cluster)
-        # whoever wrote to it is gone
-        relay.join()
-    return (128 - job.returncode if job.returncode < 0 else job.returncode), asked
+        for again in range(STARTS):
+            code, asked, unstarted = _play(cluster, folder, _started(hosts, command))
+            if not unstarted or asked:
+                break
+            if again < STARTS - 1:
+                print("Open MPI's daemons did not start: starting again", file=sys.stderr)
+        write_out(unstarted)
+    return code, asked
+
+
+def _play(cluster: Cluster, folder: Path, command: str) -> tuple[int, bool, bytes]:
+    """Run the command once: exit code, whether a signal asked it to end, what was said if nothing started."""
+    try:
+        job = subprocess.Popen(
+            [str(folder / "enter"), cluster.hosts[0].name, command],
+            env={**os.environ, **_environment(cluster, folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # the terminal's Ctrl-C reaches only this process, which passes it on
+            start_new_session=True,
+            # a shell has what it starts in the background ignore Ctrl-C, and bash keeps to that for good
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )
+        output = Output(job)
+        asked = _wait(job, cluster)
+    finally:
+        _end_all(cluster)
+    # whoever wrote to it is gone
+    unstarted = output.ended()
+    return (128 - job.returncode if job.returncode < 0 else job.returncode), asked, unstarted
 
 
 def _started(hosts: Sequence[int], command: Sequence[str]) -> str:
@@ -141,19 +155,6 @@ def _wait(job: subprocess.Popen[bytes], cluster: Cluster) -> bool:
         for number, previous in before.items():
             signal.signal(number, previous)
     return bool(signals)
-
-
-def _relay(job: subprocess.Popen[bytes]) -> None:
-    """Hand on what the job reports, but for a line that Open MPI has about throttled hosts at every start.
-
-    It puts an agent into a process group of its own at both ends of the fork; a mpirun that is held back
-    meanwhile comes second and complains of it.
-    """
-    assert job.stderr is not None
-    for line in job.stderr:
-        if b"plm:ssh: Warning: setpgid(" not in line:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
 
 
 def _end_all(cluster: Cluster) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from virtual_clusters import PROGRAMS, VirtualCluster
+from virtual_clusters import BIN, PROGRAMS, VirtualCluster
 
 pytestmark = pytest.mark.mpi
 
@@ -57,6 +57,40 @@ def broken_tc(tmp_path, monkeypatch):
         monkeypatch.setenv("PATH", path + os.environ["PATH"])
 
     return break_tc
+
+
+@pytest.fixture
+def failing_starts(tmp_path, monkeypatch):
+    """Lets mpirun's first starts end as Open MPI's do whose daemons fail."""
+
+    def fail(starts: int) -> None:
+        program = tmp_path / "bin" / "mpirun"
+        program.parent.mkdir()
+        complaint = f"echo {'-' * 60}; echo A daemon failed to report back after being spawned.; exit 1"
+        often = f'[ "$(wc -l <"$0.starts")" -gt {starts} ]'
+        program.write_text(
+            f'#!/bin/bash\necho >>"$0.starts"\n{often} || {{ {complaint}; }}\nexec {BIN}/mpirun "$@"\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setattr("virtual_clusters.BIN", program.parent)
+
+    return fail
+
+
+def test_daemons_that_do_not_start_are_started_again(cluster, failing_starts):
+    failing_starts(2)
+    cluster.succeed("up", 2)
+    ended = cluster.call("run", "bash", "-c", "echo began")
+    assert (ended.returncode, ended.stdout) == (0, "began\n" * 2)
+    assert ended.stderr.count("starting again") == 2
+
+
+def test_daemons_that_never_start_are_told_of_in_open_mpis_words(cluster, failing_starts):
+    failing_starts(9)
+    cluster.succeed("up", 2)
+    ended = cluster.call("run", "bash", "-c", "echo began")
+    assert (ended.returncode, ended.stdout.count("A daemon failed to report back")) == (1, 1)
+    assert ended.stderr.count("starting again") == 2
 
 
 def test_ctrl_c_ends_the_ranks_and_takes_the_cluster_down(cluster):
