@@ -23,6 +23,7 @@ from mpmm.scene.band_metadata import bad_bands, read_bands
 from mpmm.scene.bands import Band
 from mpmm.scene.containers import file_behind, opened_name
 from mpmm.scene.coordinates import GDAL_ERRORS, TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
+from mpmm.scene.damaged_hdf5 import refuse_damaged_hdf5
 from mpmm.scene.grid import Grid
 from mpmm.scene.metadata import decoded
 from mpmm.scene.products import is_product, open_product
@@ -103,6 +104,7 @@ def open_dataset(path: Path, who: str) -> Any:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             if array_name(path) is not None:
                 return open_array_raster(path, who)
+            refuse_damaged_hdf5(path, who)
             return rasterio.open(opened_name(path))
     except UnicodeEncodeError as error:
         raise SceneError(

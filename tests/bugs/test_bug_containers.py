@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import subprocess
+import sys
 import warnings
 import zipfile
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from bug_scenes import SIDE, checked, cube, labels, plain, problem, write
+from bug_scenes import SIDE, checked, cube, environment, labels, plain, problem, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.errors import NotGeoreferencedWarning
@@ -194,3 +196,21 @@ def test_any_name_is_a_file_or_a_line(tmp_path, name):
         return
     if inner is not None and inner.file.is_file():
         assert file_behind(inner.path).samefile(inner.file)
+
+
+@pytest.mark.parametrize("name", ["hsi.nc", "NETCDF:hsi.nc:Band1"])
+@pytest.mark.parametrize("damage", [lambda whole: whole[:3000], lambda whole: whole[:48] + b"\xff" * 900])
+def test_a_damaged_container_is_told_of_once(folder, damage, name):
+    """A netCDF or HDF5 file is cut short, or its structure overwritten.
+    The HDF5 library in GDAL wrote forty lines of its own to the terminal, then our refusal came.
+    Right: the refusal, with that library's reason.
+    """
+    config = folder / "scene.toml"
+    config.write_text(config.read_text().replace('"hsi.tif"', f'"{name}"'))
+    (folder / "hsi.nc").write_bytes(damage((folder / "hsi.nc").read_bytes()))
+    words = [sys.executable, "-m", "mpmm", "check", str(config)]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    said = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in said] == ["error", "hint"]
+    assert "hsi.nc cannot be opened as HDF5: " in said[0]
