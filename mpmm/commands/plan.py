@@ -122,11 +122,14 @@ def command(
         given = ", ".join(f"--{name}" for name, value in options.items() if value)
         raise click.UsageError(f"{given}: for how many ranks? Add -n, e.g. -n 5")
     spec = spec_of_headers(settings)
-    if ranks is None or summary:
+    if ranks is None:
         click.echo(Network(spec).summary())
         return
     settings = overridden(settings, update=update)
     machine = foresight.machine(ranks, settings.layout.threads or os.cpu_count() or 1)
+    if summary:
+        click.echo(Network(spec).summary())
+        return
     problem = _problem(settings, spec, machine, foresight)
     chosen, choice = _layout(settings, problem, layout, foresight)
     if choice is not None:

@@ -136,6 +136,7 @@ def test_what_was_measured_once_is_used_from_then_on(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
+        (["--summary", "--link", "fast"], "link 'fast' is no number with one of the units"),
         (["--link", "fast"], "link 'fast' is no number with one of the units"),
         (["--delay", "-1ms"], "delay '-1ms' is no number with one of the units"),
         (["--hosts", "missing"], "hosts file missing cannot be read"),
