@@ -68,7 +68,7 @@ def array_shapes(file: Path, ending: str) -> dict[str, tuple[int, ...]]:
     elif ending == "npz":
         shapes = _npz_shapes(file)
     else:
-        shapes = _hdf5_shapes(file) if _is_hdf5(file) else _matlab_shapes(file)
+        shapes = _hdf5_shapes(file) if is_hdf5(file) else _matlab_shapes(file)
     return {
         name: shape for name, (dtype, shape) in shapes.items() if dtype.kind in "biuf" and _is_image(shape)
     }
@@ -77,7 +77,7 @@ def array_shapes(file: Path, ending: str) -> dict[str, tuple[int, ...]]:
 @contextmanager
 def open_array(file: Path, ending: str, variable: str) -> Iterator[OpenArray]:
     """Open one of a file's arrays; raises what `array_shapes` does."""
-    if ending == "mat" and _is_hdf5(file):
+    if ending == "mat" and is_hdf5(file):
         with _open_hdf5(file, variable) as opened:
             yield opened
         return
@@ -140,8 +140,8 @@ def _npz_shapes(file: Path) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     return shapes
 
 
-def _is_hdf5(file: Path) -> bool:
-    """Whether a MATLAB file is of version 7.3, or plain HDF5 under such a name."""
+def is_hdf5(file: Path) -> bool:
+    """Whether a file begins as HDF5 does, be it behind MATLAB's own header, as of version 7.3."""
     with file.open("rb") as stream:
         head = stream.read(_MATLAB_HEADER + len(_HDF5))
     return head.startswith(_HDF5) or head.endswith(_HDF5)

@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 from mpmm.errors import SceneError
+from mpmm.scene.array_files import is_hdf5
 from mpmm.scene.containers import file_behind
-
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def refuse_damaged_hdf5(path: Path, who: str) -> None:
@@ -27,7 +26,7 @@ def refuse_damaged_hdf5(path: Path, who: str) -> None:
         With the reason that the HDF5 library gives.
     """
     file = file_behind(path)
-    if not _begins_as_hdf5(file):
+    if not _holds_hdf5(file):
         return
     # takes a fifth of a second
     import h5py
@@ -40,13 +39,10 @@ def refuse_damaged_hdf5(path: Path, who: str) -> None:
         ) from error
 
 
-def _begins_as_hdf5(file: Path) -> bool:
-    """Whether a file is there and begins as HDF5 does."""
-    if not os.path.isfile(file):
-        return False
+def _holds_hdf5(file: Path) -> bool:
+    """Whether a file is there, can be read, and is HDF5."""
     try:
-        with open(file, "rb") as opened:
-            return opened.read(len(_SIGNATURE)) == _SIGNATURE
+        return os.path.isfile(file) and is_hdf5(file)
     except OSError:
         # whoever opens it says why
         return False
