@@ -123,8 +123,8 @@ def _forward_of_layers(
     Meanwhile the parameters of blocks that come next, for which other ranks wait, are passed on to these.
     """
     share, names = script.share(block.name), [layer.name for layer in block.layers]
-    start = 0
-    for stop in _stops(script, block):
+    start, stops = 0, _stops(script, block)
+    for stop in stops:
         if stop > start:
             yield Forward(block.name, share, tuple(names[start:stop]))
         for following in relayed:
@@ -132,7 +132,7 @@ def _forward_of_layers(
         relayed = ()
         yield from _batch_sums(script, block, block.layers[stop], backward=False)
         start = stop
-    yield Forward(block.name, share, tuple(names[start:]) if start or _stops(script, block) else ())
+    yield Forward(block.name, share, tuple(names[start:]) if stops else ())
 
 
 def _stops(script: Script, block: BlockShape) -> list[int]:
