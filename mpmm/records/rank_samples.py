@@ -135,7 +135,22 @@ def _samples(rank: int, path: Path) -> RankSamples | None:
     if not rows:
         return None
     table = np.array(rows, np.float64)
-    return RankSamples(rank, {name: table[:, number] for number, name in enumerate(_COLUMNS)})
+    return RankSamples(rank, _rising({name: table[:, number] for number, name in enumerate(_COLUMNS)}))
+
+
+def _rising(columns: dict[str, Doubles]) -> dict[str, Doubles]:
+    """With computing that never falls within a process.
+
+    It is the process's CPU time without that of waiting, by two clocks of which one ticks: a sample of a rank
+    that waits is some hundredths of a second less than the one before, which is no new process.
+    """
+    computing = columns["cpu_computing"]
+    rises = {name: np.diff(columns[name]) for name in _SUMS}
+    anew = np.any([rise < 0 for name, rise in rises.items() if name != "cpu_computing"], axis=0)
+    # who never waited has nothing to take away
+    anew |= (rises["cpu_computing"] < 0) & (rises["waiting"] == 0)
+    processes = np.split(computing, np.flatnonzero(anew) + 1)
+    return {**columns, "cpu_computing": np.concatenate([np.maximum.accumulate(each) for each in processes])}
 
 
 def _row(line: bytes) -> Sequence[float] | None:

@@ -49,6 +49,20 @@ def test_a_pause_between_two_processes_is_no_rate_and_sums_go_on(tmp_path):
     assert samples.total("bytes_in") == 130
 
 
+def test_a_waiting_rank_whose_clock_ticks_back_is_no_new_process(tmp_path):
+    write(tmp_path, 0, [(0, 0.0, 0, 0), (1, 0.35, 1, 0), (2, 0.14, 2, 9), (3, 0.55, 3, 9), (4, 1.0, 3, 9)])
+    (samples,) = read_rank_samples(tmp_path)
+    np.testing.assert_allclose(rates(samples, 0.0).computing, [0.35, 0, 0.2, 0.45])
+    assert samples.total("cpu_computing") == pytest.approx(1.0)
+
+
+def test_a_process_that_never_waited_begins_anew_where_it_computed_less(tmp_path):
+    write(tmp_path, 0, [(0, 0, 0, 0), (1, 5, 0, 0), (50, 1, 0, 0), (51, 2, 0, 0)])
+    (samples,) = read_rank_samples(tmp_path)
+    np.testing.assert_allclose(rates(samples, 0.0).computing, [5, 1])
+    assert samples.total("cpu_computing") == 7
+
+
 @pytest.mark.parametrize("most", [1, 7, 100])
 def test_thinned_rates_keep_every_byte(tmp_path, most):
     write(tmp_path, 0, [(second, second**1.5, 0, second**2) for second in range(101)])
