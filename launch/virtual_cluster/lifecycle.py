@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from virtual_cluster import cluster as state
+from virtual_cluster.accounting import accounting_group
 from virtual_cluster.cluster import Cluster, Host, folder_of
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.network import make_network, refuse_clash, remove_network
@@ -41,8 +42,8 @@ def down(cluster: Cluster) -> None:
     with ignored_signals():
         remove_network(cluster)
         for host in cluster.hosts:
-            if host.cgroup is not None:
-                remove_group(Path(host.cgroup))
+            for group in _groups(host):
+                remove_group(group)
         state.release(cluster)
 
 
@@ -88,6 +89,16 @@ def _make_groups(cluster: Cluster) -> None:
     for host in cluster.hosts:
         if host.cgroup is not None and host.cores is not None:
             make_group(find_controller(), Path(host.cgroup), host.cores, host.period)
+            for group in _groups(host):
+                group.mkdir(parents=True, exist_ok=True)
+
+
+def _groups(host: Host) -> list[Path]:
+    """The host's control groups: the one with its quota, and the one that counts, where that is another."""
+    if host.cgroup is None:
+        return []
+    group = Path(host.cgroup)
+    return list(dict.fromkeys([group, accounting_group(group) or group]))
 
 
 def _write_files(cluster: Cluster) -> None:
@@ -102,5 +113,7 @@ def _write_files(cluster: Cluster) -> None:
 
 
 def _settings(host: Host) -> str:
-    values = {"namespace": host.namespace, "cgroup": host.cgroup or "", "threads": str(host.threads)}
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    groups = " ".join(shlex.quote(str(group)) for group in _groups(host))
+    values = {"namespace": host.namespace, "threads": str(host.threads)}
+    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return f"{settings}cgroups=({groups})\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from virtual_cluster.accounting import used_seconds
 from virtual_cluster.cluster import Cluster, Host
 from virtual_cluster.network import processes, transferred
 from virtual_cluster.quota import throttled_seconds
@@ -24,7 +25,7 @@ def table(cluster: Cluster) -> str:
     """The same for people, a line a host."""
     if not cluster.ready:
         return f"virtual cluster {cluster.name}: half made; launch/virtual-cluster down removes it"
-    rows = [("host", "address", "cpu", "link", "received", "sent", "processes", "held back")]
+    rows = [("host", "address", "cpu", "link", "received", "sent", "processes", "used", "held back")]
     for host in report(cluster)["hosts"]:
         rows.append(
             (
@@ -35,7 +36,8 @@ def table(cluster: Cluster) -> str:
                 f"{host['received']:,}",
                 f"{host['sent']:,}",
                 str(host["processes"]),
-                "" if host["throttled"] is None else f"{host['throttled']:.1f} s",
+                _seconds(host["used"]),
+                _seconds(host["throttled"]),
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -54,8 +56,13 @@ def _host_report(host: Host) -> dict[str, Any]:
         "received": received,
         "sent": sent,
         "processes": len(processes(host.namespace)),
+        "used": None if host.cgroup is None else used_seconds(Path(host.cgroup)),
         "throttled": None if host.cgroup is None else throttled_seconds(Path(host.cgroup)),
     }
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} s"
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

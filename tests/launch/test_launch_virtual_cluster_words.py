@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from virtual_cluster import quota, units
+from virtual_cluster import accounting, quota, units
 from virtual_cluster.command_line import main
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.job import deal_ranks
@@ -83,6 +83,17 @@ def test_the_cpu_controller_is_found_in_either_version(tmp_path):
     (tmp_path / "cgroup.controllers").write_text("memory\n")
     with pytest.raises(ClusterError, match="no CPU controller"):
         quota.find_controller(mounts)
+
+
+def test_time_is_counted_beside_the_quota_or_in_a_hierarchy_of_its_own(tmp_path):
+    mounts, group = tmp_path / "mounts", Path("/groups/cpu/mpmm/node0")
+    quotas, counts = "cgroup /groups/cpu cgroup rw,cpu 0 0\n", "cgroup /groups/acct cgroup rw,cpuacct 0 0\n"
+    mounts.write_text(quotas)
+    assert accounting.accounting_group(group, mounts) is None
+    mounts.write_text(quotas + counts)
+    assert accounting.accounting_group(group, mounts) == Path("/groups/acct/mpmm/node0")
+    mounts.write_text("cgroup2 /groups/cpu cgroup2 rw 0 0\n")
+    assert accounting.accounting_group(group, mounts) == group
 
 
 def test_a_quota_of_version_2_is_enabled_from_the_root_down(tmp_path):
