@@ -1,11 +1,10 @@
 """Comparisons over runs that are written, not trained.
 
-from comparison_runs import Written, a_study, rows_of
+from comparison_runs import Written, a_study
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
@@ -38,8 +37,3 @@ class Written:
 
 def a_study(folder: Path, config: Path, quick: bool = True) -> Study:
     return Study(folder, load_config(config), quick, lambda label, text: None)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

@@ -10,6 +10,7 @@ from mpmm.comparison.layouts import for_layout, ranks_of
 from mpmm.comparison.study import Study
 from mpmm.records import Curve, Outcome, OutcomeFigure, OutcomeTable, RunRecord
 
+QUICK_EPOCHS = 3
 _MB = 1e6
 
 
@@ -41,7 +42,8 @@ def batches(study: Study) -> Outcome:
 
 def _batch_run(study: Study, batch: int) -> RunRecord:
     config = for_layout(study, "baseline")
-    training = replace(config.training, batch=batch, epochs=1 if study.quick else config.training.epochs)
+    epochs = min(config.training.epochs, QUICK_EPOCHS) if study.quick else config.training.epochs
+    training = replace(config.training, batch=batch, epochs=epochs)
     return study.trained(f"batch-{batch}", replace(config, training=training), ranks_of(study.config))
 
 

@@ -46,21 +46,26 @@ def spread(values: Iterable[float]) -> tuple[str, str, str]:
     return f"{fmean(numbers):.2f}", f"{median(numbers):.2f}", f"{pstdev(numbers):.2f}"
 
 
-def interface_traffic(interfaces: Sequence[Mapping[str, float]], rank: int, steps: int) -> tuple[str, str]:
-    """MB a step in and out of the interface of the rank's host; dashes over shared memory, which has none."""
-    if rank >= len(interfaces):
-        return "–", "–"
-    carried = interfaces[rank]
-    return f"{carried['received'] / 1e6 / steps:.3f}", f"{carried['sent'] / 1e6 / steps:.3f}"
+def host_counts(hosts: Sequence[Mapping[str, float]], rank: int, steps: int) -> tuple[str, str, str]:
+    """MB a step in and out of the interface of the rank's host, and CPU seconds that the host used.
+
+    Dashes over shared memory, which has no hosts of its own. What a host used includes starting: its ranks'
+    imports, and the daemon that starts them.
+    """
+    if rank >= len(hosts):
+        return "–", "–", "–"
+    counted = hosts[rank]
+    received, sent = (f"{counted[way] / 1e6 / steps:.3f}" for way in ("received", "sent"))
+    return received, sent, f"{counted['used']:.1f}" if counted.get("used") else "–"
 
 
-def with_interval(values: Sequence[float]) -> str:
-    """Mean in percent, with the 95% interval of the mean over seeds where there are several."""
-    mean = f"{100 * fmean(values):.1f}"
+def with_interval(values: Sequence[float], scale: float = 100, digits: int = 1) -> str:
+    """Mean, in percent by default, with the 95% interval of the mean over seeds where there are several."""
+    mean = f"{scale * fmean(values):.{digits}f}"
     if len(values) < 2:
         return mean
-    half = 100 * _T_95.get(len(values) - 1, 1.96) * stdev(values) / len(values) ** 0.5
-    return f"{mean} ± {half:.1f}"
+    half = scale * _T_95.get(len(values) - 1, 1.96) * stdev(values) / len(values) ** 0.5
+    return f"{mean} ± {half:.{digits}f}"
 
 
 def _curve(name: str, entries: Sequence[Mapping[str, Any]], across: str, key: str) -> Curve:

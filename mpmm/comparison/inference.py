@@ -3,53 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from statistics import fmean
 
 from mpmm.comparison import paper
-from mpmm.comparison.layouts import layout_run
+from mpmm.comparison.figures import with_interval
+from mpmm.comparison.fusion import fused_name, narrowed
+from mpmm.comparison.layouts import ranks_of
 from mpmm.comparison.study import Study, Timed
+from mpmm.placement import LayoutName
 from mpmm.records import Outcome, OutcomeTable, RunRecord
-from mpmm.runs import Form
 
-
-@dataclass(frozen=True)
-class _Way:
-    """A way to classify patches: its name, on how many ranks, and how they share the work."""
-
-    name: str
-    run: str
-    ranks: int
-    form: Form
+ONE = "one process"
+WAYS: tuple[LayoutName, ...] = ("data", "baseline", "optimized", "hybrid", "auto")
+# a way and a count of patches: what each seed's network came to
+Measured = Mapping[tuple[str, int], Sequence[Timed]]
 
 
 def inference(study: Study) -> Outcome:
-    """Score drawn patches in one process, on each rank a share, and on the layouts of the paper."""
-    records = {
-        name: layout_run(study, name) for name in ("single", "baseline", "optimized", "hybrid", "auto")
-    }
-    ranks = records["baseline"].ranks
-    ways = [
-        _Way("one process", records["single"].path.name, 1, "model"),
-        _Way("data", records["baseline"].path.name, ranks, "data"),
-        *(
-            _Way(name, records[name].path.name, ranks, "model")
-            for name in ("baseline", "optimized", "hybrid", "auto")
-        ),
+    """Score drawn patches with the networks of all modalities: in one process, and on each layout's ranks."""
+    names = study.config.network.modalities or tuple(each.name for each in study.config.scene.modalities)
+    ranks: dict[str, int] = {ONE: 1} | dict.fromkeys(WAYS, ranks_of(study.config))
+    records = [
+        study.trained(fused_name(names, seed), narrowed(study.config, names, seed)) for seed in study.seeds
     ]
-    counts = _counts(study, records["single"])
-    timed = {
-        (way.name, count): study.evaluated(way.run, "validation", way.ranks, way.form, count)
-        for way in ways
+    counts = _counts(study, records[0])
+    measured = {
+        (way, count): [_timed(study, record, way, ranks[way], count) for record in records]
         for count in counts
+        for way in ranks
     }
     return Outcome(
         "inference",
         "Tables 4 and 5: inference by layout",
-        tuple(_words(counts, timed)),
-        _tables(ways, counts, timed),
+        tuple(_words(counts, measured)),
+        _tables(ranks, counts, measured),
         (),
-        tuple(record.path.name for record in records.values()),
+        tuple(record.path.name for record in records),
     )
+
+
+def _timed(study: Study, record: RunRecord, way: str, ranks: int, count: int) -> Timed:
+    """Scores of so many drawn patches, in one process or on a layout's ranks."""
+    layout = next((name for name in WAYS if name == way), None)
+    return study.evaluated(record.path.name, "validation", layout, ranks, count)
 
 
 def _counts(study: Study, record: RunRecord) -> tuple[int, ...]:
@@ -62,67 +58,83 @@ def _counts(study: Study, record: RunRecord) -> tuple[int, ...]:
     return counts or (max(free, 1),)
 
 
-def _columns(counts: Sequence[int]) -> tuple[str, ...]:
-    ours = [f"{count:,} patches" for count in counts]
-    return ("layout", "ranks", *ours, *(f"paper, {count:,}" for count in paper.PATCHES))
-
-
 def _tables(
-    ways: Sequence[_Way], counts: Sequence[int], timed: Mapping[tuple[str, int], Timed]
-) -> tuple[OutcomeTable, ...]:
+    ranks: Mapping[str, int], counts: Sequence[int], measured: Measured
+) -> tuple[OutcomeTable, OutcomeTable]:
     """Tables 4 and 5, ours beside the paper's."""
+    ours = [f"{count:,} patches" for count in counts]
+    intervals = [f"95% interval of {count:,}, first seed" for count in counts]
+    stated = [f"paper, {count:,}" for count in paper.PATCHES]
 
-    def seconds(way: str, count: int) -> str:
-        """How long a way took for so many patches."""
-        return f"{timed[way, count].seconds:.2f}"
-
-    def accuracy(way: str, count: int) -> str:
-        """How well a way classified so many patches."""
-        return f"{timed[way, count].scores.overall_accuracy.value or 0:.3f}"
-
-    columns = _columns(counts)
-    table4 = _rows(ways, counts, seconds, paper.TABLE_4)
-    table5 = _rows(ways, counts, accuracy, paper.TABLE_5)
-    return (
-        OutcomeTable("table4", "Table 4: seconds, loading included", columns, table4),
-        OutcomeTable("table5", "Table 5: overall accuracy", columns, table5),
-    )
-
-
-def _rows(
-    ways: Sequence[_Way],
-    counts: Sequence[int],
-    cell: Callable[[str, int], str],
-    published: Mapping[str, Sequence[float]],
-) -> tuple[tuple[str, ...], ...]:
-    """A row a way: its ranks, a cell for each count of patches, and the paper's own figures beside them."""
-    unknown = ("–",) * len(paper.PATCHES)
-    return tuple(
-        (
-            way.name,
-            str(way.ranks),
-            *(cell(way.name, count) for count in counts),
-            *([f"{each:g}" for each in published[way.name]] if way.name in published else unknown),
+    def rows(
+        kinds: Sequence[Callable[[Sequence[Timed]], str]], published: Mapping[str, Sequence[float]]
+    ) -> tuple[tuple[str, ...], ...]:
+        """A row a way: its ranks, the cells of each kind for each count, and the paper's own figures."""
+        return tuple(
+            (
+                way,
+                str(number),
+                *(kind(measured[way, count]) for kind in kinds for count in counts),
+                *_published(way, published),
+            )
+            for way, number in ranks.items()
         )
-        for way in ways
+
+    seconds = rows([_seconds], paper.TABLE_4)
+    accuracy = rows([_accuracy, _interval], paper.TABLE_5)
+    return (
+        OutcomeTable(
+            "table4", "Table 4: seconds, loading included", ("layout", "ranks", *ours, *stated), seconds
+        ),
+        OutcomeTable(
+            "table5",
+            "Table 5: overall accuracy",
+            ("layout", "ranks", *ours, *intervals, *stated),
+            accuracy,
+        ),
     )
 
 
-def _words(counts: Sequence[int], timed: Mapping[tuple[str, int], Timed]) -> list[str]:
+def _published(way: str, stated: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
+    """What the paper states of a layout, for each of its counts."""
+    return tuple(f"{each:g}" for each in stated[way]) if way in stated else ("–",) * len(paper.PATCHES)
+
+
+def _seconds(seeds: Sequence[Timed]) -> str:
+    return f"{fmean(timed.seconds for timed in seeds):.2f}"
+
+
+def _accuracy(seeds: Sequence[Timed]) -> str:
+    return with_interval([timed.scores.overall_accuracy.value or 0 for timed in seeds], 1, 3)
+
+
+def _interval(seeds: Sequence[Timed]) -> str:
+    """Of the first seed's patches: the interval of an accuracy over so many drawn patches."""
+    overall = seeds[0].scores.overall_accuracy
+    return f"{overall.low or 0:.3f} to {overall.high or 0:.3f}"
+
+
+def _words(counts: Sequence[int], measured: Measured) -> list[str]:
     most = counts[-1]
-    seconds = {name: timed[name, most].seconds for name in ("one process", "data", "baseline", "optimized")}
-    order = sorted(seconds, key=lambda name: seconds[name])
-    same = len({timed[name, most].scores.confusion for name in ("one process", "data", "baseline")}) == 1
+    seconds = {
+        way: fmean(timed.seconds for timed in measured[way, most])
+        for way in (ONE, "data", "baseline", "optimized")
+    }
+    order = sorted(seconds, key=lambda way: seconds[way])
+    same = all(len({timed.scores.confusion for timed in seeds}) == 1 for seeds in _by_seed(most, measured))
+    listed = ", ".join(f"{way} {seconds[way]:.2f} s" for way in order)
     return [
-        f"{most:,} patches, fastest first: "
-        + ", ".join(f"{name} {seconds[name]:.2f} s" for name in order)
-        + ".",
+        f"{most:,} patches, fastest first: {listed}.",
         "In the paper data parallelism is the slowest by two times and the optimized layout the fastest. "
-        "There a "
-        "PC sends all patches to the others; here every rank reads its own, so data parallel inference sends "
-        "nothing but its results. On one machine's cores no layout can be faster than one process.",
-        f"One process, data and baseline give "
-        f"{'the same classes, patch by patch' if same else 'other classes'}: "
-        "for inference, layouts are the same mathematics. The paper's 0.83 and 0.84 are of networks trained "
+        "There a PC sends all patches to the others; here every rank reads its own, so data parallel "
+        "inference sends nothing but its results. On one machine's cores no layout can be faster than one "
+        "process.",
+        f"One process and all layouts give {'the same' if same else 'other'} confusion matrices: for "
+        "inference, layouts are the same mathematics. The paper's 0.83 and 0.84 are of networks trained "
         "apart.",
     ]
+
+
+def _by_seed(count: int, measured: Measured) -> list[tuple[Timed, ...]]:
+    """For each seed what all ways came to."""
+    return list(zip(*(seeds for (_, each), seeds in measured.items() if each == count), strict=True))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mpmm.comparison import paper
 from mpmm.comparison.figures import (
     epoch_curve,
-    interface_traffic,
+    host_counts,
     rank_rates,
     rate_curve,
     spread,
@@ -22,7 +22,6 @@ from mpmm.records import Outcome, OutcomeFigure, OutcomeTable, RankRates, RunRec
 from mpmm.settings import Config
 
 LAYOUTS: tuple[LayoutName, ...] = ("single", "baseline", "optimized", "data", "hybrid", "auto")
-QUICK_EPOCHS = 3
 _MB = 1e6
 
 
@@ -51,6 +50,7 @@ def layouts(study: Study) -> Outcome:
         "MB out, a step",
         "interface: MB in, a step",
         "interface: MB out, a step",
+        "CPU of the host, s",
     )
     shortest = min(float(record.epochs[-1]["seconds"]) for record in records.values())
     speed = tuple(_speed(name, record, shortest) for name, record in records.items())
@@ -98,11 +98,8 @@ def ranks_of(config: Config) -> int:
 
 
 def for_layout(study: Study, name: LayoutName) -> Config:
-    """The settings for a layout's run; of a quick comparison with few epochs."""
-    config, training = study.config, study.config.training
-    if study.quick:
-        training = replace(training, epochs=min(training.epochs, QUICK_EPOCHS))
-    return replace(config, training=training, layout=replace(config.layout, name=name, ranks={}, shares={}))
+    """The settings for a layout's run."""
+    return replace(study.config, layout=replace(study.config.layout, name=name, ranks={}, shares={}))
 
 
 def _workers(record: RunRecord) -> list[RankRates]:
@@ -126,7 +123,7 @@ def _rows(name: str, record: RunRecord) -> list[tuple[str, ...]]:
                 f"{100 * min(samples.total('waiting') / seconds, 1):.0f}",
                 *(f"{total / seconds:.2f}" for total in totals),
                 *(f"{total / steps:.3f}" for total in totals),
-                *interface_traffic(interfaces, samples.rank, steps),
+                *host_counts(interfaces, samples.rank, steps),
             )
         )
     return rows
@@ -152,8 +149,8 @@ def _learning(records: Mapping[str, RunRecord]) -> list[OutcomeFigure]:
     by_time = tuple(time_curve(record, key, name) for name, record in records.items())
     by_epoch = tuple(epoch_curve(record, key, name) for name, record in records.items())
     return [
-        OutcomeFigure("figure9-time", "Figure 9: training accuracy by time", "seconds", up, by_time),
-        OutcomeFigure("figure9-epoch", "Figure 9: training accuracy by epoch", "epoch", up, by_epoch),
+        OutcomeFigure("figure9-time", "Figure 9: accuracy by time", "seconds", up, by_time),
+        OutcomeFigure("figure9-epoch", "Figure 9: accuracy by epoch", "epoch", up, by_epoch),
     ]
 
 
@@ -187,7 +184,7 @@ def _words(records: Mapping[str, RunRecord]) -> list[str]:
         "layouts can "
         "at best be as fast as one process on the same cores. Figure 9 by epoch compares what is learnt, "
         "and that "
-        "is the same by construction: all but `data` end with the bits of one process.",
+        "is the same by construction: all but data end with the bits of one process.",
     ]
     merging = [_merging(records[name]) for name in ("baseline", "optimized")]
     if all(total is not None for total in merging):

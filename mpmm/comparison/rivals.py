@@ -106,6 +106,6 @@ def _words(values: dict[str, float]) -> list[str]:
         f"the "
         f"network is {'ahead' if lead > 0 else 'behind'} by {abs(lead):.1f} points, {verdict}.",
         "With random patches KNN remembers neighbours that overlap what it is asked for, so its figure says "
-        "more of the split than of the method; the experiment `splits` measures that.",
+        "more of the split than of the method; the experiment splits measures that.",
         "The random forest and the per-pixel SVM are not in the paper.",
     ]

@@ -13,9 +13,9 @@ from typing import Any
 from mpmm.comparison.launching import launch
 from mpmm.comparison.virtual_hosts import check_hosts, counted, launcher_of
 from mpmm.errors import RunError
+from mpmm.placement import LayoutName
 from mpmm.records import RunRecord, read_record
 from mpmm.results import Scores, read_json, write_json
-from mpmm.runs import Form
 from mpmm.settings import Config, config_from_json
 
 Say = Callable[[str, str], None]
@@ -97,7 +97,12 @@ class Study:
         return read_record(run)
 
     def evaluated(
-        self, name: str, part: str, ranks: int = 1, form: Form = "model", patches: int | None = None
+        self,
+        name: str,
+        part: str,
+        layout: LayoutName | None = None,
+        ranks: int = 1,
+        patches: int | None = None,
     ) -> Timed:
         """Scores of a run's best checkpoint, read from the file that the first evaluation left.
 
@@ -107,17 +112,17 @@ class Study:
             Of the run folder, in the comparison's `runs`.
         part, patches
             Which patches of its split; or so many that are drawn for this.
-        ranks, form
-            On how many ranks, and how they share the work.
+        layout, ranks
+            On how many ranks, and which of them computes what; None: one process.
         """
         run = self.folder / "runs" / name
-        label = "-".join([part if patches is None else str(patches), f"{ranks}-{form}"])
+        label = "-".join([part if patches is None else str(patches), f"{ranks}-{layout or 'model'}"])
         result = run / "timed" / f"{label}.json"
         if not result.is_file():
             result.parent.mkdir(exist_ok=True)
             self.say("scoring", f"{name}, {label.replace('-', ', ')}")
             job = {"kind": "evaluate", "run": str(run.resolve()), "result": str(result.resolve())}
-            whole = {**job, "part": part, "form": form, "patches": patches}
+            whole = {**job, "part": part, "layout": layout, "patches": patches}
             self._launch(self._job(f"evaluate-{name}-{label}", whole), ranks)
         plain = read_json(result)
         return Timed(Scores.from_dict(plain["scores"]), float(plain["seconds"]))

@@ -13,7 +13,7 @@ from mpmm.errors import RunError
 from mpmm.results import read_json, write_json
 
 FILE = "interfaces.json"
-_COUNTED = ("received", "sent", "throttled")
+_COUNTED = ("received", "sent", "used", "throttled")
 Totals = Mapping[str, Mapping[str, float]]
 
 
@@ -59,7 +59,10 @@ def counted(script: Path, run: Path) -> Iterator[None]:
 
 
 def interfaces_of(run: Path) -> list[Mapping[str, float]]:
-    """Bytes received and sent by the interface of each rank's host, by rank; none over shared memory."""
+    """What each rank's host counted, by rank; none over shared memory.
+
+    Bytes received and sent by its interface, CPU seconds used, and seconds held back by its quota.
+    """
     return list(read_json(run / FILE)["hosts"]) if (run / FILE).is_file() else []
 
 
@@ -67,13 +70,13 @@ def _added(file: Path, before: Totals, after: Totals) -> list[dict[str, float]]:
     none: list[Mapping[str, float]] = [dict.fromkeys(_COUNTED, 0.0)] * len(after)
     earlier = interfaces_of(file.parent) or none
     return [
-        {key: counted[key] + after[host][key] - before[host][key] for key in _COUNTED}
+        {key: counted.get(key, 0.0) + after[host][key] - before[host][key] for key in _COUNTED}
         for host, counted in zip(after, earlier, strict=True)
     ]
 
 
 def _totals(script: Path) -> dict[str, dict[str, float]]:
-    """What each host's interface has carried since it is up, and how long the host was held back."""
+    """What each host's interface has carried and its processes have used since it is up."""
     command = [str(script.resolve()), "status", "--json"]
     hint = f"sudo {script} up 5 --rate 1gbit --cpu 35%"
     try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpmm.pictures.figure import new_figure, write_figure
+from mpmm.records import curve_looks
 
 Points = Sequence[float]
 _LINES = ("-", "--", ":", "-.")
@@ -29,13 +30,17 @@ def draw_curves(
     """
     figure = new_figure(7.2, 4.2)
     panel = figure.add_subplot()
-    for number, (name, x, y) in enumerate(curves):
+    looks = curve_looks([name for name, _, _ in curves])
+    for (color, dash), (name, x, y) in zip(looks, curves, strict=True):
         marker = "o" if len(x) <= 40 else ""
-        panel.plot(x, y, _LINES[number % len(_LINES)], marker=marker, markersize=3, label=name)
+        line = _LINES[dash % len(_LINES)]
+        panel.plot(x, y, line, color=f"C{color}", marker=marker, markersize=3, label=name)
     panel.set_xlabel(axes[0])
     panel.set_ylabel(axes[1])
     panel.set_title(title, fontsize=11, loc="left")
     panel.grid(color="0.9")
+    if all(value >= 0 for _, _, y in curves for value in y):
+        panel.set_ylim(bottom=0)
     if curves:
         figure.legend(loc="outside lower left", ncols=3, fontsize=8, frameon=False)
     write_figure(path, figure)

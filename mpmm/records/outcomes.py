@@ -35,6 +35,20 @@ class Curve:
     y: tuple[float, ...]
 
 
+def curve_looks(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Numbers of each curve's colour and dash: "both, training" and "both, validation" share a colour.
+
+    Curves whose names have one part each differ in both.
+    """
+    firsts = [name.partition(", ")[0] for name in names]
+    colors = list(dict.fromkeys(firsts))
+    alone = len(colors) == len(names)
+    return [
+        (colors.index(first), number if alone else firsts[:number].count(first))
+        for number, first in enumerate(firsts)
+    ]
+
+
 @dataclass(frozen=True)
 class OutcomeFigure:
     """A figure: its name (also of its CSV and PNG), title, what stands at its axes, and its curves."""

@@ -74,7 +74,8 @@ def line_chart(axes: Axes, lines: Sequence[ChartLine], height: int = 280) -> fig
         label_text_color=_GREY,
         background_fill_color=None,
         border_line_color=None,
-        ncols=4,
+        # as many as a telephone is wide for
+        ncols=max(1, 40 // (4 + max((len(line.name) for line in lines), default=1))),
     )
     chart.add_layout(legend, "below")
     tips = [("", "$name"), (axes.across, "@x{0.[0]}"), (axes.up, f"@y{{{axes.written}}}")]

@@ -9,7 +9,7 @@ import numpy as np
 from bokeh.plotting import figure
 
 from mpmm.errors import RunError
-from mpmm.records import Outcome, OutcomeFigure, outcome_folder, read_outcomes
+from mpmm.records import Outcome, OutcomeFigure, curve_looks, outcome_folder, read_outcomes
 from mpmm.report.charts import Axes, ChartLine, line_chart
 from mpmm.report.colors import rank_color
 from mpmm.report.page import data_url, write_page
@@ -74,15 +74,16 @@ def _pictures(folder: Path, outcomes: Sequence[Outcome]) -> dict[str, str]:
 
 
 def _chart(each: OutcomeFigure) -> figure:
+    looks = curve_looks([curve.name for curve in each.curves])
     lines = [
         ChartLine(
             curve.name,
-            rank_color(number + 1),
+            rank_color(color + 1),
             np.asarray(curve.x, np.float64),
             np.asarray(curve.y, np.float64),
-            _DASHES[number % len(_DASHES)],
+            _DASHES[dash % len(_DASHES)],
         )
-        for number, curve in enumerate(each.curves)
+        for (color, dash), curve in zip(looks, each.curves, strict=True)
     ]
     written = "0.0%" if "accuracy" in each.up else "0.00"
     axes = Axes(each.title, each.across, each.up, written, whole=each.across == "epoch", low=0)

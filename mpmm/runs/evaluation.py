@@ -151,7 +151,9 @@ def _is_elsewhere(
 
 def _in_form(config: Config, options: EvaluationOptions) -> Config:
     """The run's own layout for model form, unless that is data or one process; nobody updates anything."""
-    config = overridden(config, update="server", threads=options.threads)
+    config = overridden(config, update="server", threads=options.threads, layout=options.layout)
+    if options.layout is not None:
+        return config
     if options.form == "data":
         return overridden(config, layout="data")
     apart = config.layout.name not in ("single", "data") or config.layout.ranks

@@ -44,7 +44,7 @@ def _train(job: dict[str, Any]) -> bool:
 
 
 def _evaluate(job: dict[str, Any]) -> bool:
-    options = EvaluationOptions(job["part"], "best", job["patches"], job["form"])
+    options = EvaluationOptions(job["part"], "best", job["patches"], layout=job["layout"])
     result = evaluate(Path(job["run"]), options, run_console(False))
     if result is not None:
         plain = {"scores": result.scores.to_dict(), "seconds": result.seconds, "ranks": result.ranks}

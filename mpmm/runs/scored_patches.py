@@ -18,6 +18,7 @@ from mpmm.patches import (
     usable_candidates,
     usable_centres,
 )
+from mpmm.placement import LayoutName
 from mpmm.preparation import (
     Prepared,
     RankPreparation,
@@ -54,6 +55,8 @@ class EvaluationOptions:
         Whether a scene's bands are taken as they come, whatever its files say of them.
     threads
         Of this machine's ranks together; None: as the run's settings say.
+    layout
+        Which ranks compute what, in place of the form; None: as the form says.
     """
 
     part: str = "validation"
@@ -63,6 +66,7 @@ class EvaluationOptions:
     trace: bool = False
     force_bands: bool = False
     threads: int | None = None
+    layout: LayoutName | None = None
 
 
 def with_patches(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from comparison_runs import Written, a_study, rows_of
-from report_runs import RANKS
+from comparison_checks import differences, rows_of
+from comparison_runs import Written, a_study
+from report_runs import RANKS, scores_of
 
-from mpmm.comparison import EXPERIMENTS, Study, compare, paper, study
+from mpmm.comparison import EXPERIMENTS, Study, compare, experiments, paper, rivals, study
 from mpmm.errors import ConfigError, RunError
 from mpmm.records import is_comparison, read_outcomes, read_record
 from mpmm.report import write_comparison_report
@@ -24,12 +29,73 @@ def written(monkeypatch) -> Written:
     return launch
 
 
-def test_fusion_reads_its_figures_from_the_logs_and_sets_the_papers_beside_them(tmp_path, config, written):
-    compare(a_study(tmp_path, config), ["fusion"])
-    rows = {row["network sees"]: row for row in rows_of(tmp_path / "experiments" / "fusion" / "table2.csv")}
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, config) -> Iterator[tuple[Path, Written]]:
+    """A quick comparison of all experiments, as `mpmm compare --quick` leaves it."""
+    folder, launch = tmp_path_factory.mktemp("whole"), Written()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(study, "launch", launch)
+        compare(a_study(folder, config))
+    return folder, launch
+
+
+def test_all_numbers_are_those_of_the_logs(whole):
+    assert {path.parent.name for path in whole[0].glob("experiments/*/outcome.json")} == set(EXPERIMENTS)
+    assert differences(whole[0]) == []
+
+
+# a figure of each kind of log: where it stands, and which tables and curves show it
+FALSIFIED = [
+    ("fusion-rgb-0/metrics.jsonl", '"train_accuracy": 0.8', {"table2", "figure8-accuracy"}),
+    ("layout-data/metrics.jsonl", '"train_accuracy": 0.8', {"figure9", "figure9-epoch", "figure9-time"}),
+    ("layout-data/run.json", '"seconds": 75.5', {"figure9"}),
+    ("layout-data/monitor/rank-2.jsonl", '"bytes_in": 60000', {"figure13", "received-data"}),
+    ("layout-data/monitor/rank-2.jsonl", '"cpu_computing": 6.0', {"figure13", "cpu-data"}),
+    ("batch-50/monitor/rank-2.jsonl", '"bytes_out": 120000', {"figure10", "figure10-traffic"}),
+    ("fusion-both-0/timed/1000-5-data.json", '"seconds": 2.5', {"table4"}),
+    ("fusion-both-0/timed/1000-5-data.json", '"confusion": [ [ 0', {"table5"}),
+    ("fusion-both-0/timed/validation-1-model.json", '"confusion": [ [ 0', {"table3"}),
+    ("split-block-0/split.json", '"validation": 0.0', {"splits"}),
+]
+
+
+@pytest.mark.parametrize(("log", "figure", "shown"), FALSIFIED)
+def test_a_falsified_log_is_noticed(whole, log, figure, shown):
+    path = whole[0] / "runs" / log
+    right = path.read_text()
+    # its first digit is another
+    pattern = re.escape(figure).replace(r"\ ", r"\s*") + r"(?![\d.])"
+    falsified = re.sub(pattern, lambda match: re.sub(r"\d", "9", match[0], count=1), right)
+    assert falsified != right
+    path.write_text(falsified)
+    try:
+        noticed = {line.split(".csv")[0] for line in differences(whole[0])}
+    finally:
+        path.write_text(right)
+    assert noticed == shown
+
+
+def test_a_falsified_cell_of_any_table_or_curve_is_noticed(whole):
+    tables = {path: path.read_text() for path in whole[0].glob("experiments/*/*.csv")}
+    assert len(tables) == 4 + 1 + 3 + 2 + 2 + 1 + 3 * 5
+    for path, right in tables.items():
+        column = {"table3": 1, "figure13": 8}.get(path.stem, 2)
+        *rows, last = csv.reader(io.StringIO(right))
+        last[column] = f"{float(last[column]) + 1}"
+        with path.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([*rows, last])
+    noticed = {line.split(".csv")[0] for line in differences(whole[0])}
+    for path, right in tables.items():
+        path.write_text(right)
+    assert noticed == {path.stem for path in tables}
+
+
+def test_fusion_reads_its_figures_from_the_logs_and_sets_the_papers_beside_them(whole):
+    folder, _ = whole
+    rows = {row["network sees"]: row for row in rows_of(folder / "experiments" / "fusion" / "table2.csv")}
     assert set(rows) == {"HSI", "RGB", "both"}
     for name, row in rows.items():
-        record = read_record(tmp_path / "runs" / f"fusion-{name.lower()}-0")
+        record = read_record(folder / "runs" / f"fusion-{name.lower()}-0")
         best = max(entry["validation_accuracy"] for entry in record.epochs)
         assert row["validation %"] == f"{100 * best:.1f}"
         assert row["test %"] == "80.0"
@@ -42,22 +108,66 @@ def test_fusion_reads_its_figures_from_the_logs_and_sets_the_papers_beside_them(
                 "both": ["hsi", "rgb"],
             }[name]
         )
-    points = rows_of(tmp_path / "experiments" / "fusion" / "figure8-loss.csv")
+    points = rows_of(folder / "experiments" / "fusion" / "figure8-loss.csv")
     assert [point for point in points if point["curve"] == "RGB, training"] == [
         {"curve": "RGB, training", "epoch": f"{epoch}.0", "loss": f"{3 / epoch}"} for epoch in (1, 2, 3)
     ]
-    assert (tmp_path / "experiments" / "fusion" / "figure8-loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "experiments" / "fusion" / "figure8-loss.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_is_complete_is_not_done_again(tmp_path, config, written):
-    compare(a_study(tmp_path, config), ["fusion"])
-    done = list(written.jobs)
-    compare(a_study(tmp_path, config), ["fusion"])
-    assert written.jobs == done
+def test_what_is_complete_is_not_done_again(whole, config, written):
+    compare(a_study(whole[0], config), ["fusion", "inference"])
+    assert written.jobs == []
+    assert len(whole[1].jobs) == len(set(whole[1].jobs))
 
 
-def test_several_seeds_give_an_interval(tmp_path, config, written):
-    compare(a_study(tmp_path, config, quick=False), ["splits"])
+class Cut(Exception):
+    """What ends a comparison in the middle."""
+
+
+def measured_at_once(prepared) -> dict[str, object]:
+    """In place of fitting the classical methods, which takes seconds."""
+    scores = scores_of(prepared, "validation", 6).to_dict()
+    return {method: {"scores": scores, "seconds": 1.0} for method in ("KNN (k=5)", "RBF-SVM")}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_experiment_alone_goes_on_where_it_was_cut_off(tmp_path, config, monkeypatch, name):
+    launch = Written()
+
+    def cut(file: Path, ranks: int) -> None:
+        """The first job is done, the second never begins."""
+        if launch.jobs:
+            raise Cut
+        launch(file, ranks)
+
+    monkeypatch.setattr(study, "launch", cut)
+    monkeypatch.setattr(rivals, "_measured", measured_at_once)
+    monkeypatch.setattr(experiments, "draw_curves", lambda *_: None)
+    with pytest.raises(Cut):
+        compare(a_study(tmp_path, config), [name])
+    assert not is_comparison(tmp_path)
+    monkeypatch.setattr(study, "launch", launch)
+    compare(a_study(tmp_path, config), [name])
+    assert len(launch.jobs) == len(set(launch.jobs)) > 1
+    assert [outcome.name for outcome in read_outcomes(tmp_path)] == [name]
+    assert differences(tmp_path) == []
+
+
+def test_every_accuracy_has_its_interval_over_seeds(tmp_path, config, written, monkeypatch):
+    monkeypatch.setattr(rivals, "_measured", measured_at_once)
+    monkeypatch.setattr(experiments, "draw_curves", lambda *_: None)
+    names = ["fusion", "rivals", "splits", "inference"]
+    compare(a_study(tmp_path, config, quick=False), names)
+    for table, columns in {
+        "table2": ("training %", "validation %", "test %"),
+        "table3": ("validation %", "average %"),
+        "splits": ("training %", "validation %", "test %"),
+        "table5": ("1,000 patches",),
+    }.items():
+        (path,) = tmp_path.glob(f"experiments/*/{table}.csv")
+        assert all(" ± " in row[column] for row in rows_of(path) for column in columns)
+    assert differences(tmp_path) == []
     rows = rows_of(tmp_path / "experiments" / "splits" / "splits.csv")
     assert [row["split"] for row in rows] == ["random", "block"]
     assert rows[0]["test %"] == "80.0 ± 0.0"
@@ -93,9 +203,8 @@ def test_a_quick_comparison_takes_few_epochs_and_patches(config):
     assert a_study(Path("unused"), config).config == settings
 
 
-def test_rates_of_ranks_are_those_of_their_samples(tmp_path, config, written):
-    compare(a_study(tmp_path, config), ["layouts"])
-    rows = rows_of(tmp_path / "experiments" / "layouts" / "figure13.csv")
+def test_rates_of_ranks_are_those_of_their_samples(whole):
+    rows = rows_of(whole[0] / "experiments" / "layouts" / "figure13.csv")
     third = next(row for row in rows if (row["layout"], row["rank"]) == ("baseline", "3"))
     assert third["CPU, cores: mean"] == third["median"] == "0.30"
     assert third["deviation"] == "0.00"
@@ -104,27 +213,25 @@ def test_rates_of_ranks_are_those_of_their_samples(tmp_path, config, written):
     assert float(third["MB out, a step"]) == pytest.approx(0.006)
     assert sum(row["layout"] == "optimized" for row in rows) == RANKS
     # all runs take 5 s an epoch, so none had less time than another
-    speed = rows_of(tmp_path / "experiments" / "layouts" / "figure9.csv")
+    speed = rows_of(whole[0] / "experiments" / "layouts" / "figure9.csv")
     assert {row["training accuracy % after 15.0 s"] for row in speed} == {"80.0"}
-    assert read_record(tmp_path / "runs" / "layout-single").ranks == 1
+    assert read_record(whole[0] / "runs" / "layout-single").ranks == 1
 
 
-def test_inference_and_batches(tmp_path, config, written):
-    compare(a_study(tmp_path, config), ["inference", "batches"])
-    (first, *_) = rows_of(tmp_path / "experiments" / "inference" / "table4.csv")
+def test_inference_and_batches(whole):
+    (first, *_) = rows_of(whole[0] / "experiments" / "inference" / "table4.csv")
     assert first["layout"] == "one process"
-    named = [row["layout"] for row in rows_of(tmp_path / "experiments" / "inference" / "table5.csv")]
+    named = [row["layout"] for row in rows_of(whole[0] / "experiments" / "inference" / "table5.csv")]
     assert named == ["one process", "data", "baseline", "optimized", "hybrid", "auto"]
     assert "2.50" in first.values()
-    traffic = rows_of(tmp_path / "experiments" / "batches" / "figure10.csv")
+    traffic = rows_of(whole[0] / "experiments" / "batches" / "figure10.csv")
     assert [int(row["batch"]) for row in traffic] == list(paper.BATCHES)
-    settings = [read_record(tmp_path / "runs" / f"batch-{row['batch']}").settings for row in traffic]
+    settings = [read_record(whole[0] / "runs" / f"batch-{row['batch']}").settings for row in traffic]
     assert [each["training"]["batch"] for each in settings] == list(paper.BATCHES)
 
 
-def test_rivals_are_scored_on_the_networks_own_patches(tmp_path, config, written):
-    compare(a_study(tmp_path, config), ["rivals"])
-    rows = rows_of(tmp_path / "experiments" / "rivals" / "table3.csv")
+def test_rivals_are_scored_on_the_networks_own_patches(whole):
+    rows = rows_of(whole[0] / "experiments" / "rivals" / "table3.csv")
     assert [row["method"] for row in rows] == [
         "KNN (k=5)",
         "RBF-SVM",
@@ -136,19 +243,11 @@ def test_rivals_are_scored_on_the_networks_own_patches(tmp_path, config, written
     assert [row["paper, validation %"] for row in rows] == ["82.4", "74.1", "–", "–", "83.6"]
 
 
-def test_rivals_over_several_seeds_have_an_interval(tmp_path, config, written):
-    compare(a_study(tmp_path, config, quick=False), ["rivals"])
-    rows = rows_of(tmp_path / "experiments" / "rivals" / "table3.csv")
-    assert rows[-1]["validation %"] == "90.0 ± 0.0"
-    assert all(" ± " in row["validation %"] for row in rows)
-
-
-def test_the_report_of_a_comparison_holds_every_table(tmp_path, config, written):
-    compare(a_study(tmp_path, config), ["fusion", "splits"])
-    assert is_comparison(tmp_path)
-    write_comparison_report(tmp_path / "report.html", tmp_path)
+def test_the_report_of_a_comparison_holds_every_table(whole, tmp_path):
+    assert is_comparison(whole[0])
+    write_comparison_report(tmp_path / "report.html", whole[0])
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for outcome in read_outcomes(tmp_path):
+    for outcome in read_outcomes(whole[0]):
         assert f'id="{outcome.name}"' in text
         for table in outcome.tables:
             assert all(f">{cell}<" in text for row in table.rows for cell in row)

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from comparison_runs import Written, a_study, rows_of
+from comparison_checks import differences, rows_of
+from comparison_runs import Written, a_study
 
-from mpmm.comparison import compare, study
+from mpmm.comparison import compare, experiments, study
 from mpmm.comparison.virtual_hosts import check_hosts, counted, interfaces_of
 from mpmm.errors import RunError
 
@@ -21,7 +22,8 @@ import json, sys
 hosts, asked = map(int, sys.argv[1:])
 totals = [1000 * asked * (host + 1) for host in range(hosts)]
 print(json.dumps({{"hosts": [
-    {{"name": f"node{{host}}", "received": total, "sent": 2 * total, "throttled": None}}
+    {{"name": f"node{{host}}", "received": total, "sent": 2 * total,
+     "used": total / 1e3, "throttled": None}}
     for host, total in enumerate(totals)]}}))
 END
 """
@@ -42,7 +44,8 @@ def test_bytes_of_a_run_that_went_on_are_added(cluster, tmp_path):
     for times in (1, 2):
         with counted(cluster, run):
             pass
-        assert interfaces_of(run)[4] == {"received": 5e3 * times, "sent": 1e4 * times, "throttled": 0.0}
+        counted_last = {"received": 5e3 * times, "sent": 1e4 * times, "used": 5.0 * times, "throttled": 0.0}
+        assert interfaces_of(run)[4] == counted_last
 
 
 def test_fewer_hosts_than_ranks_are_refused(cluster):
@@ -66,11 +69,13 @@ def test_ranks_are_trained_on_the_hosts_and_their_interfaces_shown(cluster, tmp_
         written(file, ranks)
 
     monkeypatch.setattr(study, "launch", launch)
+    monkeypatch.setattr(experiments, "draw_curves", lambda *_: None)
     folder = tmp_path / "compared"
     shared = a_study(folder, config)
     compare(type(shared)(folder, shared.config, True, shared.say, cluster), ["layouts"])
     assert launchers["train-layout-single"] == []
     assert launchers["train-layout-baseline"] == [str(cluster), "run"]
+    assert differences(folder) == []
     rows = rows_of(folder / "experiments" / "layouts" / "figure13.csv")
     third = next(row for row in rows if (row["layout"], row["rank"]) == ("baseline", "3"))
     steps = 30
@@ -78,4 +83,5 @@ def test_ranks_are_trained_on_the_hosts_and_their_interfaces_shown(cluster, tmp_
     assert kept["received"] == 4000
     assert third["interface: MB in, a step"] == f"{kept['received'] / 1e6 / steps:.3f}"
     assert third["interface: MB out, a step"] == f"{kept['sent'] / 1e6 / steps:.3f}"
+    assert third["CPU of the host, s"] == f"{kept['used']:.1f}"
     assert next(row for row in rows if row["layout"] == "single")["interface: MB in, a step"] == "–"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from comparison_runs import rows_of
+from comparison_checks import rows_of
 
 from mpmm.commands import compare, report
 from mpmm.comparison import EXPERIMENTS
