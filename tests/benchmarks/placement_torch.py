@@ -144,7 +144,7 @@ def pipelined(rank, size, schedule, micro_batches):
     spec = paper_spec()
     # contiguous: what is sent between stages has that form
     model = Model(spec, torch.contiguous_format).train()
-    layers = list(model.streams[0])
+    layers = [layer for part in (*model.streams[0].blocks, model.streams[0].head) for layer in part]
     begins = [number for number, layer in enumerate(layers) if isinstance(layer, nn.Conv3d)]
     # of four stages the last has no convolution of this stream but the whole of the other
     head = next(number for number, layer in enumerate(layers) if isinstance(layer, Flatten))
