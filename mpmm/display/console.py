@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from rich.console import Console
@@ -70,11 +70,21 @@ def say_split(console: Console, prepared: Prepared, split: Split) -> None:
     patches = prepared.config.patches
     fold = f", {patches.fold} of {patches.folds} for test" if split.kind == "folds" else ""
     say(console, "split", f"{split.kind}{fold}: {leak_text(split)}")
+    for text in lack_texts(split, names):
+        say(console, "", text)
+
+
+def lack_texts(split: Split, names: Mapping[int, str]) -> Iterator[str]:
+    """Say which classes are short, which are never trained on, and which parts lack one; names are by id."""
+    untrained = split.untrained()
     if split.short:
         few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
-        say(console, "", f"fewer patches than asked for: {few}")
+        yield f"fewer patches than asked for: {few}"
+    if untrained:
+        yield f"scored, but never trained on: {', '.join(names[class_id] for class_id in untrained)}"
     for part, class_id in split.absent:
-        say(console, "", f"no {part} patch of {names[class_id]}")
+        if part != "train" or class_id not in untrained:
+            yield f"no {part} patch of {names[class_id]}"
 
 
 def leak_text(split: Split) -> str:

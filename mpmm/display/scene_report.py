@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mpmm.display.console import leak_text, say
+from mpmm.display.console import lack_texts, leak_text, say
 from mpmm.network import Network, NetworkSpec
 from mpmm.patches import ClassCount, Split
 from mpmm.results import percent
@@ -121,11 +121,8 @@ def say_split(console: Console, classes: Sequence[LandCover], split: Split) -> N
     edge = "" if split.block_edge is None else f" (blocks of {split.block_edge} pixels)"
     say(console, "split", f"{split.kind}{edge}: {leak_text(split)}")
     names = {cover.id: cover.name for cover in classes}
-    if split.short:
-        few = ", ".join(f"{names[class_id]} {count}" for class_id, count in split.short.items())
-        say(console, "short", f"fewer patches than asked for: {few}")
-    for part, class_id in split.absent:
-        say(console, "short", f"no {part} patch of {names[class_id]}")
+    for text in lack_texts(split, names):
+        say(console, "short", text)
 
 
 def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: Config) -> None:

@@ -58,7 +58,8 @@ def draw_given(
     pool = candidates["train"]
     shares = _shares(options.shares, "validation" in labels)
     of_training, quotas = options.apportioned(pool.counts(), shares)
-    requested = np.array(of_training)
+    # of a class that the training part lacks, nothing is asked there
+    requested = np.where(pool.counts() > 0, of_training, 0)
     parts = dict(zip(PARTS, draw_random(pool, quotas, options.seed), strict=True))
     for part, whole in candidates.items():
         if whole is not pool:

@@ -144,6 +144,12 @@ class Split:
         classes = len(self.class_ids)
         return np.stack([part.counts(classes) for part in self.parts.values()], axis=1)
 
+    def untrained(self) -> tuple[int, ...]:
+        """Ids of the classes whose patches are all held back from training: scored, never trained on."""
+        counts = self.counts()
+        lacking = (counts[:, 0] == 0) & (counts[:, 1:].sum(axis=1) > 0)
+        return tuple(self.class_ids[position] for position in np.flatnonzero(lacking))
+
     def leak(self, part: str = "validation") -> float:
         """Share of a part's patches that share at least one pixel with a training patch, 0 to 1."""
         return overlap_share(self.parts[part], self.train, self.size)

@@ -89,7 +89,12 @@ def test_a_class_without_training_pixels_is_absent_from_training_and_scored():
     labels["train"][labels["train"] == 7] = 0
     split = drawn(labels)
     assert ("train", 7) in split.absent
+    assert split.untrained() == (7,)
     assert split.counts()[1].tolist() == [0, 0, 14 * 11]
+    # nothing is asked of it in training, so that it is not short of that
+    few = drawn(labels, per_class=10)
+    assert (few.short, few.requested[7]) == ({}, 14 * 11)
+    assert drawn(halves()).untrained() == ()
 
 
 def test_the_same_seed_gives_the_same_parts_for_good():

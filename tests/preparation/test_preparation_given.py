@@ -1,13 +1,14 @@
 """A given split from configuration to scores: rasters or a table, what is said of it, and bad settings."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from bugs.bug_scenes import labels, plain, write
 from click.testing import CliRunner
 
-from mpmm.commands import evaluate, train
+from mpmm.commands import check, evaluate, train
 from mpmm.errors import ConfigError, MpmmError
 from mpmm.preparation import check_patches, prepare
 from mpmm.results import read_split
@@ -57,11 +58,16 @@ def test_the_scenes_own_labels_are_for_training_where_no_others_are_named(tmp_pa
 def test_a_run_tells_the_leak_of_its_test_part_and_what_it_has_not_learnt(tmp_path):
     """A run without validation patches told a leak of 0.0%, and how to evaluate a part without patches."""
     config = given(tmp_path, f"{RASTERS}\nper_class = 8\nshares = [1.0, 0.0, 0.0]")
+    checked = run(check.command, config)
+    assert re.search(r"short +scored, but never trained on: class 3", checked)
+    assert "fewer patches" not in checked
     said = run(train.command, config, "--run", tmp_path / "run", "--epochs", 1)
     leak = json.loads((tmp_path / "run" / "split.json").read_text())["leak"]
     assert [*leak] == ["test"]
     assert f"given: {100 * leak['test']:.1f}% of test patches share pixels with a training patch" in said
-    assert "no train patch of class 3" in said
+    assert "scored, but never trained on: class 3" in said
+    assert "no train patch" not in said
+    assert "fewer patches" not in said
     assert f"mpmm evaluate {tmp_path / 'run'} --part test" in said
     scores = run(evaluate.command, tmp_path / "run", "--part", "test")
     assert "scored, but never trained on: class 3" in scores
