@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from mpmm.comparison.figures import with_interval
 from mpmm.comparison.fusion import fused_name, narrowed
@@ -12,6 +14,9 @@ from mpmm.records import Outcome, OutcomeTable, RunRecord
 from mpmm.settings import PatchesConfig
 
 KINDS: tuple[SplitKind, ...] = ("random", "block")
+# where a row has a held-back part's accuracy
+_COLUMN = {"validation": 2, "test": 3}
+_NONE = "–"
 
 
 def splits(study: Study) -> Outcome:
@@ -29,7 +34,7 @@ def splits(study: Study) -> Outcome:
     return Outcome(
         "splits",
         "Random against block split: what overlapping patches overstate",
-        tuple(_words(rows)),
+        tuple(_words(trained, rows)),
         (OutcomeTable("splits", "The same settings, patches dealt out otherwise", columns, rows),),
         (),
         tuple(record.path.name for records in trained.values() for record in records),
@@ -57,27 +62,47 @@ def _row(study: Study, kind: str, records: list[RunRecord]) -> tuple[str, ...]:
         if "test" in record.patches
         and (value := study.evaluated(record.path.name, "test").scores.overall_accuracy.value) is not None
     ]
-    leaks = [record.leaks.get("validation", 0.0) for record in records]
+    best = [max(seen) for record in records if (seen := _validated(record))]
     return (
         kind,
         with_interval([record.epochs[-1]["train_accuracy"] for record in records]),
-        with_interval(
-            [max(entry["validation_accuracy"] or 0.0 for entry in record.epochs) for record in records]
-        ),
-        with_interval(scored) if scored else "–",
-        f"{100 * sum(leaks) / len(leaks):.1f}",
+        with_interval(best) if best else _NONE,
+        with_interval(scored) if scored else _NONE,
+        _overlap(records),
     )
 
 
-def _words(rows: tuple[tuple[str, ...], ...]) -> list[str]:
-    random, block = (float(row[2].split()[0]) for row in rows[:2])
-    return [
-        f"By the paper's protocol {rows[0][4]}% of the validation patches share pixels with a training "
-        f"patch, "
-        f"in blocks {rows[1][4]}%.",
-        f"Validation accuracy is {random:.1f}% at random and {block:.1f}% in blocks: the overlap, and a "
-        f"ground "
-        f"that is alike nearby, are worth {random - block:+.1f} points here.",
+def _validated(record: RunRecord) -> list[float]:
+    """Validation accuracy of each epoch; none where the run has no validation patches."""
+    return [value for entry in record.epochs if (value := entry.get("validation_accuracy")) is not None]
+
+
+def _overlap(records: Sequence[RunRecord]) -> str:
+    """Share of the validation patches that overlap training, or else of the test patches, or why neither."""
+    for part, named in (("validation", ""), ("test", " (of the test patches)")):
+        shares = [record.leaks[part] for record in records if part in record.leaks]
+        if shares:
+            return f"{100 * fmean(shares):.1f}{named}"
+    return f"{_NONE} (all patches are for training)"
+
+
+def _words(trained: Mapping[str, Sequence[RunRecord]], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Say what overlap is worth by the first part that is held back at random and in blocks alike."""
+    records = [record for kind in KINDS for record in trained[kind]]
+    held_back = (part for part in _COLUMN if all(part in record.leaks for record in records))
+    if part := next(held_back, None):
+        random, block = (float(row[_COLUMN[part]].split()[0]) for row in rows[:2])
+        shares = (100 * fmean(record.leaks[part] for record in trained[kind]) for kind in KINDS)
+        drawn, dealt = (f"{share:.1f}%" for share in shares)
+        yield (
+            f"By the paper's protocol {drawn} of the {part} patches share pixels with a training patch, "
+            f"in blocks {dealt}."
+        )
+        yield (
+            f"{part.capitalize()} accuracy is {random:.1f}% at random and {block:.1f}% in blocks: the "
+            f"overlap, and a ground that is alike nearby, are worth {random - block:+.1f} points here."
+        )
+    yield (
         "The paper draws its patches at random and does not say how many overlap; its accuracies are to be "
-        "read with that.",
-    ]
+        "read with that."
+    )

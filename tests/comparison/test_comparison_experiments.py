@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import report_runs
 from comparison_checks import differences, rows_of
 from comparison_runs import Written, a_study
-from report_runs import RANKS, scores_of
+from report_runs import RANKS, epoch_figures, scores_of
 
 from mpmm.comparison import EXPERIMENTS, Study, compare, experiments, paper, rivals, study
 from mpmm.errors import ConfigError, RunError
@@ -284,3 +285,32 @@ def test_the_names_of_the_command_are_those_of_the_experiments():
     from mpmm.commands.compare import NAMES
 
     assert tuple(EXPERIMENTS) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("shares", "overlap", "said"),
+    [
+        (
+            (0.7, 0.0, 0.3),
+            ("{leak} (of the test patches)", "0.0 (of the test patches)"),
+            "{leak}% of the test",
+        ),
+        ((1.0, 0.0, 0.0), ("– (all patches are for training)",) * 2, "The paper draws its patches at random"),
+    ],
+)
+def test_without_validation_patches_the_test_parts_overlap_is_told_or_none(
+    tmp_path, config, written, monkeypatch, shares, overlap, said
+):
+    """It was told as 0.0%, whatever the test patches shared with training, and the accuracy too."""
+    monkeypatch.setattr(
+        report_runs, "epoch_figures", lambda epoch: {**epoch_figures(epoch), "validation_accuracy": None}
+    )
+    settings = load_config(config)
+    held = replace(settings, patches=replace(settings.patches, shares=shares))
+    compare(Study(tmp_path, held, True, lambda label, text: None), ["splits"])
+    rows = rows_of(tmp_path / "experiments" / "splits" / "splits.csv")
+    leak = f"{100 * read_record(tmp_path / 'runs' / 'fusion-both-0').leaks.get('test', 0.0):.1f}"
+    told = [row["validation patches that overlap training %"] for row in rows]
+    assert told == [each.format(leak=leak) for each in overlap]
+    assert [row["validation %"] for row in rows] == ["–", "–"]
+    assert said.format(leak=leak) in read_outcomes(tmp_path)[0].words[0]
