@@ -23,12 +23,12 @@ class Initializer:
     dtype
         "float32" or "float64"; it only rounds the values.
     start
-        Which variance weights have: "he", "glorot" or "fan_in".
+        Which variance weights have: "fan_in", "glorot" or "he".
     """
 
     seed: int
     dtype: str
-    start: Start = "he"
+    start: Start = "fan_in"
 
     def weights(self, name: str, shape: tuple[int, ...], fan_in: int, fan_out: int, activation: str) -> Array:
         """Weights of the start's variance, drawn uniformly.

@@ -86,8 +86,8 @@ class NetworkSpec:
     seed
         Of the initial parameters.
     start
-        Variance of the initial weights: "he" 2 / fan_in before a ReLU, else as "glorot" 2 / (fan_in +
-        fan_out); "fan_in" 1 / (3 fan_in), as PyTorch's layers start.
+        Variance of the initial weights: "fan_in" 1 / (3 fan_in), as PyTorch's layers start; "he" 2 / fan_in
+        before a ReLU, else as "glorot" 2 / (fan_in + fan_out).
     """
 
     streams: tuple[StreamSpec, ...]
@@ -96,7 +96,7 @@ class NetworkSpec:
     dtype: DType = "float32"
     kernels: Kernels = "fast"
     seed: int = 0
-    start: Start = "he"
+    start: Start = "fan_in"
 
     def __post_init__(self) -> None:
         checks.check_streams(tuple(stream.name for stream in self.streams))

@@ -73,7 +73,7 @@ class NetworkConfig:
     dtype, kernels
         "float32" or "float64"; "fast", "direct" or "reference".
     start
-        Variance of the initial weights: "he", "glorot" or "fan_in".
+        Variance of the initial weights: "fan_in", "glorot" or "he".
     """
 
     preset: Preset = "paper"
@@ -82,7 +82,7 @@ class NetworkConfig:
     fusion: tuple[DenseSpec, ...] | None = None
     dtype: DType = "float32"
     kernels: Kernels = "fast"
-    start: Start = "he"
+    start: Start = "fan_in"
 
     def spec(self, bands: Mapping[str, int], classes: int, size: int, seed: int) -> NetworkSpec:
         """The network for these modalities (bands of each, in order), classes, patch size and seed."""
