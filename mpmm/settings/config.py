@@ -222,11 +222,18 @@ def read_config_text(path: Path) -> str:
 
 
 def config_from_json(text: str, origin: str) -> Config:
-    """Read back what `Config.as_json` wrote; ``origin`` names the file in errors."""
+    """Read back what `Config.as_json` wrote; ``origin`` names the file in errors.
+
+    Settings of runs from before `[network] start` could be chosen do not name it: their weights started
+    as "he".
+    """
     try:
         table = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"{origin}: not JSON: {error}", "the run's folder is damaged") from error
+    network = table.get("network") if isinstance(table, dict) else None
+    if isinstance(network, dict):
+        network.setdefault("start", "he")
     return read_as(Config, table, origin)
 
 

@@ -1,5 +1,6 @@
 """The configuration file: what it says arrives, and every fault is one line that names the key."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def test_single_modality(tmp_path):
 def test_json_round_trip(tmp_path):
     config = read(tmp_path, SCENE + "[training]\nepochs = 3\nrate = 1\n[layout.ranks]\n'hsi.block1' = 2")
     assert config_from_json(config.as_json(), "config.json") == config
+
+
+@pytest.mark.parametrize("start", ["he", "glorot", "fan_in"])
+def test_a_run_keeps_its_start_and_one_of_before_the_choice_hes(tmp_path, start):
+    config = read(tmp_path, SCENE + f'[network]\nstart = "{start}"')
+    assert config_from_json(config.as_json(), "config.json").network.start == start
+    plain = json.loads(config.as_json())
+    del plain["network"]["start"]
+    assert config_from_json(json.dumps(plain), "config.json").network.start == "he"
 
 
 @pytest.mark.parametrize(
