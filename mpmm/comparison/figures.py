@@ -60,7 +60,12 @@ def host_counts(hosts: Sequence[Mapping[str, float]], rank: int, steps: int) -> 
 
 
 def with_interval(values: Sequence[float], scale: float = 100, digits: int = 1) -> str:
-    """Mean, in percent by default, with the 95% interval of the mean over seeds where there are several."""
+    """Mean, in percent by default, with the 95% interval of the mean over seeds where there are several.
+
+    Nothing was measured where there are no values, and a dash says so.
+    """
+    if not values:
+        return "–"
     mean = f"{scale * fmean(values):.{digits}f}"
     if len(values) < 2:
         return mean

@@ -11,6 +11,9 @@ from mpmm.errors import ConfigError
 from mpmm.records import Outcome, OutcomeFigure, OutcomeTable, RunRecord, owned_network
 from mpmm.settings import Config
 
+# where a row has a held-back part's accuracy
+_COLUMN = {"validation": 2, "test": 3}
+
 
 def fusion(study: Study) -> Outcome:
     """Train each modality alone and all together, on the same protocol, and score them.
@@ -72,7 +75,7 @@ def title(name: str) -> str:
 
 
 def _row(study: Study, label: str, records: list[RunRecord]) -> tuple[str, ...]:
-    best = [max(entry["validation_accuracy"] or 0.0 for entry in record.epochs) for record in records]
+    best = [max(seen) for record in records if (seen := record.validation_accuracies)]
     tests = [_test(study, record) for record in records]
     scored = [value for value in tests if value is not None]
     stated = paper.TABLE_2.get(label)
@@ -80,7 +83,7 @@ def _row(study: Study, label: str, records: list[RunRecord]) -> tuple[str, ...]:
         label,
         with_interval([record.epochs[-1]["train_accuracy"] for record in records]),
         with_interval(best),
-        with_interval(scored) if scored else "–",
+        with_interval(scored),
         "–" if stated is None else f"{stated}",
         f"{owned_network(records[0]).parameters:,}",
     )
@@ -94,13 +97,16 @@ def _test(study: Study, record: RunRecord) -> float | None:
 
 
 def _words(rows: tuple[tuple[str, ...], ...]) -> list[str]:
-    values = {row[0]: float(row[2].split()[0]) for row in rows}
+    part = next((part for part, column in _COLUMN.items() if all(row[column] != "–" for row in rows)), None)
+    if part is None:
+        return ["All patches are for training: nothing is held back to compare the networks on."]
+    values = {row[0]: float(row[_COLUMN[part]].split()[0]) for row in rows}
     *alone, both = rows
     best = max(alone, key=lambda row: values[row[0]])
     lead = values[both[0]] - values[best[0]]
     verdict = "as in the paper" if lead > 0 else "other than in the paper"
     words = [
-        f"{both[0].capitalize()} together come to {values[both[0]]:.1f}% of the validation patches, "
+        f"{both[0].capitalize()} together come to {values[both[0]]:.1f}% of the {part} patches, "
         f"{abs(lead):.1f} points {'ahead of' if lead > 0 else 'behind'} {best[0]}, the better one alone: "
         f"{verdict} "
         "(both ahead of hyperspectral alone by 6.0 points, of RGB alone by 40.5).",

@@ -16,7 +16,6 @@ from mpmm.settings import PatchesConfig
 KINDS: tuple[SplitKind, ...] = ("random", "block")
 # where a row has a held-back part's accuracy
 _COLUMN = {"validation": 2, "test": 3}
-_NONE = "–"
 
 
 def splits(study: Study) -> Outcome:
@@ -62,19 +61,14 @@ def _row(study: Study, kind: str, records: list[RunRecord]) -> tuple[str, ...]:
         if "test" in record.patches
         and (value := study.evaluated(record.path.name, "test").scores.overall_accuracy.value) is not None
     ]
-    best = [max(seen) for record in records if (seen := _validated(record))]
+    best = [max(seen) for record in records if (seen := record.validation_accuracies)]
     return (
         kind,
         with_interval([record.epochs[-1]["train_accuracy"] for record in records]),
-        with_interval(best) if best else _NONE,
-        with_interval(scored) if scored else _NONE,
+        with_interval(best),
+        with_interval(scored),
         _overlap(records),
     )
-
-
-def _validated(record: RunRecord) -> list[float]:
-    """Validation accuracy of each epoch; none where the run has no validation patches."""
-    return [value for entry in record.epochs if (value := entry.get("validation_accuracy")) is not None]
 
 
 def _overlap(records: Sequence[RunRecord]) -> str:
@@ -83,7 +77,7 @@ def _overlap(records: Sequence[RunRecord]) -> str:
         shares = [record.leaks[part] for record in records if part in record.leaks]
         if shares:
             return f"{100 * fmean(shares):.1f}{named}"
-    return f"{_NONE} (all patches are for training)"
+    return "– (all patches are for training)"
 
 
 def _words(trained: Mapping[str, Sequence[RunRecord]], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

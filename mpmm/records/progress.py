@@ -55,7 +55,7 @@ def progress_of(record: RunRecord) -> RunProgress:
     last = record.steps[-1] if record.steps else {}
     epoch = int(last.get("epoch", 1))
     current = [entry for entry in record.steps if entry.get("epoch", 1) == epoch]
-    validations = [each for entry in record.epochs if (each := entry.get("validation_accuracy")) is not None]
+    validations = record.validation_accuracies
     latest = [entry["seconds"] for entry in record.steps[-_LATEST:] if "seconds" in entry]
     epochs = record.settings.get("training", {}).get("epochs")
     a_epoch = _steps_an_epoch(record)

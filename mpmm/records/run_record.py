@@ -79,6 +79,11 @@ class RunRecord:
         return "finished" if self.summary is not None and self.summary.get("finished") else "interrupted"
 
     @property
+    def validation_accuracies(self) -> list[float]:
+        """Overall accuracy on the validation patches by epoch; none where the run has no such patches."""
+        return [value for entry in self.epochs if (value := entry.get("validation_accuracy")) is not None]
+
+    @property
     def validation(self) -> Scores | None:
         """Scores of the last parameters on the validation patches, where the run has ended with some."""
         plain = None if self.summary is None else self.summary.get("validation")

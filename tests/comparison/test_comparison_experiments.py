@@ -288,18 +288,24 @@ def test_the_names_of_the_command_are_those_of_the_experiments():
 
 
 @pytest.mark.parametrize(
-    ("shares", "overlap", "said"),
+    ("shares", "overlap", "said", "fused"),
     [
         (
             (0.7, 0.0, 0.3),
             ("{leak} (of the test patches)", "0.0 (of the test patches)"),
             "{leak}% of the test",
+            "% of the test patches, ",
         ),
-        ((1.0, 0.0, 0.0), ("– (all patches are for training)",) * 2, "The paper draws its patches at random"),
+        (
+            (1.0, 0.0, 0.0),
+            ("– (all patches are for training)",) * 2,
+            "The paper draws its patches at random",
+            "nothing is held back",
+        ),
     ],
 )
 def test_without_validation_patches_the_test_parts_overlap_is_told_or_none(
-    tmp_path, config, written, monkeypatch, shares, overlap, said
+    tmp_path, config, written, monkeypatch, shares, overlap, said, fused
 ):
     """It was told as 0.0%, whatever the test patches shared with training, and the accuracy too."""
     monkeypatch.setattr(
@@ -307,10 +313,14 @@ def test_without_validation_patches_the_test_parts_overlap_is_told_or_none(
     )
     settings = load_config(config)
     held = replace(settings, patches=replace(settings.patches, shares=shares))
-    compare(Study(tmp_path, held, True, lambda label, text: None), ["splits"])
+    compare(Study(tmp_path, held, True, lambda label, text: None), ["splits", "fusion"])
+    outcomes = {outcome.name: outcome for outcome in read_outcomes(tmp_path)}
+    networks = rows_of(tmp_path / "experiments" / "fusion" / "table2.csv")
+    assert [row["validation %"] for row in networks] == ["–"] * 3
+    assert fused in outcomes["fusion"].words[0]
     rows = rows_of(tmp_path / "experiments" / "splits" / "splits.csv")
     leak = f"{100 * read_record(tmp_path / 'runs' / 'fusion-both-0').leaks.get('test', 0.0):.1f}"
     told = [row["validation patches that overlap training %"] for row in rows]
     assert told == [each.format(leak=leak) for each in overlap]
     assert [row["validation %"] for row in rows] == ["–", "–"]
-    assert said.format(leak=leak) in read_outcomes(tmp_path)[0].words[0]
+    assert said.format(leak=leak) in outcomes["splits"].words[0]
