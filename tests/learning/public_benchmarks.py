@@ -120,7 +120,8 @@ def asked(config: Config, given: argparse.Namespace) -> dict[str, Any]:
     """What decides the scores, as JSON holds it: kept beside them, so that no others are mixed in."""
     tables = json.loads(config.as_json())
     of_settings = {name: tables[name] for name in ("patches", "training")}
-    return {"presets": [*given.presets], "modality": given.modality, **of_settings}
+    of_network = {name: tables["network"][name] for name in ("start", "kernels")}
+    return {"presets": [*given.presets], "modality": given.modality, **of_settings, **of_network}
 
 
 def main() -> None:

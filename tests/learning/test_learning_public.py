@@ -47,3 +47,9 @@ def test_runs_are_kept_and_those_of_other_settings_are_not_mixed_in(tmp_path, mo
     monkeypatch.setattr(sys, "argv", [*asked, "--epochs", "2"])
     with pytest.raises(SystemExit, match=r"run-0\.json: was measured with other settings"):
         public_benchmarks.main()
+    settings = config.read_text()
+    config.write_text(settings.replace("[network]", '[network]\nstart = "he"'))
+    assert config.read_text() != settings
+    monkeypatch.setattr(sys, "argv", asked)
+    with pytest.raises(SystemExit, match=r"run-0\.json: was measured with other settings"):
+        public_benchmarks.main()
