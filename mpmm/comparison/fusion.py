@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mpmm.comparison import paper
@@ -11,8 +12,8 @@ from mpmm.errors import ConfigError
 from mpmm.records import Outcome, OutcomeFigure, OutcomeTable, RunRecord, owned_network
 from mpmm.settings import Config
 
-# where a row has a held-back part's accuracy
-_COLUMN = {"validation": 2, "test": 3}
+# where a row of this table and of the splits' has a held-back part's accuracy
+HELD_BACK = {"validation": 2, "test": 3}
 
 
 def fusion(study: Study) -> Outcome:
@@ -74,16 +75,22 @@ def title(name: str) -> str:
     return name.upper() if len(name) <= 4 else name
 
 
-def _row(study: Study, label: str, records: list[RunRecord]) -> tuple[str, ...]:
+def accuracies(study: Study, records: Sequence[RunRecord]) -> tuple[str, str, str]:
+    """Last accuracy in training, best in validation and that of the best on the test patches, over seeds."""
     best = [max(seen) for record in records if (seen := record.validation_accuracies)]
     tests = [_test(study, record) for record in records]
-    scored = [value for value in tests if value is not None]
+    return (
+        with_interval([record.epochs[-1]["train_accuracy"] for record in records]),
+        with_interval(best),
+        with_interval([value for value in tests if value is not None]),
+    )
+
+
+def _row(study: Study, label: str, records: list[RunRecord]) -> tuple[str, ...]:
     stated = paper.TABLE_2.get(label)
     return (
         label,
-        with_interval([record.epochs[-1]["train_accuracy"] for record in records]),
-        with_interval(best),
-        with_interval(scored),
+        *accuracies(study, records),
         "–" if stated is None else f"{stated}",
         f"{owned_network(records[0]).parameters:,}",
     )
@@ -97,10 +104,10 @@ def _test(study: Study, record: RunRecord) -> float | None:
 
 
 def _words(rows: tuple[tuple[str, ...], ...]) -> list[str]:
-    part = next((part for part, column in _COLUMN.items() if all(row[column] != "–" for row in rows)), None)
+    part = next((part for part, column in HELD_BACK.items() if all(row[column] != "–" for row in rows)), None)
     if part is None:
         return ["All patches are for training: nothing is held back to compare the networks on."]
-    values = {row[0]: float(row[_COLUMN[part]].split()[0]) for row in rows}
+    values = {row[0]: float(row[HELD_BACK[part]].split()[0]) for row in rows}
     *alone, both = rows
     best = max(alone, key=lambda row: values[row[0]])
     lead = values[both[0]] - values[best[0]]

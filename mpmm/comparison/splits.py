@@ -6,16 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from mpmm.comparison.figures import with_interval
-from mpmm.comparison.fusion import fused_name, narrowed
+from mpmm.comparison.fusion import HELD_BACK, accuracies, fused_name, narrowed
 from mpmm.comparison.study import Study
 from mpmm.patches import SplitKind
 from mpmm.records import Outcome, OutcomeTable, RunRecord
 from mpmm.settings import PatchesConfig
 
 KINDS: tuple[SplitKind, ...] = ("random", "block")
-# where a row has a held-back part's accuracy
-_COLUMN = {"validation": 2, "test": 3}
 
 
 def splits(study: Study) -> Outcome:
@@ -55,20 +52,7 @@ def _run(study: Study, names: tuple[str, ...], kind: SplitKind, seed: int) -> st
 
 
 def _row(study: Study, kind: str, records: list[RunRecord]) -> tuple[str, ...]:
-    scored = [
-        value
-        for record in records
-        if "test" in record.patches
-        and (value := study.evaluated(record.path.name, "test").scores.overall_accuracy.value) is not None
-    ]
-    best = [max(seen) for record in records if (seen := record.validation_accuracies)]
-    return (
-        kind,
-        with_interval([record.epochs[-1]["train_accuracy"] for record in records]),
-        with_interval(best),
-        with_interval(scored),
-        _overlap(records),
-    )
+    return (kind, *accuracies(study, records), _overlap(records))
 
 
 def _overlap(records: Sequence[RunRecord]) -> str:
@@ -83,9 +67,9 @@ def _overlap(records: Sequence[RunRecord]) -> str:
 def _words(trained: Mapping[str, Sequence[RunRecord]], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Say what overlap is worth by the first part that is held back at random and in blocks alike."""
     records = [record for kind in KINDS for record in trained[kind]]
-    held_back = (part for part in _COLUMN if all(part in record.leaks for record in records))
+    held_back = (part for part in HELD_BACK if all(part in record.leaks for record in records))
     if part := next(held_back, None):
-        random, block = (float(row[_COLUMN[part]].split()[0]) for row in rows[:2])
+        random, block = (float(row[HELD_BACK[part]].split()[0]) for row in rows[:2])
         shares = (100 * fmean(record.leaks[part] for record in trained[kind]) for kind in KINDS)
         drawn, dealt = (f"{share:.1f}%" for share in shares)
         yield (
