@@ -151,7 +151,7 @@ def _traffic(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
         rate
         for samples in every
         for began, ended, rate in _rates(samples, "bytes_out")
-        if began - first < second - 1e-3 <= ended - first
+        if began - first < second <= ended - first
     ]
     yield "MB a second", str(round(sum(rates) / 1e6, 6))
 

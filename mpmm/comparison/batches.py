@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from mpmm.comparison import paper
 from mpmm.comparison.figures import rank_rates
 from mpmm.comparison.layouts import for_layout, ranks_of
@@ -61,16 +63,18 @@ def _batch_row(batch: int, record: RunRecord) -> tuple[str, ...]:
 
 
 def _all_traffic(record: RunRecord, name: str) -> Curve:
-    """Bytes sent by all ranks over time, on the seconds of the rank with the most samples."""
+    """Bytes sent by all ranks over time, on the seconds of the rank with the most samples.
+
+    The seconds are those the table has, whole milliseconds, so that whoever reads the logs at a row's
+    second finds the samples the row was made of.
+    """
     seen = rank_rates(record)
     if not seen:
         return Curve(name, (), ())
-    seconds = max(seen, key=len).ended
+    seconds = np.floor(1000 * max(seen, key=len).ended) / 1000
     total = [
         sum(float(rank.bytes_out[(rank.began < second) & (second <= rank.ended)].sum()) for rank in seen)
         / _MB
         for second in seconds
     ]
-    return Curve(
-        name, tuple(round(float(each), 3) for each in seconds), tuple(round(each, 6) for each in total)
-    )
+    return Curve(name, tuple(seconds.tolist()), tuple(round(each, 6) for each in total))

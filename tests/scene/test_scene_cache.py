@@ -122,9 +122,9 @@ def test_another_label_grid_is_prepared_anew(scene, prepared, write_raster):
     assert prepared == ["labels", "x", "labels", "x"]
 
 
-def test_a_moved_scene_keeps_its_cache(scene, prepared, tmp_path):
+def test_a_moved_scene_keeps_its_cache(scene, prepared, tmp_path, tmp_path_factory):
     scene.align()
-    moved = tmp_path.parent / f"{tmp_path.name}-moved"
+    moved = tmp_path_factory.mktemp("elsewhere") / "scene"
     tmp_path.rename(moved)
     Scene(moved, scene.labels, scene.modalities).align()
     assert prepared == ["labels", "x"]

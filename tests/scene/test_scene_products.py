@@ -97,11 +97,12 @@ class TestEnmap:
         metadata.write_text(metadata.read_text().replace(">0.0001<", ">0.0002<"))
         assert aligned(scene).values.max() == pytest.approx(2 * first)
 
-    def test_a_moved_scene_keeps_its_cache(self, make, folder, tmp_path):
+    def test_a_moved_scene_keeps_its_cache(self, make, folder, tmp_path, tmp_path_factory):
         scene = make("enmap", ("L2A",))
         values = aligned(scene).values
-        shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved", copy_function=shutil.copy2)
-        moved = replace(scene, folder=tmp_path.parent / f"{tmp_path.name}-moved")
+        elsewhere = tmp_path_factory.mktemp("elsewhere") / "scene"
+        shutil.copytree(tmp_path, elsewhere, copy_function=shutil.copy2)
+        moved = replace(scene, folder=elsewhere)
         assert moved.inspect().to_write_bytes == 0
         np.testing.assert_array_equal(aligned(moved).values, values)
 
