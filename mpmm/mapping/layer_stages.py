@@ -226,7 +226,7 @@ def _check_plan(layer: Convolution) -> None:
 
 
 def _append_batch_norm(stages: list[Stage], layer: BatchNorm, volume: kernel.Volume) -> None:
-    """Batch-norm with its running statistics, as a part of the step before it."""
+    """Batch-norm with its running statistics, as a part of the step before it; then its ReLU."""
     inverse = 1 / np.sqrt(layer.variance.value.astype(np.float64) + EPSILON)
     normalisation = ChannelScale(layer.mean.value, inverse * layer.gamma.value, layer.beta.value)
     before = stages[-1] if stages else None
@@ -234,6 +234,8 @@ def _append_batch_norm(stages: list[Stage], layer: BatchNorm, volume: kernel.Vol
         stages[-1] = replace(before, normalisation=normalisation)
     else:
         stages.append(SplitStage((1, 1), (1, 1), normalisation=normalisation))
+    if layer.relu:
+        stages.append(JoinStage((len(stages) - 1,), activation="relu"))
 
 
 def _append_dense(stages: list[Stage], layer: Dense, volume: kernel.Volume) -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.layers import batchnorm as kernel
+from mpmm_kernels.layers.activation import relu_backward
 
 from mpmm.network.layer import BatchLayer, Cost, Step, Workspace
 from mpmm.network.names import parameter_name
@@ -16,19 +17,28 @@ EPSILON = 1e-5
 
 
 class BatchNorm(BatchLayer):
-    """(n, ..., C) -> (n, ..., C): y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
+    """(n, ..., C) -> (n, ..., C): y = gamma (x - mean) / sqrt(variance + epsilon) + beta, or ReLU of that.
 
     In training mean and variance are the batch's; otherwise the running ones, which are parameters with
     ``trainable=False``: their ``gradient`` carries the batch's mean and unbiased variance, and the optimizer
     moves their ``value`` towards it. A batch with a single value a channel has no such variance; it carries
     the running ones, so that they stay.
 
+    Parameters
+    ----------
+    name, shape
+        Of the layer, and of one sample before and after.
+    dtype
+        "float32" or "float64".
+    relu
+        ReLU follows, made in the same pass over memory.
+
     References
     ----------
     Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2.
     """
 
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: str) -> None:
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: str, relu: bool = False) -> None:
         channels = shape[-1]
         self.gamma = Parameter.trained(parameter_name(name, "gamma"), np.ones(channels, dtype))
         self.beta = Parameter.trained(parameter_name(name, "beta"), np.zeros(channels, dtype))
@@ -36,8 +46,10 @@ class BatchNorm(BatchLayer):
         self.variance = Parameter.statistic(parameter_name(name, "variance"), np.ones(channels, dtype))
         super().__init__(name, shape, shape, (self.beta, self.gamma, self.mean, self.variance))
         self.sums_shape = (2, channels)
+        self.relu = relu
         self._positions = math.prod(shape[:-1])
         self._y = Workspace(shape, dtype)
+        self._unfloored_dy = Workspace(shape, dtype)
         self._sample_sums = Workspace(self.sums_shape, "float64")
         self._count = 0
         self._batch_mean: Array = np.zeros(channels)
@@ -45,7 +57,7 @@ class BatchNorm(BatchLayer):
         self._dy: Array = np.zeros((0, *shape), dtype)
 
     def forward(self, x: Array, step: Step) -> Array:
-        """y = gamma (x - mean) / sqrt(variance + epsilon) + beta."""
+        """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, or ReLU of that."""
         if step.training:
             return self.proceed(self.measure(x, step)[0])
         self._keep(x, step)
@@ -73,7 +85,8 @@ class BatchNorm(BatchLayer):
 
     def measure_gradient(self, dy: Array) -> Array:
         """With z = (x - mean) inverse: sums of dy and of dy z, which are dbeta and dgamma."""
-        self._kept, self._dy = self._taken(), dy
+        self._kept = self._taken()
+        self._dy = dy = self._through_relu(dy)
         sums = self._sample_sums.take(len(dy))
         arrays = self._rows(self._kept), self._rows(dy)
         kernel.batchnorm_backward_sums(*arrays, self._batch_mean, self._batch_inverse, sums)
@@ -94,15 +107,31 @@ class BatchNorm(BatchLayer):
         )
         return dx
 
+    def describe(self) -> str:
+        """Tells of ReLU, which is no layer of its own then."""
+        return "with ReLU" if self.relu else ""
+
     def cost(self) -> Cost:
-        """Two operations a value for the sums and two for the result; twice that backward."""
+        """Two operations a value for the sums and two for the result; twice that backward.
+
+        With ReLU its input's gradient is held too.
+        """
         values = self._positions * self.output_shape[-1]
-        return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
+        return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize * (1 + self.relu))
 
     def _normalised(self, x: Array, mean: Array, inverse: Array) -> Array:
         y = self._y.take(len(x))
-        kernel.normalise(self._rows(x), mean, inverse, self.gamma.value, self.beta.value, self._rows(y))
+        scale = kernel.BatchScale(mean, inverse, self.gamma.value)
+        kernel.normalise(self._rows(x), scale, self.beta.value, self._rows(y), self.relu)
         return y
+
+    def _through_relu(self, dy: Array) -> Array:
+        """The gradient of what ReLU got; y, by which it is made, is overwritten only afterwards."""
+        if not self.relu:
+            return dy
+        before = self._unfloored_dy.take(len(dy))
+        relu_backward(self._y.take(len(dy)), dy, before)
+        return before
 
     def _rows(self, x: Array) -> Array:
         """(n, positions, channels) of an array of this layer's shape."""

@@ -57,7 +57,10 @@ def _stream_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Block:
 def _convolution_layers(
     spec: NetworkSpec, name: str, block: BlockSpec, shape: tuple[int, ...], *, needs_input_gradient: bool
 ) -> list[Layer]:
-    """Convolution with activation and pool, then batch-norm, activation and dropout where asked for."""
+    """Convolution with activation and pool, then batch-norm, activation and dropout where asked for.
+
+    ReLU behind batch-norm is made by it.
+    """
     convolution = Convolution(
         layer_name(name, "convolution"),
         shape,
@@ -69,8 +72,9 @@ def _convolution_layers(
     layers: list[Layer] = [convolution]
     shape = convolution.output_shape
     if block.batch_norm:
-        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype))
-    if block.after != "none":
+        relu = block.after == "relu"
+        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype, relu))
+    if block.after != "none" and not (block.batch_norm and block.after == "relu"):
         layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.after, spec.dtype))
     if block.dropout > 0:
         layers.append(Dropout(layer_name(name, "dropout"), shape, block.dropout, spec.dtype))
@@ -78,11 +82,16 @@ def _convolution_layers(
 
 
 def _join_layers(spec: NetworkSpec, name: str, block: JoinSpec, shape: tuple[int, ...]) -> list[Layer]:
-    """Batch-norm, activation (if only "none", for a block has a layer), pool and dropout."""
+    """Batch-norm, activation (if only "none", for a block has a layer), pool and dropout.
+
+    ReLU behind batch-norm is made by it.
+    """
     layers: list[Layer] = []
     if block.batch_norm:
-        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype))
-    layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.activation, spec.dtype))
+        relu = block.activation == "relu"
+        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype, relu))
+    if not (block.batch_norm and block.activation == "relu"):
+        layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.activation, spec.dtype))
     if block.pool != "none":
         pool = PoolingLayer(layer_name(name, "pool"), shape, block.pool, block.window, dtype=spec.dtype)
         layers.append(pool)

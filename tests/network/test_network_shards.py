@@ -8,6 +8,7 @@ import pytest
 from mpmm_kernels.groups import GROUPS, add_up, additions, group_bounds
 
 from mpmm.network import BlockSpec, Step
+from mpmm.network.activation_layer import ActivationLayer
 from mpmm.network.batchnorm import BatchNorm
 from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
@@ -75,12 +76,23 @@ def test_a_dense_layer(units, dtype, samples):
     check(lambda: Dense("d", 48, units, "relu", initializer=Initializer(1, dtype)), samples, dtype)
 
 
+def test_relu_of_batch_normalisation_gives_the_bits_of_a_layer_behind_it():
+    shape, rng = (3, 2, 4), np.random.default_rng(2)
+    x, dy = (rng.standard_normal((5, *shape)).astype("float32") for _ in range(2))
+    both, norm = BatchNorm("n", shape, "float32", relu=True), BatchNorm("n", shape, "float32")
+    behind = ActivationLayer("a", shape, "relu", "float32")
+    for step in (Step(training=False), Step(training=True)):
+        assert both.forward(x, step).tobytes() == behind.forward(norm.forward(x, step), step).tobytes()
+    assert both.backward(dy).tobytes() == norm.backward(behind.backward(dy)).tobytes()
+    assert both.gradients.tobytes() == norm.gradients.tobytes()
+
+
 @pytest.mark.parametrize("samples", [5, 19])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_batch_normalisation_whose_sums_are_added_up(dtype, samples):
+@pytest.mark.parametrize(("dtype", "relu"), [("float32", False), ("float64", False), ("float32", True)])
+def test_batch_normalisation_whose_sums_are_added_up(dtype, relu, samples):
     shape, rng = (3, 2, 4), np.random.default_rng(2)
     x, dy = (rng.standard_normal((samples, *shape)).astype(dtype) for _ in range(2))
-    whole = BatchNorm("n", shape, dtype)
+    whole = BatchNorm("n", shape, dtype, relu)
     y = whole.forward(x, Step(training=True)).copy()
     dx = whole.backward(dy).copy()
     for cuts in CUTS:
@@ -89,7 +101,7 @@ def test_batch_normalisation_whose_sums_are_added_up(dtype, samples):
             for first, stop in itertools.pairwise([0, *cuts, GROUPS])
         ]
         edges = [(start, end) for start, end in edges if end > start]
-        layers = [BatchNorm("n", shape, dtype) for _ in edges]
+        layers = [BatchNorm("n", shape, dtype, relu) for _ in edges]
         steps = [Step(training=True, first_sample=start, batch=samples) for start, _ in edges]
         trees = [step.tree(end - start) for step, (start, end) in zip(steps, edges, strict=True)]
         nodes = tuple(node for tree in trees for node in tree.nodes)

@@ -25,12 +25,24 @@ def batchnorm_statistics(total: Floats, count: int) -> tuple[Floats, Floats]:
     return mean, np.maximum(total[1] / count - mean * mean, 0.0)
 
 
-def normalise(x: Floats, mean: Floats, inverse: Floats, gamma: Floats, beta: Floats, y: Floats) -> None:
-    """Fill y = (x - mean) * inverse * gamma + beta, inverse being 1 / sqrt(variance + epsilon).
+class BatchScale(NamedTuple):
+    """A batch's mean and 1 / sqrt(variance + epsilon), and the trained scale; (channels,) each."""
 
-    With the batch's statistics when training, with the running ones afterwards.
+    mean: Floats
+    inverse: Floats
+    gamma: Floats
+
+
+def normalise(x: Floats, scale: BatchScale, beta: Floats, y: Floats, relu: bool = False) -> None:
+    """Fill y = (x - mean) * inverse * gamma + beta, or 0 where ``relu`` is asked for and that is less.
+
+    With the batch's statistics when training, with the running ones afterwards. ReLU in the same pass saves
+    another through memory; a NaN stays one.
     """
-    _normalise(x, _as(x, mean), _as(x, inverse * gamma), _as(x, beta), y, numba.get_num_threads())
+    mean, inverse, gamma = scale
+    floor = x.dtype.type(0 if relu else -np.inf)
+    factors = _as(x, mean), _as(x, inverse * gamma), _as(x, beta)
+    _normalise(x, *factors, floor, y, numba.get_num_threads())
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:
@@ -39,14 +51,6 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats
     Added over all samples they are the gradients of beta and gamma.
     """
     _backward_sums(x, dy, mean, inverse, sums, numba.get_num_threads())
-
-
-class BatchScale(NamedTuple):
-    """A batch's mean and 1 / sqrt(variance + epsilon), and the trained scale; (channels,) each."""
-
-    mean: Floats
-    inverse: Floats
-    gamma: Floats
 
 
 def batchnorm_backward(
@@ -98,20 +102,23 @@ def _sample_sums(x: Floats, sums: Array) -> None:
 
 
 @compiled(parallel=True)
-def _normalise(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats, workers: int) -> None:
+def _normalise(
+    x: Floats, mean: Floats, scale: Floats, beta: Floats, floor: float, y: Floats, workers: int
+) -> None:
     taken = tickets()
     for _worker in prange(workers):
         n = next_piece(taken)
         while n < x.shape[0]:
-            _normalise_sample(x[n], mean, scale, beta, y[n])
+            _normalise_sample(x[n], mean, scale, beta, floor, y[n])
             n = next_piece(taken)
 
 
 @compiled
-def _normalise_sample(x: Floats, mean: Floats, scale: Floats, beta: Floats, y: Floats) -> None:
+def _normalise_sample(x: Floats, mean: Floats, scale: Floats, beta: Floats, floor: float, y: Floats) -> None:
     for p in range(x.shape[0]):
         for c in range(x.shape[1]):
-            y[p, c] = (x[p, c] - mean[c]) * scale[c] + beta[c]
+            value = (x[p, c] - mean[c]) * scale[c] + beta[c]
+            y[p, c] = floor if value < floor else value
 
 
 @compiled(parallel=True)

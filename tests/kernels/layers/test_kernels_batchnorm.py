@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from mpmm_kernels.layers import exponential_average
+from mpmm_kernels.layers.activation import relu
 from mpmm_kernels.layers.batchnorm import (
     BatchScale,
     batchnorm_backward,
@@ -32,9 +33,9 @@ class Problem:
         mean, variance = batchnorm_statistics(sums.sum(axis=0), self.count)
         return mean, 1 / np.sqrt(variance + EPSILON)
 
-    def forward(self):
+    def forward(self, relu=False):
         y = np.full_like(self.x, np.nan)
-        normalise(self.x, *self.statistics(), self.gamma, self.beta, y)
+        normalise(self.x, BatchScale(*self.statistics(), self.gamma), self.beta, y, relu)
         return y
 
     def backward(self):
@@ -97,6 +98,19 @@ def test_a_constant_channel_has_no_negative_variance():
     mean, variance = batchnorm_statistics(sums.sum(axis=0), 150)
     assert mean.item() == pytest.approx(0.1)
     assert 0 <= variance.item() < 1e-15
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_relu_in_the_same_pass_gives_the_bits_of_relu_behind_it(dtype):
+    problem = Problem((3, 35, 24), dtype)
+    problem.x[1, 2, 3] = np.nan
+    problem.statistics = lambda: (np.full(24, 2.0), np.full(24, 0.5))
+    expected = problem.forward()
+    relu(expected, expected)
+    made = problem.forward(relu=True)
+    assert np.isnan(made[1, 2, 3])
+    assert (made == 0).any()
+    assert made.tobytes() == expected.tobytes()
 
 
 def test_exponential_average():

@@ -31,7 +31,8 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     batchnorm.batchnorm_sums(x, sums)
     mean, variance = batchnorm.batchnorm_statistics(sums.sum(axis=0), 21 * 33)
     yield mean
-    batchnorm.normalise(x, mean, 1 / np.sqrt(variance), mean + 1, mean, y)
+    scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean + 1)
+    batchnorm.normalise(x, scale, mean, y, relu=True)
     yield y
     batchnorm.batchnorm_backward_sums(x, dy, mean, 1 / np.sqrt(variance), sums)
     scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean)
