@@ -148,6 +148,12 @@ def test_stages_follow_the_built_layers_and_not_the_description():
     compare(network, scene(network.spec, 26, 27))
 
 
+def test_relu_made_by_batch_norm_is_in_the_map_too():
+    block = BlockSpec(4, (3, 3, 3), pool="none", window=(1, 1, 1), batch_norm=True, after="relu")
+    spec = NetworkSpec((StreamSpec("hsi", 8, 7, (block, block)),), (), 3, kernels="reference")
+    compare(trained(spec), scene(spec, 20, 21))
+
+
 def test_padding_that_adds_nothing_is_exact():
     same = BlockSpec(2, (3, 1, 1), padding="same", pool="none")
     assert is_exact(Network(NetworkSpec((StreamSpec("hsi", 4, 5, (same,)),), (), 3)))
