@@ -6,9 +6,9 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import rasterio
 import rasterio.shutil
@@ -150,7 +150,7 @@ def _categories(spec: RasterSpec, classes: Sequence[LandCover]) -> str:
     """GDAL's auxiliary metadata: the name of each value from 0 on."""
     names = {spec.nodata: "not classified", **{cover.id: cover.name for cover in classes}}
     listed = "".join(
-        f"<Category>{escape(names.get(value, ''))}</Category>" for value in range(max(names) + 1)
+        f"<Category>{escape(names.get(value, ''), quote=False)}</Category>" for value in range(max(names) + 1)
     )
     return (
         f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{listed}</CategoryNames>'

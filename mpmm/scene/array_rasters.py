@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import IO, Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
@@ -156,7 +156,7 @@ def _as_vrt(raw: _Raw, file: Path) -> str:
     big = raw.dtype.byteorder == ">" or (raw.dtype.byteorder == "=" and sys.byteorder == "big")
     described = "".join(
         f'<VRTRasterBand dataType="{_TYPES[_type_of(raw.dtype)]}" band="{i + 1}" subClass="VRTRawRasterBand">'
-        f'<SourceFilename relativeToVRT="0">{escape(raw.source)}</SourceFilename>'
+        f'<SourceFilename relativeToVRT="0">{escape(raw.source, quote=False)}</SourceFilename>'
         f"<ImageOffset>{raw.first + i * band}</ImageOffset><PixelOffset>{column}</PixelOffset>"
         f"<LineOffset>{row}</LineOffset><ByteOrder>{'MSB' if big else 'LSB'}</ByteOrder></VRTRasterBand>"
         for i in range(bands)

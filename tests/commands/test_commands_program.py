@@ -1,8 +1,11 @@
 """The program itself: help, version, exit codes, the same under both names."""
 
+import gc
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -38,6 +41,24 @@ def test_help_of_every_command_says_what_it_is_for():
         assert command.help, f"{name} has no help text"
         for parameter in command.params:
             assert isinstance(parameter, click.Argument) or parameter.help, f"{name} {parameter.name}"
+
+
+def test_the_search_for_garbage_neither_halts_a_commands_imports_nor_looks_at_them_later(monkeypatch):
+    searched = []
+
+    def load(name):
+        searched.append(gc.isenabled())
+        return importlib.import_module(name)
+
+    monkeypatch.setattr(commands, "importlib", SimpleNamespace(import_module=load))
+    gc.unfreeze()
+    try:
+        commands.program.get_command(click.Context(commands.program), "synth")
+        assert searched == [False]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_wrong_usage_is_2():
