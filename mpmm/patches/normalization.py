@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, get_args
 
@@ -16,6 +16,11 @@ from mpmm.scene import NormalizationKind
 
 Doubles = npt.NDArray[np.float64]
 
+# first row on the grid, and values (rows, columns, bands), of one of the scenes that are joined on it
+Piece = tuple[int, npt.NDArray[np.float32]]
+# values of a scene, and for each of its pixels the patches that it is in
+Covered = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+
 # float64 copies of pixels are made for about so many numbers at a time: 16 MiB
 CHUNK = 2**21
 
@@ -28,8 +33,8 @@ class Pixels(Protocol):
         """The modality's name, as the scene's description gives it."""
 
     @property
-    def values(self) -> npt.NDArray[np.float32]:
-        """Values, shape (rows, columns, bands)."""
+    def pieces(self) -> tuple[Piece, ...]:
+        """First row on the grid and values (rows, columns, bands) of each scene, one below the other."""
 
     @property
     def normalization(self) -> NormalizationKind:
@@ -97,14 +102,13 @@ def measure_normalization(modality: Pixels, samples: Samples, size: int) -> Norm
     PatchError
         There are no samples, a patch leaves the scene, or a band holds values that are not finite.
     """
-    bands = modality.values.shape[2]
+    bands = modality.pieces[0][1].shape[2]
     if modality.normalization == "none":
         return Normalization.none(bands)
     if not len(samples):
         raise PatchError(f"{modality.name}: no training patches to normalise by", "draw training patches")
-    times = coverage(samples, size, modality.values.shape[:2])
     measure = _extremes if modality.normalization == "minmax" else _moments
-    shift, scale = measure(modality.values, times)
+    shift, scale = measure(covered(modality, samples, size))
     if not np.isfinite(shift + scale).all():
         band = int(np.flatnonzero(~np.isfinite(shift + scale))[0])
         raise PatchError(
@@ -115,6 +119,22 @@ def measure_normalization(modality: Pixels, samples: Samples, size: int) -> Norm
     return Normalization(modality.normalization, tuple(shift.tolist()), tuple(scale.tolist()))
 
 
+def covered(modality: Pixels, samples: Samples, size: int) -> list[Covered]:
+    """Values of each scene, and for each of its pixels the patches that it is in.
+
+    Raises
+    ------
+    PatchError
+        A sample lies in no scene.
+    """
+    local = [(values, samples.within(first, len(values))) for first, values in modality.pieces]
+    if sum(len(own) for _, own in local) < len(samples):
+        raise PatchError(
+            f"{modality.name}: a sample lies outside of the scene", "draw samples from this scene"
+        )
+    return [(values, coverage(own, size, values.shape[:2])) for values, own in local]
+
+
 def coverage(samples: Samples, size: int, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
     """Count for every pixel the patches that it is in, shape (rows, columns)."""
     centres = np.zeros(shape, np.int32)
@@ -122,23 +142,23 @@ def coverage(samples: Samples, size: int, shape: tuple[int, ...]) -> npt.NDArray
     return window_sums(centres, size)
 
 
-def _moments(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
+def _moments(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of each band, in two passes."""
-    total = float(times.sum(dtype=np.int64))
-    mean = _sum(weight[:, None] * pixels for pixels, weight in _pixels(values, times)) / total
-    squares = _sum(weight[:, None] * (pixels - mean) ** 2 for pixels, weight in _pixels(values, times))
+    total = float(sum(int(times.sum(dtype=np.int64)) for _, times in scenes))
+    mean = _sum(weight[:, None] * pixels for pixels, weight in _pixels(scenes)) / total
+    squares = _sum(weight[:, None] * (pixels - mean) ** 2 for pixels, weight in _pixels(scenes))
     return mean, np.sqrt(squares / total)
 
 
-def _extremes(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
+def _extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Minimum and range of each band."""
-    low, high = band_extremes(values, times)
+    low, high = band_extremes(scenes)
     return low, high - low
 
 
-def band_extremes(values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]) -> tuple[Doubles, Doubles]:
+def band_extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Smallest and largest value of each band in the pixels that count."""
-    ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in _pixels(values, times)]
+    ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in _pixels(scenes)]
     low, high = (np.array(end) for end in zip(*ends, strict=True))
     return low.min(axis=0), high.max(axis=0)
 
@@ -148,13 +168,13 @@ def _sum(chunks: Iterator[Doubles]) -> Doubles:
     return total
 
 
-def _pixels(
-    values: npt.NDArray[np.float32], times: npt.NDArray[np.int32]
-) -> Iterator[tuple[Doubles, Doubles]]:
+def _pixels(scenes: Sequence[Covered]) -> Iterator[tuple[Doubles, Doubles]]:
     """Covered pixels and how often each counts, a chunk of rows at a time: (pixels, bands), (pixels,)."""
-    _, columns, bands = values.shape
-    step = max(1, CHUNK // (columns * bands))
-    for start in range(0, len(values), step):
-        counts = times[start : start + step]
-        if (covered := counts > 0).any():
-            yield values[start : start + step][covered].astype(np.float64), counts[covered].astype(np.float64)
+    for values, times in scenes:
+        _, columns, bands = values.shape
+        step = max(1, CHUNK // (columns * bands))
+        for start in range(0, len(values), step):
+            counts = times[start : start + step]
+            if (inside := counts > 0).any():
+                pixels = values[start : start + step][inside].astype(np.float64)
+                yield pixels, counts[inside].astype(np.float64)

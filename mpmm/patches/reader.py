@@ -24,7 +24,7 @@ class PatchReader:
     Parameters
     ----------
     modality
-        Its values (rows, columns, bands), float32, usually mapped from the cache.
+        Its values (rows, columns, bands) in each scene, float32, usually mapped from the cache.
     samples
         The centres that indices refer to.
     size
@@ -52,20 +52,20 @@ class PatchReader:
         augment: bool = False,
         seed: int = 0,
     ) -> None:
-        _check(modality, samples, size, normalization)
+        scene_of = _check(modality, samples, size, normalization)
         self.name, self.samples, self.size = modality.name, samples, size
         self.augment, self.seed = augment, seed
-        # one type of array, read-only, so that the kernel is compiled once
-        self._values = np.ascontiguousarray(modality.values, np.float32).view(np.ndarray)
-        self._values.flags.writeable = False
+        self._scenes = [_read_only(values) for _, values in modality.pieces]
         self._linear = normalization.linear()
-        self._centres = np.stack([samples.rows, samples.columns], axis=1).astype(np.int32)
+        firsts = np.array([first for first, _ in modality.pieces], np.int32)
+        self._scene_of = scene_of
+        self._centres = np.stack([samples.rows - firsts[scene_of], samples.columns], axis=1).astype(np.int32)
         compile_reader()
 
     @property
     def bands(self) -> int:
         """Number of bands of the modality, one after the other in a patch."""
-        return int(self._values.shape[2])
+        return int(self._scenes[0].shape[2])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -97,7 +97,16 @@ class PatchReader:
                 f"patches of shape {shape} cannot be read into {patches.dtype} {patches.shape}",
                 "give a contiguous float32 array of that shape",
             )
-        gather(self._values, self._centres[indices], self._codes(indices, epoch), self._linear, patches)
+        centres, codes = self._centres[indices], self._codes(indices, epoch)
+        if len(self._scenes) == 1:
+            gather(self._scenes[0], centres, codes, self._linear, patches)
+            return patches
+        scene_of = self._scene_of[indices]
+        for number in np.unique(scene_of):
+            own = np.flatnonzero(scene_of == number)
+            part = np.empty((len(own), *self.shape), np.float32)
+            gather(self._scenes[number], centres[own], codes[own], self._linear, part)
+            patches[own] = part
         return patches
 
     def _codes(self, indices: npt.NDArray[np.integer[Any]], epoch: int) -> npt.NDArray[np.uint8]:
@@ -116,26 +125,42 @@ def compile_reader() -> None:
         gather(values, centres, codes, linear, patches)
 
 
-def _check(modality: Pixels, samples: Samples, size: int, normalization: Normalization) -> None:
-    """Refuse what the kernel, which checks no bounds, would read wrongly."""
-    if modality.values.ndim != 3:
+def _read_only(values: Patches) -> Patches:
+    """One type of array, read-only, so that the kernel is compiled once."""
+    array = np.ascontiguousarray(values, np.float32).view(np.ndarray)
+    array.flags.writeable = False
+    return array
+
+
+def _check(
+    modality: Pixels, samples: Samples, size: int, normalization: Normalization
+) -> npt.NDArray[np.intp]:
+    """Refuse what the kernel, which checks no bounds, would read wrongly; the scene of each sample."""
+    scene_of, inside = np.zeros(len(samples), np.intp), np.zeros(len(samples), bool)
+    for number, (first, values) in enumerate(modality.pieces):
+        _check_values(modality.name, values, size, normalization)
+        rows, columns, half = samples.rows - first, samples.columns, size // 2
+        here = (rows >= half) & (rows < len(values) - half)
+        here &= (columns >= half) & (columns < values.shape[1] - half)
+        scene_of[here], inside = number, inside | here
+    if not inside.all():
+        sample = int(np.flatnonzero(~inside)[0])
+        scenes = " or ".join(f"{len(values)} x {values.shape[1]}" for _, values in modality.pieces)
         raise PatchError(
-            f"{modality.name}: values of shape {modality.values.shape}", "give (rows, columns, bands)"
+            f"{modality.name}: the patch of sample {sample} around row {samples.rows[sample]}, column "
+            f"{samples.columns[sample]} leaves the scene of {scenes} pixels",
+            "draw samples from this scene with this patch size",
         )
-    rows, columns, bands = modality.values.shape
+    return scene_of
+
+
+def _check_values(name: str, values: Patches, size: int, normalization: Normalization) -> None:
+    if values.ndim != 3:
+        raise PatchError(f"{name}: values of shape {values.shape}", "give (rows, columns, bands)")
+    rows, columns, bands = values.shape
     check_size(size, rows, columns)
     if len(normalization.shift) != bands:
         raise PatchError(
-            f"{modality.name}: {bands} bands, normalisation of {len(normalization.shift)}",
+            f"{name}: {bands} bands, normalisation of {len(normalization.shift)}",
             "measure the normalisation on this modality",
-        )
-    half = size // 2
-    outside = (samples.rows < half) | (samples.rows >= rows - half)
-    outside |= (samples.columns < half) | (samples.columns >= columns - half)
-    if outside.any():
-        first = int(np.flatnonzero(outside)[0])
-        raise PatchError(
-            f"{modality.name}: the patch of sample {first} around row {samples.rows[first]}, column "
-            f"{samples.columns[first]} leaves the scene of {rows} x {columns} pixels",
-            "draw samples from this scene with this patch size",
         )

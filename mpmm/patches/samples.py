@@ -62,6 +62,11 @@ class Samples:
         """Return the samples at these positions."""
         return Samples(self.rows[indices], self.columns[indices], self.labels[indices])
 
+    def within(self, first: int, height: int) -> Samples:
+        """Return the samples in so many rows from a first one on, their rows counted from that."""
+        inside = np.flatnonzero((self.rows >= first) & (self.rows < first + height))
+        return Samples(self.rows[inside] - np.int32(first), self.columns[inside], self.labels[inside])
+
     def counts(self, classes: int) -> npt.NDArray[np.int64]:
         """Count the samples of each class position, shape (classes,)."""
         return np.bincount(self.labels, minlength=classes)

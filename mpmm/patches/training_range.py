@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mpmm.patches.normalization import Pixels, band_extremes, coverage
+from mpmm.patches.normalization import Pixels, band_extremes, covered
 from mpmm.patches.samples import Samples
 
 # about so many pixels of a scene are looked at, in rows spread evenly over it
@@ -46,7 +46,7 @@ def training_range(
     modality: Pixels, samples: Samples, size: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Smallest and largest value of each band in the patches of ``size`` around these samples."""
-    low, high = band_extremes(modality.values, coverage(samples, size, modality.values.shape[:2]))
+    low, high = band_extremes(covered(modality, samples, size))
     return tuple(low.tolist()), tuple(high.tolist())
 
 

@@ -9,6 +9,7 @@ from mpmm.scene.coordinates import pixel_area
 from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.inputs import raster_files, scene_files
+from mpmm.scene.joined import JoinedModality, JoinedScene, SceneRows, join_scenes, joined_grid, rows_of
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality, NormalizationKind
 from mpmm.scene.palette import color_of
@@ -25,6 +26,8 @@ __all__ = [
     "AlignedScene",
     "BenchmarkName",
     "Grid",
+    "JoinedModality",
+    "JoinedScene",
     "LabelReport",
     "Labels",
     "LandCover",
@@ -34,15 +37,19 @@ __all__ = [
     "NormalizationKind",
     "Scene",
     "SceneReport",
+    "SceneRows",
     "SourceRecord",
     "benchmark_scene",
     "color_of",
     "dfc2018",
     "grid_like",
     "grid_over",
+    "join_scenes",
+    "joined_grid",
     "pixel_area",
     "raster_files",
     "read_part_labels",
+    "rows_of",
     "scene_files",
     "scene_from_arrays",
     "transferred",

@@ -53,6 +53,11 @@ class AlignedModality:
     normalization: NormalizationKind
     band_names: tuple[str, ...]
 
+    @property
+    def pieces(self) -> tuple[tuple[int, NDArray[np.float32]], ...]:
+        """First row on the grid and values of what is mapped in one go: here of the whole."""
+        return ((0, self.values),)
+
 
 @dataclass(frozen=True)
 class AlignedScene:

@@ -25,6 +25,10 @@ class Plain:
     normalization: str = "standard"
     name: str = "hsi"
 
+    @property
+    def pieces(self):
+        return ((0, self.values),)
+
 
 def modality(seed, rows=40, columns=50, bands=4, kind="standard"):
     rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ class Plain:
     name, normalization = "x", "standard"
 
     def __init__(self, values):
-        self.values = values
+        self.pieces = ((0, values),)
 
 
 def test_the_range_is_that_of_the_pixels_in_patches():
