@@ -31,11 +31,29 @@ Read = Callable[[NDArray[np.integer[Any]], int], Batch]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Patches held back from training: how to read them, how many there are, how many go at once."""
+    """Patches held back from training.
+
+    Attributes
+    ----------
+    read
+        How to read them.
+    count, batch
+        How many there are, and how many go at once.
+    scenes
+        How many scenes they may be of.
+    scene_of
+        Number of each patch's scene, from 0, (count,); None: all are of the first.
+    """
 
     read: Read
     count: int
     batch: int
+    scenes: int = 1
+    scene_of: NDArray[np.integer[Any]] | None = None
+
+    def scenes_of(self, first: int, count: int) -> NDArray[np.integer[Any]]:
+        """Numbers of the scenes of so many patches from a first one on."""
+        return np.zeros(count, np.intp) if self.scene_of is None else self.scene_of[first : first + count]
 
     def batches(self) -> Iterator[Batch]:
         """All of them in order."""

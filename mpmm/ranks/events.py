@@ -49,10 +49,13 @@ class Validation:
         Mean over the patches.
     confusion
         Counts by [true class, predicted class], int64, shape (classes, classes).
+    by_scene
+        The same of each scene for itself, (scenes, classes, classes); None where nobody asked.
     """
 
     loss: float
     confusion: NDArray[np.int64]
+    by_scene: NDArray[np.int64] | None = None
 
     @property
     def accuracy(self) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-import numpy as np
-
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy
 from mpmm.patches import HeldOut
 from mpmm.ranks.events import Validation, ValidationStep
+from mpmm.ranks.tally import Tally
 
 
 def validate(
@@ -17,15 +16,12 @@ def validate(
     """Score the network on the patches held back; yields after each batch, returns what was found."""
     if held_out.count == 0:
         return None
-    total, done = 0.0, 0
-    confusion = np.zeros((network.spec.classes, network.spec.classes), np.int64)
+    tally = Tally(held_out, network.spec.classes, loss)
     for batch in held_out.batches():
         logits = network.forward(batch.inputs, EVALUATION)
-        np.add.at(confusion, (batch.labels, logits.argmax(axis=1)), 1)
-        total += loss(logits, batch.labels).loss * len(batch.labels)
-        done += len(batch.labels)
-        yield ValidationStep(done, held_out.count)
-    return Validation(total / held_out.count, confusion)
+        tally.add(logits, batch.labels)
+        yield tally.step(len(batch.labels))
+    return tally.validation()
 
 
 def outcome(steps: Generator[ValidationStep, None, Validation | None]) -> Validation | None:

@@ -15,6 +15,7 @@ from mpmm.ranks.events import Validation, ValidationStep
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
 from mpmm.ranks.schedule_cache import ScheduleCache
+from mpmm.ranks.tally import Tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,18 +43,14 @@ class Scoring:
 
     def run(self) -> Generator[ValidationStep, None, Validation | None]:
         """Follow the schedule of every micro-batch; what was found on the rank that collects, else None."""
-        held_out, buffers = self.reader.held_out, self.player.buffers
+        buffers = self.player.buffers
         collects = self.schedules.layout.collector == self.schedules.rank
-        total, done = 0.0, 0
-        confusion = np.zeros((self.classes, self.classes), np.int64)
+        tally = Tally(self.reader.held_out, self.classes, self.loss)
         with closing(self.reader.scoring()) as batches:
             for samples, batch in batches:
                 buffers.begin()
                 self.player.play(self.schedules.schedule_for(StepKind.EVALUATE, samples), batch)
                 if collects:
-                    logits, labels = buffers.all_logits(), self.labels[done : done + samples]
-                    np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)
-                    total += self.loss(logits, labels).loss * samples
-                done += samples
-                yield ValidationStep(done, held_out.count)
-        return Validation(total / held_out.count, confusion) if collects and held_out.count else None
+                    tally.add(buffers.all_logits(), self.labels[tally.done : tally.done + samples])
+                yield tally.step(samples)
+        return tally.validation() if collects else None

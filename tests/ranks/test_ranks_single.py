@@ -36,8 +36,11 @@ from mpmm.ranks import (
     ShareReader,
     StepDone,
     ValidationStep,
+    outcome,
     warm_up,
 )
+from mpmm.ranks.inference import validate
+from mpmm.results import confusion_matrix
 
 CLASSES, SIZE = 3, 5
 SPEC = NetworkSpec(
@@ -79,6 +82,8 @@ class Patches:
 
 
 TRAIN, VALIDATION = Patches(22, seed=1), Patches(10, seed=2)
+# of each validation patch, the second of them without any
+SCENES = np.array([0, 0, 2, 0, 2, 2, 2, 0, 0, 2])
 
 
 def process(spec=SPEC, counters=None, rate=1e-2, held=10, read=TRAIN, arrays=None) -> Server:
@@ -89,7 +94,7 @@ def process(spec=SPEC, counters=None, rate=1e-2, held=10, read=TRAIN, arrays=Non
         optimizer.load_state(arrays["moments"], network.parameters)
     store = ParameterStore(network, optimizer, counters or Counters(), in_place=True)
     schedules = ScheduleCache(shape := describe(spec), layout := layout_for(shape, 1), 0)
-    reader = ShareReader(layout, 0, read, Batches(22, 4, seed=3), HeldOut(VALIDATION, held, 4))
+    reader = ShareReader(layout, 0, read, Batches(22, 4, seed=3), HeldOut(VALIDATION, held, 4, 3, SCENES))
     player = Player(LocalChannel(), network, loss, store)
     scoring = Scoring(player, schedules, reader, loss, VALIDATION.labels[:held], CLASSES)
     return Server(player, schedules, reader, store, scoring, seed=7, patient=False)
@@ -190,7 +195,15 @@ def test_validation_counts_every_patch_once_and_agrees_with_the_network():
     assert last.confusion.sum() == 10
     assert last.confusion.sum(axis=1).tolist() == np.bincount(VALIDATION.labels).tolist()
     logits = run.store.network.forward(VALIDATION(np.arange(10), 0).inputs, EVALUATION)
-    assert last.accuracy == np.mean(logits.argmax(axis=1) == VALIDATION.labels)
+    predicted = logits.argmax(axis=1)
+    assert last.accuracy == np.mean(predicted == VALIDATION.labels)
+    for number in range(3):
+        own = np.equal(SCENES, number)
+        expected = confusion_matrix(VALIDATION.labels[own], predicted[own], CLASSES)
+        np.testing.assert_array_equal(last.by_scene[number], expected)
+    held_out = HeldOut(VALIDATION, 10, 4, 3, SCENES)
+    whole = outcome(validate(run.store.network, SoftmaxCrossEntropy(), held_out))
+    np.testing.assert_array_equal(whole.by_scene, last.by_scene)
 
 
 def test_the_schedule_has_the_bits_of_a_plain_loop(uninterrupted):
