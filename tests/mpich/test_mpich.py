@@ -1,7 +1,8 @@
 """The tests of messages and of runs over ranks once more, in an environment with the mpich wheel.
 
-Set MPMM_MPICH=1 to have it made (CI does). MPMM_FULL=1 runs all of them, else those that show the bits, the
-traffic and the end of a run. Two MPIs in one environment would take each other's place, so this is a second.
+Set MPMM_MPICH=1 to have it made (CI does). MPMM_FULL=1 runs all of them, else those that show the bits, of
+shards too, the traffic and the end of a run. Two MPIs in one environment would take each other's place, so
+this is a second.
 """
 
 import configparser
@@ -20,6 +21,8 @@ CORE = " or ".join(
     [
         *("round_trip", "schedule", "synchronous", "five_ranks", "to_the_byte"),
         *("fails_ends_all", "without_haste", "refused"),
+        # of the layouts that end with the bits of one process, the cheapest with shards
+        "(shards_end and hybrid)",
     ]
 )
 
@@ -62,6 +65,7 @@ def test_ranks_under_mpich(python):
     files = [
         ROOT / "tests" / "messages",
         *sorted((ROOT / "tests" / "runs").glob("test_runs_mpirun*.py")),
+        ROOT / "tests" / "runs" / "test_runs_shards.py",
     ]
     workers = "PYTEST_XDIST_WORKER_COUNT"
     environment = {
