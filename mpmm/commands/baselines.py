@@ -64,7 +64,7 @@ def command(config: Path | None, run: Path | None) -> None:
     else:
         _check_run(run, config, settings)
         with telling(console) as report:
-            prepared = restore(RunFolder.open(run), report, None if settings is None else settings.scene)
+            prepared = restore(RunFolder.open(run), report, () if settings is None else settings.scenes)
     say_scene(console, prepared)
     scores = compare(prepared, console)
     for part, rows in scores.items():

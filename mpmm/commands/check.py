@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 
-from mpmm.display import Console, say, scene_report, telling
+from mpmm.display import Console, say, say_split_of_scenes, scene_report, telling
 from mpmm.errors import RunError
 from mpmm.patches import ClassCount, Split, lost_per_class, usable_centres
-from mpmm.preparation import check_patches, draw, network_spec
+from mpmm.preparation import agreed, check_patches, draw, network_spec, rows_of_scenes
 from mpmm.results import refuse_inputs
-from mpmm.scene import AlignedScene
+from mpmm.scene import AlignedScene, Scene, SceneReport, SceneRows, join_scenes
 from mpmm.settings import Config, load_config
 
 
@@ -35,25 +36,55 @@ def command(config: Path, picture: Path | None) -> None:
         mpmm check scene/mpmm.toml --picture scene.png
     """
     settings = load_config(config)
+    scenes = settings.scenes
     if picture is not None:
         _check_picture(picture)
         refuse_inputs([picture], [config, *settings.read_files()])
-    report = settings.scene.inspect()
-    check_patches(settings, report)
-    bands = {modality.name: len(modality.band_names) for modality in report.modalities}
-    spec = network_spec(settings, bands, len(report.labels.classes))
+    settings = agreed(settings)
+    reports = [scene.inspect() for scene in settings.scenes]
+    if len(scenes) == 1:
+        check_patches(settings, reports[0])
+    bands = {modality.name: len(modality.band_names) for modality in reports[0].modalities}
+    spec = network_spec(settings, bands, len(reports[0].labels.classes))
     console = Console()
+    aligned = [_shown(console, settings, *pair) for pair in zip(settings.scenes, reports, strict=True)]
+    whole = aligned[0] if len(aligned) == 1 else join_scenes([each.title for each in scenes], aligned)
+    split = draw(settings, whole)
+    scene_report.say_split(console, whole.classes, split)
+    members = rows_of_scenes(whole)
+    say_split_of_scenes(console, split, members)
+    scene_report.say_needs(console, reports, spec, settings)
+    if picture is None:
+        return
+    for path, scene, own in _pictures(picture, aligned, split, members):
+        _draw(path, config, scene, own)
+        say(console, "picture", str(path))
+
+
+def _shown(console: Console, settings: Config, scene: Scene, report: SceneReport) -> AlignedScene:
+    """Say what a scene holds, and align it."""
+    names = settings.network.modalities or tuple(modality.name for modality in settings.scene.modalities)
+    if len(settings.scenes) > 1:
+        say(console, "", "")
+        say(console, "name", scene.title)
     scene_report.say_scene(console, report)
     with telling(console) as progress:
-        scene = settings.scene.align(spec.modalities, progress)
-    scene_report.say_modalities(console, report, missing_shares(scene))
-    scene_report.say_classes(console, scene.classes, *count_centres(settings, scene))
-    split = draw(settings, scene)
-    scene_report.say_split(console, scene.classes, split)
-    scene_report.say_needs(console, report, spec, settings)
-    if picture is not None:
-        _draw(picture, config, scene, split)
-        say(console, "picture", str(picture))
+        aligned = scene.align(names, progress)
+    scene_report.say_modalities(console, report, missing_shares(aligned))
+    scene_report.say_classes(console, aligned.classes, *count_centres(settings, aligned))
+    return aligned
+
+
+def _pictures(
+    picture: Path, scenes: Sequence[AlignedScene], split: Split, members: Sequence[SceneRows]
+) -> Iterator[tuple[Path, AlignedScene, Split]]:
+    """What is drawn into which file: of several scenes each with its own patches into one of its name."""
+    if not members:
+        yield picture, scenes[0], split
+    for scene, member in zip(scenes, members, strict=False):
+        train, validation, test = (part.within(member.first, member.height) for part in split.parts.values())
+        own = replace(split, train=train, validation=validation, test=test)
+        yield picture.with_name(f"{picture.stem}-{member.name}{picture.suffix}"), scene, own
 
 
 def missing_shares(scene: AlignedScene) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mpmm.display import Console, say
+from mpmm.errors import ConfigError
 from mpmm.results import refuse_inputs
 from mpmm.settings import load_config, run_name
 
@@ -58,6 +59,11 @@ def command(config: Path, quick: bool, only: tuple[str, ...], out: Path | None, 
     from mpmm.comparison import EXPERIMENTS, Study, compare
 
     settings = load_config(config)
+    if settings.further:
+        raise ConfigError(
+            f"{config}: has {len(settings.scenes)} scenes, the paper's experiments are of one",
+            "give a configuration with one [scene]",
+        )
     console = Console()
     folder = Path("runs") / f"compare-{run_name(config)}" if out is None else out
     refuse_inputs([folder], [config, *settings.read_files()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -100,9 +99,9 @@ def command(run: Path, config: Path | None, area: Path | None, sample: Path | No
     options = EvaluationOptions(**given)
     console = run_console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
-    scene = None if config is None else load_config(config, partly=launched_ranks() > 1).scene
-    _check_outputs(run, options, config, scene)
-    result = evaluate(run, options, console, scene)
+    scenes = () if config is None else load_config(config, partly=launched_ranks() > 1).scenes
+    _check_outputs(run, options, config, scenes)
+    result = evaluate(run, options, console, scenes)
     if result is not None:
         _show(console, run, _title(options, config), options, result)
 
@@ -121,12 +120,14 @@ def _title(options: EvaluationOptions, config: Path | None) -> str:
     return options.part
 
 
-def _check_outputs(run: Path, options: EvaluationOptions, config: Path | None, scene: Scene | None) -> None:
+def _check_outputs(
+    run: Path, options: EvaluationOptions, config: Path | None, scenes: tuple[Scene, ...]
+) -> None:
     """Refuse scores that would be written over what is read; a missing run is told of by who opens it."""
     if (run / "config.json").is_file():
         folder = _folder(run, _title(options, config), options)
         own = Run.open(run).config_
-        own = own if scene is None else replace(own, scene=scene)
+        own = own.with_scenes(scenes) if scenes else own
         inputs = [*([config] if config else []), *own.read_files()]
         refuse_inputs([folder, *(folder / name for name in FILES)], inputs, of_run=True)
 
@@ -140,9 +141,14 @@ def _show(
     rows = {"mpmm": scores, **({} if options.patches else _baselines(opened.folder, options.part))}
     title = f"{opened.folder}, {patches} patches, checkpoint {options.checkpoint}"
     console.print(comparison_table(rows, title))
+    if result.by_scene:
+        console.print(comparison_table(result.by_scene, "Each scene for itself", "scene"))
     console.print(class_table(scores, opened.classes_))
     say_untrained(console, result.untrained)
     _print_confusion(console, scores)
+    for name, own in result.by_scene.items():
+        console.print(f'Scene "{name}"', highlight=False, markup=False)
+        _print_confusion(console, own)
     say(console, "overlap", _overlap(result))
     ranks = "one process" if result.ranks == 1 else f"{result.ranks} ranks, layout {result.layout}"
     rate = f"{scores.samples / result.seconds:,.0f} patches/s"
@@ -173,7 +179,10 @@ def _print_confusion(console: Console, scores: Scores) -> None:
 def _write(folder: Path, result: EvaluationResult, title: str) -> None:
     scores = result.scores
     make_folder(folder)
-    write_json(folder / "scores.json", {**scores.to_dict(), "overlap_with_training": result.overlap})
+    plain = {**scores.to_dict(), "overlap_with_training": result.overlap}
+    if result.by_scene:
+        plain["scenes"] = {name: own.to_dict() for name, own in result.by_scene.items()}
+    write_json(folder / "scores.json", plain)
     write_class_csv(folder / "classes.csv", scores)
     write_confusion_csv(folder / "confusion.csv", scores)
     write_confusion_picture(folder / "confusion.png", scores, title)

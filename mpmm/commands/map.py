@@ -29,6 +29,7 @@ MOST_GIB = 2**24
     metavar="TIF",
     help="The class map to write.",
 )
+@click.option("--scene", "scene_name", metavar="NAME", help="Which of several scenes; by default all.")
 @click.option("--probabilities", is_flag=True, help="Also write each class's probability, a band a class.")
 @click.option("--force-bands", is_flag=True, help="Take SCENE's bands as they come, whatever its files say.")
 @click.option("--confidence", is_flag=True, help="Also write the probability of the class that was chosen.")
@@ -94,6 +95,7 @@ def command(
         mpmm map runs/first                          the scene it was trained on, into map.tif
         mpmm map runs/first other.toml -o other.tif  another scene with the same modalities
         mpmm map runs/first --confidence --picture map.png
+        mpmm map runs/towns --scene north            one of several scenes; by default map-NAME.tif of each
 
     The bands of another scene are brought into the training's order by wavelength or name; where these,
     units, scales or pixel sizes are not those of the training, or not known, it is refused.
@@ -103,6 +105,7 @@ def command(
     with the windows that are missing; the file appears when all are there.
     """
     region = None if window is None else Window(*window)
-    options = MapOptions(region=region, target=TargetGrid(like, pixel_size, extent), **given)  # type: ignore[arg-type]
+    target = TargetGrid(like, pixel_size, extent)
+    options = MapOptions(region=region, target=target, **given)  # type: ignore[arg-type]
     ending = make_map(run, scene, options, run_console())
     return 0 if ending.interrupted is None else 130

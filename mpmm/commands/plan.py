@@ -41,7 +41,7 @@ from mpmm.placement import (
     threads_of_hosts,
     threads_on,
 )
-from mpmm.preparation import spec_of_headers
+from mpmm.preparation import agreed, spec_of_headers
 from mpmm.ranks import kept_profile, profile_of, trace_events
 from mpmm.results import refuse_inputs, write_whole
 from mpmm.runs import overridden
@@ -121,7 +121,7 @@ def command(
     if ranks is None and any(options.values()):
         given = ", ".join(f"--{name}" for name, value in options.items() if value)
         raise click.UsageError(f"{given}: for how many ranks? Add -n, e.g. -n 5")
-    spec = spec_of_headers(settings)
+    spec = spec_of_headers(agreed(settings))
     if ranks is None:
         click.echo(Network(spec).summary())
         return

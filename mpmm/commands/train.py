@@ -48,7 +48,7 @@ def command(config: Path | None, resume: Path | None, run: Path | None, trace: b
     loaded = None if config is None else load_config(config, partly=launched_ranks() > 1)
     if resume is not None:
         _refuse_with_resume(run=run, seed=given.pop("seed"), fold=given.pop("fold"))
-        return _code(go_on(resume, options, scene=None if loaded is None else loaded.scene, **given))
+        return _code(go_on(resume, options, scenes=() if loaded is None else loaded.scenes, **given))
     if loaded is None or config is None:
         raise click.UsageError("give a CONFIG, or a run to go on with: mpmm train --resume RUN")
     new = NewRun(run_name(config), run, read_config_text(config), given["steps"])

@@ -12,8 +12,9 @@ from rich.console import Console
 from mpmm.display.ticker import SECONDS_BETWEEN_LINES, ticking
 from mpmm.network import Network
 from mpmm.patches import Split
-from mpmm.preparation import Prepared
+from mpmm.preparation import Prepared, rows_of_scenes, split_by_scene
 from mpmm.results import Scores, percent
+from mpmm.scene import SceneRows, grids_of
 
 
 def say(console: Console, label: str, text: str) -> None:
@@ -47,10 +48,12 @@ def compiling(console: Console, subject: str = "the kernels") -> Callable[[float
 
 def say_scene(console: Console, prepared: Prepared) -> None:
     """Say how large the scene is, its classes and bands, and how many patches of which size are drawn."""
-    rows, columns = prepared.scene.labels.shape
+    sizes = [f"{rows} x {columns}" for rows, columns in (grid.shape for grid in grids_of(prepared.scene))]
+    names = [f"{name} " for name in prepared.scene_names] or [""]
+    scenes = ", ".join(f"{name}{size}" for name, size in zip(names, sizes, strict=True))
     bands = ", ".join(f"{stream.name} {stream.bands} bands" for stream in prepared.spec.streams)
     size, classes = prepared.config.patches.size, len(prepared.scene.classes)
-    say(console, "scene", f"{rows} x {columns} pixels, {classes} classes; {bands}")
+    say(console, "scene", f"{scenes} pixels, {classes} classes; {bands}")
     counts = ", ".join(f"{len(samples)} {part}" for part, samples in prepared.parts.items())
     say(console, "patches", f"{counts}; {size} x {size} pixels")
     say_bands(console, prepared.notes, prepared.warnings)
@@ -70,8 +73,18 @@ def say_split(console: Console, prepared: Prepared, split: Split) -> None:
     patches = prepared.config.patches
     fold = f", {patches.fold} of {patches.folds} for test" if split.kind == "folds" else ""
     say(console, "split", f"{split.kind}{fold}: {leak_text(split)}")
+    say_split_of_scenes(console, split, rows_of_scenes(prepared.scene))
     for text in lack_texts(split, names):
         say(console, "", text)
+
+
+def say_split_of_scenes(console: Console, split: Split, members: Sequence[SceneRows]) -> None:
+    """Say how many patches each of several scenes gives, and which share of those held out is not new."""
+    for name, own in split_by_scene(split, members).items():
+        counts = ", ".join(f"{count} {part}" for part, count in own["counts"].items())
+        shares = " and ".join(f"{percent(share)}% of {part}" for part, share in own["leak"].items())
+        seen = f"; {shares} patches share pixels with a training patch" if shares else ""
+        say(console, "", f"{name}: {counts}{seen}")
 
 
 def lack_texts(split: Split, names: Mapping[int, str]) -> Iterator[str]:
@@ -111,6 +124,14 @@ def say_scores(console: Console, scores: Scores, untrained: Sequence[str] = ()) 
     line = f"overall accuracy {overall} %, average accuracy {average} %, kappa {kappa}"
     say(console, "validation", f"{line} ({scores.samples} patches)")
     say_untrained(console, untrained)
+
+
+def say_scenes(console: Console, by_scene: Mapping[str, Scores]) -> None:
+    """Say each scene's overall accuracy and kappa, where there are several."""
+    for name, scores in by_scene.items():
+        kappa = "-" if scores.kappa is None else f"{scores.kappa:.3f}"
+        figures = f"overall accuracy {scores.overall_accuracy} %, kappa {kappa}"
+        say(console, "", f"{name}: {figures} ({scores.samples} patches)")
 
 
 def say_untrained(console: Console, untrained: Sequence[str]) -> None:

@@ -125,8 +125,22 @@ def say_split(console: Console, classes: Sequence[LandCover], split: Split) -> N
         say(console, "short", text)
 
 
-def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: Config) -> None:
-    """Say what a run takes on disk and in memory, and what of it is there."""
+def say_needs(console: Console, reports: Sequence[SceneReport], spec: NetworkSpec, config: Config) -> None:
+    """Say what a run takes on disk, of each scene, and in memory, and what of it is there."""
+    for report in reports:
+        _say_disk(console, report)
+    values = sum(stream.bands * stream.size**2 for stream in spec.streams)
+    width = 8 if spec.dtype == "float64" else 4
+    batches = _BATCHES * config.training.batch * values * width
+    most = max(report.memory_bytes for report in reports)
+    say(console, "memory", f"up to {_bytes(most)} while the scene is prepared")
+    held = f"{_BATCHES} batches of {config.training.batch} patches"
+    say(console, "", f"{_bytes(batches)} for {held} in training")
+    network = network_bytes(spec, config.training.batch)
+    say(console, "", f"about {_bytes(network)} for the network and its optimizer in training")
+
+
+def _say_disk(console: Console, report: SceneReport) -> None:
     sources = sum(modality.source_bytes for modality in report.modalities)
     written = "all written" if not report.to_write_bytes else f"{_bytes(report.to_write_bytes)} were to write"
     say(
@@ -135,14 +149,6 @@ def say_needs(console: Console, report: SceneReport, spec: NetworkSpec, config: 
         f"sources {_bytes(sources)}; aligned scene {_bytes(report.cache_bytes)} in {report.cache}",
     )
     say(console, "", f"{written}; {_bytes(report.free_bytes)} free before")
-    values = sum(stream.bands * stream.size**2 for stream in spec.streams)
-    width = 8 if spec.dtype == "float64" else 4
-    batches = _BATCHES * config.training.batch * values * width
-    say(console, "memory", f"up to {_bytes(report.memory_bytes)} while the scene is prepared")
-    held = f"{_BATCHES} batches of {config.training.batch} patches"
-    say(console, "", f"{_bytes(batches)} for {held} in training")
-    network = network_bytes(spec, config.training.batch)
-    say(console, "", f"about {_bytes(network)} for the network and its optimizer in training")
 
 
 def network_bytes(spec: NetworkSpec, batch: int) -> int:

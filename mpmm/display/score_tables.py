@@ -12,12 +12,12 @@ from mpmm.results import Estimate, Scores, percent
 from mpmm.scene import LandCover
 
 
-def comparison_table(rows: Mapping[str, Scores], title: str) -> Table:
-    """Overall accuracy with its 95% interval, average accuracy and kappa: one row a method."""
+def comparison_table(rows: Mapping[str, Scores], title: str, heading: str = "method") -> Table:
+    """Overall accuracy with its 95% interval, average accuracy and kappa: one row a method, or a scene."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("method", no_wrap=True)
-    for heading in ("overall accuracy %", "95% interval", "average accuracy %", "kappa", "patches"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(heading, no_wrap=True)
+    for column in ("overall accuracy %", "95% interval", "average accuracy %", "kappa", "patches"):
+        table.add_column(column, justify="right", no_wrap=True)
     for method, scores in rows.items():
         table.add_row(
             method,

@@ -7,7 +7,7 @@ from mpmm.patches.candidates import usable_candidates
 from mpmm.patches.drawing import draw_split
 from mpmm.patches.extra import extra_patches
 from mpmm.patches.folds import draw_fold
-from mpmm.patches.given import draw_given
+from mpmm.patches.given import check_apart, draw_given
 from mpmm.patches.normalization import Normalization, Pixels, measure_normalization
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.part_table import read_part_table
@@ -38,6 +38,7 @@ __all__ = [
     "Split",
     "SplitKind",
     "SplitOptions",
+    "check_apart",
     "check_fold",
     "check_shares",
     "check_size",

@@ -52,7 +52,7 @@ def draw_given(
         A pixel is in two parts, a class has no usable pixel in any, or a part that is given gets no patch.
     """
     check_size(options.size, *usable.shape)
-    _check_apart(labels, class_ids)
+    check_apart(labels, class_ids)
     candidates = {part: usable_candidates(ids, usable, class_ids) for part, ids in labels.items()}
     _check_classes(candidates, labels, class_names)
     pool = candidates["train"]
@@ -78,8 +78,21 @@ def _shares(shares: tuple[float, float, float], validation_given: bool) -> tuple
     return train / (train + validation), validation / (train + validation), 0.0
 
 
-def _check_apart(labels: Mapping[str, Ids], class_ids: Sequence[int]) -> None:
-    """Refuse a pixel that is in two parts."""
+def check_apart(labels: Mapping[str, Ids], class_ids: Sequence[int]) -> None:
+    """Refuse a pixel that is in two parts.
+
+    Parameters
+    ----------
+    labels
+        By part, label ids (rows, columns).
+    class_ids
+        Ids of the classes.
+
+    Raises
+    ------
+    PatchError
+        Naming the parts and the first such pixel.
+    """
     taken: dict[str, npt.NDArray[np.bool_]] = {}
     for part, ids in labels.items():
         inside = class_positions(ids, class_ids) >= 0

@@ -9,21 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.errors import RunError
 from mpmm.messages import Collectives
 from mpmm.network import NetworkSpec
 from mpmm.patches import PARTS, Normalization, Samples, Split
 from mpmm.placement import LABELS, Choice, Layout, NetworkShape, describe, required_sources
-from mpmm.preparation.inventory import Inventory, check_sources, take_inventory
+from mpmm.preparation.inventory import Inventory, check_sources
+from mpmm.preparation.matching import Known, match_scenes, with_classes_of_run
+from mpmm.preparation.naming import told_of
 from mpmm.preparation.placing import Placing
-from mpmm.preparation.prepared import Prepared, Report, check_labels, check_sizes, network_spec
-from mpmm.preparation.records import (
-    check_band_counts,
-    range_warnings,
-    read_records,
-    records_of,
-    with_ranges,
-)
+from mpmm.preparation.prepared import Prepared, Report, check_labels, network_spec
+from mpmm.preparation.records import range_warnings, read_records, records_of, with_ranges
 from mpmm.preparation.sampling import (
     Readers,
     draw_together,
@@ -31,8 +26,9 @@ from mpmm.preparation.sampling import (
     packed_parts,
     unpacked_parts,
 )
+from mpmm.preparation.several import agree, check_number, joined_inventory, take_inventories
 from mpmm.results import RunFolder, read_split, read_text
-from mpmm.scene import AlignedScene, LandCover, MatchedScene, Scene, SourceRecord, transferred
+from mpmm.scene import AlignedScene, AlignedScenes, LandCover, Scene, SourceRecord, join_scenes
 from mpmm.settings import Config, config_from_json
 
 Change = Callable[[Config], Config]
@@ -82,8 +78,8 @@ class Restoration:
         The rank that has the run folder.
     change
         Puts new limits or another layout into the run's settings.
-    scene
-        Where the rasters lie on this rank's machine; None: where the run's settings say.
+    scenes
+        Where the rasters lie on this rank's machine; none: where the run's settings say.
     drives
         Whether a driver will validate, for which it needs every modality.
     force_bands
@@ -92,7 +88,7 @@ class Restoration:
 
     source: int = 0
     change: Change = lambda config: config
-    scene: Scene | None = None
+    scenes: tuple[Scene, ...] = ()
     drives: bool = True
     force_bands: bool = False
 
@@ -123,14 +119,14 @@ def prepare_on_ranks(
         many ranks.
     """
     config = _settings_of_first(collectives, config)
-    inventory = take_inventory(collectives, config.scene, config.network.modalities)
-    check_sizes(config, inventory.grid)
+    config, inventories = agree(collectives, config)
+    inventory = joined_inventory(config, inventories)
     check_labels(config, inventory.labels)
     readers, spec, choice = _placed(collectives, config, inventory)
     if check is not None:
         check(readers.layout)
         collectives.broadcast(None, readers.layout.collector)
-    scene = _aligned(readers, config, inventory, report)
+    scene = _aligned(readers, config, inventories, report)
     split = draw_together(readers, config, scene)
     normalizations = measure_together(readers, config, scene, split.train)
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
@@ -168,57 +164,25 @@ def restore_on_ranks(
     plain, arrays = collectives.broadcast(plain, restoration.source, arrays)
     config = restoration.change(config_from_json(plain["config"], "the run's config.json"))
     classes = [LandCover(*cover) for cover in plain["classes"]]
-    if restoration.scene is not None:
-        config = replace(config, scene=_with_classes(restoration.scene, classes))
-    inventory = take_inventory(collectives, config.scene, config.network.modalities)
-    _check_classes(config.scene, inventory, classes)
+    if restoration.scenes:
+        config = config.with_scenes([with_classes_of_run(scene, classes) for scene in restoration.scenes])
+    check_number(collectives, config)
     trained = records_of(plain["bands"])
-    transfer = _transferred(config.scene, inventory, plain["normalization"], trained, restoration.force_bands)
-    config = replace(config, scene=transfer.scene)
-    inventory = replace(inventory, records={**inventory.records, **transfer.records})
-    readers, spec, choice = _placed(collectives, config, inventory, restoration.drives)
-    scene = _aligned(readers, config, inventory, report)
+    inventories = take_inventories(collectives, config)
+    known = Known(tuple(classes), plain["normalization"], trained, restoration.force_bands)
+    matched = match_scenes(config, inventories, known)
+    inventory = joined_inventory(matched.config, matched.inventories)
+    readers, spec, choice = _placed(collectives, matched.config, inventory, restoration.drives)
+    scene = _aligned(readers, matched.config, matched.inventories, report)
     normalizations = {name: Normalization.from_dict(plain["normalization"][name]) for name in spec.modalities}
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
-    notes, warnings = transfer.changes, tuple[str, ...]()
-    if restoration.scene is not None:
-        notes = (*notes, *transfer.unchecked)
+    notes, warnings = matched.changes, tuple[str, ...]()
+    if restoration.scenes:
+        notes = (*notes, *matched.unchecked)
         mine = range_warnings(scene.modalities, trained, readers.measured_here())
         warnings = tuple(line for lines in collectives.allgather(mine) for line in lines)
-    prepared = Prepared(config, scene, unpacked_parts(arrays), own, spec, notes, warnings)
+    prepared = Prepared(matched.config, scene, unpacked_parts(arrays), own, spec, notes, warnings)
     return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations, choice=choice)
-
-
-def _with_classes(scene: Scene, classes: Sequence[LandCover]) -> Scene:
-    """The scene with the run's classes where its settings name none, for its labels may lack some of them."""
-    if scene.labels is None or scene.labels.classes:
-        return scene
-    return replace(scene, labels=replace(scene.labels, classes=tuple(classes)))
-
-
-def _check_classes(scene: Scene, inventory: Inventory, classes: Sequence[LandCover]) -> None:
-    """Refuse a scene with other classes than the run's; their colours may differ."""
-    here, trained = ([(cover.id, cover.name) for cover in each] for each in (inventory.classes, classes))
-    if here != trained:
-        listed = ", ".join(f"{number} = {name}" for number, name in trained)
-        raise RunError(
-            f"{scene.folder}: its classes are not those that the run was trained on, {listed}",
-            "name these in [scene.classes]; or if the scene has changed since, train anew",
-        )
-
-
-def _transferred(
-    scene: Scene,
-    inventory: Inventory,
-    normalization: Mapping[str, Any],
-    trained: Mapping[str, SourceRecord],
-    force_bands: bool,
-) -> MatchedScene:
-    """The scene with the bands of the network's modalities as in the training."""
-    here = {name: record for name, record in inventory.records.items() if name in normalization}
-    transfer = transferred(scene, trained, here, force_bands)
-    check_band_counts(normalization, transfer.records)
-    return transfer
 
 
 def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -234,9 +198,10 @@ def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 
 def _settings_of_first(collectives: Collectives, config: Config) -> Config:
-    """The settings of rank 0 with this rank's own scene: folders may differ from host to host."""
+    """The settings of rank 0 with this rank's own scenes: folders may differ from host to host."""
     text, _ = collectives.broadcast(config.as_json(), 0)
-    return replace(config_from_json(str(text), "rank 0's configuration"), scene=config.scene)
+    check_number(collectives, config)
+    return config_from_json(str(text), "rank 0's configuration").with_scenes(config.scenes)
 
 
 def _placed(
@@ -250,13 +215,27 @@ def _placed(
     return Readers(collectives, shape, layout, drives), spec, choice
 
 
-def _aligned(readers: Readers, config: Config, inventory: Inventory, report: Report | None) -> AlignedScene:
-    """What this rank reads of the scene, on the labels' grid."""
+def _aligned(
+    readers: Readers, config: Config, inventories: Sequence[Inventory], report: Report | None
+) -> AlignedScenes:
+    """What this rank reads of the scenes, on their labels' grids; several of them below each other."""
+    aligned = []
+    for scene, inventory in zip(config.scenes, inventories, strict=True):
+        with told_of(scene, config.scenes):
+            aligned.append(_aligned_alone(readers, scene, inventory, report))
+    if len(aligned) == 1:
+        return aligned[0]
+    return join_scenes([scene.title for scene in config.scenes], aligned)
+
+
+def _aligned_alone(
+    readers: Readers, scene: Scene, inventory: Inventory, report: Report | None
+) -> AlignedScene:
     sources = required_sources(readers.shape, readers.layout, readers.rank, readers.drives)
     names = [name for name in sources if name in inventory.bands]
-    modalities = config.scene.align_on(inventory.grid, names, report)
+    modalities = scene.align_on(inventory.grid, names, report)
     if LABELS in sources:
-        ids = config.scene.read_labels().ids
+        ids = scene.read_labels().ids
     else:
         # stands for labels that only the rank which draws the split reads; takes no memory
         ids = np.broadcast_to(np.int16(-1), inventory.grid.shape)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mpmm.messages import Collectives, LocalChannel
 from mpmm.patches import Split
 from mpmm.preparation.distributed import Restoration, prepare_on_ranks, restore_on_ranks
-from mpmm.preparation.prepared import Prepared, Report
+from mpmm.preparation.prepared import Prepared, Report, check_labels
+from mpmm.preparation.several import agree, joined_inventory
 from mpmm.results import RunFolder
 from mpmm.scene import Scene
 from mpmm.settings import Config
@@ -31,7 +34,22 @@ def prepare(config: Config, report: Report | None = None) -> tuple[Prepared, Spl
     return preparation.prepared, preparation.split
 
 
-def restore(folder: RunFolder, report: Report | None = None, scene: Scene | None = None) -> Prepared:
+def agreed(config: Config) -> Config:
+    """The settings with the classes that several scenes share, by their headers; of one scene as they are.
+
+    Raises
+    ------
+    MpmmError
+        Scenes do not fit each other or the patch settings, or a class has no pixel in any.
+    """
+    if not config.further:
+        return config
+    config, inventories = agree(Collectives(LocalChannel()), config)
+    check_labels(config, joined_inventory(config, inventories).labels)
+    return config
+
+
+def restore(folder: RunFolder, report: Report | None = None, scenes: Sequence[Scene] = ()) -> Prepared:
     """What a run was made with, from its folder; only the scene itself is read from where it lies.
 
     Parameters
@@ -40,8 +58,8 @@ def restore(folder: RunFolder, report: Report | None = None, scene: Scene | None
         The run folder.
     report
         Called with the modality that is being aligned, and its share done.
-    scene
-        Where the rasters lie; None: where the run's settings say.
+    scenes
+        Where the rasters lie; none: where the run's settings say.
 
     Raises
     ------
@@ -49,4 +67,4 @@ def restore(folder: RunFolder, report: Report | None = None, scene: Scene | None
         The scene or the folder is not as the run left it.
     """
     collectives = Collectives(LocalChannel())
-    return restore_on_ranks(collectives, folder, Restoration(scene=scene), report).prepared
+    return restore_on_ranks(collectives, folder, Restoration(scenes=tuple(scenes)), report).prepared

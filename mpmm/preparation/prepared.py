@@ -29,9 +29,10 @@ from mpmm.patches import (
     draw_split,
     usable_centres,
 )
+from mpmm.preparation.by_scene import split_by_scene
 from mpmm.preparation.given import given_parts
-from mpmm.results import RunFolder, write_split
-from mpmm.scene import AlignedScene, Grid, LabelReport, SceneReport
+from mpmm.results import RunFolder, write_scenes, write_split
+from mpmm.scene import AlignedScenes, Grid, JoinedScene, LabelReport, SceneReport, SceneRows
 from mpmm.settings import Config
 
 # of one layer: 16 GiB of float32, twice more for the optimizer
@@ -51,7 +52,7 @@ class Prepared:
     config
         The settings it came from.
     scene
-        The aligned scene, with the network's modalities only.
+        The aligned scene, or all of them below each other, with the network's modalities only.
     parts
         Samples by part: train, validation, test.
     normalizations
@@ -63,7 +64,7 @@ class Prepared:
     """
 
     config: Config
-    scene: AlignedScene
+    scene: AlignedScenes
     parts: Mapping[str, Samples]
     normalizations: Mapping[str, Normalization]
     spec: NetworkSpec
@@ -74,6 +75,13 @@ class Prepared:
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes in the order of the network's outputs."""
         return tuple(cover.name for cover in self.scene.classes)
+
+    @property
+    def scene_names(self) -> tuple[str, ...]:
+        """Names of the scenes; none where there is one only."""
+        if not isinstance(self.scene, JoinedScene):
+            return ()
+        return tuple(member.name for member in self.scene.members)
 
     def reader(self, part: str, augment: bool = False) -> Read:
         """How to read patches of one part."""
@@ -105,7 +113,11 @@ class Prepared:
 
     def held_out(self, part: str) -> HeldOut:
         """The patches of a part that is only scored."""
-        return HeldOut(self.reader(part), len(self.parts[part]), self.config.training.batch)
+        samples, numbers = self.parts[part], None
+        if isinstance(self.scene, JoinedScene):
+            numbers = self.scene.numbers_of(samples.rows)
+        batch = self.config.training.batch
+        return HeldOut(self.reader(part), len(samples), batch, max(1, len(self.scene_names)), numbers)
 
 
 def check_patches(config: Config, report: SceneReport) -> None:
@@ -204,12 +216,12 @@ def spec_of_headers(config: Config) -> NetworkSpec:
     return network_spec(config, bands, len(report.labels.classes))
 
 
-def draw(config: Config, scene: AlignedScene) -> Split:
+def draw(config: Config, scene: AlignedScenes) -> Split:
     """The split that the configuration asks for."""
     return draw_where(config, scene, [modality.present for modality in scene.modalities.values()])
 
 
-def draw_where(config: Config, scene: AlignedScene, present: Sequence[NDArray[np.bool_]]) -> Split:
+def draw_where(config: Config, scene: AlignedScenes, present: Sequence[NDArray[np.bool_]]) -> Split:
     """The split, from the scene's labels and each modality's mask of where it has data, (rows, columns)."""
     usable = usable_centres(present, config.patches.size)
     ids, names = [cover.id for cover in scene.classes], [cover.name for cover in scene.classes]
@@ -234,6 +246,11 @@ def split_options(config: Config) -> SplitOptions:
     )
 
 
+def rows_of_scenes(scene: AlignedScenes) -> tuple[SceneRows, ...]:
+    """Where each of several scenes lies on their common grid; nothing of one alone."""
+    return scene.members if isinstance(scene, JoinedScene) else ()
+
+
 def keep(prepared: Prepared, split: Split, folder: RunFolder) -> None:
     """Write into a run folder what going on with the run needs: classes, normalisation, samples."""
     folder.write_classes(prepared.scene.classes)
@@ -241,7 +258,10 @@ def keep(prepared: Prepared, split: Split, folder: RunFolder) -> None:
         "normalization",
         {name: values.to_dict() for name, values in prepared.normalizations.items()},
     )
-    write_split(folder.path / "split.csv", split.parts, prepared.scene.classes)
+    members = rows_of_scenes(prepared.scene)
+    write_split(folder.path / "split.csv", split.parts, prepared.scene.classes, members)
+    if members:
+        write_scenes(folder.path, members)
     folder.write_part(
         "split",
         {
@@ -252,5 +272,6 @@ def keep(prepared: Prepared, split: Split, folder: RunFolder) -> None:
             "short": {str(number): count for number, count in split.short.items()},
             "absent": [list(pair) for pair in split.absent],
             "block_edge": split.block_edge,
+            **({"by_scene": split_by_scene(split, members)} if members else {}),
         },
     )

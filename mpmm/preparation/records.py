@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from mpmm.errors import RunError
-from mpmm.patches import Samples, far_outside, training_range
+from mpmm.patches import OutOfRange, Samples, far_outside, training_range
 from mpmm.preparation.sampling import Readers
 from mpmm.results import RunFolder
-from mpmm.scene import AlignedModality, AlignedScene, SourceRecord
+from mpmm.scene import AlignedModality, AlignedScenes, JoinedModality, SourceRecord
 
 # the file's name without its ending
 PART = "bands"
@@ -32,7 +32,7 @@ def records_of(plain: Mapping[str, Any]) -> dict[str, SourceRecord]:
 
 
 def with_ranges(
-    readers: Readers, records: Mapping[str, SourceRecord], scene: AlignedScene, samples: Samples, size: int
+    readers: Readers, records: Mapping[str, SourceRecord], scene: AlignedScenes, samples: Samples, size: int
 ) -> dict[str, SourceRecord]:
     """Records with the range of values in training patches, each measured where the modality lies."""
     mine = {name: training_range(scene.modalities[name], samples, size) for name in readers.measured_here()}
@@ -55,16 +55,17 @@ def check_band_counts(normalization: Mapping[str, Any], records: Mapping[str, So
 
 
 def range_warnings(
-    modalities: Mapping[str, AlignedModality], records: Mapping[str, SourceRecord], names: Collection[str]
+    modalities: Mapping[str, AlignedModality] | Mapping[str, JoinedModality],
+    records: Mapping[str, SourceRecord],
+    names: Collection[str],
 ) -> list[str]:
     """Lines on modalities of which many values are far outside those that the network was trained on."""
     lines = []
     for name in names:
-        record, modality = records.get(name), modalities[name]
-        if record is None or len(record.low) != modality.values.shape[2]:
+        record = records.get(name)
+        if record is None:
             continue
-        outside = far_outside(modality.values, modality.present, record.low, record.high)
-        if outside is not None:
+        for outside in _far_outside(modalities[name], record):
             (low, high), (least, most) = outside.trained, outside.here
             subject = f"{100 * outside.share:.1f}% of the values are far outside those of the training"
             if outside.flat > 0.5:
@@ -72,3 +73,12 @@ def range_warnings(
             band = record.bands[outside.band].title
             lines.append(f"{name}: {subject}; {band}: {least:g} to {most:g} here, {low:g} to {high:g} there")
     return lines
+
+
+def _far_outside(modality: AlignedModality | JoinedModality, record: SourceRecord) -> Iterator[OutOfRange]:
+    """How the values of each scene are unlike the training's, where they are."""
+    for first, values in modality.pieces:
+        rows, columns, bands = values.shape
+        present = modality.present[first : first + rows, :columns]
+        if len(record.low) == bands and (outside := far_outside(values, present, record.low, record.high)):
+            yield outside

@@ -13,7 +13,7 @@ from mpmm.messages import Collectives
 from mpmm.patches import PARTS, Normalization, Samples, Split, measure_normalization
 from mpmm.placement import Layout, NetworkShape, label_rank, measured_by
 from mpmm.preparation.prepared import draw_where
-from mpmm.scene import AlignedScene
+from mpmm.scene import AlignedScenes
 from mpmm.settings import Config
 
 
@@ -51,7 +51,7 @@ class Readers:
         return measured_by(self.shape, self.layout, self.rank)
 
 
-def draw_together(readers: Readers, config: Config, scene: AlignedScene) -> Split:
+def draw_together(readers: Readers, config: Config, scene: AlignedScenes) -> Split:
     """The split, drawn by the rank with the labels from all masks of where data is missing."""
     present = masks(readers, scene)
     plain: list[Any] = []
@@ -75,7 +75,7 @@ def draw_together(readers: Readers, config: Config, scene: AlignedScene) -> Spli
     )
 
 
-def masks(readers: Readers, scene: AlignedScene) -> list[NDArray[np.bool_]]:
+def masks(readers: Readers, scene: AlignedScenes) -> list[NDArray[np.bool_]]:
     """Where each modality has data, on the rank with the labels; a bit a pixel crosses ranks."""
     given = {name: np.packbits(scene.modalities[name].present) for name in readers.measured_here()}
     return [
@@ -86,7 +86,7 @@ def masks(readers: Readers, scene: AlignedScene) -> list[NDArray[np.bool_]]:
 
 
 def measure_together(
-    readers: Readers, config: Config, scene: AlignedScene, samples: Samples
+    readers: Readers, config: Config, scene: AlignedScenes, samples: Samples
 ) -> dict[str, Normalization]:
     """Every modality's normalisation, each measured where the modality lies."""
     mine = {

@@ -15,9 +15,10 @@ from mpmm.records.owned_network import Crossing, OwnedNetwork, owned_network, ru
 from mpmm.records.parts import PartReader
 from mpmm.records.progress import RunProgress, progress_of
 from mpmm.records.rank_samples import RankRates, RankSamples, rates, read_rank_samples
-from mpmm.records.run_record import RunRecord, Status, read_progress, read_record
+from mpmm.records.run_record import LAST_STEP, RunRecord, Status, read_progress, read_record
 
 __all__ = [
+    "LAST_STEP",
     "Crossing",
     "Curve",
     "Outcome",

@@ -15,6 +15,8 @@ from mpmm.scene import LandCover
 
 Entries = Sequence[Mapping[str, Any]]
 Plain = Mapping[str, Any]
+# name of the validation after the last step among the evaluations
+LAST_STEP = "last-step"
 Status = Literal["finished", "interrupted", "going on or killed", "not begun"]
 
 
@@ -40,6 +42,9 @@ class RunRecord:
         Number of bands of each modality that the network reads.
     evaluations
         Scores by name, such as "test-best".
+    by_scene
+        Where there are several scenes, scores of each by the evaluation's name; the last validation's are
+        under "last-step".
     baselines
         Scores of the baselines: part -> method -> scores.
     samples
@@ -60,6 +65,7 @@ class RunRecord:
     patches: Mapping[str, Samples] = field(default_factory=dict)
     bands: Mapping[str, int] = field(default_factory=dict)
     evaluations: Mapping[str, Scores] = field(default_factory=dict)
+    by_scene: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
     samples: tuple[RankSamples, ...] = ()
     notes: tuple[str, ...] = ()
@@ -132,14 +138,16 @@ def read_record(path: Path) -> RunRecord:
     """
     folder = RunFolder.open(path)
     parts = PartReader(path)
+    course, evaluations = _course(folder, parts), _evaluations(parts)
     return replace(
-        _course(folder, parts),
+        course,
         classes=parts.read("classes.json", lambda _: folder.read_classes()) or (),
         environment=parts.json("environment.json"),
         split=parts.json("split.json"),
         patches=parts.read("split.csv", read_split) or {},
         bands=parts.read("normalization.json", _bands) or {},
-        evaluations=_evaluations(parts),
+        evaluations=evaluations,
+        by_scene=_by_scene(parts, evaluations, course.summary),
         baselines=parts.read("baselines.json", _baselines) or {},
         samples=read_rank_samples(path),
         notes=tuple(parts.notes),
@@ -189,6 +197,7 @@ def _summary(path: Path) -> dict[str, Any]:
     summary = read_json(path)
     if summary.get("validation") is not None:
         Scores.from_dict(summary["validation"])
+    _of_scenes(summary)
     return summary
 
 
@@ -204,6 +213,20 @@ def _evaluations(parts: PartReader) -> dict[str, Scores]:
         for name in names
     }
     return {name: scores for name, scores in read.items() if scores is not None}
+
+
+def _by_scene(
+    parts: PartReader, evaluations: Mapping[str, Scores], summary: Plain | None
+) -> dict[str, dict[str, Scores]]:
+    """Scores of each scene in every evaluation that was read, and in the validation after the last step."""
+    files = {name: f"evaluation/{name}/scores.json" for name in evaluations}
+    read = {name: parts.read(file, lambda path: _of_scenes(read_json(path))) for name, file in files.items()}
+    read[LAST_STEP] = _of_scenes(summary or {})
+    return {name: scores for name, scores in read.items() if scores}
+
+
+def _of_scenes(plain: Plain) -> dict[str, Scores]:
+    return {name: Scores.from_dict(scores) for name, scores in plain.get("scenes", {}).items()}
 
 
 def _baselines(path: Path) -> dict[str, dict[str, Scores]]:

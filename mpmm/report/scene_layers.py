@@ -123,7 +123,10 @@ def _scene(record: RunRecord, layers: SceneLayers, progress: Progress | None) ->
         return None
     sharpest = min(record.bands, key=lambda name: record.bands[name])
     try:
-        return run_config(record).scene.align([sharpest], progress)
+        config = run_config(record)
+        if config.further:
+            layers.notes.append(f"Of {len(config.scenes)} scenes the first is shown, {config.scene.title}.")
+        return config.scene.align([sharpest], progress)
     except MpmmError as error:
         layers.notes.append(f"The scene's rasters are not shown: {error.problem}.")
     except OSError as error:
@@ -150,7 +153,8 @@ def _add_scene(layers: SceneLayers, scene: AlignedScene, grid: Grid, record: Run
         layers.labels = data_url(palette_png(labels, colors), "png")
     size = record.settings.get("patches", {}).get("size")
     if record.patches and size:
-        parts = {name: samples for name in PARTS if (samples := record.patches.get(name)) is not None}
+        drawn = {name: samples for name in PARTS if (samples := record.patches.get(name)) is not None}
+        parts = {name: samples.within(0, scene.grid.height) for name, samples in drawn.items()}
         marks = footprints(parts, scene.grid.shape, size, 1)[window][:: layers.stride, :: layers.stride]
         palette = [*(PARTS[name] for name in parts), *["#000000"] * (3 - len(parts)), OVERLAP]
         layers.patches = data_url(palette_png(np.ascontiguousarray(marks), palette, 0.75), "png")

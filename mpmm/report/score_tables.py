@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpmm.records import RunRecord
+from mpmm.records import LAST_STEP, RunRecord
 from mpmm.report.summary import evaluation_title, interval
 from mpmm.report.words import as_number, in_percent
 from mpmm.results import Estimate, Scores
@@ -59,6 +59,8 @@ class ScoreTable:
     methods
         The network beside the baselines on the same patches: name, overall accuracy, interval, average
         accuracy, kappa; empty without baselines.
+    scenes
+        The network's scores on each of several scenes, likewise.
     """
 
     key: str
@@ -67,6 +69,7 @@ class ScoreTable:
     rows: tuple[ClassRow, ...]
     confusion: tuple[tuple[MatrixCell, ...], ...]
     methods: tuple[tuple[str, ...], ...]
+    scenes: tuple[tuple[str, ...], ...]
 
 
 def score_tables(record: RunRecord) -> list[ScoreTable]:
@@ -78,7 +81,7 @@ def score_tables(record: RunRecord) -> list[ScoreTable]:
     ]
     if record.validation is not None:
         title = "validation patches, last step"
-        tables.append(_table(record, "last-step", title, record.validation, "validation"))
+        tables.append(_table(record, LAST_STEP, title, record.validation, "validation"))
     return tables
 
 
@@ -102,6 +105,7 @@ def _table(record: RunRecord, key: str, title: str, scores: Scores, part: str) -
         rows,
         tuple(_row(scores, number) for number in range(len(scores.classes))),
         tuple(_method(name, each) for name, each in methods.items()),
+        tuple(_method(name, each) for name, each in record.by_scene.get(key, {}).items()),
     )
 
 

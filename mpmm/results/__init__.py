@@ -16,6 +16,7 @@ from mpmm.results.report import (
     write_class_csv,
     write_confusion_csv,
 )
+from mpmm.results.scene_rows import read_scenes, write_scenes
 from mpmm.results.scores import Estimate, Scores, confusion_matrix, score
 from mpmm.results.split import read_split, write_split
 
@@ -44,6 +45,7 @@ __all__ = [
     "percent",
     "read_json",
     "read_log",
+    "read_scenes",
     "read_split",
     "read_text",
     "refuse_inputs",
@@ -55,6 +57,7 @@ __all__ = [
     "write_class_csv",
     "write_confusion_csv",
     "write_json",
+    "write_scenes",
     "write_split",
     "write_whole",
 ]

@@ -24,6 +24,7 @@ _READ = (
     "normalization.json",
     "split.csv",
     "split.json",
+    "scenes.json",
     "bands.json",
 )
 _WRITTEN = ("environment.json", "layout.json", "run.json", "metrics.jsonl", "metrics.csv", "trace.json")

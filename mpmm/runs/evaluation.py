@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from mpmm.runs.accounting import gather_costs, traced
 from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.processors import compare_processors
-from mpmm.runs.rank_run import find_run, kernels_of, loss_of
+from mpmm.runs.rank_run import find_run, kernels_of, loss_of, scores_of
 from mpmm.runs.scored_patches import (
     EVERYTHING,
     EvaluationOptions,
@@ -44,7 +44,7 @@ from mpmm.runs.scored_patches import (
     untrained_classes,
     with_patches,
 )
-from mpmm.scene import Scene
+from mpmm.scene import Scene, grids_of
 from mpmm.settings import Config, config_from_json
 
 
@@ -66,6 +66,8 @@ class EvaluationResult:
         The timeline of all ranks, if that was asked for.
     untrained
         Classes that were scored without a single training patch.
+    by_scene
+        Scores of each of several scenes by its name; nothing where there is one only.
     """
 
     scores: Scores
@@ -75,10 +77,11 @@ class EvaluationResult:
     layout: str
     trace: dict[str, Any] | None = None
     untrained: tuple[str, ...] = ()
+    by_scene: Mapping[str, Scores] = field(default_factory=dict)
 
 
 def evaluate(
-    path: Path, options: EvaluationOptions, console: Console, scene: Scene | None = None
+    path: Path, options: EvaluationOptions, console: Console, scenes: tuple[Scene, ...] = ()
 ) -> EvaluationResult | None:
     """Score a run, together with the other ranks where mpirun has started some.
 
@@ -90,8 +93,8 @@ def evaluate(
         What to score, and how.
     console
         Where progress goes.
-    scene
-        Where the rasters lie on this rank's machine; None: where the run's settings say.
+    scenes
+        Where the rasters lie on this rank's machine; none: where the run's settings say.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def evaluate(
         restoration = Restoration(
             source,
             lambda config: _in_form(config, options),
-            scene,
+            scenes,
             drives=False,
             force_bands=options.force_bands,
         )
@@ -119,7 +122,7 @@ def evaluate(
             say_bands(console, preparation.prepared.notes, preparation.prepared.warnings)
             if mixed:
                 say(console, "processors", mixed)
-        elsewhere = scene is not None and _is_elsewhere(group, folder, source, preparation, options)
+        elsewhere = bool(scenes) and _is_elsewhere(group, folder, source, preparation, options)
         scored = with_patches(group, preparation, options, elsewhere)
         group.share_threads(scored)
         parameters = _parameters(group, folder, source, options.checkpoint)
@@ -145,7 +148,7 @@ def _is_elsewhere(
     if group.rank == source and folder is not None:
         own = config_from_json(read_text(folder.path / "config.json"), "the run's config.json")
         with suppress(MpmmError):
-            other = own.scene.grid() != preparation.prepared.scene.grid
+            other = tuple(scene.grid() for scene in own.scenes) != grids_of(preparation.prepared.scene)
     return bool(group.collectives.broadcast(other, source)[0])
 
 
@@ -208,11 +211,11 @@ def score(
         trace = traced(gather_costs(group, schedules, layout.collector), preparation)
     if validation is None:
         return None
-    scores = Scores.from_confusion(validation.confusion, prepared.class_names)
+    scores, by_scene = scores_of(validation, prepared)
     untrained = prepared.untrained("validation")
     parts, size = prepared.parts, prepared.config.patches.size
     overlap = overlap_share(parts["validation"], parts["train"], size)
-    return EvaluationResult(scores, overlap, seconds, layout.ranks, layout.name, trace, untrained)
+    return EvaluationResult(scores, overlap, seconds, layout.ranks, layout.name, trace, untrained, by_scene)
 
 
 def _validation(

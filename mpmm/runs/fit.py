@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -27,7 +28,7 @@ from mpmm.settings import (
 
 
 def fit(
-    scene: Scene | Config | Path | str,
+    scene: Scene | Sequence[Scene] | Config | Path | str,
     *,
     network: NetworkConfig | NetworkSpec | None = None,
     patches: PatchesConfig | None = None,
@@ -44,8 +45,8 @@ def fit(
     Parameters
     ----------
     scene
-        A scene, a whole configuration, or the path of a TOML configuration. Each rank's own scene counts, so
-        folders may differ from machine to machine.
+        A scene, several with the same modalities and classes, a whole configuration, or the path of a TOML
+        configuration. Each rank's own scenes count, so folders may differ from machine to machine.
     network
         What to train: settings as under ``[network]``, or a description such as ``mpmm.network.paper(...)``
         gives, whose patch size and seed are taken over; the scene's or configuration's own by default.
@@ -107,12 +108,15 @@ def run_console(progress: bool = True) -> Console:
     return Console(quiet=not progress, force_terminal=False if launched_ranks() > 1 else None)
 
 
-def _settled(scene: Scene | Config | Path | str) -> tuple[Config, str, str | None]:
+def _settled(scene: Scene | Sequence[Scene] | Config | Path | str) -> tuple[Config, str, str | None]:
     """Settings, the run's name, and the TOML text if there is one."""
     if isinstance(scene, Scene):
         return Config(scene), scene.folder.resolve().name or "scene", None
     if isinstance(scene, Config):
         return scene, scene.scene.folder.resolve().name or "scene", None
+    if not isinstance(scene, Path | str):
+        first, *further = scene
+        return Config(first, further=tuple(further)), first.title, None
     path = Path(scene)
     # among ranks each may have the files of its own modalities only
     config = load_config(path, partly=launched_ranks() > 1)

@@ -13,7 +13,6 @@ from typing import NoReturn
 from mpmm.display import say, say_network
 from mpmm.messages import INTERRUPTED, Stopped, abort
 from mpmm.ranks import Driver, EpochDone, Event, Kept, Server, Validation, outcome
-from mpmm.results import Scores
 from mpmm.runs.accounting import costs_by_rank, gather_costs, say_costs, write_costs
 from mpmm.runs.rank_run import RankRun
 from mpmm.runs.recorder import Recorder
@@ -146,8 +145,5 @@ def _sum_up(writer: RunWriter, recorder: Recorder, ending: Ending, role: Server 
     write_costs(writer.folder.path, costs, rank_run.preparation)
     if not rank_run.group.alone:
         say_costs(console, costs, rank_run.preparation)
-    scores = None
-    if ending.validation is not None:
-        scores = Scores.from_confusion(ending.validation.confusion, rank_run.prepared.class_names)
-    writer.sum_up(recorder, scores, ending.interrupted, {"per_rank": costs_by_rank(costs)})
+    writer.sum_up(recorder, ending.validation, ending.interrupted, {"per_rank": costs_by_rank(costs)})
     return ending.interrupted

@@ -16,8 +16,8 @@ from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches
 from mpmm.placement import Layout
 from mpmm.preparation import Prepared, RankPreparation
-from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader, warm_up
-from mpmm.results import Arrays, Checkpoint, RunFolder
+from mpmm.ranks import Counters, Limits, ScheduleCache, ShareReader, Validation, warm_up
+from mpmm.results import Arrays, Checkpoint, RunFolder, Scores
 from mpmm.runs.process_group import ProcessGroup
 
 
@@ -141,6 +141,14 @@ def loss_of(prepared: Prepared) -> SoftmaxCrossEntropy:
     if training.class_weights == "balanced":
         weights = balanced_weights(prepared.parts["train"].counts(prepared.spec.classes))
     return SoftmaxCrossEntropy(weights, training.label_smoothing, training.focus)
+
+
+def scores_of(validation: Validation, prepared: Prepared) -> tuple[Scores, dict[str, Scores]]:
+    """Scores of all patches; and of each scene's for itself by its name, where there are several."""
+    classes, names = prepared.class_names, prepared.scene_names
+    counts = () if validation.by_scene is None or not names else validation.by_scene
+    whole = Scores.from_confusion(validation.confusion, classes)
+    return whole, {name: Scores.from_confusion(own, classes) for name, own in zip(names, counts, strict=True)}
 
 
 def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:

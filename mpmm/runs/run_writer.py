@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from mpmm.display import Display, Silent, display, duration, say, say_scores
+from mpmm.display import Display, Silent, display, duration, say, say_scenes, say_scores
 from mpmm.network import state_sha256
-from mpmm.ranks import Counters, Snapshot
+from mpmm.ranks import Counters, Snapshot, Validation
 from mpmm.results import MetricsLog, RunFolder, Scores, versions
 from mpmm.runs.accounting import roles_of
 from mpmm.runs.observers import observed
-from mpmm.runs.rank_run import RankRun
+from mpmm.runs.rank_run import RankRun, scores_of
 from mpmm.runs.recorder import Clock, Recorder, RunState
 
 
@@ -82,11 +82,14 @@ class RunWriter:
     def sum_up(
         self,
         recorder: Recorder,
-        scores: Scores | None,
+        validation: Validation | None,
         interrupted: str | None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
         """Write `run.json` and say how it ended; the last line holds the fingerprint of the parameters."""
+        scores, by_scene = None, dict[str, Scores]()
+        if validation is not None:
+            scores, by_scene = scores_of(validation, self.rank_run.prepared)
         rate = recorder.throughput.patches_per_second
         reason = f"interrupted by {interrupted}" if interrupted else self.ended
         sha256 = state_sha256(self.snapshot.arrays()["parameters"])
@@ -101,6 +104,7 @@ class RunWriter:
             "patches_per_second": rate,
             "parameters_sha256": sha256,
             "validation": None if scores is None else scores.to_dict(),
+            **({"scenes": {name: each.to_dict() for name, each in by_scene.items()}} if by_scene else {}),
             "best": {"epoch": _counted_from_1(counters.best_epoch), "accuracy": counters.best},
         }
         self.folder.write_part("run", {**figures, **self._players(), **(more or {})})
@@ -109,6 +113,7 @@ class RunWriter:
         say(console, "ended", f"at step {counters.step} ({reason}), in {duration(recorder.seconds)}{speed}")
         if scores is not None:
             say_scores(console, scores, self.rank_run.prepared.untrained("validation"))
+            say_scenes(console, by_scene)
         verb, command = ("go on", "train --resume") if interrupted else ("evaluate", "evaluate")
         say(console, verb, f"mpmm {command} {self.folder.path}{'' if interrupted else self._part()}")
         say(console, "parameters", f"sha256 {sha256}")

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from mpmm.placement import Layout
 from mpmm.preparation import (
     RankPreparation,
     Restoration,
+    check_rows,
     keep,
     keep_records,
     prepare_on_ranks,
@@ -140,7 +141,7 @@ def go_on(
     path: Path,
     options: TrainOptions | None = None,
     *,
-    scene: Scene | None = None,
+    scenes: tuple[Scene, ...] = (),
     **given: Unpack[Overrides],
 ) -> TrainResult:
     """Go on with a run from its last checkpoint; it ends as if it had never been interrupted.
@@ -151,8 +152,8 @@ def go_on(
         The run folder, on the machine of the rank that records the run.
     options
         What is shown and kept meanwhile.
-    scene
-        Where the rasters lie on this rank's machine; None: where the run's settings say.
+    scenes
+        Where the rasters lie on this rank's machine; none: where the run's settings say.
     **given
         New limits, without which the run ends where it was started to end; or a layout and threads, which
         change nothing but the speed. See `Overrides`.
@@ -168,11 +169,12 @@ def go_on(
         folder, source = find_run(group, path)
         if folder is not None:
             own = Run(folder).config_
-            own = own if scene is None else replace(own, scene=scene)
+            own = own.with_scenes(scenes) if scenes else own
             refuse_inputs(folder.written_files(), own.read_files(), of_run=True)
-        restoration = Restoration(source, lambda config: _checked(overridden(config, **given)), scene)
+        restoration = Restoration(source, lambda config: _checked(overridden(config, **given)), scenes)
         with telling(options.console) as report:
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
+        check_rows(folder, preparation.prepared)
         recording_rank = preparation.layout.collector
         _check_recording(group, folder, path, recording_rank)
         check_endpoint(group, preparation.prepared.config.training, recording_rank)

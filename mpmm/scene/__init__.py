@@ -2,6 +2,7 @@
 
 from mpmm.scene import dfc2018
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
+from mpmm.scene.alike import check_alike
 from mpmm.scene.array_scene import scene_from_arrays
 from mpmm.scene.benchmark_files import benchmark_scene
 from mpmm.scene.benchmarks import BenchmarkName
@@ -9,7 +10,16 @@ from mpmm.scene.coordinates import pixel_area
 from mpmm.scene.grid import Grid
 from mpmm.scene.gridding import grid_like, grid_over
 from mpmm.scene.inputs import raster_files, scene_files
-from mpmm.scene.joined import JoinedModality, JoinedScene, SceneRows, join_scenes, joined_grid, rows_of
+from mpmm.scene.joined import (
+    AlignedScenes,
+    JoinedModality,
+    JoinedScene,
+    SceneRows,
+    grids_of,
+    join_scenes,
+    joined_grid,
+    rows_of,
+)
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality, NormalizationKind
 from mpmm.scene.palette import color_of
@@ -24,6 +34,7 @@ __all__ = [
     "AlignedLabels",
     "AlignedModality",
     "AlignedScene",
+    "AlignedScenes",
     "BenchmarkName",
     "Grid",
     "JoinedModality",
@@ -40,10 +51,12 @@ __all__ = [
     "SceneRows",
     "SourceRecord",
     "benchmark_scene",
+    "check_alike",
     "color_of",
     "dfc2018",
     "grid_like",
     "grid_over",
+    "grids_of",
     "join_scenes",
     "joined_grid",
     "pixel_area",

@@ -102,6 +102,14 @@ class JoinedScene:
         return numbers
 
 
+AlignedScenes = AlignedScene | JoinedScene
+
+
+def grids_of(scene: AlignedScenes) -> tuple[Grid, ...]:
+    """The grid of each scene."""
+    return scene.grids if isinstance(scene, JoinedScene) else (scene.grid,)
+
+
 def rows_of(names: Sequence[str], grids: Sequence[Grid]) -> tuple[SceneRows, ...]:
     """Where scenes of these grids lie below each other.
 

@@ -45,12 +45,15 @@ class Scene:
         The sensors' rasters, each under its own name.
     cache
         Where the aligned scene is kept; None: ``.mpmm_cache`` in the folder.
+    name
+        By which one of several scenes is told from the others; None: that of the folder.
     """
 
     folder: Path
     labels: Labels | None
     modalities: tuple[Modality, ...]
     cache: Path | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder))
@@ -85,6 +88,11 @@ class Scene:
         """
         labels, modalities = dfc2018.find(Path(folder), lidar, partly)
         return cls(Path(folder), labels, modalities, cache)
+
+    @property
+    def title(self) -> str:
+        """The scene's name, or its folder's."""
+        return self.name or self.folder.resolve().name or "scene"
 
     @property
     def cache_folder(self) -> Path:

@@ -12,6 +12,7 @@ from mpmm.scene.coordinates import pixel_metres
 from mpmm.scene.plan import ModalityPlan
 
 Metres = tuple[float, float]
+Factor = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class SourceRecord:
         Scale and offset that the configuration gives; None: the files' own count.
     pixel, grid_pixel
         Width and height in metres of a pixel of the files and of the grid; None where nothing tells.
+    factor
+        Pixels of the files in one of the grid, along rows and columns; None in runs of an older mpmm.
     low, high
         Smallest and largest value of each band in training patches; empty where none have been measured.
     """
@@ -41,6 +44,7 @@ class SourceRecord:
     given: tuple[float, float] | None = None
     pixel: Metres | None = None
     grid_pixel: Metres | None = None
+    factor: Factor | None = None
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
 
@@ -56,6 +60,7 @@ class SourceRecord:
             given=plan.modality.calibration,
             pixel=pixel_metres(source.grid),
             grid_pixel=pixel_metres(plan.grid),
+            factor=plan.layers[0].step,
         )
 
     @property
@@ -95,6 +100,7 @@ class SourceRecord:
                 given=_pair(plain["given"]),
                 pixel=_pair(plain["pixel"]),
                 grid_pixel=_pair(plain["grid_pixel"]),
+                factor=_pair(plain.get("factor")),
                 low=tuple(map(float, plain["low"])),
                 high=tuple(map(float, plain["high"])),
             )

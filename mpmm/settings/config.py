@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from mpmm.placement import LayoutName, LayoutOptions, UpdatePlace
 from mpmm.scene import Scene, scene_files
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
+from mpmm.settings.several import further_tables, scene_tables, together
 from mpmm.settings.training import TrainingConfig
 from mpmm.settings.validation import read_as
 from mpmm.settings.values import Count, Positive
@@ -142,17 +144,49 @@ class LayoutConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """All of a run's settings."""
+    """All of a run's settings.
+
+    Attributes
+    ----------
+    scene
+        What patches are drawn from.
+    patches, network, training, layout
+        As in the TOML tables of these names.
+    further
+        More scenes that patches are drawn from, with the modalities and classes of the first.
+
+    Raises
+    ------
+    ConfigError
+        Two scenes have one name or the same labels, or name other classes.
+    """
 
     scene: Scene
     patches: PatchesConfig = field(default_factory=PatchesConfig)
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = field(default_factory=TrainingConfig)
     layout: LayoutConfig = LayoutConfig()
+    further: tuple[Scene, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.further:
+            scene, *further = together(self.scenes)
+            object.__setattr__(self, "scene", scene)
+            object.__setattr__(self, "further", tuple(further))
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """All scenes, in their order."""
+        return self.scene, *self.further
+
+    def with_scenes(self, scenes: Sequence[Scene]) -> Config:
+        """These settings with other scenes, at least one."""
+        first, *further = scenes
+        return replace(self, scene=first, further=tuple(further))
 
     def read_files(self) -> Iterator[Path]:
         """Every file on this machine that a run with these settings reads."""
-        return scene_files(self.scene, self.patches.files)
+        return chain.from_iterable(scene_files(scene, self.patches.files) for scene in self.scenes)
 
     def as_json(self) -> str:
         """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""
@@ -188,9 +222,14 @@ def load_config(path: Path, partly: bool = False) -> Config:
         table = tomllib.loads(read_config_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}", "see docs/configuration.md for the format") from error
-    read = read_as(_ConfigTable, table, str(path))
+    tables = scene_tables(table.get("scene"), path)
+    read = read_as(_ConfigTable, {**table, **({"scene": tables[0]} if tables else {})}, str(path))
+    scene, *further = (
+        each.scene(path.absolute(), partly) for each in (read.scene, *further_tables(tables, path))
+    )
     return Config(
-        scene=read.scene.scene(path.absolute(), partly),
+        scene=scene,
+        further=tuple(further),
         patches=read.patches,
         network=read.network,
         training=read.training,

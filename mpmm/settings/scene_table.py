@@ -25,6 +25,7 @@ class SceneTable:
     """A preset and a folder, or a folder, labels, classes and modalities."""
 
     folder: str = "."
+    name: str | None = None
     preset: Literal["dfc2018", BenchmarkName] | None = None
     lidar: bool = False
     rgb: bool = False
@@ -38,6 +39,9 @@ class SceneTable:
 
         ``partly`` takes files that are missing here as being on another machine.
         """
+        return replace(self._scene(path, partly), name=self.name)
+
+    def _scene(self, path: Path, partly: bool) -> Scene:
         folder = _folder(path, self.folder)
         cache = None if self.cache is None else _folder(path, self.cache)
         if self.preset is not None:

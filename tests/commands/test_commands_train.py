@@ -294,7 +294,7 @@ def test_a_run_goes_on_where_its_rasters_have_moved(whole, config, tmp_path):
     with pytest.raises(MpmmError, match="before"):
         go_on(run.folder, epochs=2)
     scene = load_config(tmp_path / "after" / config.name).scene
-    assert sha256(go_on(run.folder, scene=scene, epochs=2).run) == sha256(whole)
+    assert sha256(go_on(run.folder, scenes=(scene,), epochs=2).run) == sha256(whole)
     # and the run remembers it
     assert Run.open(run.folder).evaluate().samples == 40
 

@@ -63,6 +63,8 @@ class MapOptions:
         A grid other than the labels'.
     force_bands
         Whether the scene's bands are taken as they come, whatever its files say of them.
+    scene_name
+        Name of the one of several scenes to map; None: all.
     """
 
     output: Path
@@ -76,6 +78,7 @@ class MapOptions:
     picture: Path | None = None
     target: TargetGrid = field(default_factory=TargetGrid)
     force_bands: bool = False
+    scene_name: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from mpmm_kernels.runtime import available_threads, set_threads
 
 from mpmm.display import Console, say
 from mpmm.mapping import map_worker
+from mpmm.runs.maps.chosen import maps_of
 from mpmm.runs.maps.job import Job, MapOptions, check_outputs
 from mpmm.runs.maps.target import ground
 from mpmm.runs.maps.trained import Trained
@@ -47,22 +48,32 @@ def make_map(run: Path, scene: Path | None, options: MapOptions, console: Consol
     """
     with process_group() as group:
         trained = _trained(group, run, options)
-        source = trained.config.scene if scene is None else load_config(scene).scene
-        if group.rank == 0:
-            check_outputs(options, trained.inputs(source, scene))
+        maps = maps_of((trained.config if scene is None else load_config(scene)).scenes, options)
+        for source, own in maps if group.rank == 0 else ():
+            check_outputs(own, trained.inputs(source, scene))
         screen = console if group.rank == 0 else Console(quiet=True)
         threads = _share_threads(group, trained, options)
-        grounded = ground(trained, source, options.target, screen, options.force_bands)
-        job = Job.prepare(trained, grounded, options, threads[group.rank])
-        ranks = "" if group.alone else f" on {len(threads)} ranks"
-        job.introduce(screen, " ".join(map(str, threads)) + ranks)
-        if group.rank == 0:
-            with group.interruptible():
-                return _made(job, group, console)
-        job.warm_up(screen)
-        with group.channel.moving():
-            map_worker(group.channel, job.mapper, job.work.windows)
-        return MapEnding((), None)
+        files: tuple[Path, ...] = ()
+        for source, own in maps:
+            grounded = ground(trained, source, own.target, screen, own.force_bands)
+            ending = _mapped(Job.prepare(trained, grounded, own, threads[group.rank]), group, threads, screen)
+            files += ending.files
+            if ending.interrupted is not None:
+                return MapEnding(files, ending.interrupted)
+        return MapEnding(files, None)
+
+
+def _mapped(job: Job, group: ProcessGroup, threads: list[int], screen: Console) -> MapEnding:
+    """Make one map, this rank its part of it."""
+    ranks = "" if group.alone else f" on {len(threads)} ranks"
+    job.introduce(screen, " ".join(map(str, threads)) + ranks)
+    if group.rank == 0:
+        with group.interruptible():
+            return _made(job, group, screen)
+    job.warm_up(screen)
+    with group.channel.moving():
+        map_worker(group.channel, job.mapper, job.work.windows)
+    return MapEnding((), None)
 
 
 def _made(job: Job, group: ProcessGroup, console: Console) -> MapEnding:

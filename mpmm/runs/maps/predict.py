@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.display import Console
+from mpmm.errors import RunError
 from mpmm.mapping import NO_PROBABILITY, STEPS, Edge, Window
 from mpmm.results import CheckpointName
 from mpmm.runs.maps.job import Job, MapOptions, check_outputs
@@ -183,11 +184,16 @@ def _scratch(stack: ExitStack) -> Path:
 
 
 def _settled(scene: Scene | Config | Path | str | None, trained: Trained) -> Scene:
-    if scene is None:
-        return trained.config.scene
     if isinstance(scene, Scene):
         return scene
-    return scene.scene if isinstance(scene, Config) else load_config(Path(scene)).scene
+    if scene is None:
+        config = trained.config
+    else:
+        config = scene if isinstance(scene, Config) else load_config(Path(scene))
+    if config.further:
+        names = ", ".join(each.title for each in config.scenes)
+        raise RunError(f"there are {len(config.scenes)} scenes: {names}", "give one of run.config_.scenes")
+    return config.scene
 
 
 def _shares(steps: NDArray[Any]) -> Shares:

@@ -91,7 +91,7 @@ def ground(
     here = {name: scene.record_of(name, grid) for name in names}
     transfer = transferred(scene, trained.records, here, force_bands)
     say_bands(console, transfer.changes)
-    if scene != trained.config.scene:
+    if scene not in trained.config.scenes:
         say_bands(console, transfer.unchecked)
     with telling(console) as report:
         if target.given:

@@ -90,7 +90,7 @@ class Trained:
 
     def inputs(self, scene: Scene, config: Path | None = None) -> tuple[Path, ...]:
         """Files that the run, its own scene and the scene to map read; and that scene's configuration."""
-        other = () if scene == self.config.scene else tuple(scene_files(scene))
+        other = () if scene in self.config.scenes else tuple(scene_files(scene))
         own = (*RunFolder(self.folder).read_files(), *self.config.read_files())
         return (*([] if config is None else [config]), *own, *other)
 
