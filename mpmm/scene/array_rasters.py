@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mpmm.scene.array_choice import UNREADABLE, unreadable_array, with_variable
 from mpmm.scene.array_files import UNNAMED, OpenArray, open_array
 from mpmm.scene.array_names import ArrayName, array_name
+from mpmm.scene.interleaved import Interleaved, InterleavedRaster
 
 # bytes that are unpacked at a time
 _SLAB_BYTES = 2**26
@@ -57,6 +58,12 @@ class _Raw:
     steps: tuple[int, int, int]
     unpacked: IO[bytes] | None = None
 
+    @property
+    def is_interleaved(self) -> bool:
+        """Whether several bands lie beside each other, pixel by pixel and row by row without gaps."""
+        (_, columns, bands), size = self.shape, self.dtype.itemsize
+        return bands > 1 and self.steps == (columns * bands * size, bands * size, size)
+
 
 def open_array_raster(path: Path, who: str) -> Any:
     """Open an array as a raster without a position on the ground; one clear error where that fails."""
@@ -69,7 +76,10 @@ def open_array_raster(path: Path, who: str) -> Any:
         raise unreadable_array(name.file, who, error) from error
     # newer versions of GDAL read raw bands beside their VRT alone unless told otherwise
     with rasterio.Env(GDAL_VRT_RAWRASTERBAND_ALLOWED_SOURCE="ALL"):
-        return rasterio.open(_as_vrt(raw, name.file))
+        dataset = rasterio.open(_as_vrt(raw, name.file))
+    if not raw.is_interleaved:
+        return dataset
+    return InterleavedRaster(dataset, Interleaved(raw.source, raw.dtype, raw.shape, raw.first))
 
 
 # never forgotten: the name of an open file must not come to mean another that GDAL still reads

@@ -7,12 +7,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import rasterio
+from rasterio.windows import Window
 from scipy.io import savemat
 
 from mpmm.errors import SceneError
-from mpmm.scene import Labels, Modality, Scene, read_part_labels, scene_files
+from mpmm.scene import Labels, Modality, Scene, interleaved, read_part_labels, scene_files
 from mpmm.scene.array_names import array_name
+from mpmm.scene.interleaved import read_at
+from mpmm.scene.raster import open_dataset, read_window
 
 ROWS, COLUMNS, BANDS = 6, 9, 4
 CUBE = np.random.default_rng(0).integers(0, 4000, (ROWS, COLUMNS, BANDS), dtype=np.uint16)
@@ -283,11 +285,43 @@ def test_a_large_hdf5_cube_is_unpacked_in_slabs(tmp_path, monkeypatch):
 
 def test_windows_are_read_from_the_npy_file_itself(tmp_path):
     np.save(tmp_path / "cube.npy", CUBE)
-    from mpmm.scene.raster import open_dataset
-
     with open_dataset(tmp_path / "cube.npy", "hsi") as dataset:
-        window = dataset.read([3], window=rasterio.windows.Window(2, 1, 3, 2))
+        window = dataset.read([3], window=Window(2, 1, 3, 2))
     np.testing.assert_array_equal(window[0], CUBE[1:3, 2:5, 2])
+
+
+@pytest.mark.parametrize("slab", [1, 5 * COLUMNS * BANDS, 2**20])
+def test_bands_beside_each_other_are_read_together(tmp_path, monkeypatch, slab):
+    """A cube of bands last was read once for each of its bands, all of it, which took forty times as long."""
+    np.save(tmp_path / "cube.npy", CUBE.astype(">u2"))
+    np.save(tmp_path / "truth.npy", TRUTH)
+    parts = []
+
+    def counted(stream, offset, count):
+        parts.append((offset, count))
+        return read_at(stream, offset, count)
+
+    monkeypatch.setattr(interleaved, "SLAB_BYTES", slab)
+    monkeypatch.setattr(interleaved, "read_at", counted)
+    with open_dataset(tmp_path / "cube.npy", "hsi") as dataset:
+        whole = dataset.read([4, 2], window=Window(0, 1, COLUMNS, ROWS - 1))
+        np.testing.assert_array_equal(whole, CUBE[1:, :, [3, 1]].transpose(2, 0, 1))
+        # behind each other, each byte once, and no more at a time than a slab or a row
+        row = COLUMNS * BANDS * 2
+        ends = [offset + count for offset, count in parts]
+        assert [offset for offset, _ in parts] == [parts[0][0], *ends[:-1]]
+        assert sum(count for _, count in parts) == (ROWS - 1) * row
+        assert max(count for _, count in parts) <= max(slab, row)
+        assert len(parts) == -(-(ROWS - 1) // max(1, slab // row))
+        parts.clear()
+        part = dataset.read([1, 2, 3, 4], window=Window(2, 1, 3, 4))
+        np.testing.assert_array_equal(part, CUBE[1:5, 2:5].transpose(2, 0, 1))
+        assert [count for _, count in parts] == [3 * BANDS * 2] * 4
+    cut = (tmp_path / "cube.npy").read_bytes()[:-7]
+    with open_dataset(tmp_path / "cube.npy", "hsi") as dataset:
+        (tmp_path / "cube.npy").write_bytes(cut)
+        with pytest.raises(SceneError, match=r"hsi: .* ends before row 6"):
+            read_window(dataset, [1], Window(0, 0, COLUMNS, ROWS), "hsi")
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
