@@ -12,6 +12,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from mpmm.scene.roi_text import read_rois, roi_shape
+
 # what MATLAB calls arrays of numbers; others are structures, cells, text, sparse matrices
 _NUMERIC = {
     "double",
@@ -24,6 +26,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MATLAB_HEADER = 512
 # of an .npy file there is but one array, which has no name
 UNNAMED = ""
+# what ENVI's regions of interest are called in a name
+ROIS = "rois"
 
 
 Slices = tuple[slice, slice, slice]
@@ -55,13 +59,15 @@ def array_shapes(file: Path, ending: str) -> dict[str, tuple[int, ...]]:
     file
         The file.
     ending
-        Of its name: "mat", "npy" or "npz".
+        Of its name: "mat", "npy", "npz", or "txt" of ENVI's regions of interest.
 
     Raises
     ------
     OSError, ValueError, TypeError, NotImplementedError, zipfile.BadZipFile
         It is none of that kind, or damaged.
     """
+    if ending == "txt":
+        return {ROIS: roi_shape(file)}
     if ending == "npy":
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         shapes = {UNNAMED: (array.dtype, array.shape)}
@@ -93,6 +99,8 @@ def _is_image(shape: tuple[int, ...]) -> bool:
 
 def _loaded(file: Path, ending: str, variable: str) -> NDArray[Any]:
     """An array as a whole, mapped from the file where it lies in it as it is."""
+    if ending == "txt":
+        return read_rois(file)
     if ending == "mat":
         from scipy.io import loadmat
 

@@ -1,4 +1,7 @@
-"""Names of MATLAB and NumPy files and of arrays in them: `scene.mat`, `scene.mat:cube`, `p.npy:largest`."""
+"""Names of MATLAB and NumPy files and of arrays in them: `scene.mat`, `scene.mat:cube`, `p.npy:largest`.
+
+ENVI's text of regions of interest is an array too, where it is named as such: `samples.txt:rois`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ VIEWS = ("bands-first", "largest")
 # a file by its ending, the variable in it if one is named, and how it is taken
 _VIEW = f"(?:{'|'.join(VIEWS)})"
 _NAME = re.compile(
-    rf"(?P<file>.*\.(?P<ending>mat|npy|npz))(?!:{_VIEW}:)(:(?!{_VIEW}$)(?P<variable>[^:/\"]+))?(:(?P<view>{_VIEW}))?",
+    rf"(?P<file>.*\.(?P<ending>mat|npy|npz|txt(?=:rois$)))(?!:{_VIEW}:)(:(?!{_VIEW}$)(?P<variable>[^:/\"]+))?(:(?P<view>{_VIEW}))?",
     re.IGNORECASE | re.DOTALL,
 )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mpmm.errors import SceneError
 from mpmm.scene.array_choice import arrays_in
+from mpmm.scene.array_files import ROIS
 from mpmm.scene.benchmarks import BENCHMARKS, Benchmark, BenchmarkName, CubeFile
 from mpmm.scene.labels import Labels, LandCover
 from mpmm.scene.modality import Modality
@@ -91,5 +92,7 @@ def _is_called(path: Path, name: str) -> bool:
 def _array(folder: Path, file: Path, variable: str, who: str) -> str:
     """Name of the published array in a file; where that has it under another name, the only one is taken."""
     array, _, view = variable.partition(":")
+    if array == ROIS:
+        return f"{file}:{ROIS}"
     known = (folder / file).exists() and array in arrays_in(folder / file, who)
     return ":".join(part for part in (str(file), array if known else "", view) if part)

@@ -23,6 +23,10 @@ BenchmarkName = Literal[
 ]
 
 
+# the training samples as the contest of 2013 gave them out, ENVI's text
+SAMPLES = "2013_IEEE_GRSS_DF_Contest_Samples_TR.txt"
+
+
 @dataclass(frozen=True)
 class CubeFile:
     """A file that a benchmark's cube may be published as.
@@ -154,7 +158,7 @@ BENCHMARKS: dict[str, Benchmark] = {
             CubeFile("HSI.mat", "HSI", 144),
             CubeFile("2013_IEEE_GRSS_DF_Contest_CASI.tif", "", 144),
         ),
-        labels=(("Houston_gt.mat", "Houston_gt"), ("TRLabel.mat", "TRLabel")),
+        labels=(("Houston_gt.mat", "Houston_gt"), ("TRLabel.mat", "TRLabel"), (SAMPLES, "rois")),
         classes=(
             *("healthy grass", "stressed grass", "synthetic grass", "trees", "soil", "water", "residential"),
             *("commercial", "road", "highway", "railway", "parking lot 1", "parking lot 2", "tennis court"),

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from rasterio.windows import Window
+from roi_files import write_rois
 from scipy.io import savemat
 
 from mpmm.errors import SceneError
@@ -363,3 +364,35 @@ def test_names_are_taken_apart(name, variable, view):
 )
 def test_other_names_are_no_arrays(name):
     assert array_name(name) is None
+
+
+def test_labels_may_be_regions_of_interest_as_envi_writes_them(tmp_path):
+    np.save(tmp_path / "cube.npy", CUBE)
+    names = ["grass_healthy", "grass_stressed", "tree"]
+    write_rois(tmp_path / "samples.txt", TRUTH, names)
+    scene = scene_of(tmp_path, "cube.npy", "samples.txt:rois")
+    np.testing.assert_array_equal(scene.align().labels, TRUTH)
+    write_rois(tmp_path / "part.txt", np.where(TRUTH == 2, 2, 0), names, "; ID  X  Y")
+    ids = read_part_labels(scene, "part.txt:rois", scene.align().classes, scene.grid())
+    np.testing.assert_array_equal(ids, np.where(TRUTH == 2, 2, -1))
+    assert tmp_path / "samples.txt" in {*scene_files(scene)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("npts: 14", "npts: 13", r"say that they have 39 pixels, 40 are listed"),
+        ("; File Dimension", "; Size", "it has no line '; File Dimension: COLUMNS x ROWS'"),
+        ("     1    2    1", "     1   99    1", r"pixel X = 99, Y = 1 lies outside of the raster"),
+        ("     1    2    1", "     1    3    1", r"pixel X = 3, Y = 1 lies in two regions"),
+        (";   ID    X    Y", ";   ID    A    B", "names the columns X and Y"),
+    ],
+)
+def test_regions_that_contradict_themselves_are_refused(tmp_path, old, new, problem):
+    np.save(tmp_path / "cube.npy", CUBE)
+    write_rois(tmp_path / "samples.txt", TRUTH, ["a", "b", "c"], ";   ID    X    Y")
+    text = (tmp_path / "samples.txt").read_text()
+    assert old in text
+    (tmp_path / "samples.txt").write_text(text.replace(old, new, 1))
+    with pytest.raises(SceneError, match=problem):
+        scene_of(tmp_path, "cube.npy", "samples.txt:rois").align()

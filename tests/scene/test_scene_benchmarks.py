@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from roi_files import write_rois
 from scipy.io import savemat
 
 from mpmm.errors import ConfigError, SceneError
@@ -35,7 +36,9 @@ def write_cube(folder, cube):
 def write_labels(folder, file, variable, classes):
     ids = RANDOM.integers(0, classes + 1, SHAPE).astype(np.uint8)
     array, _, view = variable.partition(":")
-    if view == "largest":
+    if array == "rois":
+        write_rois(folder / file, ids, [f"roi {number}" for number in range(1, classes + 1)])
+    elif view == "largest":
         ids = np.maximum(ids, 1)
         savemat(folder / file, {array: (np.arange(1, classes + 1) == ids[:, :, None]) * 0.9})
     else:
