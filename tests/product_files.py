@@ -137,6 +137,9 @@ def write_neon(path: Path, shape: tuple[int, int] = (20, 24)) -> Path:
         )
         group["Metadata/Spectral_Data/Wavelength"] = np.array([382.0, 550.0, 1400.0, 1600.0, 1900.0, 2500.0])
         group["Metadata/Spectral_Data/FWHM"] = np.full(6, 5.8)
+        # every class of ATCOR's, one a column
+        classes = np.arange(shape[1], dtype=np.uint8) % 23
+        group["Metadata/Ancillary_Imagery/Haze_Cloud_Water_Map"] = np.tile(classes, (shape[0], 1))
     return path
 
 

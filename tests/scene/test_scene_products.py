@@ -245,6 +245,20 @@ class TestNeon:
         assert [band.wavelength for band in bands_of(scene)] == [382.0, 550.0, 1600.0, 2500.0]
         assert scene.inspect().modalities[0].bad_bands == (3, 5)
 
+    def test_clouds_and_shadows_are_missing_by_choice(self, make, tmp_path):
+        path = write_neon(tmp_path / "a.h5")
+        hsi = aligned(make("neon", ("a.h5",), pixel=1.0, quality="drop"))
+        # clear land, saturated, snow; haze and glint; water; bright; the 24th column begins anew
+        kept = [5, 6, 7, 11, 12, 13, 14, 17, 20]
+        np.testing.assert_array_equal(np.flatnonzero(hsi.present.any(axis=0)), kept)
+        assert hsi.present[2:, kept].all()
+        with h5py.File(path, "a") as file:
+            del file["SERC/Reflectance/Metadata/Ancillary_Imagery"]
+        with pytest.raises(
+            SceneError, match=r"a\.h5 cannot be read as NEON reflectance: .*no Metadata/Anc\S+Haze"
+        ):
+            aligned(make("neon", ("a.h5",), pixel=1.0, quality="drop"))
+
     def test_tiles_are_one_mosaic(self, make, tmp_path):
         for name, shift in (("a.h5", 0), ("b.h5", 24)):
             with h5py.File(write_neon(tmp_path / name), "a") as file:

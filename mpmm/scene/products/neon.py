@@ -6,7 +6,7 @@ reflectance", DP1.30006 and DP3.30006, and its user guide: `SITE/Reflectance` wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from rasterio.crs import CRS
 from mpmm.scene.products.dataset import Part, ProductBand, ProductRaster
 from mpmm.scene.products.hdf5 import number_of, open_hdf5, run_of, text_of
 
+# ATCOR's classes in NEON's map: background, shadow, cirrus over water and over land, clouds over either, clouds
+# of cirrus, topographic and clouds' shadow; haze and glint stay
+_DROPPED = (0, 1, 2, 3, 4, 8, 9, 10, 15, 16, 18, 19, 21, 22)
 _WINDOWS = ("Band_Window_1_Nanometers", "Band_Window_2_Nanometers")
 
 
@@ -29,9 +32,9 @@ def open_neon(path: Path, drop: bool, stack: ExitStack) -> ProductRaster:
     Raises
     ------
     SceneError
-        The path is no file, or quality layers are asked for, which are not read.
+        The path is no file.
     """
-    file = open_hdf5(path, drop, stack)
+    file = open_hdf5(path, False, stack)
     group = _reflectance(file)
     cube, system = group["Reflectance_Data"], group["Metadata/Coordinate_System"]
 
@@ -48,6 +51,7 @@ def open_neon(path: Path, drop: bool, stack: ExitStack) -> ProductRaster:
         dtype=str(cube.dtype),
         bands=_bands(group, cube.attrs),
         read=read,
+        present=_present(group) if drop else None,
     )
 
 
@@ -57,6 +61,15 @@ def _reflectance(file: Any) -> Any:
     if not sites:
         raise KeyError("it has no SITE/Reflectance")
     return sites[0]["Reflectance"]
+
+
+def _present(group: Any) -> Callable[[Part], NDArray[np.bool_]]:
+    """Where the map of haze, clouds and water lets a part pass."""
+    name = "Metadata/Ancillary_Imagery/Haze_Cloud_Water_Map"
+    if name not in group:
+        raise KeyError(f"it has no {name}, by which quality drops pixels")
+    classes = group[name]
+    return lambda part: ~np.isin(classes[part], _DROPPED)
 
 
 def _transform(map_info: str) -> Affine:
