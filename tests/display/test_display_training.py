@@ -1,6 +1,8 @@
 """What a run shows: lines outside a terminal, a bar inside."""
 
 import io
+import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,6 +49,21 @@ def test_bar_in_a_terminal(monkeypatch):
     assert EPOCH in " ".join(text.split("\n"))
     assert "10/20" in text
     assert "left" in text
+
+
+def test_a_bar_is_drawn_once_in_a_while_by_no_thread_of_its_own(monkeypatch):
+    """On a host with a share of a core each drawing is time that the rank does not compute."""
+    times = iter([0.0, 0.4, 1.0, 1.0, 1.5])
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    console = Console(file=io.StringIO(), force_terminal=True)
+    threads, drawn = threading.active_count(), []
+    with Bar(console, 0, 20, 2) as bar:
+        monkeypatch.setattr(bar._progress, "refresh", lambda: drawn.append(bar._progress.tasks[0].completed))
+        for step in (1, 2, 3):
+            bar.show(StepDone(step, 0.5, 30, 40, seconds=0.1), 0.5, 0.75, 431.4)
+        assert threading.active_count() == threads
+        assert drawn == [2]
+        monkeypatch.undo()
 
 
 def test_an_epoch_without_validation_says_nothing_of_it(monkeypatch):
