@@ -20,8 +20,8 @@ from rasterio.crs import CRS
 from mpmm.scene.products.dataset import Part, ProductBand, ProductRaster
 from mpmm.scene.products.hdf5 import number_of, open_hdf5, run_of, text_of
 
-# ATCOR's classes in NEON's map: background, shadow, cirrus over water and over land, clouds over either, clouds
-# of cirrus, topographic and clouds' shadow; haze and glint stay
+# ATCOR's classes in NEON's map: background, shadow, cirrus over water and over land, clouds over either,
+# clouds of cirrus, topographic and clouds' shadow; haze and glint stay
 _DROPPED = (0, 1, 2, 3, 4, 8, 9, 10, 15, 16, 18, 19, 21, 22)
 _WINDOWS = ("Band_Window_1_Nanometers", "Band_Window_2_Nanometers")
 
