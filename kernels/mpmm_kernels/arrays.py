@@ -58,9 +58,19 @@ def sum_groups(values: Floats, tree: GroupTree) -> Floats:
 
 
 @compiled
+def copy_row(target: Floats, source: Floats) -> None:
+    """Copy a row of as many elements to another.
+
+    ``target[:] = source`` takes Numba seconds to compile: it has an error's words made of the shapes.
+    """
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@compiled
 def _sum_groups(rows: Floats, bounds: Array, merges: Array, sums: Floats) -> None:
     for group in range(merges.size):
-        sums[group] = rows[bounds[group]]
+        copy_row(sums[group], rows[bounds[group]])
         for n in range(bounds[group] + 1, bounds[group + 1]):
             for i in range(rows.shape[1]):
                 sums[group, i] += rows[n, i]

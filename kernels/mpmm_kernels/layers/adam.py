@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 from numba import prange
 
-from mpmm_kernels.arrays import Floats
+from mpmm_kernels.arrays import Floats, copy_row
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
@@ -109,9 +109,9 @@ def _moved_part(
 ) -> None:
     """Copies what fits the cache and moves it there: one loop over both would not be vectorised in place."""
     if elsewhere:
-        to_value[:] = value
-        to_first[:] = first
-        to_second[:] = second
+        copy_row(to_value, value)
+        copy_row(to_first, first)
+        copy_row(to_second, second)
     _adam_part(to_value, gradient, to_first, to_second, beta1, beta2, factors)
 
 

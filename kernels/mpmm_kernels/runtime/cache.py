@@ -84,6 +84,7 @@ def _copy_whole(source: str, target: str) -> str:
     return target
 
 
+@cache
 def sources_key() -> str:
     """Sixteen hex digits of all sources of this package."""
     digest = hashlib.sha256()

@@ -14,6 +14,7 @@ from typing import Any
 from numba.core import caching, runtime
 
 from mpmm_kernels.runtime.cache import cache_folder, cache_key
+from mpmm_kernels.runtime.loaded_code import linking_code_unread
 
 # Numba leaves these without annotations
 _Locator: Any = caching._CacheLocator
@@ -68,7 +69,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
         more than the memory manager that it was linked with.
         """
         _runtime.rtsys.initialize(context)
-        with self._guard_against_spurious_io_errors():
+        with self._guard_against_spurious_io_errors(), linking_code_unread(context.codegen()):
             return self._load_overload(signature, context)
 
     def save_overload(self, signature: Any, code: Any) -> None:

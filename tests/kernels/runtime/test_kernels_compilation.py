@@ -1,5 +1,6 @@
 """Machine code on disk: made once by one process, never stale, and forgotten versions removed."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from mpmm_kernels.runtime import cache, compile_once
+from mpmm_kernels.runtime.parallel_loops import KernelCompiler
+from numba.core.compiler import CompilerBase
 
 # Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
 PROGRAM = """
@@ -43,26 +46,47 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, int, str]:
     return int(first), int(made), values
 
 
-def test_of_two_cold_processes_one_compiles_and_the_other_waits(tmp_path):
+@pytest.fixture(scope="module")
+def cold_pair(tmp_path_factory):
+    """A cache that two processes found empty at once, and what each said, the one that compiled first."""
+    folder = tmp_path_factory.mktemp("cold")
+    processes = [start(folder), start(folder)]
+    return folder, sorted((finish(process) for process in processes), reverse=True)
+
+
+def test_of_two_cold_processes_one_compiles_and_the_other_waits(cold_pair):
     """Two ranks on one machine used to compile the same kernels at once, each at half the speed."""
-    processes = [start(tmp_path), start(tmp_path)]
-    first, second = sorted((finish(process) for process in processes), reverse=True)
+    folder, (first, second) = cold_pair
     assert first[:2] == (1, 2)
     assert second[:2] == (0, 0)
     assert first[2] == second[2]
-    assert finish(start(tmp_path))[:2] == (0, 0)
-    assert len(list(tmp_path.glob("kernels-*"))) == 1
+    assert finish(start(folder))[:2] == (0, 0)
+    assert len(list(folder.glob("kernels-*"))) == 1
 
 
-def test_a_checkout_elsewhere_takes_the_same_machine_code(tmp_path):
+def test_a_checkout_elsewhere_takes_the_same_machine_code(tmp_path, cold_pair):
     """Numba files machine code by where its source lies: each checkout and each image compiled anew."""
     package = Path(cache.__file__).parents[1]
     shutil.copytree(
         package, tmp_path / "elsewhere" / package.name, ignore=shutil.ignore_patterns("__pycache__")
     )
-    folder = tmp_path / "cache"
-    assert finish(start(folder))[:2] == (1, 2)
+    folder, _ = cold_pair
     assert finish(start(folder, PYTHONPATH=str(tmp_path / "elsewhere")))[:2] == (0, 0)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_garbage_is_not_searched_while_a_kernel_is_compiled(monkeypatch, before):
+    """It took a tenth of a cold start."""
+    searched = []
+    monkeypatch.setattr(CompilerBase, "_compile_core", lambda _: searched.append(gc.isenabled()))
+    if not before:
+        gc.disable()
+    try:
+        object.__new__(KernelCompiler)._compile_core()
+        assert gc.isenabled() is before
+    finally:
+        gc.enable()
+    assert searched == [False]
 
 
 def die_while_compiling() -> None:
@@ -102,15 +126,27 @@ def test_a_warm_start_does_not_touch_the_lock(tmp_path, monkeypatch):
         assert not first
 
 
+@pytest.fixture
+def fresh_key():
+    """The key of what is there now; the one of before is forgotten, and afterwards this one."""
+
+    def key() -> str:
+        cache.sources_key.cache_clear()
+        return cache.cache_key.__wrapped__()
+
+    yield key
+    cache.sources_key.cache_clear()
+
+
 @pytest.mark.parametrize("changed", ["source", "processor", "Numba", "NUMBA_BOUNDSCHECK", "MPMM_VECTOR_BITS"])
-def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch, changed):
+def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch, changed, fresh_key):
     """Numba itself looks only at the file that holds the kernel: a changed helper left stale code behind."""
     for name in ("runtime/cache.py", "convolution/direct/helper.py"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("")
     monkeypatch.setattr(cache, "__file__", str(tmp_path / "runtime" / "cache.py"))
-    before = cache.cache_key.__wrapped__()
-    assert cache.cache_key.__wrapped__() == before
+    before = fresh_key()
+    assert fresh_key() == before
     if changed == "source":
         (tmp_path / "convolution/direct/helper.py").write_text("x = 1")
     elif changed == "processor":
@@ -119,7 +155,7 @@ def test_the_key_follows_all_that_the_machine_code_follows(tmp_path, monkeypatch
         monkeypatch.setattr("numba.__version__", "another")
     else:
         monkeypatch.setenv(changed, "another")
-    assert cache.cache_key.__wrapped__() != before
+    assert fresh_key() != before
 
 
 def test_threads_do_not_change_the_key(monkeypatch):

@@ -88,20 +88,40 @@ def cache_below(folder):
     return folder / f"kernels-{cache.cache_key()}"
 
 
+# Runs a kernel that is on disk, then compiles one that calls it: how often LLVM reads code of its language.
 LOADING = """
 import sys
+import llvmlite.binding
+import numba
 import numpy as np
 from mpmm_kernels.layers import softmax
 
+read, parse = [], llvmlite.binding.parse_bitcode
+llvmlite.binding.parse_bitcode = lambda code: read.append(len(code)) or parse(code)
+
+@numba.njit
+def twice(logits):
+    softmax.softmax(logits, logits)
+    softmax.softmax(logits, logits)
+
 logits = np.zeros((2, 3))
 softmax.softmax(logits, logits)
-print(logits[0, 0] * 3, softmax.softmax.stats.cache_hits.total(), "numba.np.arraymath" in sys.modules)
+hits, compiles = softmax.softmax.stats.cache_hits.total(), "numba.np.arraymath" in sys.modules
+print(logits[0, 0] * 3, hits, compiles, len(read))
+logits[:] = 0
+twice(logits)
+print(logits[0, 0] * 3, softmax.softmax.stats.cache_misses.total(), len(read))
 """
 
 
 def test_code_that_is_there_is_loaded_without_what_compiles():
-    """Numba imported all of its own implementations before it looked for machine code on disk."""
+    """Numba imported all of its own implementations before it looked for machine code on disk.
+
+    And it had LLVM read what only a kernel that is compiled links.
+    """
     softmax.softmax(np.zeros((2, 3)), np.zeros((2, 3)))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", LOADING], env=environment, capture_output=True, text=True)
-    assert done.stdout.split() == ["1.0", "1", "False"], done.stderr
+    loaded, linked = done.stdout.splitlines()
+    assert loaded.split() == ["1.0", "1", "False", "0"], done.stderr
+    assert linked.split() == ["1.0", "0", "1"], done.stderr
