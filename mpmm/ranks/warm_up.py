@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
-from mpmm_kernels.runtime import compile_once
+from mpmm_kernels.runtime import all_on_disk, compile_once
 
 from mpmm.network import UPDATE, Network, run_on_zeros
 from mpmm.ranks.compilation import compile_side_by_side
@@ -19,7 +20,7 @@ def warm_up(
     """Run each block, the loss and Adam on zeros; no parameter changes.
 
     Of several processes on one machine that need the same blocks, one compiles them, on all its cores, while
-    the others wait.
+    the others wait. Where other networks have left all that these need, no process is started to compile.
 
     Parameters
     ----------
@@ -35,8 +36,14 @@ def warm_up(
     own = [name for name in network.blocks if only is None or name in only]
     names = (*dict.fromkeys([*together, *own]), UPDATE)
     with compile_once(f"{network.spec} {names}") as cold:
-        if cold:
+        if cold and not all_on_disk(partial(_run_each, network, names)):
             compiling(0.0)
             compile_side_by_side(network.spec, names, compiling)
-        for name in (*own, UPDATE):
-            run_on_zeros(network, name)
+        _run_each(network, (*own, UPDATE))
+
+
+def _run_each(network: Network, names: Iterable[str]) -> None:
+    """Run these blocks; one that another rank has is made of the network's description."""
+    for name in names:
+        there = name == UPDATE or name in network.blocks
+        run_on_zeros(network if there else Network(network.spec, only=(name,)), name)

@@ -1,17 +1,19 @@
 """One process plays the schedule of layout single: left at any event and taken up again, it ends alike."""
 
+import importlib
 import math
 from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from mpmm_kernels.runtime import available_threads, set_threads
+from mpmm_kernels.runtime import available_threads, cold_start, set_threads
 
 from mpmm.errors import RunError
 from mpmm.messages import Kind, LocalChannel, MessageError
 from mpmm.network import (
     EVALUATION,
+    UPDATE,
     Adam,
     BlockSpec,
     DenseSpec,
@@ -21,6 +23,7 @@ from mpmm.network import (
     Step,
     StreamSpec,
     parameters_sha256,
+    run_on_zeros,
 )
 from mpmm.patches import Batch, Batches, HeldOut
 from mpmm.placement import StepKind, describe, layout_for
@@ -296,10 +299,15 @@ def test_warm_up_changes_nothing(uninterrupted):
     assert sha256(run) == uninterrupted[1]
 
 
-def test_warm_up_says_when_it_compiles(monkeypatch, tmp_path):
-    from mpmm_kernels.runtime import cold_start as room
+@pytest.fixture
+def starting(monkeypatch, tmp_path):
+    """The module that warms up, in a process that no other has warmed up for."""
+    monkeypatch.setattr(cold_start, "cache_folder", lambda: tmp_path)
+    return importlib.import_module("mpmm.ranks.warm_up")
 
-    monkeypatch.setattr(room, "cache_folder", lambda: tmp_path)
+
+def test_warm_up_says_when_it_compiles(monkeypatch, starting):
+    monkeypatch.setattr(starting, "all_on_disk", lambda run: False)
     said = []
     for _ in range(2):
         warm_up(Network(SPEC), said.append)
@@ -307,3 +315,12 @@ def test_warm_up_says_when_it_compiles(monkeypatch, tmp_path):
     assert said[0] == 0
     assert said == sorted(said)
     assert said[-1] < 1
+
+
+def test_kernels_that_other_networks_left_start_no_process(monkeypatch, starting):
+    """Each new network and layout had two started, which loaded what was there and ended."""
+    for name in (*Network(SPEC).blocks, UPDATE):
+        run_on_zeros(Network(SPEC), name)
+    monkeypatch.setattr(starting, "compile_side_by_side", lambda *_: pytest.fail("nothing to compile"))
+    other = Network(SPEC, only=list(Network(SPEC).blocks)[:1])
+    warm_up(other, pytest.fail, together=Network(SPEC).blocks)

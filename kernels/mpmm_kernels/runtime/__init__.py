@@ -4,6 +4,7 @@ from mpmm_kernels.runtime.cache import cache_key, carry_cache, sources_key
 from mpmm_kernels.runtime.cold_start import compile_once
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
+from mpmm_kernels.runtime.locator import all_on_disk
 from mpmm_kernels.runtime.lock import HeldElsewhere, at_once, in_turn
 from mpmm_kernels.runtime.threads import (
     available_threads,
@@ -17,6 +18,7 @@ from mpmm_kernels.runtime.work_queue import Tickets, next_piece, parts, tickets
 __all__ = [
     "HeldElsewhere",
     "Tickets",
+    "all_on_disk",
     "at_once",
     "available_threads",
     "cache_key",

@@ -8,6 +8,7 @@ does not follow from their sources.
 
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,12 @@ _runtime: Any = runtime
 _log = logging.getLogger("mpmm.kernels")
 
 _PACKAGE = __name__.split(".")[0]
+# whether a kernel that is not on disk is missed rather than compiled
+_missed: ContextVar[bool] = ContextVar("missed", default=False)
+
+
+class _NotOnDiskError(Exception):
+    """A kernel would have to be compiled."""
 
 
 class ContentLocator(_Locator):  # type: ignore[misc]
@@ -69,8 +76,12 @@ class KernelCache(_Cache):  # type: ignore[misc]
         more than the memory manager that it was linked with.
         """
         _runtime.rtsys.initialize(context)
+        code = None
         with self._guard_against_spurious_io_errors(), linking_code_unread(context.codegen()):
-            return self._load_overload(signature, context)
+            code = self._load_overload(signature, context)
+        if code is None and _missed.get():
+            raise _NotOnDiskError
+        return code
 
     def save_overload(self, signature: Any, code: Any) -> None:
         """Keep machine code for the next start, or go on without where it cannot be written."""
@@ -78,6 +89,24 @@ class KernelCache(_Cache):  # type: ignore[misc]
             super().save_overload(signature, code)
         except OSError as error:
             _say_unwritten(str(error.strerror or error))
+
+
+def all_on_disk(run: Callable[[], None]) -> bool:
+    """Run a function with the kernels of earlier starts alone: whether it needs no other.
+
+    Parameters
+    ----------
+    run
+        May be left at any kernel that is not on disk; nothing is compiled.
+    """
+    before = _missed.set(True)
+    try:
+        run()
+    except _NotOnDiskError:
+        return False
+    finally:
+        _missed.reset(before)
+    return True
 
 
 @cache

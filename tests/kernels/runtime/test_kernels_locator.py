@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from mpmm_kernels.layers import activation, softmax
-from mpmm_kernels.runtime import cache
+from mpmm_kernels.runtime import all_on_disk, cache
 from mpmm_kernels.runtime.locator import ContentLocator
 
 
@@ -125,3 +125,15 @@ def test_code_that_is_there_is_loaded_without_what_compiles():
     loaded, linked = done.stdout.splitlines()
     assert loaded.split() == ["1.0", "1", "False", "0"], done.stderr
     assert linked.split() == ["1.0", "0", "1"], done.stderr
+
+
+def test_what_is_not_on_disk_is_missed_and_not_compiled():
+    """Whoever starts processes to compile must know first that there is something to compile."""
+    doubles, whole = np.zeros((2, 3)), np.zeros((2, 3), np.int64)
+    softmax.softmax(doubles, doubles)
+    before = list(softmax.softmax.signatures)
+    assert all_on_disk(lambda: softmax.softmax(doubles, doubles))
+    assert not all_on_disk(lambda: softmax.softmax(whole, whole))
+    assert softmax.softmax.signatures == before
+    with pytest.raises(ZeroDivisionError):
+        all_on_disk(lambda: 1 // 0)
