@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bokeh.embed import components
+from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, NumeralTickFormatter
 from bokeh.models.annotations import Legend, Title
 from bokeh.models.tools import HoverTool
@@ -134,11 +135,34 @@ def rank_charts(ranks: Sequence[RankRates]) -> Figures:
     }
 
 
-def embedded(figures: Figures) -> tuple[str, str, dict[str, str]]:
-    """The library, the script that draws, and each figure's element, all as HTML text."""
-    library = "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
-    script, elements = components(dict(figures), wrap_script=False)
-    return library, script, dict(elements)
+def library() -> str:
+    """The script that draws charts: bokeh's own, which is part of the page."""
+    return "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
+
+
+def embedded(figures: Figures) -> tuple[str, dict[str, str]]:
+    """Give each chart an element of its own, so that a page can draw one without the others.
+
+    Parameters
+    ----------
+    figures
+        By name; a figure is part of no other page.
+
+    Returns
+    -------
+    drawings, elements
+        What bokeh draws in each element, as JSON text by the element's id; and by the figures' names the
+        elements, as HTML text.
+    """
+    ids = {name: f"chart-{number}" for number, name in enumerate(figures)}
+    drawings = {ids[name]: json_item(chart) for name, chart in figures.items()}
+    elements = {name: _element(ids[name], chart) for name, chart in figures.items()}
+    return json.dumps(drawings), elements
+
+
+def _element(own: str, chart: figure) -> str:
+    """What a chart is drawn in, as high before as after, so that nothing below it moves."""
+    return f'<div id="{own}" class="plot" style="min-height: {chart.height}px"></div>'
 
 
 def _values(entries: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:

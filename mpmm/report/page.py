@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mpmm._version import __version__
-from mpmm.report.charts import embedded
+from mpmm.report.charts import embedded, library
 from mpmm.results import write_whole
 
 _FILES = PackageLoader("mpmm.report", "templates")
@@ -45,14 +45,14 @@ def write_page(
     environment = Environment(
         loader=_FILES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    library, drawing, elements = embedded(charts) if charts else ("", "", {})
+    drawings, elements = embedded(charts)
     page = environment.get_template(template).render(
         version=__version__,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup(_source(environment, "style.css")),
         script=Markup(_source(environment, "script.js")),
-        library=Markup(packed(library)),
-        drawing=Markup(packed(drawing)),
+        library=Markup(packed(library()) if charts else ""),
+        drawings=Markup(packed(drawings)),
         charts=_Elements({name: Markup(element) for name, element in elements.items()}),
         contents=contents,
         **values,

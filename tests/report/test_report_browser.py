@@ -29,6 +29,12 @@ FLAGS = [
     "--disable-sync",
 ]
 WIDTHS = (390, 820, 1440)
+# all charts have something in them, and none is still at work
+DRAWN = """() => [...document.querySelectorAll(".plot")].every((plot) => plot.childElementCount)
+    && window.Bokeh && Bokeh.documents.every((each) => each.is_idle)"""
+# the browser is idle once, for the first screen, and never again
+BUSY = """const idle = requestIdleCallback; let calls = 0;
+    window.requestIdleCallback = (work) => { if (calls++ === 0) idle(work); };"""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
@@ -62,7 +68,7 @@ def opened(browser, file: Path, width: int = 1440, scheme: str = "light", **more
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(file.as_uri())
-    page.wait_for_function("() => window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle")
+    page.wait_for_function(DRAWN)
     yield page
     context.close()
     assert [text for text in said if "BokehJS" not in text and "[bokeh" not in text] == []
@@ -82,6 +88,26 @@ def test_every_picture_and_every_chart_is_there(page):
     for chart in page.locator(".chart").all():
         chart.scroll_into_view_if_needed()
         assert chart.locator("canvas").first.bounding_box()["height"] > 150
+
+
+def test_a_chart_is_drawn_where_it_comes_into_view_and_all_of_a_page_that_is_printed(browser, page_file):
+    context = browser.new_context(viewport={"width": 390, "height": 600}, reduced_motion="reduce")
+    shown = context.new_page()
+    shown.add_init_script(BUSY)
+    shown.goto(page_file.as_uri(), wait_until="commit")
+    for first in (shown.locator("h1"), shown.get_by_text("Overall accuracy").first):
+        assert first.is_visible()
+    shown.wait_for_function("() => window.Bokeh")
+    undrawn = "() => [...document.querySelectorAll('.plot')].filter((plot) => !plot.childElementCount).length"
+    assert shown.evaluate(undrawn) >= 4
+    last = shown.locator(".plot").last
+    last.scroll_into_view_if_needed()
+    last.locator("canvas").first.wait_for()
+    shown.evaluate("scrollTo(0, 0)")
+    assert shown.evaluate(undrawn) >= 2
+    shown.pdf()
+    shown.wait_for_function(DRAWN)
+    context.close()
 
 
 def test_the_class_under_the_pointer_is_read_out(page, config):

@@ -17,24 +17,41 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 dark.addEventListener("change", paintCharts);
 for (const moment of ["beforeprint", "afterprint"]) addEventListener(moment, paintCharts);
 
+// after what the page shows at once; Safari has no idle time to tell of
+const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
 // the chart library and what it draws are packed, so that the page is a third of their size
 async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = letters.charCodeAt(at);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
+// a chart is drawn where it comes into view, then the others one at a time, so that a page opens at once
 async function drawCharts() {
-  const sources = await Promise.all([...document.querySelectorAll("script.packed")].map((each) => unpacked(each.textContent)));
-  for (const source of sources) {
-    const script = document.createElement("script");
-    script.textContent = source;
-    document.body.append(script);
-  }
-  setTimeout(paintCharts, 0);
+  if (!document.getElementById("library")) return;
+  const [library, drawings] = await Promise.all(["library", "drawings"].map((id) => unpacked(document.getElementById(id).textContent)));
+  const script = document.createElement("script");
+  script.textContent = library;
+  document.body.append(script);
+  const items = JSON.parse(drawings), missing = new Set(document.querySelectorAll(".plot"));
+  const draw = async (plot) => {
+    if (!missing.delete(plot)) return;
+    await Bokeh.embed.embed_item(items[plot.id], plot.id);
+    paintCharts();
+  };
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
+  });
+  missing.forEach((plot) => watcher.observe(plot));
+  // all of a page that is printed
+  addEventListener("beforeprint", () => missing.forEach(draw));
+  const drawNext = () => whenIdle(async () => {
+    for (const plot of missing) return draw(plot).then(drawNext);
+  });
+  drawNext();
 }
-drawCharts().catch(() => {
+whenIdle(() => drawCharts().catch(() => {
   for (const chart of document.querySelectorAll(".chart")) chart.textContent = `${chart.getAttribute("aria-label")}. To draw it takes a browser of 2023 or later.`;
-});
-addEventListener("load", paintCharts);
+}));
 // all of a page that is printed
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
 
