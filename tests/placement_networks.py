@@ -64,7 +64,8 @@ def networks(draw: Draw) -> NetworkShape:
 def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     """Any assignment of blocks to ranks, shards of any size among them, or all blocks averaged over some.
 
-    Any rank is the server; there is a driver or none; the server updates or the owners.
+    Any rank is the server; there is a driver or none; the server updates or the owners; batch normalisation
+    is over the batch or each shard.
     """
     ranks, averages = draw(st.integers(1, most - 1)), draw(st.booleans())
     several = st.sets(st.integers(0, ranks - 1), min_size=1, max_size=most if averages else GROUPS)
@@ -84,7 +85,8 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     driver = len(used) if draw(st.booleans()) else None
     update = "server" if averages else draw(st.sampled_from(["server", "owner"]))
     wire = draw(st.sampled_from(["float32", "bfloat16"])) if shape.dtype == "float32" else "float32"
-    options = LayoutOptions(update, wire)
+    batch_norm = "exact" if averages else draw(st.sampled_from(["exact", "per_shard"]))
+    options = LayoutOptions(update, wire, batch_norm)
     count = len(used) + (driver is not None)
     return Layout("random", count, named, number[server], driver, averages, shares, options)
 

@@ -28,6 +28,7 @@ from mpmm.placement import (
     cluster,
     describe,
     layout_for,
+    mathematics_text,
     one_host,
     plan,
     plan_text,
@@ -172,6 +173,8 @@ def _layout(
 def _show_plan(problem: Problem, layout: Layout) -> None:
     hosts, threads = problem.machine.hosts, threads_on(problem.shape, layout, problem.machine)
     click.echo(f"layout {layout.name}, {layout.ranks} ranks, one step over {problem.batch} patches")
+    if text := mathematics_text(layout):
+        click.echo(text)
     click.echo(f"threads as for {_counted(len(hosts), 'machine')} of {_counted(hosts[0].cores, 'core')}\n")
     click.echo(plan_text(plan(problem.shape, layout, problem.batch, threads=threads)))
 

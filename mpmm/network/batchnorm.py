@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from mpmm_kernels.arrays import sum_groups
+from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import batchnorm as kernel
 from mpmm_kernels.layers.activation import relu_backward
 
@@ -24,6 +25,9 @@ class BatchNorm(BatchLayer):
     moves their ``value`` towards it. A batch with a single value a channel has no such variance; it carries
     the running ones, so that they stay.
 
+    A shard that is normalised alone has mean and variance of its own samples. What it adds to the gradients,
+    and to the batch's running statistics in proportion to its samples, is the first of its partial sums.
+
     Parameters
     ----------
     name, shape
@@ -35,7 +39,8 @@ class BatchNorm(BatchLayer):
 
     References
     ----------
-    Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2.
+    Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithms 1 and 2; of shards Hoffer, Hubara and
+    Soudry, "Train longer, generalize better", NIPS 2017, algorithm 1 ("ghost batch normalization").
     """
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: str, relu: bool = False) -> None:
@@ -52,6 +57,8 @@ class BatchNorm(BatchLayer):
         self._unfloored_dy = Workspace(shape, dtype)
         self._sample_sums = Workspace(self.sums_shape, "float64")
         self._count = 0
+        # of the batch's samples, those that the statistics are over
+        self._part = 1.0
         self._batch_mean: Array = np.zeros(channels)
         self._batch_inverse: Array = np.ones(channels)
         self._dy: Array = np.zeros((0, *shape), dtype)
@@ -66,7 +73,11 @@ class BatchNorm(BatchLayer):
     def measure(self, x: Array, step: Step) -> Array:
         """Sums of x and of its square."""
         self._keep(x, step)
-        self._count = (step.batch or len(x)) * self._positions
+        samples = batch = step.batch or len(x)
+        if step.per_shard:
+            samples = len(x)
+            self._sum_alone(samples)
+        self._count, self._part = samples * self._positions, samples / batch
         sums = self._sample_sums.take(len(x))
         kernel.batchnorm_sums(self._rows(x), sums)
         return sum_groups(sums, self._tree)
@@ -76,12 +87,19 @@ class BatchNorm(BatchLayer):
         assert self._kept is not None, "measured just before"
         mean, variance = kernel.batchnorm_statistics(total, self._count)
         if self._count > 1:
-            self.mean.gradient[:] = mean
-            self.variance.gradient[:] = variance * (self._count / (self._count - 1))
+            self.mean.gradient[:] = mean * self._part
+            self.variance.gradient[:] = variance * (self._count / (self._count - 1)) * self._part
         else:
-            self.mean.gradient[:], self.variance.gradient[:] = self.mean.value, self.variance.value
+            self.mean.gradient[:] = self.mean.value * self._part
+            self.variance.gradient[:] = self.variance.value * self._part
         self._batch_mean, self._batch_inverse = mean, _inverse(variance)
         return self._normalised(self._kept, mean, self._batch_inverse)
+
+    def _sum_alone(self, samples: int) -> None:
+        """Of a shard as a batch of its own: all its partial sums but the first, which takes all, are 0."""
+        self._gradient_sums()
+        self.gradients[1:] = 0
+        self._tree = group_tree(samples)
 
     def measure_gradient(self, dy: Array) -> Array:
         """With z = (x - mean) inverse: sums of dy and of dy z, which are dbeta and dgamma."""

@@ -28,6 +28,8 @@ class Step:
     batch
         Samples of the global batch, when sums over samples are those of all of it: what is here is then a run
         of its groups. 0: sums are over the samples here.
+    per_shard
+        Batch normalisation is over the samples here all the same.
     """
 
     training: bool
@@ -35,6 +37,7 @@ class Step:
     seed: int = 0
     first_sample: int = 0
     batch: int = 0
+    per_shard: bool = False
 
     def tree(self, samples: int) -> GroupTree:
         """The groups of so many samples here, and how their sums are added up."""

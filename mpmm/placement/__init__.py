@@ -35,8 +35,8 @@ from mpmm.placement.machine import (
     read_hosts,
     seconds_of,
 )
-from mpmm.placement.options import LayoutOptions, UpdatePlace
-from mpmm.placement.plan import RankPlan, plan, plan_text, schedule_text
+from mpmm.placement.options import BatchNormScope, LayoutOptions, UpdatePlace
+from mpmm.placement.plan import RankPlan, mathematics_text, plan, plan_text, schedule_text
 from mpmm.placement.prediction import flattened, operations, traffic
 from mpmm.placement.presets import PRESETS, LayoutName, layout_for
 from mpmm.placement.profile import Costs, Profile, Timing, profile_from_json
@@ -57,6 +57,7 @@ __all__ = [
     "PRESETS",
     "AnyOrder",
     "Backward",
+    "BatchNormScope",
     "BlockShape",
     "Choice",
     "Collect",
@@ -111,6 +112,7 @@ __all__ = [
     "flattened",
     "label_rank",
     "layout_for",
+    "mathematics_text",
     "measured_by",
     "modalities_of",
     "one_host",

@@ -76,7 +76,7 @@ class Arithmetic:
         machine, shape = self.problem.machine, self.problem.shape
         seconds = 0.0
         for name, ranks in layout.owners:
-            layers = sum(bool(layer.sums_shape) for layer in shape.by_name[name].layers)
+            layers = sum(map(layout.waits_for_batch, shape.by_name[name].layers))
             seconds += 2 * layers * (len(ranks) - 1) * 2 * (machine.overhead + machine.wire_overhead)
             if len({machine.host_of[rank] for rank in ranks}) > 1:
                 stall = max(

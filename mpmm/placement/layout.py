@@ -6,12 +6,13 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from mpmm_kernels.groups import GROUPS
 
 from mpmm.errors import LayoutError
 from mpmm.placement.options import LayoutOptions
-from mpmm.placement.shape import NetworkShape
+from mpmm.placement.shape import LayerShape, NetworkShape
 
 Ranks = tuple[int, ...]
 
@@ -40,7 +41,8 @@ class Layout:
         Of a block on several ranks: groups that each rank takes, ``GROUPS`` together; where a block is not
         named they are as equal as can be.
     options
-        How the ranks work together: where parameters are updated, what activations travel as.
+        How the ranks work together: where parameters are updated, what activations travel as, and which
+        samples batch normalisation is over.
     """
 
     name: str
@@ -71,6 +73,18 @@ class Layout:
     def owners_update(self) -> bool:
         """Whether each block's own ranks update it, and some of them are others than the server."""
         return self.options.update == "owner" and self.workers != (self.server,)
+
+    @property
+    def batch_norm(self) -> Literal["exact", "per_shard", "per_worker"]:
+        """What batch normalisation is over: the batch, each shard of it, or each averaging worker's share."""
+        if self.averages and len(self.workers) > 1:
+            return "per_worker"
+        shared = any(self.sharded(block) for block, _ in self.owners)
+        return self.options.batch_norm if shared else "exact"
+
+    def waits_for_batch(self, layer: LayerShape) -> bool:
+        """Whether the shards of a layer go on only with sums over the whole batch, which they exchange."""
+        return bool(layer.sums_shape) and self.options.batch_norm == "exact"
 
     @property
     def collector(self) -> int:
@@ -203,6 +217,31 @@ def _check_options(layout: Layout, shape: NetworkShape) -> None:
         raise LayoutError(
             f"layout {layout.name}: update = 'owner', but it averages gradients, which the server does",
             "leave update at 'server', or choose sharded or hybrid, whose gradients are summed",
+        )
+    if layout.options.batch_norm == "per_shard":
+        _check_per_shard(layout, shape)
+
+
+def _check_per_shard(layout: Layout, shape: NetworkShape) -> None:
+    where = f"layout {layout.name}: batch_norm = 'per_shard', but"
+    if layout.averages:
+        raise LayoutError(
+            f"{where} it averages gradients of workers, each of which has a batch of its own in any case",
+            "leave batch_norm at 'exact', or choose sharded or hybrid",
+        )
+    # one process reads what ranks have trained, and a search may find that a rank for each stream is fastest
+    if layout.ranks == 1 or layout.name == "auto":
+        return
+    shared = [name for name, _ in layout.owners if layout.sharded(name)]
+    if not shared:
+        raise LayoutError(
+            f"{where} no block is on several ranks, each with a shard of the batch",
+            "leave batch_norm at 'exact', or choose sharded or hybrid on several ranks",
+        )
+    if not any(layer.sums_shape for name in shared for layer in shape.by_name[name].layers):
+        raise LayoutError(
+            f"{where} no block on several ranks has batch normalisation",
+            "leave batch_norm at 'exact', which is the same here",
         )
 
 

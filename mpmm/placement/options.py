@@ -8,6 +8,7 @@ from typing import Literal
 from mpmm.messages import WireFormat
 
 UpdatePlace = Literal["server", "owner"]
+BatchNormScope = Literal["exact", "per_shard"]
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,14 @@ class LayoutOptions:
     wire
         What activations and their gradients travel as in a training step: "float32" is as they are computed;
         "bfloat16" and "float16" round them to two bytes, which is other mathematics than one process.
+    batch_norm
+        Of blocks on several ranks: "exact" normalises by mean and variance of the whole batch, for which the
+        ranks wait for each other; "per_shard" by those of each rank's samples, which is other mathematics.
     """
 
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
+    batch_norm: BatchNormScope = "exact"
 
     @property
     def rounds(self) -> bool:

@@ -38,7 +38,7 @@ def _branches(script: Script, block: BlockShape, layer: LayerShape) -> tuple[tup
     """
     root, pushers = script.root(block.name), script.pushers(block.name)
     ranks = script.layout.owner[block.name]
-    if layer.sums_shape:
+    if script.layout.waits_for_batch(layer):
         ranks = tuple(rank for rank in ranks if rank == root or rank not in pushers)
     return branches(ranks, root)
 

@@ -110,6 +110,18 @@ def _traffic_rows(rank_plan: RankPlan) -> list[tuple[str, ...]]:
     return rows
 
 
+def mathematics_text(layout: Layout) -> str:
+    """In which ways a layout trains by other mathematics than one process; empty where it does not."""
+    scopes = {
+        "exact": "",
+        "per_shard": "batch normalisation over each shard of a batch",
+        "per_worker": "gradients averaged, batch normalisation over each worker's share",
+    }
+    wire = f"activations in {layout.options.wire} between ranks" if layout.options.rounds else ""
+    ways = [text for text in (scopes[layout.batch_norm], wire) if text]
+    return f"other mathematics than one process: {'; '.join(ways)}" if ways else ""
+
+
 def schedule_text(instructions: Sequence[Instruction]) -> str:
     """The schedule, one instruction a line, without the waits for buffers that are free in any case."""
     lines: list[str] = []

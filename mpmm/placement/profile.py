@@ -182,7 +182,7 @@ class Costs:
         names = forward.layers or [layer.name for layer in self._shape.by_name[forward.block].layers]
         whole = sum(self._layer(rank, self._layers[name], forward.share.count) for name in names)
         first = self._layers[names[0]]
-        if forward.layers and first.sums_shape and forward.share.batch:
+        if forward.layers and self._layout.waits_for_batch(first) and forward.share.batch:
             whole -= _MEASURING * self._layer(rank, first, forward.share.count)
         return whole
 
@@ -194,7 +194,8 @@ class Costs:
         layer = self._layers[backward.layer]
         share = share_of(self._layout, backward.block, rank, self._batch)
         whole = self._layer(rank, layer, share.count, backward=True)
-        return whole * (1 - _MEASURING) if layer.sums_shape and share.batch else whole
+        waited = self._layout.waits_for_batch(layer) and share.batch
+        return whole * (1 - _MEASURING) if waited else whole
 
     def _layer(self, rank: int, layer: LayerShape, samples: int, *, backward: bool = False) -> float:
         return self._profile.seconds(layer, samples, self.threads[rank], backward=backward)

@@ -158,7 +158,7 @@ class Rules:
             self._of.need_parameters(rank, name, self._of.version(step))
             for kind in (Kind.PUSH, Kind.TOTAL):
                 self._of.need_free(rank, kind, self._of.shape.layer_numbers[name])
-        if layers[index].sums_shape and forward.share.batch:
+        if self._of.layout.waits_for_batch(layers[index]) and forward.share.batch:
             self._need_total(rank, step, name)
         self._of.hold(rank, "forward", name, step)
 
@@ -242,12 +242,12 @@ class Rules:
             self._output_gradient(rank, step, block.name)
         self._of.need(rank, "forward", backward.layer, step)
         self._need_free_outputs(rank, block.name, Kind.ACTIVATION)
-        if block.layers[index].sums_shape and share.batch:
+        whole = self._of.layout.waits_for_batch(block.layers[index])
+        if whole and share.batch:
             self._need_total(rank, step, backward.layer)
         if backward.layer in shape.layer_numbers:
             for kind in (Kind.PUSH, Kind.TOTAL):
                 self._of.need_free(rank, kind, shape.layer_numbers[backward.layer])
-            whole = bool(block.layers[index].sums_shape)
             held = step, self._total(step) if whole else share.sums
             self._of.hold(rank, Kind.PUSH.label, backward.layer, held)
         self._of.hold(rank, "backward", backward.layer, step)

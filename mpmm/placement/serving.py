@@ -28,8 +28,8 @@ def handed_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[
     Where a layer's gradients follow from sums over the whole batch every shard has all of them, and the one
     that is nearest to the server pushes its own. Where owners update, the way ends with the first of them.
     """
-    root = script.root(block.name)
-    if not layer.sums_shape:
+    root, everywhere = script.root(block.name), script.layout.waits_for_batch(layer)
+    if not everywhere:
         for handover in script.handovers(block.name):
             if handover.receiver == script.rank:
                 yield script.receive_layer(Kind.PUSH, layer, handover.sender, handover.sums)
@@ -37,7 +37,7 @@ def handed_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[
             elif handover.sender == script.rank:
                 yield script.send_layer(Kind.PUSH, layer, handover.receiver, handover.sums)
     if script.layout.owners_update:
-        if root == script.rank or layer.sums_shape:
+        if root == script.rank or everywhere:
             yield from moved(script, block, layer)
     elif root == script.rank and not script.serves:
         yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)

@@ -22,11 +22,14 @@ class Share:
     batch
         Samples of the whole batch, of which this is a shard: a run of its groups. 0: sums over samples and
         batch normalisation are over this share alone, for it is the whole, or gradients are averaged.
+    per_shard
+        Of a shard: batch normalisation is over its own samples all the same, by choice.
     """
 
     first: int
     count: int
     batch: int = 0
+    per_shard: bool = False
 
     @property
     def stop(self) -> int:
@@ -69,7 +72,9 @@ def share_of(layout: Layout, block: str, rank: int, batch: int) -> Share:
     groups = layout.groups.get(block) or even_parts(GROUPS, len(ranks))
     start, stop = sum(groups[:index]), sum(groups[: index + 1])
     first, end = group_bounds(start, batch)[0], group_bounds(stop - 1, batch)[1]
-    return Share(first, end - first, 0 if end - first == batch else batch)
+    if end - first == batch:
+        return Share(first, batch)
+    return Share(first, end - first, batch, layout.options.batch_norm == "per_shard")
 
 
 def share_read(layout: Layout, rank: int, batch: int) -> Share:

@@ -138,7 +138,8 @@ def _forward_of_layers(
 def _stops(script: Script, block: BlockShape) -> list[int]:
     """Numbers of the layers before which the sums over the batch are exchanged."""
     sharded = script.share(block.name).batch
-    return [number for number, layer in enumerate(block.layers) if layer.sums_shape and sharded]
+    waits = script.layout.waits_for_batch
+    return [number for number, layer in enumerate(block.layers) if sharded and waits(layer)]
 
 
 def _batch_sums(
@@ -216,7 +217,7 @@ def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> 
     pushes: list[Instruction] = []
     for layer in reversed(block.layers):
         first = layer is block.layers[0]
-        if layer.sums_shape and script.share(block.name).batch:
+        if script.layout.waits_for_batch(layer) and script.share(block.name).batch:
             yield from _batch_sums(script, block, layer, backward=True)
             yield from passing.out()
         if first:
@@ -290,7 +291,7 @@ def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
 def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
     """Whether other shards hand this rank their partial sums of a layer's gradients."""
     receivers = [handover.receiver for handover in script.handovers(block.name)]
-    return not layer.sums_shape and script.rank in receivers
+    return not script.layout.waits_for_batch(layer) and script.rank in receivers
 
 
 def _moved_inputs(script: Script, block: BlockShape) -> list[str]:

@@ -156,7 +156,7 @@ class Player:
         return watched
 
     def _step_of(self, share: Share) -> Step:
-        return replace(self._step, first_sample=share.first, batch=share.batch)
+        return replace(self._step, first_sample=share.first, batch=share.batch, per_shard=share.per_shard)
 
     def _send(self, message: Send) -> Act:
         connection = self.channel.connection(message.kind, message.item, message.peer)

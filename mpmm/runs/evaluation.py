@@ -153,7 +153,8 @@ def _is_elsewhere(
 
 
 def _in_form(config: Config, options: EvaluationOptions) -> Config:
-    """The run's own layout for model form, unless that is data or one process; nobody updates anything."""
+    """The run's own layout for model form, unless that is data or one process; nothing is trained."""
+    config = replace(config, layout=replace(config.layout, batch_norm="exact"))
     config = overridden(config, update="server", threads=options.threads, layout=options.layout)
     if options.layout is not None:
         return config

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from mpmm.display import say, say_network
 from mpmm.messages import INTERRUPTED, Stopped, abort
+from mpmm.placement import mathematics_text
 from mpmm.ranks import Driver, EpochDone, Event, Kept, Server, Validation, outcome
 from mpmm.runs.accounting import costs_by_rank, gather_costs, say_costs, write_costs
 from mpmm.runs.rank_run import RankRun
@@ -65,6 +66,8 @@ def record(
     writer = RunWriter(rank_run, role.counters, role.snapshot)
     if rank_run.group.alone:
         say_network(rank_run.start.console, role.network, rank_run.start.threads[0])
+    if text := mathematics_text(rank_run.layout):
+        say(rank_run.start.console, "layout", text)
     line = single_values_line(rank_run.prepared.spec, rank_run.batches, rank_run.layout)
     if line is not None:
         say(rank_run.start.console, "batches", line)

@@ -70,12 +70,12 @@ def _with_fold(patches: PatchesConfig, fold: int) -> PatchesConfig:
 
 
 def check_layout(config: Config) -> Config:
-    """The configuration itself; refused is a layout of several ranks where there is one process.
+    """The configuration itself; refused is what needs several ranks where there is one process.
 
     Raises
     ------
     LayoutError
-        Naming the layout, and the way out.
+        Naming the layout, or what else needs ranks, and the way out.
     """
     several = config.layout.ranks or config.layout.name not in ("auto", "single")
     if several and launched_ranks() == 1:
@@ -83,5 +83,10 @@ def check_layout(config: Config) -> Config:
         raise LayoutError(
             f"layout {layout} needs several ranks, this is one process",
             "start it under mpirun, or take layout single (--layout single)",
+        )
+    if config.layout.batch_norm == "per_shard" and launched_ranks() == 1:
+        raise LayoutError(
+            "layout.batch_norm = 'per_shard' needs several ranks, each with a shard, this is one process",
+            "start it under mpirun with layout sharded or hybrid, or leave it at 'exact'",
         )
     return config

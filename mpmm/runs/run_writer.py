@@ -140,6 +140,7 @@ class RunWriter:
             "layout": layout.name,
             "update": layout.options.update,
             "wire": layout.options.wire,
+            "batch_norm": layout.batch_norm,
             "chosen": None if choice is None else choice.to_plain(),
             "ranks": layout.ranks,
             "threads": threads[0] if layout.ranks == 1 else threads,

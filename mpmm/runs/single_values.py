@@ -6,7 +6,7 @@ import math
 
 from mpmm.network import NetworkSpec
 from mpmm.patches import Batches
-from mpmm.placement import Layout
+from mpmm.placement import Layout, share_of
 
 
 def single_values_line(spec: NetworkSpec, batches: Batches, layout: Layout) -> str | None:
@@ -19,24 +19,31 @@ def single_values_line(spec: NetworkSpec, batches: Batches, layout: Layout) -> s
     batches
         How many patches a step takes.
     layout
-        With data parallelism a worker's share of a batch is a batch of its own.
+        Each averaging worker's share of a batch, and by choice each shard, is normalised alone.
     """
-    workers = len(layout.workers) if layout.name == "data" else 1
     last = batches.count % batches.batch
-    if batches.batch < 2 * workers:
+    if _least_normalised(layout, batches.batch) == 1:
         subject = f"every batch, of {batches.batch} patch{'es' if batches.batch > 1 else ''},"
-    elif 0 < last < 2 * workers and not batches.drop_last:
+    elif last and not batches.drop_last and _least_normalised(layout, last) == 1:
         subject = f"the last batch of each epoch, of {last} patch{'es' if last > 1 else ''},"
     else:
         return None
     blocks = blocks_of_one_position(spec)
     if not blocks:
         return None
-    alone = "" if workers == 1 else f" on {workers} workers"
+    alone = "" if layout.batch_norm == "exact" else f" on {len(layout.workers)} workers"
     return (
         f"{subject}{alone} leaves batch-norm of {', '.join(blocks)} a single value a channel, which tells no "
         "variance: its running statistics stay as they are then"
     )
+
+
+def _least_normalised(layout: Layout, samples: int) -> int:
+    """The fewest samples of a batch over which a block's batch normalisation is."""
+    if layout.batch_norm == "exact":
+        return samples
+    shares = [share_of(layout, block, rank, samples) for block, ranks in layout.owners for rank in ranks]
+    return min(share.count for share in shares if share.count)
 
 
 def blocks_of_one_position(spec: NetworkSpec) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from mpmm.network import (
     preset_fusion,
     preset_stream,
 )
-from mpmm.placement import LayoutName, LayoutOptions, UpdatePlace
+from mpmm.placement import BatchNormScope, LayoutName, LayoutOptions, UpdatePlace
 from mpmm.scene import Scene, scene_files
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
@@ -122,6 +122,8 @@ class LayoutConfig:
         "server": rank 0 updates every parameter; "owner": each block's ranks do, by the same sum.
     wire
         What activations and their gradients travel as between ranks, by choice in two bytes a value.
+    batch_norm
+        "exact": over the batch; "per_shard": over the samples of each rank that shares a block.
     threads
         Threads of this machine's ranks together; None: all its cores.
     pin
@@ -133,13 +135,14 @@ class LayoutConfig:
     shares: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
+    batch_norm: BatchNormScope = "exact"
     threads: Positive | None = None
     pin: bool = True
 
     @property
     def options(self) -> LayoutOptions:
         """How the ranks work together, as a layout holds it."""
-        return LayoutOptions(self.update, self.wire)
+        return LayoutOptions(self.update, self.wire, self.batch_norm)
 
 
 @dataclass(frozen=True)

@@ -271,10 +271,17 @@ def test_a_run_is_one_processes_at_a_time(config, tmp_path):
     assert go_on(run.folder, steps=2).run.summary_["steps"] == 2
 
 
-def test_layouts_of_several_ranks_are_refused(config, tmp_path):
+@pytest.mark.parametrize(
+    ("layout", "problem"),
+    [
+        ({"name": "baseline"}, "'baseline' needs several ranks"),
+        ({"batch_norm": "per_shard"}, "layout.batch_norm = 'per_shard' needs several ranks"),
+    ],
+)
+def test_layouts_of_several_ranks_are_refused(layout, problem, config, tmp_path):
     settings = load_config(config)
-    with pytest.raises(LayoutError, match="'baseline' needs several ranks"):
-        fit(replace(settings, layout=replace(settings.layout, name="baseline")), run=tmp_path / "run")
+    with pytest.raises(LayoutError, match=problem):
+        fit(replace(settings, layout=replace(settings.layout, **layout)), run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

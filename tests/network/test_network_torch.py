@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -74,6 +75,44 @@ def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
     for name, parameter in network.parameters.items():
         expected = twin.tensors[name].detach().numpy()
         assert np.abs(parameter.value - expected).max() < tolerance, name
+
+
+@pytest.mark.parametrize("edges", [(0, 5, 10), (0, 3, 10), (0, 2, 5, 7, 10)])
+def test_shards_normalised_alone_equal_pytorchs_replicas(edges):
+    """As DistributedDataParallel has it: the mean gradient of replicas, each with statistics of its own.
+
+    PyTorch keeps the first replica's running statistics; here they are the mean over all, by samples.
+    """
+    spec, samples = small(), edges[-1]
+    patches, labels = random_batch(spec, samples)
+    twin, network = Twin(Network(spec), average=0.0), Network(spec)
+    layers = [layer for block in network.blocks.values() for layer in block.layers if layer.parameters]
+    sums = {layer.name: 0.0 for layer in layers}
+    statistics = dict.fromkeys(twin.tensors.keys() - twin.trained().keys(), 0.0)
+    for first, stop in pairwise(edges):
+        part = {name: array[first:stop] for name, array in patches.items()}
+        step = Step(True, 3, 9, first_sample=first, batch=samples, per_shard=True)
+        logits = network.forward(part, step)
+        theirs = twin.forward(part, step)
+        assert_close(logits, theirs.detach().numpy(), 1e-9, "logits")
+        target = torch.tensor(labels[first:stop])
+        (torch.nn.functional.cross_entropy(theirs, target, reduction="sum") / samples).backward()
+        network.backward(SoftmaxCrossEntropy()(logits, labels[first:stop], samples).dlogits)
+        for layer in layers:
+            sums[layer.name] = sums[layer.name] + layer.gradients.sum(axis=0)
+        for name in statistics:
+            statistics[name] = statistics[name] + twin.tensors[name] * ((stop - first) / samples)
+    for layer in layers:
+        for parameter, total in zip(layer.parameters, parts(sums[layer.name], layer), strict=True):
+            expected = statistics.get(parameter.name, twin.tensors[parameter.name].grad)
+            assert_close(total, expected.numpy(), 1e-9, parameter.name)
+
+
+def parts(flat, layer):
+    """Of a layer's values, one after the other, those of each parameter."""
+    ends = np.cumsum([parameter.value.size for parameter in layer.parameters])
+    shapes = [parameter.value.shape for parameter in layer.parameters]
+    return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01])

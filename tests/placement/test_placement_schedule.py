@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from mpmm.network import paper
 from mpmm.placement import (
     AnyOrder,
     Backward,
+    BatchNormScope,
     Forward,
     Instruction,
     LayoutOptions,
@@ -30,6 +32,7 @@ from mpmm.placement import (
     describe,
     flattened,
     layout_for,
+    mathematics_text,
     plan,
     plan_text,
     schedule,
@@ -196,6 +199,49 @@ def test_two_bytes_a_value_are_refused_for_float64() -> None:
 def test_averages_are_made_on_the_server_alone() -> None:
     with pytest.raises(LayoutError, match="layout data: update = 'owner', but it averages gradients"):
         layout_for(TWO_STREAMS, 5, "data", options=LayoutOptions("owner"))
+
+
+def test_shards_that_are_normalised_alone_exchange_no_sums() -> None:
+    """The gradients of batch normalisation are handed on to the server as those of any other layer."""
+    layouts = [
+        layout_for(PAPER, 4, "sharded", options=LayoutOptions(batch_norm=scope))
+        for scope in get_args(BatchNormScope)
+    ]
+    for rank in range(4):
+        exact, alone = (traffic(schedule(PAPER, layout, rank, "train", 40)) for layout in layouts)
+        assert exact.total("sent", Kind.SUMS).messages == 2 * 6 * 3
+        assert alone.total(kind=Kind.SUMS) == Amount()
+        assert alone.total(kind=Kind.PULL) == exact.total(kind=Kind.PULL)
+    pushes = [
+        traffic(schedule(PAPER, layouts[1], rank, "train", 40)).total("sent", Kind.PUSH) for rank in range(4)
+    ]
+    assert [push.messages for push in pushes] == [0, 17, 17, 17]
+    assert {push.bytes for push in pushes[1:]} == {4 * 579_476}
+
+
+def test_a_layout_says_by_which_mathematics_it_trains() -> None:
+    narrow = LayoutOptions(wire="bfloat16", batch_norm="per_shard")
+    assert mathematics_text(layout_for(PAPER, 4, "hybrid", options=narrow)) == (
+        "other mathematics than one process: batch normalisation over each shard of a batch; "
+        "activations in bfloat16 between ranks"
+    )
+    assert "batch normalisation over each worker's share" in mathematics_text(layout_for(PAPER, 4, "data"))
+    assert mathematics_text(layout_for(PAPER, 4, "hybrid", options=LayoutOptions("owner"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("shape", "ranks", "name", "problem"),
+    [
+        (PAPER, 5, "baseline", "layout baseline: batch_norm = 'per_shard', but no block is on several ranks"),
+        (PAPER, 5, "data", "layout data: batch_norm = 'per_shard', but it averages gradients"),
+        (network({"hsi": []}), 2, "sharded", "no block on several ranks has batch normalisation"),
+    ],
+)
+def test_batch_normalisation_per_shard_is_refused_where_there_is_none(
+    shape: NetworkShape, ranks: int, name: str, problem: str
+) -> None:
+    with pytest.raises(LayoutError, match=problem):
+        layout_for(shape, ranks, name, options=LayoutOptions(batch_norm="per_shard"))
 
 
 def test_the_papers_traffic_a_step() -> None:

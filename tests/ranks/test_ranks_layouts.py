@@ -172,6 +172,34 @@ def test_a_narrow_wire_rounds_what_crosses_ranks_and_nothing_else(wire: WireForm
     assert all(value.tobytes() == again.state[name].tobytes() for name, value in rounded.state.items())
 
 
+PER_SHARD = LayoutOptions(batch_norm="per_shard")
+
+
+def equal(first: Outcome, second: Outcome) -> bool:
+    """Whether two runs have the same bits."""
+    same = all(value.tobytes() == second.state[name].tobytes() for name, value in first.state.items())
+    return same and first.metrics == second.metrics and first.logits.tobytes() == second.logits.tobytes()
+
+
+@pytest.mark.parametrize(("name", "ranks"), [("sharded", 3), ("hybrid", 4)])
+def test_shards_normalised_alone_have_bits_of_their_own_whoever_updates(name: str, ranks: int) -> None:
+    shape = describe(spec())
+    alone = play(spec(), layout_for(shape, ranks, name, options=PER_SHARD), BATCHES)
+    owners = replace(PER_SHARD, update="owner")
+    assert equal(alone, play(spec(), layout_for(shape, ranks, name, options=owners), BATCHES))
+    assert not equal(alone, one_process("float32"))
+
+
+def test_shards_normalised_alone_do_what_averaging_workers_do_with_equal_shares() -> None:
+    """Two workers beside a server, or two shards: the halves of a batch, reduced in different ways."""
+    wide = spec("float64")
+    whole, shape = [batch for batch in batches("float64") if len(batch.labels) == 16], describe(wide)
+    averaged = play(wide, layout_for(shape, 3, "data"), whole)
+    alone = play(wide, layout_for(shape, 2, "sharded", options=PER_SHARD), whole)
+    for name, value in averaged.state.items():
+        np.testing.assert_allclose(alone.state[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
 def test_averaged_gradients_are_other_mathematics() -> None:
     """So that equal bits above mean something."""
     averaged = play(spec(), layout_for(describe(spec()), 4, "data"), batches("float32"))

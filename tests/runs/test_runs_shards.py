@@ -97,6 +97,27 @@ def test_a_narrow_wire_trains_and_is_counted_as_it_travels(short_batch, one_proc
     assert rounded == pytest.approx(exact, rel=0.05)
 
 
+def test_shards_normalised_alone_have_the_bits_of_their_shares(short_batch, one_process, tmp_path):
+    """Whoever updates, on any number of threads, but not those of one process; without sums of the batch."""
+    alone = short_batch.parent / "alone.toml"
+    alone.write_text(short_batch.read_text() + '\n[layout]\nname = "sharded"\nbatch_norm = "per_shard"\n')
+    runs = []
+    for update, threads in (("server", "1"), ("owner", "2")):
+        options = "--run", tmp_path / update, "--update", update, "--steps", 8
+        ended = run_mpmm(2, "train", alone, *options, MPMM_SYNCHRONOUS_SENDS="1", NUMBA_NUM_THREADS=threads)
+        assert "other mathematics than one process: batch normalisation over each shard" in ended.out
+        runs.append(Run.open(tmp_path / update))
+        scope = LayoutOptions(update, batch_norm="per_shard")
+        check_traffic(runs[-1], layout_for(describe(runs[-1].prepared.spec), 2, "sharded", options=scope))
+    assert runs[0].summary_["parameters_sha256"] == runs[1].summary_["parameters_sha256"]
+    assert runs[0].summary_["batch_norm"] == "per_shard"
+    # whoever scores it has no shards
+    assert runs[0].evaluate("test").samples == 40
+    assert losses(runs[0]) == losses(runs[1])
+    assert losses(runs[0])[1:] != losses(one_process)[1:8]
+    assert losses(runs[0])[0] == pytest.approx(losses(one_process)[0], rel=0.1)
+
+
 def test_uneven_shards_of_an_own_assignment(short_batch, one_process, tmp_path):
     own = short_batch.parent / "uneven.toml"
     own.write_text(short_batch.read_text() + UNEVEN)
