@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,25 @@ class Batch:
     labels: NDArray[np.int16]
 
 
-# patches of these samples as augmented in this epoch
-Read = Callable[[NDArray[np.integer[Any]], int], Batch]
+class Read(Protocol):
+    """Reads patches of samples as augmented in an epoch."""
+
+    def __call__(
+        self, indices: NDArray[np.integer[Any]], epoch: int, rows: Mapping[str, slice] | None = None, /
+    ) -> Batch:
+        """Patches and labels of these samples.
+
+        Parameters
+        ----------
+        indices
+            Positions in the samples, (n,).
+        epoch
+            Decides how they are augmented.
+        rows
+            Of each modality, the part of ``indices`` whose patches are wanted: what others hold is left to
+            chance. None wants all.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.script import COUNTERS
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
-from mpmm.placement.shares import Share, share_of, share_out, share_read
+from mpmm.placement.shares import Share, rows_read, share_of, share_out, share_read
 from mpmm.placement.simulated import Prediction, RankTimes, Span, prediction_text
 from mpmm.placement.simulator import Simulation, simulate, threads_of_hosts, threads_on
 from mpmm.placement.sources import LABELS, label_rank, measured_by, modalities_of, required_sources
@@ -124,6 +124,7 @@ __all__ = [
     "quotas_of",
     "read_hosts",
     "required_sources",
+    "rows_read",
     "schedule",
     "schedule_text",
     "seconds_of",

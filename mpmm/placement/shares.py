@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from mpmm_kernels.groups import GROUPS, Node, group_bounds, group_tree
 
 from mpmm.placement.layout import Layout
+from mpmm.placement.shape import NetworkShape
 
 
 @dataclass(frozen=True)
@@ -85,3 +86,30 @@ def share_read(layout: Layout, rank: int, batch: int) -> Share:
         return Share(0, 0)
     first, stop = min(share.first for share in shares), max(share.stop for share in shares)
     return Share(first, stop - first)
+
+
+def rows_read(shape: NetworkShape, layout: Layout, rank: int, batch: int) -> dict[str, slice]:
+    """Of each modality those rows of what a rank reads that its blocks compute with.
+
+    Parameters
+    ----------
+    shape, layout
+        The network, and who owns what of it.
+    rank, batch
+        Whose rows, and the samples of the whole batch.
+
+    Returns
+    -------
+    dict
+        By modality, rows of `share_read`; labels are read in all of them.
+    """
+    begin = share_read(layout, rank, batch).first
+    rows: dict[str, slice] = {}
+    for name in layout.blocks_of(rank):
+        share = share_of(layout, name, rank, batch)
+        for source in shape.by_name[name].inputs:
+            if share.count and source not in shape.by_name:
+                earlier = rows.get(source, slice(share.first - begin, 0))
+                first, stop = min(earlier.start, share.first - begin), max(earlier.stop, share.stop - begin)
+                rows[source] = slice(first, stop)
+    return rows

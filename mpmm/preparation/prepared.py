@@ -98,9 +98,15 @@ class Prepared:
             for name, normalization in self.normalizations.items()
         }
 
-        def read(indices: NDArray[np.integer[Any]], epoch: int) -> Batch:
-            """Patches and labels of these samples, as augmented in this epoch."""
-            inputs = {name: reader.read(indices, epoch) for name, reader in readers.items()}
+        def read(
+            indices: NDArray[np.integer[Any]], epoch: int, rows: Mapping[str, slice] | None = None, /
+        ) -> Batch:
+            """Patches and labels of these samples, as augmented in this epoch; patches of some rows alone."""
+            inputs = {}
+            for name, reader in readers.items():
+                inputs[name] = np.empty((len(indices), *reader.shape), np.float32)
+                part = slice(None) if rows is None else rows.get(name, slice(0))
+                reader.read(indices[part], epoch, inputs[name][part])
             return Batch(inputs, samples.labels[indices])
 
         return read

@@ -11,7 +11,7 @@ from mpmm_kernels.runtime import set_threads
 from numpy.typing import NDArray
 
 from mpmm.patches import DEPTH, Batch, Batches, HeldOut, Read, prefetch
-from mpmm.placement import Layout, share_read
+from mpmm.placement import Layout, NetworkShape, rows_read, share_read
 
 # samples of a whole batch, and this rank's share of them if it reads any
 Reading = Generator[tuple[int, Batch | None], None, None]
@@ -23,7 +23,7 @@ class ShareReader:
 
     Parameters
     ----------
-    layout, rank
+    shape, layout, rank
         Whose share.
     read
         Reads training patches of this rank's modalities.
@@ -33,6 +33,7 @@ class ShareReader:
         The patches to be scored.
     """
 
+    shape: NetworkShape
     layout: Layout
     rank: int
     read: Read
@@ -69,4 +70,5 @@ class ShareReader:
         if not self.layout.blocks_of(self.rank):
             return None
         share = share_read(self.layout, self.rank, len(indices))
-        return read(indices[share.first : share.first + share.count], epoch)
+        rows = rows_read(self.shape, self.layout, self.rank, len(indices))
+        return read(indices[share.first : share.stop], epoch, rows)

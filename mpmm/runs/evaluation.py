@@ -246,7 +246,8 @@ def _reader(group: ProcessGroup, preparation: RankPreparation) -> ShareReader:
     prepared = preparation.prepared
     held_out = prepared.held_out("validation")
     batches = Batches(held_out.count, held_out.batch)
-    return ShareReader(preparation.layout, group.rank, prepared.reader("train"), batches, held_out)
+    shape, layout = preparation.shape, preparation.layout
+    return ShareReader(shape, layout, group.rank, prepared.reader("train"), batches, held_out)
 
 
 def _player(

@@ -114,7 +114,8 @@ class RankRun:
         """What this rank reads of each batch."""
         augment = self.prepared.config.patches.augment
         read, held_out = self.prepared.reader("train", augment), self.prepared.held_out("validation")
-        return ShareReader(self.layout, self.group.rank, read, self.batches, held_out)
+        shape = self.preparation.shape
+        return ShareReader(shape, self.layout, self.group.rank, read, self.batches, held_out)
 
     def warm_up(self, network: Network, only: Collection[str] | None = None) -> None:
         """Load or compile the kernels of these blocks, all by default; say how far that is."""

@@ -76,7 +76,7 @@ class Patches:
             for name, bands in (("hsi", 6), ("rgb", 3))
         }
 
-    def __call__(self, indices, epoch: int) -> Batch:
+    def __call__(self, indices, epoch: int, rows=None, /) -> Batch:
         turned = {
             name: np.stack([np.rot90(values[i], (epoch + i) % 4, (1, 2)) for i in indices])
             for name, values in self.inputs.items()
@@ -97,7 +97,8 @@ def process(spec=SPEC, counters=None, rate=1e-2, held=10, read=TRAIN, arrays=Non
         optimizer.load_state(arrays["moments"], network.parameters)
     store = ParameterStore(network, optimizer, counters or Counters(), in_place=True)
     schedules = ScheduleCache(shape := describe(spec), layout := layout_for(shape, 1), 0)
-    reader = ShareReader(layout, 0, read, Batches(22, 4, seed=3), HeldOut(VALIDATION, held, 4, 3, SCENES))
+    held_out = HeldOut(VALIDATION, held, 4, 3, SCENES)
+    reader = ShareReader(shape, layout, 0, read, Batches(22, 4, seed=3), held_out)
     player = Player(LocalChannel(), network, loss, store)
     scoring = Scoring(player, schedules, reader, loss, VALIDATION.labels[:held], CLASSES)
     return Server(player, schedules, reader, store, scoring, seed=7, patient=False)
@@ -265,7 +266,7 @@ def test_without_validation_patches():
 def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_the_parameters():
     spoiled = iter(range(100))
 
-    def read(indices, epoch):
+    def read(indices, epoch, rows, /):
         batch = TRAIN(indices, epoch)
         if next(spoiled) == 3:
             batch.inputs["rgb"][0, 0, 0, 0] = math.inf
@@ -283,7 +284,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_the_parameters(
 
 
 def test_a_reader_that_fails_ends_the_run_with_its_error():
-    def read(indices, epoch):
+    def read(indices, epoch, rows, /):
         raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):

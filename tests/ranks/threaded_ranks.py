@@ -18,7 +18,7 @@ import numpy as np
 from mpmm.messages import Kind
 from mpmm.network import Adam, Network, NetworkSpec, SoftmaxCrossEntropy, Step
 from mpmm.patches import Batch
-from mpmm.placement import Layout, StepKind, describe, schedule, share_read
+from mpmm.placement import Layout, NetworkShape, StepKind, describe, rows_read, schedule, share_read
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.parameter_store import ParameterStore
 from mpmm.ranks.player import Player
@@ -167,7 +167,7 @@ def play(spec: NetworkSpec, layout: Layout, batches: list[Batch]) -> Outcome:
 
         def follow(kind: StepKind, batch: Batch | None = None, number: int = 0) -> None:
             count = 0 if batch is None else len(batch.labels)
-            share = None if batch is None else share_of_batch(layout, rank, batch)
+            share = None if batch is None else share_of_batch(shape, layout, rank, batch)
             step = Step(training=kind == StepKind.TRAIN, number=number, seed=5)
             player.buffers.begin()
             player.play(schedule(shape, layout, rank, kind, count), share, step)
@@ -201,7 +201,13 @@ def play(spec: NetworkSpec, layout: Layout, batches: list[Batch]) -> Outcome:
     return outcome
 
 
-def share_of_batch(layout: Layout, rank: int, batch: Batch) -> Batch:
+def share_of_batch(shape: NetworkShape, layout: Layout, rank: int, batch: Batch) -> Batch:
+    """What a rank reads of a batch: no numbers where it computes with none."""
     share = share_read(layout, rank, len(batch.labels))
-    rows = slice(share.first, share.stop)
-    return Batch({name: patches[rows] for name, patches in batch.inputs.items()}, batch.labels[rows])
+    needed = rows_read(shape, layout, rank, len(batch.labels))
+    inputs = {}
+    for name, patches in batch.inputs.items():
+        read = inputs[name] = np.full_like(patches[share.first : share.stop], np.nan)
+        rows = needed.get(name, slice(0))
+        read[rows] = patches[share.first : share.stop][rows]
+    return Batch(inputs, batch.labels[share.first : share.stop])
