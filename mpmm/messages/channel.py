@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mpmm.messages.alarm import mpi_alarm
 from mpmm.messages.arrivals import Arrivals
 from mpmm.messages.connection import Connection
 from mpmm.messages.envelope import Envelope
@@ -152,14 +153,24 @@ class Channel:
                 connections[peer].forget()
 
     @contextmanager
-    def moving(self) -> Iterator[None]:
-        """Within, a thread lets MPI move messages while this rank computes."""
-        thread = ProgressThread(self._transport.progress)
+    def moving(self, *, apart: bool = False) -> Iterator[None]:
+        """Within, a thread lets MPI move messages while this rank computes.
+
+        Parameters
+        ----------
+        apart
+            Whether every other rank is on another machine: where messages come by TCP, this rank then
+            sleeps until there are some.
+        """
+        alarm = self.waiter.alarm = mpi_alarm() if apart else None
+        # who waits looks, and moves messages so
+        thread = ProgressThread(lambda: self.waiter.waits or self._transport.progress(), alarm)
         self._transport.started = thread.wake
         try:
             yield
         finally:
             self._transport.started = _nothing
+            self.waiter.alarm = None
             thread.close()
 
     def _all_connections(self) -> list[Connection]:

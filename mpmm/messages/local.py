@@ -43,6 +43,6 @@ class LocalChannel(Channel):
         return None
 
     @contextmanager
-    def moving(self) -> Iterator[None]:
+    def moving(self, *, apart: bool = False) -> Iterator[None]:
         """Do nothing within: no message has to be moved."""
         yield

@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from functools import lru_cache
 
+from mpmm.messages.alarm import Alarm
 from mpmm.messages.errors import MessageError
 from mpmm.messages.stop import Stop
 
@@ -32,8 +33,18 @@ def pause_after(waited: float) -> float:
     return max(SHORTEST_PAUSE, min(waited / 16, USUAL_PAUSE), min(waited / 100, LONGEST_PAUSE))
 
 
-def looks_during(seconds: float) -> float:
-    """How often a rank looks in a wait of so many seconds, where waits like it took as long before."""
+def looks_during(seconds: float, *, woken: bool = False) -> float:
+    """How often a rank looks in a wait of so many seconds, where waits like it took as long before.
+
+    Parameters
+    ----------
+    seconds
+        Of the wait.
+    woken
+        Whether an alarm ends its pauses: other messages do so too, and so does the longest pause.
+    """
+    if woken:
+        return 1 + seconds / LONGEST_PAUSE
     return _looks(min(round(seconds, 4), _LONG)) * max(1.0, seconds / _LONG)
 
 
@@ -87,12 +98,18 @@ class Waiter:
     ----------
     seconds
         Time spent waiting so far.
+    alarm
+        Ends a pause when something has come; None: whoever waits has to look.
+    waits
+        Whether somebody waits just now.
     """
 
     def __init__(self, stop: Stop | None = None, limit: float | None = None) -> None:
         self.stop = Stop() if stop is None else stop
         self.limit = limit
         self.seconds = 0.0
+        self.alarm: Alarm | None = None
+        self.waits = False
         self._predictor = WaitPredictor()
 
     def until(self, ready: Callable[[], bool], waiting_for: str) -> None:
@@ -120,17 +137,21 @@ class Waiter:
     def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
         start = time.perf_counter()
         predicted = self._predictor.predicted(waiting_for)
-        waited, looks = 0.0, 0
+        waited, looks, self.waits = 0.0, 0, True
         try:
             while True:
                 self.stop.check(waiting_for)
                 self._check_limit(waited, waiting_for)
-                time.sleep(_sleep(waited, predicted))
+                if self.alarm is None:
+                    time.sleep(_sleep(waited, predicted))
+                else:
+                    self.alarm.rest(LONGEST_PAUSE, again=looks > 0)
                 looks += 1
                 waited = time.perf_counter() - start
                 if ready():
                     break
         finally:
+            self.waits = False
             self._over(waiting_for, time.perf_counter() - start)
         self._predictor.learn(waiting_for, waited, late=looks == 1)
 

@@ -96,6 +96,10 @@ class Machine:
         """The ranks on a host, in order."""
         return self._ranks_of[host]
 
+    def apart(self, rank: int) -> bool:
+        """Whether every other rank is on another host, so that what it waits for wakes it."""
+        return len(self.host_of) > 1 and self.together(self.host_of[rank]) == (rank,)
+
     @cached_property
     def _ranks_of(self) -> tuple[tuple[int, ...], ...]:
         ranks: list[list[int]] = [[] for _ in self.hosts]

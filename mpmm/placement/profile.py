@@ -174,9 +174,9 @@ class Costs:
         values = instruction.share.count * self._patch[instruction.modality]
         return values * self._shape.itemsize / self._profile.read / self._speeds[rank]
 
-    def waiting(self, rank: int, seconds: float) -> float:
-        """Core seconds that a wait of so many seconds takes by looking again and again."""
-        return looks_during(seconds) * self._profile.look / self._speeds[rank]
+    def waiting(self, rank: int, seconds: float, *, woken: bool) -> float:
+        """Core seconds that a wait of so many seconds takes by looking again and again, or when woken."""
+        return looks_during(seconds, woken=woken) * self._profile.look / self._speeds[rank]
 
     def _forward(self, rank: int, forward: Forward) -> float:
         names = forward.layers or [layer.name for layer in self._shape.by_name[forward.block].layers]

@@ -285,7 +285,8 @@ class Simulation:
         yield until
         if self._post.now > began:
             self.spans[rank].append(Span("wait", instruction, began, self._post.now))
-            self._beside(rank, self._costs.waiting(rank, self._post.now - began))
+            woken = self._machine.apart(rank)
+            self._beside(rank, self._costs.waiting(rank, self._post.now - began, woken=woken))
 
     def _work(self, rank: int, category: str, instruction: Instruction, work: _Work) -> Program:
         began = self._post.now

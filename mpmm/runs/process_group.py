@@ -83,7 +83,7 @@ class ProcessGroup:
         if len(self.together) == self.channel.size and not os.environ.get(APART):
             yield
             return
-        with self.channel.moving():
+        with self.channel.moving(apart=self.together == (self.rank,)):
             yield
 
     def share_threads(self, preparation: RankPreparation) -> list[int]:

@@ -14,6 +14,7 @@ from mpmm.placement import (
     Timing,
     bytes_a_second,
     cluster,
+    one_host,
     profile_from_json,
     quotas_of,
     read_hosts,
@@ -68,6 +69,12 @@ def test_quotas_are_one_for_all_hosts_or_one_for_each() -> None:
     assert [host.quota for host in cluster([0, 0, 1], Host(), (0.35, 0.2)).hosts] == [0.35, 0.2]
     with pytest.raises(LayoutError, match="cpu has 3 values for 2 hosts"):
         cluster([0, 0, 1], Host(), (0.1, 0.2, 0.3))
+
+
+def test_ranks_alone_on_their_hosts_are_woken() -> None:
+    machine = cluster([0, 0, 1], Host())
+    assert [machine.apart(rank) for rank in range(3)] == [False, False, True]
+    assert not one_host(1, 2).apart(0), "nobody else is there"
 
 
 LAYER = LayerShape("layer", flops_forward=100, flops_backward=300)
