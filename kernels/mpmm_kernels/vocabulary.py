@@ -8,4 +8,6 @@ Padding: TypeAlias = Literal["valid", "same"]
 # What a user asks for: whatever is fastest, without Winograd's transforms, or plain loops
 Kernels: TypeAlias = Literal["fast", "direct", "reference"]
 # What runs a block: a folder of `convolution` each
-MethodName: TypeAlias = Literal["reference", "direct", "indirect", "depth", "winograd", "winograd-spectral"]
+MethodName: TypeAlias = Literal[
+    "reference", "direct", "indirect", "depth", "winograd", "winograd-depth", "winograd-spectral"
+]

@@ -52,6 +52,8 @@ class Family(NamedTuple):
 
 def draw_family(rng, sizes=0):
     """All choices of a family; one channel in a third of them, for whose blocks are methods of their own."""
+    if rng.random() < 0.1:
+        return draw_along_bands(rng, sizes)
     plane = PLANES[rng.integers(len(PLANES))]
     return Family(
         filters=int(rng.choice(FILTERS)),
@@ -61,6 +63,13 @@ def draw_family(rng, sizes=0):
         dtype="float64" if rng.random() < 0.2 else "float32",
         reaches=tuple(draw_reach(rng) for _ in range(sizes)),
     )
+
+
+def draw_along_bands(rng, sizes):
+    """A family of seven bands and one pixel, for which there is a method of its own."""
+    filters, channels = (int(count) for count in rng.choice((16, 24, 32), 2))
+    reaches = tuple(draw_reach(rng) for _ in range(sizes))
+    return Family(filters, channels, (7, 1, 1), (1, 1, 1), "float32", reaches)
 
 
 def draw_reach(rng):

@@ -9,7 +9,7 @@ def test_a_few_random_blocks_are_right():
     counts, wrong = blocks.campaign(6, 60, seed=5, families=2)
     assert wrong == []
     assert counts["blocks"] == 6
-    assert sum(counts[name] for name in ("direct", "indirect", "depth", "winograd", "winograd-spectral")) >= 6
+    assert sum(counts.values()) - counts["blocks"] >= 6
 
 
 def test_a_wrong_gradient_is_counted(monkeypatch):

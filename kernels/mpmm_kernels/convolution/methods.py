@@ -7,6 +7,7 @@ from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.reference.method import REFERENCE
 from mpmm_kernels.convolution.winograd.method import WINOGRAD
+from mpmm_kernels.convolution.winograd_depth.method import WINOGRAD_DEPTH
 from mpmm_kernels.convolution.winograd_spectral.method import WINOGRAD_SPECTRAL
 from mpmm_kernels.vocabulary import Kernels, MethodName
 
@@ -16,6 +17,7 @@ _METHODS: tuple[tuple[Method, frozenset[Kernels]], ...] = (
     (DEPTH_IF_NARROW, frozenset({"fast", "direct"})),
     (WINOGRAD_SPECTRAL, frozenset({"fast"})),
     (WINOGRAD, frozenset({"fast"})),
+    (WINOGRAD_DEPTH, frozenset({"fast"})),
     (DEPTH, frozenset({"fast", "direct"})),
     (INDIRECT, frozenset({"fast", "direct"})),
     (DIRECT, frozenset({"fast", "direct"})),

@@ -60,7 +60,12 @@ BANDS = {
     ),
     "one channel, F(2x2,5x5)": ("fast", ((6, 8, 9, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
 }
-CASES |= WINOGRAD | BANDS
+# seven bands of one pixel: a tile that is not whole, and several runs of pixels
+ALONG_BANDS = {
+    "F(8,7), padded": ("fast", ((19, 4, 5, 24), 24, (7, 1, 1), STEP, SPECTRAL, "relu", None, STEP)),
+    "F(8,7), two runs": ("fast", ((14, 9, 10, 24), 16, (7, 1, 1), STEP, VALID, "none", "average", (2, 3, 1))),
+}
+CASES |= WINOGRAD | BANDS | ALONG_BANDS
 # the same shapes by register blocks of outputs from anywhere in a sample
 CASES |= {
     f"{name}, indirect": ("indirect", CASES[name][1])
@@ -102,6 +107,7 @@ SOME = (
     "F(2x2,3x3), padded depth",
     "F(2x2,4x4), odd channels",
     "one channel, F(4x4,3x3)",
+    "F(8,7), padded",
 )
 
 

@@ -27,6 +27,9 @@ from mpmm_kernels.convolution.shared.arguments import (
 from mpmm_kernels.convolution.winograd import kernels as winograd_kernels
 from mpmm_kernels.convolution.winograd import layout as winograd_layout
 from mpmm_kernels.convolution.winograd import method as winograd
+from mpmm_kernels.convolution.winograd_depth import geometry as filtering_geometry
+from mpmm_kernels.convolution.winograd_depth import kernels as filtering_kernels
+from mpmm_kernels.convolution.winograd_depth import method as filtering
 from mpmm_kernels.convolution.winograd_spectral import kernels as spectral_kernels
 from mpmm_kernels.convolution.winograd_spectral import method as spectral
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralGeometry, SpectralTile
@@ -106,6 +109,28 @@ CALLS = {
             *BY_GROUPS,
             winograd_layout.WinogradGeometry,
             winograd_layout.WinogradBackwardTile,
+        ),
+    ),
+    "winograd-depth, forward": (
+        filtering_kernels.forward,
+        (
+            filtering.DepthFilteringArrays,
+            filtering.DepthFilteringScratch,
+            *NUMBERS,
+            "shape",
+            filtering_geometry.DepthFilteringTile,
+        ),
+    ),
+    "winograd-depth, to weights": (
+        filtering_kernels.backward_weights,
+        (
+            "x",
+            "dy",
+            WeightSums,
+            filtering.DepthWeightScratch,
+            "bounds",
+            "shape",
+            filtering_geometry.DepthFilteringTile,
         ),
     ),
     "winograd-spectral, forward": (

@@ -41,10 +41,14 @@ def test_tiles_cost_half_of_a_direct_convolution():
         "indirect",
         "depth",
     }
-    assert {name for name, of in costs.items() if of == direct / 2} == {"winograd", "winograd-spectral"}
+    assert {name for name, of in costs.items() if of == direct / 2} == {
+        "winograd",
+        "winograd-depth",
+        "winograd-spectral",
+    }
 
 
-@pytest.mark.parametrize("name", ["reference", "direct", "indirect", "depth", "winograd"])
+@pytest.mark.parametrize("name", ["reference", "direct", "indirect", "depth", "winograd", "winograd-depth"])
 @pytest.mark.parametrize("pool", ["max", "average", None])
 def test_scratch_is_part_of_what_is_allocated(name, pool):
     """Arrays for a batch grow with it, workers' rows do not; neither is more than there is."""

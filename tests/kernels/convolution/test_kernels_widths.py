@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 import pytest
-from block_cases import BANDS, DEPTH, SOME, WINOGRAD, python, script
+from block_cases import ALONG_BANDS, BANDS, DEPTH, SOME, WINOGRAD, python, script
 from mpmm_kernels.vector import REGISTER_BITS
 
 # Few of LLVM's passes, which take most of the time: places and bits are ours to say, not theirs
@@ -31,6 +31,7 @@ def test_plans_tell_how_they_run(width, wide_lines, whole_scene, many_channels):
     assert plans["many channels"] == many_channels
     for name in WINOGRAD:
         assert plans[name] == f"winograd {name.split('), ')[0].rstrip(')')})"
+    assert {plans[name] for name in ALONG_BANDS} == {"winograd-depth F(8,7)"}
     for name in BANDS:
         tile = name.removeprefix("one channel, ").removesuffix(", deep kernel")
         assert plans[name] == f"winograd-spectral {tile}"

@@ -17,14 +17,15 @@ from mpmm_kernels.vector import emit as vector_emit
 Row: TypeAlias = tuple[Size, Size]
 
 
-def _vectors(row: Any, array: Any) -> list[Vector]:
+def row_vectors(row: Any, array: Any) -> list[Vector]:
+    """The types of a row's vectors: the last may be narrower."""
     columns, last = row.types
     return [Vector(array.dtype)] * (len(columns) - 1) + [Vector(array.dtype, len(last))]
 
 
 def _block(like: Any, row: Any, array: Any) -> Any:
     """The type of a block of as many vectors as the tuple ``like`` has."""
-    vectors = _vectors(row, array)
+    vectors = row_vectors(row, array)
     return types.BaseTuple.from_types(vectors * (len(like) // len(vectors)))
 
 
@@ -61,7 +62,7 @@ def load_rows(typing: Any, like: Any, y: Any, y_at: Any, step: Any, row: Any) ->
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vectors = [vector.emitted for vector in block.types]
-        rows = _starts(builder, args[2], args[3], vectors, row)
+        rows = row_starts(builder, args[2], args[3], vectors, row)
         loaded = [memory.load(offset, vector) for offset, vector in zip(rows, vectors, strict=True)]
         return vector_emit.pack(builder, loaded)
 
@@ -74,8 +75,8 @@ def finish_rows(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, ro
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, bias, args[1])
-        vectors = [vector.emitted for vector in _vectors(row, bias)]
-        rows = _starts(builder, args[2], args[2], vectors, row)
+        vectors = [vector.emitted for vector in row_vectors(row, bias)]
+        rows = row_starts(builder, args[2], args[2], vectors, row)
         added = [memory.load(offset, vector) for offset, vector in zip(rows, vectors, strict=True)]
         least = [vector_emit.splat(builder, args[3], vector) for vector in vectors]
         made = []
@@ -95,7 +96,7 @@ def store_rows(typing: Any, block: Any, y: Any, y_at: Any, step: Any, row: Any) 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
         vectors = [builder.extract_value(args[0], i) for i in range(len(block))]
-        rows = _starts(builder, args[2], args[3], [vector.type for vector in vectors], row)
+        rows = row_starts(builder, args[2], args[3], [vector.type for vector in vectors], row)
         for offset, vector in zip(rows, vectors, strict=True):
             memory.store(offset, vector)
         return context.get_dummy_value()
@@ -120,14 +121,14 @@ def outer_run(
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[3])
-        vectors = [vector.emitted for vector in _vectors(row, w)]
+        vectors = [vector.emitted for vector in row_vectors(row, w)]
         firsts = [builder.extract_value(args[2], i) for i in range(len(rows))]
         x_at, w_at, x_step, w_step = (builder.extract_value(args[4 + i // 2], i % 2) for i in range(4))
 
         def products(carried: list[Any]) -> list[Any]:
             (from_x, from_w), out = carried[:2], carried[2:]
             from_x = vector_emit.unforeseen(builder, from_x)
-            at = _starts(builder, from_w, from_w, vectors, row)
+            at = row_starts(builder, from_w, from_w, vectors, row)
             column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
             for i, first in enumerate(firsts):
                 value = source.broadcast(builder.add(first, from_x), vectors[0])
@@ -145,6 +146,6 @@ def outer_run(
     return block(*arguments), emit
 
 
-def _starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], row: Any) -> Iterator[Any]:
+def row_starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], row: Any) -> Iterator[Any]:
     """`block_offsets`: only the last vector of a row is narrow, behind which none begins."""
     return block_offsets(builder, start, step, len(vectors), len(row.types[0]), vectors[0].count)

@@ -29,8 +29,8 @@ LARGEST = len(_NUMBERS) + 1
 def input_matrix(n: int) -> Matrix:
     """B' (n x n): from inputs to points."""
     numbers = _NUMBERS[: n - 1]
-    rows = [[*_polynomial([b for b in numbers if b != a]), Fraction(0)] for a in numbers]
-    return _matrix([*rows, _polynomial(numbers)])
+    rows = [[*polynomial([b for b in numbers if b != a]), Fraction(0)] for a in numbers]
+    return _matrix([*rows, polynomial(numbers)])
 
 
 @cache
@@ -48,7 +48,7 @@ def output_matrix(n: int, m: int) -> Matrix:
     return _matrix([[a**i for a in _NUMBERS[: n - 1]] + [Fraction(i == m - 1)] for i in range(m)])
 
 
-def _polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
+def polynomial(roots: Sequence[Fraction]) -> list[Fraction]:
     """Coefficients of the product of (x - root), the constant first."""
     coefficients = [Fraction(1)]
     for root in roots:
@@ -61,7 +61,8 @@ def _matrix(rows: Sequence[Sequence[Fraction]]) -> Matrix:
     return tuple(tuple(row) for row in rows)
 
 
-def _transposed(matrix: Matrix) -> Matrix:
+def transposed_matrix(matrix: Matrix) -> Matrix:
+    """Rows and columns swapped: from gradients of what a matrix makes to those of what it takes."""
     return tuple(zip(*matrix, strict=True))
 
 
@@ -74,7 +75,7 @@ def input_points(typing: Any, tile: Any) -> Any:
 @compiled_intrinsic
 def input_gradient(typing: Any, points: Any) -> Any:
     """B v B': the gradient of a tile of the input, by the gradient of its points."""
-    return _both_sides(points, _transposed(input_matrix(isqrt(len(points)))))
+    return _both_sides(points, transposed_matrix(input_matrix(isqrt(len(points)))))
 
 
 @compiled_intrinsic
@@ -86,7 +87,7 @@ def output_tile(typing: Any, points: Any, outputs: Any) -> Any:
 @compiled_intrinsic
 def output_points(typing: Any, tile: Any, points: Any) -> Any:
     """A g A': the gradient of points, by that of m x m outputs; ``points`` is as long as the result."""
-    return _both_sides(tile, _transposed(output_matrix(isqrt(len(points)), isqrt(len(tile)))), points)
+    return _both_sides(tile, transposed_matrix(output_matrix(isqrt(len(points)), isqrt(len(tile)))), points)
 
 
 @compiled_intrinsic
@@ -98,7 +99,7 @@ def weight_points(typing: Any, taps: Any, points: Any) -> Any:
 @compiled_intrinsic
 def weight_gradient(typing: Any, points: Any, taps: Any) -> Any:
     """G' v G: the gradient of r x r weights, by that of their points; ``taps`` is as long as the result."""
-    return _both_sides(points, _transposed(weights_matrix(isqrt(len(points)), isqrt(len(taps)))), taps)
+    return _both_sides(points, transposed_matrix(weights_matrix(isqrt(len(points)), isqrt(len(taps)))), taps)
 
 
 def _both_sides(tile: Any, matrix: Matrix, *sizes: Any) -> Any:
@@ -108,14 +109,14 @@ def _both_sides(tile: Any, matrix: Matrix, *sizes: Any) -> Any:
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         rows = [[builder.extract_value(args[0], r * side + c) for c in range(side)] for r in range(side)]
-        across = [_combine(builder, matrix, column) for column in zip(*rows, strict=True)]
-        down = [_combine(builder, matrix, row) for row in zip(*across, strict=True)]
+        across = [combine(builder, matrix, column) for column in zip(*rows, strict=True)]
+        down = [combine(builder, matrix, row) for row in zip(*across, strict=True)]
         return vector_emit.pack(builder, [value for row in down for value in row])
 
     return made(tile, *sizes), emit
 
 
-def _combine(builder: Any, matrix: Matrix, values: Sequence[Any]) -> list[Any]:
+def combine(builder: Any, matrix: Matrix, values: Sequence[Any]) -> list[Any]:
     """The matrix times a column of vectors.
 
     Rows that belong to a number and its negative are the sum and the difference of the same two halves.

@@ -1,0 +1,1 @@
+"""The method "winograd-depth": kernels of seven bands and one pixel by minimal filtering."""

@@ -1,0 +1,165 @@
+"""Micro-kernels along the bands: transforms of neighbours in depth, and products of points by weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mpmm_kernels.convolution.indirect.blocks import row_starts, row_vectors
+from mpmm_kernels.convolution.winograd.transform import combine
+from mpmm_kernels.convolution.winograd_depth import filtering
+from mpmm_kernels.runtime import compiled_intrinsic, types
+from mpmm_kernels.vector import Vector
+from mpmm_kernels.vector import emit as vector_emit
+
+
+@compiled_intrinsic
+def input_points(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """B' x, the points of inputs: of as many elements at once as ``width`` is long.
+
+    ``source`` and ``target`` are the offset of the first element and the step to its next neighbour, in
+    this and the other transforms.
+    """
+    return _transform(filtering.input_parts(), width, x, y)
+
+
+@compiled_intrinsic
+def gradient_points(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """A g, the gradient of points by that of outputs."""
+    return _transform(filtering.gradient_parts(), width, x, y)
+
+
+@compiled_intrinsic
+def weight_points(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """G w, the points of taps."""
+    return _transform(filtering.weight_parts(), width, x, y)
+
+
+@compiled_intrinsic
+def weight_gradient(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """G' v, the gradient of taps by that of their points; writes that of the eighth tap too."""
+    return _transform(filtering.weight_gradient_parts(), width, x, y)
+
+
+@compiled_intrinsic
+def finished_planes(
+    typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any, bias: Any, bias_at: Any, floor: Any
+) -> Any:
+    """max(A' m + bias, floor) of points m; what is not a number stays so."""
+    parts, vector = filtering.output_parts(), Vector(x.dtype, len(width)).emitted
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the parts with an end to each output."""
+        added = vector_emit.Memory(context, builder, bias, args[5]).load(args[6], vector)
+        least = vector_emit.splat(builder, args[7], vector)
+
+        def finish(value: Any) -> Any:
+            """Bias, then the floor of an output."""
+            return vector_emit.at_least(builder, builder.fadd(value, added), least)
+
+        _emit(_neighbours(context, builder, (x, y), args), parts, vector, finish)
+        return context.get_dummy_value()
+
+    pair = types.UniTuple(types.intp, 2)
+    return types.void(width, x, pair, y, pair, bias, types.intp, x.dtype), emit
+
+
+def _transform(parts: list[filtering.Part], width: Any, x: Any, y: Any) -> Any:
+    """What makes targets of sources, part by part."""
+    vector = Vector(x.dtype, len(width)).emitted
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit one part after the other."""
+        _emit(_neighbours(context, builder, (x, y), args), parts, vector, lambda value: value)
+        return context.get_dummy_value()
+
+    pair = types.UniTuple(types.intp, 2)
+    return types.void(width, x, pair, y, pair), emit
+
+
+class _Neighbours:
+    """Vectors of an array, the same elements of planes one step apart."""
+
+    def __init__(self, memory: vector_emit.Memory, at: Any) -> None:
+        self.builder, self._memory = memory.builder, memory
+        self._first, self._step = (memory.builder.extract_value(at, i) for i in range(2))
+
+    def load(self, number: int, vector: Any) -> Any:
+        """The vector in the plane of a number."""
+        return self._memory.load(self._at(number), vector)
+
+    def store(self, number: int, value: Any) -> None:
+        """Write the vector in the plane of a number."""
+        self._memory.store(self._at(number), value)
+
+    def _at(self, number: int) -> Any:
+        step = self._step
+        return self.builder.add(self._first, self.builder.mul(step, step.type(number)))
+
+
+def _neighbours(context: Any, builder: Any, arrays: tuple[Any, Any], args: Any) -> list[_Neighbours]:
+    """Sources and targets of a transform."""
+    return [
+        _Neighbours(vector_emit.Memory(context, builder, array, args[k]), args[k + 1])
+        for array, k in zip(arrays, (1, 3), strict=True)
+    ]
+
+
+def _emit(
+    sides: list[_Neighbours], parts: list[filtering.Part], vector: Any, finish: Callable[[Any], Any]
+) -> None:
+    """Sources are loaded again for each part: registers hold no more than that needs."""
+    source, target = sides
+    for part in parts:
+        values = [_sum(source, terms, vector) for terms in part.sources]
+        for matrix in part.matrices:
+            values = combine(source.builder, matrix, values)
+        for number, value in enumerate(values, start=part.first):
+            target.store(number, finish(value))
+
+
+def _sum(source: _Neighbours, terms: tuple[filtering.Term, ...], vector: Any) -> Any:
+    """The sum of sources with their signs, the first of which is positive; of none zero."""
+    if not terms:
+        return vector_emit.zero(vector)
+    builder, total = source.builder, source.load(terms[0].source, vector)
+    for term in terms[1:]:
+        combined = builder.fadd if term.sign > 0 else builder.fsub
+        total = combined(total, source.load(term.source, vector))
+    return total
+
+
+@compiled_intrinsic
+def product_run(
+    typing: Any, block: Any, x: Any, w: Any, starts: Any, steps: Any, count: Any, gap: Any, row: Any
+) -> Any:
+    """block[i, j] += x[x_at + i gap + k x_step] * w[w_at + k w_step + vector j ...] for all k < count.
+
+    ``starts`` are x_at and w_at, ``steps`` x_step and w_step; the gap between rows is eight times the length
+    of the tuple ``gap``, or one. It is known when compiling, so that a row's place takes no register.
+    """
+    distance = 8 * len(gap) or 1
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the loop over k."""
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[2])
+        vectors = [vector.emitted for vector in row_vectors(row, w)]
+        x_at, w_at, x_step, w_step = (builder.extract_value(args[3 + i // 2], i % 2) for i in range(4))
+
+        def products(carried: list[Any]) -> list[Any]:
+            """One step: a vector of weights for each column, an element for each row."""
+            (from_x, from_w), out = carried[:2], carried[2:]
+            at = row_starts(builder, from_w, from_w, vectors, row)
+            column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
+            for i in range(len(out) // len(column)):
+                value = source.broadcast(builder.add(from_x, from_x.type(i * distance)), vectors[0])
+                for j, weight in enumerate(column, start=i * len(column)):
+                    factor = vector_emit.lanes(builder, value, 0, weight.type.count)
+                    out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
+            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *out]
+
+        accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
+        made = vector_emit.loop(builder, args[5], [x_at, w_at, *accumulators], products)
+        return vector_emit.pack(builder, made[2:])
+
+    pair = types.UniTuple(types.intp, 2)
+    return block(block, x, w, pair, pair, types.intp, gap, row), emit

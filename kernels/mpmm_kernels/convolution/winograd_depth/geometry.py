@@ -1,0 +1,128 @@
+"""What minimal filtering along the bands needs to know of a block: tiles, runs of pixels, registers."""
+
+from typing import NamedTuple
+
+from mpmm_kernels.convolution.indirect.geometry import row_of
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS, POINTS, TAPS
+from mpmm_kernels.vector import REGISTERS, Size, lanes, size
+
+# Points of a run of pixels and of their products, in elements that stay in the second cache
+_MOST_POINTS = 64 * 1024
+# Rows of a block by the vectors it is wide, as far as registers go
+_ROWS = {1: 12, 2: 8, 3: 5, 4: 5}
+# Elements that transforms take at once, at most: channels are a multiple of these
+WIDTH = 8
+# Channels up to which the last vector of a row may be a part of one
+_MOST_PARTS = 56
+
+
+class DepthTiles(NamedTuple):
+    """A convolution along depth by tiles of outputs: ``tiles`` of them a pixel.
+
+    The ``pixels`` of a plane are worked on in ``runs`` of up to ``run`` side by side. A point of a run has
+    ``run`` rows of channels, and as many more as a block reaches beyond it.
+    """
+
+    depth: int
+    made: int
+    before: int
+    pixels: int
+    run: int
+    runs: int
+    tiles: int
+    channels: int
+    filters: int
+    point_step: int
+    product_step: int
+
+
+class ProductTile(NamedTuple):
+    """Accumulators of a block, and a row's vectors, the lanes of the last; the gap between rows in eights."""
+
+    block: Size
+    columns: Size
+    last: Size
+    gap: Size
+
+
+class DepthFilteringTile(NamedTuple):
+    """Elements that transforms take at once, and a block of products: see `ProductTile`."""
+
+    width: Size
+    block: Size
+    columns: Size
+    last: Size
+    gap: Size
+
+
+def suits(plan: BlockPlan) -> bool:
+    """Whether a core is a convolution along depth that fills registers, without pool or stride."""
+    whole = all(_fills(channels) for channels in (plan.input_shape[3], plan.filters))
+    return plan.kernel == (TAPS, 1, 1) and plan.stride == plan.window == (1, 1, 1) and whole
+
+
+def _fills(channels: int) -> bool:
+    """Whether vectors of any processor hold so many channels and nothing else."""
+    return channels % (2 * WIDTH) == 0 or (channels % WIDTH == 0 and channels <= _MOST_PARTS)
+
+
+def tiles(plan: BlockPlan) -> DepthTiles:
+    """The tiles of a core's convolution, by its shapes alone."""
+    depth, rows, columns, channels = plan.input_shape
+    return _tiles((depth, plan.convolved_shape[0]), plan.before[0], rows * columns, (channels, plan.filters))
+
+
+def input_tiles(plan: BlockPlan) -> DepthTiles:
+    """The tiles of the convolution that makes the input's gradient from the output's."""
+    depth, rows, columns, channels = plan.input_shape
+    before = TAPS - 1 - plan.before[0]
+    return _tiles((plan.convolved_shape[0], depth), before, rows * columns, (plan.filters, channels))
+
+
+def _tiles(planes: tuple[int, int], before: int, pixels: int, channels: tuple[int, int]) -> DepthTiles:
+    most = max(_MOST_POINTS // (POINTS * sum(channels)), 1)
+    run = -(-pixels // -(-pixels // most))
+    spare = max(_ROWS.values())
+    return DepthTiles(
+        depth=planes[0],
+        made=planes[1],
+        before=before,
+        pixels=pixels,
+        run=run,
+        runs=-(-pixels // run),
+        tiles=-(-planes[1] // OUTPUTS),
+        channels=channels[0],
+        filters=channels[1],
+        point_step=(run + spare) * channels[0],
+        product_step=(run + spare) * channels[1],
+    )
+
+
+def product_tile(shape: DepthTiles, dtype: str) -> DepthFilteringTile:
+    """The block that multiplies rows of so many channels by weights."""
+    columns, last = row_of(shape.filters, dtype)
+    block = size(_rows(len(columns)) * len(columns))
+    return DepthFilteringTile(width(dtype), block, columns, last, gap=size(shape.channels // WIDTH))
+
+
+def weight_tile(shape: DepthTiles, dtype: str) -> DepthFilteringTile:
+    """The block that adds up weights' gradients: its rows are neighbouring channels."""
+    columns, last = row_of(shape.filters, dtype)
+    rows = max(n for n in range(1, _rows(len(columns)) + 1) if shape.channels % n == 0)
+    return DepthFilteringTile(width(dtype), size(rows * len(columns)), columns, last, gap=size(0))
+
+
+def width(dtype: str) -> Size:
+    """Elements that transforms take at once."""
+    return size(min(lanes(dtype), WIDTH))
+
+
+def _rows(columns: int) -> int:
+    return min(_ROWS[columns], (REGISTERS - columns - 1) // columns)
+
+
+def part_of_products(plan: BlockPlan) -> float:
+    """Products of a core by its tiles, as a part of the direct ones."""
+    made = plan.convolved_shape[0]
+    return -(-made // OUTPUTS) * POINTS / (made * TAPS)

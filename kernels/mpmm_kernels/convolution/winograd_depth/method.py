@@ -1,0 +1,227 @@
+"""The method "winograd-depth": kernels of seven bands and one pixel, by minimal filtering along the bands."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from mpmm_kernels.arrays import Floats, add_groups, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.convolution.method import Method
+from mpmm_kernels.convolution.operands import Gradients, Operands
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.epilogue import (
+    Surroundings,
+    allocate_surroundings,
+    begin_backward,
+    core,
+    epilogue_bytes,
+    finish_forward,
+    floor,
+)
+from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.convolution.winograd.method import TILED_COST
+from mpmm_kernels.convolution.winograd_depth import geometry, kernels
+from mpmm_kernels.convolution.winograd_depth.filtering import INPUTS, OUTPUTS, POINTS, TAPS
+from mpmm_kernels.convolution.winograd_depth.lines import transform_weights
+from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.layers.activation import relu_backward
+
+# Work beyond the products, as a factor
+_OVERHEAD = 1.4
+# Channels that are worth a transform, and those in and out whose weights' points stay in the second cache
+_LEAST_CHANNELS, _MOST_CHANNELS = 16, 128
+# Pixels of a plane that fill a few blocks of rows
+_LEAST_PIXELS = 16
+# No window has an argmax
+NO_ARGMAX = np.zeros(0, np.uint8)
+
+
+class DepthFilteringArrays(NamedTuple):
+    """An array, points of the weights, a bias as long as a run, and what is made of them."""
+
+    x: Floats
+    w: Floats
+    bias: Floats
+    y: Floats
+
+
+class DepthFilteringScratch(NamedTuple):
+    """Rows of workers: planes with zeros around them, a run's points, and their products."""
+
+    staged: Floats
+    points: Floats
+    products: Floats
+
+
+class DepthWeightScratch(NamedTuple):
+    """The same, points of the output's gradient in place of products, and sums of the weights' points."""
+
+    staged: Floats
+    points: Floats
+    gradient_points: Floats
+    point_sums: Floats
+
+
+@dataclass(frozen=True)
+class WinogradDepthBuffers:
+    """Arrays of a block: output side, points of weights, sums of gradients, the input's gradient, scratch."""
+
+    around: Surroundings
+    gradient: Floats
+    weight_points: Floats
+    bias: Floats
+    no_bias: Floats
+    weight_sums: Floats
+    bias_sums: Floats
+    input_gradient: Floats
+    staged: Floats
+    points: Floats
+    products: Floats
+    point_sums: Floats
+
+
+@cache
+def _tiles(plan: BlockPlan) -> tuple[geometry.DepthTiles, geometry.DepthTiles]:
+    """Tiles of the convolution and of the input's gradient."""
+    return geometry.tiles(plan), geometry.input_tiles(plan)
+
+
+def _offer(plan: BlockPlan) -> str | None:
+    inner, channels = core(plan), (plan.input_shape[3], plan.filters)
+    wide = min(channels) >= _LEAST_CHANNELS and sum(channels) <= _MOST_CHANNELS
+    large = wide and math.prod(plan.input_shape[1:3]) >= _LEAST_PIXELS
+    fewer = large and geometry.suits(inner) and geometry.part_of_products(inner) * _OVERHEAD < 1
+    return f"F({OUTPUTS},{TAPS})" if fewer else None
+
+
+def _cost(plan: BlockPlan) -> float:
+    return TILED_COST * plan.operations
+
+
+def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
+    elements = sum(_row_elements(core(plan)))
+    return elements * np.dtype(plan.dtype).itemsize + epilogue_bytes(plan, batch)
+
+
+def _row_elements(plan: BlockPlan) -> tuple[int, int, int]:
+    """Elements of a worker's scratch: planes, points, products."""
+    tiles, to_input = _tiles(plan)
+    staged = max(INPUTS * each.run * max(each.channels, each.filters) for each in (tiles, to_input))
+    points = (max(tiles.point_step, to_input.point_step), max(tiles.product_step, to_input.product_step))
+    return staged, POINTS * points[0], POINTS * points[1]
+
+
+def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
+    tiles, to_input = _tiles(core(plan))
+    pairs = tiles.channels * tiles.filters
+    rows = [scratch(elements, plan.dtype) for elements in _row_elements(core(plan))]
+    masked = batch * math.prod(plan.convolved_shape) if plan.activation == "relu" else 0
+
+    def zeros(*shape: int) -> Floats:
+        """An array of the plan's type."""
+        return zeros_aligned(shape, plan.dtype)
+
+    return WinogradDepthBuffers(
+        around=allocate_surroundings(plan, batch),
+        gradient=zeros(masked),
+        weight_points=zeros(POINTS * pairs),
+        bias=zeros(tiles.run, tiles.filters),
+        no_bias=zeros(to_input.run * to_input.filters),
+        weight_sums=zeros(GROUPS, (TAPS + 1) * pairs),
+        bias_sums=zeros(GROUPS, tiles.filters),
+        input_gradient=zeros(batch, *plan.input_shape),
+        staged=rows[0],
+        points=rows[1],
+        products=rows[2],
+        point_sums=scratch(POINTS * pairs, plan.dtype),
+    )
+
+
+def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands) -> Floats:
+    samples = len(operands.x)
+    buffers.bias[...] = operands.b
+    _transform(plan, buffers, operands.w)
+    arrays = DepthFilteringArrays(
+        x=flat(operands.x),
+        w=buffers.weight_points,
+        bias=flat(buffers.bias),
+        y=flat(buffers.around.core_output),
+    )
+    _run(plan, buffers, arrays, (samples, floor(plan)), _tiles(core(plan))[0])
+    return finish_forward(plan, buffers.around, samples)
+
+
+def _transform(plan: BlockPlan, buffers: WinogradDepthBuffers, weights: Floats) -> None:
+    """Fill the points of weights."""
+    transform_weights(flat(weights), buffers.weight_points, geometry.width(plan.dtype))
+
+
+def _run(
+    plan: BlockPlan,
+    buffers: WinogradDepthBuffers,
+    arrays: DepthFilteringArrays,
+    numbers: tuple[int, float],
+    tiles: geometry.DepthTiles,
+) -> None:
+    """Convolve a number of samples, with a floor."""
+    rows = DepthFilteringScratch(
+        staged=workers(buffers.staged), points=workers(buffers.points), products=workers(buffers.products)
+    )
+    tile = geometry.product_tile(tiles, plan.dtype)
+    kernels.forward(*arrays, *rows, *numbers, tiles, *tile)
+
+
+def _backward(
+    plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands, gradients: Gradients, to_input: bool
+) -> Floats | None:
+    dy = _core_gradient(plan, buffers, gradients.dy)
+    _weight_gradient(core(plan), buffers, operands.x, dy, gradients)
+    if not to_input:
+        return None
+    _transform(plan, buffers, operands.w[::-1].swapaxes(3, 4))
+    arrays = DepthFilteringArrays(
+        x=dy, w=buffers.weight_points, bias=buffers.no_bias, y=flat(buffers.input_gradient)
+    )
+    samples, least = len(operands.x), np.dtype(plan.dtype).type(-np.inf)
+    _run(plan, buffers, arrays, (samples, least), _tiles(core(plan))[1])
+    return buffers.input_gradient[:samples]
+
+
+def _core_gradient(plan: BlockPlan, buffers: WinogradDepthBuffers, dy: Floats) -> Floats:
+    """The gradient of the convolution, flat, by that of the block's output."""
+    outer, samples = buffers.around, len(dy)
+    arrays = begin_backward(plan, outer, NO_ARGMAX, dy)
+    if plan.activation != "relu":
+        return arrays.dy
+    gradient = buffers.gradient[: arrays.dy.size]
+    rows = [array.reshape(samples, -1) for array in (outer.core_output[:samples], arrays.dy, gradient)]
+    relu_backward(*rows)
+    return gradient
+
+
+def _weight_gradient(
+    plan: BlockPlan, buffers: WinogradDepthBuffers, x: Floats, dy: Floats, gradients: Gradients
+) -> None:
+    """Fill dw and db by the gradient of the core's output."""
+    tiles, tree = _tiles(plan)[0], gradients.tree
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, tree)
+    rows = DepthWeightScratch(
+        staged=workers(buffers.staged),
+        points=workers(buffers.points),
+        gradient_points=workers(buffers.products),
+        point_sums=workers(buffers.point_sums),
+    )
+    tile = geometry.weight_tile(tiles, plan.dtype)
+    kernels.backward_weights(flat(x), dy, *sums, *rows, tree.bounds, tiles, *tile)
+    add_groups(sums.dw, tree.merges)
+    for row, dw in zip(tree.rows, gradients.dw, strict=True):
+        dw[...] = sums.dw[row][: dw.size].reshape(dw.shape)
+    add_up_bias(sums, gradients)
+
+
+# Inference does the same: forward keeps nothing for backward but its output.
+WINOGRAD_DEPTH = Method(
+    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward
+)
