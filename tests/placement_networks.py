@@ -86,7 +86,7 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     update = "server" if averages else draw(st.sampled_from(["server", "owner"]))
     wire = draw(st.sampled_from(["float32", "bfloat16"])) if shape.dtype == "float32" else "float32"
     batch_norm = "exact" if averages else draw(st.sampled_from(["exact", "per_shard"]))
-    options = LayoutOptions(update, wire, batch_norm)
+    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()))
     count = len(used) + (driver is not None)
     return Layout("random", count, named, number[server], driver, averages, shares, options)
 

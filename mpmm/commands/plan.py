@@ -147,7 +147,7 @@ def _problem(settings: Config, spec: NetworkSpec, machine: Machine, foresight: _
         profile = profile_of(spec, batch, threads_of_hosts(machine), _say_compiling, anew=True)
     else:
         profile = kept_profile(spec, batch) or Profile()
-    return Problem(describe(spec), batch, profile, machine, settings.layout.options)
+    return Problem(describe(spec), batch, profile, machine, settings.layout_options)
 
 
 def _say_compiling(share: float) -> None:
@@ -163,7 +163,7 @@ def _layout(
     if ranks == 1 or (name or own.name) != "auto" or assigned:
         named = None if (name or own.name) == "auto" else name or own.name
         blocks, shares = (own.ranks, own.shares) if assigned else (None, None)
-        return layout_for(problem.shape, ranks, named, blocks, shares, own.options), None
+        return layout_for(problem.shape, ranks, named, blocks, shares, settings.layout_options), None
     layers = "layers measured" if problem.profile.layers else "layers guessed from operations"
     hosts = f"{_counted(len(problem.machine.hosts), 'host')} as given" if foresight.given else "this machine"
     choice = choose(problem, f"{layers}, {hosts}")

@@ -33,6 +33,8 @@ class Kind(IntEnum):
     SUMS = 12
     TOTAL = 13
     STATE = 14
+    SQUARES = 15
+    NORM = 16
 
     @property
     def label(self) -> str:
@@ -65,6 +67,8 @@ _LABELS = {
     Kind.SUMS: "batch sums",
     Kind.TOTAL: "gradient total",
     Kind.STATE: "state",
+    Kind.SQUARES: "gradient squares",
+    Kind.NORM: "gradient norm",
 }
 _FLOATING = {
     Kind.ACTIVATION,
@@ -77,6 +81,8 @@ _FLOATING = {
     Kind.SUMS,
     Kind.TOTAL,
     Kind.STATE,
+    Kind.SQUARES,
+    Kind.NORM,
 }
 
 

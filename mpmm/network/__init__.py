@@ -5,6 +5,7 @@ from mpmm.network.batchnorm import EPSILON, BatchNorm
 from mpmm.network.block import Block
 from mpmm.network.block_spec import BlockSpec, DenseSpec, JoinSpec
 from mpmm.network.build import block_builders
+from mpmm.network.clipping import clip_factor, norm_of, sum_of_squares
 from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
 from mpmm.network.dropout import Dropout
@@ -67,7 +68,9 @@ __all__ = [
     "StreamSpec",
     "Volume",
     "block_builders",
+    "clip_factor",
     "maker_of",
+    "norm_of",
     "paper",
     "paper_fusion",
     "paper_stream",
@@ -79,4 +82,5 @@ __all__ = [
     "run_on_zeros",
     "section_of",
     "state_sha256",
+    "sum_of_squares",
 ]

@@ -35,6 +35,7 @@ from mpmm.placement.machine import (
     read_hosts,
     seconds_of,
 )
+from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.options import BatchNormScope, LayoutOptions, UpdatePlace
 from mpmm.placement.plan import RankPlan, mathematics_text, plan, plan_text, schedule_text
 from mpmm.placement.prediction import flattened, operations, traffic
@@ -60,6 +61,7 @@ __all__ = [
     "BatchNormScope",
     "BlockShape",
     "Choice",
+    "Clip",
     "Collect",
     "Combine",
     "CopyRows",
@@ -98,6 +100,7 @@ __all__ = [
     "Simulation",
     "Span",
     "StepKind",
+    "SumSquares",
     "TakeSnapshot",
     "Timing",
     "Update",

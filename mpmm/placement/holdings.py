@@ -78,6 +78,10 @@ class Holdings:
         """What a rank computes of a block, or of one of its outputs, in a step."""
         return share_of(self.layout, maker_of(block), rank, self.steps[step][1])
 
+    def total(self, step: int) -> tuple[Node, ...]:
+        """The sum over all samples of a step's batch."""
+        return Share(0, self.steps[step][1]).sums
+
     def get(self, rank: int, sort: str, name: str) -> Held:
         """What is known of an array; None: it was never there."""
         return self._arrays.get((rank, sort, name))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mpmm.messages import Kind, carrier
+from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.shares import Share
 
 
@@ -299,6 +300,8 @@ Instruction = (
     | Loss
     | Backward
     | Update
+    | SumSquares
+    | Clip
     | TakeSnapshot
     | Collect
     | AnyOrder

@@ -27,11 +27,14 @@ class LayoutOptions:
     batch_norm
         Of blocks on several ranks: "exact" normalises by mean and variance of the whole batch, for which the
         ranks wait for each other; "per_shard" by those of each rank's samples, which is other mathematics.
+    clips
+        Whether gradients are clipped by the norm of all of them, for which every update has to wait.
     """
 
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
     batch_norm: BatchNormScope = "exact"
+    clips: bool = False
 
     @property
     def rounds(self) -> bool:

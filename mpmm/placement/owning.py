@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import AnyOrder, Instruction, Update
+from mpmm.placement.instructions import AnyOrder, Instruction
 from mpmm.placement.reduction import branches
 from mpmm.placement.script import Script
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.updating import updated
 
 
 def moved(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
@@ -16,7 +17,7 @@ def moved(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Inst
     for source, target in _branches(script, block, layer):
         if source == script.rank:
             yield script.send_layer(Kind.TOTAL, layer, target, 1)
-    yield Update(layer.name, ((script.rank, script.batch),))
+    yield from updated(script, block, layer)
 
 
 def totals(script: Script) -> list[tuple[Instruction, ...]]:

@@ -24,6 +24,7 @@ from mpmm.placement.instructions import (
     Update,
 )
 from mpmm.placement.layout import Layout
+from mpmm.placement.norm import SumSquares
 from mpmm.placement.shape import LayerShape, NetworkShape
 from mpmm.placement.shares import share_of
 
@@ -156,6 +157,7 @@ class Costs:
             Backward: self._backward,
             Loss: self._loss,
             Update: self._update,
+            SumSquares: lambda rank, squares: self._moved(2 * self._layers[squares.layer].size),
             Combine: self._combine,
             CopyRows: self._copy,
             TakeSnapshot: lambda rank, take: self._moved(3 * sum(block.size for block in shape.blocks)),

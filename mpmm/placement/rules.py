@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from mpmm_kernels.groups import Node, additions
+from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
 from mpmm.placement.evaluation import AHEAD
@@ -28,9 +28,11 @@ from mpmm.placement.instructions import (
     TakeSnapshot,
     Update,
 )
+from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share
+from mpmm.placement.update_rules import UpdateRules
 
 _SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)
 
@@ -54,7 +56,7 @@ class Rules:
     def __init__(self, holdings: Holdings) -> None:
         self.collected: dict[int, list[Share]] = defaultdict(list)
         self.snapshots: list[int] = []
-        self._of = holdings
+        self._of, updates = holdings, UpdateRules(holdings)
         self._rules: dict[type[Any], Callable[[int, int, Any], None]] = {
             Send: self._send,
             LoadPatches: lambda rank, step, load: holdings.hold(
@@ -68,7 +70,9 @@ class Rules:
             Infer: self._infer,
             Loss: self._loss,
             Backward: self._backward,
-            Update: self._update,
+            Update: updates.update,
+            SumSquares: updates.sum_squares,
+            Clip: updates.clip,
             TakeSnapshot: self._take_snapshot,
             Collect: self._collect,
         }
@@ -87,6 +91,8 @@ class Rules:
         elif receive.kind == Kind.TOTAL:
             self._of.need_free(rank, receive.kind, receive.item)
             self._of.hold(rank, Kind.PUSH.label, receive.name, held)
+        elif receive.kind == Kind.NORM:
+            self._of.hold(rank, label, "", held)
         elif receive.kind in _SUMS:
             self._of.hold(rank, f"{label} from {receive.peer}", receive.name, held)
         else:
@@ -103,7 +109,7 @@ class Rules:
             kind = Kind.PUSH if send.kind == Kind.TOTAL else send.kind
             sums = self._of.sums(rank, step, kind, send.name)
             demand(len(sums) == send.shape[0], f"rank {rank}: {send} of sums {sums}")
-            whole = send.kind != Kind.TOTAL or sums == self._total(step)
+            whole = send.kind != Kind.TOTAL or sums == self._of.total(step)
             demand(whole, f"rank {rank}: {send} of sums {sums}, which are not all")
             held = step, sums
         elif send.kind == Kind.PULL:
@@ -113,6 +119,8 @@ class Rules:
         elif send.kind == Kind.STATE:
             self._of.need_free(rank, send.kind, send.item)
             held = self._of.updates(rank, send.name)
+        elif send.kind in (Kind.SQUARES, Kind.NORM):
+            self._of.need(rank, send.kind.label, "" if send.kind == Kind.NORM else send.name, step)
         elif send.kind == Kind.SNAPSHOT:
             held = self.snapshots[-1]
         self._of.send(rank, send, held)
@@ -206,10 +214,6 @@ class Rules:
             nodes = tree.nodes
         self._of.hold(rank, combine.kind.label, combine.name, (step, nodes))
 
-    def _total(self, step: int) -> tuple[Node, ...]:
-        """The sum over all samples of a step's batch."""
-        return Share(0, self._of.steps[step][1]).sums
-
     def _need_total(self, rank: int, step: int, layer: str) -> None:
         sums = self._of.sums(rank, step, Kind.SUMS, layer)
         demand(len(sums) == 1, f"rank {rank} goes on with sums {sums} of {layer}, not with their total")
@@ -248,7 +252,7 @@ class Rules:
         if backward.layer in shape.layer_numbers:
             for kind in (Kind.PUSH, Kind.TOTAL):
                 self._of.need_free(rank, kind, shape.layer_numbers[backward.layer])
-            held = step, self._total(step) if whole else share.sums
+            held = step, self._of.total(step) if whole else share.sums
             self._of.hold(rank, Kind.PUSH.label, backward.layer, held)
         self._of.hold(rank, "backward", backward.layer, step)
         if index == 0:
@@ -264,23 +268,6 @@ class Rules:
             else:
                 count = self._of.share(rank, step, block).count
                 self._of.need_rows(rank, step, "output gradient", output, count)
-
-    def _update(self, rank: int, step: int, update: Update) -> None:
-        layer, version = update.layer, self._of.version(step)
-        updaters = self._of.updaters(layer)
-        demand(rank in updaters, f"rank {rank} updates {layer}, but {updaters} do")
-        demand(list(update.parts) == sorted(update.parts), f"rank {rank}: {update} not in rank order")
-        samples = sum(count for _, count in update.parts)
-        demand(samples == self._of.steps[step][1], f"rank {rank}: {update} by {samples} samples")
-        for source, _ in update.parts:
-            sums = self._of.sums(rank, step, Kind.PUSH, layer, source)
-            demand(len(sums) == 1, f"rank {rank}: {update} by {len(sums)} partial sums of rank {source}")
-            whole = self._of.layout.averages or sums == self._total(step)
-            demand(whole, f"rank {rank}: {update} by sums {sums} of rank {source}, which are not all")
-        self._of.need_free(rank, Kind.PULL, self._of.shape.layer_numbers[layer])
-        now = self._of.updates(rank, layer)
-        demand(now == version, f"rank {rank} updates {layer} twice in step {step}")
-        self._of.update(rank, layer)
 
     def _take_snapshot(self, rank: int, step: int, take: TakeSnapshot) -> None:
         versions = {self._state_of(rank, layer) for layer in self._of.versions}

@@ -12,9 +12,9 @@ from mpmm.placement.instructions import Instruction, Receive, Send, Settle, Sett
 from mpmm.placement.layout import Layout
 from mpmm.placement.owning import gather_step
 from mpmm.placement.script import COUNTERS, Script
-from mpmm.placement.serving import answers
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.training import pulls, training_step
+from mpmm.placement.updating import answers
 
 # Snapshots that may be on their way to a driver that still validates an earlier one.
 SNAPSHOTS_AHEAD = 1

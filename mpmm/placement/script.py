@@ -15,6 +15,8 @@ from mpmm.placement.shares import Share, share_of, share_read
 METRICS = 3
 # what comes after this step: see `mpmm.ranks.orders.Control`
 CONTROL = 1
+# the norm of all gradients of a step
+NORM = 1
 # where the run stands, as numbers, next to a snapshot's arrays
 COUNTERS = 16
 
@@ -165,6 +167,18 @@ class Script:
     def _state(self, layer: LayerShape, peer: int) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
         shape = (layer.size + 2 * layer.trainable_size,)
         return Kind.STATE, self.shape.layer_numbers[layer.name], layer.name, peer, shape, self.shape.dtype
+
+    def send_squares(self, layer: LayerShape, peer: int) -> Send:
+        """Sums of the squares of a layer's gradients, one for each trained parameter."""
+        return Send(*self._squares(layer, peer))
+
+    def receive_squares(self, layer: LayerShape, peer: int) -> Receive:
+        """The other end of `send_squares`."""
+        return Receive(*self._squares(layer, peer))
+
+    def _squares(self, layer: LayerShape, peer: int) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
+        shape = (sum(parameter.trainable for parameter in layer.parameters),)
+        return Kind.SQUARES, self.shape.layer_numbers[layer.name], layer.name, peer, shape, "float64"
 
     def settle_layer(self, kind: Kind, layer: LayerShape) -> Settle:
         """Before the arrays that a layer's message is sent from are written again."""

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import AnyOrder, Combine, Instruction, Receive, Send, Settle, Update
+from mpmm.placement.instructions import AnyOrder, Combine, Instruction, Receive, Send, Settle
 from mpmm.placement.owning import moved, totals
 from mpmm.placement.script import CONTROL, METRICS, Script
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.updating import told_squares, updated
 
 
 def announce(script: Script) -> Iterator[Instruction]:
@@ -52,6 +53,7 @@ def serve(script: Script) -> Iterator[Instruction]:
     output = script.shape.output.name
     if script.pushers(output) != (script.rank,):
         chains.append(tuple(_metrics(script, output)))
+    chains += told_squares(script)
     if chains:
         yield AnyOrder(tuple(chains))
 
@@ -92,21 +94,8 @@ def _update_of_layer(script: Script, block: BlockShape, layer: LayerShape) -> It
             yield from handed_up(script, block, layer)
         else:
             yield script.receive_layer(Kind.PUSH, layer, root, 1)
-        parts: tuple[tuple[int, int], ...] = ((root, script.batch),)
     else:
-        pushers = script.pushers(block.name)
-        for rank in pushers:
+        for rank in script.pushers(block.name):
             if rank != script.rank:
                 yield script.receive_layer(Kind.PUSH, layer, rank, 1)
-        parts = tuple((rank, script.share(block.name, rank).count) for rank in pushers)
-    yield script.settle_layer(Kind.PULL, layer)
-    yield Update(layer.name, parts)
-    yield from answers(script, block, layer)
-
-
-def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
-    """A layer's parameters to all other ranks that compute with them, or to those who give them on."""
-    if script.layout.owners_update:
-        return
-    for rank in script.children(block.name):
-        yield script.send_layer(Kind.PULL, layer, rank)
+    yield from updated(script, block, layer)

@@ -23,12 +23,12 @@ from mpmm.placement.instructions import (
     Receive,
     Send,
     Settle,
-    Update,
 )
 from mpmm.placement.owning import totals
 from mpmm.placement.script import CONTROL, METRICS, Script
 from mpmm.placement.serving import announce, combined_metrics, handed_up, serve
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.updating import clipped_updates, updated
 
 
 def training_step(script: Script) -> Iterator[Instruction]:
@@ -40,9 +40,11 @@ def training_step(script: Script) -> Iterator[Instruction]:
     yield from _backward(script)
     if script.serves:
         yield from serve(script)
+        yield from clipped_updates(script)
     elif script.owned():
         if script.layout.owners_update and (chains := totals(script)):
             yield AnyOrder(tuple(chains))
+        yield from clipped_updates(script)
         yield Receive(Kind.CONTROL, 0, "step", script.layout.server, (CONTROL,), "int64")
 
 
@@ -267,7 +269,7 @@ def _pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[In
             yield from handed_up(script, block, layer)
     elif script.serves:
         if script.only_here(block.name):
-            yield Update(layer.name, ((script.rank, script.batch),))
+            yield from updated(script, block, layer)
     elif not script.layout.sharded(block.name):
         yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
     elif not _adds_up(script, block, layer):

@@ -50,11 +50,11 @@ class Placing:
 
     def layout(self) -> tuple[Layout, Choice | None]:
         """The layout, the same on every rank; and why, if it was found by search."""
-        own, ranks = self.config.layout, self.collectives.size
+        own, ranks, options = self.config.layout, self.collectives.size, self.config.layout_options
         if ranks == 1:
-            return layout_for(self.shape, 1, options=own.options), None
+            return layout_for(self.shape, 1, options=options), None
         if own.name != "auto" or own.ranks or own.shares:
-            return layout_for(self.shape, ranks, own.name, own.ranks, own.shares, own.options), None
+            return layout_for(self.shape, ranks, own.name, own.ranks, own.shares, options), None
         choice = self._chosen()
         return choice.layout, choice
 
@@ -77,7 +77,7 @@ class Placing:
         profile = profile_of(self.spec, batch, threads_of_hosts(machine))
         hosts = f"links between {len(machine.hosts)} hosts" if len(machine.hosts) > 1 else "cores"
         return choose(
-            Problem(self.shape, batch, profile, machine, self.config.layout.options),
+            Problem(self.shape, batch, profile, machine, self.config.layout_options),
             f"layers and {hosts} measured",
             self._allowed(),
         )

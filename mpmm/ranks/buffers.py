@@ -11,7 +11,7 @@ from mpmm_kernels.groups import add_up
 
 from mpmm.messages import Kind, carrier, decode, encode
 from mpmm.network import Array, maker_of
-from mpmm.placement import Combine, CopyRows, Message, Receive, Send, Share, Update
+from mpmm.placement import Combine, CopyRows, Message, Receive, Send, Share, SumSquares, Update
 from mpmm.ranks.block_runner import BlockRunner
 from mpmm.ranks.parameter_store import ParameterStore
 
@@ -73,6 +73,9 @@ class MessageBuffers:
                 return lambda: layer.values
             case Kind.CONTROL:
                 return lambda: self.control.copy()
+            case Kind.SQUARES | Kind.NORM:
+                norm = self._parameter_store().gradient_norm
+                return lambda: norm.squares[name] if send.kind == Kind.SQUARES else norm.norm
             case _:
                 store = self._parameter_store()
                 states = send.kind == Kind.STATE
@@ -94,6 +97,8 @@ class MessageBuffers:
                 return blocks.layer(name).values, _nothing
             case Kind.CONTROL:
                 return self.control, _nothing
+            case Kind.NORM:
+                return self._parameter_store().gradient_norm.norm, _nothing
             case Kind.ACTIVATION | Kind.GRADIENT:
                 return self._incoming_rows(receive)
         buffer = self._buffer(receive, receive.peer)
@@ -106,6 +111,9 @@ class MessageBuffers:
             case Kind.STATE:
                 store = self._parameter_store()
                 return buffer, lambda: store.unpack(name, buffer)
+            case Kind.SQUARES:
+                squares = self._parameter_store().gradient_norm.squares
+                return buffer, lambda: squares.__setitem__(name, buffer)
             case Kind.LOGITS:
                 return buffer, lambda: self._keep_logits(buffer)
             case _:
@@ -167,7 +175,7 @@ class MessageBuffers:
         if combine.kind == Kind.METRICS:
             self.metrics[:] = left[0]
 
-    def pushed(self, update: Update) -> list[tuple[Array, int]]:
+    def pushed(self, update: Update | SumSquares) -> list[tuple[Array, int]]:
         """The gradients of an update, flat, with their samples."""
         key = Kind.PUSH, update.layer
         return [

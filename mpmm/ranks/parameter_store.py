@@ -12,6 +12,7 @@ from mpmm_kernels.layers import exponential_average
 from mpmm.network import Adam, Array, Layer, Network, Parameter
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.flat import weighted_mean
+from mpmm.ranks.gradient_norm import GradientNorm
 from mpmm.ranks.snapshot import Snapshot
 
 
@@ -60,9 +61,13 @@ class ParameterStore:
         Whether updates write over the state they read: nobody asks for a complete state within a step.
     gathers
         Whether other ranks update layers too: what is complete is so after `end_gathering` only.
+    clip_norm
+        To which the norm of all gradients together is clipped; None: never.
 
     Attributes
     ----------
+    gradient_norm
+        The norm of this step's gradients, by which they are clipped.
     complete
         The state after the last complete step, or after the last gathering: within a step the parameters are
         partly of the next one.
@@ -76,8 +81,10 @@ class ParameterStore:
         *,
         in_place: bool = False,
         gathers: bool = False,
+        clip_norm: float | None = None,
     ) -> None:
         self.network, self.optimizer, self.counters = network, optimizer, counters
+        self.gradient_norm = GradientNorm(clip_norm)
         self.complete = Snapshot(network)
         self.complete.take(optimizer, counters)
         # else the moments would be held twice
@@ -107,19 +114,24 @@ class ParameterStore:
             Steps before this one.
         """
         stored = self._layers[layer]
-        gradients = weighted_mean([flat for flat, _ in pushed], [samples for _, samples in pushed])
+        gradients = _mean(pushed)
         new = self._next
         old = new if self._same else self.complete
         for run in stored.runs:
             gradient = gradients[run.gradients]
             if run.trainable:
                 into = None if new is old else run.of(new)
+                gradient = self.gradient_norm.clipped(gradient)
                 self.optimizer.move(run.of(old), gradient, number + 1, decayed=run.decayed, into=into)
             else:
                 new.values[run.values] = old.values[run.values]
                 exponential_average(new.values[run.values], gradient, self.optimizer.average)
         stored.layer.take_values(new.values[stored.values])
         self._moved.add(layer)
+
+    def sum_squares(self, layer: str, pushed: Sequence[tuple[Array, int]]) -> None:
+        """Measure the gradients by which `update` will move a layer, before the norm is known."""
+        self.gradient_norm.measure(self._layers[layer].layer, _mean(pushed))
 
     def remember(self) -> None:
         """The step is complete."""
@@ -174,6 +186,10 @@ class ParameterStore:
         new.first[stored.moments] = old.first[stored.moments]
         new.second[stored.moments] = old.second[stored.moments]
         stored.layer.take_values(new.values[stored.values])
+
+
+def _mean(pushed: Sequence[tuple[Array, int]]) -> Array:
+    return weighted_mean([flat for flat, _ in pushed], [samples for _, samples in pushed])
 
 
 def _stored_layers(network: Network, optimizer: Adam) -> Iterator[_StoredLayer]:

@@ -13,6 +13,7 @@ from mpmm.patches import Batch
 from mpmm.placement import (
     AnyOrder,
     Backward,
+    Clip,
     Collect,
     Combine,
     CopyRows,
@@ -28,6 +29,7 @@ from mpmm.placement import (
     Settle,
     SettleAll,
     Share,
+    SumSquares,
     TakeSnapshot,
     Update,
 )
@@ -103,6 +105,8 @@ class Player:
             Loss: lambda loss: lambda: self.blocks.measure_loss(loss.block, self._step_of(loss.share)),
             Backward: lambda backward: lambda: self.blocks.backward(backward.block, backward.layer),
             Update: lambda update: lambda: self._update(update),
+            SumSquares: lambda squares: lambda: self._sum_squares(squares),
+            Clip: lambda clip: self._parameter_store().gradient_norm.combine,
             TakeSnapshot: lambda take: self._parameter_store().freeze,
             Collect: lambda collect: lambda: self.buffers.collect(collect.share),
             AnyOrder: self._any_order,
@@ -205,6 +209,9 @@ class Player:
 
     def _update(self, update: Update) -> None:
         self._parameter_store().update(update.layer, self.buffers.pushed(update), self._step.number)
+
+    def _sum_squares(self, squares: SumSquares) -> None:
+        self._parameter_store().sum_squares(squares.layer, self.buffers.pushed(squares))
 
     def _parameter_store(self) -> ParameterStore:
         assert self.store is not None, "only ranks with a store update"

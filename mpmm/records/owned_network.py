@@ -103,20 +103,20 @@ def owned_network(record: RunRecord) -> OwnedNetwork:
 
 def _layout(record: RunRecord, config: Config, shape: NetworkShape) -> Layout:
     """The layout that the run states or that its search chose, or else its settings ask for."""
-    own, players = config.layout, record.players
+    own, options, players = config.layout, config.layout_options, record.players
     if record.ranks == 1:
-        return layout_for(shape, 1, options=own.options)
+        return layout_for(shape, 1, options=options)
     if players.get("chosen"):
         return choice_from_plain(players["chosen"]).layout
     stated = players.get("layout", own.name)
     if stated == "custom" or own.ranks:
-        return layout_for(shape, record.ranks, None, own.ranks, own.shares, own.options)
+        return layout_for(shape, record.ranks, None, own.ranks, own.shares, options)
     if stated == "auto":
         raise RunError(
             f"{record.path}: the layout was searched for, and layout.json, which holds it, is missing",
             "wait until the run has begun",
         )
-    return layout_for(shape, record.ranks, str(stated), options=own.options)
+    return layout_for(shape, record.ranks, str(stated), options=options)
 
 
 def traffic_rows(record: RunRecord) -> list[list[dict[str, Any]]]:

@@ -55,7 +55,8 @@ def _owner_store(rank_run: RankRun, network: Network) -> ParameterStore:
         moments = arrays.get("moments", {})
         own_moments = {name: moment for name, moment in moments.items() if name.partition(".")[2] in own}
         optimizer.load_state(own_moments, own)
-    return ParameterStore(network, optimizer, rank_run.start.counters, in_place=True)
+    clip_norm = rank_run.prepared.config.training.clip_norm
+    return ParameterStore(network, optimizer, rank_run.start.counters, in_place=True, clip_norm=clip_norm)
 
 
 def _optimizer(rank_run: RankRun) -> Adam:
@@ -96,7 +97,8 @@ def _server(rank_run: RankRun) -> Server:
         optimizer.load_state(rank_run.start.arrays.get("moments", {}), network.parameters)
     # among ranks a state has to be whole within a step too: they can be ended there
     counters = rank_run.start.counters
-    store = ParameterStore(network, optimizer, counters, in_place=group.alone, gathers=gathers)
+    places = {"in_place": group.alone, "gathers": gathers}
+    store = ParameterStore(network, optimizer, counters, **places, clip_norm=training.clip_norm)
     loss = loss_of(prepared)
     player, schedules, reader = group.player(network, loss, store), rank_run.schedules(), rank_run.reader()
     labels = prepared.parts["validation"].labels

@@ -139,11 +139,6 @@ class LayoutConfig:
     threads: Positive | None = None
     pin: bool = True
 
-    @property
-    def options(self) -> LayoutOptions:
-        """How the ranks work together, as a layout holds it."""
-        return LayoutOptions(self.update, self.wire, self.batch_norm)
-
 
 @dataclass(frozen=True)
 class Config:
@@ -186,6 +181,12 @@ class Config:
         """These settings with other scenes, at least one."""
         first, *further = scenes
         return replace(self, scene=first, further=tuple(further))
+
+    @property
+    def layout_options(self) -> LayoutOptions:
+        """How the ranks work together, as a layout holds it."""
+        layout, clips = self.layout, self.training.clip_norm is not None
+        return LayoutOptions(layout.update, layout.wire, layout.batch_norm, clips)
 
     def read_files(self) -> Iterator[Path]:
         """Every file on this machine that a run with these settings reads."""

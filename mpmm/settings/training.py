@@ -28,6 +28,8 @@ class TrainingConfig:
         Of the schedule "step".
     warm_up
         Steps over which the rate rises to ``rate``, before the schedule begins.
+    clip_norm
+        Norm of all gradients together above which they are scaled down to it; None: never.
     patience
         Epochs without a better validation accuracy before training stops; None: never.
     class_weights
@@ -57,6 +59,7 @@ class TrainingConfig:
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     every: Positive = 10
     warm_up: Count = 0
+    clip_norm: Annotated[Finite, Field(gt=0)] | None = None
     patience: Positive | None = None
     class_weights: Literal["none", "balanced"] = "none"
     oversample: Literal["none", "balanced"] = "none"

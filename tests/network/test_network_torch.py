@@ -1,5 +1,6 @@
 """Whole networks against PyTorch: gradients for the same weights and batch, and Adam in lockstep."""
 
+import math
 import os
 from dataclasses import replace
 from itertools import pairwise
@@ -9,7 +10,16 @@ import pytest
 from branched_networks import branched
 from network_examples import random_batch, reduced_paper, small, three_modalities
 
-from mpmm.network import Adam, Network, SoftmaxCrossEntropy, Step, paper
+from mpmm.network import (
+    Adam,
+    Network,
+    SoftmaxCrossEntropy,
+    Step,
+    clip_factor,
+    norm_of,
+    paper,
+    sum_of_squares,
+)
 
 torch = pytest.importorskip("torch")
 from network_torch import Twin  # noqa: E402  (needs torch)
@@ -54,10 +64,20 @@ def test_gradients_of_the_paper_equal_pytorchs():
     assert_same_gradients(paper({"hsi": 48, "rgb": 3}, 20, dtype="float64"), 6)
 
 
-def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
+def clip(network, bound):
+    """Scale all gradients by the factor of their norm; that factor."""
+    trained = [parameter for parameter in network.parameters.values() if parameter.trainable]
+    squares = [np.array([sum_of_squares(parameter.gradient)]) for parameter in trained]
+    factor = clip_factor(norm_of(squares), bound)
+    for parameter in trained:
+        parameter.gradient *= factor
+    return factor
+
+
+def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0, clip_norm=math.inf):
     """Adam here and in PyTorch from the same parameters, dropout masks shared, a new batch each step."""
     network, loss, optimizer = Network(spec), SoftmaxCrossEntropy(), Adam(decay=decay)
-    twin = Twin(network, optimizer.average)
+    twin, factors = Twin(network, optimizer.average), []
     weights = [tensor for tensor in twin.trained().values() if tensor.ndim > 1]
     rest = [tensor for tensor in twin.trained().values() if tensor.ndim == 1]
     theirs = torch.optim.AdamW(
@@ -67,11 +87,14 @@ def run_in_lockstep(spec, samples, steps, tolerance, decay=0.0):
         step = Step(training=True, number=number, seed=2)
         patches, labels = random_batch(spec, samples, seed=number)
         network.backward(loss(network.forward(patches, step), labels).dlogits)
+        factors.append(clip(network, clip_norm))
         for parameter in network.parameters.values():
             optimizer.update(parameter, number)
         theirs.zero_grad()
         torch.nn.functional.cross_entropy(twin.forward(patches, step), torch.tensor(labels)).backward()
+        torch.nn.utils.clip_grad_norm_(twin.trained().values(), clip_norm)
         theirs.step()
+    assert (min(factors) < 1) == (clip_norm < math.inf)
     for name, parameter in network.parameters.items():
         expected = twin.tensors[name].detach().numpy()
         assert np.abs(parameter.value - expected).max() < tolerance, name
@@ -115,9 +138,9 @@ def parts(flat, layer):
     return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True)]
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.01])
-def test_adam_in_lockstep_with_pytorch(decay):
-    run_in_lockstep(small(), 6, 20, 1e-7, decay)
+@pytest.mark.parametrize(("decay", "clip_norm"), [(0.0, math.inf), (0.01, math.inf), (0.01, 0.7)])
+def test_adam_in_lockstep_with_pytorch(decay, clip_norm):
+    run_in_lockstep(small(), 6, 20, 1e-7, decay, clip_norm)
 
 
 @pytest.mark.parametrize("start", ["he", "fan_in"])

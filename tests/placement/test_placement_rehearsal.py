@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,7 @@ from mpmm.placement import (
     SettleAll,
     StepKind,
     Update,
+    UpdatePlace,
     layout_for,
 )
 
@@ -94,9 +96,9 @@ def play(shape: NetworkShape, layout: Layout, seed: int = 0) -> Rehearsal:
     ],
 )
 def test_the_named_layouts_play_to_their_end(name: str, ranks: int, seed: int) -> None:
-    play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name), seed)
-    if name != "data":
-        play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name, options=OWNER), seed)
+    for update in get_args(UpdatePlace)[: 1 if name == "data" else 2]:
+        options = LayoutOptions(update, clips=seed % 2 == 1)
+        play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name, options=options), seed)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -250,6 +252,13 @@ def test_the_rehearsal_finds_an_owner_that_does_not_update(owners: Rehearsal) ->
     layer = "hsi.block1.batchnorm"
     with pytest.raises(RehearsalError, match=rf"{layer} is 0 steps old on rank 3, not 1"):
         spoiled(owners, 3, Update, None, layer=layer).play()
+
+
+def test_the_rehearsal_finds_an_update_that_does_not_wait_for_the_norm() -> None:
+    options = LayoutOptions("owner", clips=True)
+    clipped = Rehearsal(TWO_STREAMS, layout_for(TWO_STREAMS, 4, "baseline", options=options), RUN)
+    with pytest.raises(RehearsalError, match=r"rank 2 needs gradient norm  of 1, holds that of None"):
+        spoiled(clipped, 2, Receive, None, kind=Kind.NORM).play()
 
 
 def test_the_rehearsal_finds_a_total_that_was_not_added_up(owners: Rehearsal) -> None:

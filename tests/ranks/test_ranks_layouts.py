@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
@@ -23,6 +24,9 @@ from mpmm.network import (
     SoftmaxCrossEntropy,
     Step,
     StreamSpec,
+    clip_factor,
+    norm_of,
+    sum_of_squares,
 )
 from mpmm.patches import Batch
 from mpmm.placement import (
@@ -40,6 +44,9 @@ from mpmm.placement import (
 
 # the last one is short: of 8 groups 5 have a sample
 SAMPLES = (16, 19, 16, 5)
+# between the norms of these steps' gradients: some are clipped
+CLIP_NORM = 0.85
+CLIPS = LayoutOptions(clips=True)
 
 
 def spec(dtype: str = "float32") -> NetworkSpec:
@@ -85,30 +92,47 @@ def batches(dtype: str) -> list[Batch]:
 
 
 @functools.cache
-def one_process(dtype: str) -> Outcome:
-    return play(spec(dtype), layout_for(describe(spec(dtype)), 1), batches(dtype))
+def one_process(dtype: str, clips: bool = False) -> Outcome:
+    layout = layout_for(describe(spec(dtype)), 1, options=LayoutOptions(clips=clips))
+    return play(spec(dtype), layout, batches(dtype), CLIP_NORM if clips else None)
 
 
 BATCHES = batches("float32")
 
 
 def check(layout: Layout, dtype: str = "float32") -> None:
-    found, expected = play(spec(dtype), layout, batches(dtype)), one_process(dtype)
+    clips = layout.options.clips
+    found = play(spec(dtype), layout, batches(dtype), CLIP_NORM if clips else None)
+    expected = one_process(dtype, clips)
     for name, value in expected.state.items():
         assert found.state[name].tobytes() == value.tobytes(), name
     assert found.metrics == expected.metrics
     assert found.logits.tobytes() == expected.logits.tobytes()
 
 
-def test_one_process_plays_what_a_plain_loop_does() -> None:
+@pytest.mark.parametrize("clips", [False, True])
+def test_one_process_plays_what_a_plain_loop_does(clips: bool) -> None:
+    factors = []
     network, loss, optimizer = Network(spec()), SoftmaxCrossEntropy(), Adam(rate=0.01)
     for number, batch in enumerate(batches("float32")):
         logits = network.forward(batch.inputs, Step(training=True, number=number, seed=5))
         network.backward(loss(logits, batch.labels).dlogits)
+        if clips:
+            trained = {name: each for name, each in network.parameters.items() if each.trainable}
+            squares = [np.array([sum_of_squares(trained[name].gradient)]) for name in by_layer(trained)]
+            factors.append(clip_factor(norm_of(squares), CLIP_NORM))
+            for parameter in trained.values():
+                parameter.gradient *= np.float32(factors[-1])
         for parameter in network.parameters.values():
             optimizer.update(parameter, number + 1)
-    played = one_process("float32").state
+    assert not clips or min(factors) < 1 == max(factors), "some steps are clipped, others not"
+    played = one_process("float32", clips).state
     assert all(played[name].tobytes() == value.tobytes() for name, value in network.state().items())
+
+
+def by_layer(names: Iterable[str]) -> list[str]:
+    """Layers by name, each layer's parameters in its own order."""
+    return sorted(names, key=lambda name: name.rpartition(".")[0])
 
 
 @pytest.mark.parametrize(
@@ -123,6 +147,12 @@ def test_one_process_plays_what_a_plain_loop_does() -> None:
 def test_named_layouts(name: str, ranks: int) -> None:
     for update in get_args(UpdatePlace):
         check(layout_for(describe(spec()), ranks, name, options=LayoutOptions(update)))
+
+
+@pytest.mark.parametrize(("name", "ranks"), [("baseline", 4), ("sharded", 5), ("hybrid", 3)])
+@pytest.mark.parametrize("update", get_args(UpdatePlace))
+def test_gradients_are_clipped_by_the_norm_of_one_process(name: str, ranks: int, update: UpdatePlace) -> None:
+    check(layout_for(describe(spec()), ranks, name, options=replace(CLIPS, update=update)))
 
 
 @pytest.mark.parametrize(("name", "ranks"), [("sharded", 3), ("hybrid", 4)])
@@ -155,7 +185,7 @@ def test_searched_layouts(rate: float, quotas: tuple[float, ...]) -> None:
 @given(st.data())
 def test_any_layout(data: st.DataObject) -> None:
     layout = data.draw(layouts(describe(spec()), most=6).filter(lambda layout: not layout.averages))
-    check(replace(layout, options=LayoutOptions(layout.options.update)))
+    check(replace(layout, options=replace(layout.options, wire="float32")))
 
 
 @pytest.mark.parametrize(("wire", "digits"), [("bfloat16", 8), ("float16", 11)])

@@ -142,7 +142,7 @@ class Outcome:
     logits: np.ndarray
 
 
-def play(spec: NetworkSpec, layout: Layout, batches: list[Batch]) -> Outcome:
+def play(spec: NetworkSpec, layout: Layout, batches: list[Batch], clip_norm: float | None = None) -> Outcome:
     """Train on the batches, one step each, and classify the last."""
     office, shape = Office(), describe(spec)
     outcome = Outcome({}, [], np.zeros(0))
@@ -160,9 +160,9 @@ def play(spec: NetworkSpec, layout: Layout, batches: list[Batch]) -> Outcome:
         network = Network(spec, only=None if serves else layout.blocks_of(rank))
         gathers, store = layout.owners_update, None
         if serves:
-            store = ParameterStore(network, Adam(rate=0.01), Counters(), gathers=gathers)
+            store = ParameterStore(network, Adam(rate=0.01), Counters(), gathers=gathers, clip_norm=clip_norm)
         elif gathers and rank in layout.workers:
-            store = ParameterStore(network, Adam(rate=0.01), Counters(), in_place=True)
+            store = ParameterStore(network, Adam(rate=0.01), Counters(), in_place=True, clip_norm=clip_norm)
         player = Player(ThreadChannel(office, rank, layout.ranks), network, SoftmaxCrossEntropy(), store)
 
         def follow(kind: StepKind, batch: Batch | None = None, number: int = 0) -> None:

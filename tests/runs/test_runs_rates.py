@@ -5,7 +5,7 @@ from bugs.bug_scenes import plain
 
 from mpmm.runs import fit, go_on
 
-COSINE = 'schedule = "cosine"\nwarm_up = 2\nfocus = 2.0\nlabel_smoothing = 0.1\n'
+COSINE = 'schedule = "cosine"\nwarm_up = 2\nfocus = 2.0\nlabel_smoothing = 0.1\nclip_norm = 0.5\n'
 
 
 def sha256(run) -> str:
@@ -27,7 +27,12 @@ def test_a_run_that_goes_on_has_the_rates_of_one_that_was_never_interrupted(conf
 
 @pytest.mark.parametrize(
     ("line", "other"),
-    [("warm_up = 2", "warm_up = 1"), ("focus = 2.0", "focus = 0.0"), ('"cosine"', '"step"')],
+    [
+        ("warm_up = 2", "warm_up = 1"),
+        ("focus = 2.0", "focus = 0.0"),
+        ("clip_norm = 0.5", ""),
+        ('"cosine"', '"step"'),
+    ],
 )
 def test_settings_reach_the_optimizer_and_the_loss(config, tmp_path, line, other):
     changed = config.with_name("changed.toml")

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from counted_traffic import check_traffic
 from mpi_runner import run_mpmm
 from small_runs import small_config
 
-from mpmm.placement import LayoutOptions, describe, layout_for
+from mpmm.placement import Layout, LayoutOptions, describe, layout_for
 from mpmm.results.log import read_log
 from mpmm.runs import Run, fit
 
 pytestmark = pytest.mark.mpi
 
-# 160 patches: the eighth batch of an epoch has 6, less than a sample for each group
-BATCH = 22
+# 143 patches, from 1 to 27 of a class: the ninth batch of an epoch has 7, less than a sample for each group
+BATCH, FRACTION = 17, 0.01
+WEIGHTED = """\
+schedule = "cosine"
+warm_up = 3
+focus = 1.5
+class_weights = "balanced"
+"""
+DRAWN = """\
+schedule = "step"
+every = 1
+factor = 0.3
+clip_norm = 0.8
+oversample = "balanced"
+"""
 UNEVEN = """
 [layout.ranks]
 hsi = [0, 1, 2]
@@ -30,17 +44,31 @@ fusion = [6, 2]
 """
 
 
+def configured(folder: Path, training: str) -> Path:
+    config = small_config(folder, training)
+    text = config.read_text().replace("batch = 16", f"batch = {BATCH}")
+    config.write_text(text.replace("per_class = 12", f"fraction = {FRACTION}"))
+    return config
+
+
 @pytest.fixture(scope="module")
 def short_batch(tmp_path_factory):
-    training = 'schedule = "cosine"\nwarm_up = 3\nfocus = 1.5\n'
-    config = small_config(tmp_path_factory.mktemp("shards"), training)
-    config.write_text(config.read_text().replace("batch = 16", f"batch = {BATCH}"))
-    return config
+    return configured(tmp_path_factory.mktemp("shards"), WEIGHTED)
 
 
 @pytest.fixture(scope="module")
 def one_process(short_batch, tmp_path_factory):
     return fit(short_batch, run=tmp_path_factory.mktemp("alone") / "run", progress=False)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return configured(tmp_path_factory.mktemp("drawn"), DRAWN)
+
+
+@pytest.fixture(scope="module")
+def drawn_alone(drawn, tmp_path_factory):
+    return fit(drawn, run=tmp_path_factory.mktemp("alone") / "run", progress=False)
 
 
 def losses(run: Run) -> list[float]:
@@ -54,33 +82,50 @@ def check(run: Run, one_process: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "ranks", "update", "settings"),
+    ("layout", "ranks", "update", "threads"),
     [
-        ("sharded", 5, "server", {"MPMM_SYNCHRONOUS_SENDS": "1"}),
-        ("sharded", 2, "server", {"NUMBA_NUM_THREADS": "2"}),
-        ("hybrid", 4, "server", {"MPMM_SYNCHRONOUS_SENDS": "1"}),
-        ("sharded", 3, "owner", {"MPMM_SYNCHRONOUS_SENDS": "1"}),
-        ("baseline", 5, "owner", {"NUMBA_NUM_THREADS": "2"}),
+        ("sharded", 5, "server", 1),
+        ("hybrid", 4, "server", 1),
+        ("baseline", 5, "owner", 2),
     ],
 )
 def test_shards_end_with_the_bits_of_one_process(
-    layout, ranks, update, settings, short_batch, one_process, tmp_path
+    layout, ranks, update, threads, short_batch, one_process, tmp_path
 ):
-    options = "--run", tmp_path / "run", "--layout", layout, "--update", update
-    run_mpmm(ranks, "train", short_batch, *options, **settings)
-    run = Run.open(tmp_path / "run")
-    check(run, one_process)
-    assert run.summary_["update"] == update
-    check_traffic(run, layout_for(describe(run.prepared.spec), ranks, layout, options=LayoutOptions(update)))
+    layout = layout_for(describe(one_process.prepared.spec), ranks, layout, options=LayoutOptions(update))
+    train_and_check(short_batch, layout, threads, one_process, tmp_path / "run")
 
 
-def test_owners_go_on_from_a_checkpoint_with_their_own_moments(short_batch, one_process, tmp_path):
+@pytest.mark.parametrize(
+    ("layout", "ranks", "update", "threads"), [("sharded", 2, "server", 2), ("sharded", 3, "owner", 1)]
+)
+def test_gradients_of_drawn_patches_are_clipped_alike(
+    layout, ranks, update, threads, drawn, drawn_alone, one_process, tmp_path
+):
+    assert losses(drawn_alone) != losses(one_process)
+    options = LayoutOptions(update, clips=True)
+    layout = layout_for(describe(drawn_alone.prepared.spec), ranks, layout, options=options)
+    train_and_check(drawn, layout, threads, drawn_alone, tmp_path / "run")
+
+
+def train_and_check(config: Path, layout: Layout, threads: int, alone: Run, path: Path) -> None:
+    """Ranks of one thread wait in each send until it is received."""
+    options = "--run", path, "--layout", layout.name, "--update", layout.options.update
+    settings = {"MPMM_SYNCHRONOUS_SENDS": "1"} if threads == 1 else {"NUMBA_NUM_THREADS": str(threads)}
+    run_mpmm(layout.ranks, "train", config, *options, **settings)
+    run = Run.open(path)
+    check(run, alone)
+    assert run.summary_["update"] == layout.options.update
+    check_traffic(run, layout)
+
+
+def test_owners_go_on_from_a_checkpoint_with_their_own_moments(drawn, drawn_alone, tmp_path):
     """Stopped within an epoch where owners update, and on with other owners to the bits of one process."""
     path, owner = tmp_path / "run", ["--update", "owner"]
-    run_mpmm(4, "train", short_batch, "--run", path, "--layout", "hybrid", "--steps", 5, *owner)
+    run_mpmm(4, "train", drawn, "--run", path, "--layout", "hybrid", "--steps", 5, *owner)
     ended = run_mpmm(3, "train", "--resume", path, "--layout", "sharded", "--epochs", 2, *owner)
     assert "going on after step 5" in ended.out
-    check(Run.open(path), one_process)
+    check(Run.open(path), drawn_alone)
 
 
 def test_a_narrow_wire_trains_and_is_counted_as_it_travels(short_batch, one_process, tmp_path):

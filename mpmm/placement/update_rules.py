@@ -1,0 +1,59 @@
+"""The rules of a rehearsal for updates: which gradients must be there, and what their norm is of."""
+
+from __future__ import annotations
+
+from mpmm.messages import Kind
+from mpmm.placement.holdings import Holdings, demand
+from mpmm.placement.instructions import Update
+from mpmm.placement.norm import Clip, SumSquares
+
+
+class UpdateRules:
+    """Follows instructions of ranks that update.
+
+    Parameters
+    ----------
+    holdings
+        Of all ranks.
+    """
+
+    def __init__(self, holdings: Holdings) -> None:
+        self._of = holdings
+
+    def update(self, rank: int, step: int, update: Update) -> None:
+        """A layer moves, once a step, by its gradients, and where they are clipped by the norm of all."""
+        self._need_gradients(rank, step, update)
+        if self._of.layout.options.clips:
+            self._of.need(rank, Kind.NORM.label, "", step)
+        layer = update.layer
+        self._of.need_free(rank, Kind.PULL, self._of.shape.layer_numbers[layer])
+        now, version = self._of.updates(rank, layer), self._of.version(step)
+        demand(now == version, f"rank {rank} updates {layer} twice in step {step}")
+        self._of.update(rank, layer)
+
+    def _need_gradients(self, rank: int, step: int, update: Update | SumSquares) -> None:
+        """All gradients of a layer are here, on a rank that updates it."""
+        layer, updaters = update.layer, self._of.updaters(update.layer)
+        demand(rank in updaters, f"rank {rank} updates {layer}, but {updaters} do")
+        demand(list(update.parts) == sorted(update.parts), f"rank {rank}: {update} not in rank order")
+        samples = sum(count for _, count in update.parts)
+        demand(samples == self._of.steps[step][1], f"rank {rank}: {update} by {samples} samples")
+        for source, _ in update.parts:
+            sums = self._of.sums(rank, step, Kind.PUSH, layer, source)
+            demand(len(sums) == 1, f"rank {rank}: {update} by {len(sums)} partial sums of rank {source}")
+            whole = self._of.layout.averages or sums == self._of.total(step)
+            demand(whole, f"rank {rank}: {update} by sums {sums} of rank {source}, which are not all")
+
+    def sum_squares(self, rank: int, step: int, squares: SumSquares) -> None:
+        """The squares of a layer's gradients are of those that will move it."""
+        self._need_gradients(rank, step, squares)
+        self._of.need_free(rank, Kind.SQUARES, self._of.shape.layer_numbers[squares.layer])
+        self._of.hold(rank, Kind.SQUARES.label, squares.layer, step)
+
+    def clip(self, rank: int, step: int, clip: Clip) -> None:
+        """The norm is of the squares of all layers, whoever has measured them."""
+        self._of.need_free(rank, Kind.NORM, 0)
+        for layer in self._of.shape.trained_layers():
+            if layer.trainable_size:
+                self._of.need(rank, Kind.SQUARES.label, layer.name, step)
+        self._of.hold(rank, Kind.NORM.label, "", step)
