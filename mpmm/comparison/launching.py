@@ -15,6 +15,15 @@ from mpmm.errors import RunError
 
 # after Ctrl-C ranks finish their step and write a checkpoint
 _SECONDS_TO_END = 60.0
+# what a job imports stays to its end: to look through it for garbage would take a quarter of its start
+_PROGRAM = """\
+import gc, pathlib, sys
+gc.disable()
+from mpmm.runs.job import main
+gc.freeze()
+gc.enable()
+main(pathlib.Path(sys.argv[1]))
+"""
 
 
 def launch(file: Path, ranks: int, launcher: Sequence[str] = ()) -> None:
@@ -36,7 +45,7 @@ def launch(file: Path, ranks: int, launcher: Sequence[str] = ()) -> None:
     KeyboardInterrupt
         It was interrupted; the ranks have ended.
     """
-    program = [sys.executable, "-m", "mpmm.runs.job", str(file)]
+    program = [sys.executable, "-c", _PROGRAM, str(file)]
     command = program if ranks == 1 else [*(launcher or [_mpirun()]), "-np", str(ranks), *program]
     with tempfile.TemporaryDirectory(prefix="mpmm-compare-") as sessions, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(

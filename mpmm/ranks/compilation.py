@@ -15,7 +15,15 @@ from mpmm.network import NetworkSpec
 
 # Taken when the program starts: later this process may be bound to some of them, as a rank among others is
 _CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-_PROGRAM = "from mpmm.network.on_zeros import main; main()"
+# what it imports stays to its end: to look through it for garbage would take a quarter of its start
+_PROGRAM = """\
+import gc
+gc.disable()
+from mpmm.network.on_zeros import main
+gc.freeze()
+gc.enable()
+main()
+"""
 # seconds between two signs of life while kernels are compiled
 _SIGN = 1.0
 
