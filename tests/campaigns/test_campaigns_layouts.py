@@ -13,7 +13,7 @@ def short_batch(tmp_path_factory):
 
 
 def test_layouts_end_with_the_bits_of_one_process_and_averages_do_not(short_batch, tmp_path):
-    chosen = [Case("optimized", 4, "owner", 1), Case("data", 3, "server", 1), Case("hybrid", 2, "owner", 2)]
+    chosen = [Case("optimized", 4, "owner", 2), Case("data", 3, "server", 1)]
     assert layouts.campaign(chosen, short_batch, tmp_path) == [str(chosen[1])]
 
 

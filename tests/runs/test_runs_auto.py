@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from mpi_runner import run_mpmm, run_ranks
+from mpmm_kernels.runtime.cache import cache_folder
 
 from mpmm.runs import Run, go_on
 
@@ -15,7 +16,9 @@ pytestmark = pytest.mark.mpi
 
 
 def test_a_searched_layout_ends_with_the_bits_of_one_process(config, alone, tmp_path):
-    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    # profiles of its own, but the machine's kernels
+    kernels = cache_folder().parent
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "MPMM_KERNEL_CACHE": str(kernels)}
     path = tmp_path / "run"
     ended = run_mpmm(3, "train", config, "--run", path, "--steps", 13, MPMM_SYNCHRONOUS_SENDS="1", **cache)
     run = Run.open(path)
