@@ -14,10 +14,14 @@ from mpmm.patches.shares import PARTS
 from mpmm.patches.usable import class_positions
 
 COLUMNS = ("row", "column", "part")
+# of a run with several scenes
+SCENE = "scene"
 Ids = npt.NDArray[np.int16]
 
 
-def read_part_table(path: Path, labels: Ids, class_ids: Sequence[int]) -> dict[str, Ids]:
+def read_part_table(
+    path: Path, labels: Ids, class_ids: Sequence[int], scene: str | None = None
+) -> dict[str, Ids]:
     """Read a CSV file with the columns row, column and part (train, validation, test), in any order.
 
     Rows and columns count from 0, other columns are left alone: the `split.csv` of a run is such a table.
@@ -30,6 +34,8 @@ def read_part_table(path: Path, labels: Ids, class_ids: Sequence[int]) -> dict[s
         Label ids of the scene, shape (rows, columns): the table's pixels have their classes from here.
     class_ids
         Label ids of the classes.
+    scene
+        Name of the scene, where there are several: of a table with a column scene only its lines count.
 
     Returns
     -------
@@ -43,7 +49,7 @@ def read_part_table(path: Path, labels: Ids, class_ids: Sequence[int]) -> dict[s
     labelled = class_positions(labels, class_ids) >= 0
     parts: dict[str, Ids] = {}
     taken = np.zeros(labels.shape, bool)
-    for line, (row, column, part) in _entries(path):
+    for line, (row, column, part) in _entries(path, scene):
         if not (0 <= row < labels.shape[0] and 0 <= column < labels.shape[1]):
             rows, columns = labels.shape
             raise _refused(path, line, f"row {row}, column {column} is outside of {rows} x {columns} pixels")
@@ -57,8 +63,8 @@ def read_part_table(path: Path, labels: Ids, class_ids: Sequence[int]) -> dict[s
     return parts
 
 
-def _entries(path: Path) -> Iterator[tuple[int, tuple[int, int, str]]]:
-    """Line number, counted from 1, with row, column and part."""
+def _entries(path: Path, scene: str | None) -> Iterator[tuple[int, tuple[int, int, str]]]:
+    """Line number, counted from 1, with row, column and part; of other scenes' lines none."""
     try:
         lines = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
@@ -72,8 +78,10 @@ def _entries(path: Path) -> Iterator[tuple[int, tuple[int, int, str]]]:
             f"name the columns {', '.join(COLUMNS)} in the first line",
         )
     positions = [heading.index(name) for name in COLUMNS]
+    names = heading.index(SCENE) if scene is not None and SCENE in heading else None
     for line, cells in enumerate(lines, start=2):
-        if any(cell.strip() for cell in cells):
+        other = names is not None and names < len(cells) and cells[names].strip() != scene
+        if any(cell.strip() for cell in cells) and not other:
             yield line, _entry(path, line, [cells[at].strip() for at in positions if at < len(cells)])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mpmm.patches import check_apart, read_part_table
+from mpmm.patches import PARTS, check_apart, read_part_table
 from mpmm.preparation.naming import told_of
 from mpmm.scene import AlignedScenes, Grid, JoinedScene, LandCover, Scene, SceneRows, read_part_labels
 from mpmm.settings import Config, PatchesConfig
@@ -20,7 +20,8 @@ _NEITHER = -1
 def given_parts(config: Config, scene: AlignedScenes) -> Parts:
     """Label ids by part, (rows, columns) each; of no class where a pixel is not of the part.
 
-    The training labels are the scene's own where none are named. Of several scenes each has its own files.
+    The training labels are the scene's own where none are named. Of several scenes each has its own files, or
+    is of one part as a whole.
 
     Raises
     ------
@@ -29,14 +30,16 @@ def given_parts(config: Config, scene: AlignedScenes) -> Parts:
     """
     if not isinstance(scene, JoinedScene):
         return _parts_of(config.patches, config.scene, (scene.grid, scene.labels), scene.classes)
-    parts = []
+    parts: list[Parts] = []
     for own, member, grid in zip(config.scenes, scene.members, scene.grids, strict=True):
         with told_of(own, config.scenes):
             parts.append(_parts_of(config.patches, own, (grid, scene.labels[member.part]), scene.classes))
             # here, where a pixel can still be told in the scene's own rows
             check_apart(parts[-1], [cover.id for cover in scene.classes])
     return {
-        part: _below_each_other(scene.grid, scene.members, [own[part] for own in parts]) for part in parts[0]
+        part: _below_each_other(scene.grid, scene.members, [own.get(part) for own in parts])
+        for part in PARTS
+        if any(part in own for own in parts)
     }
 
 
@@ -48,8 +51,11 @@ def _parts_of(
 ) -> Parts:
     """The parts of one scene, given its labels and their grid."""
     grid, ids = labels
+    if scene.part is not None:
+        return {scene.part: ids}
     if patches.parts is not None:
-        return read_part_table(scene.folder / patches.parts, ids, [cover.id for cover in classes])
+        table = scene.folder / patches.parts
+        return read_part_table(table, ids, [cover.id for cover in classes], scene.name)
     files = {
         "train": patches.labels_train,
         "validation": patches.labels_validation,
@@ -62,9 +68,11 @@ def _parts_of(
 
 
 def _below_each_other(
-    grid: Grid, members: Sequence[SceneRows], parts: Sequence[NDArray[np.int16]]
+    grid: Grid, members: Sequence[SceneRows], parts: Sequence[NDArray[np.int16] | None]
 ) -> NDArray[np.int16]:
+    """A part on the grid of all scenes, of which some may have nothing of it."""
     joined = np.full(grid.shape, _NEITHER, np.int16)
     for member, ids in zip(members, parts, strict=True):
-        joined[member.part] = ids
+        if ids is not None:
+            joined[member.part] = ids
     return joined

@@ -8,6 +8,7 @@ from mpmm.messages import Collectives, LocalChannel
 from mpmm.patches import Split
 from mpmm.preparation.distributed import Restoration, prepare_on_ranks, restore_on_ranks
 from mpmm.preparation.prepared import Prepared, Report, check_labels
+from mpmm.preparation.rows import check_rows
 from mpmm.preparation.several import agree, joined_inventory
 from mpmm.results import RunFolder
 from mpmm.scene import Scene
@@ -67,4 +68,6 @@ def restore(folder: RunFolder, report: Report | None = None, scenes: Sequence[Sc
         The scene or the folder is not as the run left it.
     """
     collectives = Collectives(LocalChannel())
-    return restore_on_ranks(collectives, folder, Restoration(scenes=tuple(scenes)), report).prepared
+    prepared = restore_on_ranks(collectives, folder, Restoration(scenes=tuple(scenes)), report).prepared
+    check_rows(folder, prepared)
+    return prepared

@@ -16,7 +16,7 @@ from mpmm.errors import MpmmError
 from mpmm.network import Adam, Network, SoftmaxCrossEntropy
 from mpmm.patches import Batches, overlap_share
 from mpmm.placement import StepKind
-from mpmm.preparation import RankPreparation, Restoration, restore_on_ranks
+from mpmm.preparation import RankPreparation, Restoration, check_rows, restore_on_ranks
 from mpmm.ranks import (
     Counters,
     Order,
@@ -142,6 +142,7 @@ def _is_elsewhere(
 ) -> bool:
     """Whether the scene that is given lies on another grid than the one that the run's split counts in."""
     if options.part != EVERYTHING or options.patches is not None:
+        check_rows(folder if group.rank == source else None, preparation.prepared)
         check_split(group, preparation)
         return False
     other = True

@@ -25,7 +25,7 @@ from mpmm.scene.modality import Modality, NormalizationKind
 from mpmm.scene.palette import color_of
 from mpmm.scene.part_labels import read_part_labels
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
-from mpmm.scene.scene import Scene
+from mpmm.scene.scene import Scene, WholePart
 from mpmm.scene.source_record import SourceRecord
 from mpmm.scene.transfer import MatchedScene, transferred
 from mpmm.scene.wavelengths import wavelength
@@ -50,6 +50,7 @@ __all__ = [
     "SceneReport",
     "SceneRows",
     "SourceRecord",
+    "WholePart",
     "benchmark_scene",
     "check_alike",
     "color_of",

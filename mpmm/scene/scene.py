@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mpmm.errors import SceneError
 from mpmm.scene import dfc2018
@@ -30,6 +31,9 @@ from mpmm.scene.preparing import (
 from mpmm.scene.report import LabelReport, SceneReport
 from mpmm.scene.source_record import SourceRecord
 
+# what the whole of one of several scenes may be for
+WholePart = Literal["train", "validation", "test"]
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -47,6 +51,8 @@ class Scene:
         Where the aligned scene is kept; None: ``.mpmm_cache`` in the folder.
     name
         By which one of several scenes is told from the others; None: that of the folder.
+    part
+        Of several scenes with a given split: what all of this one's pixels are for; None: as the split says.
     """
 
     folder: Path
@@ -54,6 +60,7 @@ class Scene:
     modalities: tuple[Modality, ...]
     cache: Path | None = None
     name: str | None = None
+    part: WholePart | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder))

@@ -32,7 +32,7 @@ from mpmm.placement import BatchNormScope, LayoutName, LayoutOptions, UpdatePlac
 from mpmm.scene import Scene, scene_files
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
-from mpmm.settings.several import further_tables, scene_tables, together
+from mpmm.settings.several import check_parts, further_tables, scene_tables, together
 from mpmm.settings.training import TrainingConfig
 from mpmm.settings.validation import read_as
 from mpmm.settings.values import Count, Positive
@@ -167,6 +167,7 @@ class Config:
     further: tuple[Scene, ...] = ()
 
     def __post_init__(self) -> None:
+        check_parts(self.patches, self.scenes)
         if self.further:
             scene, *further = together(self.scenes)
             object.__setattr__(self, "scene", scene)

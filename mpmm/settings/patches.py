@@ -48,7 +48,7 @@ class PatchesConfig:
     Raises
     ------
     ConfigError
-        A given split lacks its files, names both kinds, or another split names any.
+        A given split names both kinds of files, or another split names any.
     """
 
     size: Positive = 25
@@ -72,11 +72,6 @@ class PatchesConfig:
             raise ConfigError(
                 f'patches: {named[0]} is for split = "given", the split is "{self.split}"',
                 f'write split = "given", or leave {named[0]} out',
-            )
-        if self.split == "given" and self.parts is None and self.labels_test is None:
-            raise ConfigError(
-                'patches: split = "given" needs the labels of its parts',
-                "name a raster of test labels, labels_test, or a CSV file of row, column and part, parts",
             )
         if self.parts is not None and len(named) > 1:
             raise ConfigError(

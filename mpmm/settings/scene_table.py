@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from mpmm.errors import ConfigError
-from mpmm.scene import BenchmarkName, Labels, LandCover, Modality, Scene, benchmark_scene, color_of
+from mpmm.scene import BenchmarkName, Labels, LandCover, Modality, Scene, WholePart, benchmark_scene, color_of
 from mpmm.settings.validation import read_as
 
 
@@ -26,6 +26,7 @@ class SceneTable:
 
     folder: str = "."
     name: str | None = None
+    part: WholePart | None = None
     preset: Literal["dfc2018", BenchmarkName] | None = None
     lidar: bool = False
     rgb: bool = False
@@ -39,7 +40,7 @@ class SceneTable:
 
         ``partly`` takes files that are missing here as being on another machine.
         """
-        return replace(self._scene(path, partly), name=self.name)
+        return replace(self._scene(path, partly), name=self.name, part=self.part)
 
     def _scene(self, path: Path, partly: bool) -> Scene:
         folder = _folder(path, self.folder)

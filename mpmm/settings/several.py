@@ -10,6 +10,7 @@ from typing import Any
 
 from mpmm.errors import ConfigError
 from mpmm.scene import LandCover, Scene
+from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.validation import read_as
 
@@ -64,6 +65,39 @@ def together(scenes: Sequence[Scene]) -> tuple[Scene, ...]:
 def classes_of(scene: Scene) -> tuple[LandCover, ...]:
     """The classes that a scene's settings name."""
     return () if scene.labels is None else scene.labels.classes
+
+
+def check_parts(patches: PatchesConfig, scenes: Sequence[Scene]) -> None:
+    """Refuse a given split that nothing gives, and scenes whose part says nothing.
+
+    Raises
+    ------
+    ConfigError
+        Neither files nor scenes tell the parts, none is for training, or the split is another.
+    """
+    parts = [scene.part for scene in scenes]
+    named = next((scene for scene in scenes if scene.part is not None), None)
+    if named is not None and (patches.split != "given" or len(scenes) == 1):
+        raise ConfigError(
+            f'scene "{named.title}" is for {named.part}: only one of several scenes can be, of a given split',
+            'write split = "given" into [patches], or take part out',
+        )
+    by_files = patches.parts is not None or patches.labels_test is not None
+    if patches.split != "given" or by_files:
+        return
+    if named is None:
+        raise ConfigError(
+            'patches: split = "given" needs the labels of its parts',
+            "name a raster of test labels, labels_test, or a CSV file of row, column and part, parts; "
+            'or say of each of several scenes what it is for: part = "test"',
+        )
+    if None in parts or "train" not in parts:
+        wanting = "is for no part" if None in parts else "none is for training"
+        title = next((scene.title for scene in scenes if scene.part is None), None)
+        raise ConfigError(
+            f'scene "{title}" {wanting}' if title else f"of {len(scenes)} scenes {wanting}",
+            'say part = "train", "validation" or "test" in each [[scene]]',
+        )
 
 
 def with_classes(scene: Scene, classes: Sequence[LandCover]) -> Scene:

@@ -199,6 +199,44 @@ def test_given_parts_are_read_in_every_scenes_folder_and_baselines_score_them(tm
     assert "row 5" in caught.value.problem
 
 
+def test_a_runs_split_is_given_to_another(trained, tmp_path):
+    config = two_scenes(tmp_path, f'split = "given"\nparts = "{trained.folder / "split.csv"}"')
+    _, split = prepare(load_config(config))
+    for part, samples in read_split(trained.folder / "split.csv").items():
+        drawn = split.parts[part]
+        pairs = [sorted(zip(each.rows, each.columns, each.labels, strict=True)) for each in (drawn, samples)]
+        assert pairs[0] == pairs[1]
+
+
+def test_whole_scenes_are_parts(tmp_path):
+    config = two_scenes(tmp_path, 'split = "given"\nper_class = 40')
+    text = config.read_text()
+
+    def with_parts(north, south):
+        lines = text.replace('name = "north"\n', f'name = "north"\n{north}\n')
+        config.write_text(lines.replace('name = "south"\n', f'name = "south"\n{south}\n'))
+        return load_config(config)
+
+    prepared, split = prepare(with_parts('part = "train"', 'part = "test"'))
+    north, south = prepared.scene.members
+    assert len(split.train.within(north.first, north.height)) == len(split.train)
+    assert split.counts()[:, 0].sum() + split.counts()[:, 1].sum() == 3 * 40
+    half = SIZE // 2
+    labels = raster(config, "south", "labels")[half:-half, half:-half]
+    assert len(split.test.within(south.first, south.height)) == len(split.test) == np.count_nonzero(labels)
+    assert split.leaks() == {"validation": split.leak("validation"), "test": 0}
+    for parts, problem in [
+        (("", ""), "needs the labels of its parts"),
+        (('part = "train"', ""), 'scene "south" is for no part'),
+        (('part = "validation"', 'part = "test"'), "of 2 scenes none is for training"),
+    ]:
+        with pytest.raises(MpmmError, match=problem):
+            with_parts(*parts)
+    text = text.replace('split = "given"\n', "")
+    with pytest.raises(MpmmError, match=r'scene "north" is for train: only .* of a given split'):
+        with_parts('part = "train"', "")
+
+
 def changed(config, old, new):
     """With a change in the second scene's table alone."""
     head, _, tail = config.read_text().rpartition("[[scene]]")
