@@ -84,6 +84,22 @@ def test_each_command_of_the_page_does_what_it_says(folder):
     assert (ids == wanted)[inside].mean() > 0.9
 
 
+def test_a_geotiff_and_a_geopackage_take_the_same_steps(folder):
+    (image,) = (folder / "L2A").glob("*SPECTRAL_IMAGE.TIF")
+    image.rename(folder / "cube.tif")
+    text = (folder / "scene.toml").read_text().replace("epochs = 6", "epochs = 1")
+    alone = re.sub(r'product = .*?quality = "drop"', 'files = ["cube.tif"]', text, flags=re.S)
+    assert alone != text
+    (folder / "scene.toml").write_text(alone)
+    for command in [shlex.split(line)[1:] for text in blocks("sh") for line in text.splitlines()]:
+        result = CliRunner().invoke(program, command, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    with rasterio.open(folder / "classes.tif") as dataset:
+        assert tuple(dataset.transform)[:6] == (30, 0, WEST, 0, -30, NORTH)
+        # around the corner without data too, for nothing marks it as missing
+        assert (dataset.read(1) != 0).sum() == (SHAPE[0] - 4) * (SHAPE[1] - 4)
+
+
 def test_a_missing_product_is_one_line(folder):
     (folder / "L2A" / f"{ENMAP}-METADATA.XML").unlink()
     result = CliRunner().invoke(program, ["check", "scene.toml"])
