@@ -68,11 +68,15 @@ class Adam:
         step: int,
         *,
         decayed: bool,
+        drops: int = 0,
         into: tuple[Array, Array, Array] | None = None,
     ) -> None:
-        """Move values with their first and second moments, in place or ``into`` other arrays."""
+        """Move values with their first and second moments, in place or ``into`` other arrays.
+
+        ``step`` counts the updates from 1; ``drops`` are those of the learning rate so far.
+        """
         decay = self.decay if decayed else 0.0
-        options = AdamOptions(self.rates.at(step - 1), self.beta1, self.beta2, self.epsilon, decay)
+        options = AdamOptions(self.rates.at(step - 1, drops), self.beta1, self.beta2, self.epsilon, decay)
         adam_step(AdamState(*state), gradient, options, step, into)
 
     def state(self) -> dict[str, Array]:

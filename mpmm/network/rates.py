@@ -1,4 +1,4 @@
-"""Learning rates that follow from the number of the step, the same on every rank and after any pause."""
+"""Learning rates by the step's number and counted drops, the same on every rank and after any pause."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ class Rates:
     base
         The rate after the warm-up.
     schedule
-        "constant"; "step": times `factor` every `every` steps; "cosine": down to 0 at step `total`.
+        "constant"; "step": times `factor` every `every` steps; "cosine": down to 0 at step `total`;
+        "plateau": times `factor` at each drop, which the validation loss decides.
     factor
         What a drop multiplies the rate with.
     every, total
         Steps between two drops; steps of the whole run, the warm-up's among them.
     warm_up
         Steps over which the rate rises in equal parts to `base`, before the schedule begins.
+    minimum
+        Of "plateau": the rate below which no drop goes.
 
     References
     ----------
@@ -37,9 +40,10 @@ class Rates:
     every: int = 1
     total: int = 1
     warm_up: int = 0
+    minimum: float = 0.0
 
-    def at(self, step: int) -> float:
-        """The rate of a step, counted from 0."""
+    def at(self, step: int, drops: int = 0) -> float:
+        """The rate of a step, counted from 0, after so many drops."""
         if step < self.warm_up:
             return self.base * (step + 1) / self.warm_up
         after = step - self.warm_up
@@ -48,4 +52,11 @@ class Rates:
         if self.schedule == "cosine":
             share = min(after / max(self.total - self.warm_up, 1), 1.0)
             return self.base * (1 + math.cos(math.pi * share)) / 2
-        return self.base
+        return self._dropped(drops) if self.schedule == "plateau" else self.base
+
+    def _dropped(self, drops: int) -> float:
+        """One drop after the other, as PyTorch does: a power would differ in its last bit."""
+        rate = self.base
+        for _ in range(drops):
+            rate = max(rate * self.factor, min(rate, self.minimum))
+        return rate

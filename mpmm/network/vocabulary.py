@@ -14,6 +14,6 @@ DType = Literal["float32", "float64"]
 # how a block makes one volume of several
 Join = Literal["add", "concatenate"]
 # how the learning rate follows the run
-RateSchedule = Literal["constant", "step", "cosine"]
+RateSchedule = Literal["constant", "step", "cosine", "plateau"]
 # the variance of initial weights: 2 / fan_in before a ReLU, 2 / (fan_in + fan_out), 1 / (3 fan_in)
 Start = Literal["he", "glorot", "fan_in"]

@@ -8,6 +8,9 @@ from typing import Any
 
 from mpmm.errors import RunError
 
+# counters that checkpoints of older versions lack
+_LATER = {"lowest", "waited", "drops"}
+
 
 @dataclass
 class Counters:
@@ -25,6 +28,9 @@ class Counters:
         Highest validation accuracy so far and the epoch after which it was measured; None before the first.
     stale
         Epochs since then, for early stopping.
+    lowest, waited, drops
+        Lowest validation loss so far, epochs since it or since the last drop of the learning rate, and such
+        drops; only counted where the rate waits for the loss.
     """
 
     step: int = 0
@@ -36,6 +42,9 @@ class Counters:
     best: float | None = None
     best_epoch: int | None = None
     stale: int = 0
+    lowest: float | None = None
+    waited: int = 0
+    drops: int = 0
 
     def add_step(self, loss: float, correct: int, patches: int) -> None:
         """Count one step of `patches` patches with their mean loss."""
@@ -59,6 +68,20 @@ class Counters:
         self.loss_sum, self.correct, self.seen = 0.0, 0, 0
         return improved
 
+    def watch(self, loss: float | None, every: int | None) -> None:
+        """Count an epoch by its validation loss: after `every` of them without a lower one the rate drops.
+
+        Nothing is counted where there is no loss, or where the rate does not wait for it.
+        """
+        if loss is None or every is None:
+            return
+        if self.lowest is None or loss < self.lowest:
+            self.lowest, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited >= every:
+            self.drops, self.waited = self.drops + 1, 0
+
     @property
     def loss(self) -> float:
         """Mean training loss of the epoch so far; 0 before its first step."""
@@ -75,10 +98,10 @@ class Counters:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Counters:
-        """Counters from the plain values that `to_dict` gave."""
+        """Counters from the plain values that `to_dict` gave, also before a rate could wait for the loss."""
         known = {field.name for field in fields(cls)}
-        if known != set(plain):
-            odd = ", ".join(sorted(known ^ set(plain)))
+        if known != set(plain) | _LATER:
+            odd = ", ".join(sorted(known ^ (set(plain) | _LATER)))
             raise RunError(
                 f"the checkpoint's counters differ: {odd}", "resume with the version that wrote it"
             )

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from mpmm.network import Network, SoftmaxCrossEntropy
 from mpmm.patches import HeldOut
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters
 from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
 from mpmm.ranks.inference import validate
-from mpmm.ranks.orders import VERDICT, RecordKind, StepRecord
+from mpmm.ranks.orders import RecordKind, StepRecord, send_verdict
 from mpmm.ranks.player import Player
 from mpmm.ranks.schedule_cache import ScheduleCache
 from mpmm.ranks.snapshot import Snapshot
@@ -35,6 +33,8 @@ class Driver:
         Where the run stands by the records received; counted on in place.
     patient
         Whether the server waits for each validation.
+    plateau
+        Epochs without a lower validation loss before the rate drops; None: it does not wait for it.
     """
 
     player: Player
@@ -45,6 +45,7 @@ class Driver:
     held_out: HeldOut
     counters: Counters
     patient: bool
+    plateau: int | None = None
     _kept: Counters = field(default_factory=Counters, init=False)
 
     def rewind(self) -> None:
@@ -90,11 +91,12 @@ class Driver:
     def _validate_epoch(self) -> Generator[Event, None, None]:
         validation = yield from self.validated()
         accuracy = None if validation is None else validation.accuracy
+        loss = None if validation is None else validation.loss
         if self.patient:
-            verdict = np.array([np.nan if accuracy is None else accuracy])
-            self.player.channel.isend(*VERDICT, verdict, self.schedules.layout.server)
+            send_verdict(self.player.channel, self.schedules.layout.server, accuracy, loss)
         counters = self.counters
-        epoch, loss, training = counters.epoch, counters.loss, counters.accuracy
+        epoch, mean, training = counters.epoch, counters.loss, counters.accuracy
         improved = counters.end_epoch(accuracy)
+        counters.watch(loss, self.plateau)
         self._kept = replace(counters)
-        yield EpochDone(epoch, counters.step, loss, training, validation, improved)
+        yield EpochDone(epoch, counters.step, mean, training, validation, improved)

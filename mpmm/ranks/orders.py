@@ -35,25 +35,38 @@ class OrderKind(IntEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker does next, and the step, epoch and position in it that training goes on from."""
+    """What a worker does next, and the step, epoch, position in it and drops that training goes on from."""
 
     kind: OrderKind
     step: int = 0
     epoch: int = 0
     position: int = 0
+    drops: int = 0
 
     def send(self, channel: Channel, peer: int) -> None:
         """Start sending the order to a worker."""
-        numbers = np.array([self.kind, self.step, self.epoch, self.position], np.int64)
+        numbers = np.array([self.kind, self.step, self.epoch, self.position, self.drops], np.int64)
         channel.isend(*ORDER, numbers, peer)
 
     @classmethod
     def receive(cls, channel: Channel, server: int) -> Order:
         """Wait for the server's next order."""
-        numbers = np.empty(4, np.int64)
+        numbers = np.empty(5, np.int64)
         channel.receive(*ORDER, numbers, server)
         kind, *rest = (int(number) for number in numbers)
         return cls(OrderKind(kind), *rest)
+
+
+def send_verdict(channel: Channel, server: int, accuracy: float | None, loss: float | None) -> None:
+    """Start sending the server what an epoch's validation came to; None without validation patches."""
+    channel.isend(*VERDICT, np.array([np.nan if x is None else x for x in (accuracy, loss)]), server)
+
+
+def receive_verdict(channel: Channel, driver: int) -> tuple[float | None, float | None]:
+    """Wait for the driver's validation accuracy and loss; None without validation patches."""
+    verdict = np.empty(2)
+    channel.receive(*VERDICT, verdict, driver)
+    return (None, None) if np.isnan(verdict[0]) else (float(verdict[0]), float(verdict[1]))
 
 
 class RecordKind(IntEnum):

@@ -122,7 +122,10 @@ class ParameterStore:
             if run.trainable:
                 into = None if new is old else run.of(new)
                 gradient = self.gradient_norm.clipped(gradient)
-                self.optimizer.move(run.of(old), gradient, number + 1, decayed=run.decayed, into=into)
+                drops = self.counters.drops
+                self.optimizer.move(
+                    run.of(old), gradient, number + 1, decayed=run.decayed, drops=drops, into=into
+                )
             else:
                 new.values[run.values] = old.values[run.values]
                 exponential_average(new.values[run.values], gradient, self.optimizer.average)

@@ -7,14 +7,12 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from mpmm.network import Network, Step
 from mpmm.patches import Batch
 from mpmm.placement import StepKind
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
-from mpmm.ranks.orders import VERDICT, Control, Order, OrderKind, RecordKind, StepRecord
+from mpmm.ranks.orders import Control, Order, OrderKind, RecordKind, StepRecord, receive_verdict
 from mpmm.ranks.parameter_store import ParameterStore
 from mpmm.ranks.player import Player
 from mpmm.ranks.rank_reader import ShareReader
@@ -41,7 +39,9 @@ class Server:
     seed
         Of the dropout masks.
     patient
-        Whether a validation can end the run: training then waits for each.
+        Whether a validation can end the run or lower the rate: training then waits for each.
+    plateau
+        Epochs without a lower validation loss before the rate drops; None: it does not wait for it.
     finishing
         Whether to end after the next step, though no limit is reached.
     """
@@ -53,6 +53,7 @@ class Server:
     scoring: Scoring
     seed: int
     patient: bool
+    plateau: int | None = None
     finishing: Callable[[], bool] = lambda: False
     _synchronised: bool = field(default=False, init=False)
     _kept: float = field(default_factory=time.monotonic, init=False)
@@ -140,7 +141,7 @@ class Server:
     def _segment(self, limits: Limits) -> Iterator[Event | Kept]:
         """Steps up to one after which somebody has to wait: for a validation, or the end."""
         counters, player = self.counters, self.player
-        self._order(Order(OrderKind.TRAIN, counters.step, counters.epoch, counters.position))
+        self._order(Order(OrderKind.TRAIN, counters.step, counters.epoch, counters.position, counters.drops))
         player.play(self.schedules.schedule_for(StepKind.START))
         began = time.perf_counter()
         with closing(self.reader.training(counters.epoch, counters.position)) as batches:
@@ -209,10 +210,13 @@ class Server:
         epoch, loss, accuracy = self.counters.epoch, self.counters.loss, self.counters.accuracy
         if self._driver is not None:
             self._send_snapshot(RecordKind.EPOCH)
-            self.counters.end_epoch(self._verdict() if self.patient else None)
+            validated = receive_verdict(self.player.channel, self._driver) if self.patient else (None, None)
+            self.counters.end_epoch(validated[0])
+            self.counters.watch(validated[1], self.plateau)
             return
         validation = yield from self.validated()
         improved = self.counters.end_epoch(None if validation is None else validation.accuracy)
+        self.counters.watch(None if validation is None else validation.loss, self.plateau)
         yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved)
 
     def _send_snapshot(self, why: RecordKind) -> None:
@@ -227,10 +231,3 @@ class Server:
         if self._driver is None and not self.schedules.layout.owners_update:
             return False
         return time.monotonic() - self._kept > SECONDS_BETWEEN_SNAPSHOTS
-
-    def _verdict(self) -> float | None:
-        """The driver's validation accuracy; None without validation patches."""
-        assert self._driver is not None
-        accuracy = np.empty(1)
-        self.player.channel.receive(*VERDICT, accuracy, self._driver)
-        return None if np.isnan(accuracy[0]) else float(accuracy[0])

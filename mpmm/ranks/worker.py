@@ -51,6 +51,8 @@ class Worker:
         """Steps until one is announced as the last; then the parameters are the new ones."""
         self.player.play(self.schedules.schedule_for(StepKind.START))
         number = order.step
+        if self.player.store is not None:
+            self.player.store.counters.drops = order.drops
         with closing(self.reader.training(order.epoch, order.position)) as batches:
             for samples, batch in batches:
                 step = Step(training=True, number=number, seed=self.seed)

@@ -109,7 +109,8 @@ def _server(rank_run: RankRun) -> Server:
         store,
         Scoring(player, schedules, reader, loss, labels, prepared.spec.classes),
         training.seed,
-        patient=training.patience is not None,
+        patient=training.patient,
+        plateau=training.plateau,
         finishing=lambda: bool(group.shutdown.finishing),
     )
 
@@ -128,5 +129,6 @@ def _driver(rank_run: RankRun) -> Driver:
         loss,
         prepared.held_out("validation"),
         rank_run.start.counters,
-        patient=prepared.config.training.patience is not None,
+        patient=prepared.config.training.patient,
+        plateau=prepared.config.training.plateau,
     )

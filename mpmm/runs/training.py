@@ -123,6 +123,7 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
                 group.collectives, config, report, partial(_check_folder, group, new)
             )
         _check_expected(preparation.prepared.spec, new.expected)
+        _check_plateau(preparation)
         threads = group.share_threads(preparation)
         folder, recording_rank = None, preparation.layout.collector
         check_endpoint(group, preparation.prepared.config.training, recording_rank)
@@ -292,6 +293,16 @@ def _check_expected(spec: NetworkSpec, expected: NetworkSpec | None) -> None:
     raise NetworkError(
         f"the network is for {described}; the scene gives {given}", "describe it for this scene"
     )
+
+
+def _check_plateau(preparation: RankPreparation) -> None:
+    """Refuse a rate that would wait for a validation which there is not."""
+    prepared = preparation.prepared
+    if prepared.config.training.plateau is not None and not len(prepared.parts["validation"]):
+        raise RunError(
+            'training.schedule = "plateau" waits for the validation loss, but no patch is for validation',
+            "give validation a share of the patches (patches.shares), or take another schedule",
+        )
 
 
 def _result(rank_run: RankRun) -> TrainResult:

@@ -23,9 +23,11 @@ class TrainingConfig:
         Adam's learning rate; decoupled weight decay.
     schedule
         "constant"; "step": the rate times ``factor`` every ``every`` epochs; "cosine": down to 0 at the last
-        epoch's end.
+        epoch's end; "plateau": times ``factor`` after ``every`` epochs without a lower validation loss.
     factor, every
-        Of the schedule "step".
+        Of the schedules "step" and "plateau".
+    minimum
+        Of "plateau": the rate below which it does not go.
     warm_up
         Steps over which the rate rises to ``rate``, before the schedule begins.
     clip_norm
@@ -58,6 +60,7 @@ class TrainingConfig:
     schedule: RateSchedule = "constant"
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     every: Positive = 10
+    minimum: Annotated[Finite, Field(ge=0)] = 0.0
     warm_up: Count = 0
     clip_norm: Annotated[Finite, Field(gt=0)] | None = None
     patience: Positive | None = None
@@ -70,7 +73,17 @@ class TrainingConfig:
     tensorboard: bool = False
     prometheus: Port | None = None
 
+    @property
+    def plateau(self) -> int | None:
+        """Epochs without a lower validation loss before the rate drops; None: it does not wait for it."""
+        return self.every if self.schedule == "plateau" else None
+
+    @property
+    def patient(self) -> bool:
+        """Whether training waits for each validation, which may end it or lower its rate."""
+        return self.patience is not None or self.plateau is not None
+
     def rates(self, steps_per_epoch: int) -> Rates:
         """The learning rate of every step, given how many steps an epoch has."""
         total, every = self.epochs * steps_per_epoch, self.every * steps_per_epoch
-        return Rates(self.rate, self.schedule, self.factor, every, total, self.warm_up)
+        return Rates(self.rate, self.schedule, self.factor, every, total, self.warm_up, self.minimum)

@@ -29,7 +29,14 @@ def test_the_cosine_ends_at_nothing_and_stays_there():
     assert rates(13, 0.1, "cosine", total=10)[11:] == [0, 0]
 
 
-@pytest.mark.parametrize("schedule", ["constant", "step", "cosine"])
+def test_drops_are_counted_from_outside_and_end_at_the_minimum():
+    schedule = Rates(0.1, "plateau", factor=0.5, warm_up=4, minimum=0.02)
+    assert [schedule.at(9, drops) for drops in range(5)] == [0.1, 0.05, 0.025, 0.02, 0.02]
+    assert schedule.at(1, drops=3) == 0.05, "half of the warm-up"
+    assert Rates(0.01, "plateau", minimum=0.02).at(0, drops=2) == 0.01, "never raised"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "plateau"])
 def test_a_warm_up_rises_to_where_the_schedule_begins(schedule):
     warm = rates(12, 0.1, schedule, every=3, total=12, warm_up=4)
     assert warm[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1])

@@ -15,12 +15,17 @@ from mpmm.network import Adam, Network, Step, parameters_sha256
 from mpmm.patches import Batches
 from mpmm.placement import describe, share_out
 from mpmm.preparation import prepare
+from mpmm.results import RunFolder
 from mpmm.results.log import read_log
 from mpmm.runs import Run, fit, go_on
 from mpmm.runs.rank_run import loss_of
 from mpmm.settings.config import load_config
 
 pytestmark = pytest.mark.mpi
+
+
+# so high, without dropout and on few patches, that the validation loss goes up too
+WAITING = 'rate = 0.1\nschedule = "plateau"\nevery = 1\nfactor = 0.5'
 
 
 def sha256(run: Run) -> str:
@@ -100,17 +105,23 @@ def test_a_run_goes_on_over_other_ranks_and_in_one_process(config, alone, tmp_pa
     assert len(read_log(path)) == 22
 
 
-def test_patience_ends_the_run_where_one_process_would(config, tmp_path):
+def test_patience_ends_the_run_and_lowers_its_rate_where_one_process_would(config, tmp_path):
     patient = config.parent / "patient.toml"
-    text = config.read_text().replace("epochs = 2", "epochs = 9\npatience = 1").replace("0.005", "0.00001")
-    patient.write_text(text)
+    text = config.read_text().replace("rate = 0.005", WAITING).replace("dropout = 0.3", "dropout = 0.0")
+    text = text.replace("per_class = 12", "per_class = 6")
+    patient.write_text(text.replace("epochs = 2", "epochs = 9\npatience = 2"))
     alone = fit(patient, run=tmp_path / "alone", progress=False)
-    run_mpmm(5, "train", patient, "--run", tmp_path / "run", "--layout", "baseline")
+    run_mpmm(5, "train", patient, "--run", tmp_path / "run", "--layout", "baseline", "--update", "owner")
     run = Run.open(tmp_path / "run")
     assert sha256(run) == sha256(alone)
     assert run.summary_["ended"] == alone.summary_["ended"]
     assert "no better validation" in run.summary_["ended"]
     assert len(run.history_) == len(alone.history_) < 9
+    counters = [
+        RunFolder.open(each.folder).read_checkpoint("last").state["counters"] for each in (run, alone)
+    ]
+    assert counters[0] == counters[1]
+    assert counters[0]["drops"] > 0
 
 
 def test_data_is_one_process_with_the_same_averaged_gradients(config, tmp_path):
