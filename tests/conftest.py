@@ -1,15 +1,17 @@
 """Runs that several files look at, and which tests stay together when workers share the suite out.
 
 Under ``pytest --dist loadgroup`` a file's tests go to one worker, for they share kernels, which the
-first compiles, and fixtures. Those that start ranks go to two: those of the session's small scene, whose runs
-are trained once, to one, and all others to another, so that no more than two runs of five ranks compete for
-the cores. A file of long tests that share little says by marks of its own (``xdist_group``) how it may be
-taken apart.
+first compiles, and fixtures. Those that start ranks go to three: those of the session's small scene, whose
+runs are trained once, to one, whole jobs of minutes to another, and all others to the third. So few runs of
+five ranks compete for the cores, and none of the three keeps the suite waiting at its end. A file of long
+tests that share little says by marks of its own (``xdist_group``) how it may be taken apart.
 """
 
 from __future__ import annotations
 
 import compileall
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,10 @@ from mpi_runner import ROOT, Ended, run_mpmm
 if TYPE_CHECKING:
     from mpmm.runs import Run
 
-RANKS, SMALL_SCENE = "ranks", "ranks of the small scene"
+# the second's tests say so themselves
+RANKS, LONG_JOBS, SMALL_SCENE = "ranks", "long jobs", "ranks of the small scene"
 # the longest groups, longest first: what begins first does not keep the others waiting at the end
-FIRST = (RANKS, SMALL_SCENE, "own width")
+FIRST = (SMALL_SCENE, RANKS, "own width", LONG_JOBS, "tests/learning/test_learning_accuracy.py")
 # the layout of five ranks of which each has its part, whatever the machine
 BASELINE = ("--layout", "baseline")
 
@@ -62,6 +65,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         for folder in ("mpmm", "kernels", "launch"):
             compileall.compile_dir(ROOT / folder, quiet=2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare modules and tests, which all stay to the end, the search for garbage, now and later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

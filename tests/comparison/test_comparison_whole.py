@@ -67,6 +67,7 @@ def test_the_synthetic_scene(config, tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.xdist_group("long jobs")
 @pytest.mark.skipif(not HYSU.is_dir(), reason="HySU is not at hand")
 def test_hysu(tmp_path):
     names = ("fusion", "splits")

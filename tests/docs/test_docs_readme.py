@@ -94,16 +94,18 @@ def run(folder: Path, line: str, limit: float) -> str:
 
 
 @pytest.mark.mpi
+@pytest.mark.xdist_group("long jobs")
 def test_the_five_steps(rasters):
     mine = [line for line in commands() if not line.startswith("make")]
     assert len(mine) == 9
     for line in mine:
-        run(rasters, line.replace("--epochs 40", "--epochs 2"), limit=300)
+        run(rasters, line.replace("--epochs 40", "--epochs 1"), limit=300)
     for made in ("check.png", "classes.tif", "classes.png", "runs/first/run.json", "runs/cluster/run.json"):
         assert (rasters / made).stat().st_size > 0
 
 
 @pytest.mark.mpi
+@pytest.mark.xdist_group("long jobs")
 def test_make_demo(tmp_path):
     """The demo itself at its smallest; `make test` is what runs this test, after the same set-up."""
     asked = [line for line in commands() if line.startswith("make")]

@@ -57,6 +57,7 @@ def python() -> Path:
 
 @pytest.mark.mpi
 @pytest.mark.slow
+@pytest.mark.xdist_group("long jobs")
 @pytest.mark.skipif(
     os.environ.get("MPMM_MPICH") != "1", reason="set MPMM_MPICH=1 to make a second environment with mpich"
 )
