@@ -19,7 +19,7 @@ from mpmm.scene import SceneRows, grids_of
 
 def say(console: Console, label: str, text: str) -> None:
     """Print a line: a label in a column of its own, then text; never wrapped, nor coloured by its content."""
-    console.print(f"{label:<11}{text}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{label:<10} {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def telling(console: Console) -> AbstractContextManager[Callable[[str, float], None]]:
