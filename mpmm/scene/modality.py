@@ -59,6 +59,10 @@ class Modality:
         Centre of each of the files' bands in nm, for files that do not tell it; None: what they say.
     near
         Wavelengths in nm: keep the band nearest to each, in this order, instead of ``bands``.
+    between
+        Ranges of wavelengths in nm, each from and to: of the bands above keep those in one of them.
+    evenly
+        Keep so many of the bands that are left, spread evenly over them, the first and the last among them.
     """
 
     name: str
@@ -77,6 +81,8 @@ class Modality:
     quality: Quality = "keep"
     wavelengths: tuple[float, ...] | None = None
     near: tuple[float, ...] | None = None
+    between: tuple[tuple[float, float], ...] | None = None
+    evenly: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.files, str):
@@ -97,6 +103,13 @@ class Modality:
             )
         if self.near is not None and self.bands is not None:
             raise SceneError(f"{self.name}: both bands and near are given", "choose bands by one of them")
+        if self.evenly is not None and self.evenly < 1:
+            raise SceneError(f"{self.name}: evenly = {self.evenly} leaves no band", "keep one band or more")
+        for low, high in self.between or ():
+            if not low <= high:
+                raise SceneError(
+                    f"{self.name}: between has the range {low:g} to {high:g} nm", "name the shorter first"
+                )
         if self.calibration is not None and not usable_calibration(*self.calibration):
             scale, offset = self.calibration
             raise SceneError(

@@ -17,7 +17,7 @@ from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.vrt_header import with_sources
-from mpmm.scene.wavelength_choice import nearest_bands, with_wavelengths
+from mpmm.scene.wavelength_choice import bands_between, nearest_bands, spread_bands, with_wavelengths
 
 # rows or columns of a source in one of the grid's: a kilometre of pixels of a centimetre
 _MOST_STEP = 100_000
@@ -150,7 +150,16 @@ def _pick_bands(modality: Modality, groups: list[list[Raster]]) -> tuple[int, ..
         hint = "take some out of drop_bands" if modality.drop_bands else "name those to keep with bands"
         called = ": its file calls all others bad, or alpha" if modality.bands is None else ""
         raise SceneError(f"{modality.name}: no band is left of {groups[0][0].path}{called}", hint)
-    return tuple(chosen)
+    return _thinned(modality, groups, tuple(chosen))
+
+
+def _thinned(modality: Modality, groups: list[list[Raster]], numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Of bands those in the ranges of wavelengths, and of these so many, where settings ask for it."""
+    if modality.between is not None:
+        numbers = bands_between([group[0] for group in groups], modality.between, numbers)
+    if modality.evenly is not None:
+        numbers = spread_bands(modality.name, numbers, modality.evenly)
+    return numbers
 
 
 def _runs(groups: list[list[Raster]], numbers: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]]:

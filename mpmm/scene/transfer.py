@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mpmm.errors import SceneError
 from mpmm.scene.bands import same_unit
@@ -14,6 +14,9 @@ from mpmm.scene.source_record import Metres, SourceRecord
 
 # pixels that differ in size by no more than this share are of one size
 PIXEL_TOLERANCE = 0.1
+
+# choices of bands that would be made again among those that are named
+_ANY_BANDS: dict[str, Any] = {"drop_bands": (), "near": None, "between": None, "evenly": None}
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def transferred(
             unchecked += notes
             if records[name] != record:
                 numbers = [band.number for band in records[name].bands]
-                modalities[name] = replace(modalities[name], bands=tuple(numbers), drop_bands=())
+                modalities[name] = replace(modalities[name], bands=tuple(numbers), **_ANY_BANDS)
                 listed = ", ".join(map(str, numbers))
                 changes.append(f"{name}: bands {listed} are those of the training, in its order")
     scene = replace(scene, modalities=tuple(modalities.values()))

@@ -59,13 +59,7 @@ def nearest_bands(rasters: Sequence[Raster], near: Sequence[float], usable: Sequ
     SceneError
         No wavelength is known of the bands, or none is near.
     """
-    who, described = rasters[0].who, [band for raster in rasters for band in raster.described]
-    centres = {k: centre for k in usable if (centre := described[k - 1].wavelength) is not None}
-    if not centres:
-        raise SceneError(
-            f"{who}: near asks for wavelengths, but {rasters[0].path} tells none of its bands",
-            "choose by bands = [...], or tell wavelengths = [...] in nm",
-        )
+    who, centres = rasters[0].who, _centres(rasters, usable, "near")
     chosen = tuple(min(centres, key=lambda k: abs(centres[k] - target)) for target in near)
     for target, number in zip(near, chosen, strict=True):
         if not abs(centres[number] - target) <= _FARTHEST:
@@ -75,3 +69,54 @@ def nearest_bands(rasters: Sequence[Raster], near: Sequence[float], usable: Sequ
                 "ask for wavelengths in nm that the sensor has",
             )
     return chosen
+
+
+def bands_between(
+    rasters: Sequence[Raster], ranges: Sequence[tuple[float, float]], usable: Sequence[int]
+) -> tuple[int, ...]:
+    """Numbers of the usable bands whose wavelength lies in one of the ranges, their ends included, in nm.
+
+    Raises
+    ------
+    SceneError
+        No wavelength is known of the bands, or none lies there.
+    """
+    centres = _centres(rasters, usable, "between")
+    chosen = tuple(k for k, centre in centres.items() if any(low <= centre <= high for low, high in ranges))
+    if not chosen:
+        listed = ", ".join(f"{low:g} to {high:g}" for low, high in ranges)
+        least, most = min(centres.values()), max(centres.values())
+        raise SceneError(
+            f"{rasters[0].who}: no band of {rasters[0].path} lies within {listed} nm: they are "
+            f"{least:g} to {most:g}",
+            "name ranges in nm that the sensor has",
+        )
+    return chosen
+
+
+def spread_bands(who: str, numbers: Sequence[int], count: int) -> tuple[int, ...]:
+    """So many of the bands at steps as equal as can be, the first and the last among them.
+
+    Raises
+    ------
+    SceneError
+        There are fewer.
+    """
+    if count > len(numbers):
+        raise SceneError(
+            f"{who}: evenly asks for {count} bands, {len(numbers)} are left", "ask for no more than there are"
+        )
+    steps = max(count - 1, 1)
+    return tuple(numbers[(2 * k * (len(numbers) - 1) + steps) // (2 * steps)] for k in range(count))
+
+
+def _centres(rasters: Sequence[Raster], usable: Sequence[int], key: str) -> dict[int, float]:
+    """Wavelengths of those usable bands of which one is known, by their numbers."""
+    described = [band for raster in rasters for band in raster.described]
+    centres = {k: centre for k in usable if (centre := described[k - 1].wavelength) is not None}
+    if not centres:
+        raise SceneError(
+            f"{rasters[0].who}: {key} asks for wavelengths, but {rasters[0].path} tells none of its bands",
+            "choose by bands = [...], or tell wavelengths = [...] in nm",
+        )
+    return centres

@@ -13,6 +13,9 @@ from mpmm.errors import ConfigError
 from mpmm.scene import BenchmarkName, Labels, LandCover, Modality, Scene, WholePart, benchmark_scene, color_of
 from mpmm.settings.validation import read_as
 
+# what bands of another modality choose for themselves
+_BAND_CHOICES = ("bands", "near", "between", "evenly")
+
 
 @dataclass(frozen=True)
 class _Class:
@@ -76,7 +79,7 @@ class SceneTable:
                     f"{path}: scene.modalities.{name}: of = {whole!r} is no modality with files of its own",
                     f"name one of these: {', '.join(others)}" if others else "give files",
                 )
-            shared = {key: value for key, value in source.items() if key not in ("bands", "near")}
+            shared = {key: value for key, value in source.items() if key not in _BAND_CHOICES}
             yield name, {**shared, **{key: value for key, value in table.items() if key != "of"}}
 
     def _preset(self, path: Path, folder: Path, cache: Path | None, partly: bool) -> Scene:
