@@ -85,7 +85,7 @@ def fit(
     >>> print(run.evaluate("test").kappa)  # doctest: +SKIP
     """
     began, seed = time.time(), given.get("seed")
-    config, name, source = _settled(scene)
+    config, name, source = _settled(scene, patches)
     if patches is not None:
         config = replace(config, patches=patches)
     if training is not None:
@@ -108,7 +108,9 @@ def run_console(progress: bool = True) -> Console:
     return Console(quiet=not progress, force_terminal=False if launched_ranks() > 1 else None)
 
 
-def _settled(scene: Scene | Sequence[Scene] | Config | Path | str) -> tuple[Config, str, str | None]:
+def _settled(
+    scene: Scene | Sequence[Scene] | Config | Path | str, patches: PatchesConfig | None
+) -> tuple[Config, str, str | None]:
     """Settings, the run's name, and the TOML text if there is one."""
     if isinstance(scene, Scene):
         return Config(scene), scene.folder.resolve().name or "scene", None
@@ -116,7 +118,8 @@ def _settled(scene: Scene | Sequence[Scene] | Config | Path | str) -> tuple[Conf
         return scene, scene.scene.folder.resolve().name or "scene", None
     if not isinstance(scene, Path | str):
         first, *further = scene
-        return Config(first, further=tuple(further)), first.title, None
+        # scenes that are for one part only go with the split that is given
+        return Config(first, patches or PatchesConfig(), further=tuple(further)), first.title, None
     path = Path(scene)
     # among ranks each may have the files of its own modalities only
     config = load_config(path, partly=launched_ranks() > 1)

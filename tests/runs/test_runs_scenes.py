@@ -225,6 +225,10 @@ def test_whole_scenes_are_parts(tmp_path):
     labels = raster(config, "south", "labels")[half:-half, half:-half]
     assert len(split.test.within(south.first, south.height)) == len(split.test) == np.count_nonzero(labels)
     assert split.leaks() == {"validation": split.leak("validation"), "test": 0}
+    settings = load_config(config)
+    own = {"patches": settings.patches, "network": settings.network, "training": settings.training}
+    run_of_scenes = fit(settings.scenes, run=tmp_path / "run", progress=False, steps=1, **own)
+    assert len(read_split(run_of_scenes.folder / "split.csv")["test"]) == len(split.test)
     for parts, problem in [
         (("", ""), "needs the labels of its parts"),
         (('part = "train"', ""), 'scene "south" is for no part'),
