@@ -98,13 +98,13 @@ def _rank_table(record: RunRecord) -> Table:
     ended = record.status in ("finished", "interrupted")
     title = "ranks, over the whole run" if ended else "ranks, latest second"
     table = Table(title=title, title_justify="left", title_style="dim", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("rank", justify="right")
+    table.add_column("rank", justify="right", min_width=4)
     roles = dict(enumerate(record.roles))
     if len(roles) > 1:
         table.add_column("owns", overflow="fold")
     for heading in ("computing", "waiting", "sent", "received"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("memory", justify="right", no_wrap=True)
+        table.add_column(heading)
+    table.add_column("memory", justify="right", no_wrap=True, min_width=6)
     first = min(samples.first for samples in record.samples)
     latest = [_latest(rates(samples, first, 1 if ended else 10**9)) for samples in record.samples]
     busiest = max([*(max(figures[2], figures[3]) for figures in latest), 1.0])
@@ -132,12 +132,12 @@ def _latest(seen: RankRates) -> tuple[float, float, float, float]:
 
 
 def _bar(share: float, text: str, style: str) -> RenderableType:
-    line = Table.grid(padding=(0, 1))
+    """A bar and its figure; in a narrow terminal the bar is shorter, the figure whole."""
+    line = Table.grid(padding=(0, 1, 0, 0))
+    line.add_column(max_width=_BAR)
+    line.add_column(no_wrap=True, min_width=len(text))
     line.add_row(
-        ProgressBar(
-            total=1.0, completed=min(share, 1.0), width=_BAR, complete_style=style, finished_style=style
-        ),
-        Text(text),
+        ProgressBar(total=1.0, completed=min(share, 1.0), complete_style=style, finished_style=style), text
     )
     return line
 

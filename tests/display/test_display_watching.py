@@ -12,8 +12,8 @@ from mpmm.display.watching import sparkline
 from mpmm.records import progress_of, read_progress
 
 
-def shown(path, now=BEGAN + 32) -> str:
-    console = Console(file=io.StringIO(), width=110)
+def shown(path, now=BEGAN + 32, width=110) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(run_frame(read_progress(path), now))
     return console.file.getvalue()
 
@@ -25,9 +25,11 @@ def begun(tmp_path_factory, config):
     return path
 
 
-def test_a_run_that_goes_on(begun):
-    text = shown(begun)
-    assert "going on or killed, last sign of life 2 s ago" in text
+@pytest.mark.parametrize("width", [80, 110])
+def test_a_run_that_goes_on(begun, width):
+    """In a terminal of 80 columns the ranks' numbers were missing and their memory was cut off."""
+    text = shown(begun, width=width)
+    assert "going on or killed, last sign of life 2 s ago" in text.replace("\n", "")
     assert "epoch 1/2" in text
     assert "step 10/20" in text
     assert "accuracy 50.0%" in text
@@ -37,6 +39,7 @@ def test_a_run_that_goes_on(begun):
     assert "70%" in line
     assert "6 kB/s" in line
     assert "3 kB/s" in line
+    assert "200 MB" in line
 
 
 def test_a_finished_run(tmp_path, config):
