@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import accumulate, pairwise
@@ -23,8 +24,8 @@ MOST = 200
 
 def differences(folder: Path) -> list[str]:
     """Cells of a comparison's CSVs that are not what the logs say, as "file: cell, expected"."""
-    _log.cache_clear()
-    _samples.cache_clear()
+    for read in (_log, _ranks, _samples, _rates, _course):
+        read.cache_clear()
     return [
         f"{path.name}: {row} has {row.get(column)} for {column}, the logs {expected}"
         for name, expect in EXPECTED.items()
@@ -80,12 +81,13 @@ def _table2(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
 
 def _table3(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
     every = _seeds(runs, "fusion-both")
+    part = next(part for part in ("validation", "test") if f"{part} %" in row)
     if row["method"] == "network":
-        shares = [_right(run, "validation-1-model") for run in every]
+        shares = [_right(run, f"{part}-1-model") for run in every]
     else:
         kept = [json.loads((run / "rivals.json").read_text())[row["method"]] for run in every]
         shares = [_on_diagonal(each["scores"]) for each in kept]
-    yield "validation %", f"{100 * fmean(shares):.1f}"
+    yield f"{part} %", f"{100 * fmean(shares):.1f}"
 
 
 def _splits(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
@@ -111,15 +113,14 @@ def _figure9(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
 
 def _figure13(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
     run = runs / f"layout-{row['layout']}"
-    samples = _samples(run, row["rank"])
+    samples = _samples(run, int(row["rank"]))
     steps, seconds = len(_steps(run)), samples[-1]["time"] - samples[0]["time"]
     for key, column in (("bytes_in", "MB in"), ("bytes_out", "MB out")):
-        total = samples[-1][key] / 1e6
+        total = _total(samples, key) / 1e6
         yield f"{column}, a step", f"{total / steps:.3f}"
         yield f"{column}, a second", f"{total / seconds:.2f}"
-    if len(samples) <= MOST:
-        cores = [rate for *_, rate in _rates(samples, "cpu_computing")]
-        yield "CPU, cores: mean", f"{fmean(cores):.2f}"
+    cores = [rate for *_, rate in _rates(run, int(row["rank"]), "cpu_computing")]
+    yield "CPU, cores: mean", f"{fmean(cores):.2f}"
     if (run / "interfaces.json").is_file():
         host = json.loads((run / "interfaces.json").read_text())["hosts"][int(row["rank"])]
         yield "interface: MB in, a step", f"{host['received'] / 1e6 / steps:.3f}"
@@ -132,47 +133,85 @@ def _courses(runs: Path, row: Row, path: Path) -> Iterator[tuple[str, str]]:
     shown, layout = path.stem.split("-")
     run, rank = runs / f"layout-{layout}", row["curve"].removeprefix("worker ")
     key = {"received": "bytes_in", "sent": "bytes_out", "cpu": "cpu_computing"}[shown]
-    scale = 1 if shown == "cpu" else 1e6
-    first = min(samples[0]["time"] for samples in _all_samples(run))
-    points = {
-        f"{(began + ended) / 2 - first:.4f}": rate / scale
-        for began, ended, rate in _rates(_samples(run, rank), key)
-    }
-    up = "cores" if shown == "cpu" else "MB a second"
-    yield up, str(round(points.get(f"{float(row['seconds']):.4f}", -1.0), 6))
+    rate = _course(run, int(rank), key).get(f"{float(row['seconds']):.4f}", -1.0)
+    up, scale = ("cores", 1) if shown == "cpu" else ("MB a second", 1e6)
+    # without the sign of a zero
+    yield up, str(round(rate / scale, 6) + 0.0)
+
+
+@cache
+def _course(run: Path, rank: int, key: str) -> dict[str, float]:
+    """A rank's rates by the middles of their intervals, in seconds since the run's first sample."""
+    first = min(_samples(run, each)[0]["time"] for each in _ranks(run))
+    return {f"{(began + ended) / 2 - first:.4f}": rate for began, ended, rate in _rates(run, rank, key)}
 
 
 def _traffic(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
     """Points of Figure 10: what all ranks sent in the second."""
-    every = _all_samples(runs / row["curve"].replace(" ", "-"))
-    first = min(samples[0]["time"] for samples in every)
+    run = runs / row["curve"].replace(" ", "-")
+    first = min(_samples(run, rank)[0]["time"] for rank in _ranks(run))
     second = float(row["seconds"])
     rates = [
         rate
-        for samples in every
-        for began, ended, rate in _rates(samples, "bytes_out")
+        for rank in _ranks(run)
+        for began, ended, rate in _rates(run, rank, "bytes_out")
         if began - first < second <= ended - first
     ]
-    yield "MB a second", str(round(sum(rates) / 1e6, 6))
-
-
-def _rates(samples: Samples, key: str) -> list[tuple[float, float, float]]:
-    """Of each two samples when they were taken, and what they differ by a second; sums never fall."""
-    values = list(accumulate((sample[key] for sample in samples), max))
-    times = [sample["time"] for sample in samples]
-    return [
-        (*between, (after - before) / (between[1] - between[0]))
-        for between, (before, after) in zip(pairwise(times), pairwise(values), strict=True)
-    ]
-
-
-def _all_samples(run: Path) -> list[Samples]:
-    ranks = [path.stem.removeprefix("rank-") for path in (run / "monitor").glob("rank-*.jsonl")]
-    return [_samples(run, rank) for rank in ranks]
+    yield "MB a second", str(round(sum(rates, 0.0) / 1e6, 6))
 
 
 @cache
-def _samples(run: Path, rank: str) -> Samples:
+def _rates(run: Path, rank: int, key: str) -> list[tuple[float, float, float]]:
+    """Of each two samples when they were taken, and what they differ by a second.
+
+    Of more than `MOST` intervals neighbours are taken together; none reaches over a pause between two
+    processes, and two samples of the same millisecond have nothing between them.
+    """
+    samples = _samples(run, rank)
+    stride, pauses = max(1, math.ceil((len(samples) - 1) / MOST)), set(_pauses(samples))
+    values = [(sample["time"], value) for sample, value in zip(samples, _rising(samples, key), strict=True)]
+    chosen = {len(samples) - 1, *range(0, len(samples), stride), *pauses, *(at + 1 for at in pauses)}
+    return [
+        (values[first][0], values[then][0], _rate(values[first], values[then]))
+        for first, then in pairwise(sorted(chosen))
+        if values[then][0] > values[first][0] and first not in pauses
+    ]
+
+
+def _rate(before: tuple[float, float], after: tuple[float, float]) -> float:
+    return (after[1] - before[1]) / (after[0] - before[0])
+
+
+def _rising(samples: Samples, key: str) -> list[float]:
+    """A sum by sample; computing, which two clocks tell, never falls within a process."""
+    pauses = [0, *(at + 1 for at in _pauses(samples)), len(samples)]
+    processes = [[sample[key] for sample in samples[first:then]] for first, then in pairwise(pauses)]
+    return [value for process in processes for value in accumulate(process, max)]
+
+
+def _total(samples: Samples, key: str) -> float:
+    """A sum over all processes that took part."""
+    return sum(samples[at][key] for at in [*_pauses(samples), len(samples) - 1])
+
+
+def _pauses(samples: Samples) -> list[int]:
+    """Numbers of the samples after which another process went on, whose sums begin anew."""
+    return [at for at, both in enumerate(pairwise(samples)) if _anew(*both)]
+
+
+def _anew(before: dict[str, float], after: dict[str, float]) -> bool:
+    rise = {key: after[key] - before[key] for key in before}
+    fell = any(rise[key] < 0 for key in ("waiting", "cpu_waiting", "bytes_in", "bytes_out"))
+    return fell or (rise["waiting"] == 0 and rise["cpu_computing"] < -0.002)
+
+
+@cache
+def _ranks(run: Path) -> list[int]:
+    return sorted(int(path.stem.removeprefix("rank-")) for path in (run / "monitor").glob("rank-*.jsonl"))
+
+
+@cache
+def _samples(run: Path, rank: int) -> Samples:
     lines = (run / "monitor" / f"rank-{rank}.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 
@@ -192,7 +231,7 @@ def _timed(runs: Path, row: Row, path: Path) -> Iterator[tuple[str, str]]:
 
 def _figure10(runs: Path, row: Row, _: Path) -> Iterator[tuple[str, str]]:
     run = runs / f"batch-{row['batch']}"
-    total = sum(samples[-1]["bytes_out"] for samples in _all_samples(run)) / 1e6
+    total = sum(_total(_samples(run, rank), "bytes_out") for rank in _ranks(run)) / 1e6
     steps = _steps(run)
     spent = sum(step["seconds"] for step in steps)
     yield "steps a second", f"{len(steps) / spent:.1f}"

@@ -79,4 +79,5 @@ def _curve(name: str, entries: Sequence[Mapping[str, Any]], across: str, key: st
 
 
 def _plain(values: Iterable[float]) -> tuple[float, ...]:
-    return tuple(round(float(value), 6) for value in values)
+    """Six decimals each, and a zero without a sign."""
+    return tuple(round(float(value), 6) + 0.0 for value in values)

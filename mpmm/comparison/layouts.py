@@ -112,7 +112,9 @@ def _rows(name: str, record: RunRecord) -> list[tuple[str, ...]]:
     rows = []
     steps = max(len(record.steps), 1)
     interfaces = interfaces_of(record.path)
-    for samples, seen in zip(record.samples, rank_rates(record), strict=False):
+    of_rank = {samples.rank: samples for samples in record.samples}
+    for seen in rank_rates(record):
+        samples = of_rank[seen.rank]
         seconds = max(samples.last - samples.first, 1e-9)
         totals = [samples.total(key) / _MB for key in ("bytes_in", "bytes_out")]
         rows.append(
@@ -209,7 +211,7 @@ def _merging(record: RunRecord) -> tuple[float, float] | None:
     network = owned_network(record)
     merging = network.layout.owner[network.shape.output.name][0]
     for samples in record.samples:
-        if samples.rank == merging and len(samples) > 1:
+        if samples.rank == merging and samples.last > samples.first:
             total = (samples.total("bytes_in") + samples.total("bytes_out")) / _MB
             return total / max(len(record.steps), 1), total / (samples.last - samples.first)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ FOLDER = "monitor"
 # sums since the rank's start, and what lies at the moment
 _SUMS = ("cpu_computing", "cpu_waiting", "waiting", "bytes_in", "bytes_out")
 _COLUMNS = ("time", *_SUMS, "resident_bytes")
+# a wait below the millisecond that samples are written in shows in computing alone, once it rounds
+_ROUNDED = 0.002
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +54,7 @@ class RankSamples:
 
     def total(self, name: str) -> float:
         """A sum over the whole run, over all processes that took part."""
-        steps, sums = np.diff(self.columns[name]), self.columns[name]
-        return float(sums[0] + np.where(steps >= 0, steps, sums[1:]).sum())
+        return float(self.columns[name][[*_pauses(self.columns), -1]].sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +148,8 @@ def _rising(columns: dict[str, Doubles]) -> dict[str, Doubles]:
     computing = columns["cpu_computing"]
     rises = {name: np.diff(columns[name]) for name in _SUMS}
     anew = np.any([rise < 0 for name, rise in rises.items() if name != "cpu_computing"], axis=0)
-    # who never waited has nothing to take away
-    anew |= (rises["cpu_computing"] < 0) & (rises["waiting"] == 0)
+    # who never waited has nothing to take away, but for what rounds
+    anew |= (rises["cpu_computing"] < -_ROUNDED) & (rises["waiting"] == 0)
     processes = np.split(computing, np.flatnonzero(anew) + 1)
     return {**columns, "cpu_computing": np.concatenate([np.maximum.accumulate(each) for each in processes])}
 
@@ -166,6 +167,11 @@ def _thinned(samples: RankSamples, most: int) -> dict[str, Doubles]:
     """Every n-th sample and the last; between two processes both ends are taken."""
     count = len(samples)
     stride = max(1, -(-(count - 1) // most))
-    anew = np.flatnonzero(np.diff(samples.columns["cpu_computing"]) < 0)
+    anew = _pauses(samples.columns)
     indices = np.unique(np.concatenate([np.arange(0, count, stride), anew, anew + 1, [count - 1]]))
     return {name: column[indices] for name, column in samples.columns.items()}
+
+
+def _pauses(columns: Mapping[str, Doubles]) -> NDArray[np.intp]:
+    """Numbers of the samples after which another process went on, whose sums begin anew."""
+    return np.flatnonzero(np.any([np.diff(columns[name]) < 0 for name in _SUMS], axis=0))
