@@ -61,11 +61,18 @@ def launch(file: Path, ranks: int, launcher: Sequence[str] = ()) -> None:
         said.seek(0)
         text = said.read().decode(errors="replace").strip()
     if code != 0:
-        last = " | ".join(text.splitlines()[-4:]) or "it said nothing"
         raise RunError(
-            f"{file.stem} on {ranks} rank(s) ended with {code}: {last}",
+            f"{file.stem} on {ranks} rank(s) ended with {code}: {_reason(text)}",
             "mend that and start the comparison again: it goes on with what is missing",
         )
+
+
+def _reason(text: str) -> str:
+    """What a job said of its end: its own error, which mpirun's words about an abort stand behind, or all of
+    its last lines."""
+    lines = text.splitlines()
+    own = [number for number, line in enumerate(lines) if "error: " in line.lower()]
+    return " | ".join(lines[own[0] : own[0] + 2] if own else lines[-4:]) or "it said nothing"
 
 
 def _ended(process: subprocess.Popen[bytes], asking: signal.Signals) -> int:

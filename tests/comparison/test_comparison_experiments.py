@@ -126,9 +126,9 @@ class Cut(Exception):
     """What ends a comparison in the middle."""
 
 
-def measured_at_once(prepared) -> dict[str, object]:
+def measured_at_once(prepared, part) -> dict[str, object]:
     """In place of fitting the classical methods, which takes seconds."""
-    scores = scores_of(prepared, "validation", 6).to_dict()
+    scores = scores_of(prepared, part, 6).to_dict()
     return {method: {"scores": scores, "seconds": 1.0} for method in ("KNN (k=5)", "RBF-SVM")}
 
 
@@ -253,6 +253,7 @@ def test_the_report_of_a_comparison_holds_every_table(whole, tmp_path):
         for table in outcome.tables:
             assert all(f">{cell}<" in text for row in table.rows for cell in row)
     assert "http" not in text.split("<script")[0].replace("http-equiv", "")
+    assert len(re.sub(r"data:image/\w+;base64,[\w+/=]+", "", text).encode()) < 0.75e6
 
 
 def test_an_empty_comparison_has_no_report(tmp_path):
@@ -288,36 +289,43 @@ def test_the_names_of_the_command_are_those_of_the_experiments():
 
 
 @pytest.mark.parametrize(
-    ("shares", "overlap", "said", "fused"),
+    ("shares", "overlap", "said", "fused", "table3"),
     [
         (
             (0.7, 0.0, 0.3),
             ("{leak} (of the test patches)", "0.0 (of the test patches)"),
             "{leak}% of the test",
             "% of the test patches, ",
+            {"KNN (k=5)": "92.5", "RBF-SVM": "92.5", "network": "90.0"},
         ),
         (
             (1.0, 0.0, 0.0),
             ("– (all patches are for training)",) * 2,
             "The paper draws its patches at random",
             "nothing is held back",
+            {},
         ),
     ],
 )
 def test_without_validation_patches_the_test_parts_overlap_is_told_or_none(
-    tmp_path, config, written, monkeypatch, shares, overlap, said, fused
+    tmp_path, config, written, monkeypatch, shares, overlap, said, fused, table3
 ):
-    """It was told as 0.0%, whatever the test patches shared with training, and the accuracy too."""
+    """It was told as 0.0%, whatever the test patches shared with training, and the accuracy too; and
+    classical methods were not to be compared at all."""
+    monkeypatch.setattr(rivals, "_measured", measured_at_once)
     monkeypatch.setattr(
         report_runs, "epoch_figures", lambda epoch: {**epoch_figures(epoch), "validation_accuracy": None}
     )
     settings = load_config(config)
     held = replace(settings, patches=replace(settings.patches, shares=shares))
-    compare(Study(tmp_path, held, True, lambda label, text: None), ["splits", "fusion"])
+    compare(Study(tmp_path, held, True, lambda label, text: None), ["splits", "fusion", "rivals"])
     outcomes = {outcome.name: outcome for outcome in read_outcomes(tmp_path)}
     networks = rows_of(tmp_path / "experiments" / "fusion" / "table2.csv")
     assert [row["validation %"] for row in networks] == ["–"] * 3
     assert fused in outcomes["fusion"].words[0]
+    assert fused.lstrip("%").rstrip(", ") in outcomes["rivals"].words[0]
+    shown = tmp_path / "experiments" / "rivals" / "table3.csv"
+    assert table3 == ({row["method"]: row["test %"] for row in rows_of(shown)} if shown.exists() else {})
     rows = rows_of(tmp_path / "experiments" / "splits" / "splits.csv")
     leak = f"{100 * read_record(tmp_path / 'runs' / 'fusion-both-0').leaks.get('test', 0.0):.1f}"
     told = [row["validation patches that overlap training %"] for row in rows]
