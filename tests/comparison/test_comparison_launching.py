@@ -6,8 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
+from comparison_runs import done_here
 
 from mpmm.comparison import Study
+from mpmm.comparison.launching import launch
 from mpmm.errors import RunError
 from mpmm.settings import load_config
 
@@ -35,7 +37,8 @@ def test_trains_over_ranks_scores_and_uses_both_again(tmp_path, config):
     assert said == ["training", "scoring"]
 
 
-def test_a_run_that_was_cut_off_is_taken_up_from_its_checkpoint(tmp_path, config):
+def test_a_run_that_was_cut_off_is_taken_up_from_its_checkpoint(tmp_path, config, monkeypatch):
+    monkeypatch.setattr("mpmm.comparison.study.launch", done_here)
     study, _ = small(tmp_path, config, epochs=2)
     study.trained("cut", study.config, steps=3)
     summary = tmp_path / "runs" / "cut" / "run.json"
@@ -48,5 +51,24 @@ def test_a_run_that_was_cut_off_is_taken_up_from_its_checkpoint(tmp_path, config
 def test_a_job_that_fails_is_told_with_its_reason(tmp_path, config):
     study, _ = small(tmp_path, config)
     patches = replace(study.config.patches, size=3)
-    with pytest.raises(RunError, match="error: "):
+    with pytest.raises(RunError, match=r"error: .* \| hint: "):
         study.trained("small", replace(study.config, patches=patches))
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "step 3\nerror: the disk is full\nhint: make room\n---\na rank called\nabort\nby prterun",
+            "the disk",
+        ),
+        ("", "it said nothing"),
+    ],
+)
+def test_what_mpirun_says_of_an_abort_does_not_hide_the_reason(tmp_path, said, reason):
+    """Of a job over ranks the last four lines were told: that some rank had called abort, and never why."""
+    mpirun = tmp_path / "mpirun"
+    mpirun.write_text(f"#!/bin/sh\nprintf '{said}'\nexit 3\n")
+    mpirun.chmod(0o755)
+    with pytest.raises(RunError, match=f"job on 5 rank.s. ended with 3: .*{reason}"):
+        launch(tmp_path / "job.json", 5, [str(mpirun)])

@@ -1,7 +1,7 @@
 """`mpmm compare --quick` as a user runs it, on the synthetic scene and on HySU.
 
-In the suite with plain kernels and some of the experiments, about a minute each; with MPMM_FULL=1 all
-of them, on HySU with its own kernels: minutes.
+In the suite with plain kernels and some of the experiments, jobs of one process done in this one, the
+largest and the smallest batch; with MPMM_FULL=1 all of it, on HySU with its own kernels: minutes.
 """
 
 from __future__ import annotations
@@ -13,15 +13,24 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from comparison_checks import differences, rows_of
+from comparison_runs import done_here
 
 from mpmm.commands import compare, report
-from mpmm.comparison import EXPERIMENTS
+from mpmm.comparison import EXPERIMENTS, paper, study
 
 HYSU = Path(__file__).resolve().parents[3] / "shared" / "data" / "dlr_hysu"
 CONFIG = Path(__file__).resolve().parents[2] / "launch" / "configs" / "dlr_hysu.toml"
 FULL = bool(os.environ.get("MPMM_FULL"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.mpi]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch) -> None:
+    """What takes longest of a small comparison: to start Python and ranks."""
+    if not FULL:
+        monkeypatch.setattr(study, "launch", done_here)
+        monkeypatch.setattr(paper, "BATCHES", (paper.BATCHES[0], paper.BATCHES[-1]))
 
 
 def hysu_config(folder: Path) -> Path:
