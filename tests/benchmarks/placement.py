@@ -49,8 +49,8 @@ PLACES = [
     (Place("1 Gb/s, 22%", (0.22,) * 8, GIGABIT), MANY),
     (Place("1 Gb/s, 35% to 20%", (0.35, 0.2, 0.5, 0.35), GIGABIT), UNEVEN),
 ]
-# hosts of 35%, but for six, which would want more than two cores have
-HOSTS = [(4, 0.35, (1, 2, 4)), (6, 0.30, (1, 6))]
+# hosts of 35%, but for six, which would want more than two cores have; the last with larger patches
+HOSTS = [(4, 0.35, (1, 2, 4), 25), (6, 0.30, (1, 6), 25), (4, 0.35, (1, 2, 4), 41)]
 
 
 def main():
@@ -105,10 +105,16 @@ class Bench:
             row["predicted"] = self._predicted(place, row["layout"], row["ranks"], trained.chosen)
         self.write()
 
-    def _trained(self, place, layout, ranks, row):
+    def _config_of(self, size):
+        """The configuration with patches of another size, which make a larger network."""
+        path = self.config.with_name(f"patches{size}.toml")
+        path.write_text(self.config.read_text().replace("[patches]", f"[patches]\nsize = {size}"))
+        return path
+
+    def _trained(self, place, layout, ranks, row, config=None):
         """One run; its seconds go to the row, or what it failed by."""
         try:
-            trained = train(place, self.config, layout, ranks, self.options.steps)
+            trained = train(place, config or self.config, layout, ranks, self.options.steps)
         except Exception as error:
             row["failed"] = str(error)[-500:]
             self.note(f"{place.name} {layout} {ranks}: {row['failed']}")
@@ -129,11 +135,10 @@ class Bench:
     def hosts(self):
         """Patches a second of one host and of `auto` over several like it, at each rate."""
         for rate in (GIGABIT, SLOW):
-            for count, quota, numbers in HOSTS[:1] if self.options.quick else HOSTS:
-                place = Place(f"{rate}, {quota:.0%}", (quota,) * count, rate)
-                rows = [
-                    {"place": place.name, "rate": rate, "quota": quota, "hosts": each} for each in numbers
-                ]
+            for count, quota, numbers, size in HOSTS[:1] if self.options.quick else HOSTS:
+                place = Place(f"{rate}, {quota:.0%}, {size} pixels", (quota,) * count, rate)
+                row = {"place": place.name, "rate": rate, "quota": quota, "size": size}
+                rows = [{**row, "hosts": each} for each in numbers]
                 self.results["hosts"] += rows
                 with place.up():
                     for _ in range(self.options.rounds):
@@ -142,7 +147,7 @@ class Bench:
 
     def _scale(self, place, row):
         layout = "single" if row["hosts"] == 1 else "auto"
-        trained = self._trained(place, layout, row["hosts"], row)
+        trained = self._trained(place, layout, row["hosts"], row, self._config_of(row["size"]))
         if trained is not None and trained.chosen is not None:
             row["chosen"] = trained.chosen["reasons"]
         self.write()
