@@ -195,6 +195,12 @@ def compare():
         print(f"{name}: {digest(actual)}")
 
 
+def bits():
+    """Print the fingerprints of what some cases give."""
+    for name in SOME:
+        print(f"{name}: {digest(run(*CASES[name]))}")
+
+
 def threads():
     for name in SOME:
         results = []
@@ -218,4 +224,5 @@ def overrun():
 
 
 if __name__ == "__main__":
-    {"compare": compare, "plans": print_plans, "threads": threads, "overrun": overrun}[sys.argv[1]]()
+    parts = {"compare": compare, "bits": bits, "plans": print_plans, "threads": threads, "overrun": overrun}
+    parts[sys.argv[1]]()
