@@ -28,6 +28,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
+    pad,
 )
 from mpmm_kernels.convolution.shared.geometry import needed
 from mpmm_kernels.vector import PLANNED, lanes
@@ -98,6 +99,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
 
 def _forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats:
     inner, outer, samples = core(plan), buffers.indirect, len(operands.x)
+    pad(operands, outer.weights, outer.bias)
     arrays = indirect.forward_arrays(outer, operands)
     rows = DepthForwardScratch(staged=workers(outer.staged), scratch=workers(buffers.sums), zeros=outer.zeros)
     kernels.forward(*arrays, *rows, samples, floor(plan), *forward_geometry(inner), *layout_of(inner).tile)

@@ -61,9 +61,11 @@ def add_sums(
     shape: Sums,
     tile: IndirectTile,
 ) -> None:
-    """Fill the target with max(sum + bias, floor) for a part of the outputs; w is (terms, filters).
+    """Fill the target with max(sum + bias, floor) for some outputs; w lies by parts of the filters.
 
-    A chunk of runs of terms at a time, whose weights stay in the second cache for all blocks.
+    Each part (terms, filters of a row) is read side by side: a row of all filters would lie a power of two
+    from the next, of which caches hold few. A chunk of runs of terms at a time, whose weights stay in the
+    second cache for all blocks.
     """
     (first, stop), row = part, (tile.columns, tile.last)
     for begin in range(0, tables.taps.size, shape.chunk):
@@ -91,15 +93,16 @@ def _sum_blocks(
     """
     (x, x_at), (begin, column), (block, row) = origin, corner, accumulators
     (at, stop), y, taps, height = part, target.y, tables.taps, len(block) // len(row[0])
+    span = len(row[0]) * lanes_of(w)
     while at + height <= stop:
         rows = take_offsets(tables.indirection, at, block, row)
         to = target.first + at * target.step + column
         sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, target.step, row)
-        weight = begin * shape.run * shape.filters + column
+        weight = column * shape.terms + begin * shape.run * span
         for k in range(begin, min(begin + shape.chunk, taps.size)):
-            starts, steps = (x_at + element(taps, k), weight), (shape.step, shape.filters)
+            starts, steps = (x_at + element(taps, k), weight), (shape.step, span)
             sums = outer_run(sums, x, rows, w, starts, steps, shape.run, row)
-            weight += shape.run * shape.filters
+            weight += shape.run * span
         if begin + shape.chunk >= taps.size:
             sums = finish_rows(sums, target.bias, column, target.floor, row)
         store_rows(sums, y, to, target.step, row)

@@ -37,11 +37,10 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
-    pad,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
-from mpmm_kernels.vector import PLANNED
+from mpmm_kernels.vector import PLANNED, lanes
 
 # The table of offsets is read once for every block: whole scenes would read more of it than of themselves
 _LARGEST_TABLE = 1 << 16
@@ -149,8 +148,7 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
 
 
 def forward_arrays(buffers: IndirectBuffers, operands: Operands) -> ForwardArrays:
-    """The arrays of a forward pass, with weights and bias in whole vectors."""
-    pad(operands, buffers.weights, buffers.bias)
+    """The arrays of a forward pass, whose weights and bias are filled before."""
     return ForwardArrays(
         x=flat(operands.x),
         w=flat(buffers.weights),
@@ -160,8 +158,20 @@ def forward_arrays(buffers: IndirectBuffers, operands: Operands) -> ForwardArray
     )
 
 
+def _pack(plan: BlockPlan, operands: Operands, buffers: IndirectBuffers) -> None:
+    """Put weights as blocks read them: (parts of the filters, terms, filters of a row); and the bias."""
+    layout = layout_of(core(plan))
+    span, weights = len(layout.tile.columns) * lanes(plan.dtype), operands.w.reshape(-1, plan.filters)
+    packed = buffers.weights.reshape(-1, layout.forward.shape.terms, span)
+    for part, target in enumerate(packed):
+        columns = weights[:, part * span : (part + 1) * span]
+        target[:, : columns.shape[1]] = columns
+    buffers.bias[: plan.filters] = operands.b
+
+
 def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
+    _pack(plan, operands, buffers)
     arrays = forward_arrays(buffers, operands)
     rows = IndirectForwardScratch(
         staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
