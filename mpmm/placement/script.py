@@ -84,9 +84,7 @@ class Script:
         owners, server = self.layout.owner[block], self.layout.server
         if not self.layout.sharded(block):
             return tuple((server, rank) for rank in owners if rank != server)
-        root = server if server in owners else owners[0]
-        first = () if root == server else ((server, root),)
-        return (*first, *branches(owners, root))
+        return branches(owners if server in owners else (server, *owners), server)
 
     def makers(self, block: str) -> tuple[Piece, ...]:
         """Who makes the output of ``block`` that this rank's consumer of it reads, in the samples' order."""
