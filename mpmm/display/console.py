@@ -51,12 +51,23 @@ def say_scene(console: Console, prepared: Prepared) -> None:
     sizes = [f"{rows} x {columns}" for rows, columns in (grid.shape for grid in grids_of(prepared.scene))]
     names = [f"{name} " for name in prepared.scene_names] or [""]
     scenes = ", ".join(f"{name}{size}" for name, size in zip(names, sizes, strict=True))
-    bands = ", ".join(f"{stream.name} {stream.bands} bands" for stream in prepared.spec.streams)
+    bands = ", ".join(_inputs(prepared, stream.name, stream.bands) for stream in prepared.spec.streams)
     size, classes = prepared.config.patches.size, len(prepared.scene.classes)
     say(console, "scene", f"{scenes} pixels, {classes} classes; {bands}")
     counts = ", ".join(f"{len(samples)} {part}" for part, samples in prepared.parts.items())
     say(console, "patches", f"{counts}; {size} x {size} pixels")
     say_bands(console, prepared.notes, prepared.warnings)
+
+
+def _inputs(prepared: Prepared, name: str, count: int) -> str:
+    """What the network reads of a modality: its bands, or their components with what these keep of them."""
+    if name not in prepared.config.patches.components:
+        return f"{name} {count} bands"
+    normalization = prepared.normalizations.get(name)
+    if normalization is None or normalization.projection is None:
+        return f"{name} {count} components"
+    share = percent(normalization.projection.explained)
+    return f"{name} {count} components of {normalization.bands} bands, {share}% of their variance"
 
 
 def say_bands(console: Console, notes: Iterable[str], warnings: Iterable[str] = ()) -> None:

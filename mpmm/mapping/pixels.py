@@ -50,7 +50,7 @@ class ScenePixels:
     def __post_init__(self) -> None:
         for name, modality in self.modalities.items():
             check_size(self.sizes[name], *self.shape)
-            bands, known = modality.values.shape[2], len(self.normalizations[name].shift)
+            bands, known = modality.values.shape[2], self.normalizations[name].bands
             if bands != known:
                 raise PatchError(
                     f"{name}: {bands} bands, the network was trained on {known}",
@@ -67,9 +67,11 @@ class ScenePixels:
         """Fill ``out`` (bands, height + size - 1, width + size - 1); beyond the scene it is mirrored."""
         values, half = self.modalities[name].values, self.sizes[name] // 2
         rows, columns = self._positions(window, half)
-        shift, factor = self.normalizations[name].linear()
+        projection, (shift, factor) = self.normalizations[name].projection, self.normalizations[name].linear()
+        pixels = _cut(values, rows, columns)
+        pixels = pixels if projection is None else projection.apply(pixels)
         # as patches are normalised: in float32, before any other type
-        pixels = _cut(values, rows, columns) - shift
+        pixels = pixels - shift
         pixels *= factor
         np.copyto(out, pixels.transpose(2, 0, 1))
         forget(values)

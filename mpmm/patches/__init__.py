@@ -4,6 +4,7 @@ from mpmm.patches.augmentation import orientations
 from mpmm.patches.batch import DEPTH, Batch, HeldOut, Read
 from mpmm.patches.batches import Batches
 from mpmm.patches.candidates import usable_candidates
+from mpmm.patches.components import fit_projection, project_values
 from mpmm.patches.drawing import draw_split
 from mpmm.patches.extra import extra_patches
 from mpmm.patches.folds import draw_fold
@@ -12,6 +13,7 @@ from mpmm.patches.normalization import Normalization, Pixels, measure_normalizat
 from mpmm.patches.overlap import overlap_share
 from mpmm.patches.part_table import read_part_table
 from mpmm.patches.prefetch import Prefetcher, prefetch
+from mpmm.patches.projection import Projection
 from mpmm.patches.reader import PatchReader, compile_reader
 from mpmm.patches.samples import Samples
 from mpmm.patches.shares import PARTS, Part, check_fold, check_shares
@@ -33,6 +35,7 @@ __all__ = [
     "PatchReader",
     "Pixels",
     "Prefetcher",
+    "Projection",
     "Read",
     "Samples",
     "Split",
@@ -49,11 +52,13 @@ __all__ = [
     "draw_split",
     "extra_patches",
     "far_outside",
+    "fit_projection",
     "lost_per_class",
     "measure_normalization",
     "orientations",
     "overlap_share",
     "prefetch",
+    "project_values",
     "read_part_table",
     "training_range",
     "usable_candidates",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmm.errors import PatchError
+from mpmm.patches.projection import Projection
 from mpmm.patches.samples import Samples
 from mpmm.patches.windows import window_sums
 from mpmm.scene import NormalizationKind
@@ -43,7 +44,7 @@ class Pixels(Protocol):
 
 @dataclass(frozen=True)
 class Normalization:
-    """Each band becomes (value - shift) / scale.
+    """Each band, or each of the components that stand for them, becomes (value - shift) / scale.
 
     Attributes
     ----------
@@ -51,11 +52,14 @@ class Normalization:
         "standard" (shift the mean, scale the standard deviation), "minmax" (onto 0..1) or "none".
     shift, scale
         One number a band. A band that never varies has scale 1, so that it becomes 0.
+    projection
+        What makes components of the bands before; None: the bands are taken themselves.
     """
 
     kind: NormalizationKind
     shift: tuple[float, ...]
     scale: tuple[float, ...]
+    projection: Projection | None = None
 
     def __post_init__(self) -> None:
         kinds = get_args(NormalizationKind)
@@ -67,11 +71,21 @@ class Normalization:
                 f"normalisation with {len(self.shift)} shifts and {len(self.scale)} scales, not all usable",
                 "give one finite shift and one scale above 0 for each band",
             )
+        if self.projection is not None and self.projection.components != len(self.shift):
+            raise PatchError(
+                f"normalisation of {len(self.shift)} components, of {self.projection.components}",
+                "give one shift and one scale for each component",
+            )
 
     @classmethod
     def none(cls, bands: int) -> Self:
         """Leave every band as it is."""
         return cls("none", (0.0,) * bands, (1.0,) * bands)
+
+    @property
+    def bands(self) -> int:
+        """Number of bands of the scene."""
+        return len(self.shift) if self.projection is None else len(self.projection.mean)
 
     def linear(self) -> npt.NDArray[np.float32]:
         """Return shift and factor (1 / scale) of each band as the gather kernel takes them, (2, bands)."""
@@ -79,7 +93,8 @@ class Normalization:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON takes and gives back to the bit."""
-        return {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}
+        plain = {"kind": self.kind, "shift": list(self.shift), "scale": list(self.scale)}
+        return plain if self.projection is None else {**plain, "projection": self.projection.to_dict()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
@@ -87,7 +102,9 @@ class Normalization:
         missing = {"kind", "shift", "scale"} - set(plain)
         if missing:
             raise PatchError(f"normalisation without {', '.join(sorted(missing))}", "restore the run's files")
-        return cls(plain["kind"], tuple(map(float, plain["shift"])), tuple(map(float, plain["scale"])))
+        projection = Projection.from_dict(plain["projection"]) if "projection" in plain else None
+        shift, scale = (tuple(map(float, plain[key])) for key in ("shift", "scale"))
+        return cls(plain["kind"], shift, scale, projection)
 
 
 def measure_normalization(modality: Pixels, samples: Samples, size: int) -> Normalization:
@@ -145,8 +162,8 @@ def coverage(samples: Samples, size: int, shape: tuple[int, ...]) -> npt.NDArray
 def _moments(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of each band, in two passes."""
     total = float(sum(int(times.sum(dtype=np.int64)) for _, times in scenes))
-    mean = _sum(weight[:, None] * pixels for pixels, weight in _pixels(scenes)) / total
-    squares = _sum(weight[:, None] * (pixels - mean) ** 2 for pixels, weight in _pixels(scenes))
+    mean = _sum(weight[:, None] * pixels for pixels, weight in covered_pixels(scenes)) / total
+    squares = _sum(weight[:, None] * (pixels - mean) ** 2 for pixels, weight in covered_pixels(scenes))
     return mean, np.sqrt(squares / total)
 
 
@@ -158,7 +175,7 @@ def _extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
 
 def band_extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Smallest and largest value of each band in the pixels that count."""
-    ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in _pixels(scenes)]
+    ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in covered_pixels(scenes)]
     low, high = (np.array(end) for end in zip(*ends, strict=True))
     return low.min(axis=0), high.max(axis=0)
 
@@ -168,7 +185,7 @@ def _sum(chunks: Iterator[Doubles]) -> Doubles:
     return total
 
 
-def _pixels(scenes: Sequence[Covered]) -> Iterator[tuple[Doubles, Doubles]]:
+def covered_pixels(scenes: Sequence[Covered]) -> Iterator[tuple[Doubles, Doubles]]:
     """Covered pixels and how often each counts, a chunk of rows at a time: (pixels, bands), (pixels,)."""
     for values, times in scenes:
         _, columns, bands = values.shape

@@ -19,6 +19,7 @@ from mpmm.preparation.naming import told_of
 from mpmm.preparation.placing import Placing
 from mpmm.preparation.prepared import Prepared, Report, check_labels, network_spec
 from mpmm.preparation.records import range_warnings, read_records, records_of, with_ranges
+from mpmm.preparation.reducing import reduced_scene
 from mpmm.preparation.sampling import (
     Readers,
     draw_together,
@@ -130,8 +131,8 @@ def prepare_on_ranks(
     split = draw_together(readers, config, scene)
     normalizations = measure_together(readers, config, scene, split.train)
     own = {name: normalizations[name] for name in normalizations if name in scene.modalities}
-    prepared = Prepared(config, scene, split.parts, own, spec)
     records = with_ranges(readers, inventory.records, scene, split.train, config.patches.size)
+    prepared = Prepared(config, reduced_scene(scene, normalizations), split.parts, own, spec)
     return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations, records, choice)
 
 
@@ -181,6 +182,7 @@ def restore_on_ranks(
         notes = (*notes, *matched.unchecked)
         mine = range_warnings(scene.modalities, trained, readers.measured_here())
         warnings = tuple(line for lines in collectives.allgather(mine) for line in lines)
+    scene = reduced_scene(scene, normalizations)
     prepared = Prepared(matched.config, scene, unpacked_parts(arrays), own, spec, notes, warnings)
     return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations, choice=choice)
 

@@ -31,6 +31,7 @@ from mpmm.patches import (
 )
 from mpmm.preparation.by_scene import split_by_scene
 from mpmm.preparation.given import given_parts
+from mpmm.preparation.reducing import network_bands
 from mpmm.results import RunFolder, write_scenes, write_split
 from mpmm.scene import AlignedScenes, Grid, JoinedScene, LabelReport, SceneReport, SceneRows
 from mpmm.settings import Config
@@ -163,7 +164,7 @@ def network_spec(config: Config, bands: Mapping[str, int], classes: int) -> Netw
     NetworkError
         A layer does not fit; where the patches are too small for it, the hint has the least size that fits.
     """
-    size, seed = config.patches.size, config.training.seed
+    size, seed, bands = config.patches.size, config.training.seed, network_bands(config, bands)
     try:
         spec = config.network.spec(bands, classes, size, seed)
         _check_parameters(spec)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mpmm.errors import RunError
-from mpmm.patches import OutOfRange, Samples, far_outside, training_range
+from mpmm.patches import Normalization, OutOfRange, Samples, far_outside, training_range
 from mpmm.preparation.sampling import Readers
 from mpmm.results import RunFolder
 from mpmm.scene import AlignedModality, AlignedScenes, JoinedModality, SourceRecord
@@ -46,7 +46,7 @@ def with_ranges(
 def check_band_counts(normalization: Mapping[str, Any], records: Mapping[str, SourceRecord]) -> None:
     """Refuse a modality that gives another number of bands than the network takes."""
     for name, record in records.items():
-        trained = len(normalization[name]["shift"])
+        trained = Normalization.from_dict(normalization[name]).bands
         if len(record.bands) != trained:
             raise RunError(
                 f"{name}: {record.file} has {len(record.bands)} bands, the network was trained on {trained}",

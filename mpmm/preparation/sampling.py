@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.messages import Collectives
-from mpmm.patches import PARTS, Normalization, Samples, Split, measure_normalization
+from mpmm.patches import PARTS, Normalization, Samples, Split
 from mpmm.placement import Layout, NetworkShape, label_rank, measured_by
 from mpmm.preparation.prepared import draw_where
+from mpmm.preparation.reducing import measured
 from mpmm.scene import AlignedScenes
 from mpmm.settings import Config
 
@@ -90,13 +91,12 @@ def measure_together(
 ) -> dict[str, Normalization]:
     """Every modality's normalisation, each measured where the modality lies."""
     mine = {
-        name: measure_normalization(scene.modalities[name], samples, config.patches.size).to_dict()
-        for name in readers.measured_here()
+        name: measured(config, scene.modalities[name], samples).to_dict() for name in readers.measured_here()
     }
     gathered = readers.collectives.allgather(mine)
-    measured = {name: plain for part in gathered for name, plain in part.items()}
-    order = [source for block in readers.shape.blocks for source in block.inputs if source in measured]
-    return {name: Normalization.from_dict(measured[name]) for name in order}
+    every = {name: plain for part in gathered for name, plain in part.items()}
+    order = [source for block in readers.shape.blocks for source in block.inputs if source in every]
+    return {name: Normalization.from_dict(every[name]) for name in order}
 
 
 def packed_parts(parts: Mapping[str, Samples]) -> dict[str, NDArray[Any]]:

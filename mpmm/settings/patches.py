@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field
@@ -37,6 +37,9 @@ class PatchesConfig:
         From which the draw and the split follow.
     augment
         Whether training patches are flipped and turned.
+    components
+        Principal components that stand for a modality's bands, by its name: how many. They are fitted on the
+        training patches.
     folds, fold
         Of a spatial k-fold: how many folds, and which is for test, counted from 1; the next is validation.
     labels_train, labels_validation, labels_test
@@ -58,6 +61,7 @@ class PatchesConfig:
     shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
     seed: Count = 0
     augment: bool = False
+    components: dict[str, Positive] = field(default_factory=dict)
     folds: Annotated[int, Field(ge=3)] = 5
     fold: Positive = 1
     labels_train: str | None = None

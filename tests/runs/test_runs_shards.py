@@ -44,8 +44,8 @@ fusion = [6, 2]
 """
 
 
-def configured(folder: Path, training: str) -> Path:
-    config = small_config(folder, training)
+def configured(folder: Path, training: str, patches: str = "") -> Path:
+    config = small_config(folder, training, patches)
     text = config.read_text().replace("batch = 16", f"batch = {BATCH}")
     config.write_text(text.replace("per_class = 12", f"fraction = {FRACTION}"))
     return config
@@ -63,7 +63,7 @@ def one_process(short_batch, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    return configured(tmp_path_factory.mktemp("drawn"), DRAWN)
+    return configured(tmp_path_factory.mktemp("drawn"), DRAWN, "components = { hsi = 20 }")
 
 
 @pytest.fixture(scope="module")
