@@ -100,11 +100,6 @@ class Machine:
         """Whether every other rank is on another host, so that what it waits for wakes it."""
         return len(self.host_of) > 1 and self.together(self.host_of[rank]) == (rank,)
 
-    def paced(self, factor: float) -> Machine:
-        """The same machine with cores that are so many times as fast."""
-        hosts = tuple(replace(host, speed=host.speed * factor) for host in self.hosts)
-        return replace(self, hosts=hosts)
-
     @cached_property
     def _ranks_of(self) -> tuple[tuple[int, ...], ...]:
         ranks: list[list[int]] = [[] for _ in self.hosts]

@@ -62,9 +62,6 @@ class Profile:
         Bytes of patches a second that a rank's reader cuts, beside what the rank computes.
     look
         Core seconds of a look whether what a rank waits for has come, with the sleep before it.
-    product
-        Core seconds of a fixed product of matrices while layers were timed, by which the processor's speed at
-        that time is compared with that of a run; 0: not measured.
     """
 
     layers: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
@@ -74,7 +71,6 @@ class Profile:
     instruction: float = 1e-5
     read: float = 1.7e9
     look: float = 60e-6
-    product: float = 0.0
 
     def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
         """Seconds of a layer's forward or backward.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from mpmm.messages import Collectives, LinkTimes, measure_links
+from mpmm.messages import Collectives, measure_links
 from mpmm.network import NetworkSpec
 from mpmm.placement import (
     Choice,
     Layout,
+    Machine,
     NetworkShape,
     Problem,
     choice_from_plain,
@@ -20,7 +21,7 @@ from mpmm.placement import (
     threads_of_hosts,
 )
 from mpmm.preparation.inventory import Inventory
-from mpmm.ranks import HostFacts, facts_here, machine_of, pace, profile_of
+from mpmm.ranks import HostFacts, facts_here, machine_of, profile_of
 from mpmm.settings import Config
 
 
@@ -59,24 +60,21 @@ class Placing:
 
     def _chosen(self) -> Choice:
         """What rank 0 finds, for the hosts and links that all ranks measure."""
-        facts = self._facts()
-        names = [fact.name for fact in facts]
-        leaders = [names.index(name) for name in dict.fromkeys(names)]
-        links = measure_links(self.collectives.channel, leaders)
-        plain = self._searched(facts, links).to_plain() if self.collectives.rank == 0 else None
+        machine = self._machine()
+        plain = self._searched(machine).to_plain() if self.collectives.rank == 0 else None
         return choice_from_plain(self.collectives.broadcast(plain, 0)[0])
 
-    def _facts(self) -> list[HostFacts]:
-        """Of every rank, measured by all at the same time, for hosts may share a processor."""
+    def _machine(self) -> Machine:
         cores = self.config.layout.threads or len(os.sched_getaffinity(0))
-        self.collectives.allgather(None)
         gathered = self.collectives.allgather(facts_here(cores).to_plain())
-        return [HostFacts(**plain) for plain in gathered]
+        facts = [HostFacts(**plain) for plain in gathered]
+        names = [fact.name for fact in facts]
+        leaders = [names.index(name) for name in dict.fromkeys(names)]
+        return machine_of(facts, measure_links(self.collectives.channel, leaders))
 
-    def _searched(self, facts: Sequence[HostFacts], links: LinkTimes) -> Choice:
-        batch, machine = self.config.training.batch, machine_of(facts, links)
+    def _searched(self, machine: Machine) -> Choice:
+        batch = self.config.training.batch
         profile = profile_of(self.spec, batch, threads_of_hosts(machine))
-        machine = machine.paced(pace(facts, profile))
         hosts = f"links between {len(machine.hosts)} hosts" if len(machine.hosts) > 1 else "cores"
         return choose(
             Problem(self.shape, batch, profile, machine, self.config.layout_options),

@@ -4,7 +4,7 @@ from mpmm.ranks.affinity import bind_threads
 from mpmm.ranks.counters import Counters, Limits
 from mpmm.ranks.driver import Driver
 from mpmm.ranks.events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
-from mpmm.ranks.host_facts import HostFacts, facts_here, machine_of, pace, product_seconds
+from mpmm.ranks.host_facts import HostFacts, facts_here, machine_of
 from mpmm.ranks.inference import outcome
 from mpmm.ranks.monitor import MeasuringWaiter, Monitor
 from mpmm.ranks.orders import Order, OrderKind
@@ -53,8 +53,6 @@ __all__ = [
     "machine_of",
     "measured",
     "outcome",
-    "pace",
-    "product_seconds",
     "profile_of",
     "trace_events",
     "warm_up",

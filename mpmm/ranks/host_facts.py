@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,12 +13,11 @@ import numpy as np
 import psutil
 
 from mpmm.messages import LinkTimes
-from mpmm.placement import Host, Machine, Profile
+from mpmm.placement import Host, Machine
 
 CGROUPS = Path("/sys/fs/cgroup")
-# A product of matrices of this order, so often, is what processors are compared by: it is the largest that
-# OpenBLAS makes by one thread. Tries spread over some periods of a quota; their median counts.
-_ORDER, _PRODUCTS, _TRIES = 64, 80, 41
+# a product of matrices of this order, so often, is what processors are compared by
+_ORDER, _PRODUCTS, _TRIES = 160, 10, 3
 # of another kind of processor: less is a difference by chance
 _UNEQUAL = 0.05
 
@@ -60,7 +58,7 @@ def facts_here(cores: int) -> HostFacts:
     """The facts of this process's host, of which the ranks share so many cores; takes some milliseconds."""
     quota, period = quota_here()
     memory = psutil.virtual_memory().available
-    return HostFacts(platform.node(), _processor(), cores, quota, period, memory, product_seconds())
+    return HostFacts(platform.node(), _processor(), cores, quota, period, memory, _seconds())
 
 
 def quota_here(membership: Path = Path("/proc/self/cgroup"), mount: Path = CGROUPS) -> tuple[float, float]:
@@ -106,31 +104,14 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith("model name")), platform.machine())
 
 
-def product_seconds() -> float:
-    """Seconds of the processor for a fixed product of matrices, as it is used now by all that runs on it."""
-    matrix, seconds = np.ones((_ORDER, _ORDER), np.float32), []
+def _seconds() -> float:
+    matrix, best = np.ones((_ORDER, _ORDER), np.float32), float("inf")
     for _ in range(_TRIES):
-        began = time.thread_time()
+        began = time.process_time()
         for _ in range(_PRODUCTS):
             matrix @ matrix
-        seconds.append(time.thread_time() - began)
-    return statistics.median(seconds)
-
-
-def pace(facts: Sequence[HostFacts], profile: Profile) -> float:
-    """How fast rank 0's kind of processor is now, as a multiple of what it was when layers were timed.
-
-    The same processor is slower where its threads share a core with others' or its clock is low.
-
-    Parameters
-    ----------
-    facts
-        Of all ranks, measured by all at the same time.
-    profile
-        What layers took; 1 where it was not measured.
-    """
-    alike = [fact.seconds for fact in facts if fact.processor == facts[0].processor]
-    return profile.product / max(statistics.median(alike), 1e-9) if profile.product else 1.0
+        best = min(best, time.process_time() - began)
+    return best
 
 
 def machine_of(facts: Sequence[HostFacts], links: LinkTimes) -> Machine:

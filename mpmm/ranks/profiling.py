@@ -17,11 +17,10 @@ from mpmm_kernels.runtime import available_threads, cache_key, set_threads
 from mpmm._version import __version__
 from mpmm.network import Adam, Array, Network, NetworkSpec, Parameter, Step
 from mpmm.placement import Profile, Timing, profile_from_json
-from mpmm.ranks.host_facts import product_seconds
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 3
+_METHOD = 2
 # times that the network is run for one number: the first, which fills the caches, is not counted
 _TURNS = 4
 # groups of a batch for which layers are timed: other shares are on a line between these
@@ -45,25 +44,18 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
         time is the processor's, so that neither a quota nor what else runs here counts.
     """
     layers: dict[str, list[Timing]] = {}
-    products = []
     counts = sorted(count for count in set(threads) if count <= available_threads())
     try:
         for count in counts:
             set_threads(count)
             for number in sorted(set(samples) - {0}):
-                products.append(product_seconds())
                 for name, timing in _timings(network, number, count):
                     layers.setdefault(name, []).append(timing)
         set_threads(1)
         values, memory = _updates_a_second(), _bytes_a_second()
     finally:
         set_threads(available_threads())
-    return Profile(
-        {name: tuple(timings) for name, timings in layers.items()},
-        values=values,
-        memory=memory,
-        product=statistics.median(products),
-    )
+    return Profile({name: tuple(timings) for name, timings in layers.items()}, values=values, memory=memory)
 
 
 def _timings(network: Network, samples: int, threads: int) -> Iterator[tuple[str, Timing]]:

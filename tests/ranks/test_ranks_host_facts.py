@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpmm.messages import LinkTimes
-from mpmm.placement import Profile
-from mpmm.ranks import HostFacts, facts_here, machine_of, pace
+from mpmm.ranks import HostFacts, facts_here, machine_of
 from mpmm.ranks.host_facts import quota_here
 
 HERE = HostFacts("node0", "EPYC", 2, 0.0, 0.0, 10**9, 0.01)
@@ -59,15 +58,6 @@ def test_hosts_are_compared_with_rank_0s() -> None:
     assert [host.rate for host in machine.hosts] == [2e6, 1e6, 2e6]
     assert machine.hosts[1].period == 0.01
     assert machine.delay == 1e-3
-
-
-def test_the_processor_is_compared_with_itself_when_layers_were_timed() -> None:
-    slow = dataclasses.replace(HERE, name="node1", processor="Atom", seconds=0.04)
-    later = [dataclasses.replace(HERE, seconds=seconds) for seconds in (0.010, 0.0125, 0.02)]
-    assert pace([*later, slow], Profile(product=0.01)) == pytest.approx(0.8), "the median of rank 0's kind"
-    assert pace(later, Profile()) == 1, "not measured"
-    machine = machine_of([HERE, slow], LinkTimes()).paced(0.8)
-    assert [host.speed for host in machine.hosts] == pytest.approx([0.8, 0.2])
 
 
 def test_ranks_of_one_host_need_no_link() -> None:
