@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from hypothesis import strategies as st
 from placement_networks import layouts
 from threaded_ranks import Outcome, play
 
-from mpmm.network import NetworkSpec, Preset
+from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, Preset, StreamSpec
 from mpmm.patches import Batch
-from mpmm.placement import Layout, LayoutOptions, Rehearsal, StepKind, describe, layout_for
+from mpmm.placement import Layout, LayoutOptions, Rehearsal, StepKind, UpdatePlace, describe, layout_for
 
 SPEC = branched("float32")
 SHAPE = describe(SPEC)
@@ -57,6 +58,17 @@ def check(layout: Layout, spec: NetworkSpec = SPEC) -> None:
 def test_named_layouts(name: str, ranks: int) -> None:
     check(layout_for(SHAPE, ranks, name))
     check(layout_for(SHAPE, ranks, name, options=LayoutOptions("owner")))
+
+
+@pytest.mark.parametrize("update", get_args(UpdatePlace))
+def test_depthwise_spectral_and_2d_convolutions(update: UpdatePlace) -> None:
+    """Along the spectrum of the patch's one channel, then over all bands that are left at once."""
+    plain = {"pool": "none", "kernels": "reference"}
+    blocks = BlockSpec(4, (3, 1, 1), **plain), BlockSpec(5, (6, 3, 3), dropout=0.2, **plain)
+    spec = NetworkSpec((StreamSpec("hsi", 8, 7, blocks, (DenseSpec(6),)),), (), 3, "float32", "reference", 2)
+    owners = {"hsi.block1": [1, 2], "hsi.block2": 0, "hsi.head": 2, "fusion": 1}
+    check(layout_for(describe(spec), 3, blocks=owners, options=LayoutOptions(update)), spec)
+    check(layout_for(describe(spec), 3, "sharded", options=LayoutOptions(update)), spec)
 
 
 @pytest.mark.parametrize("preset", ["he", "ssrn"])
