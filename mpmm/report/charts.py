@@ -199,5 +199,6 @@ def _style(chart: Any, axes: Axes) -> None:
     if axes.whole:
         chart.xaxis.ticker.desired_num_ticks, chart.xaxis.ticker.mantissas = 8, [1, 2, 5]
         chart.xaxis.ticker.min_interval = 1
-    formats = {"0.0%": "0%", "0%": "0%", "0.00": "0.0", "0.000": "0.[000]"}
+    # ticks may be closer than the values' decimals are worth
+    formats = {"0.0%": "0%", "0%": "0%", "0.00": "0.[00]", "0.000": "0.[000]"}
     chart.yaxis.formatter = NumeralTickFormatter(format=formats[axes.written])

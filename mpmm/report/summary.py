@@ -178,7 +178,7 @@ def _processor(machine: Mapping[str, Any]) -> str:
     if not machine:
         return ""
     memory = in_bytes(machine.get("memory", 0))
-    return f"{machine.get('processor', '?')}, {machine.get('cores', '?')} cores, {memory}"
+    return f"{machine.get('processor', '?')}, {counted(machine.get('cores', 0), 'core')}, {memory}"
 
 
 def _versions(versions: Mapping[str, str]) -> str:

@@ -17,8 +17,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 dark.addEventListener("change", paintCharts);
 for (const moment of ["beforeprint", "afterprint"]) addEventListener(moment, paintCharts);
 
-// after what the page shows at once; Safari has no idle time to tell of
-const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+// after what the page shows at once, but soon on a busy machine too; Safari has no idle time to tell of
+const whenIdle = (work) => window.requestIdleCallback ? requestIdleCallback(work, {timeout: 200}) : setTimeout(work, 50);
 // the chart library and what it draws are packed, so that the page is a third of their size
 async function unpacked(text) {
   const letters = atob(text), bytes = new Uint8Array(letters.length);
