@@ -1,10 +1,12 @@
 """What the learning tests stand on: ready configurations, samson's made-up camera, the report."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from learning_scenes import CONFIGS
+from mathematics import row, variants
 from measure import Measured, confusions, report
 from samson import camera
 
@@ -50,3 +52,20 @@ def test_the_report_adds_up_splits_and_names_confusions(capsys):
     assert "ahead of KNN (k=5): 37.5 ± 17.7 points, on 2 of 2 splits" in printed
     assert "training: 2 ± 1 s each, seeds 5 6" in printed
     assert confusions(measured.confusion()) == [(1, "road", "lawn")]
+
+
+def test_a_row_of_other_mathematics_counts_what_crosses_ranks(monkeypatch):
+    """Samson's first blocks are cut off by `optimized`: 37 x 8 and 3 x 8 values a patch, and as many back."""
+    monkeypatch.setattr("mathematics.launched_ranks", lambda: 4)
+    config = load_config(CONFIGS / "samson.toml")
+    spec = config.network.spec({"hsi": BANDS["samson"], "rgb": 3}, 3, config.patches.size, 0)
+    scores = Scores.from_confusion([[1, 1], [0, 2]], ("soil", "tree"))
+    run = SimpleNamespace(
+        prepared=SimpleNamespace(spec=spec),
+        history_=[{"validation_accuracy": 0.5}, {"validation_accuracy": 0.75}],
+        evaluate=lambda part: scores,
+    )
+    rows = [row(each, [run]) for each in variants(config, "optimized", ["float32", "bfloat16"], ["exact"])]
+    values = 2 * 40 * (37 * 8 + 3 * 8)
+    assert rows[0] == f"| optimized | float32 | exact | {4 * values:,} | 75.00 | 75.00 | 75.00 |"
+    assert rows[1] == f"| optimized | bfloat16 | exact | {2 * values:,} | 75.00 | 75.00 | 75.00 |"
