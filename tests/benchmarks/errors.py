@@ -22,7 +22,7 @@ BLOCKS = {
     "bands, 4x4, deep": ((60, 27, 27, 1), 32, (32, 4, 4), VALID, (1, 2, 2)),
     "few filters": ((30, 15, 15, 1), 8, (7, 3, 3), VALID, (1, 1, 1)),
     "narrow": ((51, 3, 3, 20), 35, (3, 3, 3), SPECTRAL, (1, 1, 1)),
-    "seven bands": ((97, 7, 7, 24), 24, (7, 1, 1), SPECTRAL, (1, 1, 1)),
+    "seven bands": ((97, 4, 4, 24), 24, (7, 1, 1), SPECTRAL, (1, 1, 1)),
 }
 SAMPLES = 8
 
