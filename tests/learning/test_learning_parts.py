@@ -14,7 +14,7 @@ from mpmm.results.scores import Scores
 from mpmm.scene import Labels, Modality, Scene
 from mpmm.settings.config import load_config
 
-BANDS = {"samson": 156, "dlr_hysu": 123, "synthetic": 48}
+BANDS = {"samson": 156, "dlr_hysu": 123, "synthetic": 48, "towns": 48}
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
