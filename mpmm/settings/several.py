@@ -54,12 +54,7 @@ def together(scenes: Sequence[Scene]) -> tuple[Scene, ...]:
     for scene in named[1:]:
         _check_classes(named[0], scene)
     classes = classes_of(named[0]) if named else ()
-    return tuple(
-        with_classes(scene, classes)
-        if scene.name
-        else replace(with_classes(scene, classes), name=scene.title)
-        for scene in scenes
-    )
+    return tuple(replace(with_classes(scene, classes), name=scene.title) for scene in scenes)
 
 
 def classes_of(scene: Scene) -> tuple[LandCover, ...]:
