@@ -59,6 +59,7 @@ def epoch_figures(epoch: int) -> dict[str, object]:
         "step": epoch * STEPS,
         "train_loss": 3 / epoch,
         "train_accuracy": 1 - 0.6 / epoch,
+        "rate": 0.01 / 2**epoch,
         "validation_loss": 3.2 / epoch,
         "validation_accuracy": 1 - 0.7 / epoch,
         "best": True,

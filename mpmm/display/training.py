@@ -55,8 +55,10 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Show one line that stays."""
 
-    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
-        """Show an event; loss and accuracy of the epoch so far, patches a second."""
+    def show(
+        self, event: Event, loss: float, accuracy: float, speed: float | None, rate: float | None = None
+    ) -> None:
+        """Show an event: loss and accuracy of the epoch so far, patches a second, a new learning rate."""
 
 
 class Silent:
@@ -71,7 +73,9 @@ class Silent:
     def say(self, text: str) -> None:
         """Drop the line that others would show."""
 
-    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+    def show(
+        self, event: Event, loss: float, accuracy: float, speed: float | None, rate: float | None = None
+    ) -> None:
         """Drop the event that others would show."""
 
 
@@ -110,14 +114,16 @@ class Bar:
         """Print one line above the bar."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+    def show(
+        self, event: Event, loss: float, accuracy: float, speed: float | None, rate: float | None = None
+    ) -> None:
         """Move the bar to the event's step; print a line above it where an epoch is over."""
         if isinstance(event, EpochDone):
-            self.say(epoch_line(event, self._epochs, rate))
+            self.say(epoch_line(event, self._epochs, speed, rate))
         elif isinstance(event, ValidationStep):
             self._progress.update(self._task, description=f"validating {event.done}/{event.total}")
         else:
-            note = step_note(loss, accuracy, rate)
+            note = step_note(loss, accuracy, speed)
             self._progress.update(self._task, description="training", completed=event.step, note=note)
         self._draw()
 
@@ -150,15 +156,17 @@ class Lines:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         self._spoke = time.monotonic()
 
-    def show(self, event: Event, loss: float, accuracy: float, rate: float | None) -> None:
+    def show(
+        self, event: Event, loss: float, accuracy: float, speed: float | None, rate: float | None = None
+    ) -> None:
         """Print a line when an epoch is over or the last line is some seconds old."""
         if isinstance(event, StepDone) and self._first is None:
             self._first = event.step, time.monotonic()
         if isinstance(event, EpochDone):
-            self.say(epoch_line(event, self._epochs, rate))
+            self.say(epoch_line(event, self._epochs, speed, rate))
         elif isinstance(event, StepDone) and time.monotonic() - self._spoke > SECONDS_BETWEEN_LINES:
             left = self._left(event.step)
-            self.say(f"step {event.step}/{self._total}  {step_note(loss, accuracy, rate)}{left}")
+            self.say(f"step {event.step}/{self._total}  {step_note(loss, accuracy, speed)}{left}")
 
     def _left(self, step: int) -> str:
         """Time left by the steps after the first, which says nothing of the others."""
@@ -173,17 +181,18 @@ def display(console: Console, done: int, total: int, epochs: int) -> Bar | Lines
     return Bar(console, done, total, epochs) if console.is_terminal else Lines(console, total, epochs)
 
 
-def step_note(loss: float, accuracy: float, rate: float | None) -> str:
+def step_note(loss: float, accuracy: float, speed: float | None) -> str:
     """Loss, accuracy and speed of the epoch so far."""
-    speed = "" if rate is None else f"  {rate:.0f} patches/s"
-    return f"loss {loss:.4f}  accuracy {100 * accuracy:.1f}%{speed}"
+    patches = "" if speed is None else f"  {speed:.0f} patches/s"
+    return f"loss {loss:.4f}  accuracy {100 * accuracy:.1f}%{patches}"
 
 
-def epoch_line(event: EpochDone, epochs: int, rate: float | None) -> str:
-    """What one epoch came to."""
-    line = (
-        f"epoch {event.epoch + 1}/{epochs}  step {event.step}  {step_note(event.loss, event.accuracy, rate)}"
-    )
+def epoch_line(event: EpochDone, epochs: int, speed: float | None, rate: float | None) -> str:
+    """What one epoch came to, with its learning rate where that is new."""
+    note = step_note(event.loss, event.accuracy, speed)
+    line = f"epoch {event.epoch + 1}/{epochs}  step {event.step}  {note}"
+    if rate is not None:
+        line = f"{line}  rate {rate:.3g}"
     if event.validation is None:
         return line
     validation = f"loss {event.validation.loss:.4f}  accuracy {100 * event.validation.accuracy:.1f}%"

@@ -96,7 +96,7 @@ class Driver:
             send_verdict(self.player.channel, self.schedules.layout.server, accuracy, loss)
         counters = self.counters
         epoch, mean, training = counters.epoch, counters.loss, counters.accuracy
-        improved = counters.end_epoch(accuracy)
+        improved, drops = counters.end_epoch(accuracy), counters.drops
         counters.watch(loss, self.plateau)
         self._kept = replace(counters)
-        yield EpochDone(epoch, counters.step, mean, training, validation, improved)
+        yield EpochDone(epoch, counters.step, mean, training, validation, improved, drops)

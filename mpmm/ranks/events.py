@@ -79,6 +79,8 @@ class EpochDone:
         None without validation patches.
     improved
         Whether the validation accuracy is the best so far.
+    drops
+        Of the learning rate before the epoch's last step.
     """
 
     epoch: int
@@ -87,6 +89,7 @@ class EpochDone:
     accuracy: float
     validation: Validation | None
     improved: bool
+    drops: int = 0
 
 
 @dataclass(frozen=True)

@@ -216,8 +216,9 @@ class Server:
             return
         validation = yield from self.validated()
         improved = self.counters.end_epoch(None if validation is None else validation.accuracy)
+        drops = self.counters.drops
         self.counters.watch(None if validation is None else validation.loss, self.plateau)
-        yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved)
+        yield EpochDone(epoch, self.counters.step, loss, accuracy, validation, improved, drops)
 
     def _send_snapshot(self, why: RecordKind) -> None:
         assert self._driver is not None

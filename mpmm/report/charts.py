@@ -89,7 +89,7 @@ def line_chart(axes: Axes, lines: Sequence[ChartLine], height: int = 280) -> fig
 
 
 def curves(epochs: Sequence[Mapping[str, Any]]) -> Figures:
-    """Loss and accuracy by epoch, training and validation; figures that no line has leave gaps."""
+    """Loss and accuracy by epoch, training and validation; the learning rate, where it was not the same."""
     x = np.array([entry.get("epoch", number) for number, entry in enumerate(epochs, 1)])
 
     def lines(kind: str) -> list[ChartLine]:
@@ -103,10 +103,15 @@ def curves(epochs: Sequence[Mapping[str, Any]]) -> Figures:
         ]
 
     accuracy = Axes("Accuracy by epoch", "epoch", "accuracy", "0.0%", whole=True, low=0)
-    return {
+    charts = {
         "loss": line_chart(Axes("Loss by epoch", "epoch", "loss", whole=True, low=0), lines("loss")),
         "accuracy": line_chart(accuracy, lines("accuracy")),
     }
+    rate = _values(epochs, "rate")
+    if len(np.unique(rate[np.isfinite(rate)])) > 1:
+        axes = Axes("Learning rate by epoch", "epoch", "rate", "0.000000", whole=True, low=0)
+        charts["rate"] = line_chart(axes, [ChartLine("rate", TRAINING, x, rate)])
+    return charts
 
 
 def rank_charts(ranks: Sequence[RankRates]) -> Figures:
@@ -200,5 +205,5 @@ def _style(chart: Any, axes: Axes) -> None:
         chart.xaxis.ticker.desired_num_ticks, chart.xaxis.ticker.mantissas = 8, [1, 2, 5]
         chart.xaxis.ticker.min_interval = 1
     # ticks may be closer than the values' decimals are worth
-    formats = {"0.0%": "0%", "0%": "0%", "0.00": "0.[00]", "0.000": "0.[000]"}
+    formats = {"0.0%": "0%", "0%": "0%", "0.00": "0.[00]", "0.000": "0.[000]", "0.000000": "0.[000000]"}
     chart.yaxis.formatter = NumeralTickFormatter(format=formats[axes.written])

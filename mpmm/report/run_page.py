@@ -26,7 +26,7 @@ from mpmm.report.summary import (
     run_facts,
     status_text,
 )
-from mpmm.report.words import as_number, in_percent
+from mpmm.report.words import as_number, as_short, in_percent
 
 CONTENTS = (
     ("summary", "Summary"),
@@ -148,6 +148,7 @@ def _epoch_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
         in_percent(entry.get("train_accuracy")),
         as_number(entry.get("validation_loss"), 4),
         in_percent(entry.get("validation_accuracy")),
+        as_short(entry.get("rate")),
         "yes" if entry.get("best") else "",
     )
 

@@ -35,6 +35,11 @@ def as_number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
+def as_short(value: float | None) -> str:
+    """A number of any size by its first three digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.3g}"
+
+
 def as_shape(lengths: Sequence[int]) -> str:
     """Lengths of an array's axes, as in 16 × 22 × 11 × 11."""
     return " × ".join(map(str, lengths))

@@ -15,6 +15,7 @@ _HELP = {
     "loss": "mean loss of the latest step",
     "accuracy": "share of the latest step's patches that were classified rightly",
     "step_seconds": "duration of the latest step",
+    "rate": "learning rate of the latest epoch's last step",
     "patches_per_second": "training patches a second, validation left out",
     "run_seconds": "duration of the run at its latest epoch's end",
 }

@@ -62,6 +62,11 @@ class MetricsLog:
             if error is None:
                 raise unwritable(self.path, failure) from failure
 
+    @property
+    def latest_epoch(self) -> Mapping[str, Any]:
+        """What the latest epoch measured; nothing before the first has ended."""
+        return self._epochs[-1] if self._epochs else {}
+
     def step(self, entry: Mapping[str, object]) -> None:
         """Append what one training step measured."""
         self._append({"kind": STEP, **entry})
@@ -89,7 +94,9 @@ class MetricsLog:
         self.lines += 1
 
     def _write_table(self) -> None:
-        columns = [name for name in (self._epochs[0] if self._epochs else {}) if name != "kind"]
+        # epochs of an older version may lack what the latest one has
+        latest_first = (name for epoch in reversed(self._epochs) for name in epoch if name != "kind")
+        columns = list(dict.fromkeys(latest_first))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 from mpmm.errors import ConfigError
 from mpmm.results import Endpoint, EventFiles, MetricsLog, RunFolder, check_port
@@ -45,6 +45,11 @@ class ObservedLog:
     def lines(self) -> int:
         """How many lines the log has."""
         return self._log.lines
+
+    @property
+    def latest_epoch(self) -> Mapping[str, Any]:
+        """What the log holds of the latest epoch; nothing before the first has ended."""
+        return self._log.latest_epoch
 
     def step(self, entry: Mapping[str, object]) -> None:
         """Write what one training step measured, and tell it."""

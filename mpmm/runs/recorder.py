@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpmm.display import Display, Throughput
+from mpmm.network import Rates
 from mpmm.ranks import Counters, EpochDone, Event, StepDone
 from mpmm.results import Arrays, Checkpoint, CheckpointName, RunFolder, Scores
 from mpmm.runs.observers import ObservedLog
@@ -26,12 +27,15 @@ class RunState:
         Where the run stands.
     arrays
         Gives the arrays of a checkpoint in groups: `parameters` and the optimizer's `moments`.
+    rates
+        The learning rate of every step.
     settings
         What a checkpoint says about the run besides: seeds, configuration.
     """
 
     counters: Counters
     arrays: Callable[[], Mapping[str, Arrays]]
+    rates: Rates
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,6 +99,8 @@ class Recorder:
         self._clock = clock
         self._between = SECONDS_BETWEEN_CHECKPOINTS if clock.between is None else clock.between
         self._began = self._kept = time.monotonic()
+        # that of the epoch before, as far as the log tells; an epoch with another is shown with it
+        self._rate = log.latest_epoch.get("rate", state.rates.base)
 
     @property
     def seconds(self) -> float:
@@ -107,8 +113,19 @@ class Recorder:
             self._record_step(event)
         elif isinstance(event, EpochDone):
             self._record_epoch(event)
-        counters = self._state.counters
-        self._display.show(event, counters.loss, counters.accuracy, self.throughput.patches_per_second)
+        counters, speed = self._state.counters, self.throughput.patches_per_second
+        self._display.show(event, counters.loss, counters.accuracy, speed, self._new_rate(event))
+
+    def _rate_of(self, epoch: EpochDone) -> float:
+        """The learning rate of the epoch's last step."""
+        return self._state.rates.at(epoch.step - 1, epoch.drops)
+
+    def _new_rate(self, event: Event) -> float | None:
+        """The learning rate of an epoch that has another than the one before; None for all else."""
+        before = self._rate
+        if isinstance(event, EpochDone):
+            self._rate = self._rate_of(event)
+        return None if self._rate == before else self._rate
 
     def checkpoint(self, name: CheckpointName) -> None:
         """Write a checkpoint of this moment."""
@@ -147,6 +164,7 @@ class Recorder:
                 "step": event.step,
                 "train_loss": event.loss,
                 "train_accuracy": event.accuracy,
+                "rate": self._rate_of(event),
                 **validation_figures(event, self._classes),
                 "best": event.improved,
                 "patches_per_second": self.throughput.patches_per_second,

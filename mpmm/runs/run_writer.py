@@ -66,12 +66,13 @@ class RunWriter:
             "seeds": {"patches": config.patches.seed, "training": config.training.seed},
             "steps_limit": start.steps,
         }
+        rates = config.training.rates(self.rank_run.batches.steps_per_epoch)
         log = stack.enter_context(MetricsLog(self.folder.path, start.state.get("log_lines", 0)))
         recorder = Recorder(
             self.folder,
             observed(stack, log, config.training, self.folder, self.counters.step),
             stack.enter_context(self._display()),
-            RunState(self.counters, self.snapshot.arrays, settings),
+            RunState(self.counters, self.snapshot.arrays, rates, settings),
             self.rank_run.prepared.class_names,
             Clock(start.state.get("seconds", 0.0), start.began, between),
         )

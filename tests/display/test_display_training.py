@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from mpmm.display import training
-from mpmm.display.training import Bar, Lines, Throughput, display
+from mpmm.display.training import Bar, Lines, Throughput, display, epoch_line
 from mpmm.ranks.events import EpochDone, StepDone, Validation, ValidationStep
 
 
@@ -69,6 +69,11 @@ def test_a_bar_is_drawn_once_in_a_while_by_no_thread_of_its_own(monkeypatch):
 def test_an_epoch_without_validation_says_nothing_of_it(monkeypatch):
     event = EpochDone(0, 10, 0.5, 0.75, None, improved=True)
     assert "validation" not in shown(event, terminal=False, monkeypatch=monkeypatch)
+
+
+def test_an_epoch_with_another_learning_rate_says_so():
+    line = epoch_line(EVENTS[2], 2, 431.4, 0.0005)
+    assert line.split("  | ") == [f"{EPOCH.split('  | ')[0]}  rate 0.0005", EPOCH.split("  | ")[1]]
 
 
 def test_throughput_leaves_the_first_step_out():

@@ -33,7 +33,7 @@ def test_a_run_that_goes_on(begun, width):
     assert "epoch 1/2" in text
     assert "step 10/20" in text
     assert "accuracy 50.0%" in text
-    assert "validation 30.0% (best 30.0%)" in text
+    assert "validation 30.0% (best 30.0%)  rate 0.005" in text
     line = next(line for line in text.splitlines() if line.strip().startswith("3 "))
     assert "0.30 cores" in line
     assert "70%" in line

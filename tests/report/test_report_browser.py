@@ -84,7 +84,7 @@ def page(browser, page_file):
 def test_every_picture_and_every_chart_is_there(page):
     for image in page.locator("img").all():
         assert image.evaluate("image => image.complete && image.naturalWidth > 0")
-    assert page.locator(".chart").count() == 6
+    assert page.locator(".chart").count() == 7
     for chart in page.locator(".chart").all():
         chart.scroll_into_view_if_needed()
         assert chart.locator("canvas").first.bounding_box()["height"] > 150

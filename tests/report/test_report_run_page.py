@@ -12,6 +12,7 @@ from report_runs import begun_run, class_map, whole_run
 from mpmm.errors import RunError
 from mpmm.records import read_record
 from mpmm.report import write_run_report
+from mpmm.report.charts import curves
 
 
 class Page(HTMLParser):
@@ -102,13 +103,22 @@ def test_every_count_of_the_confusion_matrix_is_there(run, page):
 def test_epochs_split_ranks_and_environment_are_told(page):
     _, parsed = page
     words = parsed.words
-    assert "1 10 3.0000 40.0% 3.2000 30.0%" in words
+    assert "1 10 3.0000 40.0% 3.2000 30.0% 0.005 yes" in words
     assert "Finished after 30 steps (3 epochs), in 1 min 16 s." in words
     assert "random split: 160 train, 40 validation, 40 test" in words.replace("patches ", "")
     assert "server" in words
     assert "activation gradient" in words
     assert "mpirun -np 5 mpmm train 'scene one/mpmm.toml' --epochs 3" in words
     assert "sha256 " + "ab" * 32 in words
+
+
+@pytest.mark.parametrize(
+    ("logged", "drawn"), [([0.01, 0.001], True), ([0.01, 0.01], False), ([None, 0.01], False), ([], False)]
+)
+def test_learning_rates_are_drawn_where_they_change(logged, drawn):
+    """A run of an older version has none."""
+    epochs = [{"epoch": number, "train_loss": 1.0, "rate": rate} for number, rate in enumerate(logged, 1)]
+    assert ("rate" in curves(epochs)) == drawn
 
 
 def test_all_layers_of_the_ground_are_there(page):

@@ -50,6 +50,20 @@ def test_resumed_log_equals_an_uninterrupted_one(tmp_path):
     assert (whole / "metrics.csv").read_text() == (killed / "metrics.csv").read_text()
 
 
+def test_the_table_has_what_only_later_epochs_measured(tmp_path):
+    """A run of an older version logged no learning rate; the present one goes on with it."""
+    with MetricsLog(tmp_path) as log:
+        write(log, range(2), epoch=0)
+    with MetricsLog(tmp_path, keep=3) as log:
+        assert "rate" not in log.latest_epoch
+        log.epoch({"epoch": 1, "rate": 0.01, "train_loss": 0.4})
+    assert (tmp_path / "metrics.csv").read_text().splitlines() == [
+        "epoch,rate,train_loss,validation_loss",
+        "0,,0.5,",
+        "1,0.01,0.4,",
+    ]
+
+
 def test_epochs_reach_the_disk_while_the_run_goes_on(tmp_path):
     with MetricsLog(tmp_path) as log:
         write(log, range(2), epoch=0)
