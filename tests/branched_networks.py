@@ -13,6 +13,7 @@ from mpmm.network import (
     Padding,
     Preset,
     StreamSpec,
+    preset_fusion,
     preset_stream,
 )
 
@@ -53,14 +54,21 @@ def branched(dtype: DType = "float64", padding: Padding = "same", dropout: float
 
 
 def tiny_preset(preset: Preset, dtype: DType = "float64") -> NetworkSpec:
-    """A preset with all its blocks, of few filters and units, for 14 bands and 7 x 7 pixels."""
-    stream = preset_stream(preset, "hsi", 14, 7)
+    """A preset with all its blocks, of few filters and units, for 14 bands and 7 x 7 pixels.
+
+    The paper's has its two streams and its fusion, on the fewest bands and pixels that leave something.
+    """
+    bands, size = ({"hsi": 30, "rgb": 3}, 18) if preset == "paper" else ({"hsi": 14}, 7)
+    streams = tuple(_narrow(preset, preset_stream(preset, name, bands[name], size)) for name in bands)
+    fusion = tuple(replace(dense, units=6) for dense in preset_fusion(preset))
+    return NetworkSpec(streams, fusion, 4, dtype=dtype, kernels="reference", seed=2)
+
+
+def _narrow(preset: Preset, stream: StreamSpec) -> StreamSpec:
     blocks = tuple(
         replace(block, filters=2 if preset in ("he", "ssrn") else 1 + block.filters // 32)
         if isinstance(block, BlockSpec)
         else block
         for block in stream.blocks
     )
-    dense = tuple(replace(dense, units=6) for dense in stream.dense)
-    stream = replace(stream, blocks=blocks, dense=dense)
-    return NetworkSpec((stream,), (), 4, dtype=dtype, kernels="reference", seed=2)
+    return replace(stream, blocks=blocks, dense=tuple(replace(dense, units=6) for dense in stream.dense))

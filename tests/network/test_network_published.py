@@ -101,7 +101,7 @@ def test_an_unknown_preset_is_refused():
         preset_stream("resnet", "hsi", 10, 5)
 
 
-@pytest.mark.parametrize("preset", LITERATURE)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_twenty_steps_of_adam_go_as_pytorchs(preset):
     torch = pytest.importorskip("torch")
     from network_torch import Twin
@@ -122,7 +122,7 @@ def test_twenty_steps_of_adam_go_as_pytorchs(preset):
         assert np.abs(parameter.value - twin.tensors[name].detach().numpy()).max() < 1e-7, name
 
 
-@pytest.mark.parametrize("preset", LITERATURE)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_gradients_equal_pytorchs(preset):
     torch = pytest.importorskip("torch")
     from network_torch import Twin
