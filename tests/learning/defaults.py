@@ -1,6 +1,7 @@
 """What each default of training is worth: loss and accuracy with it and with what others take instead.
 
-    python tests/learning/defaults.py [--seeds 0 1 2] [--epochs 10] [--only samson ...] [--vary bias ...]
+    python tests/learning/defaults.py [--seeds 0 1 2 3 4] [--epochs 10] [--only samson ...] [--vary bias ...]
+        [--json F] [--picture F]
 
 Seed k draws split k and trains with seed k, everything else as in the ready configuration but for the one
 setting that is varied. Accuracy is that of the validation patches after the last epoch, its lead over the
@@ -22,6 +23,8 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from learning_curves import draw
+from matplotlib import colormaps
 from measure import with_seed
 from starts import SCENES
 
@@ -146,11 +149,12 @@ def line(scene: str, name: str, values: np.ndarray, base: np.ndarray) -> str:
 def main() -> None:
     """Read the command line, measure, print a table of Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--only", nargs="+", choices=SCENES, default=["samson", "hysu", "town"])
     parser.add_argument("--vary", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--json", type=Path, help="what was measured is added to, and not measured again")
+    parser.add_argument("--picture", type=Path, help="loss and accuracy by epoch, a column a scene")
     given = parser.parse_args()
     kept: dict[str, Any] = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
     scenes: dict[str, Callable[[Path], Config]] = {scene: SCENES[scene] for scene in given.only}
@@ -158,17 +162,20 @@ def main() -> None:
         "| scene | varied | training loss | validation accuracy % | ahead of the defaults | by seed |\n"
         "| --- | --- | --- | --- | --- | --- |"
     )
+    measured: dict[str, dict[str, np.ndarray]] = {scene: {} for scene in scenes}
     with tempfile.TemporaryDirectory() as folder:
         for scene, build in scenes.items():
-            config = build(Path(folder))
+            config = functools.cache(functools.partial(build, Path(folder)))
             for name in dict.fromkeys(("defaults", *given.vary)):
                 curves = kept.setdefault(f"{scene}: {name}", [])
                 for seed in given.seeds[len(curves) :]:
-                    curves.append(learn(config, VARIANTS[name], seed, given.epochs))
+                    curves.append(learn(config(), VARIANTS[name], seed, given.epochs))
                     if given.json:
                         given.json.write_text(json.dumps(kept))
-                base = np.array(kept[f"{scene}: defaults"])
-                print(line(scene, name, np.array(curves), base), flush=True)
+                measured[scene][name] = np.array(curves)
+                print(line(scene, name, measured[scene][name], measured[scene]["defaults"]), flush=True)
+    if given.picture is not None:
+        draw(measured, given.picture, ["black", *colormaps["tab20"].colors[::2]], ["defaults"])
 
 
 if __name__ == "__main__":

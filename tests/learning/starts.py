@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from learning_curves import draw
 from measure import with_seed
 from samson import SOURCE, write_samson
 
@@ -29,7 +30,7 @@ from mpmm.synthetic import write_synthetic
 
 CONFIGS = Path(__file__).resolve().parents[2] / "launch" / "configs"
 STARTS: tuple[Start, ...] = get_args(Start)
-COLORS = {"he": "#c03020", "glorot": "#2060c0", "fan_in": "#208040"}
+COLORS: dict[Start, str] = {"he": "#c03020", "glorot": "#2060c0", "fan_in": "#208040"}
 
 
 def samson(folder: Path) -> Config:
@@ -93,29 +94,6 @@ def learn(config: Config, start: Start, seed: int, epochs: int) -> list[tuple[fl
         ]
 
 
-def draw(curves: dict[str, dict[str, np.ndarray]], picture: Path) -> None:
-    """Loss above, accuracy below, a column a scene; lines are means, bands reach over all seeds."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(2, len(curves), figsize=(3.2 * len(curves), 5), squeeze=False)
-    for column, (scene, by_start) in enumerate(curves.items()):
-        for row, label in enumerate(("training loss", "validation accuracy, %")):
-            axis = axes[row, column]
-            for start, values in by_start.items():
-                epochs = np.arange(1, values.shape[1] + 1)
-                line = values[..., row]
-                axis.plot(epochs, line.mean(axis=0), color=COLORS[start], label=start)
-                axis.fill_between(
-                    epochs, line.min(axis=0), line.max(axis=0), color=COLORS[start], alpha=0.15, lw=0
-                )
-            axis.set_title(scene if row == 0 else "")
-            axis.set_ylabel(label if column == 0 else "")
-            axis.set_xlabel("epoch" if row else "")
-    axes[0, 0].legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(picture, dpi=80)
-
-
 def main() -> None:
     """Read the command line, measure, print a table of Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -151,7 +129,7 @@ def main() -> None:
                     plain = {name: {s: v.tolist() for s, v in each.items()} for name, each in curves.items()}
                     given.json.write_text(json.dumps(plain))
     if given.picture is not None:
-        draw(curves, given.picture)
+        draw(curves, given.picture, list(COLORS.values()))
 
 
 if __name__ == "__main__":
