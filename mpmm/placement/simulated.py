@@ -16,12 +16,23 @@ from mpmm.placement.prediction import traffic
 
 @dataclass(frozen=True)
 class Span:
-    """What a rank did from one time to another: work, a message's beginning or taking, or waiting."""
+    """What a rank did from one time to another: work, a message's beginning or taking, or waiting.
+
+    Attributes
+    ----------
+    category, instruction
+        "work", "message" or "wait", and what for.
+    began, ended
+        Seconds since the simulation's start.
+    cpu
+        Core seconds of all its threads, also of what it lets others do beside: reading, looks while it waits.
+    """
 
     category: str
     instruction: Instruction
     began: float
     ended: float
+    cpu: float = 0.0
 
     @property
     def text(self) -> str:
@@ -42,6 +53,8 @@ class RankTimes:
     computing, messaging, waiting
         Seconds of a step; what is slowed by other ranks of the host, or by its quota, counts as long as it
         took.
+    cpu
+        Core seconds of a step, of all threads: what a host's quota has to hold.
     link
         The part of its host's interface that messages use, in the direction that is used more; 0 to 1.
     traffic
@@ -51,6 +64,7 @@ class RankTimes:
     computing: float
     messaging: float
     waiting: float
+    cpu: float
     link: float
     traffic: Traffic
 
@@ -73,10 +87,10 @@ class Prediction:
     ranks: tuple[RankTimes, ...]
     spans: tuple[tuple[Span, ...], ...]
 
-    def plain_spans(self) -> dict[int, list[tuple[str, str, float, float]]]:
-        """By rank its spans as a rank's own timeline has them: category, text, beginning, end."""
+    def plain_spans(self) -> dict[int, list[tuple[str, str, float, float, float]]]:
+        """By rank its spans as a rank's own timeline has them: category, text, begin, end, CPU seconds."""
         return {
-            rank: [(span.category, span.text, span.began, span.ended) for span in spans]
+            rank: [(span.category, span.text, span.began, span.ended, span.cpu) for span in spans]
             for rank, spans in enumerate(self.spans)
         }
 
@@ -113,6 +127,7 @@ def prediction(
             totals[rank].get("work", 0.0) / steps,
             totals[rank].get("message", 0.0) / steps,
             totals[rank].get("wait", 0.0) / steps,
+            sum(span.cpu for span in spans[rank] if began < span.ended <= ended) / steps,
             links[machine.host_of[rank]],
             moved[rank],
         )
@@ -156,13 +171,14 @@ def _links(machine: Machine, spans: Sequence[Sequence[Span]], began: float, ende
 def prediction_text(predicted: Prediction, layout: Layout, batch: int) -> str:
     """The time of a step, and a table of what each rank does in it."""
     rows: list[tuple[str, ...]] = [
-        ("rank", "role", "compute", "messages", "wait", "link", "bytes out", "bytes in")
+        ("rank", "role", "compute", "messages", "wait", "CPU", "link", "bytes out", "bytes in")
     ]
     for number, rank in enumerate(predicted.ranks):
         if layout.role(number) == "idle":
             continue
         parts = rank.computing, rank.messaging, rank.waiting
-        shares = [f"{100 * part / predicted.seconds:.1f}%" for part in parts] + [f"{100 * rank.link:.1f}%"]
+        shares = [f"{100 * part / predicted.seconds:.1f}%" for part in parts]
+        shares += [f"{1e3 * rank.cpu:.1f} ms", f"{100 * rank.link:.1f}%"]
         moved = [f"{rank.traffic.total(way).bytes:,}" for way in ("sent", "received")]
         rows.append((str(number), layout.role(number), *shares, *moved))
     speed = f"{batch / predicted.seconds:,.1f} patches a second"

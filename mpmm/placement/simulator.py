@@ -250,9 +250,10 @@ class Simulation:
             yield from self._work(rank, "message", instruction, _Work(handling, 1))
             self._post.send(rank, instruction)
         else:
-            self._beside(rank, self._costs.beside(rank, instruction))
+            beside = self._costs.beside(rank, instruction)
+            self._beside(rank, beside)
             seconds, threads = self._costs.seconds(rank, instruction), self._costs.threads[rank]
-            yield from self._work(rank, "work", instruction, _Work(seconds, threads))
+            yield from self._work(rank, "work", instruction, _Work(seconds, threads), beside)
 
     def _follow_any(self, rank: int, order: AnyOrder) -> Program:
         """Each chain up to its next receive; then whichever message came first lets its chain go on."""
@@ -284,12 +285,16 @@ class Simulation:
         began = self._post.now
         yield until
         if self._post.now > began:
-            self.spans[rank].append(Span("wait", instruction, began, self._post.now))
             woken = self._machine.apart(rank)
-            self._beside(rank, self._costs.waiting(rank, self._post.now - began, woken=woken))
+            looks = self._costs.waiting(rank, self._post.now - began, woken=woken)
+            self.spans[rank].append(Span("wait", instruction, began, self._post.now, looks))
+            self._beside(rank, looks)
 
-    def _work(self, rank: int, category: str, instruction: Instruction, work: _Work) -> Program:
+    def _work(
+        self, rank: int, category: str, instruction: Instruction, work: _Work, beside: float = 0.0
+    ) -> Program:
         began = self._post.now
         if work.seconds:
             yield work
-        self.spans[rank].append(Span(category, instruction, began, self._post.now))
+        cpu = work.seconds * work.threads + beside
+        self.spans[rank].append(Span(category, instruction, began, self._post.now, cpu))

@@ -25,33 +25,34 @@ class MeasuringWaiter(Waiter):
         CPU seconds of the waiting itself: of sleeping, and of looking in vain. The look that finds what was
         waited for also copies the message, which is no waiting: it costs the same when the message is early.
     observe
-        Called with each wait: what it was for, its beginning and its end (seconds since the epoch).
+        Called with each wait: what it was for, its beginning and end (seconds since the epoch), and the CPU
+        seconds of the waiting itself.
     """
 
     def __init__(self, stop: Stop | None = None, limit: float | None = None) -> None:
         super().__init__(stop, limit)
         self.cpu_seconds = 0.0
-        self.observe: Callable[[str, float, float], None] | None = None
+        self.observe: Callable[[str, float, float, float], None] | None = None
+        # this thread's CPU seconds when the wait began, and before the last look
+        self._began = self._looked = 0.0
 
     def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
-        cpu = until = time.thread_time()
+        self._began = self._looked = time.thread_time()
 
         def look() -> bool:
             """Look whether the wait is over, and note the CPU time before."""
-            nonlocal until
-            until = time.thread_time()
+            self._looked = time.thread_time()
             return ready()
 
-        try:
-            super()._wait(look, waiting_for)
-        finally:
-            self.cpu_seconds += until - cpu
+        super()._wait(look, waiting_for)
 
     def _over(self, waiting_for: str, seconds: float) -> None:
         super()._over(waiting_for, seconds)
+        cpu = self._looked - self._began
+        self.cpu_seconds += cpu
         if self.observe is not None:
             ended = time.time()
-            self.observe(waiting_for, ended - seconds, ended)
+            self.observe(waiting_for, ended - seconds, ended, cpu)
 
 
 class Monitor:

@@ -92,6 +92,7 @@ def test_a_reader_takes_time_of_its_hosts_cores_beside_what_its_rank_computes() 
         simulation.add((), [LoadPatches("hsi", Share(0, 2)), work(3)], 1)
         simulation.play()
         assert simulation.spans[0][-1].ended == pytest.approx(ended)
+        assert [span.cpu for span in simulation.spans[0]] == [2, 3], "core seconds do not depend on who waits"
 
 
 def test_looking_for_a_message_takes_time_of_a_hosts_quota() -> None:
@@ -247,6 +248,8 @@ def test_a_rank_computes_sends_or_waits_at_any_time_of_a_step() -> None:
     for rank in predicted.ranks[:4]:
         assert rank.computing + rank.messaging + rank.waiting == pytest.approx(predicted.seconds)
         assert 0 < rank.link < 1
+        # a core for each rank, which no other slows: beside what it does it reads, and looks while it waits
+        assert rank.computing + rank.messaging < rank.cpu < predicted.seconds
     again = simulate(TWO_STREAMS, layout, 40, Profile(), machines(5)[1])
     assert again.plain_spans() == predicted.plain_spans(), "nothing is left to chance"
 

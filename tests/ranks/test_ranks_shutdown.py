@@ -78,16 +78,19 @@ def test_samples_sum_up_waiting_and_bytes(tmp_path):
 def test_a_timeline_is_what_trace_viewers_read():
     timeline = Timeline(1)
     with timeline.watch("Step", "step 1"), timeline.watch("Send", "send push"):
-        timeline.waited("a message", time.time(), time.time() + 0.25)
+        timeline.waited("a message", time.time(), time.time() + 0.25, 0.0625)
     trace = trace_events(
-        {0: [("step", "first", 10.0, 10.5)], 1: timeline.plain()}, {0: "server", 1: "worker"}
+        {0: [("step", "first", 10.0, 10.5, 0.25)], 1: timeline.plain()}, {0: "server", 1: "worker"}
     )
     names = [event for event in trace["traceEvents"] if event["ph"] == "M"]
     assert [event["args"]["name"] for event in names] == ["rank 0 server", "rank 1 worker"]
     spans = [event for event in trace["traceEvents"] if event["ph"] == "X"]
     assert spans[0] == {
         "ph": "X", "name": "first", "cat": "step", "pid": 0, "tid": 0, "ts": 0.0, "dur": 500000.0,
+        "tdur": 250000.0,
     }  # fmt: skip
     assert [event["cat"] for event in spans[1:]] == ["wait", "message", "step"]
     assert spans[1]["name"] == "wait for a message"
     assert spans[1]["dur"] == pytest.approx(250000, rel=1e-3)
+    assert spans[1]["tdur"] == 62500.0
+    assert spans[2]["tdur"] <= spans[3]["tdur"], "CPU time of what lies within a span is its own too"
