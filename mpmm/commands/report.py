@@ -29,7 +29,8 @@ FILE = "report.html"
     "map_file",
     type=click.Path(path_type=Path),
     metavar="TIF",
-    help="The run's class map; by default map.tif in the run folder, beside it or here, if the run made it.",
+    help="The run's class map; by default map.tif in the run folder, beside it or here, if the run made it. "
+    "Of several scenes map-NAME.tif of each.",
 )
 def command(run: Path, output: Path | None, map_file: Path | None) -> None:
     """Write everything that RUN's folder says as one HTML page, which opens from disk and needs no network.

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from mpmm.patches import Samples
 from mpmm.records.parts import PartReader
 from mpmm.records.rank_samples import RankSamples, read_rank_samples
-from mpmm.results import RunFolder, Scores, read_json, read_log, read_split
-from mpmm.scene import LandCover
+from mpmm.results import RunFolder, Scores, read_json, read_log, read_scenes, read_split
+from mpmm.scene import LandCover, SceneRows
 
 Entries = Sequence[Mapping[str, Any]]
 Plain = Mapping[str, Any]
@@ -38,6 +38,8 @@ class RunRecord:
         What `run.json`, `environment.json`, `split.json` and `layout.json` hold; None where they are missing.
     patches
         Patch centres by part.
+    scenes
+        Of several scenes, where each lies among the rows that patches are counted in; none of one alone.
     bands
         Number of bands of each modality that the network reads.
     evaluations
@@ -63,6 +65,7 @@ class RunRecord:
     split: Plain | None = None
     layout: Plain | None = None
     patches: Mapping[str, Samples] = field(default_factory=dict)
+    scenes: tuple[SceneRows, ...] = ()
     bands: Mapping[str, int] = field(default_factory=dict)
     evaluations: Mapping[str, Scores] = field(default_factory=dict)
     by_scene: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
@@ -145,6 +148,7 @@ def read_record(path: Path) -> RunRecord:
         environment=parts.json("environment.json"),
         split=parts.json("split.json"),
         patches=parts.read("split.csv", read_split) or {},
+        scenes=parts.read("scenes.json", lambda _: read_scenes(path)) or (),
         bands=parts.read("normalization.json", _bands) or {},
         evaluations=evaluations,
         by_scene=_by_scene(parts, evaluations, course.summary),

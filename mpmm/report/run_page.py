@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from mpmm.report.colors import OVERLAP, PARTS
 from mpmm.report.network_drawing import draw_network
 from mpmm.report.page import write_page
 from mpmm.report.rank_table import flow_rows, rank_rows
-from mpmm.report.scene_layers import Progress, SceneLayers, find_map, scene_layers
+from mpmm.report.scene_layers import Progress, SceneLayers, scene_layers
 from mpmm.report.score_tables import score_tables
 from mpmm.report.summary import (
     command_of,
@@ -54,7 +54,8 @@ def write_run_report(
     record
         What the run folder says.
     map_file
-        The run's class map; None: it is looked for in the run folder, beside it and in the current folder.
+        The run's class map; None: it is looked for in the run folder, beside it and in the current folder. Of
+        several scenes, see `maps_of_scenes`.
     progress
         Called with the modality that is being aligned for the pictures, and its share done.
 
@@ -64,7 +65,7 @@ def write_run_report(
         The map cannot be read, or the page cannot be written.
     """
     network, missing = _network(record)
-    layers = scene_layers(record, map_file or find_map(record.path), progress)
+    layers = scene_layers(record, map_file, progress)
     ranks = _rates(record)
     charts = _charts(record, ranks)
     values = {
@@ -90,16 +91,14 @@ def _head(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _sections(record: RunRecord, network: OwnedNetwork | None, layers: SceneLayers) -> dict[str, Any]:
+def _sections(
+    record: RunRecord, network: OwnedNetwork | None, grounds: Sequence[SceneLayers]
+) -> dict[str, Any]:
     return {
         "epochs": [_epoch_row(entry) for entry in record.epochs],
         "steps": len(record.steps),
         "scores": score_tables(record),
-        "layers": {
-            **vars(layers),
-            "patches": layers.patches,
-        },
-        "choices": _choices(layers),
+        "grounds": [{**vars(layers), "choices": _choices(layers)} for layers in grounds],
         "map_missing": "There is no map of this run yet.",
         "split": _split(record),
         "overlap_color": OVERLAP,

@@ -1,4 +1,4 @@
-"""The scene of a run as layers of pictures: its look, the map, the labels, the patches' footprints."""
+"""The scenes of a run as layers of pictures: look, map, labels, the patches' footprints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mpmm.pictures import distinct, footprints, look, palette_png, positions_of,
 from mpmm.records import RunRecord, run_config
 from mpmm.report.colors import OVERLAP, PARTS
 from mpmm.report.page import data_url
+from mpmm.report.scene_maps import maps_of_scenes
 from mpmm.scene import AlignedScene, Grid
 
 Progress = Callable[[str, float], None]
@@ -31,10 +32,12 @@ class ClassShare:
 
 @dataclass
 class SceneLayers:
-    """What the page shows of the ground; a layer that there is not is an empty text.
+    """What the page shows of one scene's ground; a layer that there is not is an empty text.
 
     Attributes
     ----------
+    name
+        Of several scenes the scene's; empty of one alone.
     rows, columns, stride
         Size in pixels of the scene or map, and every how many pixels are shown.
     look, map, labels, patches
@@ -47,6 +50,7 @@ class SceneLayers:
         What is not shown and why, sentences.
     """
 
+    name: str = ""
     rows: int = 0
     columns: int = 0
     stride: int = 1
@@ -60,19 +64,38 @@ class SceneLayers:
     notes: list[str] = field(default_factory=list)
 
 
-def scene_layers(record: RunRecord, map_file: Path | None, progress: Progress | None = None) -> SceneLayers:
-    """Make the layers of what is at hand: of the run folder, of its map, and of its scene's rasters.
+def scene_layers(
+    record: RunRecord, map_file: Path | None = None, progress: Progress | None = None
+) -> tuple[SceneLayers, ...]:
+    """Make the layers of what is at hand: of the run folder, its maps, and its scenes' rasters.
 
     Parameters
     ----------
     record
         The run.
     map_file
-        The run's map; None: there is none.
+        The run's map; None: it is looked for, see `maps_of_scenes`.
     progress
         Called with the modality that is being aligned, and its share done.
+
+    Returns
+    -------
+    tuple of SceneLayers
+        One for each scene, in their order.
     """
-    layers = SceneLayers()
+    maps = maps_of_scenes(record, map_file)
+    if not record.scenes:
+        return (_layers(record, SceneLayers(), 0, maps.get(""), progress),)
+    return tuple(
+        _layers(record, SceneLayers(member.name), member.first, maps.get(member.name), progress)
+        for member in record.scenes
+    )
+
+
+def _layers(
+    record: RunRecord, layers: SceneLayers, first: int, map_file: Path | None, progress: Progress | None
+) -> SceneLayers:
+    """Fill in what there is of one scene, whose rows begin with the first among those of all scenes."""
     raster = _map(map_file, record, layers)
     scene = _scene(record, layers, progress)
     grid = raster.grid if raster is not None else scene.grid if scene is not None else None
@@ -88,22 +111,8 @@ def scene_layers(record: RunRecord, map_file: Path | None, progress: Progress | 
         layers.map = data_url(palette_png(numbers, colors), "png")
     layers.classes = _legend(record, colors, numbers)
     if scene is not None:
-        _add_scene(layers, scene, grid, record)
+        _add_scene(layers, scene, grid, record, first)
     return layers
-
-
-def find_map(run: Path) -> Path | None:
-    """The run's map beside it, or where `mpmm map` writes by default, if it says that it is this run's."""
-    for path in (run / "map.tif", run.parent / "map.tif", Path("map.tif")):
-        if not path.is_file():
-            continue
-        try:
-            tags = read_class_map(path).tags
-        except MpmmError:
-            continue
-        if tags["MPMM_RUN"] == run.resolve().name:
-            return path
-    return None
 
 
 def _map(path: Path | None, record: RunRecord, layers: SceneLayers) -> ClassRaster | None:
@@ -124,9 +133,10 @@ def _scene(record: RunRecord, layers: SceneLayers, progress: Progress | None) ->
     sharpest = min(record.bands, key=lambda name: record.bands[name])
     try:
         config = run_config(record)
-        if config.further:
-            layers.notes.append(f"Of {len(config.scenes)} scenes the first is shown, {config.scene.title}.")
-        return config.scene.align([sharpest], progress)
+        own = next((scene for scene in config.scenes if scene.title == layers.name), config.scene)
+        if config.further and own.title != layers.name:
+            layers.notes.append(f"Of {len(config.scenes)} scenes the first is shown, {own.title}.")
+        return own.align([sharpest], progress)
     except MpmmError as error:
         layers.notes.append(f"The scene's rasters are not shown: {error.problem}.")
     except OSError as error:
@@ -134,7 +144,7 @@ def _scene(record: RunRecord, layers: SceneLayers, progress: Progress | None) ->
     return None
 
 
-def _add_scene(layers: SceneLayers, scene: AlignedScene, grid: Grid, record: RunRecord) -> None:
+def _add_scene(layers: SceneLayers, scene: AlignedScene, grid: Grid, record: RunRecord, first: int) -> None:
     """Add look, labels and footprints, where the map lies in the scene's pixels."""
     window = _window(scene.grid, grid)
     if window is None:
@@ -154,7 +164,7 @@ def _add_scene(layers: SceneLayers, scene: AlignedScene, grid: Grid, record: Run
     size = record.settings.get("patches", {}).get("size")
     if record.patches and size:
         drawn = {name: samples for name in PARTS if (samples := record.patches.get(name)) is not None}
-        parts = {name: samples.within(0, scene.grid.height) for name, samples in drawn.items()}
+        parts = {name: samples.within(first, scene.grid.height) for name, samples in drawn.items()}
         marks = footprints(parts, scene.grid.shape, size, 1)[window][:: layers.stride, :: layers.stride]
         palette = [*(PARTS[name] for name in parts), *["#000000"] * (3 - len(parts)), OVERLAP]
         layers.patches = data_url(palette_png(np.ascontiguousarray(marks), palette, 0.75), "png")
@@ -162,6 +172,10 @@ def _add_scene(layers: SceneLayers, scene: AlignedScene, grid: Grid, record: Run
 
 def _window(scene: Grid, grid: Grid) -> tuple[slice, slice] | None:
     """The part of the scene that the grid covers pixel by pixel; None where it does not."""
+    if not scene.has_position:
+        # such a scene's map has none either: of a part it does not say of which
+        anywhere = grid.crs is not None and grid.has_position
+        return (slice(None), slice(None)) if grid.shape == scene.shape and not anywhere else None
     (a, _, west, _, e, north), (b, _, left, _, f, top) = scene.transform, grid.transform
     if not np.allclose([a, e], [b, f], rtol=1e-6) or (scene.crs is None) != (grid.crs is None):
         return None

@@ -128,7 +128,7 @@ def test_the_class_under_the_pointer_is_read_out(page, config):
     assert (
         page.locator(".readout").inner_text().startswith(f"Row {row}, column {column}: map: {name}; label: ")
     )
-    assert name in page.locator("#legend .here").inner_text()
+    assert name in page.locator(".ground .here").inner_text()
 
 
 def test_layers_blend_and_curtain(page):
@@ -136,11 +136,11 @@ def test_layers_blend_and_curtain(page):
     page.get_by_role("radio", name="labels").check()
     assert not layers["map"].is_visible()
     assert layers["labels"].is_visible()
-    page.locator("#blend").fill("25")
+    page.locator(".blend").fill("25")
     assert layers["labels"].evaluate("image => getComputedStyle(image).opacity") == "0.25"
-    page.locator("#curtain").check()
+    page.locator(".curtain").check()
     assert layers["labels"].evaluate("image => image.style.clipPath") == "inset(0px 0px 0px 75%)"
-    page.locator("#curtain").uncheck()
+    page.locator(".curtain").uncheck()
     page.get_by_role("radio", name="map").check()
     assert layers["map"].is_visible()
 

@@ -58,10 +58,10 @@ addEventListener("beforeprint", () => document.querySelectorAll("details").forEa
 // the map: layers over the scene, zoom, and the class under the pointer
 for (const viewer of document.querySelectorAll(".viewer")) {
   const stage = viewer.querySelector(".stage"), sheet = viewer.querySelector(".sheet");
-  const readout = viewer.querySelector(".readout"), blend = viewer.querySelector("#blend"), curtain = viewer.querySelector("#curtain");
+  const readout = viewer.querySelector(".readout"), blend = viewer.querySelector(".blend"), curtain = viewer.querySelector(".curtain");
   const layers = new Map([...viewer.querySelectorAll(".layer")].map((image) => [image.dataset.layer, image]));
   const rows = +viewer.dataset.rows, columns = +viewer.dataset.columns, stride = +viewer.dataset.stride;
-  const entries = new Map([...document.querySelectorAll("#legend li")].map((item) => [item.dataset.color, item]));
+  const entries = new Map([...viewer.closest(".ground").querySelectorAll(".legend li")].map((item) => [item.dataset.color, item]));
   const view = {scale: 1, x: 0, y: 0};
   const pixels = new Map();
 
@@ -121,7 +121,7 @@ for (const viewer of document.querySelectorAll(".viewer")) {
       image.style.clipPath = drawn ? `inset(0 0 0 ${100 * (1 - share)}%)` : "none";
     }
   }
-  viewer.querySelectorAll("input[name=layer]").forEach((input) => input.addEventListener("change", () => {
+  viewer.querySelectorAll(".choices input").forEach((input) => input.addEventListener("change", () => {
     for (const [key, image] of layers) image.hidden = key !== input.value;
   }));
   for (const input of [blend, curtain]) if (input) input.addEventListener("input", cover);

@@ -52,6 +52,7 @@ def _into_own_files(options: MapOptions, scene: Scene) -> MapOptions:
         options,
         output=_with_name(options.output, scene),
         picture=None if picture is None else _with_name(picture, scene),
+        scene_name=scene.title,
     )
 
 

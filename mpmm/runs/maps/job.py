@@ -174,14 +174,17 @@ class Job:
             inside = self.work.region.of(Window(0, 0, *self.ground.grid.shape))
             classes = self.work.raster(self.mapper.raster_specs[0])[0]
             labels = None if self.ground.labels is None else self.ground.labels[inside]
-            title = f"{self.trained.folder.name}, checkpoint {self.options.checkpoint}"
+            scene = "" if self.options.scene_name is None else f", scene {self.options.scene_name}"
+            title = f"{self.trained.folder.name}{scene}, checkpoint {self.options.checkpoint}"
             draw_map(self.options.picture, title, self.trained.classes, labels, classes)
             say(console, "picture", str(self.options.picture))
         self.work.remove()
         return tuple(reversed(files))
 
     def _tags(self) -> Mapping[str, str]:
+        scene = {} if self.options.scene_name is None else {"MPMM_SCENE": self.options.scene_name}
         return {
+            **scene,
             "MPMM_VERSION": __version__,
             "MPMM_RUN": self.trained.folder.resolve().name,
             "MPMM_CHECKPOINT": self.options.checkpoint,
