@@ -15,7 +15,7 @@ from mpmm.patches import (
     measure_normalization,
     project_values,
 )
-from mpmm.scene import AlignedModality, AlignedScene, AlignedScenes, JoinedModality
+from mpmm.scene import AlignedModality, AlignedScenes, JoinedModality, check_modalities
 from mpmm.settings import Config
 
 Bands = AlignedModality | JoinedModality
@@ -26,15 +26,14 @@ def network_bands(config: Config, bands: Mapping[str, int]) -> dict[str, int]:
 
     Raises
     ------
+    SceneError
+        Components are asked for of a modality that the scene has not.
     ConfigError
-        Components are asked for of a modality that the scene has not, or more than it has bands.
+        More of them are than it has bands.
     """
     names = [modality.name for modality in config.scene.modalities]
+    check_modalities(config.patches.components, names, "patches.components")
     for name, count in config.patches.components.items():
-        if name not in names:
-            raise ConfigError(
-                f"patches.components: the scene has no modality '{name}'", f"it has {', '.join(names)}"
-            )
         if count > bands.get(name, count):
             raise ConfigError(
                 f"patches.components: {count} components of {name}, which has {bands[name]} bands",
@@ -55,13 +54,13 @@ def measured(config: Config, modality: Bands, samples: Samples) -> Normalization
 
 def reduced_scene(scene: AlignedScenes, normalizations: Mapping[str, Normalization]) -> AlignedScenes:
     """The scene with components in place of the bands of those modalities that have some."""
-    reduced: dict[str, Any] = {
+    reduced = {
         name: _reduced(modality, normalizations[name].projection)
         for name, modality in scene.modalities.items()
     }
-    if isinstance(scene, AlignedScene):
-        return replace(scene, modalities=reduced)
-    return replace(scene, modalities=reduced)
+    # one scene's modalities are of one kind, several scenes' of another, and so are the reduced ones
+    changes: dict[str, Any] = {"modalities": reduced}
+    return replace(scene, **changes)
 
 
 def _reduced(modality: Bands, projection: Projection | None) -> Bands:

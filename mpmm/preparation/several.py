@@ -10,8 +10,19 @@ from mpmm.messages import Collectives
 from mpmm.preparation.inventory import Inventory, take_inventory
 from mpmm.preparation.naming import told_of
 from mpmm.preparation.prepared import check_sizes
-from mpmm.scene import LandCover, Scene, SourceRecord, check_alike, color_of, joined_grid, rows_of
+from mpmm.scene import (
+    LandCover,
+    Scene,
+    SourceRecord,
+    check_alike,
+    check_modalities,
+    color_of,
+    joined_grid,
+    rows_of,
+)
 from mpmm.settings import Config
+
+_MISSING = "describe it, or choose modalities that all scenes have: network.modalities"
 
 
 def check_number(collectives: Collectives, config: Config) -> None:
@@ -59,19 +70,10 @@ def take_inventories(collectives: Collectives, config: Config) -> tuple[Inventor
     for scene in config.scenes:
         with told_of(scene, config.scenes):
             if several:
-                _check_modalities(scene, names)
+                known = [modality.name for modality in scene.modalities]
+                check_modalities(names, known, hint=_MISSING)
             taken.append(take_inventory(collectives, scene, names))
     return tuple(taken)
-
-
-def _check_modalities(scene: Scene, names: Sequence[str]) -> None:
-    known = [modality.name for modality in scene.modalities]
-    missing = [name for name in names if name not in known]
-    if missing:
-        raise SceneError(
-            f"no modality {missing[0]!r}, which the network reads; it has {', '.join(known)}",
-            "describe it, or choose modalities that all scenes have: network.modalities",
-        )
 
 
 def with_shared_classes(

@@ -21,7 +21,7 @@ from mpmm.scene.joined import (
     rows_of,
 )
 from mpmm.scene.labels import Labels, LandCover
-from mpmm.scene.modality import Modality, NormalizationKind
+from mpmm.scene.modality import Modality, NormalizationKind, check_modalities
 from mpmm.scene.palette import color_of
 from mpmm.scene.part_labels import read_part_labels
 from mpmm.scene.report import LabelReport, ModalityReport, SceneReport
@@ -53,6 +53,7 @@ __all__ = [
     "WholePart",
     "benchmark_scene",
     "check_alike",
+    "check_modalities",
     "color_of",
     "dfc2018",
     "grid_like",

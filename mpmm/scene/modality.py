@@ -1,6 +1,7 @@
 """One modality of a scene: a sensor's rasters and how they come onto the label grid."""
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -124,3 +125,32 @@ class Modality:
             return None
         scale = 1.0 if self.scale is None else self.scale
         return scale, 0.0 if self.offset is None else self.offset
+
+
+def check_modalities(
+    names: Iterable[str], known: Collection[str], asker: str = "", hint: str = "take one of these"
+) -> None:
+    """Refuse a name that none of a scene's modalities has.
+
+    Parameters
+    ----------
+    names
+        Of the modalities that are asked for.
+    known
+        Names of the scene's modalities.
+    asker
+        The setting that asks, told first; empty: none.
+    hint
+        What to do about it.
+
+    Raises
+    ------
+    SceneError
+        Naming the first that is missing, and what there is.
+    """
+    for name in names:
+        if name not in known:
+            who = f"{asker}: " if asker else ""
+            raise SceneError(
+                f"{who}the scene has no modality {name!r}; it has {', '.join(known) or 'none'}", hint
+            )

@@ -16,7 +16,7 @@ from mpmm.scene.grid import Grid
 from mpmm.scene.inspecting import inspect_labels, inspect_modality
 from mpmm.scene.label_reading import LabelPlan, plan_burned_labels, plan_labels
 from mpmm.scene.labels import Labels
-from mpmm.scene.modality import Modality
+from mpmm.scene.modality import Modality, check_modalities
 from mpmm.scene.own_files import OwnFiles
 from mpmm.scene.plan import ModalityPlan, plan_modality
 from mpmm.scene.preparing import (
@@ -229,11 +229,7 @@ class Scene:
 
     def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[ModalityPlan]:
         known = {modality.name: modality for modality in self.modalities}
-        unknown = [name for name in names or () if name not in known]
-        if unknown:
-            raise SceneError(
-                f"the scene has no modality {unknown[0]!r}; it has {', '.join(known)}", "take one of these"
-            )
+        check_modalities(names or (), known)
         chosen = known if names is None else names
         own = self.own_files()
         plans = [plan_modality(self.folder, known[name], grid, own.holds) for name in chosen]

@@ -29,7 +29,7 @@ from mpmm.network import (
     preset_stream,
 )
 from mpmm.placement import BatchNormScope, LayoutName, LayoutOptions, UpdatePlace
-from mpmm.scene import Scene, scene_files
+from mpmm.scene import Scene, check_modalities, scene_files
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.several import check_parts, further_tables, scene_tables, together
@@ -89,11 +89,7 @@ class NetworkConfig:
     def spec(self, bands: Mapping[str, int], classes: int, size: int, seed: int) -> NetworkSpec:
         """The network for these modalities (bands of each, in order), classes, patch size and seed."""
         names = self.modalities or tuple(bands)
-        for name in (*names, *self.streams):
-            if name not in bands:
-                raise ConfigError(
-                    f"network: the scene has no modality '{name}'", f"it has {', '.join(bands) or 'none'}"
-                )
+        check_modalities((*names, *self.streams), bands, "network")
         streams = tuple(self._stream(name, bands[name], size) for name in names)
         fusion = preset_fusion(self.preset) if self.fusion is None else self.fusion
         return NetworkSpec(streams, fusion, classes, self.dtype, self.kernels, seed, self.start)

@@ -6,7 +6,7 @@ import rasterio
 from bugs.bug_scenes import plain
 from sklearn.decomposition import PCA
 
-from mpmm.errors import ConfigError
+from mpmm.errors import MpmmError
 from mpmm.network import EVALUATION, probabilities
 from mpmm.patches.normalization import coverage
 from mpmm.runs import fit, go_on, predict_map
@@ -57,9 +57,13 @@ def test_a_run_that_goes_on_has_the_components_it_began_with(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("components", "problem"), [("{ rgb = 2 }", "no modality 'rgb'"), ("{ hsi = 9 }", "9 components of hsi")]
+    ("components", "problem"),
+    [
+        ("{ rgb = 2 }", "patches.components: the scene has no modality 'rgb'; it has hsi"),
+        ("{ hsi = 9 }", "9 components of hsi"),
+    ],
 )
 def test_components_that_there_are_not_are_refused(components, problem, tmp_path):
-    with pytest.raises(ConfigError, match=problem):
+    with pytest.raises(MpmmError, match=problem):
         fit(configured(tmp_path, components), run=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()

@@ -257,7 +257,7 @@ def changed(config, old, new):
         (
             'rgb = { files = ["rgb.npy"] }',
             'x = { files = ["rgb.npy"] }',
-            "scene \"south\": no modality 'rgb'",
+            "scene \"south\": the scene has no modality 'rgb'; it has hsi, x",
         ),
         ('["hsi.npy"]', '["hsi.npy"], drop_bands = [2]', r"has 7 bands, .*hsi.npy of the first scene 8"),
         ('["hsi.npy"]', '["hsi.npy"], normalization = "none"', 'normalization = "none", in the first'),
