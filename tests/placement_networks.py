@@ -65,15 +65,16 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     """Any assignment of blocks to ranks, shards of any size among them, or all blocks averaged over some.
 
     Any rank is the server; there is a driver or none; the server updates or the owners; batch normalisation
-    is over the batch or each shard.
+    is over the batch or each shard. Where no block is on several ranks there may be micro-batches.
     """
     ranks, averages = draw(st.integers(1, most - 1)), draw(st.booleans())
+    parts = 1 if averages else draw(st.sampled_from([1, 1, 1, 2, 3, 8]))
     several = st.sets(st.integers(0, ranks - 1), min_size=1, max_size=most if averages else GROUPS)
     if averages:
         owners = [tuple(sorted(draw(several)))] * len(shape.blocks)
     else:
         alone = st.integers(0, ranks - 1).map(lambda rank: {rank})
-        owners = [tuple(sorted(draw(alone | several))) for _ in shape.blocks]
+        owners = [tuple(sorted(draw(alone if parts > 1 else alone | several))) for _ in shape.blocks]
     server = draw(st.integers(0, ranks - 1))
     used = sorted({rank for block in owners for rank in block} | {server})
     number = {rank: place for place, rank in enumerate(used)}
@@ -85,8 +86,9 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     driver = len(used) if draw(st.booleans()) else None
     update = "server" if averages else draw(st.sampled_from(["server", "owner"]))
     wire = draw(st.sampled_from(["float32", "bfloat16"])) if shape.dtype == "float32" else "float32"
-    batch_norm = "exact" if averages else draw(st.sampled_from(["exact", "per_shard"]))
-    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()))
+    scopes = ["exact", "per_micro_batch" if parts > 1 else "per_shard"]
+    batch_norm = "exact" if averages else draw(st.sampled_from(scopes))
+    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()), parts)
     count = len(used) + (driver is not None)
     return Layout("random", count, named, number[server], driver, averages, shares, options)
 

@@ -61,6 +61,7 @@ class _Foresight:
     link: str | None
     delay: str | None
     cpu: str | None
+    micro_batches: int | None
     measure: bool
     timeline: Path | None
 
@@ -84,6 +85,7 @@ class _Foresight:
 @click.option("-n", "--ranks", type=click.IntRange(min=1), help="What each of so many ranks will do.")
 @click.option("--layout", type=click.Choice(get_args(LayoutName)), help="Instead of the configuration's.")
 @click.option("--update", type=click.Choice(get_args(UpdatePlace)), help="Who moves the parameters.")
+@click.option("--micro-batches", type=click.IntRange(1, 8), help="Parts of a batch, one behind the other.")
 @click.option("--rank", type=click.IntRange(min=0), help="The schedule of this rank only.")
 @click.option(
     "--summary", is_flag=True, help="Only the network: each layer's shape, parameters and cost a patch."
@@ -120,13 +122,13 @@ def command(
         inputs = [config, *([foresight.hosts] if foresight.hosts else []), *settings.read_files()]
         refuse_inputs([foresight.timeline], inputs)
     if ranks is None and any(options.values()):
-        given = ", ".join(f"--{name}" for name, value in options.items() if value)
+        given = ", ".join(f"--{name.replace('_', '-')}" for name, value in options.items() if value)
         raise click.UsageError(f"{given}: for how many ranks? Add -n, e.g. -n 5")
     spec = spec_of_headers(agreed(settings))
     if ranks is None:
         click.echo(Network(spec).summary())
         return
-    settings = overridden(settings, update=update)
+    settings = overridden(settings, update=update, micro_batches=foresight.micro_batches)
     machine = foresight.machine(ranks, settings.layout.threads or os.cpu_count() or 1)
     if summary:
         click.echo(Network(spec).summary())
@@ -172,7 +174,9 @@ def _layout(
 
 def _show_plan(problem: Problem, layout: Layout) -> None:
     hosts, threads = problem.machine.hosts, threads_on(problem.shape, layout, problem.machine)
-    click.echo(f"layout {layout.name}, {layout.ranks} ranks, one step over {problem.batch} patches")
+    parts = layout.options.micro_batches
+    cut = f" in {parts} micro-batches" if parts > 1 else ""
+    click.echo(f"layout {layout.name}, {layout.ranks} ranks, one step over {problem.batch} patches{cut}")
     if text := mathematics_text(layout):
         click.echo(text)
     click.echo(f"threads as for {_counted(len(hosts), 'machine')} of {_counted(hosts[0].cores, 'core')}\n")

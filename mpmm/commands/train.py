@@ -24,6 +24,7 @@ POSITIVE = click.IntRange(min=1)
     "--layout", type=click.Choice(get_args(LayoutName)), help="Which rank owns what; 'single' is one process."
 )
 @click.option("--update", type=click.Choice(get_args(UpdatePlace)), help="Who moves the parameters.")
+@click.option("--micro-batches", type=click.IntRange(1, 8), help="Parts of a batch, one behind the other.")
 @click.option("--epochs", type=POSITIVE, help="Passes over the training patches.")
 @click.option("--steps", type=POSITIVE, help="End after so many steps, even within an epoch.")
 @click.option("--threads", type=POSITIVE, help="Threads to compute with; all cores by default.")

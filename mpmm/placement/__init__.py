@@ -1,5 +1,6 @@
 """Which rank owns which block, and what each rank does in a step, as data."""
 
+from mpmm.placement.accumulation import Accumulate
 from mpmm.placement.candidates import Problem
 from mpmm.placement.choice import Choice, choice_from_plain, choose
 from mpmm.placement.holdings import RehearsalError
@@ -46,7 +47,7 @@ from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.script import COUNTERS
 from mpmm.placement.sections import Section, sections
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, ParameterShape, describe
-from mpmm.placement.shares import Share, rows_read, share_of, share_out, share_read
+from mpmm.placement.shares import Share, even_parts, micro_batches, rows_read, share_of, share_out, share_read
 from mpmm.placement.simulated import Prediction, RankTimes, Span, prediction_text
 from mpmm.placement.simulator import Simulation, simulate, threads_of_hosts, threads_on
 from mpmm.placement.sources import LABELS, label_rank, measured_by, modalities_of, required_sources
@@ -56,6 +57,7 @@ __all__ = [
     "COUNTERS",
     "LABELS",
     "PRESETS",
+    "Accumulate",
     "AnyOrder",
     "Backward",
     "BatchNormScope",
@@ -112,11 +114,13 @@ __all__ = [
     "choose",
     "cluster",
     "describe",
+    "even_parts",
     "flattened",
     "label_rank",
     "layout_for",
     "mathematics_text",
     "measured_by",
+    "micro_batches",
     "modalities_of",
     "one_host",
     "operations",

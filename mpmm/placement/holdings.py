@@ -12,7 +12,7 @@ from mpmm.placement.instructions import Receive, Send
 from mpmm.placement.layout import Layout
 from mpmm.placement.schedule import StepKind
 from mpmm.placement.shape import NetworkShape, maker_of
-from mpmm.placement.shares import Share, share_of
+from mpmm.placement.shares import Share, micro_batches, share_of
 
 Held = object
 
@@ -74,9 +74,13 @@ class Holdings:
         """A rank updates a layer."""
         self._versions[rank, layer] = self.updates(rank, layer) + 1
 
-    def share(self, rank: int, step: int, block: str) -> Share:
-        """What a rank computes of a block, or of one of its outputs, in a step."""
-        return share_of(self.layout, maker_of(block), rank, self.steps[step][1])
+    def share(self, rank: int, step: int, block: str, micro_batch: int = 0) -> Share:
+        """What a rank computes of a block, or of one of its outputs, in a step, or in a micro-batch of it."""
+        batch = self.steps[step][1]
+        share = share_of(self.layout, maker_of(block), rank, batch)
+        if share.count and micro_batch:
+            return micro_batches(self.layout.options, batch)[micro_batch - 1]
+        return share
 
     def total(self, step: int) -> tuple[Node, ...]:
         """The sum over all samples of a step's batch."""
@@ -131,13 +135,19 @@ class Holdings:
         sums: tuple[Node, ...] = held[1]
         return sums
 
-    def need_free(self, rank: int, kind: Kind, item: int, pending: int = 0) -> None:
-        """Demand that a buffer can be written."""
-        demand(self.pending(rank, kind, item) <= pending, f"rank {rank} writes {kind.label} {item} under way")
+    def need_free(
+        self, rank: int, kind: Kind, item: int, pending: int = 0, micro_batch: int | None = None
+    ) -> None:
+        """Demand that a buffer can be written: that of a micro-batch, or of all."""
+        free = self.pending(rank, kind, item, micro_batch) <= pending
+        demand(free, f"rank {rank} writes {kind.label} {item} under way")
 
-    def pending(self, rank: int, kind: Kind, item: int) -> int:
-        """The most sends of this kind and item that are under way to one peer."""
-        return max(map(len, self._under_way.get((rank, kind, item), {}).values()), default=0)
+    def pending(self, rank: int, kind: Kind, item: int, micro_batch: int | None = None) -> int:
+        """The most sends of this kind and item that are under way to one peer, of a micro-batch or all."""
+        peers = self._under_way.get((rank, kind, item), {}).values()
+        return max(
+            (sum(micro_batch in (None, send.micro_batch) for send, _ in sends) for sends in peers), default=0
+        )
 
     def pending_to(self, send: Send, rank: int) -> int:
         """How many sends like this one of a rank's are under way to its peer."""
@@ -170,6 +180,11 @@ class Holdings:
         if not sends:
             return None
         send, held = sends.pop(0)
-        same = (send.name, send.shape, send.dtype) == (receive.name, receive.shape, receive.dtype)
+        same = _agreed(send) == _agreed(receive)
         demand(same, f"sent: {send} {send.shape}; expected: {receive} {receive.shape}")
         return (held,)
+
+
+def _agreed(message: Send | Receive) -> tuple[object, ...]:
+    """What both ends of a message agree on."""
+    return message.name, message.micro_batch, message.shape, message.dtype

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mpmm.messages import Kind, carrier
+from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.shares import Share
 
@@ -26,6 +27,8 @@ class Message:
         Of the buffer; "bfloat16" too, which NumPy has no dtype for.
     row, rows
         The buffer is these rows of an array of this rank: from ``row`` on, of ``rows``; 0: it is the whole.
+    micro_batch
+        Of which micro-batch it is, as in `Share`.
     """
 
     kind: Kind
@@ -36,6 +39,7 @@ class Message:
     dtype: str
     row: int = 0
     rows: int = 0
+    micro_batch: int = 0
 
     @property
     def bytes(self) -> int:
@@ -45,7 +49,7 @@ class Message:
     @property
     def text(self) -> str:
         """Kind, name and size in words."""
-        return f"{self.kind.label} {self.name}, {self.bytes:,} B"
+        return f"{self.kind.label} {self.name}{of_micro_batch(self.micro_batch)}, {self.bytes:,} B"
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class LoadPatches:
     row: int = 0
 
     def __str__(self) -> str:
-        return f"load {self.share.count} patches of {self.modality}"
+        return f"load {self.share.count} patches of {self.modality}{of_micro_batch(self.share.micro_batch)}"
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class LoadLabels:
     row: int = 0
 
     def __str__(self) -> str:
-        return f"load {self.share.count} labels"
+        return f"load {self.share.count} labels{of_micro_batch(self.share.micro_batch)}"
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,11 @@ class Forward:
     layers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        part = of_micro_batch(self.share.micro_batch)
         if not self.layers:
-            return f"forward {self.block}"
+            return f"forward {self.block}{part}"
         first, last = self.layers[0], self.layers[-1].removeprefix(f"{self.block}.")
-        return f"forward {first}" + (f" to {last}" if len(self.layers) > 1 else "")
+        return f"forward {first}" + (f" to {last}" if len(self.layers) > 1 else "") + part
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,8 @@ class Measure:
     backward: bool = False
 
     def __str__(self) -> str:
-        return f"measure {'the gradient of ' if self.backward else ''}{self.layer}"
+        subject = f"{'the gradient of ' if self.backward else ''}{self.layer}"
+        return f"measure {subject}{of_micro_batch(self.share.micro_batch)}"
 
 
 @dataclass(frozen=True)
@@ -224,18 +230,22 @@ class Loss:
     share: Share
 
     def __str__(self) -> str:
-        return f"loss of {self.block}"
+        return f"loss of {self.block}{of_micro_batch(self.share.micro_batch)}"
 
 
 @dataclass(frozen=True)
 class Backward:
-    """Backward of one layer: gradient of its input, gradients of its parameters."""
+    """Backward of one layer: gradient of its input, gradients of its parameters.
+
+    ``micro_batch`` is its number, as in `Share`.
+    """
 
     layer: str
     block: str
+    micro_batch: int = 0
 
     def __str__(self) -> str:
-        return f"backward {self.layer}"
+        return f"backward {self.layer}{of_micro_batch(self.micro_batch)}"
 
 
 @dataclass(frozen=True)
@@ -296,6 +306,7 @@ Instruction = (
     | Forward
     | Measure
     | Combine
+    | Accumulate
     | Infer
     | Loss
     | Backward

@@ -75,10 +75,12 @@ class Layout:
         return self.options.update == "owner" and self.workers != (self.server,)
 
     @property
-    def batch_norm(self) -> Literal["exact", "per_shard", "per_worker"]:
-        """What batch normalisation is over: the batch, each shard of it, or each averaging worker's share."""
+    def batch_norm(self) -> Literal["exact", "per_shard", "per_micro_batch", "per_worker"]:
+        """What batch normalisation is over: the batch, or each shard, micro-batch or worker's share."""
         if self.averages and len(self.workers) > 1:
             return "per_worker"
+        if self.options.micro_batches > 1:
+            return self.options.batch_norm
         shared = any(self.sharded(block) for block, _ in self.owners)
         return self.options.batch_norm if shared else "exact"
 
@@ -220,6 +222,38 @@ def _check_options(layout: Layout, shape: NetworkShape) -> None:
         )
     if layout.options.batch_norm == "per_shard":
         _check_per_shard(layout, shape)
+    _check_micro_batches(layout, shape)
+
+
+def _check_micro_batches(layout: Layout, shape: NetworkShape) -> None:
+    number, where = layout.options.micro_batches, f"layout {layout.name}: micro_batches ="
+    if not 1 <= number <= GROUPS:
+        raise LayoutError(
+            f"{where} {number}, expected 1 to {GROUPS}",
+            f"each takes some of a batch's {GROUPS} groups of samples",
+        )
+    if number > 1 and any(len(ranks) > 1 for _, ranks in layout.owners):
+        raise LayoutError(
+            f"{where} {number}, but several ranks have a block, each with some of the batch's samples",
+            "leave micro_batches at 1, or give each block one rank: baseline, optimized or ranks of your own",
+        )
+    scope = layout.options.batch_norm
+    if number > 1 and scope == "per_shard":
+        raise LayoutError(
+            f"{where} {number}, but batch_norm = 'per_shard'",
+            "a batch is cut for ranks or in micro-batches: take batch_norm = 'per_micro_batch', or 'exact'",
+        )
+    if number == 1 and scope == "per_micro_batch":
+        raise LayoutError(
+            f"{where} 1, but batch_norm = 'per_micro_batch'",
+            f"give 2 to {GROUPS} micro-batches (--micro-batches 4), or leave batch_norm at 'exact'",
+        )
+    normalised = any(layer.sums_shape for block in shape.blocks for layer in block.layers)
+    if scope == "per_micro_batch" and not normalised:
+        raise LayoutError(
+            f"layout {layout.name}: batch_norm = 'per_micro_batch', but no block has batch normalisation",
+            "leave batch_norm at 'exact', which is the same here",
+        )
 
 
 def _check_per_shard(layout: Layout, shape: NetworkShape) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from mpmm.messages import WireFormat
 
 UpdatePlace = Literal["server", "owner"]
-BatchNormScope = Literal["exact", "per_shard"]
+BatchNormScope = Literal["exact", "per_shard", "per_micro_batch"]
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,21 @@ class LayoutOptions:
         What activations and their gradients travel as in a training step: "float32" is as they are computed;
         "bfloat16" and "float16" round them to two bytes, which is other mathematics than one process.
     batch_norm
-        Of blocks on several ranks: "exact" normalises by mean and variance of the whole batch, for which the
-        ranks wait for each other; "per_shard" by those of each rank's samples, which is other mathematics.
+        "exact" normalises by mean and variance of the whole batch, for which ranks that share a block, and
+        micro-batches, wait for each other; "per_shard" by those of each rank's samples, "per_micro_batch" by
+        those of each micro-batch, which are other mathematics.
     clips
         Whether gradients are clipped by the norm of all of them, for which every update has to wait.
+    micro_batches
+        Runs of the batch's groups that a step goes through one behind the other, so that ranks that follow
+        each other compute at the same time; 1: the batch as a whole.
     """
 
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
     batch_norm: BatchNormScope = "exact"
     clips: bool = False
+    micro_batches: int = 1
 
     @property
     def rounds(self) -> bool:

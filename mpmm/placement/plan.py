@@ -115,6 +115,7 @@ def mathematics_text(layout: Layout) -> str:
     scopes = {
         "exact": "",
         "per_shard": "batch normalisation over each shard of a batch",
+        "per_micro_batch": f"batch normalisation over each of {layout.options.micro_batches} micro-batches",
         "per_worker": "gradients averaged, batch normalisation over each worker's share",
     }
     wire = f"activations in {layout.options.wire} between ranks" if layout.options.rounds else ""

@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 from mpmm.messages import Kind, looks_during
+from mpmm.placement.accumulation import Accumulate
 from mpmm.placement.instructions import (
     Backward,
     Combine,
@@ -26,7 +27,7 @@ from mpmm.placement.instructions import (
 from mpmm.placement.layout import Layout
 from mpmm.placement.norm import SumSquares
 from mpmm.placement.shape import LayerShape, NetworkShape
-from mpmm.placement.shares import share_of
+from mpmm.placement.shares import micro_batches, share_of
 
 # of a layer that needs sums over the batch, the part of its time in which it makes its own share's sums
 _MEASURING = 0.5
@@ -159,6 +160,7 @@ class Costs:
             Update: self._update,
             SumSquares: lambda rank, squares: self._moved(2 * self._layers[squares.layer].size),
             Combine: self._combine,
+            Accumulate: self._combine,
             CopyRows: self._copy,
             TakeSnapshot: lambda rank, take: self._moved(3 * sum(block.size for block in shape.blocks)),
         }
@@ -194,7 +196,10 @@ class Costs:
 
     def _backward(self, rank: int, backward: Backward) -> float:
         layer = self._layers[backward.layer]
-        share = share_of(self._layout, backward.block, rank, self._batch)
+        if backward.micro_batch:
+            share = micro_batches(self._layout.options, self._batch)[backward.micro_batch - 1]
+        else:
+            share = share_of(self._layout, backward.block, rank, self._batch)
         whole = self._layer(rank, layer, share.count, backward=True)
         waited = self._layout.waits_for_batch(layer) and share.batch
         return whole * (1 - _MEASURING) if waited else whole
@@ -210,7 +215,7 @@ class Costs:
         mean = self._moved(len(update.parts) * size) if len(update.parts) > 1 else 0.0
         return mean + size / self._profile.values / self.threads[rank]
 
-    def _combine(self, rank: int, combine: Combine) -> float:
+    def _combine(self, rank: int, combine: Combine | Accumulate) -> float:
         layer = self._layers.get(combine.name)
         if layer is None:
             return 0.0

@@ -9,6 +9,7 @@ from typing import Any
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
+from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.evaluation import AHEAD
 from mpmm.placement.holdings import Held, Holdings, demand
 from mpmm.placement.instructions import (
@@ -60,13 +61,16 @@ class Rules:
         self._rules: dict[type[Any], Callable[[int, int, Any], None]] = {
             Send: self._send,
             LoadPatches: lambda rank, step, load: holdings.hold(
-                rank, "patches", load.modality, (step, load.share)
+                rank, "patches", _part(load.modality, load.share), (step, load.share)
             ),
-            LoadLabels: lambda rank, step, load: holdings.hold(rank, "labels", "", (step, load.share)),
+            LoadLabels: lambda rank, step, load: holdings.hold(
+                rank, "labels", _part("", load.share), (step, load.share)
+            ),
             CopyRows: self._copy,
             Forward: self._forward,
             Measure: self._measure,
             Combine: self._combine,
+            Accumulate: updates.accumulate,
             Infer: self._infer,
             Loss: self._loss,
             Backward: self._backward,
@@ -87,7 +91,8 @@ class Rules:
         if receive.kind in (Kind.ACTIVATION, Kind.GRADIENT):
             demand(held == step, f"rank {rank} receives {receive} of step {held}, expected {step}")
             filled = receive.row, rows, receive.rows or rows
-            self._of.fill(rank, step, _target(receive.kind), receive.name, filled)
+            name = receive.name + of_micro_batch(receive.micro_batch)
+            self._of.fill(rank, step, _target(receive.kind), name, filled)
         elif receive.kind == Kind.TOTAL:
             self._of.need_free(rank, receive.kind, receive.item)
             self._of.hold(rank, Kind.PUSH.label, receive.name, held)
@@ -101,10 +106,11 @@ class Rules:
     def _send(self, rank: int, step: int, send: Send) -> None:
         held: Held = step
         if send.kind in (Kind.ACTIVATION, Kind.LOGITS):
-            self._of.need(rank, "output", maker_of(send.name), step)
+            self._of.need(rank, "output", maker_of(send.name) + of_micro_batch(send.micro_batch), step)
             self._need_turn(rank, step, send)
         elif send.kind == Kind.GRADIENT:
-            self._of.need(rank, "backward", self._of.shape.consumers[send.name], step)
+            reader = self._of.shape.consumers[send.name]
+            self._of.need(rank, "backward", reader + of_micro_batch(send.micro_batch), step)
         elif send.kind in (*_SUMS, Kind.TOTAL):
             kind = Kind.PUSH if send.kind == Kind.TOTAL else send.kind
             sums = self._of.sums(rank, step, kind, send.name)
@@ -144,45 +150,49 @@ class Rules:
         now = list(forward.layers) or names
         if now[0] == names[0]:
             self._begin(rank, step, forward)
-            self._need_free_outputs(rank, block.name, Kind.ACTIVATION, Kind.LOGITS)
+            number = forward.share.micro_batch
+            self._need_free_outputs(rank, block.name, number, Kind.ACTIVATION, Kind.LOGITS)
         for layer in block.layers:
             if layer.name in now:
                 self._forward_of_layer(rank, step, forward, layer.name)
         if now[-1] == names[-1]:
-            self._of.hold(rank, "output", block.name, step)
+            self._of.hold(rank, "output", _part(block.name, forward.share), step)
 
-    def _need_free_outputs(self, rank: int, block: str, *kinds: Kind) -> None:
-        """No message of these kinds is under way from a block's output."""
+    def _need_free_outputs(self, rank: int, block: str, micro_batch: int, *kinds: Kind) -> None:
+        """No message of these kinds is under way from a block's output for a micro-batch."""
         for output in {block, *self._of.shape.outputs[block]}:
             for kind in kinds:
-                self._of.need_free(rank, kind, self._of.shape.block_numbers[output])
+                item = self._of.shape.block_numbers[output]
+                self._of.need_free(rank, kind, item, micro_batch=micro_batch)
 
     def _forward_of_layer(self, rank: int, step: int, forward: Forward, name: str) -> None:
         layers = list(self._of.shape.by_name[forward.block].layers)
         index = [layer.name for layer in layers].index(name)
         if index:
-            self._of.need(rank, "forward", layers[index - 1].name, step)
+            self._of.need(rank, "forward", _part(layers[index - 1].name, forward.share), step)
         if layers[index].parameters:
             self._of.need_parameters(rank, name, self._of.version(step))
             for kind in (Kind.PUSH, Kind.TOTAL):
                 self._of.need_free(rank, kind, self._of.shape.layer_numbers[name])
         if self._of.layout.waits_for_batch(layers[index]) and forward.share.batch:
-            self._need_total(rank, step, name)
-        self._of.hold(rank, "forward", name, step)
+            self._need_total(rank, step, _part(name, forward.share))
+        self._of.hold(rank, "forward", _part(name, forward.share), step)
 
     def _begin(self, rank: int, step: int, forward: Forward | Infer) -> None:
         """A block's inputs are there, for the samples that are this rank's."""
-        share = self._of.share(rank, step, forward.block)
+        number = forward.share.micro_batch
+        share = self._of.share(rank, step, forward.block, number)
         demand(forward.share == share, f"rank {rank}: {forward} of {forward.share}, expected {share}")
         for source in self._of.shape.by_name[forward.block].inputs:
             if source not in self._of.shape.by_name:
-                self._of.need(rank, "patches", source, (step, share))
+                self._of.need(rank, "patches", _part(source, share), (step, share))
                 continue
-            self._of.need_free(rank, Kind.GRADIENT, self._of.shape.block_numbers[source])
+            item = self._of.shape.block_numbers[source]
+            self._of.need_free(rank, Kind.GRADIENT, item, micro_batch=number)
             if self._stays(rank, step, source):
-                self._of.need(rank, "output", maker_of(source), step)
+                self._of.need(rank, "output", _part(maker_of(source), share), step)
             else:
-                self._of.need_rows(rank, step, "input", source, share.count)
+                self._of.need_rows(rank, step, "input", _part(source, share), share.count)
 
     def _stays(self, rank: int, step: int, block: str) -> bool:
         made, read = (self._of.share(rank, step, name) for name in (block, self._of.shape.consumers[block]))
@@ -191,15 +201,17 @@ class Rules:
     def _measure(self, rank: int, step: int, measure: Measure) -> None:
         layers = [layer.name for layer in self._of.shape.by_name[measure.block].layers]
         index = layers.index(measure.layer)
+        number = measure.share.micro_batch
         if measure.backward:
             if index + 1 < len(layers):
-                self._of.need(rank, "backward", layers[index + 1], step)
+                self._of.need(rank, "backward", _part(layers[index + 1], measure.share), step)
             else:
-                self._output_gradient(rank, step, measure.block)
+                self._output_gradient(rank, step, measure.block, number)
         elif index:
-            self._of.need(rank, "forward", layers[index - 1], step)
+            self._of.need(rank, "forward", _part(layers[index - 1], measure.share), step)
         self._of.need_free(rank, Kind.SUMS, self._of.shape.layer_numbers[measure.layer])
-        self._of.hold(rank, Kind.SUMS.label, measure.layer, (step, measure.share.sums))
+        sums = step, measure.share.sums
+        self._of.hold(rank, Kind.SUMS.label, _part(measure.layer, measure.share), sums)
 
     def _combine(self, rank: int, step: int, combine: Combine) -> None:
         sums = [self._of.sums(rank, step, combine.kind, combine.name, source) for source, _ in combine.parts]
@@ -216,7 +228,8 @@ class Rules:
 
     def _need_total(self, rank: int, step: int, layer: str) -> None:
         sums = self._of.sums(rank, step, Kind.SUMS, layer)
-        demand(len(sums) == 1, f"rank {rank} goes on with sums {sums} of {layer}, not with their total")
+        whole = sums == self._of.total(step)
+        demand(whole, f"rank {rank} goes on with sums {sums} of {layer}, not with their total")
 
     def _infer(self, rank: int, step: int, infer: Infer) -> None:
         for layer in self._of.shape.by_name[infer.block].layers:
@@ -230,44 +243,47 @@ class Rules:
 
     def _loss(self, rank: int, step: int, loss: Loss) -> None:
         demand(loss.block == self._of.shape.output.name, f"rank {rank}: {loss} is not of the last block")
-        self._of.need(rank, "output", loss.block, step)
-        self._of.need(rank, "labels", "", (step, loss.share))
+        self._of.need(rank, "output", _part(loss.block, loss.share), step)
+        self._of.need(rank, "labels", _part("", loss.share), (step, loss.share))
         self._of.need_free(rank, Kind.METRICS, 0)
-        self._of.hold(rank, "loss", loss.block, step)
-        self._of.hold(rank, Kind.METRICS.label, "loss", (step, loss.share.sums))
+        self._of.hold(rank, "loss", _part(loss.block, loss.share), step)
+        self._of.hold(rank, Kind.METRICS.label, _part("loss", loss.share), (step, loss.share.sums))
 
     def _backward(self, rank: int, step: int, backward: Backward) -> None:
         block, shape = self._of.shape.by_name[backward.block], self._of.shape
         names = [layer.name for layer in block.layers]
-        index, share = names.index(backward.layer), self._of.share(rank, step, block.name)
+        number, index = backward.micro_batch, names.index(backward.layer)
+        share, part = self._of.share(rank, step, block.name, number), of_micro_batch(number)
         if index + 1 < len(names):
-            self._of.need(rank, "backward", names[index + 1], step)
+            self._of.need(rank, "backward", names[index + 1] + part, step)
         else:
-            self._output_gradient(rank, step, block.name)
-        self._of.need(rank, "forward", backward.layer, step)
-        self._need_free_outputs(rank, block.name, Kind.ACTIVATION)
+            self._output_gradient(rank, step, block.name, number)
+        self._of.need(rank, "forward", backward.layer + part, step)
+        self._need_free_outputs(rank, block.name, number, Kind.ACTIVATION)
         whole = self._of.layout.waits_for_batch(block.layers[index])
         if whole and share.batch:
-            self._need_total(rank, step, backward.layer)
+            self._need_total(rank, step, backward.layer + part)
         if backward.layer in shape.layer_numbers:
             for kind in (Kind.PUSH, Kind.TOTAL):
                 self._of.need_free(rank, kind, shape.layer_numbers[backward.layer])
             held = step, self._of.total(step) if whole else share.sums
-            self._of.hold(rank, Kind.PUSH.label, backward.layer, held)
-        self._of.hold(rank, "backward", backward.layer, step)
+            # what follows from sums over the batch is the batch's, of whichever micro-batch
+            self._of.hold(rank, Kind.PUSH.label, backward.layer + ("" if whole else part), held)
+        self._of.hold(rank, "backward", backward.layer + part, step)
         if index == 0:
-            self._of.hold(rank, "backward", block.name, step)
+            self._of.hold(rank, "backward", block.name + part, step)
 
-    def _output_gradient(self, rank: int, step: int, block: str) -> None:
+    def _output_gradient(self, rank: int, step: int, block: str, micro_batch: int) -> None:
         """The gradients of a block's output are there."""
+        part = of_micro_batch(micro_batch)
         if block not in self._of.shape.consumers:
-            self._of.need(rank, "loss", block, step)
+            self._of.need(rank, "loss", block + part, step)
         for output in self._of.shape.outputs[block]:
             if self._stays(rank, step, output):
-                self._of.need(rank, "backward", self._of.shape.consumers[output], step)
+                self._of.need(rank, "backward", self._of.shape.consumers[output] + part, step)
             else:
-                count = self._of.share(rank, step, block).count
-                self._of.need_rows(rank, step, "output gradient", output, count)
+                count = self._of.share(rank, step, block, micro_batch).count
+                self._of.need_rows(rank, step, "output gradient", output + part, count)
 
     def _take_snapshot(self, rank: int, step: int, take: TakeSnapshot) -> None:
         versions = {self._state_of(rank, layer) for layer in self._of.versions}
@@ -291,6 +307,11 @@ class Rules:
         else:
             self._of.need(rank, Kind.LOGITS.label, output, step)
         self.collected[step].append(collect.share)
+
+
+def _part(name: str, share: Share) -> str:
+    """The name of an array of which each micro-batch has its own."""
+    return name + of_micro_batch(share.micro_batch)
 
 
 def _target(kind: Kind) -> str:

@@ -10,10 +10,11 @@ from mpmm.messages import Kind
 from mpmm.placement.evaluation import evaluation_step
 from mpmm.placement.instructions import Instruction, Receive, Send, Settle, SettleAll, TakeSnapshot
 from mpmm.placement.layout import Layout
+from mpmm.placement.micro_batched import micro_batched
 from mpmm.placement.owning import gather_step
 from mpmm.placement.script import COUNTERS, Script
 from mpmm.placement.shape import NetworkShape
-from mpmm.placement.training import pulls, training_step
+from mpmm.placement.training import pulls, training_step, whole_batch
 from mpmm.placement.updating import answers
 
 # Snapshots that may be on their way to a driver that still validates an earlier one.
@@ -86,6 +87,11 @@ def _start(script: Script) -> Iterator[Instruction]:
                     yield from answers(script, block, layer)
 
 
+def _train(script: Script) -> Iterator[Instruction]:
+    cut = script.layout.options.micro_batches > 1
+    yield from training_step(script, micro_batched if cut else whole_batch)
+
+
 def _finish(script: Script) -> Iterator[Instruction]:
     """The workers pull what the last step made, so that they can evaluate; nothing is left under way."""
     for block in script.owned():
@@ -123,7 +129,7 @@ def _parts(script: Script, peer: int) -> list[tuple[str, int, tuple[int, ...], s
 
 _STEPS = {
     StepKind.START: _start,
-    StepKind.TRAIN: training_step,
+    StepKind.TRAIN: _train,
     StepKind.GATHER: gather_step,
     StepKind.FINISH: _finish,
     StepKind.SNAPSHOT: _snapshot,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpmm.messages import Kind
 from mpmm.placement.instructions import Receive, Send, Settle
 from mpmm.placement.layout import Layout
 from mpmm.placement.reduction import Handover, branches, handovers
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, maker_of
-from mpmm.placement.shares import Share, share_of, share_read
+from mpmm.placement.shares import Share, micro_batches, share_of, share_read
 
 # loss summed over the samples, correct classifications, samples
 METRICS = 3
@@ -29,6 +29,7 @@ class Script:
     """One rank's view of a step: the network, the layout, the rank and the samples of the batch.
 
     ``trains`` says whether gradients will follow; what crosses ranks is rounded then, where that was chosen.
+    ``part`` is the micro-batch that is looked at; None: the batch as a whole.
     """
 
     shape: NetworkShape
@@ -36,6 +37,17 @@ class Script:
     rank: int
     batch: int
     trains: bool = False
+    part: Share | None = None
+
+    @property
+    def micro_batch(self) -> int:
+        """Number of the micro-batch, from 1; 0: the batch as a whole."""
+        return 0 if self.part is None else self.part.micro_batch
+
+    def micro_batches(self) -> tuple[Script, ...]:
+        """This rank's view of each micro-batch."""
+        parts = micro_batches(self.layout.options, self.batch)
+        return tuple(replace(self, part=part) for part in parts)
 
     @property
     def serves(self) -> bool:
@@ -52,7 +64,8 @@ class Script:
 
     def share(self, block: str, rank: int | None = None) -> Share:
         """The samples of a block, or of one of its outputs, that this rank (or another) computes."""
-        return share_of(self.layout, maker_of(block), self.rank if rank is None else rank, self.batch)
+        whole = share_of(self.layout, maker_of(block), self.rank if rank is None else rank, self.batch)
+        return self.part if self.part is not None and whole.count else whole
 
     def row_read(self, share: Share) -> int:
         """The first row of a share within all that this rank reads of the batch."""
@@ -111,11 +124,13 @@ class Script:
 
     def send_output(self, kind: Kind, block: str, piece: Piece) -> Send:
         """Rows of a block's output to who reads them, or of the gradient of it to the block's owner."""
-        return Send(*self._output(kind, block, piece), *self._rows(kind, block, piece[1], sends=True))
+        row, rows = self._rows(kind, block, piece[1], sends=True)
+        return Send(*self._output(kind, block, piece), row, rows, self.micro_batch)
 
     def receive_output(self, kind: Kind, block: str, piece: Piece) -> Receive:
         """The other end of `send_output`."""
-        return Receive(*self._output(kind, block, piece), *self._rows(kind, block, piece[1], sends=False))
+        row, rows = self._rows(kind, block, piece[1], sends=False)
+        return Receive(*self._output(kind, block, piece), row, rows, self.micro_batch)
 
     def _output(
         self, kind: Kind, block: str, piece: Piece

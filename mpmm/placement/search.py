@@ -96,6 +96,9 @@ class Judge:
             return False
         self._keys.add(key)
         self.seen += 1
+        shared = any(layout.sharded(block) for block, _ in layout.owners)
+        if shared and self.problem.options.micro_batches > 1:
+            return False
         return self._estimate.fits(layout) and self.allowed(layout)
 
     def settle(self) -> None:

@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from mpmm_kernels.groups import GROUPS, Node, group_bounds, group_tree
 
 from mpmm.placement.layout import Layout
+from mpmm.placement.options import LayoutOptions
 from mpmm.placement.shape import NetworkShape
 
 
@@ -24,13 +25,16 @@ class Share:
         Samples of the whole batch, of which this is a shard: a run of its groups. 0: sums over samples and
         batch normalisation are over this share alone, for it is the whole, or gradients are averaged.
     per_shard
-        Of a shard: batch normalisation is over its own samples all the same, by choice.
+        Of a shard, or a micro-batch: batch normalisation is over its own samples all the same, by choice.
+    micro_batch
+        Number of the micro-batch that these are, from 1; 0: the batch is not cut into any.
     """
 
     first: int
     count: int
     batch: int = 0
     per_shard: bool = False
+    micro_batch: int = 0
 
     @property
     def stop(self) -> int:
@@ -76,6 +80,23 @@ def share_of(layout: Layout, block: str, rank: int, batch: int) -> Share:
     if end - first == batch:
         return Share(first, batch)
     return Share(first, end - first, batch, layout.options.batch_norm == "per_shard")
+
+
+@cache
+def micro_batches(options: LayoutOptions, batch: int) -> tuple[Share, ...]:
+    """The micro-batches of a batch: runs of its groups as equal as can be, those with samples.
+
+    Where a single one has all samples there is nothing to add up, and it is the batch as a whole.
+    """
+    edges = (0, *accumulate(even_parts(GROUPS, options.micro_batches)))
+    bounds = [(start * batch // GROUPS, stop * batch // GROUPS) for start, stop in pairwise(edges)]
+    filled = [(first, stop) for first, stop in bounds if stop > first]
+    if len(filled) == 1:
+        return (Share(0, batch),)
+    alone = options.batch_norm == "per_micro_batch"
+    return tuple(
+        Share(first, stop - first, batch, alone, number) for number, (first, stop) in enumerate(filled, 1)
+    )
 
 
 def share_read(layout: Layout, rank: int, batch: int) -> Share:

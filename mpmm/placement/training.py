@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -31,13 +31,16 @@ from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.updating import clipped_updates, updated
 
 
-def training_step(script: Script) -> Iterator[Instruction]:
-    """One step over one batch: pull, forward, backward, push; receive, update, send back."""
+def training_step(
+    script: Script, computed: Callable[[Script], Iterator[Instruction]]
+) -> Iterator[Instruction]:
+    """One step over one batch: pull, forward, backward, push; receive, update, send back.
+
+    ``computed`` is the part in between: what this rank's blocks do.
+    """
     if script.serves:
         yield from announce(script)
-    yield from _forward(script)
-    yield from _loss(script)
-    yield from _backward(script)
+    yield from computed(script)
     if script.serves:
         yield from serve(script)
         yield from clipped_updates(script)
@@ -46,6 +49,13 @@ def training_step(script: Script) -> Iterator[Instruction]:
             yield AnyOrder(tuple(chains))
         yield from clipped_updates(script)
         yield Receive(Kind.CONTROL, 0, "step", script.layout.server, (CONTROL,), "int64")
+
+
+def whole_batch(script: Script) -> Iterator[Instruction]:
+    """Forward, loss and backward of the batch as a whole, or of this rank's share of it."""
+    yield from _forward(script)
+    yield from _loss(script)
+    yield from _backward(script)
 
 
 def pulls(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -68,7 +78,7 @@ def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
     for source in block.inputs:
         if source not in script.shape.by_name:
             yield LoadPatches(source, share, script.row_read(share))
-    for source in _moved_inputs(script, block):
+    for source in moved_inputs(script, block):
         for rank, part in script.makers(source):
             if rank == script.rank:
                 made = script.share(source)
@@ -81,12 +91,12 @@ def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
 def _forward(script: Script) -> Iterator[Instruction]:
     owned, ahead = script.owned(), ""
     for block, following in zip_longest(owned, owned[1:]):
-        yield from _settled_pushes(script, block)
+        yield from settled_pushes(script, block)
         if block.name != ahead:
             yield from pulls(script, block)
         if script.share(block.name).count:
             yield from inputs(script, block)
-            for source in _moved_inputs(script, block):
+            for source in moved_inputs(script, block):
                 yield script.settle_output(Kind.GRADIENT, source)
             relayed = [following] if following is not None and _passes_on_ahead(script, following) else []
             yield from _forward_of_layers(script, block, relayed)
@@ -108,7 +118,7 @@ def _passes_on_ahead(script: Script, block: BlockShape) -> bool:
     return script.parent(block.name) == script.layout.server
 
 
-def _settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
+def settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """Gradients are sent from where they are found; a running statistic's is found forward already."""
     for layer in block.layers:
         if layer.parameters and not script.serves:
@@ -186,7 +196,7 @@ def _backward(script: Script) -> Iterator[Instruction]:
         while passing.blocks and order[passing.blocks[0].name] + 1 < order[block.name]:
             yield from passing.on()
         if script.share(block.name).count:
-            yield from _output_gradient(script, block)
+            yield from output_gradient(script, block)
             yield from _backward_of_block(script, block, passing)
     while passing.blocks:
         yield from passing.on()
@@ -216,7 +226,7 @@ class _Passing:
 
 
 def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> Iterator[Instruction]:
-    pushes: list[Instruction] = []
+    waiting: list[Instruction] = []
     for layer in reversed(block.layers):
         first = layer is block.layers[0]
         if script.layout.waits_for_batch(layer) and script.share(block.name).batch:
@@ -229,16 +239,16 @@ def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> 
                 yield from passing.on()
         yield Backward(layer.name, block.name)
         if first:
-            yield from _input_gradients(script, block)
+            yield from input_gradients(script, block)
         if layer.parameters and script.layout.sharded(block.name):
-            pushes += _pushes(script, block, layer)
+            waiting += pushes(script, block, layer)
         elif layer.parameters:
-            yield from _pushes(script, block, layer)
-    passing.pushes += pushes
+            yield from pushes(script, block, layer)
+    passing.pushes += waiting
     passing.blocks.append(block)
 
 
-def _output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
+def output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """The gradients of a block's output from those who read it; the output is needed no more."""
     share = script.share(block.name)
     for output in script.shape.outputs[block.name]:
@@ -254,15 +264,15 @@ def _output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]
         yield script.settle_output(Kind.ACTIVATION, output)
 
 
-def _input_gradients(script: Script, block: BlockShape) -> Iterator[Instruction]:
+def input_gradients(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """The gradients of what a block reads of other ranks, which wait for them."""
-    for source in reversed(_moved_inputs(script, block)):
+    for source in reversed(moved_inputs(script, block)):
         for rank, part in script.makers(source):
             if rank != script.rank:
                 yield script.send_output(Kind.GRADIENT, source, (rank, part))
 
 
-def _pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+def pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
     """What becomes of a layer's gradients without waiting for those of other ranks."""
     if script.layout.owners_update:
         if not _adds_up(script, block, layer):
@@ -296,7 +306,7 @@ def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
     return not script.layout.waits_for_batch(layer) and script.rank in receivers
 
 
-def _moved_inputs(script: Script, block: BlockShape) -> list[str]:
+def moved_inputs(script: Script, block: BlockShape) -> list[str]:
     """Blocks of whose output other ranks make some, or read some; the lighter stream's first."""
     return [
         output

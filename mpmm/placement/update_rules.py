@@ -1,8 +1,11 @@
-"""The rules of a rehearsal for updates: which gradients must be there, and what their norm is of."""
+"""The rules of a rehearsal for updates: which sums and gradients must be there, and what their norm is of."""
 
 from __future__ import annotations
 
+from mpmm_kernels.groups import additions
+
 from mpmm.messages import Kind
+from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.holdings import Holdings, demand
 from mpmm.placement.instructions import Update
 from mpmm.placement.norm import Clip, SumSquares
@@ -43,6 +46,18 @@ class UpdateRules:
             demand(len(sums) == 1, f"rank {rank}: {update} by {len(sums)} partial sums of rank {source}")
             whole = self._of.layout.averages or sums == self._of.total(step)
             demand(whole, f"rank {rank}: {update} by sums {sums} of rank {source}, which are not all")
+
+    def accumulate(self, rank: int, step: int, accumulate: Accumulate) -> None:
+        """All micro-batches have their partial sums, which are added where the tree says so."""
+        numbers = range(1, len(accumulate.counts) + 1)
+        names = [accumulate.name + of_micro_batch(number) for number in numbers]
+        sums = [self._of.sums(rank, step, accumulate.kind, name) for name in names]
+        counts = tuple(map(len, sums))
+        demand(accumulate.counts == counts, f"rank {rank}: {accumulate} of {sums}, not {accumulate.counts}")
+        tree = additions(tuple(node for nodes in sums for node in nodes), self._of.steps[step][1])
+        demand(tree.merges == accumulate.merges, f"rank {rank}: {accumulate} of {sums}")
+        for name in names if accumulate.kind == Kind.SUMS else [accumulate.name]:
+            self._of.hold(rank, accumulate.kind.label, name, (step, tree.nodes))
 
     def sum_squares(self, rank: int, step: int, squares: SumSquares) -> None:
         """The squares of a layer's gradients are of those that will move it."""

@@ -51,6 +51,13 @@ class BlockRunner:
         """A layer by its name."""
         return self._layers[name]
 
+    def share_values(self, other: BlockRunner, block: str) -> None:
+        """Let a block's layers compute with the values that another runner's have now."""
+        for layer in self.network.blocks[block].layers:
+            newest = other.layer(layer.name).values
+            if layer.values is not newest:
+                layer.take_values(newest)
+
     def put(self, name: str, output: Array) -> None:
         """Patches of a modality, or a block's output as another block here reads it, for its next forward."""
         self._inputs[name] = output
@@ -62,6 +69,14 @@ class BlockRunner:
     def output(self, name: str) -> Array:
         """What a block here made last."""
         return self._outputs[maker_of(name)]
+
+    def put_output(self, block: str, output: Array) -> None:
+        """What a block has made elsewhere, for who asks for its output."""
+        self._outputs[block] = output
+
+    def taken(self, name: str) -> Array:
+        """What a block here reads: what was put for it, or else what another block here made."""
+        return self._inputs.pop(name) if name in self._inputs else self.output(name)
 
     def gradient(self, name: str) -> Array:
         """The loss gradient of what a block here has read of another block's output."""
@@ -138,11 +153,7 @@ class BlockRunner:
         """What a layer reads: a block's first layer what was put for the block, others what came before."""
         built = self.network.blocks[block]
         if layer == built.layers[0].name:
-            inputs = {
-                name: self._inputs.pop(name) if name in self._inputs else self.output(name)
-                for name in built.inputs
-            }
-            return built.join(inputs)
+            return built.join({name: self.taken(name) for name in built.inputs})
         x = self._between.pop(block)
         assert x is not None, "a forward gives an output"
         return x

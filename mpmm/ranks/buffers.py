@@ -12,7 +12,7 @@ from mpmm_kernels.groups import add_up
 from mpmm.messages import Kind, carrier, decode, encode
 from mpmm.network import Array, maker_of
 from mpmm.placement import Combine, CopyRows, Message, Receive, Send, Share, SumSquares, Update
-from mpmm.ranks.block_runner import BlockRunner
+from mpmm.ranks.micro_batch_runners import MicroBatchRunners
 from mpmm.ranks.parameter_store import ParameterStore
 
 Buffer = npt.NDArray[Any]
@@ -25,7 +25,7 @@ class MessageBuffers:
 
     Parameters
     ----------
-    blocks
+    runners
         The arrays that activations and gradients are sent from and received for.
     store
         On a rank that updates, what snapshots and states are sent from.
@@ -42,12 +42,12 @@ class MessageBuffers:
         On the rank that collects: the last micro-batch's logits, by share.
     """
 
-    def __init__(self, blocks: BlockRunner, store: ParameterStore | None) -> None:
+    def __init__(self, runners: MicroBatchRunners, store: ParameterStore | None) -> None:
         self.control = np.zeros(1, np.int64)
         self.metrics = np.zeros(3)
         self.snapshot: dict[int, Buffer] = {}
         self.logits: dict[Share, Array] = {}
-        self._blocks = blocks
+        self._runners, self._blocks = runners, runners.whole
         self._store = store
         self._buffers: dict[tuple[object, ...], Buffer] = {}
         self._turns: dict[tuple[Kind, int, int], int] = {}
@@ -61,9 +61,11 @@ class MessageBuffers:
         match send.kind:
             case Kind.ACTIVATION | Kind.LOGITS:
                 # a training step waits for its sends before the block's memory is written again
-                return self._as_sent(send, lambda: _rows(blocks.output(name), send))
+                runner = self._runners.of(send.micro_batch)
+                return self._as_sent(send, lambda: _rows(runner.output(name), send))
             case Kind.GRADIENT:
-                return self._as_sent(send, lambda: _rows(blocks.gradient(name), send))
+                runner = self._runners.of(send.micro_batch)
+                return self._as_sent(send, lambda: _rows(runner.gradient(name), send))
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
                 return lambda: blocks.sums[send.kind, name]
             case Kind.TOTAL:
@@ -123,7 +125,7 @@ class MessageBuffers:
         """What gives the values as they travel: themselves, or rounded into a buffer of their own."""
         if carrier(send.dtype) == self._blocks.network.spec.dtype:
             return values
-        buffer = self._buffer(send, ("rounded", send.peer))
+        buffer = self._buffer(send, ("rounded", send.peer, send.micro_batch))
 
         def rounded() -> Buffer:
             """Round them; the buffer's last send was waited for."""
@@ -135,30 +137,31 @@ class MessageBuffers:
     def _incoming_rows(self, receive: Receive) -> tuple[Buffer, Callable[[], None]]:
         """The rows of an array into which an output or its gradient is received, by way of what travels."""
         shape = receive.rows or receive.shape[0], *receive.shape[1:]
-        whole = self._memory((receive.kind, receive.name), shape, self._blocks.network.spec.dtype)
+        key = receive.kind, receive.name, receive.micro_batch
+        whole = self._memory(key, shape, self._blocks.network.spec.dtype)
         rows = _rows(whole, receive)
         if carrier(receive.dtype) == whole.dtype:
-            return rows, lambda: self._put(receive.kind, receive.name, whole)
+            return rows, lambda: self._put(*key, whole)
         buffer = self._buffer(receive, ("rounded", receive.peer))
 
         def widened() -> None:
             """Take the values to their rows."""
             decode(buffer, rows)
-            self._put(receive.kind, receive.name, whole)
+            self._put(*key, whole)
 
         return buffer, widened
 
     def copying(self, copy: CopyRows) -> Callable[[], None]:
         """What takes rows of this rank's own to where they are put together with those of others."""
         block = self._blocks.network.blocks[maker_of(copy.block)]
-        whole = self._memory((copy.kind, copy.block), (copy.rows, *block.output_shape), block.dtype)
+        whole = self._memory((copy.kind, copy.block, 0), (copy.rows, *block.output_shape), block.dtype)
         target = whole[copy.target : copy.target + copy.count]
         of = self._blocks.output if copy.kind == Kind.ACTIVATION else self._blocks.gradient
 
         def copy_rows() -> None:
             """Copy them, and say that they are there."""
             target[...] = of(copy.block)[copy.source : copy.source + copy.count]
-            self._put(copy.kind, copy.block, whole)
+            self._put(copy.kind, copy.block, 0, whole)
 
         return copy_rows
 
@@ -204,12 +207,13 @@ class MessageBuffers:
         assert self._store is not None, "only ranks that update send and receive states"
         return self._store
 
-    def _put(self, kind: Kind, name: str, whole: Buffer) -> None:
+    def _put(self, kind: Kind, name: str, micro_batch: int, whole: Buffer) -> None:
         """An output, or its gradient, is where this rank computes with it, as far as its rows have come."""
+        runner = self._runners.of(micro_batch)
         if kind == Kind.ACTIVATION:
-            self._blocks.put(name, whole)
+            runner.put(name, whole)
         else:
-            self._blocks.put_gradient(name, whole)
+            runner.put_gradient(name, whole)
 
     def _buffer(self, message: Message, use: object) -> Buffer:
         """Memory of a message's shape, the same for each ``use``."""

@@ -11,6 +11,7 @@ from mpmm.messages import Arrivals, Channel, Connection, Kind
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy, Step
 from mpmm.patches import Batch
 from mpmm.placement import (
+    Accumulate,
     AnyOrder,
     Backward,
     Clip,
@@ -33,8 +34,8 @@ from mpmm.placement import (
     TakeSnapshot,
     Update,
 )
-from mpmm.ranks.block_runner import BlockRunner
 from mpmm.ranks.buffers import Buffer, MessageBuffers
+from mpmm.ranks.micro_batch_runners import MicroBatchRunners
 from mpmm.ranks.parameter_store import ParameterStore
 
 # a context around one instruction, given its type and text: what a timeline is made of
@@ -59,8 +60,9 @@ class Player:
     ----------
     channel
         To the other ranks.
-    network
-        The blocks that this rank computes with; all of them on the server.
+    networks
+        The blocks that this rank computes with, once for each micro-batch; all of them on the server, in the
+        first.
     loss
         Of the rank with the network's output.
     store
@@ -74,15 +76,15 @@ class Player:
     def __init__(
         self,
         channel: Channel,
-        network: Network,
+        networks: Sequence[Network],
         loss: SoftmaxCrossEntropy,
         store: ParameterStore | None = None,
         watch: Watch | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.channel = channel
-        self.blocks = BlockRunner(network, loss)
-        self.buffers = MessageBuffers(self.blocks, store)
+        self._runners = MicroBatchRunners(networks, loss)
+        self.buffers = MessageBuffers(self._runners, store)
         self.store = store
         self._watch = watch
         self._check = check
@@ -101,9 +103,10 @@ class Player:
             Forward: self._forward,
             Measure: self._measure,
             Combine: lambda combine: lambda: self.buffers.combine(combine),
-            Infer: lambda infer: lambda: self.blocks.forward(infer.block, EVALUATION),
-            Loss: lambda loss: lambda: self.blocks.measure_loss(loss.block, self._step_of(loss.share)),
-            Backward: lambda backward: lambda: self.blocks.backward(backward.block, backward.layer),
+            Accumulate: lambda accumulate: lambda: self._runners.accumulate(accumulate),
+            Infer: lambda infer: lambda: self._runners.infer(infer),
+            Loss: self._loss,
+            Backward: self._backward,
             Update: lambda update: lambda: self._update(update),
             SumSquares: lambda squares: lambda: self._sum_squares(squares),
             Clip: lambda clip: self._parameter_store().gradient_norm.combine,
@@ -111,6 +114,11 @@ class Player:
             Collect: lambda collect: lambda: self.buffers.collect(collect.share),
             AnyOrder: self._any_order,
         }
+
+    @property
+    def network(self) -> Network:
+        """The blocks that this rank computes with."""
+        return self._runners.whole.network
 
     def play(
         self, instructions: Sequence[Instruction], batch: Batch | None = None, step: Step = EVALUATION
@@ -188,20 +196,32 @@ class Player:
         return _Await(connection, *self.buffers.incoming(message))
 
     def _forward(self, forward: Forward) -> Act:
-        return lambda: self.blocks.forward(forward.block, self._step_of(forward.share), forward.layers)
+        block, share = forward.block, forward.share
+        ready = self._runners.ready
+        return lambda: ready(share.micro_batch, block).forward(block, self._step_of(share), forward.layers)
 
     def _measure(self, measure: Measure) -> Act:
-        block, layer = measure.block, measure.layer
+        block, layer, share = measure.block, measure.layer, measure.share
         if measure.backward:
-            return lambda: self.blocks.measure_gradient(block, layer)
-        return lambda: self.blocks.measure(block, layer, self._step_of(measure.share))
+            return lambda: self._runners.of(share.micro_batch).measure_gradient(block, layer)
+        ready = self._runners.ready
+        return lambda: ready(share.micro_batch, block).measure(block, layer, self._step_of(share))
+
+    def _loss(self, loss: Loss) -> Act:
+        runner = self._runners.of(loss.share.micro_batch)
+        return lambda: runner.measure_loss(loss.block, self._step_of(loss.share))
+
+    def _backward(self, backward: Backward) -> Act:
+        runner = self._runners.of(backward.micro_batch)
+        return lambda: runner.backward(backward.block, backward.layer)
 
     def _load_patches(self, load: LoadPatches) -> None:
-        patches = self._loaded().inputs[load.modality]
-        self.blocks.put(load.modality, patches[load.row : load.row + load.share.count])
+        patches = self._loaded().inputs[load.modality][load.row : load.row + load.share.count]
+        self._runners.of(load.share.micro_batch).put(load.modality, patches)
 
     def _load_labels(self, load: LoadLabels) -> None:
-        self.blocks.labels = self._loaded().labels[load.row : load.row + load.share.count]
+        labels = self._loaded().labels[load.row : load.row + load.share.count]
+        self._runners.of(load.share.micro_batch).labels = labels
 
     def _loaded(self) -> Batch:
         assert self._batch is not None, "a rank whose schedule loads something is given its share"

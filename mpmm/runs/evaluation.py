@@ -155,7 +155,7 @@ def _is_elsewhere(
 
 def _in_form(config: Config, options: EvaluationOptions) -> Config:
     """The run's own layout for model form, unless that is data or one process; nothing is trained."""
-    config = replace(config, layout=replace(config.layout, batch_norm="exact"))
+    config = replace(config, layout=replace(config.layout, batch_norm="exact", micro_batches=1))
     config = overridden(config, update="server", threads=options.threads, layout=options.layout)
     if options.layout is not None:
         return config
@@ -203,7 +203,7 @@ def score(
     loss = loss_of(prepared)
     player = _player(group, preparation, loss, parameters)
     report = compiling(console, kernels_of(group))
-    warm_up(player.blocks.network, report, layout.blocks_of(group.rank), layout.blocks_of_any(group.together))
+    warm_up(player.network, report, layout.blocks_of(group.rank), layout.blocks_of_any(group.together))
     schedules = ScheduleCache(preparation.shape, layout, group.rank)
     with group.moving():
         group.collectives.allgather(None)
@@ -260,12 +260,12 @@ def _player(
     """This rank's blocks; the server has all, with the parameters that it will send."""
     layout, spec = preparation.layout, preparation.prepared.spec
     if group.rank != layout.server:
-        return group.player(Network(spec, only=layout.blocks_of(group.rank)), loss)
+        return group.player([Network(spec, only=layout.blocks_of(group.rank))], loss)
     network = Network(spec)
     network.load(parameters)
     if group.alone:
-        return group.player(network, loss)
-    return group.player(network, loss, ParameterStore(network, Adam(), Counters()))
+        return group.player([network], loss)
+    return group.player([network], loss, ParameterStore(network, Adam(), Counters()))
 
 
 def _order(player: Player, schedules: ScheduleCache) -> None:

@@ -28,6 +28,8 @@ class Overrides(TypedDict, total=False):
         Which rank owns what; replaces an assignment of one's own.
     update
         Whether the server or the owners update.
+    micro_batches
+        Parts of a batch that go through the ranks one behind the other.
     fold
         Which of the spatial folds is for test, counted from 1.
     """
@@ -38,6 +40,7 @@ class Overrides(TypedDict, total=False):
     threads: int | None
     layout: LayoutName | None
     update: UpdatePlace | None
+    micro_batches: int | None
     fold: int | None
 
 
@@ -52,6 +55,8 @@ def overridden(config: Config, **given: Unpack[Overrides]) -> Config:
         layout = replace(layout, name=name, ranks={}, shares={})
     if (update := given.get("update")) is not None:
         layout = replace(layout, update=update)
+    if (parts := given.get("micro_batches")) is not None:
+        layout = replace(layout, micro_batches=parts)
     if (threads := given.get("threads")) is not None:
         layout = replace(layout, threads=threads)
     patches = config.patches

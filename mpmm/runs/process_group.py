@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -100,11 +100,11 @@ class ProcessGroup:
         return [int(number) for number in self.collectives.allgather(threads)]
 
     def player(
-        self, network: Network, loss: SoftmaxCrossEntropy, store: ParameterStore | None = None
+        self, networks: Sequence[Network], loss: SoftmaxCrossEntropy, store: ParameterStore | None = None
     ) -> Player:
-        """What follows this rank's schedules."""
+        """What follows this rank's schedules, with its network once for each micro-batch."""
         watch = None if self.timeline is None else self.timeline.watch
-        return Player(self.channel, network, loss, store, watch, self.shutdown.check)
+        return Player(self.channel, networks, loss, store, watch, self.shutdown.check)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mpmm.network import Adam, Network
-from mpmm.ranks import Driver, ParameterStore, Scoring, Server, Snapshot, Worker
+from mpmm.ranks import Driver, ParameterStore, Player, Scoring, Server, Snapshot, Worker
 from mpmm.runs.accounting import gather_costs, watch_from_here
 from mpmm.runs.lifecycle import record
 from mpmm.runs.rank_run import RankRun, loss_of
@@ -41,9 +41,17 @@ def _work(rank_run: RankRun) -> None:
     network = Network(prepared.spec, only=rank_run.layout.blocks_of(rank_run.group.rank))
     rank_run.warm_up(network)
     store = _owner_store(rank_run, network) if rank_run.layout.owners_update else None
-    player, schedules = rank_run.group.player(network, loss_of(prepared), store), rank_run.schedules()
+    player, schedules = _player(rank_run, network, store), rank_run.schedules()
     Worker(player, schedules, rank_run.reader(), prepared.config.training.seed).run()
     gather_costs(rank_run.group, schedules, rank_run.recording_rank)
+
+
+def _player(rank_run: RankRun, network: Network, store: ParameterStore | None) -> Player:
+    """What follows this rank's schedules; of each further micro-batch it has this rank's blocks once more."""
+    prepared, layout = rank_run.prepared, rank_run.layout
+    own, further = layout.blocks_of(rank_run.group.rank), layout.options.micro_batches - 1
+    networks = [network, *(Network(prepared.spec, only=own) for _ in range(further))]
+    return rank_run.group.player(networks, loss_of(prepared), store)
 
 
 def _owner_store(rank_run: RankRun, network: Network) -> ParameterStore:
@@ -100,7 +108,7 @@ def _server(rank_run: RankRun) -> Server:
     places = {"in_place": group.alone, "gathers": gathers}
     store = ParameterStore(network, optimizer, counters, **places, clip_norm=training.clip_norm)
     loss = loss_of(prepared)
-    player, schedules, reader = group.player(network, loss, store), rank_run.schedules(), rank_run.reader()
+    player, schedules, reader = _player(rank_run, network, store), rank_run.schedules(), rank_run.reader()
     labels = prepared.parts["validation"].labels
     return Server(
         player,
@@ -122,7 +130,7 @@ def _driver(rank_run: RankRun) -> Driver:
     snapshot = Snapshot(network)
     snapshot.put(rank_run.start.arrays.get("moments", {}))
     return Driver(
-        rank_run.group.player(Network(prepared.spec, only=()), loss),
+        rank_run.group.player([Network(prepared.spec, only=())], loss),
         rank_run.schedules(),
         network,
         snapshot,

@@ -142,6 +142,7 @@ class RunWriter:
             "update": layout.options.update,
             "wire": layout.options.wire,
             "batch_norm": layout.batch_norm,
+            "micro_batches": layout.options.micro_batches,
             "chosen": None if choice is None else choice.to_plain(),
             "ranks": layout.ranks,
             "threads": threads[0] if layout.ranks == 1 else threads,

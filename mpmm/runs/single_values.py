@@ -6,7 +6,7 @@ import math
 
 from mpmm.network import NetworkSpec
 from mpmm.patches import Batches
-from mpmm.placement import Layout, share_of
+from mpmm.placement import Layout, micro_batches, share_of
 
 
 def single_values_line(spec: NetworkSpec, batches: Batches, layout: Layout) -> str | None:
@@ -19,7 +19,7 @@ def single_values_line(spec: NetworkSpec, batches: Batches, layout: Layout) -> s
     batches
         How many patches a step takes.
     layout
-        Each averaging worker's share of a batch, and by choice each shard, is normalised alone.
+        Each averaging worker's share of a batch, by choice each shard or micro-batch, is normalised alone.
     """
     last = batches.count % batches.batch
     if _least_normalised(layout, batches.batch) == 1:
@@ -32,6 +32,8 @@ def single_values_line(spec: NetworkSpec, batches: Batches, layout: Layout) -> s
     if not blocks:
         return None
     alone = "" if layout.batch_norm == "exact" else f" on {len(layout.workers)} workers"
+    if layout.batch_norm == "per_micro_batch":
+        alone = f" in {layout.options.micro_batches} micro-batches"
     return (
         f"{subject}{alone} leaves batch-norm of {', '.join(blocks)} a single value a channel, which tells no "
         "variance: its running statistics stay as they are then"
@@ -42,6 +44,8 @@ def _least_normalised(layout: Layout, samples: int) -> int:
     """The fewest samples of a batch over which a block's batch normalisation is."""
     if layout.batch_norm == "exact":
         return samples
+    if layout.batch_norm == "per_micro_batch":
+        return min(share.count for share in micro_batches(layout.options, samples))
     shares = [share_of(layout, block, rank, samples) for block, ranks in layout.owners for rank in ranks]
     return min(share.count for share in shares if share.count)
 

@@ -119,7 +119,11 @@ class LayoutConfig:
     wire
         What activations and their gradients travel as between ranks, by choice in two bytes a value.
     batch_norm
-        "exact": over the batch; "per_shard": over the samples of each rank that shares a block.
+        "exact": over the batch; "per_shard": over the samples of each rank that shares a block;
+        "per_micro_batch": over those of each micro-batch.
+    micro_batches
+        Parts of a batch, 1 to 8, that go through the ranks one behind the other, so that ranks that wait for
+        each other's blocks compute at the same time.
     threads
         Threads of this machine's ranks together; None: all its cores.
     pin
@@ -132,6 +136,7 @@ class LayoutConfig:
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
     batch_norm: BatchNormScope = "exact"
+    micro_batches: Positive = 1
     threads: Positive | None = None
     pin: bool = True
 
@@ -183,7 +188,7 @@ class Config:
     def layout_options(self) -> LayoutOptions:
         """How the ranks work together, as a layout holds it."""
         layout, clips = self.layout, self.training.clip_norm is not None
-        return LayoutOptions(layout.update, layout.wire, layout.batch_norm, clips)
+        return LayoutOptions(layout.update, layout.wire, layout.batch_norm, clips, layout.micro_batches)
 
     def read_files(self) -> Iterator[Path]:
         """Every file on this machine that a run with these settings reads."""

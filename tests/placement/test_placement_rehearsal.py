@@ -12,7 +12,9 @@ from placement_networks import TWO_STREAMS, layouts, network, networks
 
 from mpmm.messages import Kind
 from mpmm.placement import (
+    Accumulate,
     AnyOrder,
+    BatchNormScope,
     Combine,
     Deadlock,
     Layout,
@@ -99,6 +101,23 @@ def test_the_named_layouts_play_to_their_end(name: str, ranks: int, seed: int) -
     for update in get_args(UpdatePlace)[: 1 if name == "data" else 2]:
         options = LayoutOptions(update, clips=seed % 2 == 1)
         play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name, options=options), seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("name", "ranks"), [("single", 1), ("baseline", 5), ("optimized", 4)])
+def test_micro_batches_play_to_their_end(name: str, ranks: int, seed: int) -> None:
+    """Of one to eight samples there are fewer micro-batches than were asked for."""
+    scope: BatchNormScope = "exact" if seed % 2 else "per_micro_batch"
+    for update in get_args(UpdatePlace):
+        options = LayoutOptions(update, batch_norm=scope, micro_batches=(2, 8, 3, 5)[seed])
+        play(TWO_STREAMS, layout_for(TWO_STREAMS, ranks, name, options=options), seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rank_between_two_of_another_does_not_wait_in_a_circle(seed: int) -> None:
+    """Rank 1 makes what rank 0 normalises over the batch, before rank 0 makes what rank 1 goes on with."""
+    owner = dict.fromkeys(TWO_STREAMS.by_name, (0,)) | {"rgb.block1": (1,), "fusion.block1": (1,)}
+    play(TWO_STREAMS, Layout("own", 2, tuple(owner.items()), options=LayoutOptions(micro_batches=4)), seed)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -241,6 +260,27 @@ def test_the_rehearsal_finds_sums_added_in_another_order(shards: Rehearsal) -> N
 def test_the_rehearsal_finds_sums_that_were_not_measured(shards: Rehearsal) -> None:
     with pytest.raises(RehearsalError, match=r"rank 3 needs batch sums .*"):
         spoiled(shards, 3, Measure, None).play()
+
+
+@pytest.fixture
+def parts() -> Rehearsal:
+    layout = layout_for(TWO_STREAMS, 4, "baseline", options=LayoutOptions(micro_batches=4))
+    return Rehearsal(TWO_STREAMS, layout, RUN)
+
+
+def test_the_rehearsal_finds_gradients_of_some_micro_batches_only(parts: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 3 needs parameter push fusion.output.dense of 1, holds"):
+        spoiled(parts, 3, Accumulate, None, kind=Kind.PUSH).play()
+
+
+def test_the_rehearsal_finds_micro_batches_in_another_order(parts: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"of micro-batch 1.*of micro-batch 4"):
+        spoiled(parts, 3, Receive, {"micro_batch": 4}, kind=Kind.ACTIVATION, micro_batch=1).play()
+
+
+def test_the_rehearsal_finds_micro_batches_normalised_before_their_sums_are_added(parts: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 1 goes on with sums .*batchnorm of micro-batch 1"):
+        spoiled(parts, 1, Accumulate, None, kind=Kind.SUMS).play()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -203,10 +202,8 @@ def test_averages_are_made_on_the_server_alone() -> None:
 
 def test_shards_that_are_normalised_alone_exchange_no_sums() -> None:
     """The gradients of batch normalisation are handed on to the server as those of any other layer."""
-    layouts = [
-        layout_for(PAPER, 4, "sharded", options=LayoutOptions(batch_norm=scope))
-        for scope in get_args(BatchNormScope)
-    ]
+    scopes: tuple[BatchNormScope, ...] = "exact", "per_shard"
+    layouts = [layout_for(PAPER, 4, "sharded", options=LayoutOptions(batch_norm=scope)) for scope in scopes]
     for rank in range(4):
         exact, alone = (traffic(schedule(PAPER, layout, rank, "train", 40)) for layout in layouts)
         assert exact.total("sent", Kind.SUMS).messages == 2 * 6 * 3
@@ -242,6 +239,45 @@ def test_batch_normalisation_per_shard_is_refused_where_there_is_none(
 ) -> None:
     with pytest.raises(LayoutError, match=problem):
         layout_for(shape, ranks, name, options=LayoutOptions(batch_norm="per_shard"))
+
+
+@pytest.mark.parametrize(
+    ("name", "ranks", "options", "problem"),
+    [
+        ("baseline", 5, LayoutOptions(micro_batches=0), "micro_batches = 0, expected 1 to 8"),
+        ("baseline", 5, LayoutOptions(micro_batches=9), "micro_batches = 9, expected 1 to 8"),
+        ("data", 5, LayoutOptions(micro_batches=2), "= 2, but several ranks have a block"),
+        ("hybrid", 5, LayoutOptions(micro_batches=2), "= 2, but several ranks have a block"),
+        ("single", 1, LayoutOptions(batch_norm="per_shard", micro_batches=2), "batch_norm = 'per_shard'"),
+        ("baseline", 5, LayoutOptions(batch_norm="per_micro_batch"), "= 1, but batch_norm = 'per_micro"),
+    ],
+)
+def test_micro_batches_are_refused_where_they_cannot_be(
+    name: str, ranks: int, options: LayoutOptions, problem: str
+) -> None:
+    with pytest.raises(LayoutError, match=problem):
+        layout_for(PAPER, ranks, name, options=options)
+
+
+def test_a_layout_says_that_micro_batches_are_normalised_alone() -> None:
+    parts = LayoutOptions(batch_norm="per_micro_batch", micro_batches=4)
+    assert mathematics_text(layout_for(PAPER, 4, options=parts)) == (
+        "other mathematics than one process: batch normalisation over each of 4 micro-batches"
+    )
+    assert mathematics_text(layout_for(PAPER, 4, options=LayoutOptions(micro_batches=4))) == ""
+    without = network({"hsi": []})
+    with pytest.raises(LayoutError, match="no block has batch normalisation"):
+        layout_for(without, 3, options=parts)
+
+
+def test_without_batch_normalisation_the_fusion_computes_while_the_streams_go_on() -> None:
+    """The first micro-batch is sent before the second is computed; exact statistics make all wait."""
+    options = LayoutOptions(micro_batches=2)
+    plain = network({"hsi": [], "rgb": []})
+    lines = [str(one) for one in schedule(plain, layout_for(plain, 4, options=options), 1, "train", 8)]
+    first = next(i for i, line in enumerate(lines) if line.startswith("send activation"))
+    assert "of micro-batch 1" in lines[first]
+    assert first < next(i for i, line in enumerate(lines) if line.startswith("forward") and "batch 2" in line)
 
 
 def test_the_papers_traffic_a_step() -> None:

@@ -99,7 +99,7 @@ def process(spec=SPEC, counters=None, rate=1e-2, held=10, read=TRAIN, arrays=Non
     schedules = ScheduleCache(shape := describe(spec), layout := layout_for(shape, 1), 0)
     held_out = HeldOut(VALIDATION, held, 4, 3, SCENES)
     reader = ShareReader(shape, layout, 0, read, Batches(22, 4, seed=3), held_out)
-    player = Player(LocalChannel(), network, loss, store)
+    player = Player(LocalChannel(), [network], loss, store)
     scoring = Scoring(player, schedules, reader, loss, VALIDATION.labels[:held], CLASSES)
     return Server(player, schedules, reader, store, scoring, seed=7, patient=False)
 

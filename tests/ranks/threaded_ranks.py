@@ -163,7 +163,9 @@ def play(spec: NetworkSpec, layout: Layout, batches: list[Batch], clip_norm: flo
             store = ParameterStore(network, Adam(rate=0.01), Counters(), gathers=gathers, clip_norm=clip_norm)
         elif gathers and rank in layout.workers:
             store = ParameterStore(network, Adam(rate=0.01), Counters(), in_place=True, clip_norm=clip_norm)
-        player = Player(ThreadChannel(office, rank, layout.ranks), network, SoftmaxCrossEntropy(), store)
+        own, further = layout.blocks_of(rank), layout.options.micro_batches - 1
+        networks = [network, *(Network(spec, only=own) for _ in range(further))]
+        player = Player(ThreadChannel(office, rank, layout.ranks), networks, SoftmaxCrossEntropy(), store)
 
         def follow(kind: StepKind, batch: Batch | None = None, number: int = 0) -> None:
             count = 0 if batch is None else len(batch.labels)
