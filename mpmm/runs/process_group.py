@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from mpmm_kernels.runtime import available_threads, set_threads
+from mpmm_kernels.runtime import available_threads, set_threads, wait_together
 
 from mpmm.errors import ConfigError
 from mpmm.messages import (
@@ -119,7 +119,10 @@ def process_group(trace: bool = False) -> Iterator[ProcessGroup]:
         waiter = MeasuringWaiter(shutdown)
         channel = Channel(communicator, waiter, synchronous=bool(os.environ.get(SYNCHRONOUS)))
         with shutdown.installed():
-            yield _group(channel, ranks_on_host(communicator), shutdown, waiter, trace)
+            group = _group(channel, ranks_on_host(communicator), shutdown, waiter, trace)
+            processes = group.collectives.allgather(os.getpid())
+            wait_together([processes[rank] for rank in group.together])
+            yield group
 
 
 def local_group(trace: bool = False) -> ProcessGroup:

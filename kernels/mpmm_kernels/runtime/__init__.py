@@ -5,7 +5,7 @@ from mpmm_kernels.runtime.cold_start import compile_once
 from mpmm_kernels.runtime.compiler import compiled
 from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
 from mpmm_kernels.runtime.locator import all_on_disk
-from mpmm_kernels.runtime.lock import HeldElsewhere, at_once, in_turn
+from mpmm_kernels.runtime.lock import HeldElsewhere, at_once, in_turn, wait_together
 from mpmm_kernels.runtime.threads import (
     available_threads,
     give_way,
@@ -36,4 +36,5 @@ __all__ = [
     "sources_key",
     "tickets",
     "types",
+    "wait_together",
 ]

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,19 @@ from filelock import FileLock, Timeout
 _log = logging.getLogger(__name__)
 # seconds between two looks, until a wait is mentioned, and until a process that stands still is given up
 _LOOK, _PATIENCE, _STILL = 0.5, 5.0, 30.0
+# processes of this host that wait together, this one among them
+_together: list[int] = []
+
+
+def wait_together(processes: Sequence[int]) -> None:
+    """Let processes of this host, as ranks of one job, tell of a wait once, and not where one is the holder.
+
+    Parameters
+    ----------
+    processes
+        Their numbers, this process's among them; the first of them tells.
+    """
+    _together[:] = processes
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,10 @@ class Holder:
             return cls(host, int(process))
         except (OSError, ValueError):
             return None
+
+    def is_together(self) -> bool:
+        """Whether it is one of those that wait together with this process."""
+        return self.host == socket.gethostname() and self.process in _together
 
     def stands_still(self) -> bool:
         """Whether it is suspended, or under a debugger; of another machine's processes nobody here knows."""
@@ -124,13 +141,20 @@ def _acquired(lock: FileLock, note: Path) -> bool:
         now, holder = time.monotonic(), Holder.of(note)
         if not mentioned and now - start >= _PATIENCE:
             mentioned = True
-            _log.warning("waiting for %s, held by %s", lock.lock_file, holder or "an unknown process")
+            _say_waiting(lock, holder)
         if holder is None or not holder.stands_still():
             moved = now
         if now - moved >= _STILL:
             _log.warning("going on without %s: %s stands still", lock.lock_file, holder)
             return False
     return True
+
+
+def _say_waiting(lock: FileLock, holder: Holder | None) -> None:
+    """Say what is waited for, unless another of those that wait together does, or works for them."""
+    if _together and (os.getpid() != _together[0] or (holder is not None and holder.is_together())):
+        return
+    _log.warning("waiting for %s, held by %s", lock.lock_file, holder or "an unknown process")
 
 
 def _taken(lock: FileLock) -> bool:

@@ -6,10 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 from mpmm_kernels.runtime import lock
-from mpmm_kernels.runtime.lock import HeldElsewhere, Holder, at_once, in_turn
+from mpmm_kernels.runtime.lock import HeldElsewhere, Holder, at_once, in_turn, wait_together
 
 # Holds the lock of its argument until its input ends.
 HOLDER = """
@@ -66,6 +67,35 @@ def test_a_wait_is_told_and_ends_with_the_holder(monkeypatch, hasty, path, holde
     with in_turn(path) as ours:
         assert ours
     assert said == [f"waiting for {path}, held by process {holder.pid} on {socket.gethostname()}"]
+
+
+@pytest.fixture
+def among(monkeypatch):
+    """This process, among others of its job."""
+    monkeypatch.setattr(lock, "_together", [])
+    return lambda *others, last=False: wait_together(
+        [*others, os.getpid()] if last else [os.getpid(), *others]
+    )
+
+
+def test_ranks_that_wait_for_one_of_their_own_do_not_say_so(monkeypatch, hasty, path, holder, among):
+    """Of five ranks that started cold four said that they waited for the fifth, which compiled."""
+    said = ends_when_told(monkeypatch, holder, lambda process: None)
+    among(holder.pid)
+    Timer(0.4, holder.kill).start()
+    with in_turn(path) as ours:
+        assert ours
+    assert said == []
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_of_ranks_that_wait_for_another_job_one_says_so(monkeypatch, hasty, path, holder, among, last):
+    said = ends_when_told(monkeypatch, holder, lambda process: None)
+    among(1, last=last)
+    Timer(0.4, holder.kill).start()
+    with in_turn(path) as ours:
+        assert ours
+    assert len(said) == (0 if last else 1)
 
 
 def test_a_holder_that_stands_still_is_not_waited_for(monkeypatch, hasty, path, holder):
