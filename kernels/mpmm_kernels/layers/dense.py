@@ -1,10 +1,10 @@
 """Dense layers, y = x w + b: the same bits at any number of compute threads, for a sample in any batch.
 
-Products are made by the convolutions' micro-kernel, on all threads. Features or units that are no whole
-vectors, mostly the few classes of a last layer, are filled up with zeros.
+Products are made by the convolutions' micro-kernel, on all threads, two vectors of columns at a time.
+Features or units that are no whole pairs of vectors, mostly the few classes of a last layer, are filled up
+with zeros: so one kernel serves all layers.
 """
 
-from functools import cache
 from typing import Any
 
 import numba
@@ -20,11 +20,12 @@ from mpmm_kernels.layers.dense_kernels import (
     multiply_groups,
     multiply_transposed,
 )
-from mpmm_kernels.vector import REGISTERS, Size, lanes, size
+from mpmm_kernels.vector import REGISTERS, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
-# Rows of a block of sums: with two vectors a row it fits the registers, and batches are often multiples of it
-_HEIGHT = 8 if REGISTERS == 32 else 4
+# Rows and vectors a row of a block of sums: it fits the registers, batches are often multiples of its rows
+_HEIGHT, _WIDTH = 8 if REGISTERS == 32 else 4, 2
+_SIZES = size(_HEIGHT * _WIDTH), size(_WIDTH)
 
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
@@ -48,12 +49,11 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
     """Fill dx = dz w^T."""
-    if any(length % lanes(w.dtype) for length in w.shape):
+    if w.shape[0] % _pair(w) or w.shape[1] % lanes(w.dtype):
         dense_product(dz, np.ascontiguousarray(w.T), dx)
         return
-    shape, sizes = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), _sizes(len(w), str(w.dtype))
-    square = size(lanes(w.dtype))
-    multiply_transposed(flat(dz), flat(w), flat(dx), shape, *sizes, square, numba.get_num_threads())
+    shape, square = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), size(lanes(w.dtype))
+    multiply_transposed(flat(dz), flat(w), flat(dx), shape, *_SIZES, square, numba.get_num_threads())
 
 
 def dense_backward_weights(
@@ -71,9 +71,8 @@ def dense_backward_weights(
         dw, db, tree = dw[None], db[None], group_tree(len(x))
     wide, sums = _filled_up(dz), _beside(dw)
     shape = DenseProduct(dw.shape[1], wide.shape[1], len(x), 1, dw.shape[1])
-    sizes = _sizes(wide.shape[1], str(dw.dtype))
     groups = tree.bounds, tree.merges
-    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *sizes, numba.get_num_threads())
+    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *_SIZES, numba.get_num_threads())
     if sums is not dw:
         dw[...] = sums[..., : dw.shape[2]]
     db[...] = sum_groups(dz, tree)
@@ -83,15 +82,19 @@ def dense_product(x: Floats, w: Floats, y: Floats) -> None:
     """Fill y (n, units) = x w for x (n, inputs) and w (inputs, units)."""
     wide, products = _filled_up(w), _beside(y)
     shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
-    sizes = _sizes(wide.shape[1], str(w.dtype))
-    multiply(flat(x), flat(wide), flat(products), shape, *sizes, numba.get_num_threads())
+    multiply(flat(x), flat(wide), flat(products), shape, *_SIZES, numba.get_num_threads())
     if products is not y:
         y[...] = products[..., : y.shape[-1]]
 
 
+def _pair(w: Floats) -> int:
+    """Columns of a block of sums."""
+    return _WIDTH * lanes(w.dtype)
+
+
 def _filled_up(w: Floats) -> Floats:
-    """The array itself where its columns are whole vectors; else a copy with columns of zeros behind them."""
-    more = -w.shape[1] % lanes(w.dtype)
+    """The array itself where its columns are whole pairs of vectors; else a copy with zeros behind them."""
+    more = -w.shape[1] % _pair(w)
     if not more:
         return w
     wide = np.zeros((len(w), w.shape[1] + more), w.dtype)
@@ -100,13 +103,6 @@ def _filled_up(w: Floats) -> Floats:
 
 
 def _beside(y: Floats) -> Floats:
-    """The array itself where it can take whole vectors and lies in one piece; else memory of its own."""
-    more = -y.shape[-1] % lanes(y.dtype)
+    """The array itself where it takes pairs of vectors and lies in one piece; else memory of its own."""
+    more = -y.shape[-1] % _pair(y)
     return np.empty((*y.shape[:-1], y.shape[-1] + more), y.dtype) if more or not y.flags.c_contiguous else y
-
-
-@cache
-def _sizes(columns: int, dtype: str) -> tuple[Size, Size]:
-    """Accumulators of a block, and the vectors of a row of it."""
-    width = 2 if columns // lanes(dtype) % 2 == 0 else 1
-    return size(_HEIGHT * width), size(width)

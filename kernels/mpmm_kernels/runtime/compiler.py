@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 import numba
 
 from mpmm_kernels.runtime.cache import cache_folder
+from mpmm_kernels.runtime.dispatcher import KernelDispatcher
 from mpmm_kernels.runtime.locator import KernelCache
 from mpmm_kernels.runtime.parallel_loops import KernelCompiler
 
@@ -23,9 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 # A parallel kernel takes starred records, in which mypy loses count: a test compares them with its parameters
 Kernel: TypeAlias = Callable[..., None]
 
-# Numba builds these names at run time, so that type checkers do not see them
+# Numba builds this name at run time, so that type checkers do not see them
 config: Any = numba.config
-njit: Any = numba.njit
 
 # libgomp reads it when it is loaded, with the first parallel kernel
 if "OMP_WAIT_POLICY" not in os.environ:
@@ -40,10 +40,10 @@ _PRANGE_ONLY = dict.fromkeys(
 
 # Nobody calls a kernel from C: without that wrapper it compiles a quarter faster.
 _OPTIONS: dict[str, Any] = {
+    "nopython": True,
     "nogil": True,
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
-    "pipeline_class": KernelCompiler,
 }
 
 
@@ -71,14 +71,14 @@ def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callab
 
     def decorate(kernel: Any) -> Any:
         options = _OPTIONS | ({"parallel": dict(_PRANGE_ONLY)} if parallel else {})
-        return _cached(njit(**options)(kernel))
+        if config.DISABLE_JIT:
+            return kernel
+        return _cached(KernelDispatcher(kernel, targetoptions=options, pipeline_class=KernelCompiler))
 
     return decorate if function is None else cast(F, decorate(function))
 
 
 def _cached(dispatcher: Any) -> Any:
-    if not hasattr(dispatcher, "enable_caching"):  # NUMBA_DISABLE_JIT=1 leaves the function as it is
-        return dispatcher
     before = config.CACHE_DIR
     # read when a cache is made, for functions of other packages; set for that moment, it moves nobody else's
     config.CACHE_DIR = str(cache_folder())

@@ -15,6 +15,7 @@ from typing import Any
 from numba.core import caching, runtime
 
 from mpmm_kernels.runtime.cache import cache_folder, cache_key
+from mpmm_kernels.runtime.linked_code import NotRun
 from mpmm_kernels.runtime.loaded_code import linking_code_unread
 
 # Numba leaves these without annotations
@@ -85,6 +86,8 @@ class KernelCache(_Cache):  # type: ignore[misc]
 
     def save_overload(self, signature: Any, code: Any) -> None:
         """Keep machine code for the next start, or go on without where it cannot be written."""
+        if isinstance(code.entry_point, NotRun):
+            return
         try:
             super().save_overload(signature, code)
         except OSError as error:

@@ -1,50 +1,43 @@
-"""Numba's compiler with parallel loops put through LLVM once, not four times, and no search for garbage.
+"""Numba's compiler with kernels put through LLVM once, with all they call, and no search for garbage.
 
 Numba makes of a ``prange`` loop a function, of that a wrapper for one thread's share, of that a wrapper for
 all threads, and links the last into the kernel. Each of the four goes through all of LLVM's passes and
-becomes machine code with the loop's whole body inside, though only the kernel's is ever run. Here the first
-three are linked and no more. The option ``pipeline_class`` of Numba's decorator takes the compiler.
+becomes machine code with the loop's whole body inside, though only the kernel's is ever run; so does each
+function that the kernel calls. Here all but the kernel are linked and no more (`linked_code`).
 What Numba makes of a kernel is millions of objects that live until it is compiled: Python looked through all
 of them again and again for some to free, a tenth of the time.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from numba.core import codegen, compiler, compiler_machinery, typed_passes
+from numba.core import compiler, compiler_machinery, typed_passes
 from numba.parfors.parfor import Parfor
 
+from mpmm_kernels.runtime.linked_code import all_only_linked, for_another, insert_linked, run_library
+
 # Numba leaves these without annotations
-_Library: Any = codegen.JITCodeLibrary
 _Compiler: Any = compiler.CompilerBase
-_Lowering: Any = typed_passes.NativeParforLowering
+_Lowering: Any = typed_passes.NativeLowering
+_LoopsLowering: Any = typed_passes.NativeParforLowering
 _register: Any = compiler_machinery.register_pass
 _passes: Any = compiler.DefaultPassBuilder.define_nopython_pipeline
 
-# How the libraries of a loop's function and of its two wrappers are called
-_LOOP_LIBRARIES = (
-    "__numba_parfor_gufunc",
-    "<numba.np.ufunc.wrappers._GufuncWrapper",
-    "parallelgufuncwrapper",
-)
-
 
 class KernelCompiler(_Compiler):  # type: ignore[misc]
-    """Numba's compiler of functions without Python objects, with our lowering of parallel loops."""
+    """Numba's compiler of functions without Python objects, with our lowering."""
 
     def define_pipelines(self) -> list[Any]:
         """The passes of a kernel's compilation, in their order."""
         pipeline = _passes(self.state)
-        pipeline.passes = [
-            (LoopsLinked if step is _Lowering else step, description) for step, description in pipeline.passes
-        ]
+        pipeline.passes = [(_LOWERINGS.get(step, step), description) for step, description in pipeline.passes]
         pipeline.finalize()
         return [pipeline]
 
     def _compile_core(self) -> Any:
-        with _no_search_for_garbage():
+        with _no_search_for_garbage(), all_only_linked(self.state.targetctx.codegen()):
             return super()._compile_core()
 
 
@@ -59,9 +52,31 @@ def _no_search_for_garbage() -> Iterator[None]:
             gc.enable()
 
 
+def _lower(state: Any, lower: Callable[[Any], bool]) -> bool:
+    """Lower a kernel to code that is run; where another kernel wants it, to code that is only linked."""
+    if not for_another():
+        state.library = run_library(state)
+        return lower(state)
+    state.flags.no_compile = state.flags.no_cpython_wrapper = True
+    lowered = lower(state)
+    insert_linked(state)
+    return lowered
+
+
 @_register(mutates_CFG=True, analysis_only=False)
-class LoopsLinked(_Lowering):  # type: ignore[misc]
-    """Numba's pass from typed instructions to LLVM's, parallel loops among them."""
+class Lowered(_Lowering):  # type: ignore[misc]
+    """Numba's pass from typed instructions to LLVM's."""
+
+    _name = "lowered"
+
+    def run_pass(self, state: Any) -> bool:
+        """Lower a kernel without parallel loops."""
+        return _lower(state, super().run_pass)
+
+
+@_register(mutates_CFG=True, analysis_only=False)
+class LoopsLinked(_LoopsLowering):  # type: ignore[misc]
+    """The same with parallel loops among them."""
 
     _name = "loops_linked_lowering"
 
@@ -71,37 +86,7 @@ class LoopsLinked(_Lowering):  # type: ignore[misc]
             for loop in block.find_insts(Parfor):
                 loop.flags = loop.flags.copy()
                 loop.flags.no_compile = loop.flags.no_cpython_wrapper = True
-        with _loops_only_linked(state.targetctx.codegen()):
-            lowered: bool = super().run_pass(state)
-        return lowered
+        return _lower(state, super().run_pass)
 
 
-class _LinkedLibrary(_Library):  # type: ignore[misc]
-    """LLVM code that is going to be linked into a kernel's, and optimised and made machine code there."""
-
-    def _optimize_functions(self, module: Any) -> None:
-        module.data_layout = self._codegen._data_layout
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-
-@contextmanager
-def _loops_only_linked(generator: Any) -> Iterator[None]:
-    """Give loops and their wrappers a `_LinkedLibrary` meanwhile; Numba's lock is held."""
-    ordinary = generator.create_library
-
-    def create_library(name: str, **options: Any) -> Any:
-        if name.startswith(_LOOP_LIBRARIES):
-            return _LinkedLibrary(generator, name, **options)
-        return ordinary(name, **options)
-
-    generator.create_library = create_library
-    try:
-        yield
-    finally:
-        generator.create_library = ordinary
+_LOWERINGS = {_Lowering: Lowered, _LoopsLowering: LoopsLinked}

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mpmm_kernels.runtime import cache, compile_once
 from mpmm_kernels.runtime.parallel_loops import KernelCompiler
 from numba.core.compiler import CompilerBase
+from numba.core.registry import cpu_target
 
 # Two kernels, compiled cold; prints whether this process was the one to compile, and the code it made itself.
 PROGRAM = """
@@ -82,7 +84,9 @@ def test_garbage_is_not_searched_while_a_kernel_is_compiled(monkeypatch, before)
     if not before:
         gc.disable()
     try:
-        object.__new__(KernelCompiler)._compile_core()
+        compiler = object.__new__(KernelCompiler)
+        compiler.state = SimpleNamespace(targetctx=cpu_target.target_context)
+        compiler._compile_core()
         assert gc.isenabled() is before
     finally:
         gc.enable()
