@@ -1,9 +1,10 @@
-"""The cores of a simulated host: all runnable threads share them equally, within the host's quota."""
+"""The cores of a simulated machine: all runnable threads share them equally, each host within its quota."""
 
 from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Sequence
 
 from mpmm.placement.machine import Host
 
@@ -12,19 +13,84 @@ _NOTHING = 1e-10
 
 
 class Cores:
-    """Tasks that share a host's cores: of n threads on c cores each goes on at a speed of c / n, at most 1.
+    """Tasks that share a machine's cores: of n threads on c cores each has c / n of one, at most a whole one.
 
-    A host with a quota uses up core seconds as it computes; at zero it stands still until it is given more.
+    Where cores share execution units or a power budget, each is slower the more of them compute. A host with
+    a quota uses up core seconds as it computes; at zero it stands still until it is given more.
+
+    Parameters
+    ----------
+    hosts
+        Those that have shares of the machine, mostly one; all with the machine's cores.
+    crowding
+        What work takes while all cores compute, as a multiple of what it takes alone.
+    """
+
+    def __init__(self, hosts: Sequence[Host], crowding: float = 1.0) -> None:
+        self._shares = [_Share(host) for host in hosts]
+        self._cores = hosts[0].cores
+        self._crowding = crowding
+        self._now = 0.0
+
+    def begin(self, task: int, seconds: float, threads: int, host: int = 0) -> None:
+        """Begin a task of a host, known by its number, now: after `advance` to this time.
+
+        Parameters
+        ----------
+        task, host
+            Their numbers.
+        seconds, threads
+            What the task takes while nothing else computes, and by how many threads.
+        """
+        alone = slowdown(self._crowding, self._cores, threads)
+        self._shares[host].begin(task, seconds / alone, threads)
+
+    def advance(self, now: float) -> list[int]:
+        """Go on to this time, no later than `next_change`; the tasks that have ended."""
+        part, slower = self._part, self._slower
+        ended = []
+        for share in self._shares:
+            ended += share.advance(self._now, now, part, part / slower)
+        self._now = now
+        return ended
+
+    @property
+    def next_change(self) -> float:
+        """When a task ends or a quota may change the speed, if nothing else happens before."""
+        part, slower = self._part, self._slower
+        return min(share.next_change(self._now, part, part / slower) for share in self._shares)
+
+    @property
+    def _running(self) -> int:
+        return sum(share.running for share in self._shares)
+
+    @property
+    def _part(self) -> float:
+        """The part of a core that each running thread has."""
+        return min(1.0, self._cores / max(self._running, 1))
+
+    @property
+    def _slower(self) -> float:
+        return slowdown(self._crowding, self._cores, self._running)
+
+
+def slowdown(crowding: float, cores: int, running: int) -> float:
+    """How many times as long as alone the work of each of so many threads takes, with a core for each."""
+    others = min(running, cores) - 1
+    return 1.0 + (crowding - 1.0) * others / (cores - 1) if others > 0 else 1.0
+
+
+class _Share:
+    """One host's tasks, and what is left of its quota.
 
     Parameters
     ----------
     host
-        Its cores and quota.
+        Its quota.
     """
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._now = 0.0
         # seconds of work that each task would have done had it run from the start
         self._progress = 0.0
         self._tasks: list[tuple[float, int, int]] = []
@@ -33,19 +99,23 @@ class Cores:
         self._budget = self._gift
         self._throttled = False
 
+    @property
+    def running(self) -> int:
+        """Threads that compute, or would if they had a core."""
+        return 0 if self._throttled else self._threads
+
     def begin(self, task: int, seconds: float, threads: int) -> None:
-        """Begin a task, known by its number, now: after `advance` to this time."""
+        """Begin a task of so many seconds at the speed of a core."""
         heapq.heappush(self._tasks, (self._progress + seconds, task, threads))
         self._threads += threads
 
-    def advance(self, now: float) -> list[int]:
-        """Go on to this time, no later than `next_change`; the tasks that have ended."""
-        used = now - self._now
-        self._progress += used * self._speed
-        self._budget -= used * self._consumption
+    def advance(self, before: float, now: float, part: float, speed: float) -> list[int]:
+        """Go on by threads that each had this part of a core, and got on at this speed; what has ended."""
+        if not self._throttled:
+            self._progress += (now - before) * speed
+            self._budget -= (now - before) * part * self._threads
         if self._host.quota:
-            self._give(now)
-        self._now = now
+            self._give(before, now)
         ended = []
         while self._tasks and self._tasks[0][0] - self._progress < _NOTHING:
             _, task, threads = heapq.heappop(self._tasks)
@@ -53,47 +123,37 @@ class Cores:
             ended.append(task)
         return ended
 
-    @property
-    def next_change(self) -> float:
+    def next_change(self, now: float, part: float, speed: float) -> float:
         """When a task ends or the quota may change the speed, if nothing else happens before."""
         if not self._tasks:
             return math.inf
-        speed = self._speed
-        end = self._now + max(self._tasks[0][0] - self._progress, 0.0) / speed if speed else math.inf
-        return min(end, self._next_gift, self._next_look) if self._host.quota else end
+        end = math.inf
+        if not self._throttled:
+            end = now + max(self._tasks[0][0] - self._progress, 0.0) / speed
+        if not self._host.quota:
+            return end
+        gift = (_passed(now, self._host.period) + 1) * self._host.period
+        return min(end, gift, self._next_look(now, part))
 
-    @property
-    def _speed(self) -> float:
-        return 0.0 if self._throttled else min(1.0, self._host.cores / max(self._threads, 1))
-
-    @property
-    def _consumption(self) -> float:
-        return 0.0 if self._throttled else float(min(self._host.cores, self._threads))
-
-    @property
-    def _next_gift(self) -> float:
-        return (_passed(self._now, self._host.period) + 1) * self._host.period
-
-    @property
-    def _next_look(self) -> float:
+    def _next_look(self, now: float, part: float) -> float:
         """When the host stands still, unless a gift comes before."""
         if self._throttled:
             return math.inf
-        empty = self._now + max(self._budget, 0.0) / self._consumption
+        empty = now + max(self._budget, 0.0) / (part * self._threads)
         tick = self._host.tick
         if not tick:
             return empty
-        return max(math.ceil(empty / tick - _NOTHING), _passed(self._now, tick) + 1) * tick
+        return max(math.ceil(empty / tick - _NOTHING), _passed(now, tick) + 1) * tick
 
-    def _give(self, now: float) -> None:
+    def _give(self, before: float, now: float) -> None:
         """Gifts of the periods that have begun; then a look at what is left."""
-        gifts = _passed(now, self._host.period) - _passed(self._now, self._host.period)
+        gifts = _passed(now, self._host.period) - _passed(before, self._host.period)
         if gifts:
             most = self._gift * (1 + self._host.burst)
             self._budget = min(self._budget + gifts * self._gift, most)
         if self._budget > _NOTHING:
             self._throttled = False
-        elif not self._host.tick or _passed(now, self._host.tick) > _passed(self._now, self._host.tick):
+        elif not self._host.tick or _passed(now, self._host.tick) > _passed(before, self._host.tick):
             self._throttled = True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mpmm.placement.candidates import Problem
+from mpmm.placement.cores import slowdown
 from mpmm.placement.layout import Layout
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share, share_of
@@ -56,7 +57,21 @@ class Arithmetic:
             ),
             default=0.0,
         )
-        return self.least(layout) + _WAITED * crossing + self._latency(layout)
+        return self.least(layout) * self._crowded(layout) + _WAITED * crossing + self._latency(layout)
+
+    def _crowded(self, layout: Layout) -> float:
+        """How much longer work takes because others compute beside it, where most of them do."""
+        machine, most = self.problem.machine, 1.0
+        threads = threads_on(self.problem.shape, layout, machine)
+        for hosts in machine.sharing:
+            ranks = [rank for rank in layout.workers if machine.host_of[rank] in hosts]
+            if ranks:
+                counts = [threads[rank] for rank in ranks]
+                cores, crowding = machine.hosts[hosts[0]].cores, self.problem.profile.crowding
+                most = max(
+                    most, slowdown(crowding, cores, sum(counts)) / slowdown(crowding, cores, max(counts))
+                )
+        return most
 
     def _work(self, layout: Layout, block: str, rank: int, threads: int) -> float:
         """Seconds of a rank's share of a block, forward and backward."""

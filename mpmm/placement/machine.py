@@ -39,6 +39,9 @@ class Host:
         Of its cores, as a multiple of those that the profile was measured on.
     memory
         Bytes that its ranks may hold together.
+    machine
+        Number of the physical machine whose cores it shares with the other hosts of this number, as in a
+        virtual cluster; negative: it has a machine of its own.
     """
 
     cores: int = 1
@@ -49,6 +52,7 @@ class Host:
     rate: float = math.inf
     speed: float = 1.0
     memory: float = math.inf
+    machine: int = -1
 
     @property
     def core_seconds(self) -> float:
@@ -99,6 +103,15 @@ class Machine:
     def apart(self, rank: int) -> bool:
         """Whether every other rank is on another host, so that what it waits for wakes it."""
         return len(self.host_of) > 1 and self.together(self.host_of[rank]) == (rank,)
+
+    @cached_property
+    def sharing(self) -> tuple[tuple[int, ...], ...]:
+        """Hosts that share the cores of one physical machine, together; mostly each is alone."""
+        machines: dict[tuple[int, int], list[int]] = {}
+        for number, host in enumerate(self.hosts):
+            key = (host.machine, -1) if host.machine >= 0 else (-1, number)
+            machines.setdefault(key, []).append(number)
+        return tuple(map(tuple, machines.values()))
 
     @cached_property
     def _ranks_of(self) -> tuple[tuple[int, ...], ...]:

@@ -63,6 +63,9 @@ class Profile:
         Bytes of patches a second that a rank's reader cuts, beside what the rank computes.
     look
         Core seconds of a look whether what a rank waits for has come, with the sleep before it.
+    crowding
+        What work takes while all cores of a machine compute, as a multiple of what it takes alone: cores may
+        be two threads of one, or get slower the more of them are busy.
     """
 
     layers: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class Profile:
     instruction: float = 1e-5
     read: float = 1.7e9
     look: float = 60e-6
+    crowding: float = 1.0
 
     def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
         """Seconds of a layer's forward or backward.
@@ -164,6 +168,11 @@ class Costs:
             CopyRows: self._copy,
             TakeSnapshot: lambda rank, take: self._moved(3 * sum(block.size for block in shape.blocks)),
         }
+
+    @property
+    def crowding(self) -> float:
+        """What work takes while all cores compute, as a multiple of what it takes alone."""
+        return self._profile.crowding
 
     def seconds(self, rank: int, instruction: Instruction) -> float:
         """Seconds that the rank's threads take together, with a core for each."""

@@ -129,10 +129,18 @@ class Simulation:
         self.ends: list[float] = []
         self._machine, self._costs, self._server = machine, costs, server
         self._post = Post(machine)
-        self._cores = [Cores(host) for host in machine.hosts]
-        # when a host's cores next change; an entry that is not the host's newest is void
+        self._cores = [
+            Cores([machine.hosts[host] for host in hosts], costs.crowding) for hosts in machine.sharing
+        ]
+        # of each host the number of its cores, and its own among those that share them
+        self._seats = {
+            host: (number, seat)
+            for number, hosts in enumerate(machine.sharing)
+            for seat, host in enumerate(hosts)
+        }
+        # when cores next change; an entry that is not the newest of these is void
         self._changes: list[tuple[float, int, int]] = []
-        self._newest = [0] * len(machine.hosts)
+        self._newest = [0] * len(self._cores)
         self._programs: list[Program] = []
         self._blocked: dict[int, Callable[[], bool]] = {}
         self._doing: list[Instruction | None] = []
@@ -176,10 +184,10 @@ class Simulation:
         self._post.advance(now)
         ready: list[int] = []
         while self._changes and self._changes[0][0] <= now:
-            _, host, number = heapq.heappop(self._changes)
-            if number == self._newest[host]:
-                ready += self._ended(host, now)
-                self._note(host)
+            _, cores, number = heapq.heappop(self._changes)
+            if number == self._newest[cores]:
+                ready += self._ended(cores, now)
+                self._note(cores)
         changed, self._post.changed = dict.fromkeys(self._post.changed), []
         for rank in changed:
             if rank in self._blocked and self._blocked[rank]():
@@ -187,11 +195,11 @@ class Simulation:
                 ready.append(rank)
         return ready
 
-    def _note(self, host: int) -> None:
-        self._newest[host] += 1
-        change = self._cores[host].next_change
+    def _note(self, cores: int) -> None:
+        self._newest[cores] += 1
+        change = self._cores[cores].next_change
         if change < math.inf:
-            heapq.heappush(self._changes, (change, host, self._newest[host]))
+            heapq.heappush(self._changes, (change, cores, self._newest[cores]))
 
     def _resume(self, rank: int) -> None:
         """Let a rank go on until it computes, waits, or has ended."""
@@ -205,15 +213,15 @@ class Simulation:
 
     def _begin(self, rank: int, task: int, work: _Work) -> None:
         """Begin work on the cores of a rank's host."""
-        host = self._machine.host_of[rank]
-        for other in self._ended(host, self._post.now):
+        cores, seat = self._seats[self._machine.host_of[rank]]
+        for other in self._ended(cores, self._post.now):
             self._resume(other)
-        self._cores[host].begin(task, work.seconds, work.threads)
-        self._note(host)
+        self._cores[cores].begin(task, work.seconds, work.threads, seat)
+        self._note(cores)
 
-    def _ended(self, host: int, now: float) -> list[int]:
+    def _ended(self, cores: int, now: float) -> list[int]:
         """The ranks whose work has ended by now."""
-        return [task for task in self._cores[host].advance(now) if task != _BESIDE]
+        return [task for task in self._cores[cores].advance(now) if task != _BESIDE]
 
     def _beside(self, rank: int, seconds: float) -> None:
         """A thread of the rank works for so long, while the rank goes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ class HostFacts:
     Attributes
     ----------
     name, processor
-        Of the machine.
+        Of the host.
+    machine
+        What all hosts of one physical machine say alike: its kernel's number since it was started.
     cores
         That its ranks share.
     quota, period
@@ -43,6 +45,7 @@ class HostFacts:
 
     name: str
     processor: str
+    machine: str
     cores: int
     quota: float
     period: float
@@ -58,7 +61,7 @@ def facts_here(cores: int) -> HostFacts:
     """The facts of this process's host, of which the ranks share so many cores; takes some milliseconds."""
     quota, period = quota_here()
     memory = psutil.virtual_memory().available
-    return HostFacts(platform.node(), _processor(), cores, quota, period, memory, _seconds())
+    return HostFacts(platform.node(), _processor(), _machine(), cores, quota, period, memory, _seconds())
 
 
 def quota_here(membership: Path = Path("/proc/self/cgroup"), mount: Path = CGROUPS) -> tuple[float, float]:
@@ -104,6 +107,11 @@ def _processor() -> str:
     return next((line for line in lines if line.startswith("model name")), platform.machine())
 
 
+def _machine() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return boot.read_text().strip() if boot.is_file() else platform.node()
+
+
 def _seconds() -> float:
     matrix, best = np.ones((_ORDER, _ORDER), np.float32), float("inf")
     for _ in range(_TRIES):
@@ -126,7 +134,11 @@ def machine_of(facts: Sequence[HostFacts], links: LinkTimes) -> Machine:
     """
     names = list(dict.fromkeys(fact.name for fact in facts))
     first = [next(fact for fact in facts if fact.name == name) for name in names]
-    hosts = tuple(_host(fact, facts[0], links.rate_of(number)) for number, fact in enumerate(first))
+    machines = list(dict.fromkeys(fact.machine for fact in first))
+    hosts = tuple(
+        replace(_host(fact, facts[0], links.rate_of(number)), machine=machines.index(fact.machine))
+        for number, fact in enumerate(first)
+    )
     return Machine(hosts, tuple(names.index(fact.name) for fact in facts), links.delay)
 
 

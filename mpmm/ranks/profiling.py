@@ -6,6 +6,7 @@ import hashlib
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from mpmm.placement import Profile, Timing, profile_from_json
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 2
+_METHOD = 3
 # times that the network is run for one number: the first, which fills the caches, is not counted
 _TURNS = 4
 # groups of a batch for which layers are timed: other shares are on a line between these
@@ -28,6 +29,8 @@ _TIMED_GROUPS = (1, 2, 4, GROUPS)
 # parameters and bytes that no cache holds: a step comes back to its parameters after everything else
 _UPDATED = 4_000_000
 _COPIED = 64_000_000
+# products of matrices of this order in a turn, and turns, by which crowding is found
+_ORDER, _PRODUCTS, _PROBES = 160, 8, 40
 
 
 def measured(network: Network, samples: Collection[int], threads: Collection[int]) -> Profile:
@@ -52,10 +55,11 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
                 for name, timing in _timings(network, number, count):
                     layers.setdefault(name, []).append(timing)
         set_threads(1)
-        values, memory = _updates_a_second(), _bytes_a_second()
+        values, memory, crowding = _updates_a_second(), _bytes_a_second(), crowding_of(available_threads())
     finally:
         set_threads(available_threads())
-    return Profile({name: tuple(timings) for name, timings in layers.items()}, values=values, memory=memory)
+    timed = {name: tuple(timings) for name, timings in layers.items()}
+    return Profile(timed, values=values, memory=memory, crowding=crowding)
 
 
 def _timings(network: Network, samples: int, threads: int) -> Iterator[tuple[str, Timing]]:
@@ -106,6 +110,40 @@ def _updates_a_second() -> float:
 def _bytes_a_second() -> float:
     source, target = np.ones(_COPIED // 4, np.float32), np.zeros(_COPIED // 4, np.float32)
     return _COPIED / _best(lambda: np.copyto(target, source))
+
+
+def crowding_of(cores: int) -> float:
+    """What a product of matrices takes while all of so many cores compute, in times of what it takes alone.
+
+    Medians of this thread's time: what else runs here counts in both, and the more of it the less is found.
+    """
+    alone, ended = _product_seconds(), threading.Event()
+    others = [threading.Thread(target=_multiply_until, args=(ended,), daemon=True) for _ in range(cores - 1)]
+    try:
+        for other in others:
+            other.start()
+        beside = _product_seconds()
+    finally:
+        ended.set()
+        for other in others:
+            other.join()
+    return max(1.0, beside / alone) if others else 1.0
+
+
+def _product_seconds() -> float:
+    matrix, seconds = np.ones((_ORDER, _ORDER), np.float32), []
+    for _ in range(_PROBES):
+        began = time.thread_time()
+        for _ in range(_PRODUCTS):
+            matrix @ matrix
+        seconds.append(time.thread_time() - began)
+    return statistics.median(seconds)
+
+
+def _multiply_until(ended: threading.Event) -> None:
+    matrix = np.ones((_ORDER, _ORDER), np.float32)
+    while not ended.is_set():
+        matrix @ matrix
 
 
 def _best(run: Callable[[], object]) -> float:

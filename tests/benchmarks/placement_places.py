@@ -39,7 +39,7 @@ class Place:
         """What the simulator is told of it: nominal values, nothing measured."""
         if not self.virtual:
             return one_host(ranks, os.cpu_count())
-        host = Host(os.cpu_count(), rate=bytes_a_second(self.rate))
+        host = Host(os.cpu_count(), rate=bytes_a_second(self.rate), machine=0)
         return cluster(range(ranks), host, self.quotas[:ranks])
 
     @contextmanager

@@ -170,6 +170,36 @@ def test_threads_share_the_cores_of_a_host() -> None:
     assert ends(one_host(2, 2), [work(4)], [work(4)], threads=2) == pytest.approx([4, 4])
 
 
+@pytest.mark.parametrize(
+    ("tasks", "threads", "ended"),
+    # alone; a core each, 1.5 times as slow; threads were timed together, so that is in their time
+    [((3,), 1, [3.0]), ((4, 4), 1, [6.0, 6.0]), ((2, 4), 1, [3.0, 5.0]), ((6,), 2, [3.0])],
+)
+def test_cores_that_all_compute_slow_each_other(
+    tasks: tuple[int, ...], threads: int, ended: list[float]
+) -> None:
+    costs = Costs(TWO_STREAMS, ALONE, 1, dataclasses.replace(SECONDS, crowding=1.5), (threads,) * len(tasks))
+    for machine in (
+        one_host(len(tasks), 2),
+        # hosts with shares of one machine, as in a virtual cluster
+        cluster(range(len(tasks)), Host(2, machine=0)),
+    ):
+        simulation = Simulation(machine, costs, 0)
+        for task in tasks:
+            simulation.add((), [work(task)], 1)
+        simulation.play()
+        assert [spans[-1].ended for spans in simulation.spans] == pytest.approx(ended)
+
+
+def test_hosts_with_machines_of_their_own_do_not_slow_each_other() -> None:
+    costs = Costs(TWO_STREAMS, ALONE, 1, dataclasses.replace(SECONDS, crowding=1.5), (1, 1))
+    simulation = Simulation(cluster(range(2), Host(2)), costs, 0)
+    for task in (4, 4):
+        simulation.add((), [work(task)], 1)
+    simulation.play()
+    assert [spans[-1].ended for spans in simulation.spans] == [4, 4]
+
+
 def test_messages_within_a_host_are_copied_by_their_receiver() -> None:
     machine = dataclasses.replace(one_host(2, 2), copy_rate=100.0, overhead=0.5, eager=10)
     done = ends(machine, [send(1, 200), SettleAll()], [work(1), receive(0, 200)])

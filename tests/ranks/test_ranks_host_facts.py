@@ -11,8 +11,9 @@ import pytest
 from mpmm.messages import LinkTimes
 from mpmm.ranks import HostFacts, facts_here, machine_of
 from mpmm.ranks.host_facts import quota_here
+from mpmm.ranks.profiling import crowding_of
 
-HERE = HostFacts("node0", "EPYC", 2, 0.0, 0.0, 10**9, 0.01)
+HERE = HostFacts("node0", "EPYC", "a1", 2, 0.0, 0.0, 10**9, 0.01)
 
 
 def group(mount: Path, name: str, **files: str) -> None:
@@ -49,7 +50,9 @@ def test_without_a_control_group_there_is_no_quota(tmp_path: Path, text: str) ->
 
 
 def test_hosts_are_compared_with_rank_0s() -> None:
-    slow = dataclasses.replace(HERE, name="node1", processor="Atom", seconds=0.04, quota=0.5, period=0.01)
+    slow = dataclasses.replace(
+        HERE, name="node1", machine="b2", processor="Atom", seconds=0.04, quota=0.5, period=0.01
+    )
     alike = dataclasses.replace(HERE, name="node2", seconds=0.012, quota=2.5)
     machine = machine_of([HERE, slow, slow, alike], LinkTimes((1e6, 2e6), 1e-3))
     assert machine.host_of == (0, 1, 1, 2)
@@ -58,6 +61,14 @@ def test_hosts_are_compared_with_rank_0s() -> None:
     assert [host.rate for host in machine.hosts] == [2e6, 1e6, 2e6]
     assert machine.hosts[1].period == 0.01
     assert machine.delay == 1e-3
+    assert machine.sharing == ((0, 2), (1,)), (
+        "two hosts say the same of their machine, as in a virtual cluster"
+    )
+
+
+def test_one_core_is_not_slowed_by_others_of_its_own() -> None:
+    assert crowding_of(1) == 1
+    assert 1 <= crowding_of(2) < 4
 
 
 def test_ranks_of_one_host_need_no_link() -> None:
