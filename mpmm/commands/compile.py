@@ -11,7 +11,6 @@ from mpmm_kernels.runtime import carry_cache
 from mpmm.display import Console, compiling, say
 from mpmm.errors import RunError
 from mpmm.network import Network
-from mpmm.patches import compile_reader
 from mpmm.preparation import spec_of_headers
 from mpmm.ranks import warm_up
 from mpmm.results import refuse_inputs, unwritable
@@ -35,7 +34,6 @@ def command(config: Path, to: Path | None) -> None:
     console, settings = Console(), load_config(config)
     if to is not None:
         refuse_inputs([to], [config, *settings.read_files()])
-    compile_reader()
     warm_up(Network(spec_of_headers(settings)), compiling(console))
     say(console, "kernels", "all compiled")
     if to is not None:

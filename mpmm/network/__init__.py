@@ -15,7 +15,7 @@ from mpmm.network.layer import EVALUATION, BatchLayer, Cost, Layer, Step
 from mpmm.network.loss import BatchLoss, SoftmaxCrossEntropy, probabilities
 from mpmm.network.names import FUSION, maker_of, section_of
 from mpmm.network.network import Network, parameters_sha256
-from mpmm.network.on_zeros import UPDATE, run_on_zeros
+from mpmm.network.on_zeros import READER, UPDATE, run_on_zeros
 from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Array, Parameter, parts, state_sha256
 from mpmm.network.pooling_layer import PoolingLayer
@@ -30,6 +30,7 @@ __all__ = [
     "EPSILON",
     "EVALUATION",
     "FUSION",
+    "READER",
     "UPDATE",
     "Activation",
     "ActivationLayer",

@@ -12,6 +12,7 @@ import signal
 import sys
 
 import numpy as np
+from mpmm_kernels.patches import gather_none
 
 from mpmm.network.block import Block
 from mpmm.network.layer import EVALUATION, Step
@@ -21,21 +22,23 @@ from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Parameter
 from mpmm.network.spec import NetworkSpec
 
-# Stands among names of blocks for what belongs to none: the loss and the update of parameters
-UPDATE = "update"
+# Stand among names of blocks for what belongs to none: the loss and the update of parameters; cutting patches
+UPDATE, READER = "update", "reader"
 
 
 def run_on_zeros(network: Network, name: str) -> None:
-    """Run one block's inference, forward and backward, or the update.
+    """Run one block's inference, forward and backward, or the update or the reader.
 
     Parameters
     ----------
     network
-        Holds the block; for the update its description is enough.
+        Holds the block; for what belongs to none its description is enough.
     name
-        Of the block, or `UPDATE`.
+        Of the block, or `UPDATE` or `READER`.
     """
-    if name == UPDATE:
+    if name == READER:
+        gather_none()
+    elif name == UPDATE:
         _update(network.spec.classes, np.dtype(network.spec.dtype))
     else:
         _run(network.blocks[name])
@@ -71,4 +74,4 @@ def main() -> None:
 
 
 def _run_alone(spec: NetworkSpec, name: str) -> None:
-    run_on_zeros(Network(spec, only=() if name == UPDATE else (name,)), name)
+    run_on_zeros(Network(spec, only=() if name in (UPDATE, READER) else (name,)), name)

@@ -14,7 +14,7 @@ from mpmm.patches.overlap import overlap_share
 from mpmm.patches.part_table import read_part_table
 from mpmm.patches.prefetch import Prefetcher, prefetch
 from mpmm.patches.projection import Projection
-from mpmm.patches.reader import PatchReader, compile_reader
+from mpmm.patches.reader import PatchReader
 from mpmm.patches.samples import Samples
 from mpmm.patches.shares import PARTS, Part, check_fold, check_shares
 from mpmm.patches.split import Split, SplitKind, SplitOptions
@@ -46,7 +46,6 @@ __all__ = [
     "check_shares",
     "check_size",
     "class_positions",
-    "compile_reader",
     "draw_fold",
     "draw_given",
     "draw_split",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from mpmm_kernels.patches import gather_none
 from mpmm_kernels.patches import gather_patches as gather
 from mpmm_kernels.runtime import compile_once
 
@@ -60,7 +62,6 @@ class PatchReader:
         firsts = np.array([first for first, _ in modality.pieces], np.int32)
         self._scene_of = scene_of
         self._centres = np.stack([samples.rows - firsts[scene_of], samples.columns], axis=1).astype(np.int32)
-        compile_reader()
 
     @property
     def bands(self) -> int:
@@ -97,6 +98,7 @@ class PatchReader:
                 f"patches of shape {shape} cannot be read into {patches.dtype} {patches.shape}",
                 "give a contiguous float32 array of that shape",
             )
+        _compile_reader()
         centres, codes = self._centres[indices], self._codes(indices, epoch)
         if len(self._scenes) == 1:
             gather(self._scenes[0], centres, codes, self._linear, patches)
@@ -115,14 +117,11 @@ class PatchReader:
         return orientations(indices, epoch, self.seed)
 
 
-def compile_reader() -> None:
+@cache
+def _compile_reader() -> None:
     """Load or compile the kernel of all readers; of several ranks that start cold, one compiles."""
-    values, linear = np.zeros((1, 1, 1), np.float32), Normalization("none", (0.0,), (1.0,)).linear()
-    values.flags.writeable = False
-    centres, codes = np.zeros((0, 2), np.int32), np.zeros(0, np.uint8)
-    patches = np.zeros((0, 1, 1, 1), np.float32)
     with compile_once("gather float32"):
-        gather(values, centres, codes, linear, patches)
+        gather_none()
 
 
 def _read_only(values: Patches) -> Patches:

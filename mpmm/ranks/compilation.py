@@ -39,7 +39,7 @@ def compile_side_by_side(spec: NetworkSpec, names: Sequence[str], compiling: Cal
     spec
         The network.
     names
-        Of its blocks, or `UPDATE`, in the order in which they are begun.
+        Of its blocks, or `UPDATE` or `READER`, in the order in which they are begun.
     compiling
         Called every second with the share that is done.
     """

@@ -7,7 +7,7 @@ from functools import partial
 
 from mpmm_kernels.runtime import all_on_disk, compile_once
 
-from mpmm.network import UPDATE, Network, run_on_zeros
+from mpmm.network import READER, UPDATE, Network, run_on_zeros
 from mpmm.ranks.compilation import compile_side_by_side
 
 
@@ -17,7 +17,7 @@ def warm_up(
     only: Collection[str] | None = None,
     together: Iterable[str] = (),
 ) -> None:
-    """Run each block, the loss and Adam on zeros; no parameter changes.
+    """Run each block, the loss and Adam on zeros; no parameter changes. Where it compiles, the reader too.
 
     Of several processes on one machine that need the same blocks, one compiles them, on all its cores, while
     the others wait. Where other networks have left all that these need, no process is started to compile.
@@ -34,7 +34,7 @@ def warm_up(
         Names of the blocks that the ranks of this machine run, this one among them, if there are several.
     """
     own = [name for name in network.blocks if only is None or name in only]
-    names = (*dict.fromkeys([*together, *own]), UPDATE)
+    names = (*dict.fromkeys([*together, *own]), READER, UPDATE)
     with compile_once(f"{network.spec} {names}") as cold:
         if cold and not all_on_disk(partial(_run_each, network, names)):
             compiling(0.0)
@@ -45,5 +45,5 @@ def warm_up(
 def _run_each(network: Network, names: Iterable[str]) -> None:
     """Run these blocks; one that another rank has is made of the network's description."""
     for name in names:
-        there = name == UPDATE or name in network.blocks
+        there = name in (UPDATE, READER) or name in network.blocks
         run_on_zeros(network if there else Network(network.spec, only=(name,)), name)

@@ -13,6 +13,7 @@ from mpmm.errors import RunError
 from mpmm.messages import Kind, LocalChannel, MessageError
 from mpmm.network import (
     EVALUATION,
+    READER,
     UPDATE,
     Adam,
     BlockSpec,
@@ -320,7 +321,7 @@ def test_warm_up_says_when_it_compiles(monkeypatch, starting):
 
 def test_kernels_that_other_networks_left_start_no_process(monkeypatch, starting):
     """Each new network and layout had two started, which loaded what was there and ended."""
-    for name in (*Network(SPEC).blocks, UPDATE):
+    for name in (*Network(SPEC).blocks, READER, UPDATE):
         run_on_zeros(Network(SPEC), name)
     monkeypatch.setattr(starting, "compile_side_by_side", lambda *_: pytest.fail("nothing to compile"))
     other = Network(SPEC, only=list(Network(SPEC).blocks)[:1])
