@@ -1,7 +1,8 @@
 """One SHA-256 of all layouts after two epochs: ``python tests/campaigns/layouts.py``.
 
 Every layout with exact batch normalisation, updates by the server and by the owners, one and two threads a
-rank, every send forced to wait for its receive: dropout, batch-norm and a short last batch are on. Give the
+rank, micro-batches where no block is shared, every send forced to wait for its receive: dropout, batch-norm
+and a short last batch are on. Give the
 Python of a second environment to have it all done by its MPI too, such as one in which MPICH is installed in
 Open MPI's place: ``--also /path/to/bin/python``.
 """
@@ -23,6 +24,8 @@ LAYOUTS = (
 )
 UPDATES = "server", "owner"
 THREADS = 1, 2
+# of layouts without shards; the short last batch has fewer groups than the most
+MICRO_BATCHES = 2, 3, 8
 # of 160 patches the last batch has 6: of its eight groups two are empty
 BATCH = 22
 # seconds; kernels may have to be compiled first
@@ -30,15 +33,17 @@ LIMIT = 600
 
 
 class Case(NamedTuple):
-    """A layout on so many ranks, who updates, and the threads of each rank."""
+    """A layout on so many ranks, who updates, the threads of each rank, and parts of a batch."""
 
     layout: str
     ranks: int
     update: str
     threads: int
+    micro_batches: int = 1
 
     def __str__(self) -> str:
-        return f"{self.layout} on {self.ranks} ranks, {self.update} updates, {self.threads} threads each"
+        cut = f", {self.micro_batches} micro-batches" if self.micro_batches > 1 else ""
+        return f"{self.layout} on {self.ranks} ranks, {self.update} updates, {self.threads} threads each{cut}"
 
 
 def cases() -> Iterator[Case]:
@@ -47,6 +52,9 @@ def cases() -> Iterator[Case]:
         for update in UPDATES:
             for layout, ranks in LAYOUTS:
                 yield Case(layout, ranks, update, threads)
+                if layout in ("baseline", "optimized"):
+                    for parts in MICRO_BATCHES:
+                        yield Case(layout, ranks, update, threads, parts)
 
 
 def configuration(folder: Path, kernels: str = "reference") -> Path:
@@ -66,6 +74,7 @@ def fingerprint(case: Case, config: Path, path: Path) -> str:
     from mpmm.runs import Run
 
     options = ["--run", path, "--layout", case.layout, "--update", case.update]
+    options += ["--micro-batches", case.micro_batches]
     settings = {"NUMBA_NUM_THREADS": str(case.threads), "MPMM_SYNCHRONOUS_SENDS": "1"}
     threads = "--threads", case.ranks * case.threads
     run_mpmm(case.ranks, "train", config, *options, *threads, limit=LIMIT, **settings)
