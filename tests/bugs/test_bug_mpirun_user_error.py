@@ -23,7 +23,7 @@ pytestmark = pytest.mark.mpi
     ids=["config", "resumed run", "mapped run", "option"],
 )
 def test_a_users_error_is_told_once(arguments, code, message):
-    ended = run_ranks(5, ["-m", "mpmm", *arguments], limit=120)
+    ended = run_ranks(3, ["-m", "mpmm", *arguments], limit=120)
     assert ended.code == code, ended
     assert ended.err.count(message) == 1, ended.err
     assert len(re.findall("^(error|Usage):", ended.err, re.MULTILINE)) == 1, ended.err

@@ -190,7 +190,7 @@ def moved_data(case: Case) -> None:
 def mpirun_user_error(case: Case) -> None:
     words = case.commands[1]
     assert words[:3] == ["launch/mpmm-run", "-np", "5"]
-    ended = run_ranks(5, ["-m", "mpmm", *words[3:]], limit=120)
+    ended = run_ranks(2, ["-m", "mpmm", *words[3:]], limit=120)
     assert (ended.code, ended.err.count("error: "), ended.err.count("hint: ")) == (1, 1, 1), ended
     assert "Traceback" not in ended.err
 

@@ -39,6 +39,14 @@ def found(run):
     return predict_map(run, confidence=True, probabilities=True, progress=False)
 
 
+@pytest.fixture(scope="module")
+def map_alone(run, tmp_path_factory) -> Path:
+    """The map of one process."""
+    path = tmp_path_factory.mktemp("alone") / "alone.tif"
+    mapped(run.folder, "-o", path)
+    return path
+
+
 def mapped(*arguments: object) -> str:
     result = CliRunner().invoke(map_command.command, [str(one) for one in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -233,7 +241,7 @@ def test_rank_0_killed_or_an_exception_anywhere_still_ends_all(run, tmp_path, ra
 @pytest.mark.mpi
 def test_a_rank_that_dies_ends_all_and_a_new_start_goes_on(run, found, tmp_path):
     output, program = tmp_path / "m.tif", str(PROGRAMS / "map_and_die.py")
-    ended = run_ranks(3, [program, str(run.folder), str(output), "2", "1"], limit=120)
+    ended = run_ranks(2, [program, str(run.folder), str(output), "2", "1"], limit=120)
     assert ended.code != 0
     assert not output.exists()
     again = start(run, output, None)
@@ -243,9 +251,10 @@ def test_a_rank_that_dies_ends_all_and_a_new_start_goes_on(run, found, tmp_path)
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("rank", [0, 1])
-def test_under_the_wrapper_a_rank_that_is_killed_means_its_windows_are_done_again(run, tmp_path, rank):
-    alone, output, bin_folder = tmp_path / "alone.tif", tmp_path / "m.tif", tmp_path / "bin"
-    mapped(run.folder, "-o", alone)
+def test_under_the_wrapper_a_rank_that_is_killed_means_its_windows_are_done_again(
+    run, map_alone, tmp_path, rank
+):
+    output, bin_folder = tmp_path / "m.tif", tmp_path / "bin"
     bin_folder.mkdir()
     for name, line in {
         "mpmm": f'shift; exec "{sys.executable}" "{PROGRAMS / "map_and_die.py"}" "$@"',
@@ -254,7 +263,7 @@ def test_under_the_wrapper_a_rank_that_is_killed_means_its_windows_are_done_agai
         (bin_folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (bin_folder / name).chmod(0o755)
     ended = subprocess.run(
-        [str(ROOT / "launch" / "mpmm-run"), "-np", "3", "map", str(run.folder), str(output), "2", str(rank)],
+        [str(ROOT / "launch" / "mpmm-run"), "-np", "2", "map", str(run.folder), str(output), "2", str(rank)],
         env=environment(MPMM_BIN=str(bin_folder)),
         capture_output=True,
         text=True,
@@ -266,7 +275,7 @@ def test_under_the_wrapper_a_rank_that_is_killed_means_its_windows_are_done_agai
     left = re.search(r"going on +(\d+) of 14 windows are missing", ended.stdout)
     assert left is not None, ended.stdout
     assert 0 < int(left.group(1)) < 14
-    assert output.read_bytes() == alone.read_bytes()
+    assert output.read_bytes() == map_alone.read_bytes()
 
 
 @pytest.mark.mpi

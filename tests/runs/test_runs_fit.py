@@ -25,10 +25,10 @@ def test_one_program_alone_and_under_mpirun_ends_with_the_same_bits(config, tmp_
     assert alone.returncode == 0, alone.stderr
     sha256 = alone.stdout.split()[-1]
     assert alone.stdout == f"ranks 1 sha256 {sha256}\n"
-    together = run_ranks(5, [PROGRAM, str(config), str(tmp_path / "together")], LIMIT)
+    together = run_ranks(3, [PROGRAM, str(config), str(tmp_path / "together")], LIMIT)
     assert together.code == 0, together.err
     # every rank has the run: all reach its folder
-    assert together.found(r"ranks \d+ sha256 \w+") == [f"ranks 5 sha256 {sha256}"] * 5
+    assert together.found(r"ranks \d+ sha256 \w+") == [f"ranks 3 sha256 {sha256}"] * 3
 
 
 @pytest.mark.mpi
@@ -36,7 +36,7 @@ def test_the_error_of_a_program_under_mpirun_is_told_once(tmp_path):
     config = small_config(tmp_path / "scene")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
-    ended = run_ranks(4, [PROGRAM, str(config), str(tmp_path / "run")], LIMIT)
+    ended = run_ranks(3, [PROGRAM, str(config), str(tmp_path / "run")], LIMIT)
     assert ended.code == 1
     assert ended.err.count("already holds files") == 1
     assert "Traceback" not in ended.err

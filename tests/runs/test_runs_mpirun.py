@@ -87,7 +87,7 @@ def written_scores(run: Run, name: str) -> dict:
 def test_scoring_drawn_patches_by_shares_is_that_of_one_process(alone, tmp_path):
     shutil.copytree(alone.folder, tmp_path / "run")
     run = Run.open(tmp_path / "run")
-    run_mpmm(4, "evaluate", run.folder, "--patches", 130, "--form", "data")
+    run_mpmm(3, "evaluate", run.folder, "--patches", 130, "--form", "data")
     found = written_scores(run, "130-drawn-best")
     assert found == alone.evaluate(patches=130).to_dict()
     assert np.sum(found["confusion"]) == 130
@@ -111,7 +111,7 @@ def test_patience_ends_the_run_and_lowers_its_rate_where_one_process_would(confi
     text = text.replace("per_class = 12", "per_class = 6")
     patient.write_text(text.replace("epochs = 2", "epochs = 9\npatience = 2"))
     alone = fit(patient, run=tmp_path / "alone", progress=False)
-    run_mpmm(5, "train", patient, "--run", tmp_path / "run", "--layout", "baseline", "--update", "owner")
+    run_mpmm(4, "train", patient, "--run", tmp_path / "run", "--layout", "baseline", "--update", "owner")
     run = Run.open(tmp_path / "run")
     assert sha256(run) == sha256(alone)
     assert run.summary_["ended"] == alone.summary_["ended"]
@@ -127,9 +127,9 @@ def test_patience_ends_the_run_and_lowers_its_rate_where_one_process_would(confi
 def test_data_is_one_process_with_the_same_averaged_gradients(config, tmp_path):
     double = config.parent / "double.toml"
     double.write_text(config.read_text().replace("[network]", '[network]\ndtype = "float64"', 1))
-    run_mpmm(4, "train", double, "--run", tmp_path / "run", "--layout", "data", "--steps", 4)
+    run_mpmm(3, "train", double, "--run", tmp_path / "run", "--layout", "data", "--steps", 4)
     found = Run.open(tmp_path / "run").network_
-    expected = averaged(double, steps=4, workers=3)
+    expected = averaged(double, steps=4, workers=2)
     for name, parameter in expected.parameters.items():
         np.testing.assert_allclose(found.parameters[name].value, parameter.value, rtol=0, atol=1e-10)
 

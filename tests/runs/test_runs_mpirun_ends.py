@@ -26,19 +26,21 @@ FAILING = str(ROOT / "tests" / "ranks" / "programs" / "train_failing.py")
 
 
 @pytest.mark.parametrize(
-    ("way", "rank", "message", "code"),
+    ("ranks", "way", "rank", "message", "code"),
     [
-        ("bug", 2, "ZeroDivisionError: a bug of ours", 1),
-        ("bug", 4, "ZeroDivisionError: a bug of ours", 1),
-        ("SIGKILL", 0, "", None),
-        ("SIGKILL", 3, "", None),
-        ("SIGTERM", 2, "error: rank 2: stopped by SIGTERM", 1),
+        (4, "bug", 2, "ZeroDivisionError: a bug of ours", 1),
+        (5, "bug", 4, "ZeroDivisionError: a bug of ours", 1),
+        (4, "SIGKILL", 0, "", None),
+        (4, "SIGKILL", 3, "", None),
+        (4, "SIGTERM", 2, "error: rank 2: stopped by SIGTERM", 1),
     ],
 )
-def test_a_rank_that_fails_ends_all_at_once_and_is_heard_once(config, tmp_path, way, rank, message, code):
+def test_a_rank_that_fails_ends_all_at_once_and_is_heard_once(
+    config, tmp_path, ranks, way, rank, message, code
+):
     path = tmp_path / "run"
     train = ["train", str(config), "--run", str(path), "--layout", "baseline", "--epochs", "400"]
-    ended = run_ranks(5, [FAILING, way, str(rank), *train], LIMIT)
+    ended = run_ranks(ranks, [FAILING, way, str(rank), *train], LIMIT)
     began = next(float(line.split()[1]) for line in ended.out.splitlines() if line.startswith("failing"))
     assert time.time() - began < soon(2), ended
     assert ended.code != 0

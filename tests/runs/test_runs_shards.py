@@ -86,7 +86,7 @@ def check(run: Run, one_process: Run) -> None:
     [
         ("sharded", 5, "server", 1),
         ("hybrid", 4, "server", 1),
-        ("baseline", 5, "owner", 2),
+        ("baseline", 4, "owner", 2),
     ],
 )
 def test_shards_end_with_the_bits_of_one_process(
