@@ -4,6 +4,7 @@ import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.shared.geometry import needed
 from mpmm_kernels.convolution.winograd import geometry
+from mpmm_kernels.convolution.winograd.kernels import chunk_planes
 
 VALID, SAME = ("valid",) * 3, ("same",) * 3
 PLANS = {
@@ -46,6 +47,13 @@ def test_chunks_are_whole_windows_within_the_convolution(plan):
     tiles = geometry.tiles(plan, geometry.best_outputs(plan))
     assert tiles.chunk_depth % plan.window[0] == 0
     assert 0 < tiles.chunk_depth <= tiles.output_depth
+
+
+def test_workers_share_the_planes_of_few_samples_in_whole_windows():
+    tiles = geometry.tiles(plan_block(*PLANS["wide"], "float32", "reference"), 2)
+    tiles = tiles._replace(output_depth=16, chunk_depth=8)
+    planes = [chunk_planes.py_func(tiles, slabs, workers, 2) for slabs, workers in ((4, 2), (1, 2), (1, 3))]
+    assert planes == [8, 8, 6]
 
 
 def test_the_best_tile_takes_the_fewest_products(plan):

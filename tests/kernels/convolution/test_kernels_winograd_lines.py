@@ -21,10 +21,11 @@ from mpmm_kernels.convolution.winograd.lines import (
 from mpmm_kernels.convolution.winograd.transform import input_matrix, output_matrix, weights_matrix
 
 SAME = ("same",) * 3
-# one and two vectors of channels, kernels padded in depth and not, planes of several tiles
+# one and more vectors of channels, kernels padded in depth and not, planes of several tiles, more planes of
+# the kernel than a pass over the rows takes
 PLANS = {
     "F(4x4,3x3)": ((3, 10, 6, 3), ConvolutionBlock(5, (2, 3, 3))),
-    "padded in depth": ((3, 5, 5, 16), ConvolutionBlock(32, (3, 3, 3), padding=SAME)),
+    "padded in depth": ((3, 5, 5, 64), ConvolutionBlock(32, (3, 3, 3), padding=SAME)),
 }
 SLAB = 2
 

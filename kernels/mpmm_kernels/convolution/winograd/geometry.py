@@ -13,7 +13,7 @@ from mpmm_kernels.vector import PLANNED, REGISTERS
 HEIGHT = 12 if REGISTERS == 32 else 6
 _PLANNED_HEIGHT = 12
 # Bytes of a slab's points that stay in the second cache beside the weights, and of a chunk's products
-_POINTS_BYTES, _PRODUCTS_BYTES = 640 * 1024, 160 * 1024
+_POINTS_BYTES, _PRODUCTS_BYTES = 640 * 1024, 512 * 1024
 _MOST_SAMPLES = 5
 
 
@@ -107,7 +107,7 @@ def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
     samples = max(1, min(_MOST_SAMPLES, _POINTS_BYTES // sample))
     samples = min(range(1, samples + 1), key=lambda n: (_waste(n * down * across * depth), -n))
     plane = points(plan, outputs) * samples * down * across * filters * size
-    chunk = min(depth, max(1, _PRODUCTS_BYTES // (plane * plan.window[0])) * plan.window[0])
+    chunk = _chunk(depth, plan.window[0], plane)
     return WinogradTiles(
         samples=samples,
         rows=down,
@@ -136,6 +136,12 @@ def spread(tiled: WinogradTiles) -> Spread:
     row = tiled.columns * tiled.outputs * tiled.filters
     lines = tiled.rows * tiled.outputs
     return Spread(lines * row, row, tiled.filters, 0, tiled.output_depth, lines)
+
+
+def _chunk(depth: int, window: int, plane_bytes: int) -> int:
+    """Planes of a chunk: whole windows, as even as can be, with products that stay in the cache."""
+    most, windows = max(1, _PRODUCTS_BYTES // (plane_bytes * window)), depth // window
+    return -(-windows // -(-windows // most)) * window
 
 
 def _waste(rows: int) -> float:

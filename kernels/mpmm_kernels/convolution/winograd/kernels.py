@@ -61,7 +61,9 @@ def forward(
     """Fill y and argmax for the first samples of x; w are points; scratch has a row for each worker."""
     workers = points.shape[0]
     slab = min(tiles.samples, -(-samples // workers))
-    slabs, chunks = -(-samples // slab), -(-tiles.output_depth // tiles.chunk_depth)
+    slabs = -(-samples // slab)
+    planes = chunk_planes(tiles, slabs, workers, pooled.window_depth)
+    chunks = -(-tiles.output_depth // planes)
     shares, taken = parts(slabs, workers), tickets()
     for worker in prange(workers):
         input_side, output, seen = (
@@ -72,7 +74,7 @@ def forward(
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * slabs * chunks // shares, (piece + 1) * slabs * chunks // shares):
-                n, d = task // chunks * slab, task % chunks * tiles.chunk_depth
+                n, d = task // chunks * slab, task % chunks * planes
                 count = min(slab, samples - n)
                 product = to_output(tiles, count, tiles.chunk_step, len(square))
                 if n != seen:
@@ -85,7 +87,7 @@ def forward(
                         len(square),
                     )
                     seen = n
-                depth = min(tiles.chunk_depth, tiles.output_depth - d)
+                depth = min(planes, tiles.output_depth - d)
                 rows = d * product.tiles, (d + depth) * product.tiles
                 multiply(input_side.points, w, products[worker], beginning(), rows, product, block, columns)
                 for s in range(count):
@@ -94,6 +96,14 @@ def forward(
                     )
                     pool_planes(convolved[worker], output, n + s, (d, depth), floor, spread, pooled, offsets)
             piece = next_piece(taken)
+
+
+@compiled
+def chunk_planes(tiles: WinogradTiles, slabs: int, workers: int, window: int) -> int:
+    """Planes of a chunk, whole windows: fewer than there is room for where workers share a slab."""
+    shares = max(1, -(-workers // slabs))
+    windows = -(-tiles.output_depth // (shares * window))
+    return min(tiles.chunk_depth, windows * window)
 
 
 @compiled

@@ -18,6 +18,9 @@ from mpmm_kernels.convolution.winograd.transform import (
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, store_block, zeros
 
+# Channels, by kernel planes, of the weights that all rows of a point meet before the next: in the first cache
+_MOST_TERMS = 128
+
 
 class PointProduct(NamedTuple):
     """The products of one point: ``planes`` of ``tiles`` rows of ``inner`` channels, times weights.
@@ -53,32 +56,48 @@ def multiply(
 
     w is (point, kernel depth, inner, outer). Up to a block of rows past the last are written too.
     """
-    height = len(block) // len(columns)
+    together = max(1, _MOST_TERMS // product.inner)
     for point in range(product.points):
         for column in range(0, product.outer, len(columns) * lanes_of(a)):
-            origin = made_at + point * product.made_step + column
-            for row in range(rows[0], rows[1], height):
-                sums = _row_block(a, w, point, row, column, product, block, columns)
-                store_block(sums, made, origin + (row - rows[0]) * product.outer, product.outer, columns)
+            to = made_at + point * product.made_step + column
+            for first in range(0, product.kernel_depth, together):
+                taps = first, min(first + together, product.kernel_depth)
+                _add_taps((a, w), (made, to), (point, column), taps, rows, product, block, columns)
 
 
 @compiled
-def _row_block(
-    a: Floats, w: Floats, point: int, row: int, column: int, product: PointProduct, block: Size, columns: Size
-) -> Block:
-    """A block of sums. Rows of other planes than the kernel meets read the zeros around all rows."""
+def _add_taps(
+    factors: tuple[Floats, Floats],
+    target: tuple[Floats, int],
+    corner: tuple[int, int],
+    taps: tuple[int, int],
+    rows: tuple[int, int],
+    product: PointProduct,
+    block: Size,
+    columns: Size,
+) -> None:
+    """Add some planes of the kernel to all rows of a point, from a column on; the first ones begin the sums.
+
+    Rows of other planes than the kernel meets read the zeros around all rows. Blocks stay in this function:
+    those that another one returns go through memory.
+    """
+    (a, w), (made, to), (point, column) = factors, target, corner
     height = len(block) // len(columns)
-    first_plane, last_plane = row // product.tiles, (row + height - 1) // product.tiles
-    first = max(0, product.before - last_plane)
-    last = min(product.kernel_depth, product.planes + product.before - first_plane)
-    sums: Block = zeros(a, block)
-    for kd in range(first, last):
-        from_row = HEIGHT + row + (kd - product.before) * product.tiles
-        origin = point * product.step + from_row * product.inner
-        weight = (point * product.kernel_depth + kd) * product.inner * product.outer + column
-        for k in range(product.summed):
-            sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * product.outer, columns)
-    return sums
+    for row in range(rows[0], rows[1], height):
+        first_plane, last_plane = row // product.tiles, (row + height - 1) // product.tiles
+        first = max(taps[0], product.before - last_plane)
+        last = min(taps[1], product.planes + product.before - first_plane)
+        line = to + (row - rows[0]) * product.outer
+        sums: Block = zeros(a, block)
+        if taps[0] > 0:
+            sums = load_block(block, made, line, product.outer, columns)
+        for kd in range(first, last):
+            from_row = HEIGHT + row + (kd - product.before) * product.tiles
+            origin = point * product.step + from_row * product.inner
+            weight = (point * product.kernel_depth + kd) * product.inner * product.outer + column
+            for k in range(product.summed):
+                sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * product.outer, columns)
+        store_block(sums, made, line, product.outer, columns)
 
 
 @compiled
