@@ -12,7 +12,7 @@ from mpmm_kernels.vector import OWN, REGISTERS, Registers, Size, lanes, size
 
 # Bytes of a group's sums, which stay in the first caches until they are pooled, of the weights of a chunk,
 # and of the gradients that are read for all weights at a time
-_GROUP_BYTES, _CHUNK_BYTES, _CUT_BYTES = 32 * 1024, 192 * 1024, 16 * 1024
+_GROUP_BYTES, _CHUNK_BYTES, _CUT_BYTES = 32 * 1024, 16 * 1024, 16 * 1024
 # Columns up to which a line of one channel is better made together with other lines
 SHORT_LINE = 12
 # Rows of a tall block by the vectors it is wide, as registers allow: measured within 5% of the core's peak.

@@ -65,7 +65,7 @@ def add_sums(
 
     Each part (terms, filters of a row) is read side by side: a row of all filters would lie a power of two
     from the next, of which caches hold few. A chunk of runs of terms at a time, whose weights stay in the
-    second cache for all blocks.
+    first cache for all blocks.
     """
     (first, stop), row = part, (tile.columns, tile.last)
     for begin in range(0, tables.taps.size, shape.chunk):
