@@ -89,7 +89,9 @@ class Add:
 
 def add_arrays(arrays: Sequence[Array], into: Array) -> Array:
     """Fill ``into`` with the sum of arrays of its shape, added from first to last."""
-    into[:] = arrays[0]
-    for array in arrays[1:]:
-        np.add(into, array, out=into)
+    first, *others = arrays
+    if not others:
+        into[:] = first
+    for array in others:
+        first = np.add(first, array, out=into)
     return into
