@@ -21,6 +21,8 @@ LONGEST_SLEEP = 2e-3
 REMEMBERED = 8
 # what the kernel makes of any sleep, besides its length
 _OVERSLEPT = 60e-6
+# while bytes come a rank with an alarm looks so often: it rests, wakes, and takes what has come
+WOKEN_PAUSE = 0.8e-3
 # of longer waits each second is taken to be like one of these
 _LONG = 0.5
 
@@ -33,7 +35,7 @@ def pause_after(waited: float) -> float:
     return max(SHORTEST_PAUSE, min(waited / 16, USUAL_PAUSE), min(waited / 100, LONGEST_PAUSE))
 
 
-def looks_during(seconds: float, *, woken: bool = False) -> float:
+def looks_during(seconds: float, *, woken: bool = False, coming: float = 0.0) -> float:
     """How often a rank looks in a wait of so many seconds, where waits like it took as long before.
 
     Parameters
@@ -41,10 +43,13 @@ def looks_during(seconds: float, *, woken: bool = False) -> float:
     seconds
         Of the wait.
     woken
-        Whether an alarm ends its pauses: other messages do so too, and so does the longest pause.
+        Whether an alarm ends its pauses: whatever comes does so too, and so does the longest pause.
+    coming
+        Seconds of the wait in which bytes came over the link, of what is waited for or of something else.
     """
     if woken:
-        return 1 + seconds / LONGEST_PAUSE
+        flowing = min(coming, seconds)
+        return 1 + (seconds - flowing) / LONGEST_PAUSE + flowing / WOKEN_PAUSE
     return _looks(min(round(seconds, 4), _LONG)) * max(1.0, seconds / _LONG)
 
 

@@ -90,9 +90,9 @@ class Machine:
     hosts: tuple[Host, ...]
     host_of: tuple[int, ...]
     delay: float = 0.0
-    overhead: float = 20e-6
+    overhead: float = 35e-6
     copy_rate: float = 4e9
-    wire_overhead: float = 60e-6
+    wire_overhead: float = 20e-6
     wire_rate: float = 1.5e9
     eager: int = EAGER
 

@@ -66,11 +66,14 @@ class Post:
         Seconds since the start.
     changed
         Ranks for which something has arrived or whose send has ended, since this was last emptied.
+    came
+        By rank, seconds in which what has arrived from other hosts came over its host's link.
     """
 
     def __init__(self, machine: Machine) -> None:
         self.now = 0.0
         self.changed: list[int] = []
+        self.came = [0.0] * len(machine.host_of)
         self._machine = machine
         self._boxes = [_Box() for _ in machine.host_of]
         self._links = Links([host.rate for host in machine.hosts])
@@ -177,6 +180,9 @@ class Post:
 
     def _arrive(self, number: int) -> None:
         letter = self._letters.pop(number)
+        if self._machine.path(letter.source, letter.send.peer) is not None:
+            rate = self._machine.hosts[self._machine.host_of[letter.send.peer]].rate
+            self.came[letter.send.peer] += letter.send.bytes / rate
         self._count += 1
         letter.arrived = self._count
         self._boxes[letter.send.peer].arrived.setdefault(letter.key, deque()).append(letter)

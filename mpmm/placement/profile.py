@@ -57,8 +57,10 @@ class Profile:
         Parameters a second that one thread updates.
     memory
         Bytes a second that one thread reads, adds and writes.
-    instruction
-        Seconds of any instruction besides what it computes.
+    instruction, arrays
+        Seconds of any instruction besides what it computes, and more of one that adds or updates arrays.
+    step
+        Seconds of a rank between two steps: its log, its reader's next batch, the interpreter.
     read
         Bytes of patches a second that a rank's reader cuts, beside what the rank computes.
     look
@@ -73,6 +75,8 @@ class Profile:
     values: float = 3e8
     memory: float = 4e9
     instruction: float = 1e-5
+    arrays: float = 3e-5
+    step: float = 6e-4
     read: float = 1.7e9
     look: float = 60e-6
     crowding: float = 1.0
@@ -178,7 +182,13 @@ class Costs:
         """Seconds that the rank's threads take together, with a core for each."""
         seconds = self._seconds.get(type(instruction))
         whole = self._profile.instruction + (0.0 if seconds is None else seconds(rank, instruction))
+        if isinstance(instruction, Update | Combine | CopyRows | SumSquares):
+            whole += self._profile.arrays
         return whole / self._speeds[rank]
+
+    def between(self, rank: int) -> float:
+        """Seconds that a rank takes between two steps."""
+        return self._profile.step / self._speeds[rank]
 
     def beside(self, rank: int, instruction: Instruction) -> float:
         """Seconds of a thread that works for an instruction while the rank goes on: its reader."""
@@ -187,9 +197,17 @@ class Costs:
         values = instruction.share.count * self._patch[instruction.modality]
         return values * self._shape.itemsize / self._profile.read / self._speeds[rank]
 
-    def waiting(self, rank: int, seconds: float, *, woken: bool) -> float:
-        """Core seconds that a wait of so many seconds takes by looking again and again, or when woken."""
-        return looks_during(seconds, woken=woken) * self._profile.look / self._speeds[rank]
+    def waiting(self, rank: int, seconds: float, *, woken: bool, coming: float = 0.0) -> float:
+        """Core seconds that a wait of so many seconds takes by looking again and again, or when woken.
+
+        Parameters
+        ----------
+        rank, seconds
+            Who waits, and for how long.
+        woken, coming
+            Whether what comes wakes it, and for how long something came.
+        """
+        return looks_during(seconds, woken=woken, coming=coming) * self._profile.look / self._speeds[rank]
 
     def _forward(self, rank: int, forward: Forward) -> float:
         names = forward.layers or [layer.name for layer in self._shape.by_name[forward.block].layers]

@@ -235,6 +235,8 @@ class Simulation:
             yield from self._follow(rank, instruction)
         for _ in range(steps):
             self.last[rank] = len(self.spans[rank])
+            if train and (between := self._costs.between(rank)):
+                yield from self._work(rank, "work", train[0], _Work(between, 1))
             for instruction in train:
                 yield from self._follow(rank, instruction)
             if rank == self._server:
@@ -249,6 +251,7 @@ class Simulation:
             yield from self._wait(rank, instruction, lambda: self._post.has(rank, key_of(instruction)))
             yield from self._take(rank, instruction)
         elif isinstance(instruction, Settle):
+            yield from self._work(rank, "work", instruction, _Work(self._costs.seconds(rank, instruction), 1))
             kind, item, most = instruction.kind, instruction.item, instruction.pending
             yield from self._wait(rank, instruction, lambda: self._post.pending(rank, kind, item) <= most)
         elif isinstance(instruction, SettleAll):
@@ -290,11 +293,11 @@ class Simulation:
         self._post.receive(rank, key_of(receive))
 
     def _wait(self, rank: int, instruction: Instruction, until: Callable[[], bool]) -> Program:
-        began = self._post.now
+        began, came = self._post.now, self._post.came[rank]
         yield until
         if self._post.now > began:
-            woken = self._machine.apart(rank)
-            looks = self._costs.waiting(rank, self._post.now - began, woken=woken)
+            woken, coming = self._machine.apart(rank), self._post.came[rank] - came
+            looks = self._costs.waiting(rank, self._post.now - began, woken=woken, coming=coming)
             self.spans[rank].append(Span("wait", instruction, began, self._post.now, looks))
             self._beside(rank, looks)
 

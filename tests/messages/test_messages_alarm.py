@@ -67,7 +67,10 @@ def test_only_polls_of_connected_tcp_sockets_are_taken(monkeypatch):
         assert mpi_alarm() is None
 
 
-def test_looks_of_a_wait_with_an_alarm_grow_with_its_length_alone():
+def test_looks_of_a_wait_with_an_alarm_grow_with_its_length_and_with_what_comes():
     assert looks_during(0.0, woken=True) == 1
     assert looks_during(10 * LONGEST_PAUSE, woken=True) == pytest.approx(11)
     assert looks_during(0.02, woken=True) < looks_during(0.02) / 2
+    # bytes that come wake a rank again and again, for as long as it waits
+    assert looks_during(0.02, woken=True, coming=0.005) == pytest.approx(1 + 3 + 5 / 0.8)
+    assert looks_during(0.02, woken=True, coming=1.0) == pytest.approx(1 + 20 / 0.8)

@@ -16,6 +16,7 @@ from placement_networks import TWO_STREAMS, layouts, networks
 from mpmm.messages import Kind, Traffic, looks_during
 from mpmm.placement import (
     AnyOrder,
+    Combine,
     Costs,
     Deadlock,
     Forward,
@@ -33,6 +34,7 @@ from mpmm.placement import (
     Simulation,
     StepKind,
     Timing,
+    Update,
     cluster,
     layout_for,
     one_host,
@@ -43,7 +45,8 @@ from mpmm.placement import (
 from mpmm.placement.links import fair_rates
 
 # one operation of the block takes a second a sample with one thread, and nothing else takes any time
-SECONDS = Profile(flops=100.0, values=math.inf, memory=math.inf, instruction=0.0, read=math.inf, look=0.0)
+FREE = {"values": math.inf, "memory": math.inf, "instruction": 0.0, "arrays": 0.0, "step": 0.0}
+SECONDS = Profile(flops=100.0, **FREE, read=math.inf, look=0.0)
 BLOCK = "hsi.block1"
 ALONE = Layout("custom", 1, tuple((block.name, (0,)) for block in TWO_STREAMS.blocks))
 
@@ -106,7 +109,36 @@ def test_looking_for_a_message_takes_time_of_a_hosts_quota() -> None:
         simulation.add((), [send(0, 300)], 1)
         simulation.play()
         ended[look] = simulation.spans[0][-1].ended
-    assert ended[0.0] < ended[1e-3] < ended[0.0] + 2 * (1e-3 * looks_during(3.0)) + 1
+    looks = looks_during(3.0, woken=True, coming=3.0)
+    assert ended[0.0] < ended[1e-3] < ended[0.0] + 2 * (1e-3 * looks) + 1
+
+
+def test_what_comes_for_others_wakes_a_rank_that_waits() -> None:
+    """A rank alone on its host takes what comes bit by bit: in runs that was most of what waits took."""
+    costs = Costs(TWO_STREAMS, ALONE, 1, dataclasses.replace(SECONDS, look=1e-6), (1, 1))
+    looks = {}
+    for size in (0, 100):
+        simulation = Simulation(hosts(2), costs, 0)
+        simulation.add((), [receive(1, size, 1), receive(1, 0, 2)], 1)
+        simulation.add((), [work(1), send(0, size, 1), send(0, 0, 2)], 1)
+        simulation.play()
+        looks[size] = sum(span.cpu for span in simulation.spans[0] if span.category == "wait") / 1e-6
+    # a second of computing at the other end, and one of bytes
+    assert looks[0] == pytest.approx(looks_during(1.0, woken=True), abs=1)
+    assert looks[100] == pytest.approx(looks_during(2.0, woken=True, coming=1.0), abs=2)
+
+
+def test_a_rank_needs_time_between_steps_and_for_each_array_that_it_adds_or_updates() -> None:
+    layout = layout_for(TWO_STREAMS, 1)
+    updates = sum(
+        isinstance(each, Update | Combine) for each in schedule(TWO_STREAMS, layout, 0, StepKind.TRAIN, 40)
+    )
+    seconds = [
+        simulate(TWO_STREAMS, layout, 40, dataclasses.replace(SECONDS, **cost), one_host(1, 1)).seconds
+        for cost in ({}, {"step": 1.0}, {"arrays": 1.0})
+    ]
+    assert np.diff(seconds[:2]) == pytest.approx(1)
+    assert seconds[2] - seconds[0] == pytest.approx(updates)
 
 
 def test_a_message_takes_its_bytes_at_the_links_rate_and_the_delay() -> None:
@@ -297,7 +329,7 @@ def test_more_bandwidth_is_never_slower_for_the_baseline() -> None:
 
 def test_measured_layers_take_their_time_in_a_step() -> None:
     names = [layer.name for block in TWO_STREAMS.blocks for layer in block.layers]
-    profile = Profile({name: (Timing(40, 1, 0.25, 0.5),) for name in names}, math.inf, math.inf, math.inf, 0)
+    profile = Profile({name: (Timing(40, 1, 0.25, 0.5),) for name in names}, **FREE)
     layout = layout_for(TWO_STREAMS, 1)
     assert simulate(TWO_STREAMS, layout, 40, profile, one_host(1, 1)).seconds == pytest.approx(
         0.75 * len(names)
