@@ -61,6 +61,7 @@ class _Foresight:
     link: str | None
     delay: str | None
     cpu: str | None
+    virtual: bool
     micro_batches: int | None
     measure: bool
     timeline: Path | None
@@ -68,7 +69,7 @@ class _Foresight:
     @property
     def given(self) -> bool:
         """Whether anything is said of hosts and links."""
-        return (self.hosts, self.link, self.delay, self.cpu) != (None,) * 4
+        return self.virtual or (self.hosts, self.link, self.delay, self.cpu) != (None,) * 4
 
     def machine(self, ranks: int, cores: int) -> Machine:
         """The machine in question; without a hosts file each rank has a host of its own."""
@@ -77,7 +78,8 @@ class _Foresight:
         host_of = read_hosts(self.hosts, ranks) if self.hosts else tuple(range(ranks))
         rate = math.inf if self.link is None else bytes_a_second(self.link)
         delay = 0.0 if self.delay is None else seconds_of(self.delay)
-        return cluster(host_of, Host(cores, rate=rate), quotas_of(self.cpu) if self.cpu else (), delay)
+        host = Host(cores, rate=rate, machine=0 if self.virtual else Host.machine)
+        return cluster(host_of, host, quotas_of(self.cpu) if self.cpu else (), delay)
 
 
 @click.command("plan", short_help="Show the network, its cost and what each rank will do.")
@@ -94,6 +96,7 @@ class _Foresight:
 @click.option("--link", help="Rate of each host's network interface, such as 1gbit; each rank has a host.")
 @click.option("--delay", help="Of a packet from host to host, such as 0.1ms.")
 @click.option("--cpu", help="Share of a core that each host may use, such as 35%, or one for each: 35%,20%.")
+@click.option("--virtual", is_flag=True, help="Hosts share one machine's cores, as in a virtual cluster.")
 @click.option("--measure", is_flag=True, help="Time the network's layers on this machine, and keep that.")
 @click.option("--timeline", type=click.Path(path_type=Path), help="Write the predicted steps for Perfetto.")
 def command(

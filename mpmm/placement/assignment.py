@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 
 from mpmm_kernels.groups import GROUPS
 
@@ -70,6 +71,54 @@ def deal(
     for _ in range(GROUPS):
         dealt[min(ranks, key=done)] += 1
     return {rank: groups for rank, groups in dealt.items() if groups}
+
+
+def deal_branches(
+    ranks: Collection[int], speeds: Mapping[int, float], busy: Mapping[int, float], seconds: float
+) -> dict[int, int]:
+    """Deal whole branches of the groups' tree out, so that the last rank is done as early as can be.
+
+    A rank with a branch hands on one partial sum of each gradient, with other groups as many as lie in them:
+    on a slow link these cost more than groups that are dealt out more finely save.
+
+    Parameters
+    ----------
+    ranks, speeds, busy, seconds
+        As for `deal`; as many ranks as there are groups at most, each of which takes some.
+    """
+    ordered = sorted(ranks)
+
+    def done(groups: tuple[int, ...]) -> list[float]:
+        """When each rank would be done with so many groups, the last first."""
+        each = zip(ordered, groups, strict=True)
+        return sorted(
+            ((busy.get(rank, 0.0) + own * seconds) / speeds[rank] for rank, own in each), reverse=True
+        )
+
+    earliest: tuple[int, ...] = min(_branches(len(ordered), GROUPS), key=done)
+    return dict(zip(ordered, earliest, strict=True))
+
+
+@cache
+def _branches(count: int, groups: int) -> tuple[tuple[int, ...], ...]:
+    """All ways to cut a tree over so many groups into so many branches: the groups of each, in order."""
+    if count == 1:
+        return ((groups,),)
+    if count > groups:
+        return ()
+    half = groups // 2
+    return tuple(
+        left + right
+        for first in range(1, count)
+        for left in _branches(first, half)
+        for right in _branches(count - first, half)
+    )
+
+
+def exchanged(groups: Groups, source: int, target: int) -> dict[int, int]:
+    """Two ranks take each other's number of groups."""
+    changed = {**groups, source: groups.get(target, 0), target: groups[source]}
+    return {rank: count for rank, count in changed.items() if count}
 
 
 def moved(groups: Groups, source: int, target: int) -> dict[int, int]:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal, get_args
 
 from mpmm_kernels.groups import GROUPS
 
 from mpmm.errors import LayoutError
-from mpmm.placement.assignment import Assignment, Groups, assignment_of, deal, layout_of, moved, runs_of
+from mpmm.placement.assignment import (
+    Assignment,
+    Groups,
+    assignment_of,
+    deal,
+    deal_branches,
+    exchanged,
+    layout_of,
+    moved,
+    runs_of,
+)
 from mpmm.placement.layout import Layout, owners_of
 from mpmm.placement.machine import Machine
 from mpmm.placement.options import LayoutOptions
 from mpmm.placement.presets import PRESETS
 from mpmm.placement.profile import Profile
 from mpmm.placement.shape import FUSION, NetworkShape, maker_of
+from mpmm.placement.simulator import threads_on
 
 # more ranks than this have no share of a batch's groups, or of what else there is, that is worth a message
 MOST_RANKS = 2 * GROUPS + 2
+# how groups are dealt out to ranks
+_Dealing = Literal["groups", "branches", "even", "beside"]
+_DEALINGS: tuple[_Dealing, ...] = get_args(_Dealing)
+# micro-batches that are tried where each block has one rank
+_MICRO_BATCHES = (2, 4)
 # presets that keep the bits of one process, and need several ranks
 _EXACT = ("baseline", "optimized", "sharded", "hybrid")
 
@@ -140,19 +158,39 @@ def _cuts(problem: Problem, active: Sequence[int]) -> Iterator[Layout]:
     for heavy in range(1, len(problem.streams) + 1):
         for staying in range(deepest):
             for aside in (False, True) if heavy < len(problem.streams) else (False,):
-                cut = _Cut(problem, active, heavy, staying, aside)
-                yield layout_of(problem.shape, problem.ranks, cut.assignment(), "cut")
+                for dealing in _DEALINGS:
+                    cut = _Cut(problem, active, heavy, staying, aside, dealing)
+                    if cut.takers:
+                        yield layout_of(problem.shape, problem.ranks, cut.assignment(), "cut")
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """So many heavy streams shared out but for their last blocks; the others on the server, or aside."""
+    """So many heavy streams shared out but for their last blocks; the others on the server, or aside.
+
+    Attributes
+    ----------
+    dealing
+        "groups" go to whoever is done with them first; whole "branches" of their tree to ranks as these have
+        time, to all of them as "even" as can be, or only to those "beside" the server.
+    """
 
     problem: Problem
     active: Sequence[int]
     heavy: int
     staying: int
     aside: bool
+    dealing: _Dealing = "groups"
+
+    @cached_property
+    def takers(self) -> Sequence[int]:
+        """Ranks that may take some of what is shared out; none where these cannot be dealt out so."""
+        apart = self._apart(self._light())
+        takers = [rank for rank in self.active if rank not in apart]
+        if self.dealing == "groups":
+            return takers
+        takers = takers[1:] if self.dealing == "beside" else takers
+        return takers if 1 < len(takers) <= GROUPS else ()
 
     def assignment(self) -> dict[str, Groups]:
         """Groups of every block by rank."""
@@ -162,8 +200,10 @@ class _Cut:
         speeds = problem.speeds(self.active)
         apart = self._apart(light)
         busy = {0: problem.work_of(rest) + (0.0 if apart else problem.work_of(light))}
-        takers = [rank for rank in self.active if rank not in apart]
-        dealt = deal(takers, speeds, busy, problem.work_of(shared) / GROUPS)
+        by = deal if self.dealing == "groups" else deal_branches
+        dealt = by(
+            self.takers, speeds, {} if self.dealing == "even" else busy, problem.work_of(shared) / GROUPS
+        )
         aside = deal(apart, speeds, {}, problem.work_of(light) / GROUPS) if apart else own
         return {name: dealt if name in shared else aside if name in light else own for name in problem.work}
 
@@ -188,7 +228,7 @@ class _Cut:
 
 
 def neighbours(problem: Problem, layout: Layout, busiest: Sequence[int]) -> Iterator[Layout]:
-    """Layouts that differ by a group, or by the rank of a block, and take work from the busiest ranks.
+    """Layouts that differ by a group, a block's rank, a thread or micro-batches, for less work on busy ranks.
 
     Parameters
     ----------
@@ -208,14 +248,38 @@ def neighbours(problem: Problem, layout: Layout, busiest: Sequence[int]) -> Iter
                 for target in (*sorted(used - {source}), *unused):
                     yield from _with_less(problem, assignment, run, source, target)
     yield from _with_other_cuts(problem, assignment)
+    yield from _with_other_threads(problem, layout, busiest)
+    yield from _with_micro_batches(problem, layout)
+
+
+def _with_other_threads(problem: Problem, layout: Layout, busiest: Sequence[int]) -> Iterator[Layout]:
+    """A busy rank computes with a thread more, or with one less, on the cores of its host."""
+    threads = threads_on(problem.shape, layout, problem.machine)
+    for rank in busiest:
+        host = problem.machine.hosts[problem.machine.host_of[rank]]
+        for count in (threads[rank] + 1, threads[rank] - 1):
+            if 1 <= count <= math.floor(host.core_seconds):
+                changed = (*threads[:rank], count, *threads[rank + 1 :])
+                yield replace(layout, name="refined", threads=changed)
+
+
+def _with_micro_batches(problem: Problem, layout: Layout) -> Iterator[Layout]:
+    """Where ranks follow each other and share no block, several micro-batches let them overlap."""
+    apart = len(layout.workers) > 1 and not any(layout.sharded(block) for block, _ in layout.owners)
+    if apart and problem.options.micro_batches == 1 and problem.options.batch_norm == "exact":
+        for count in _MICRO_BATCHES:
+            options = replace(problem.options, micro_batches=count)
+            yield replace(layout, name="refined", options=options)
 
 
 def _with_less(
     problem: Problem, assignment: Assignment, run: tuple[str, ...], source: int, target: int
 ) -> Iterator[Layout]:
-    """A group of a run goes from a rank to another; or, where the rank has it alone, the whole run."""
+    """A group of a run goes from a rank to another, or all do; ranks with groups exchange them."""
     groups = assignment[run[0]]
     changes = [moved(groups, source, target)]
+    if groups[source] > groups.get(target, 0):
+        changes.append(exchanged(groups, source, target))
     if len(groups) == 1:
         changes.append({target: GROUPS})
     for change in changes:

@@ -15,6 +15,7 @@ from mpmm.placement.options import LayoutOptions
 from mpmm.placement.search import Allowed, Judge, search
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.simulated import Prediction, RankTimes
+from mpmm.placement.simulator import threads_on
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def choose(problem: Problem, known: str, allowed: Allowed = lambda layout: True)
             f"no layout of {problem.ranks} ranks fits: a host lacks the memory or a modality's files",
             "name a layout (--layout) to see which rank lacks what, or take a smaller batch",
         )
-    layout = check(_driven(problem, replace(judge.best, name="auto"), allowed), problem.shape)
+    best = replace(judge.best, name="auto", threads=threads_on(problem.shape, judge.best, problem.machine))
+    layout = check(_driven(problem, best, allowed), problem.shape)
     reasons = (
         _outcome(problem, judge, judge.prediction),
         _owned(problem.shape, layout),
@@ -113,14 +115,26 @@ def _owned(shape: NetworkShape, layout: Layout) -> str:
         text = run[0] if len(run) == 1 else f"{run[0]}..{run[-1].split('.', 1)[1]}"
         shares = f" (groups {' '.join(map(str, groups.values()))})" if len(groups) > 1 else ""
         texts.append(f"{text} on {_ranks(list(groups))}{shares}")
-    return "; ".join(texts)
+    parts = layout.options.micro_batches
+    return "; ".join([*texts, f"in {parts} micro-batches"] if parts > 1 else texts)
 
 
 def _left_out(layout: Layout) -> str:
     idle = [rank for rank in range(layout.ranks) if layout.role(rank) == "idle"]
     driver = "" if layout.driver is None else f"rank {layout.driver} validates and keeps the run"
     left = f"{_ranks(idle)} would make it no faster and {'has' if len(idle) == 1 else 'have'} nothing to do"
-    return "; ".join([text for text in (driver, left if idle else "") if text] or ["every rank takes part"])
+    roles = [text for text in (driver, left if idle else "") if text] or ["every rank takes part"]
+    return "; ".join([*roles, _threads(layout)])
+
+
+def _threads(layout: Layout) -> str:
+    """With how many threads ranks compute: "2 threads on rank 0, 1 on ranks 1 to 3"."""
+    ranks: dict[int, list[int]] = {}
+    for rank in sorted({layout.server, *layout.workers}):
+        ranks.setdefault(layout.threads[rank], []).append(rank)
+    texts = [f"{count} on {_ranks(numbers)}" for count, numbers in ranks.items()]
+    noun = "thread" if next(iter(ranks)) == 1 else "threads"
+    return ", ".join(texts).replace(" on", f" {noun} on", 1)
 
 
 def _limit(layout: Layout, prediction: Prediction) -> str:

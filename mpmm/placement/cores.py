@@ -47,31 +47,28 @@ class Cores:
 
     def advance(self, now: float) -> list[int]:
         """Go on to this time, no later than `next_change`; the tasks that have ended."""
-        part, slower = self._part, self._slower
+        part, speed = self._pace()
         ended = []
         for share in self._shares:
-            ended += share.advance(self._now, now, part, part / slower)
+            ended += share.advance(self._now, now, part, speed)
         self._now = now
         return ended
 
     @property
     def next_change(self) -> float:
         """When a task ends or a quota may change the speed, if nothing else happens before."""
-        part, slower = self._part, self._slower
-        return min(share.next_change(self._now, part, part / slower) for share in self._shares)
+        part, speed = self._pace()
+        if len(self._shares) == 1:
+            return self._shares[0].next_change(self._now, part, speed)
+        return min(share.next_change(self._now, part, speed) for share in self._shares)
 
-    @property
-    def _running(self) -> int:
-        return sum(share.running for share in self._shares)
-
-    @property
-    def _part(self) -> float:
-        """The part of a core that each running thread has."""
-        return min(1.0, self._cores / max(self._running, 1))
-
-    @property
-    def _slower(self) -> float:
-        return slowdown(self._crowding, self._cores, self._running)
+    def _pace(self) -> tuple[float, float]:
+        """The part of a core that each running thread has, and how fast it gets on."""
+        running = 0
+        for share in self._shares:
+            running += share.running
+        part = self._cores / running if running > self._cores else 1.0
+        return part, part / slowdown(self._crowding, self._cores, running)
 
 
 def slowdown(crowding: float, cores: int, running: int) -> float:

@@ -15,10 +15,7 @@ from mpmm.placement.simulator import threads_on
 
 # values that a server holds of a parameter: it, its gradient, Adam's moments; another rank the first two
 _SERVER_COPIES, _COPIES = 4, 2
-# the part of the time on the links that a step waits for; the rest passes while ranks compute
-_WAITED = 0.5
-
-_Move = Callable[[int, int, float], None]
+_Move = Callable[[int, int, float, float], None]
 
 
 @dataclass(eq=False)
@@ -48,16 +45,20 @@ class Arithmetic:
         return max(most, *(work / machine.hosts[number].capacity for number, work in used.items()))
 
     def likely(self, layout: Layout) -> float:
-        """Seconds that a step takes more or less: with messages, and waits for the batch's sums."""
+        """Seconds that a step takes more or less: with messages, and waits for the batch's sums.
+
+        The busiest link counts both ways, for what goes one way is mostly waited for by what comes back. Over
+        a hundred layouts this is nearly the simulator's order.
+        """
         machine = self.problem.machine
         crossing = max(
             (
-                max(sent, received) / machine.hosts[host].rate
+                (sent + received) / machine.hosts[host].rate
                 for host, (sent, received) in self._bytes(layout).items()
             ),
             default=0.0,
         )
-        return self.least(layout) * self._crowded(layout) + _WAITED * crossing + self._latency(layout)
+        return self.least(layout) * self._crowded(layout) + crossing + self._latency(layout)
 
     def _crowded(self, layout: Layout) -> float:
         """How much longer work takes because others compute beside it, where most of them do."""
@@ -105,13 +106,13 @@ class Arithmetic:
         moved: dict[int, list[float]] = {}
         host_of = self.problem.machine.host_of
 
-        def move(source: int, target: int, size: float) -> None:
-            """Count what goes from a rank to another, both ways: gradients return what outputs brought."""
+        def move(source: int, target: int, size: float, back: float) -> None:
+            """Count what goes from a rank to another, and back: gradients return what outputs brought."""
             if host_of[source] != host_of[target]:
-                for rank in (source, target):
+                for rank, sent, received in ((source, size, back), (target, back, size)):
                     both = moved.setdefault(host_of[rank], [0.0, 0.0])
-                    both[0] += size
-                    both[1] += size
+                    both[0] += sent
+                    both[1] += received
 
         self._move_parameters(layout, move)
         self._move_outputs(layout, move)
@@ -124,11 +125,13 @@ class Arithmetic:
             size = shape.by_name[name].size * shape.itemsize
             root = layout.server if layout.server in ranks else ranks[0]
             if not layout.owners_update:
-                move(root, layout.server, size)
+                move(root, layout.server, size, size)
             others = [rank for rank in ranks if rank != root]
             for number, rank in enumerate(others):
                 parent = root if number < math.ceil(math.log2(len(ranks))) else others[number // 2]
-                move(parent, rank, size)
+                # of groups that are no branch of the tree several sums of the gradients go up
+                sums = len(share_of(layout, name, rank, self.problem.batch).sums)
+                move(parent, rank, size, size * max(1, sums))
 
     def _move_outputs(self, layout: Layout, move: _Move) -> None:
         """Outputs go from who makes their samples to who reads them."""
@@ -139,7 +142,8 @@ class Arithmetic:
             for maker, own in made.items():
                 for rank, other in read.items():
                     if maker != rank:
-                        move(maker, rank, own.overlap(other).count * bytes_each)
+                        length = own.overlap(other).count * bytes_each
+                        move(maker, rank, length, length)
 
     def _shares(self, layout: Layout, name: str) -> dict[int, Share]:
         made = maker_of(name)

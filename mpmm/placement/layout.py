@@ -43,6 +43,8 @@ class Layout:
     options
         How the ranks work together: where parameters are updated, what activations travel as, and which
         samples batch normalisation is over.
+    threads
+        Of each rank, as a search has chosen; none: the ranks of a host share its cores by their operations.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Layout:
     averages: bool = False
     shares: tuple[tuple[str, tuple[int, ...]], ...] = ()
     options: LayoutOptions = field(default_factory=LayoutOptions)
+    threads: tuple[int, ...] = ()
 
     @cached_property
     def owner(self) -> dict[str, Ranks]:

@@ -14,7 +14,7 @@ from mpmm.placement.simulator import simulate
 Allowed = Callable[[Layout], bool]
 
 # simulations of candidates, of the neighbours of the best, and of those in one turn
-_PLAYED, _REFINED, _TURN = 12, 12, 4
+_PLAYED, _REFINED, _TURN = 16, 12, 4
 # steps of each, of which one counts
 _STEPS = 3
 # layouts that are judged again where a quota's pauses make one step unlike the next, and steps for that
@@ -63,14 +63,17 @@ class Judge:
     def consider(self, layouts: Iterable[Layout], most: int) -> bool:
         """Simulate the most promising of some layouts, those that can be better; whether one was."""
         before, limit = self.best, self.played + most
-        options = self.problem.options
-        promising = [replace(layout, options=options) for layout in layouts if self._is_new(layout)]
+        promising = [self._with_options(layout) for layout in layouts if self._is_new(layout)]
         for layout in self.by_promise(promising):
             if self.played == limit:
                 break
             if _scored(self._estimate.least(layout), layout) < self._score:
                 self._play(layout)
         return self.best is not before
+
+    def _with_options(self, layout: Layout) -> Layout:
+        """With what the user chose, but for micro-batches that the search tries."""
+        return layout if layout.options.micro_batches > 1 else replace(layout, options=self.problem.options)
 
     def by_promise(self, layouts: Iterable[Layout]) -> list[Layout]:
         """The best of each number of ranks first, for these an estimate compares worst; then the others."""
@@ -91,7 +94,7 @@ class Judge:
 
     def _is_new(self, layout: Layout) -> bool:
         """Whether a layout was not looked at before, and may be chosen."""
-        key = layout.owners, layout.shares
+        key = layout.owners, layout.shares, layout.threads, layout.options.micro_batches
         if key in self._keys:
             return False
         self._keys.add(key)

@@ -39,7 +39,7 @@ def threads_per_rank(
     """Threads for each rank of a machine.
 
     A rank gets the part of the cores that its part of the operations asks for, and at least one thread:
-    more threads than that only take cores from each other.
+    more threads than that only take cores from each other. What a search has chosen goes before that.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def threads_per_rank(
     tuple of int
         In the order of ``together``.
     """
+    if layout.threads:
+        return tuple(min(layout.threads[rank], cores) for rank in together or range(layout.ranks))
     loads = _loads(shape, layout, together)
     total = sum(loads)
     return tuple(max(1, round(cores * load / total)) if total else 1 for load in loads)

@@ -68,7 +68,9 @@ def test_without_a_layout_it_searches_for_one_and_says_why(tmp_path, monkeypatch
     assert lines[0] == "layout auto, found by search:"
     assert lines[1].startswith("1 of 20 ranks: ")
     assert lines[2].startswith("hsi.block1..head on rank 0; ")
-    assert lines[3] == "ranks 1 to 19 would make it no faster and have nothing to do"
+    left_out, threads = lines[3].split("; ")
+    assert left_out == "ranks 1 to 19 would make it no faster and have nothing to do"
+    assert threads.endswith(" on rank 0")
     assert "layers guessed from operations, 20 hosts as given" in lines[5]
     assert "19 other ranks have nothing to do" in lines
     alone = CliRunner().invoke(command, [config, "-n", "1"]).output
@@ -99,6 +101,11 @@ def test_it_predicts_the_time_of_a_step_here_and_on_hosts(tmp_path, monkeypatch)
     assert slow.exit_code == 0, slow.output
     assert "threads as for 5 machines of " in slow.output
     assert milliseconds(slow.output) > 10 * milliseconds(here.output), "the link holds it up"
+    apart, shared = (
+        CliRunner().invoke(command, [*baseline, "--delay", "0s", *virtual]).output
+        for virtual in ([], ["--virtual"])
+    )
+    assert milliseconds(shared) > milliseconds(apart), "five hosts have the cores of one machine"
     row = next(
         line.split() for line in slow.output.splitlines() if line.startswith("1     worker") and "%" in line
     )
