@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpmm_kernels.groups import additions
 
@@ -61,18 +61,39 @@ class _Piece:
 
 
 def micro_batched(script: Script) -> Iterator[Instruction]:
-    """All micro-batches forward, then all backward.
+    """All micro-batches forward, then all backward; but each at once where that waits for no other rank.
 
     Every rank goes through the same stages in the same order, and within a stage from micro-batch to
     micro-batch: among ranks that wait for each other one always waits for something earlier in this order.
     """
-    parts = script.micro_batches()
-    blocks = script.shape.play_order
-    for stage in _stages(script.layout, blocks, len(parts)):
+    parts, blocks, own = script.micro_batches(), script.shape.play_order, _tail(script)
+    *forward, last = _stages(script.layout, blocks, len(parts))
+    first, *backward = _stages(script.layout, blocks[::-1], len(parts), backward=True)
+    for stage in forward:
         yield from _forward_of_stage(parts, _owned(script, stage))
+    at_once = [piece for piece in first if piece.block.name in own]
+    for part in parts:
+        yield from _forward_of_part(part, parts, _owned(script, last))
+        yield from _backward_of_part(part, parts, at_once)
     yield from _metrics(script, parts)
-    for stage in _stages(script.layout, blocks[::-1], len(parts), backward=True):
-        yield from _backward_of_stage(script, parts, _owned(script, stage))
+    rest = [piece for piece in _owned(script, first) if piece not in at_once]
+    for part in parts:
+        yield from _backward_of_part(part, parts, rest)
+    yield from _totals(parts, at_once + rest)
+    for stage in backward:
+        for part in parts:
+            yield from _backward_of_part(part, parts, _owned(script, stage))
+        yield from _totals(parts, _owned(script, stage))
+
+
+def _tail(script: Script) -> set[str]:
+    """This rank's last blocks: what they make is read by each other only, up to the loss."""
+    own: set[str] = set()
+    for block in reversed(script.shape.play_order):
+        readers = {script.shape.consumers[output] for output in script.shape.outputs[block.name]}
+        if script.only_here(block.name) and readers <= own:
+            own.add(block.name)
+    return own
 
 
 def _stages(
@@ -114,11 +135,24 @@ def _owned(script: Script, stage: Sequence[_Piece]) -> list[_Piece]:
 
 def _forward_of_stage(parts: Sequence[Script], pieces: Sequence[_Piece]) -> Iterator[Instruction]:
     for part in parts:
-        for piece in pieces:
-            if piece.opens and part is parts[0]:
-                yield from settled_pushes(part, piece.block)
-                yield from pulls(part, piece.block)
-            yield from _forward(part, piece)
+        yield from _forward_of_part(part, parts, pieces)
+    yield from _totals(parts, pieces)
+
+
+def _forward_of_part(
+    part: Script, parts: Sequence[Script], pieces: Sequence[_Piece]
+) -> Iterator[Instruction]:
+    for piece in pieces:
+        if piece.opens and part is parts[0]:
+            yield from settled_pushes(part, piece.block)
+            yield from pulls(part, piece.block)
+            for source in moved_inputs(part, piece.block):
+                yield part.settle_output(Kind.GRADIENT, source)
+        yield from _forward(part, piece)
+
+
+def _totals(parts: Sequence[Script], pieces: Sequence[_Piece]) -> Iterator[Instruction]:
+    """The sums over the batch for which what follows has waited."""
     for piece in pieces:
         if piece.awaited is not None:
             yield _accumulated(Kind.SUMS, piece.awaited.name, parts, piece.block)
@@ -128,8 +162,6 @@ def _forward(part: Script, piece: _Piece) -> Iterator[Instruction]:
     block, share = piece.block, part.share(piece.block.name)
     if piece.opens:
         yield from inputs(part, block)
-        for source in moved_inputs(part, block):
-            yield part.settle_output(Kind.GRADIENT, source)
     if piece.layers:
         every = piece.layers == block.layers
         yield Forward(block.name, share, () if every else tuple(layer.name for layer in piece.layers))
@@ -159,34 +191,29 @@ def _metrics(script: Script, parts: Sequence[Script]) -> Iterator[Instruction]:
         yield Send(Kind.METRICS, 0, "loss", script.layout.server, (1, METRICS), "float64")
 
 
-def _backward_of_stage(
-    script: Script, parts: Sequence[Script], pieces: Sequence[_Piece]
+def _backward_of_part(
+    part: Script, parts: Sequence[Script], pieces: Sequence[_Piece]
 ) -> Iterator[Instruction]:
-    for part in parts:
-        for piece in pieces:
-            block = piece.block
-            if piece.opens:
-                yield from output_gradient(part, block)
-            for layer in reversed(piece.layers):
-                yield Backward(layer.name, block.name, part.micro_batch)
-                if layer is block.layers[0]:
-                    yield from input_gradients(part, block)
-                if layer.parameters and part is parts[-1]:
-                    yield from _gradients(script, parts, block, layer)
-            if piece.awaited is not None:
-                yield Measure(piece.awaited.name, block.name, part.share(block.name), backward=True)
     for piece in pieces:
+        block = piece.block
+        if piece.opens:
+            yield from output_gradient(part, block, len(parts) - max(part.micro_batch, 1))
+        for layer in reversed(piece.layers):
+            yield Backward(layer.name, block.name, part.micro_batch)
+            if layer is block.layers[0]:
+                yield from input_gradients(part, block)
+            if layer.parameters and part is parts[-1]:
+                yield from _gradients(parts, block, layer)
         if piece.awaited is not None:
-            yield _accumulated(Kind.SUMS, piece.awaited.name, parts, piece.block)
+            yield Measure(piece.awaited.name, block.name, part.share(block.name), backward=True)
 
 
-def _gradients(
-    script: Script, parts: Sequence[Script], block: BlockShape, layer: LayerShape
-) -> Iterator[Instruction]:
+def _gradients(parts: Sequence[Script], block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
     """The last micro-batch's gradients of a layer are there: the batch's, unless each has these already."""
-    if len(parts) > 1 and not script.layout.waits_for_batch(layer):
+    whole = replace(parts[0], part=None)
+    if len(parts) > 1 and not whole.layout.waits_for_batch(layer):
         yield _accumulated(Kind.PUSH, layer.name, parts, block)
-    yield from pushes(script, block, layer)
+    yield from pushes(whole, block, layer)
 
 
 def _accumulated(kind: Kind, name: str, parts: Sequence[Script], block: BlockShape) -> Accumulate:

@@ -248,8 +248,11 @@ def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> 
     passing.blocks.append(block)
 
 
-def output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """The gradients of a block's output from those who read it; the output is needed no more."""
+def output_gradient(script: Script, block: BlockShape, later: int = 0) -> Iterator[Instruction]:
+    """The gradients of a block's output from those who read it; the output is needed no more.
+
+    Of ``later`` micro-batches outputs may still be under way.
+    """
     share = script.share(block.name)
     for output in script.shape.outputs[block.name]:
         if script.stays(output):
@@ -261,7 +264,7 @@ def output_gradient(script: Script, block: BlockShape) -> Iterator[Instruction]:
                 yield CopyRows(Kind.GRADIENT, output, *rows)
             else:
                 yield script.receive_output(Kind.GRADIENT, output, (rank, part))
-        yield script.settle_output(Kind.ACTIVATION, output)
+        yield script.settle_output(Kind.ACTIVATION, output, later)
 
 
 def input_gradients(script: Script, block: BlockShape) -> Iterator[Instruction]:

@@ -271,13 +271,15 @@ def test_a_layout_says_that_micro_batches_are_normalised_alone() -> None:
 
 
 def test_without_batch_normalisation_the_fusion_computes_while_the_streams_go_on() -> None:
-    """The first micro-batch is sent before the second is computed; exact statistics make all wait."""
+    """A micro-batch is sent before the next is computed, and its gradient back before the next is fused."""
     options = LayoutOptions(micro_batches=2)
     plain = network({"hsi": [], "rgb": []})
-    lines = [str(one) for one in schedule(plain, layout_for(plain, 4, options=options), 1, "train", 8)]
-    first = next(i for i, line in enumerate(lines) if line.startswith("send activation"))
-    assert "of micro-batch 1" in lines[first]
-    assert first < next(i for i, line in enumerate(lines) if line.startswith("forward") and "batch 2" in line)
+    for rank, sent in ((1, "send activation "), (3, "send activation gradient ")):
+        steps = schedule(plain, layout_for(plain, 4, options=options), rank, "train", 8)
+        lines = [str(one) for one in steps if not isinstance(one, Settle)]
+        first = next(number for number, line in enumerate(lines) if line.startswith(sent))
+        forward = [number for number, line in enumerate(lines) if line.startswith("forward")]
+        assert len([number for number in forward if number < first]) == len(forward) / 2, rank
 
 
 def test_the_papers_traffic_a_step() -> None:
