@@ -23,6 +23,7 @@ BLOCKS = {
     "few filters": ((30, 15, 15, 1), 8, (7, 3, 3), VALID, (1, 1, 1)),
     "narrow": ((51, 3, 3, 20), 35, (3, 3, 3), SPECTRAL, (1, 1, 1)),
     "seven bands": ((97, 4, 4, 24), 24, (7, 1, 1), SPECTRAL, (1, 1, 1)),
+    "eleven bands": ((64, 5, 5, 16), 16, (11, 1, 1), SPECTRAL, (1, 1, 1)),
 }
 SAMPLES = 8
 

@@ -64,6 +64,7 @@ BANDS = {
 ALONG_BANDS = {
     "F(8,7), padded": ("fast", ((19, 4, 5, 24), 24, (7, 1, 1), STEP, SPECTRAL, "relu", None, STEP)),
     "F(8,7), two runs": ("fast", ((14, 9, 10, 24), 16, (7, 1, 1), STEP, VALID, "none", "average", (2, 3, 1))),
+    "F(8,11), padded": ("fast", ((19, 4, 5, 16), 16, (11, 1, 1), STEP, SPECTRAL, "relu", None, STEP)),
 }
 CASES |= WINOGRAD | BANDS | ALONG_BANDS
 # the same shapes by register blocks of outputs from anywhere in a sample

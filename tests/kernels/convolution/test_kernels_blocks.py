@@ -19,7 +19,7 @@ def test_equals_reference_kernels(name):
         "two share, depth",
         "F(3x3,3x3), odd channels",
         "one channel, F(4x4,3x3)",
-        "F(8,7), padded",
+        "F(8,11), padded",
     )
 )
 def test_equals_reference_kernels_in_double_precision(name):

@@ -12,39 +12,41 @@ from mpmm_kernels.vector import emit as vector_emit
 
 
 @compiled_intrinsic
-def input_points(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
-    """B' x, the points of inputs: of as many elements at once as ``width`` is long.
+def input_points(typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """B' x, the points of inputs.
 
-    ``source`` and ``target`` are the offset of the first element and the step to its next neighbour, in
-    this and the other transforms.
+    ``shape`` are two tuples, as long as there are elements at once, and taps of the kernel. ``source`` and
+    ``target`` are the offset of the first element and the step to its next neighbour, in this and the other
+    transforms.
     """
-    return _transform(filtering.input_parts(), width, x, y)
+    return _transform(filtering.input_parts, shape, x, y)
 
 
 @compiled_intrinsic
-def gradient_points(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+def gradient_points(typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
     """A g, the gradient of points by that of outputs."""
-    return _transform(filtering.gradient_parts(), width, x, y)
+    return _transform(filtering.gradient_parts, shape, x, y)
 
 
 @compiled_intrinsic
-def weight_points(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+def weight_points(typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
     """G w, the points of taps."""
-    return _transform(filtering.weight_parts(), width, x, y)
+    return _transform(filtering.weight_parts, shape, x, y)
 
 
 @compiled_intrinsic
-def weight_gradient(typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
-    """G' v, the gradient of taps by that of their points; writes that of the eighth tap too."""
-    return _transform(filtering.weight_gradient_parts(), width, x, y)
+def weight_gradient(typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """G' v, the gradient of taps by that of their points; writes that of one tap more."""
+    return _transform(filtering.weight_gradient_parts, shape, x, y)
 
 
 @compiled_intrinsic
 def finished_planes(
-    typing: Any, width: Any, x: Any, source: Any, y: Any, target: Any, bias: Any, bias_at: Any, floor: Any
+    typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any, bias: Any, bias_at: Any, floor: Any
 ) -> Any:
     """max(A' m + bias, floor) of points m; what is not a number stays so."""
-    parts, vector = filtering.output_parts(), Vector(x.dtype, len(width)).emitted
+    width, taps = map(len, shape.types)
+    parts, vector = filtering.output_parts(taps), Vector(x.dtype, width).emitted
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         """Emit the parts with an end to each output."""
@@ -59,12 +61,13 @@ def finished_planes(
         return context.get_dummy_value()
 
     pair = types.UniTuple(types.intp, 2)
-    return types.void(width, x, pair, y, pair, bias, types.intp, x.dtype), emit
+    return types.void(shape, x, pair, y, pair, bias, types.intp, x.dtype), emit
 
 
-def _transform(parts: list[filtering.Part], width: Any, x: Any, y: Any) -> Any:
+def _transform(parts_of: Callable[[int], list[filtering.Part]], shape: Any, x: Any, y: Any) -> Any:
     """What makes targets of sources, part by part."""
-    vector = Vector(x.dtype, len(width)).emitted
+    width, taps = map(len, shape.types)
+    parts, vector = parts_of(taps), Vector(x.dtype, width).emitted
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         """Emit one part after the other."""
@@ -72,7 +75,7 @@ def _transform(parts: list[filtering.Part], width: Any, x: Any, y: Any) -> Any:
         return context.get_dummy_value()
 
     pair = types.UniTuple(types.intp, 2)
-    return types.void(width, x, pair, y, pair), emit
+    return types.void(shape, x, pair, y, pair), emit
 
 
 class _Neighbours:
@@ -117,14 +120,11 @@ def _emit(
 
 
 def _sum(source: _Neighbours, terms: tuple[filtering.Term, ...], vector: Any) -> Any:
-    """The sum of sources with their signs, the first of which is positive; of none zero."""
+    """The sum of sources with their factors; of none zero."""
     if not terms:
         return vector_emit.zero(vector)
-    builder, total = source.builder, source.load(terms[0].source, vector)
-    for term in terms[1:]:
-        combined = builder.fadd if term.sign > 0 else builder.fsub
-        total = combined(total, source.load(term.source, vector))
-    return total
+    row = tuple(term.factor for term in terms)
+    return combine(source.builder, (row,), [source.load(term.source, vector) for term in terms])[0]
 
 
 @compiled_intrinsic

@@ -1,15 +1,15 @@
-"""Minimal filtering along one axis for kernels of seven taps: matrices with small, exact numbers.
+"""Minimal filtering along one axis for kernels of 7 and 11 taps: matrices with small, exact numbers.
 
 F(8, 8) makes 8 outputs of 15 inputs by 21 products in place of 64: outside Karatsuba's F(2, 2), whose numbers
 are 0 and 1, over halves of 4 outputs and 4 taps; inside each of its three parts F(4, 4), by Toom and Cook
 with the numbers 0, 1, -1, 2, -2, -1/2 and infinity. (F(4, 7) needs 20, but its ten numbers cost a digit.) Of
-seven taps the eighth is zero, and so is the last input, which would meet nothing else.
+seven taps the eighth is zero, and so is the last input, which would meet nothing else. F(8, 12), for eleven
+taps, has Winograd's F(2, 3) outside, over three blocks of taps: 28 products in place of 96.
 
 Outputs are A' [(G w) * (B' x)], where * multiplies point by point (Winograd, "Arithmetic complexity of
 computations", 1980). Both layers are applied in turn: a `Part` adds up sources, then applies small matrices.
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
 from math import prod
@@ -17,17 +17,26 @@ from typing import NamedTuple
 
 from mpmm_kernels.convolution.winograd.transform import Matrix, polynomial, transposed_matrix
 
-# Taps of the kernel, outputs of a tile, inputs they meet, and products they take
-TAPS, OUTPUTS, INPUTS, POINTS = 7, 8, 14, 21
+# Taps of the kernels there are filters for, and outputs of a tile
+TAPS, OUTPUTS = (7, 11), 8
 # The numbers that inner polynomials are interpolated at, beside infinity: the last one has no negative
 _EVEN, _ODD = tuple(map(Fraction, (0, 1, -1, 2, -2))), Fraction(-1, 2)
 _HALF, _INNER = 4, 7
+# Outer matrices by blocks of taps: of windows of inputs, of blocks of taps, and to blocks of outputs
+_OUTER = {
+    2: (((1, -1, 0), (0, 1, 0), (0, -1, 1)), ((1, 0), (1, 1), (0, 1)), ((1, 1, 0), (0, 1, 1))),
+    3: (
+        ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1)),
+        ((1, 0, 0), (Fraction(1, 2),) * 3, (Fraction(1, 2), Fraction(-1, 2), Fraction(1, 2)), (0, 0, 1)),
+        ((1, 1, 1, 0), (0, 1, -1, 1)),
+    ),
+}
 
 
 class Term(NamedTuple):
-    """A source that is added or, with the sign -1, subtracted."""
+    """A source that is added, times a factor."""
 
-    sign: int
+    factor: Fraction
     source: int
 
 
@@ -39,54 +48,66 @@ class Part(NamedTuple):
     first: int
 
 
-def input_parts() -> list[Part]:
+def inputs(taps: int) -> int:
+    """Inputs that a tile meets."""
+    return OUTPUTS + taps - 1
+
+
+def points(taps: int) -> int:
+    """Products that a tile takes."""
+    return len(_outer(taps)[0]) * _INNER
+
+
+def input_parts(taps: int) -> list[Part]:
     """B': from inputs to points."""
-    windows = [_sums([(1, 0), (-1, 1)], 7), _sums([(1, 1)], 7), _sums([(1, 2), (-1, 1)], 7)]
-    return _parts(windows, _inner_input(), INPUTS)
+    return _parts(_outer(taps)[0], _inner_input(), (_INNER, _HALF), inputs(taps))
 
 
-def output_parts() -> list[Part]:
+def output_parts(taps: int) -> list[Part]:
     """A': from points to outputs."""
-    halves = [_sums([(1, 0), (1, 1)], _INNER, _INNER), _sums([(1, 1), (1, 2)], _INNER, _INNER)]
-    return _parts(halves, _inner_output(), POINTS)
+    return _parts(_outer(taps)[2], _inner_output(), (_INNER, _INNER), points(taps))
 
 
-def gradient_parts() -> list[Part]:
+def gradient_parts(taps: int) -> list[Part]:
     """A: from the gradient of outputs to that of points."""
     back = tuple(transposed_matrix(matrix) for matrix in reversed(_inner_output()))
-    return _parts(_halves(), back, OUTPUTS)
+    return _parts(transposed_matrix(_outer(taps)[2]), back, (_HALF, _HALF), OUTPUTS)
 
 
-def weight_parts() -> list[Part]:
+def weight_parts(taps: int) -> list[Part]:
     """G: from taps to points."""
-    return _parts(_halves(), (_inner_weights(),), TAPS)
+    return _parts(_outer(taps)[1], (_inner_weights(),), (_HALF, _HALF), taps)
 
 
-def weight_gradient_parts() -> list[Part]:
-    """G': from the gradient of the weights' points to that of taps, and of the eighth."""
-    halves = [_sums([(1, 0), (1, 1)], _INNER, _INNER), _sums([(1, 1), (1, 2)], _INNER, _INNER)]
-    return _parts(halves, (transposed_matrix(_inner_weights()),), POINTS)
+def weight_gradient_parts(taps: int) -> list[Part]:
+    """G': from the gradient of the weights' points to that of taps, and of one tap more."""
+    back = (transposed_matrix(_inner_weights()),)
+    return _parts(transposed_matrix(_outer(taps)[1]), back, (_INNER, _INNER), points(taps))
 
 
-def _halves() -> list[list[tuple[Term, ...]]]:
-    """Karatsuba's points of two halves: the first, their sum, the second."""
-    return [_sums(blocks, _HALF) for blocks in ([(1, 0)], [(1, 0), (1, 1)], [(1, 1)])]
+def _outer(taps: int) -> tuple[Matrix, Matrix, Matrix]:
+    """Matrices between blocks of inputs, taps and outputs and those of points."""
+    of_inputs, of_taps, of_outputs = (
+        tuple(tuple(map(Fraction, row)) for row in matrix) for matrix in _OUTER[-(-taps // _HALF)]
+    )
+    return of_inputs, of_taps, of_outputs
 
 
-def _sums(blocks: Sequence[tuple[int, int]], length: int, step: int = _HALF) -> list[tuple[Term, ...]]:
-    """Sums of blocks of sources, (sign, number) each, that begin ``step`` apart and are so long."""
-    return [tuple(Term(sign, number * step + i) for sign, number in blocks) for i in range(length)]
+def _parts(outer: Matrix, matrices: tuple[Matrix, ...], blocks: tuple[int, int], sources: int) -> list[Part]:
+    """A part for each row of the outer matrix; sources that there are not are zeros.
 
-
-def _parts(
-    sums: Sequence[Sequence[tuple[Term, ...]]], matrices: tuple[Matrix, ...], sources: int
-) -> list[Part]:
-    """A part for each row of the outer matrix; sources that there are not are zeros."""
-    made = len(matrices[-1])
-    return [
-        Part(tuple(tuple(term for term in row if term.source < sources) for row in rows), matrices, i * made)
-        for i, rows in enumerate(sums)
-    ]
+    ``blocks`` are the sources of a block, and how far it is from one to the next.
+    """
+    (length, step), made = blocks, len(matrices[-1])
+    parts = []
+    for i, row in enumerate(outer):
+        terms = sorted(((c, block) for block, c in enumerate(row) if c), key=lambda term: term[0] < 0)
+        rows = (
+            tuple(Term(c, block * step + k) for c, block in terms if block * step + k < sources)
+            for k in range(length)
+        )
+        parts.append(Part(tuple(rows), matrices, i * made))
+    return parts
 
 
 @cache

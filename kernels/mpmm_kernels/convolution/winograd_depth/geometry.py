@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from mpmm_kernels.convolution.indirect.geometry import row_of
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS, POINTS, TAPS
+from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS, TAPS, inputs, points
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Points of a run of pixels and of their products, in elements that stay in the second cache
@@ -20,6 +20,7 @@ _MOST_PARTS = 56
 class DepthTiles(NamedTuple):
     """A convolution along depth by tiles of outputs: ``tiles`` of them a pixel.
 
+    A tile meets so many ``inputs``, and is made by so many ``points``.
     The ``pixels`` of a plane are worked on in ``runs`` of up to ``run`` side by side. A point of a run has
     ``run`` rows of channels, and as many more as a block reaches beyond it.
     """
@@ -35,6 +36,8 @@ class DepthTiles(NamedTuple):
     filters: int
     point_step: int
     product_step: int
+    inputs: int
+    points: int
 
 
 class ProductTile(NamedTuple):
@@ -47,9 +50,10 @@ class ProductTile(NamedTuple):
 
 
 class DepthFilteringTile(NamedTuple):
-    """Elements that transforms take at once, and a block of products: see `ProductTile`."""
+    """Elements that transforms take at once, taps of the kernel, and a block of products (`ProductTile`)."""
 
     width: Size
+    taps: Size
     block: Size
     columns: Size
     last: Size
@@ -59,7 +63,8 @@ class DepthFilteringTile(NamedTuple):
 def suits(plan: BlockPlan) -> bool:
     """Whether a core is a convolution along depth that fills registers, without pool or stride."""
     whole = all(_fills(channels) for channels in (plan.input_shape[3], plan.filters))
-    return plan.kernel == (TAPS, 1, 1) and plan.stride == plan.window == (1, 1, 1) and whole
+    along = plan.kernel[0] in TAPS and plan.kernel[1:] == (1, 1)
+    return along and plan.stride == plan.window == (1, 1, 1) and whole
 
 
 def _fills(channels: int) -> bool:
@@ -70,47 +75,54 @@ def _fills(channels: int) -> bool:
 def tiles(plan: BlockPlan) -> DepthTiles:
     """The tiles of a core's convolution, by its shapes alone."""
     depth, rows, columns, channels = plan.input_shape
-    return _tiles((depth, plan.convolved_shape[0]), plan.before[0], rows * columns, (channels, plan.filters))
+    extents = plan.kernel[0], depth, plan.convolved_shape[0]
+    return _tiles(extents, plan.before[0], rows * columns, (channels, plan.filters))
 
 
 def input_tiles(plan: BlockPlan) -> DepthTiles:
     """The tiles of the convolution that makes the input's gradient from the output's."""
     depth, rows, columns, channels = plan.input_shape
-    before = TAPS - 1 - plan.before[0]
-    return _tiles((plan.convolved_shape[0], depth), before, rows * columns, (plan.filters, channels))
+    taps = plan.kernel[0]
+    before, extents = taps - 1 - plan.before[0], (taps, plan.convolved_shape[0], depth)
+    return _tiles(extents, before, rows * columns, (plan.filters, channels))
 
 
-def _tiles(planes: tuple[int, int], before: int, pixels: int, channels: tuple[int, int]) -> DepthTiles:
-    most = max(_MOST_POINTS // (POINTS * sum(channels)), 1)
+def _tiles(extents: tuple[int, int, int], before: int, pixels: int, channels: tuple[int, int]) -> DepthTiles:
+    taps, depth, made = extents
+    most = max(_MOST_POINTS // (points(taps) * sum(channels)), 1)
     run = -(-pixels // -(-pixels // most))
     spare = max(_ROWS.values())
     return DepthTiles(
-        depth=planes[0],
-        made=planes[1],
+        depth=depth,
+        made=made,
         before=before,
         pixels=pixels,
         run=run,
         runs=-(-pixels // run),
-        tiles=-(-planes[1] // OUTPUTS),
+        tiles=-(-made // OUTPUTS),
         channels=channels[0],
         filters=channels[1],
         point_step=(run + spare) * channels[0],
         product_step=(run + spare) * channels[1],
+        inputs=inputs(taps),
+        points=points(taps),
     )
 
 
-def product_tile(shape: DepthTiles, dtype: str) -> DepthFilteringTile:
+def product_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile:
     """The block that multiplies rows of so many channels by weights."""
     columns, last = row_of(shape.filters, dtype)
     block = size(_rows(len(columns)) * len(columns))
-    return DepthFilteringTile(width(dtype), block, columns, last, gap=size(shape.channels // WIDTH))
+    return DepthFilteringTile(
+        width(dtype), size(taps), block, columns, last, gap=size(shape.channels // WIDTH)
+    )
 
 
-def weight_tile(shape: DepthTiles, dtype: str) -> DepthFilteringTile:
+def weight_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile:
     """The block that adds up weights' gradients: its rows are neighbouring channels."""
     columns, last = row_of(shape.filters, dtype)
     rows = max(n for n in range(1, _rows(len(columns)) + 1) if shape.channels % n == 0)
-    return DepthFilteringTile(width(dtype), size(rows * len(columns)), columns, last, gap=size(0))
+    return DepthFilteringTile(width(dtype), size(taps), size(rows * len(columns)), columns, last, gap=size(0))
 
 
 def width(dtype: str) -> Size:
@@ -124,5 +136,5 @@ def _rows(columns: int) -> int:
 
 def part_of_products(plan: BlockPlan) -> float:
     """Products of a core by its tiles, as a part of the direct ones."""
-    made = plan.convolved_shape[0]
-    return -(-made // OUTPUTS) * POINTS / (made * TAPS)
+    made, taps = plan.convolved_shape[0], plan.kernel[0]
+    return -(-made // OUTPUTS) * points(taps) / (made * taps)

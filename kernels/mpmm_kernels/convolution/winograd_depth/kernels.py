@@ -7,9 +7,10 @@ every output is one sum in an order that follows from the shapes, and sums over 
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.convolution.winograd_depth.filtering import INPUTS, OUTPUTS
+from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.geometry import DepthTiles, ProductTile
 from mpmm_kernels.convolution.winograd_depth.lines import (
+    Filter,
     add_bias_gradient,
     add_weight_products,
     give_planes,
@@ -36,6 +37,7 @@ def forward(
     floor: float,
     shape: DepthTiles,
     width: Size,
+    taps: Size,
     block: Size,
     columns: Size,
     last: Size,
@@ -45,18 +47,18 @@ def forward(
     workers, tasks = points.shape[0], samples * shape.tiles * shape.runs
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
-        tile = ProductTile(block, columns, last, gap)
+        tile, size = ProductTile(block, columns, last, gap), (width, taps)
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
                 n, pixel, first = _place_of(task, shape)
                 rows = min(shape.run, shape.pixels - pixel)
-                _take(x, (n, pixel, first), staged[worker], points[worker], shape, width)
+                _take(x, (n, pixel, first), staged[worker], points[worker], shape, size)
                 multiply(points[worker], w, products[worker], rows, shape, tile)
                 to = ((n * shape.made + first) * shape.pixels + pixel) * shape.filters
                 at = to, shape.pixels * shape.filters, shape.made - first
                 arrays = products[worker], y, staged[worker]
-                give_planes(arrays, at, rows * shape.filters, (bias, floor), shape.product_step, width)
+                give_planes(arrays, at, rows * shape.filters, (bias, floor), shape.product_step, size)
             piece = next_piece(taken)
 
 
@@ -69,14 +71,14 @@ def _place_of(task: int, shape: DepthTiles) -> tuple[int, int, int]:
 
 @compiled
 def _take(
-    x: Floats, at: tuple[int, int, int], staged: Floats, points: Floats, shape: DepthTiles, width: Size
+    x: Floats, at: tuple[int, int, int], staged: Floats, points: Floats, shape: DepthTiles, size: Filter
 ) -> None:
     """The points of a tile's inputs."""
     n, pixel, first = at
     length = min(shape.run, shape.pixels - pixel) * shape.channels
     start = (n * shape.depth * shape.pixels + pixel) * shape.channels
-    planes, run = ((first - shape.before, INPUTS, shape.depth), (length, shape.pixels * shape.channels))
-    take_points(planes_of(x, start, planes, run, staged), length, points, shape.point_step, width)
+    planes, run = ((first - shape.before, shape.inputs, shape.depth), (length, shape.pixels * shape.channels))
+    take_points(planes_of(x, start, planes, run, staged), length, points, shape.point_step, size)
 
 
 @compiled(parallel=True)
@@ -92,12 +94,13 @@ def backward_weights(
     bounds: Array,
     shape: DepthTiles,
     width: Size,
+    taps: Size,
     block: Size,
     columns: Size,
     last: Size,
     gap: Size,
 ) -> None:
-    """Fill dw and db, a row for each group of samples; of dw an eighth tap too."""
+    """Fill dw and db, a row for each group of samples; of dw one tap more too."""
     workers, groups, taken = points.shape[0], dw.shape[0], tickets()
     each = shape.tiles * shape.runs
     for worker in prange(workers):
@@ -106,17 +109,17 @@ def backward_weights(
             point_sums[worker],
             gradient_points[worker],
         )
-        group = next_piece(taken)
+        size, group = (width, taps), next_piece(taken)
         while group < groups:
             sums[:] = 0
             db[group] = 0
             for task in range(bounds[group] * each, bounds[group + 1] * each):
                 at = _place_of(task, shape)
                 rows = min(shape.run, shape.pixels - at[1])
-                _take(x, at, staged[worker], points[worker], shape, width)
-                _take_gradient(dy, at, staged[worker], gradient, db[group], shape, width)
+                _take(x, at, staged[worker], points[worker], shape, size)
+                _take_gradient(dy, at, staged[worker], gradient, db[group], shape, size)
                 add_weight_products(points[worker], gradient, sums, rows, shape, tile)
-            transform_weights_back(sums, dw[group], width)
+            transform_weights_back(sums, dw[group], size)
             group = next_piece(taken)
 
 
@@ -128,7 +131,7 @@ def _take_gradient(
     points: Floats,
     db: Floats,
     shape: DepthTiles,
-    width: Size,
+    size: Filter,
 ) -> None:
     """The points of the gradient of a tile's outputs, and what it adds to the bias's."""
     n, pixel, first = at
@@ -136,5 +139,5 @@ def _take_gradient(
     start, length = ((n * shape.made * shape.pixels + pixel) * shape.filters, rows * shape.filters)
     run = length, shape.pixels * shape.filters
     origin = planes_of(dy, start, (first, OUTPUTS, shape.made), run, staged)
-    take_gradient_points(origin, length, points, shape.product_step, width)
+    take_gradient_points(origin, length, points, shape.product_step, size)
     add_bias_gradient(origin, min(OUTPUTS, shape.made - first), rows, db)

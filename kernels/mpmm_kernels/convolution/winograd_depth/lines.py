@@ -1,6 +1,6 @@
 """Steps of a convolution along depth on one tile of a run of pixels: transforms and the products between."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.indirect.blocks import load_rows, store_rows, zero_rows
@@ -13,10 +13,13 @@ from mpmm_kernels.convolution.winograd_depth.blocks import (
     weight_gradient,
     weight_points,
 )
-from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS, POINTS, TAPS
+from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.geometry import DepthTiles, ProductTile
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import Size, copy_run, lanes_of
+
+# elements that a transform takes at once, and taps of the kernel
+Filter: TypeAlias = tuple[Size, Size]
 
 
 @compiled
@@ -40,21 +43,23 @@ def planes_of(
 
 
 @compiled
-def take_points(origin: tuple[Floats, int, int], length: int, points: Floats, step: int, width: Size) -> None:
+def take_points(
+    origin: tuple[Floats, int, int], length: int, points: Floats, step: int, size: Filter
+) -> None:
     """The points of a tile's inputs, for a run of so many elements."""
     x, at, plane = origin
-    for e in range(0, length, len(width)):
-        input_points(width, x, (at + e, plane), points, (e, step))
+    for e in range(0, length, len(size[0])):
+        input_points(size, x, (at + e, plane), points, (e, step))
 
 
 @compiled
 def take_gradient_points(
-    origin: tuple[Floats, int, int], length: int, points: Floats, step: int, width: Size
+    origin: tuple[Floats, int, int], length: int, points: Floats, step: int, size: Filter
 ) -> None:
     """The points of the gradient of a tile's outputs, for a run of so many elements."""
     g, at, plane = origin
-    for e in range(0, length, len(width)):
-        gradient_points(width, g, (at + e, plane), points, (e, step))
+    for e in range(0, length, len(size[0])):
+        gradient_points(size, g, (at + e, plane), points, (e, step))
 
 
 @compiled
@@ -67,7 +72,7 @@ def multiply(
     """
     row, channels, filters = (tile.columns, tile.last), shape.channels, shape.filters
     height, span = len(tile.block) // len(tile.columns), _span(points, tile)
-    for point in range(POINTS):
+    for point in range(shape.points):
         for f in range(0, filters, span):
             weights = point * channels * filters + f
             for r in range(0, rows, height):
@@ -91,7 +96,7 @@ def give_planes(
     length: int,
     output: tuple[Floats, Any],
     step: int,
-    width: Size,
+    size: Filter,
 ) -> None:
     """Write max(outputs + bias, floor) of a tile, for a run of so many elements.
 
@@ -101,11 +106,11 @@ def give_planes(
     """
     (products, y, made), (first, plane, count), (bias, floor) = arrays, at, output
     if count >= OUTPUTS:
-        for e in range(0, length, len(width)):
-            finished_planes(width, products, (e, step), y, (first + e, plane), bias, e, floor)
+        for e in range(0, length, len(size[0])):
+            finished_planes(size, products, (e, step), y, (first + e, plane), bias, e, floor)
         return
-    for e in range(0, length, len(width)):
-        finished_planes(width, products, (e, step), made, (e, length), bias, e, floor)
+    for e in range(0, length, len(size[0])):
+        finished_planes(size, products, (e, step), made, (e, length), bias, e, floor)
     for i in range(count):
         copy_run(made, i * length, y, first + i * plane, length)
 
@@ -128,7 +133,7 @@ def add_weight_products(
     """Add to sums (point, channel, filter) the products of a tile's points and those of its gradient."""
     row, channels, filters = (tile.columns, tile.last), shape.channels, shape.filters
     height, span = len(tile.block) // len(tile.columns), _span(points, tile)
-    for point in range(POINTS):
+    for point in range(shape.points):
         for f in range(0, filters, span):
             for c in range(0, channels, height):
                 to = (point * channels + c) * filters + f
@@ -140,16 +145,16 @@ def add_weight_products(
 
 
 @compiled
-def transform_weights(w: Floats, points: Floats, width: Size) -> None:
+def transform_weights(w: Floats, points: Floats, size: Filter) -> None:
     """Points (point, pair of channels) of weights (tap, pair)."""
-    pairs = w.size // TAPS
-    for pair in range(0, pairs, len(width)):
-        weight_points(width, w, (pair, pairs), points, (pair, pairs))
+    pairs = w.size // len(size[1])
+    for pair in range(0, pairs, len(size[0])):
+        weight_points(size, w, (pair, pairs), points, (pair, pairs))
 
 
 @compiled
-def transform_weights_back(points: Floats, dw: Floats, width: Size) -> None:
-    """The gradient of weights by that of their points; dw has room for an eighth tap."""
-    pairs = dw.size // (TAPS + 1)
-    for pair in range(0, pairs, len(width)):
-        weight_gradient(width, points, (pair, pairs), dw, (pair, pairs))
+def transform_weights_back(points: Floats, dw: Floats, size: Filter) -> None:
+    """The gradient of weights by that of their points; dw has room for one tap more."""
+    pairs = dw.size // (len(size[1]) + 1)
+    for pair in range(0, pairs, len(size[0])):
+        weight_gradient(size, points, (pair, pairs), dw, (pair, pairs))

@@ -1,4 +1,4 @@
-"""The method "winograd-depth": kernels of seven bands and one pixel, by minimal filtering along the bands."""
+"""The method "winograd-depth": kernels of 7 or 11 bands and one pixel, by minimal filtering along bands."""
 
 import math
 from dataclasses import dataclass
@@ -23,10 +23,11 @@ from mpmm_kernels.convolution.shared.epilogue import (
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_depth import geometry, kernels
-from mpmm_kernels.convolution.winograd_depth.filtering import INPUTS, OUTPUTS, POINTS, TAPS
+from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.lines import transform_weights
 from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.activation import relu_backward
+from mpmm_kernels.vector import size
 
 # Work beyond the products, as a factor
 _OVERHEAD = 1.4
@@ -93,7 +94,7 @@ def _offer(plan: BlockPlan) -> str | None:
     wide = min(channels) >= _LEAST_CHANNELS and sum(channels) <= _MOST_CHANNELS
     large = wide and math.prod(plan.input_shape[1:3]) >= _LEAST_PIXELS
     fewer = large and geometry.suits(inner) and geometry.part_of_products(inner) * _OVERHEAD < 1
-    return f"F({OUTPUTS},{TAPS})" if fewer else None
+    return f"F({OUTPUTS},{plan.kernel[0]})" if fewer else None
 
 
 def _cost(plan: BlockPlan) -> float:
@@ -108,9 +109,9 @@ def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
 def _row_elements(plan: BlockPlan) -> tuple[int, int, int]:
     """Elements of a worker's scratch: planes, points, products."""
     tiles, to_input = _tiles(plan)
-    staged = max(INPUTS * each.run * max(each.channels, each.filters) for each in (tiles, to_input))
+    staged = max(each.inputs * each.run * max(each.channels, each.filters) for each in (tiles, to_input))
     points = (max(tiles.point_step, to_input.point_step), max(tiles.product_step, to_input.product_step))
-    return staged, POINTS * points[0], POINTS * points[1]
+    return staged, tiles.points * points[0], tiles.points * points[1]
 
 
 def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
@@ -126,16 +127,16 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
     return WinogradDepthBuffers(
         around=allocate_surroundings(plan, batch),
         gradient=zeros(masked),
-        weight_points=zeros(POINTS * pairs),
+        weight_points=zeros(tiles.points * pairs),
         bias=zeros(tiles.run, tiles.filters),
         no_bias=zeros(to_input.run * to_input.filters),
-        weight_sums=zeros(GROUPS, (TAPS + 1) * pairs),
+        weight_sums=zeros(GROUPS, (plan.kernel[0] + 1) * pairs),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=rows[0],
         points=rows[1],
         products=rows[2],
-        point_sums=scratch(POINTS * pairs, plan.dtype),
+        point_sums=scratch(tiles.points * pairs, plan.dtype),
     )
 
 
@@ -155,7 +156,8 @@ def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands)
 
 def _transform(plan: BlockPlan, buffers: WinogradDepthBuffers, weights: Floats) -> None:
     """Fill the points of weights."""
-    transform_weights(flat(weights), buffers.weight_points, geometry.width(plan.dtype))
+    shape = geometry.width(plan.dtype), size(plan.kernel[0])
+    transform_weights(flat(weights), buffers.weight_points, shape)
 
 
 def _run(
@@ -169,7 +171,7 @@ def _run(
     rows = DepthFilteringScratch(
         staged=workers(buffers.staged), points=workers(buffers.points), products=workers(buffers.products)
     )
-    tile = geometry.product_tile(tiles, plan.dtype)
+    tile = geometry.product_tile(tiles, plan.kernel[0], plan.dtype)
     kernels.forward(*arrays, *rows, *numbers, tiles, *tile)
 
 
@@ -213,7 +215,7 @@ def _weight_gradient(
         gradient_points=workers(buffers.products),
         point_sums=workers(buffers.point_sums),
     )
-    tile = geometry.weight_tile(tiles, plan.dtype)
+    tile = geometry.weight_tile(tiles, plan.kernel[0], plan.dtype)
     kernels.backward_weights(flat(x), dy, *sums, *rows, tree.bounds, tiles, *tile)
     add_groups(sums.dw, tree.merges)
     for row, dw in zip(tree.rows, gradients.dw, strict=True):
