@@ -89,8 +89,9 @@ def _figures(record: RunRecord, progress: RunProgress) -> Text:
         words.append(f"accuracy {percent(progress.accuracy)}%")
     if progress.validation is not None:
         words.append(f"validation {percent(progress.validation)}% (best {percent(progress.best)}%)")
-    if record.epochs and "rate" in record.epochs[-1]:
-        words.append(f"rate {record.epochs[-1]['rate']:.3g}")
+    rates_by_epoch = [entry["rate"] for entry in record.epochs if "rate" in entry]
+    if len(set(rates_by_epoch)) > 1:
+        words.append(f"rate {rates_by_epoch[-1]:.3g}")
     if progress.step_seconds:
         words.append(f"{progress.step_seconds * 1000:.0f} ms a step")
     return Text("  ".join(words) if words else "no step yet")

@@ -82,7 +82,13 @@ def _offset(plan: LabelPlan, grid: Grid) -> tuple[int, int]:
     """Row and column of the raster's first pixel on the grid."""
     own = plan.raster.grid
     if not own.has_position:
-        own = grid.divided(*own.shape)
+        if own.shape != grid.shape:
+            raise SceneError(
+                f"labels: {plan.raster.path} has {own.height} x {own.width} pixels and no position, "
+                f"the scene's labels have {grid.height} x {grid.width}",
+                "without a position it covers the whole scene: give it as many rows and columns",
+            )
+        own = grid
     across, down = grid.pixel_size
     drift = max(
         abs(own.pixel_size[0] / across - 1) * own.width, abs(own.pixel_size[1] / down - 1) * own.height

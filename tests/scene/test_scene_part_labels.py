@@ -68,6 +68,16 @@ def test_pixels_have_to_be_the_scenes(scene, write_raster, options, says):
             read(scene)
 
 
+def test_an_array_covers_the_whole_scene_or_is_refused_by_its_size(scene):
+    """A mask of too few rows was said to need gdalwarp, which reads no NumPy file."""
+    np.save(scene.folder / "train.npy", ids())
+    np.testing.assert_array_equal(read(scene, "train.npy"), ids())
+    np.save(scene.folder / "train.npy", ids()[:15])
+    with pytest.raises(SceneError, match=r"15 x 30 pixels and no position, .* have 20 x 30") as caught:
+        read(scene, "train.npy")
+    assert "as many rows and columns" in caught.value.hint
+
+
 def test_ids_have_to_be_classes_of_the_scene(scene, write_raster):
     write_raster("train.tif", ids() * 2, 0.5)
     with pytest.raises(SceneError, match=r"ids \[4, 6\] that are neither classes nor ignored"):

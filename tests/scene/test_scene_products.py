@@ -129,6 +129,11 @@ class TestEnmap:
             aligned(make("enmap", ("L2A",), quality="drop"))
         assert caught.value.hint
 
+    def test_as_another_product_it_is_none_whatever_is_asked_of_its_quality(self, make, folder):
+        """It was said to have no quality layers, which it has."""
+        with pytest.raises(SceneError, match=r"hsi: \S+L2A is a folder; expected the product's file"):
+            aligned(make("prisma", ("L2A",), quality="drop"))
+
     @pytest.mark.parametrize("share", [0.1, 0.9])
     def test_an_image_that_is_cut_short_is_refused(self, make, folder, share):
         image = folder / f"{ENMAP}-SPECTRAL_IMAGE.TIF"

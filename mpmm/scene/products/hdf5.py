@@ -18,14 +18,15 @@ _CACHE_BYTES = 2**25
 
 def open_hdf5(path: Path, drop: bool, stack: ExitStack) -> Any:
     """Open a product in HDF5; raises where pixels are to be dropped by quality layers that it has not."""
+    if not path.is_file():
+        raise SceneError(f"{path} is a folder; expected the product's file", "name the file in it")
+    file = stack.enter_context(h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES))
     if drop:
         raise SceneError(
             f"{path} has no quality layers that this preset reads",
             'leave quality out, or set quality = "keep"',
         )
-    if not path.is_file():
-        raise SceneError(f"{path} is a folder; expected the product's file", "name the file in it")
-    return stack.enter_context(h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES))
+    return file
 
 
 def text_of(value: Any) -> str:
