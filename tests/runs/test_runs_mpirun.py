@@ -117,6 +117,7 @@ def test_patience_ends_the_run_and_lowers_its_rate_where_one_process_would(confi
     assert run.summary_["ended"] == alone.summary_["ended"]
     assert "no better validation" in run.summary_["ended"]
     assert len(run.history_) == len(alone.history_) < 9
+    assert [epoch["rate"] for epoch in run.history_] == [epoch["rate"] for epoch in alone.history_]
     counters = [
         RunFolder.open(each.folder).read_checkpoint("last").state["counters"] for each in (run, alone)
     ]
