@@ -6,8 +6,11 @@ from bug_scenes import plain
 from click.testing import CliRunner
 
 from mpmm.commands.train import command as train
-from mpmm.network import Adam, BatchNorm, Step
+from mpmm.network import Adam, BatchNorm, BlockSpec, NetworkSpec, Step, StreamSpec
+from mpmm.patches import Batches
+from mpmm.placement import LayoutOptions, describe, layout_for
 from mpmm.runs import Run
+from mpmm.runs.single_values import single_values_line
 
 
 @pytest.mark.parametrize("samples", [1, 2])
@@ -43,3 +46,17 @@ def test_a_last_batch_of_one_patch_is_announced(tmp_path):
     (variance,) = (p for name, p in network.parameters.items() if name.endswith("variance"))
     # one batch of 62 patches has moved it from 1, the one of a single patch has not
     assert variance.value.min() > 0.89
+
+
+def test_micro_batches_of_one_patch_are_announced():
+    """Eight patches in eight micro-batches, each normalised alone; exact statistics are over all eight."""
+    block = BlockSpec(2, (3, 3, 3), pool="none", window=(1, 1, 1), kernels="reference")
+    spec = NetworkSpec((StreamSpec("hsi", 3, 3, (block,)),), (), 2, kernels="reference")
+    lines = []
+    for scope in ("exact", "per_micro_batch"):
+        layout = layout_for(describe(spec), 1, options=LayoutOptions(batch_norm=scope, micro_batches=8))
+        lines.append(single_values_line(spec, Batches(80, 8), layout))
+    assert lines[0] is None
+    assert lines[1].startswith(
+        "every batch, of 8 patches, in 8 micro-batches leaves batch-norm of hsi.block1"
+    )
