@@ -24,7 +24,7 @@ def command(config: Path, to: Path | None) -> None:
     """Compile what training and evaluating CONFIG's network needs, as the first run on a machine would.
 
     \b
-        mpmm compile scene/mpmm.toml                     the next run starts in two seconds
+        mpmm compile scene/mpmm.toml                     the next run starts in three seconds
         mpmm compile scene/mpmm.toml --to kernels        and a copy for an image or for other machines
         MPMM_KERNEL_CACHE=kernels mpmm train ...         takes that copy
 
