@@ -66,10 +66,11 @@ def draw_family(rng, sizes=0):
 
 
 def draw_along_bands(rng, sizes):
-    """A family of seven bands and one pixel, for which there is a method of its own."""
+    """A family of seven or eleven bands and one pixel, for which there is a method of its own."""
     filters, channels = (int(count) for count in rng.choice((16, 24, 32), 2))
     reaches = tuple(draw_reach(rng) for _ in range(sizes))
-    return Family(filters, channels, (7, 1, 1), (1, 1, 1), "float32", reaches)
+    bands = int(rng.choice((7, 11)))
+    return Family(filters, channels, (bands, 1, 1), (1, 1, 1), "float32", reaches)
 
 
 def draw_reach(rng):
