@@ -253,8 +253,10 @@ def neighbours(problem: Problem, layout: Layout, busiest: Sequence[int]) -> Iter
 
 
 def _with_other_threads(problem: Problem, layout: Layout, busiest: Sequence[int]) -> Iterator[Layout]:
-    """A busy rank computes with a thread more, or with one less, on the cores of its host."""
+    """A busy rank has a thread more or one less of its host's cores; or every rank has one alone."""
     threads = threads_on(problem.shape, layout, problem.machine)
+    if max(threads) > 1:
+        yield replace(layout, name="refined", threads=(1,) * layout.ranks)
     for rank in busiest:
         host = problem.machine.hosts[problem.machine.host_of[rank]]
         for count in (threads[rank] + 1, threads[rank] - 1):

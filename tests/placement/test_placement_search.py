@@ -216,6 +216,8 @@ def test_a_busy_rank_tries_a_thread_more_and_ranks_in_a_row_micro_batches() -> N
     layout = layout_for(SMALL, 4, "baseline")
     near = list(neighbours(problem(cluster((0, 0, 1, 2), Host(3, rate=FAST_LINK))), layout, [2]))
     assert (1, 3, 2, 3) in [each.threads for each in near], "rank 2 had all three threads of its host"
+    # on a busy machine two threads were slower than one, on every host alike
+    assert (1, 1, 1, 1) in [each.threads for each in near]
     assert {each.options.micro_batches for each in near} == {1, 2, 4}
     chosen = dataclasses.replace(problem(hosts(4)), options=LayoutOptions(micro_batches=8))
     assert {each.options.micro_batches for each in neighbours(chosen, layout, [2])} == {1}
