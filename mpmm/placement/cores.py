@@ -150,8 +150,11 @@ class _Share:
             self._budget = min(self._budget + gifts * self._gift, most)
         if self._budget > _NOTHING:
             self._throttled = False
-        elif not self._host.tick or _passed(now, self._host.tick) > _passed(before, self._host.tick):
+        elif not self._throttled and (
+            not self._host.tick or _passed(now, self._host.tick) > _passed(before, self._host.tick)
+        ):
             self._throttled = True
+            self._budget -= self._host.stop
 
 
 def _passed(now: float, period: float) -> int:

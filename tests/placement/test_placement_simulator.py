@@ -243,14 +243,21 @@ def test_messages_within_a_host_are_copied_by_their_receiver() -> None:
 def test_a_busy_host_computes_its_quota_and_stands_still_until_the_next_period(
     seconds: int, end: float
 ) -> None:
-    host = Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0)
+    host = Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0, stop=0.0)
     assert ends(cluster([0], host), [work(seconds)]) == pytest.approx([end])
 
 
 def test_a_host_overdraws_its_quota_until_the_kernel_looks() -> None:
-    host = Host(1, quota=0.25, period=4.0, burst=0.0, tick=4.0)
+    host = Host(1, quota=0.25, period=4.0, burst=0.0, tick=4.0, stop=0.0)
     # it runs to 4, owes 2 after the second gift, nothing after the fourth, and runs again from the fifth on
     assert ends(cluster([0], host), [work(5)]) == pytest.approx([17])
+
+
+def test_a_host_that_stands_still_loses_core_time_by_that() -> None:
+    host = Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0, stop=1.0)
+    # two of work, then it owes one: of the gift at 4 one is left, and so at 8
+    assert ends(cluster([0], host), [work(3.5)]) == pytest.approx([8.5])
+    assert ends(cluster([0], host), [work(2)]) == pytest.approx([2])
 
 
 def test_ranks_that_wait_in_a_circle_are_named() -> None:
