@@ -16,12 +16,10 @@ from mpmm.placement.instructions import (
     LoadLabels,
     Loss,
     Measure,
-    Send,
-    Settle,
 )
 from mpmm.placement.layout import Layout
-from mpmm.placement.script import METRICS, Script
-from mpmm.placement.serving import combined_metrics
+from mpmm.placement.script import Script
+from mpmm.placement.serving import combined_metrics, sent_metrics
 from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.training import (
     input_gradients,
@@ -30,6 +28,7 @@ from mpmm.placement.training import (
     output_gradient,
     pulls,
     pushes,
+    sent_outputs,
     settled_pushes,
 )
 
@@ -168,10 +167,7 @@ def _forward(part: Script, piece: _Piece) -> Iterator[Instruction]:
     if piece.awaited is not None:
         yield Measure(piece.awaited.name, block.name, share)
         return
-    for output in part.shape.outputs[block.name]:
-        for rank, read in part.readers(output):
-            if rank != part.rank:
-                yield part.send_output(Kind.ACTIVATION, output, (rank, read))
+    yield from sent_outputs(part, block)
     if block is part.shape.output:
         yield LoadLabels(share, part.row_read(share))
         yield Loss(block.name, share)
@@ -187,8 +183,7 @@ def _metrics(script: Script, parts: Sequence[Script]) -> Iterator[Instruction]:
     if script.serves:
         yield combined_metrics(script)
     else:
-        yield Settle(Kind.METRICS, 0, "loss")
-        yield Send(Kind.METRICS, 0, "loss", script.layout.server, (1, METRICS), "float64")
+        yield from sent_metrics(script, 1)
 
 
 def _backward_of_part(

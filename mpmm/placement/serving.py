@@ -75,6 +75,12 @@ def _metrics(script: Script, output: str) -> Iterator[Instruction]:
     yield combined_metrics(script)
 
 
+def sent_metrics(script: Script, sums: int) -> Iterator[Instruction]:
+    """So many partial sums of loss and accuracy, to the server on another rank."""
+    yield Settle(Kind.METRICS, 0, "loss")
+    yield Send(Kind.METRICS, 0, "loss", script.layout.server, (sums, METRICS), "float64")
+
+
 def combined_metrics(script: Script) -> Combine:
     """The loss over the batch; of workers with a batch of their own the losses are added in rank order."""
     output = script.shape.output.name

@@ -21,12 +21,10 @@ from mpmm.placement.instructions import (
     Loss,
     Measure,
     Receive,
-    Send,
-    Settle,
 )
 from mpmm.placement.owning import totals
-from mpmm.placement.script import CONTROL, METRICS, Script
-from mpmm.placement.serving import announce, combined_metrics, handed_up, serve
+from mpmm.placement.script import CONTROL, Script
+from mpmm.placement.serving import announce, combined_metrics, handed_up, sent_metrics, serve
 from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.updating import clipped_updates, updated
 
@@ -101,10 +99,15 @@ def _forward(script: Script) -> Iterator[Instruction]:
             relayed = [following] if following is not None and _passes_on_ahead(script, following) else []
             yield from _forward_of_layers(script, block, relayed)
             ahead = following.name if relayed and _stops(script, block) else ""
-            for output in script.shape.outputs[block.name]:
-                for rank, part in script.readers(output):
-                    if rank != script.rank:
-                        yield script.send_output(Kind.ACTIVATION, output, (rank, part))
+            yield from sent_outputs(script, block)
+
+
+def sent_outputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """What a block has made, to other ranks that read it."""
+    for output in script.shape.outputs[block.name]:
+        for rank, part in script.readers(output):
+            if rank != script.rank:
+                yield script.send_output(Kind.ACTIVATION, output, (rank, part))
 
 
 def _passes_on_ahead(script: Script, block: BlockShape) -> bool:
@@ -180,9 +183,7 @@ def _loss(script: Script) -> Iterator[Instruction]:
         yield LoadLabels(share, script.row_read(share))
         yield Loss(output, share)
         if not script.serves:
-            yield Settle(Kind.METRICS, 0, "loss")
-            shape = (len(share.sums), METRICS)
-            yield Send(Kind.METRICS, 0, "loss", script.layout.server, shape, "float64")
+            yield from sent_metrics(script, len(share.sums))
         elif script.pushers(output) == (script.rank,):
             yield combined_metrics(script)
 
