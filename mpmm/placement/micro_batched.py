@@ -18,6 +18,7 @@ from mpmm.placement.instructions import (
     Measure,
 )
 from mpmm.placement.layout import Layout
+from mpmm.placement.passing import pushes
 from mpmm.placement.script import Script
 from mpmm.placement.serving import combined_metrics, sent_metrics
 from mpmm.placement.shape import BlockShape, LayerShape
@@ -27,7 +28,6 @@ from mpmm.placement.training import (
     moved_inputs,
     output_gradient,
     pulls,
-    pushes,
     sent_outputs,
     settled_pushes,
 )

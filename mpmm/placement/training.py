@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from mpmm_kernels.groups import additions
@@ -23,10 +22,11 @@ from mpmm.placement.instructions import (
     Receive,
 )
 from mpmm.placement.owning import totals
+from mpmm.placement.passing import Passing, pushes
 from mpmm.placement.script import CONTROL, Script
-from mpmm.placement.serving import announce, combined_metrics, handed_up, sent_metrics, serve
+from mpmm.placement.serving import announce, combined_metrics, sent_metrics, serve
 from mpmm.placement.shape import BlockShape, LayerShape
-from mpmm.placement.updating import clipped_updates, updated
+from mpmm.placement.updating import clipped_updates
 
 
 def training_step(
@@ -191,7 +191,7 @@ def _loss(script: Script) -> Iterator[Instruction]:
 def _backward(script: Script) -> Iterator[Instruction]:
     """Block by block; what other shards hand on is added up a block later, when it has mostly come."""
     order = {block.name: position for position, block in enumerate(reversed(script.shape.play_order))}
-    passing = _Passing(script)
+    passing = Passing(script)
     for block in reversed(script.owned()):
         # the same moment in the order of all blocks on every rank: nobody waits in a circle
         while passing.blocks and order[passing.blocks[0].name] + 1 < order[block.name]:
@@ -203,30 +203,7 @@ def _backward(script: Script) -> Iterator[Instruction]:
         yield from passing.on()
 
 
-@dataclass(eq=False)
-class _Passing:
-    """Gradients of sharded blocks before: this rank's are sent, and what other shards send is passed on.
-
-    They wait until the next block's sums over the batch are exchanged: those are short, all shards wait for
-    them, and they would follow the gradients on the same connections.
-    """
-
-    script: Script
-    blocks: list[BlockShape] = field(default_factory=list)
-    pushes: list[Instruction] = field(default_factory=list)
-
-    def out(self) -> Iterator[Instruction]:
-        """Send what this rank has, and need not wait for."""
-        yield from self.pushes
-        self.pushes = []
-
-    def on(self) -> Iterator[Instruction]:
-        """Pass on what has to be added up before, of the first of the blocks."""
-        yield from self.out()
-        yield from _handed_on(self.script, self.blocks.pop(0))
-
-
-def _backward_of_block(script: Script, block: BlockShape, passing: _Passing) -> Iterator[Instruction]:
+def _backward_of_block(script: Script, block: BlockShape, passing: Passing) -> Iterator[Instruction]:
     waiting: list[Instruction] = []
     for layer in reversed(block.layers):
         first = layer is block.layers[0]
@@ -274,40 +251,6 @@ def input_gradients(script: Script, block: BlockShape) -> Iterator[Instruction]:
         for rank, part in script.makers(source):
             if rank != script.rank:
                 yield script.send_output(Kind.GRADIENT, source, (rank, part))
-
-
-def pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
-    """What becomes of a layer's gradients without waiting for those of other ranks."""
-    if script.layout.owners_update:
-        if not _adds_up(script, block, layer):
-            yield from handed_up(script, block, layer)
-    elif script.serves:
-        if script.only_here(block.name):
-            yield from updated(script, block, layer)
-    elif not script.layout.sharded(block.name):
-        yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
-    elif not _adds_up(script, block, layer):
-        yield from handed_up(script, block, layer)
-
-
-def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """Partial sums of a sharded block's gradients: other shards' are added to the own, and go on."""
-    server_adds = script.serves and not script.layout.owners_update
-    if server_adds or not script.layout.sharded(block.name):
-        return
-    chains = [
-        tuple(handed_up(script, block, layer))
-        for layer in reversed(block.layers)
-        if layer.parameters and _adds_up(script, block, layer)
-    ]
-    if chains:
-        yield AnyOrder(tuple(chains))
-
-
-def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
-    """Whether other shards hand this rank their partial sums of a layer's gradients."""
-    receivers = [handover.receiver for handover in script.handovers(block.name)]
-    return not script.layout.waits_for_batch(layer) and script.rank in receivers
 
 
 def moved_inputs(script: Script, block: BlockShape) -> list[str]:

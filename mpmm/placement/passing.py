@@ -1,0 +1,70 @@
+"""Gradients of a rank's blocks: sent, added up and passed on while its backward goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mpmm.messages import Kind
+from mpmm.placement.instructions import AnyOrder, Instruction
+from mpmm.placement.script import Script
+from mpmm.placement.serving import handed_up
+from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.updating import updated
+
+
+@dataclass(eq=False)
+class Passing:
+    """Gradients of sharded blocks before: this rank's are sent, and what other shards send is passed on.
+
+    They wait until the next block's sums over the batch are exchanged: those are short, all shards wait for
+    them, and they would follow the gradients on the same connections.
+    """
+
+    script: Script
+    blocks: list[BlockShape] = field(default_factory=list)
+    pushes: list[Instruction] = field(default_factory=list)
+
+    def out(self) -> Iterator[Instruction]:
+        """Send what this rank has, and need not wait for."""
+        yield from self.pushes
+        self.pushes = []
+
+    def on(self) -> Iterator[Instruction]:
+        """Pass on what has to be added up before, of the first of the blocks."""
+        yield from self.out()
+        yield from _handed_on(self.script, self.blocks.pop(0))
+
+
+def pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    """What becomes of a layer's gradients without waiting for those of other ranks."""
+    if script.layout.owners_update:
+        if not _adds_up(script, block, layer):
+            yield from handed_up(script, block, layer)
+    elif script.serves:
+        if script.only_here(block.name):
+            yield from updated(script, block, layer)
+    elif not script.layout.sharded(block.name):
+        yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
+    elif not _adds_up(script, block, layer):
+        yield from handed_up(script, block, layer)
+
+
+def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """Partial sums of a sharded block's gradients: other shards' are added to the own, and go on."""
+    server_adds = script.serves and not script.layout.owners_update
+    if server_adds or not script.layout.sharded(block.name):
+        return
+    chains = [
+        tuple(handed_up(script, block, layer))
+        for layer in reversed(block.layers)
+        if layer.parameters and _adds_up(script, block, layer)
+    ]
+    if chains:
+        yield AnyOrder(tuple(chains))
+
+
+def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
+    """Whether other shards hand this rank their partial sums of a layer's gradients."""
+    receivers = [handover.receiver for handover in script.handovers(block.name)]
+    return not script.layout.waits_for_batch(layer) and script.rank in receivers
