@@ -13,8 +13,6 @@ from mpmm.placement.instructions import (
     Backward,
     Forward,
     Instruction,
-    LoadLabels,
-    Loss,
     Measure,
 )
 from mpmm.placement.layout import Layout
@@ -25,6 +23,7 @@ from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.training import (
     input_gradients,
     inputs,
+    measured_loss,
     moved_inputs,
     output_gradient,
     pulls,
@@ -169,8 +168,7 @@ def _forward(part: Script, piece: _Piece) -> Iterator[Instruction]:
         return
     yield from sent_outputs(part, block)
     if block is part.shape.output:
-        yield LoadLabels(share, part.row_read(share))
-        yield Loss(block.name, share)
+        yield from measured_loss(part)
 
 
 def _metrics(script: Script, parts: Sequence[Script]) -> Iterator[Instruction]:

@@ -180,12 +180,19 @@ def _loss(script: Script) -> Iterator[Instruction]:
     output = script.shape.output.name
     share = script.share(output)
     if share.count:
-        yield LoadLabels(share, script.row_read(share))
-        yield Loss(output, share)
+        yield from measured_loss(script)
         if not script.serves:
             yield from sent_metrics(script, len(share.sums))
         elif script.pushers(output) == (script.rank,):
             yield combined_metrics(script)
+
+
+def measured_loss(script: Script) -> Iterator[Instruction]:
+    """The loss of the samples whose output is on this rank, by their labels."""
+    output = script.shape.output.name
+    share = script.share(output)
+    yield LoadLabels(share, script.row_read(share))
+    yield Loss(output, share)
 
 
 def _backward(script: Script) -> Iterator[Instruction]:
