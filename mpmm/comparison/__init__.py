@@ -1,7 +1,5 @@
 """The paper's experiments on a scene of one's own, each with its tables, figures and run folders."""
 
-from mpmm.comparison import paper
-from mpmm.comparison.experiments import EXPERIMENTS, compare
-from mpmm.comparison.study import Study
+import lazy_loader
 
-__all__ = ["EXPERIMENTS", "Study", "compare", "paper"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

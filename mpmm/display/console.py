@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from rich.console import Console
+from rich.console import Console as Console
 
 from mpmm.display.ticker import SECONDS_BETWEEN_LINES, ticking
 from mpmm.network import Network

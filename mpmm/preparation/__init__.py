@@ -1,51 +1,5 @@
 """What a run reads: scene, split and normalisation, prepared on one rank or several."""
 
-from mpmm.preparation.by_scene import split_by_scene
-from mpmm.preparation.distributed import (
-    RankPreparation,
-    Restoration,
-    prepare_on_ranks,
-    restore_on_ranks,
-)
-from mpmm.preparation.local import agreed, prepare, restore
-from mpmm.preparation.prepared import (
-    Prepared,
-    check_patches,
-    draw,
-    keep,
-    network_spec,
-    rows_of_scenes,
-    spec_of_headers,
-    split_options,
-)
-from mpmm.preparation.records import keep_records, range_warnings, read_records, records_of
-from mpmm.preparation.rows import check_rows
-from mpmm.preparation.sampling import Readers, masks, packed_parts, unpacked_parts
+import lazy_loader
 
-__all__ = [
-    "Prepared",
-    "RankPreparation",
-    "Readers",
-    "Restoration",
-    "agreed",
-    "check_patches",
-    "check_rows",
-    "draw",
-    "keep",
-    "keep_records",
-    "masks",
-    "network_spec",
-    "packed_parts",
-    "prepare",
-    "prepare_on_ranks",
-    "range_warnings",
-    "read_records",
-    "records_of",
-    "restore",
-    "restore_on_ranks",
-    "rows_of_scenes",
-    "spec_of_headers",
-    "split_by_scene",
-    "split_options",
-    "unpacked_parts",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,5 @@
 """A run, or a comparison of runs, as one HTML page that opens from disk."""
 
-from mpmm.report.comparison_page import write_comparison_report
-from mpmm.report.run_page import write_run_report
+import lazy_loader
 
-__all__ = ["write_comparison_report", "write_run_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,27 +1,5 @@
 """The settings of a run, read once from TOML into frozen dataclasses."""
 
-from mpmm.settings.config import (
-    Config,
-    LayoutConfig,
-    NetworkConfig,
-    StreamConfig,
-    config_from_json,
-    load_config,
-    read_config_text,
-    run_name,
-)
-from mpmm.settings.patches import PatchesConfig
-from mpmm.settings.training import TrainingConfig
+import lazy_loader
 
-__all__ = [
-    "Config",
-    "LayoutConfig",
-    "NetworkConfig",
-    "PatchesConfig",
-    "StreamConfig",
-    "TrainingConfig",
-    "config_from_json",
-    "load_config",
-    "read_config_text",
-    "run_name",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

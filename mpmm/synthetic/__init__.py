@@ -1,6 +1,5 @@
 """The synthetic scene: an invented town, written with the layout of DFC2018."""
 
-from mpmm.synthetic.city import SizeName
-from mpmm.synthetic.scene import write_synthetic
+import lazy_loader
 
-__all__ = ["SizeName", "write_synthetic"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -35,10 +35,15 @@ def room_of(name: Name) -> str:
     return ".".join(name[:2])
 
 
+def _face_file(room: Name) -> Path:
+    stub = SOURCES[room].with_suffix(".pyi")
+    return stub if stub.exists() else SOURCES[room]
+
+
 @cache
 def face(room: Name) -> frozenset[str] | None:
-    """The names in a room's `__all__`; None without one."""
-    for statement in tree(room).body:
+    """The names in a room's `__all__`, which a lazy face has in its stub; None without one."""
+    for statement in ast.parse(_face_file(room).read_text(encoding="utf-8")).body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
             return frozenset(ast.literal_eval(statement.value))
     return None

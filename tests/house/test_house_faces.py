@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 from house_sources import ROOMS, ROOT, SOURCES, Name, face, imports
+
+# holds code itself
+PROGRAM = {("mpmm", "commands")}
 
 
 def is_past_the_face(room_inside: Name, module: Name, name: str | None) -> bool:
@@ -34,6 +39,13 @@ def test_each_room_has_a_face(room: Name) -> None:
     names = face(room)
     assert names is not None, "no __all__"
     assert not [name for name in names if name.startswith("_")]
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS - PROGRAM), ids=".".join)
+def test_a_face_imports_nothing_until_a_name_is_asked_for(room: Name) -> None:
+    """What it offers stands in its stub, for type checkers and lazy_loader."""
+    assert not [module for _, module, _ in imports(room) if module[: len(room)] == room]
+    assert set(importlib.import_module(".".join(room)).__all__) == face(room)
 
 
 def test_nothing_outside_imports_past_a_face() -> None:

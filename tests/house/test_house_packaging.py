@@ -25,6 +25,10 @@ def test_every_folder_with_code_is_packaged():
     assert set(settings()["options"]["packages"].split()) == folders_with_code()
 
 
+def test_stubs_of_faces_are_packaged():
+    assert settings()["options.package_data"]["*"] == "*.pyi"
+
+
 def test_version_is_the_packages_own():
     import mpmm
 

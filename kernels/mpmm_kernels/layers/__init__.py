@@ -1,21 +1,5 @@
 """Layers besides convolution, a module each, forward and backward; Adam, and running averages."""
 
-from mpmm_kernels.layers import activation, batchnorm, dense, dropout, focal, pooling, softmax
-from mpmm_kernels.layers.activation import sigmoid
-from mpmm_kernels.layers.adam import AdamOptions, AdamState, adam_step
-from mpmm_kernels.layers.batchnorm import exponential_average
+import lazy_loader
 
-__all__ = [
-    "AdamOptions",
-    "AdamState",
-    "activation",
-    "adam_step",
-    "batchnorm",
-    "dense",
-    "dropout",
-    "exponential_average",
-    "focal",
-    "pooling",
-    "sigmoid",
-    "softmax",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

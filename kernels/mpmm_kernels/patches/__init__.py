@@ -1,15 +1,5 @@
 """Patches and whole maps: cutting batches, projections, pooling that keeps every pixel, minimal filtering."""
 
-from mpmm_kernels.patches import minimal_filtering
-from mpmm_kernels.patches.fragments import ChannelScale, pool_fragments
-from mpmm_kernels.patches.gather import gather_none, gather_patches
-from mpmm_kernels.patches.projection import project_pixels
+import lazy_loader
 
-__all__ = [
-    "ChannelScale",
-    "gather_none",
-    "gather_patches",
-    "minimal_filtering",
-    "pool_fragments",
-    "project_pixels",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

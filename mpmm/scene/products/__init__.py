@@ -1,13 +1,5 @@
 """Products of satellites and aircraft, read unchanged from the layout that their publishers give them."""
 
-from mpmm.scene.products.opening import (
-    Product,
-    Quality,
-    is_product,
-    open_product,
-    product_names,
-    rasters_of,
-    title_of,
-)
+import lazy_loader
 
-__all__ = ["Product", "Quality", "is_product", "open_product", "product_names", "rasters_of", "title_of"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

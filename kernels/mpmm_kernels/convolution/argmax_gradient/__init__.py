@@ -1,11 +1,5 @@
 """The weights' gradient of max-pooled convolutions, from the windows' largest elements alone."""
 
-from mpmm_kernels.convolution.argmax_gradient.gradient import (
-    ArgmaxBuffers,
-    allocate,
-    allocate_if_suited,
-    suits,
-    weight_gradient,
-)
+import lazy_loader
 
-__all__ = ["ArgmaxBuffers", "allocate", "allocate_if_suited", "suits", "weight_gradient"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

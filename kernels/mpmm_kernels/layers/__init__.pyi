@@ -1,0 +1,19 @@
+from . import activation, batchnorm, dense, dropout, focal, pooling, softmax
+from .activation import sigmoid
+from .adam import AdamOptions, AdamState, adam_step
+from .batchnorm import exponential_average
+
+__all__ = [
+    "AdamOptions",
+    "AdamState",
+    "activation",
+    "adam_step",
+    "batchnorm",
+    "dense",
+    "dropout",
+    "exponential_average",
+    "focal",
+    "pooling",
+    "sigmoid",
+    "softmax",
+]

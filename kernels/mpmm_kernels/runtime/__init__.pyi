@@ -1,0 +1,32 @@
+from .cache import cache_key, carry_cache, sources_key
+from .cold_start import compile_once
+from .compiler import compiled
+from .intrinsic import compiled_intrinsic, types
+from .locator import all_on_disk
+from .lock import HeldElsewhere, at_once, in_turn, wait_together
+from .threads import available_threads, give_way, pin_threads, set_threads, side_by_side
+from .work_queue import Tickets, next_piece, parts, tickets
+
+__all__ = [
+    "HeldElsewhere",
+    "Tickets",
+    "all_on_disk",
+    "at_once",
+    "available_threads",
+    "cache_key",
+    "carry_cache",
+    "compile_once",
+    "compiled",
+    "compiled_intrinsic",
+    "give_way",
+    "in_turn",
+    "next_piece",
+    "parts",
+    "pin_threads",
+    "set_threads",
+    "side_by_side",
+    "sources_key",
+    "tickets",
+    "types",
+    "wait_together",
+]
