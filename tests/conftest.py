@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mpi_runner import ROOT, Ended, run_mpmm
+from mpi_runner import ROOT, SYNCHRONOUS, Job, run_in_turn
 
 if TYPE_CHECKING:
     from mpmm.runs import Run
@@ -47,13 +47,30 @@ def alone(config, tmp_path_factory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def together(config, tmp_path_factory) -> tuple[Run, Ended]:
-    """Five ranks, two threads where the layout gives them, with a timeline."""
+def five_ranks(config, tmp_path_factory) -> tuple[Path, str]:
+    """Runs of five ranks, and what the first of them printed.
+
+    "run" has a timeline, two threads where the layout gives them, and scores of drawn patches; "paused" has
+    its first 7 steps.
+    """
+    folder = tmp_path_factory.mktemp("five")
+    paused = "train", config, "--run", folder / "paused", "--layout", "optimized", "--threads", 1
+    printed, *_ = run_in_turn(
+        5,
+        Job(("train", config, "--run", folder / "run", *BASELINE, "--trace")),
+        Job(("evaluate", folder / "run", "--patches", 130, "--trace")),
+        Job((*paused, "--steps", 7), SYNCHRONOUS),
+        NUMBA_NUM_THREADS="2",
+    )
+    return folder, printed
+
+
+@pytest.fixture(scope="session")
+def together(five_ranks) -> Run:
+    """The run of five ranks."""
     from mpmm.runs import Run
 
-    path = tmp_path_factory.mktemp("together") / "run"
-    ended = run_mpmm(5, "train", config, "--run", path, *BASELINE, "--trace", NUMBA_NUM_THREADS="2")
-    return Run.open(path), ended
+    return Run.open(five_ranks[0] / "run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,6 +114,6 @@ def _turn(item: pytest.Item) -> int:
 def _group(item: pytest.Item) -> str:
     fixtures: dict[str, object] = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
     starts_ranks = item.get_closest_marker("mpi") is not None
-    if fixtures.keys() & {"alone", "together"} or ("config" in fixtures and starts_ranks):
+    if fixtures.keys() & {"alone", "five_ranks"} or ("config" in fixtures and starts_ranks):
         return SMALL_SCENE
     return RANKS if starts_ranks else str(item.path.relative_to(item.config.rootpath))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -9,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -17,6 +19,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 # a killed mpirun of Open MPI leaves its folder, because of which the next with this process id does not start
 SESSIONS = tempfile.TemporaryDirectory(prefix="mpmm-mpirun-")
+IN_TURN = ROOT / "tests" / "runs" / "programs" / "in_turn.py"
+SYNCHRONOUS = {"MPMM_SYNCHRONOUS_SENDS": "1"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,14 @@ class Ended:
     def found(self, pattern: str) -> list[str]:
         """Sorted matches in standard output; mpirun may join the lines of several ranks."""
         return sorted(re.findall(pattern, self.out))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command of mpmm among several that the same ranks run in turn; its variables are set for it alone."""
+
+    words: tuple[object, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Overdue(Exception):
@@ -106,6 +118,27 @@ def run_mpmm(ranks: int, *arguments: object, limit: float = 120, **extra: str) -
     ended = run_ranks(ranks, ["-m", "mpmm", *map(str, arguments)], limit, **extra)
     assert ended.code == 0, ended.err + ended.out
     return ended
+
+
+def run_in_turn(ranks: int, *jobs: Job, limit: float = 240, **extra: str) -> list[str]:
+    """Run commands that are expected to succeed on the same ranks, one behind the other; what each printed.
+
+    Ranks that are started once load Python, MPI and kernels once, which takes longer than most tests' runs.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        listed = [
+            {"words": [*map(str, job.words)], "variables": {**job.variables}, "printed": f"{folder}/{number}"}
+            for number, job in enumerate(jobs)
+        ]
+        (folder / "jobs.json").write_text(json.dumps(listed))
+        ended = run_ranks(ranks, [str(IN_TURN), str(folder / "jobs.json")], limit, **extra)
+        assert ended.code == 0, ended.err + ended.out
+        return [_printed(folder, number, ranks) for number in range(len(jobs))]
+
+
+def _printed(folder: Path, number: int, ranks: int) -> str:
+    return "".join((folder / f"{number}.{rank}").read_text() for rank in range(ranks))
 
 
 def kill_session(mpirun: subprocess.Popen[bytes]) -> None:

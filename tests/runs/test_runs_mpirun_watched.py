@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 from collections import Counter
 
 import pytest
 from counted_traffic import BESIDE, check_traffic
-from mpi_runner import run_mpmm
 
 from mpmm.messages import Kind
 from mpmm.placement import describe, layout_for
@@ -19,7 +17,7 @@ pytestmark = pytest.mark.mpi
 
 
 def test_traffic_is_what_the_plan_predicts_to_the_byte(config, together):
-    run, _ = together
+    run = together
     check_traffic(run, layout_for(describe(run.prepared.spec), 5, "baseline"))
     for cost in run.summary_["per_rank"]:
         steps = {kind: count for kind, _, count in cost["played"]}
@@ -31,7 +29,7 @@ def test_traffic_is_what_the_plan_predicts_to_the_byte(config, together):
 def test_no_patch_crosses_ranks_and_the_meeting_is_small(together):
     setup = [
         row["bytes"]
-        for cost in together[0].summary_["per_rank"]
+        for cost in together.summary_["per_rank"]
         for row in cost["traffic"]
         if row["kind"] == Kind.SETUP.label and row["direction"] == "sent"
     ]
@@ -39,15 +37,15 @@ def test_no_patch_crosses_ranks_and_the_meeting_is_small(together):
     # 160 patches of 9 x 9 pixels and 48 bands of 4 bytes, in each of two epochs
     sent = [
         row
-        for cost in together[0].summary_["per_rank"]
+        for cost in together.summary_["per_rank"]
         for row in cost["traffic"]
         if row["kind"] == Kind.ACTIVATION.label and row["direction"] == "sent"
     ]
     assert 0 < sum(row["bytes"] for row in sent) < 160 * 9 * 9 * 48 * 4 / 10
 
 
-def test_each_rank_is_watched_and_has_a_line(together):
-    run, ended = together
+def test_each_rank_is_watched_and_has_a_line(together, five_ranks):
+    run, (_, printed) = together, five_ranks
     for rank in range(5):
         text = (run.folder / "monitor" / f"rank-{rank}.jsonl").read_text()
         samples = [json.loads(line) for line in text.splitlines()]
@@ -56,7 +54,7 @@ def test_each_rank_is_watched_and_has_a_line(together):
         assert samples[-1]["cpu_computing"] > 0
         assert samples[-1]["bytes_in"] > 0
         assert all(a["time"] < b["time"] for a, b in itertools.pairwise(samples))
-        (line,) = [line for line in ended.out.splitlines() if line.startswith(f"rank {rank} ")]
+        (line,) = [line for line in printed.splitlines() if line.startswith(f"rank {rank} ")]
         assert ("server", "rgb", "hsi", "fusion", "driver")[rank] in line
 
 
@@ -98,8 +96,8 @@ def messages(spans: list[dict]) -> Counter:
 
 
 def test_the_timeline_shows_every_step_message_and_wait_of_all_ranks(together):
-    spans = spans_of(json.loads((together[0].folder / "trace.json").read_text()))
-    for rank, cost in enumerate(together[0].summary_["per_rank"]):
+    spans = spans_of(json.loads((together.folder / "trace.json").read_text()))
+    for rank, cost in enumerate(together.summary_["per_rank"]):
         assert_nested(spans[rank])
         steps = [span["name"] for span in spans[rank] if span["name"].startswith("step ")]
         assert steps == [f"step {number + 1}" for number in range(20 if rank < 4 else 0)]
@@ -113,11 +111,9 @@ def test_the_timeline_shows_every_step_message_and_wait_of_all_ranks(together):
         assert waits / 1e6 == pytest.approx(cost["last"]["waiting"], abs=0.001)
 
 
-def test_streams_go_on_while_the_fusion_scores(alone, together, tmp_path):
+def test_streams_go_on_while_the_fusion_scores(alone, together):
     """Micro-batch k + 1 has begun before the fusion is done with k: scoring is pipelined."""
-    shutil.copytree(together[0].folder, tmp_path / "run")
-    run_mpmm(5, "evaluate", tmp_path / "run", "--patches", 130, "--trace")
-    written = tmp_path / "run" / "evaluation" / "130-drawn-best"
+    written = together.folder / "evaluation" / "130-drawn-best"
     scores = json.loads((written / "scores.json").read_text())
     assert {**scores, **alone.evaluate(patches=130).to_dict()} == scores
     spans = spans_of(json.loads((written / "trace.json").read_text()))

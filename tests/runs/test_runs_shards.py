@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from counted_traffic import check_traffic
-from mpi_runner import run_mpmm
+from mpi_runner import SYNCHRONOUS, Job, run_in_turn
 from small_runs import small_config
 
-from mpmm.placement import Layout, LayoutOptions, describe, layout_for
+from mpmm.placement import LayoutOptions, describe, layout_for
 from mpmm.results.log import read_log
 from mpmm.runs import Run, fit, go_on
 
@@ -30,6 +30,17 @@ every = 1
 factor = 0.3
 clip_norm = 0.8
 oversample = "balanced"
+"""
+NARROW = '\n[layout]\nwire = "bfloat16"\n'
+BY_SHARD = '\n[layout]\nname = "sharded"\nbatch_norm = "per_shard"\n'
+PARTS = """
+[layout]
+micro_batches = 4
+
+[layout.ranks]
+hsi = 1
+rgb = 2
+fusion = 0
 """
 UNEVEN = """
 [layout.ranks]
@@ -71,6 +82,80 @@ def drawn_alone(drawn, tmp_path_factory):
     return fit(drawn, run=tmp_path_factory.mktemp("alone") / "run", progress=False)
 
 
+def with_layout(config: Path, name: str, table: str) -> Path:
+    """The same configuration with a layout of its own, beside it."""
+    path = config.parent / f"{name}.toml"
+    path.write_text(config.read_text() + table)
+    return path
+
+
+def training(config: Path, run: Path, *more: object, threads: int = 1) -> Job:
+    """Ranks of one thread wait in each send until it is received."""
+    words = "train", config, "--run", run, "--threads", threads, *more
+    return Job(words, SYNCHRONOUS if threads == 1 else {})
+
+
+@pytest.fixture(scope="module")
+def over_two(short_batch, drawn, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    alone = with_layout(short_batch, "alone", BY_SHARD)
+    printed = run_in_turn(
+        2,
+        training(drawn, folder / "sharded", "--layout", "sharded", threads=2),
+        training(alone, folder / "by-shard-server", "--update", "server", "--steps", 8),
+        training(alone, folder / "by-shard-owner", "--update", "owner", "--steps", 8, threads=2),
+        NUMBA_NUM_THREADS="2",
+    )
+    for text in printed[1:]:
+        assert "other mathematics than one process: batch normalisation over each shard" in text
+    return folder
+
+
+@pytest.fixture(scope="module")
+def over_three(short_batch, drawn, over_four, tmp_path_factory) -> Path:
+    """One run begins on four ranks; one is scored on the same three."""
+    folder = tmp_path_factory.mktemp("three")
+    parts, uneven = with_layout(short_batch, "parts", PARTS), with_layout(short_batch, "uneven", UNEVEN)
+    resume = "train", "--resume", over_four / "paused", "--layout", "sharded", "--update", "owner"
+    printed = run_in_turn(
+        3,
+        training(drawn, folder / "sharded", "--layout", "sharded", "--update", "owner"),
+        training(parts, folder / "parts", "--steps", 5),
+        training(uneven, folder / "uneven"),
+        Job(("evaluate", folder / "uneven", "--part", "test")),
+        Job((*resume, "--epochs", 2)),
+    )
+    assert "3 ranks, layout custom" in printed[3]
+    assert "going on after step 5" in printed[4]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def over_four(short_batch, drawn, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("four")
+    owner = "--update", "owner"
+    narrow = with_layout(short_batch, "narrow", NARROW)
+    run_in_turn(
+        4,
+        training(short_batch, folder / "hybrid", "--layout", "hybrid"),
+        training(short_batch, folder / "baseline", "--layout", "baseline", *owner, threads=2),
+        training(narrow, folder / "narrow", "--layout", "baseline", *owner, "--steps", 6),
+        training(drawn, folder / "paused", "--layout", "hybrid", *owner, "--steps", 5, threads=2),
+        NUMBA_NUM_THREADS="2",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def over_five(short_batch, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("five")
+    run_in_turn(5, training(short_batch, folder / "sharded", "--layout", "sharded"))
+    return folder
+
+
+FOLDERS = {2: "over_two", 3: "over_three", 4: "over_four", 5: "over_five"}
+
+
 def losses(run: Run) -> list[float]:
     return [entry["loss"] for entry in read_log(run.folder) if entry["kind"] == "step"]
 
@@ -82,58 +167,35 @@ def check(run: Run, one_process: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "ranks", "update", "threads"),
-    [
-        ("sharded", 5, "server", 1),
-        ("hybrid", 4, "server", 1),
-        ("baseline", 4, "owner", 2),
-    ],
+    ("layout", "ranks", "update"),
+    [("sharded", 5, "server"), ("hybrid", 4, "server"), ("baseline", 4, "owner")],
 )
-def test_shards_end_with_the_bits_of_one_process(
-    layout, ranks, update, threads, short_batch, one_process, tmp_path
-):
+def test_shards_end_with_the_bits_of_one_process(layout, ranks, update, one_process, request):
+    run = Run.open(request.getfixturevalue(FOLDERS[ranks]) / layout)
     layout = layout_for(describe(one_process.prepared.spec), ranks, layout, options=LayoutOptions(update))
-    train_and_check(short_batch, layout, threads, one_process, tmp_path / "run")
-
-
-@pytest.mark.parametrize(
-    ("layout", "ranks", "update", "threads"), [("sharded", 2, "server", 2), ("sharded", 3, "owner", 1)]
-)
-def test_gradients_of_drawn_patches_are_clipped_alike(
-    layout, ranks, update, threads, drawn, drawn_alone, one_process, tmp_path
-):
-    assert losses(drawn_alone) != losses(one_process)
-    options = LayoutOptions(update, clips=True)
-    layout = layout_for(describe(drawn_alone.prepared.spec), ranks, layout, options=options)
-    train_and_check(drawn, layout, threads, drawn_alone, tmp_path / "run")
-
-
-def train_and_check(config: Path, layout: Layout, threads: int, alone: Run, path: Path) -> None:
-    """Ranks of one thread wait in each send until it is received."""
-    options = "--run", path, "--layout", layout.name, "--update", layout.options.update
-    settings = {"MPMM_SYNCHRONOUS_SENDS": "1"} if threads == 1 else {"NUMBA_NUM_THREADS": str(threads)}
-    run_mpmm(layout.ranks, "train", config, *options, **settings)
-    run = Run.open(path)
-    check(run, alone)
-    assert run.summary_["update"] == layout.options.update
+    check(run, one_process)
+    assert run.summary_["update"] == update
     check_traffic(run, layout)
 
 
-def test_owners_go_on_from_a_checkpoint_with_their_own_moments(drawn, drawn_alone, tmp_path):
+@pytest.mark.parametrize(("ranks", "update"), [(2, "server"), (3, "owner")])
+def test_gradients_of_drawn_patches_are_clipped_alike(ranks, update, drawn_alone, one_process, request):
+    assert losses(drawn_alone) != losses(one_process)
+    run = Run.open(request.getfixturevalue(FOLDERS[ranks]) / "sharded")
+    options = LayoutOptions(update, clips=True)
+    layout = layout_for(describe(drawn_alone.prepared.spec), ranks, "sharded", options=options)
+    check(run, drawn_alone)
+    assert run.summary_["update"] == update
+    check_traffic(run, layout)
+
+
+def test_owners_go_on_from_a_checkpoint_with_their_own_moments(over_four, over_three, drawn_alone):
     """Stopped within an epoch where owners update, and on with other owners to the bits of one process."""
-    path, owner = tmp_path / "run", ["--update", "owner"]
-    run_mpmm(4, "train", drawn, "--run", path, "--layout", "hybrid", "--steps", 5, *owner)
-    ended = run_mpmm(3, "train", "--resume", path, "--layout", "sharded", "--epochs", 2, *owner)
-    assert "going on after step 5" in ended.out
-    check(Run.open(path), drawn_alone)
+    check(Run.open(over_four / "paused"), drawn_alone)
 
 
-def test_a_narrow_wire_trains_and_is_counted_as_it_travels(short_batch, one_process, tmp_path):
-    narrow = short_batch.parent / "narrow.toml"
-    narrow.write_text(short_batch.read_text() + '\n[layout]\nwire = "bfloat16"\n')
-    options = "--layout", "baseline", "--update", "owner", "--steps", 6
-    run_mpmm(4, "train", narrow, "--run", tmp_path / "run", *options, MPMM_SYNCHRONOUS_SENDS="1")
-    run = Run.open(tmp_path / "run")
+def test_a_narrow_wire_trains_and_is_counted_as_it_travels(over_four, one_process):
+    run = Run.open(over_four / "narrow")
     assert run.summary_["wire"] == "bfloat16"
     wire = LayoutOptions("owner", "bfloat16")
     check_traffic(run, layout_for(describe(run.prepared.spec), 4, "baseline", options=wire))
@@ -142,29 +204,20 @@ def test_a_narrow_wire_trains_and_is_counted_as_it_travels(short_batch, one_proc
     assert rounded == pytest.approx(exact, rel=0.05)
 
 
-def test_micro_batches_go_on_in_other_numbers_to_the_bits_of_one_process(short_batch, one_process, tmp_path):
+def test_micro_batches_go_on_in_other_numbers_to_the_bits_of_one_process(over_three, one_process):
     """Within an epoch from four on three ranks to eight in one process; the last batch has seven patches."""
-    parts, path = short_batch.parent / "parts.toml", tmp_path / "run"
-    own = "[layout]\nmicro_batches = 4\n[layout.ranks]\nhsi = 1\nrgb = 2\nfusion = 0\n"
-    parts.write_text(f"{short_batch.read_text()}\n{own}")
-    run_mpmm(3, "train", parts, "--run", path, "--steps", 5, MPMM_SYNCHRONOUS_SENDS="1")
-    run = Run.open(path)
+    run = Run.open(over_three / "parts")
     assert run.summary_["micro_batches"] == 4
     ranks, options = {"hsi": 1, "rgb": 2, "fusion": 0}, LayoutOptions(micro_batches=4)
     check_traffic(run, layout_for(describe(run.prepared.spec), 3, blocks=ranks, options=options))
-    check(go_on(path, layout="single", micro_batches=8, epochs=2).run, one_process)
+    check(go_on(run.folder, layout="single", micro_batches=8, epochs=2).run, one_process)
 
 
-def test_shards_normalised_alone_have_the_bits_of_their_shares(short_batch, one_process, tmp_path):
+def test_shards_normalised_alone_have_the_bits_of_their_shares(over_two, one_process):
     """Whoever updates, on any number of threads, but not those of one process; without sums of the batch."""
-    alone = short_batch.parent / "alone.toml"
-    alone.write_text(short_batch.read_text() + '\n[layout]\nname = "sharded"\nbatch_norm = "per_shard"\n')
     runs = []
-    for update, threads in (("server", "1"), ("owner", "2")):
-        options = "--run", tmp_path / update, "--update", update, "--steps", 8
-        ended = run_mpmm(2, "train", alone, *options, MPMM_SYNCHRONOUS_SENDS="1", NUMBA_NUM_THREADS=threads)
-        assert "other mathematics than one process: batch normalisation over each shard" in ended.out
-        runs.append(Run.open(tmp_path / update))
+    for update in ("server", "owner"):
+        runs.append(Run.open(over_two / f"by-shard-{update}"))
         scope = LayoutOptions(update, batch_norm="per_shard")
         check_traffic(runs[-1], layout_for(describe(runs[-1].prepared.spec), 2, "sharded", options=scope))
     assert runs[0].summary_["parameters_sha256"] == runs[1].summary_["parameters_sha256"]
@@ -176,13 +229,8 @@ def test_shards_normalised_alone_have_the_bits_of_their_shares(short_batch, one_
     assert losses(runs[0])[0] == pytest.approx(losses(one_process)[0], rel=0.1)
 
 
-def test_uneven_shards_of_an_own_assignment(short_batch, one_process, tmp_path):
-    own = short_batch.parent / "uneven.toml"
-    own.write_text(short_batch.read_text() + UNEVEN)
-    run_mpmm(3, "train", own, "--run", tmp_path / "run", MPMM_SYNCHRONOUS_SENDS="1")
-    run = Run.open(tmp_path / "run")
+def test_uneven_shards_of_an_own_assignment(over_three, one_process):
+    run = Run.open(over_three / "uneven")
     check(run, one_process)
-    ended = run_mpmm(3, "evaluate", run.folder, "--part", "test")
-    assert "3 ranks, layout custom" in ended.out
     scores = json.loads((run.folder / "evaluation" / "test-best" / "scores.json").read_text())
     assert {**scores, **one_process.evaluate("test").to_dict()} == scores
