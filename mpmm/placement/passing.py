@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import AnyOrder, Instruction
+from mpmm.placement.instructions import AnyOrder, Instruction, Send, Update
 from mpmm.placement.script import Script
 from mpmm.placement.serving import handed_up
 from mpmm.placement.shape import BlockShape, LayerShape
@@ -68,3 +68,17 @@ def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
     """Whether other shards hand this rank their partial sums of a layer's gradients."""
     receivers = [handover.receiver for handover in script.handovers(block.name)]
     return not script.layout.waits_for_batch(layer) and script.rank in receivers
+
+
+def gradients_first(backward: Iterable[Instruction]) -> Iterator[Instruction]:
+    """A backward in which a rank moves its own layers only when no other rank waits for its gradients.
+
+    An update takes as long as the backward of a dense layer, and the next step is the first to need it.
+    """
+    instructions = list(backward)
+    gradients = (isinstance(each, Send) and each.kind == Kind.GRADIENT for each in instructions)
+    sent = max((number for number, is_sent in enumerate(gradients, 1) if is_sent), default=0)
+    before = instructions[:sent]
+    yield from (each for each in before if not isinstance(each, Update))
+    yield from (each for each in before if isinstance(each, Update))
+    yield from instructions[sent:]

@@ -22,11 +22,11 @@ from mpmm.placement.instructions import (
     Receive,
 )
 from mpmm.placement.owning import totals
-from mpmm.placement.passing import Passing, pushes
+from mpmm.placement.passing import Passing, gradients_first, pushes
 from mpmm.placement.script import CONTROL, Script
 from mpmm.placement.serving import announce, combined_metrics, sent_metrics, serve
 from mpmm.placement.shape import BlockShape, LayerShape
-from mpmm.placement.updating import clipped_updates
+from mpmm.placement.updating import clipped_updates, shared_answers
 
 
 def training_step(
@@ -42,6 +42,7 @@ def training_step(
     if script.serves:
         yield from serve(script)
         yield from clipped_updates(script)
+        yield from shared_answers(script)
     elif script.owned():
         if script.layout.owners_update and (chains := totals(script)):
             yield AnyOrder(tuple(chains))
@@ -53,7 +54,7 @@ def whole_batch(script: Script) -> Iterator[Instruction]:
     """Forward, loss and backward of the batch as a whole, or of this rank's share of it."""
     yield from _forward(script)
     yield from _loss(script)
-    yield from _backward(script)
+    yield from gradients_first(_backward(script))
 
 
 def pulls(script: Script, block: BlockShape) -> Iterator[Instruction]:

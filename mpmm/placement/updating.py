@@ -26,7 +26,8 @@ def _moved(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Ins
     if not script.layout.owners_update and not script.only_here(block.name):
         yield script.settle_layer(Kind.PULL, layer)
     yield Update(layer.name, _parts(script, block))
-    yield from answers(script, block, layer)
+    if not script.layout.sharded(block.name):
+        yield from answers(script, block, layer)
 
 
 def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
@@ -35,6 +36,21 @@ def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[In
         return
     for rank in script.children(block.name):
         yield script.send_layer(Kind.PULL, layer, rank)
+
+
+def shared_answers(script: Script) -> Iterator[Instruction]:
+    """New parameters of the blocks that several ranks share, those first that are needed first.
+
+    All shards wait for the first block's, and gradients of the first come last: the others' would be before
+    them on the same links.
+    """
+    if not script.serves:
+        return
+    for block in script.shape.play_order:
+        if script.layout.sharded(block.name):
+            for layer in block.layers:
+                if layer.parameters:
+                    yield from answers(script, block, layer)
 
 
 def _parts(script: Script, block: BlockShape) -> tuple[tuple[int, int], ...]:

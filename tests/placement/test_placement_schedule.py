@@ -148,6 +148,26 @@ def test_the_gradient_of_an_activation_goes_before_the_push_of_its_layer() -> No
     assert names.index((Kind.GRADIENT, "hsi.block2")) < names.index((Kind.GRADIENT, "rgb.block2"))
 
 
+def test_the_server_updates_its_own_layers_when_no_shard_waits_for_its_gradients() -> None:
+    layout = layout_for(PAPER, 4, "hybrid")
+    steps = schedule(PAPER, layout, 0, "train", 40)
+    gradients = [number for number, each in enumerate(steps) if "activation gradient" in str(each)]
+    updated = [number for number, each in enumerate(steps) if isinstance(each, Update)]
+    assert 0 < max(number for number in gradients if isinstance(steps[number], Send)) < min(updated)
+    dense = [layer.name for block in PAPER.blocks for layer in block.layers if layer.parameters]
+    assert sorted(each.layer for each in of(Update, steps)) == sorted(dense)  # type: ignore[union-attr]
+
+
+def test_the_server_answers_shards_in_the_order_in_which_they_need_it() -> None:
+    steps = schedule(PAPER, layout_for(PAPER, 4, "hybrid"), 0, "train", 40)
+    last = max(number for number, each in enumerate(steps) if isinstance(each, AnyOrder))
+    pulls = [each for each in of(Send, steps) if each.kind == Kind.PULL]  # type: ignore[union-attr]
+    assert [*steps[last + 1 :]] == pulls
+    assert [each.name for each in pulls[::2]] == [  # type: ignore[union-attr]
+        f"hsi.block{number}.{layer}" for number in (1, 2, 3) for layer in ("convolution", "batchnorm")
+    ]
+
+
 def test_a_rank_with_several_streams_takes_the_light_one_first() -> None:
     steps = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "optimized"), 3, "train", 40)
     blocks = [one.block for one in of(Forward, steps)]  # type: ignore[union-attr]
