@@ -31,7 +31,7 @@ from placement_tables import hosts_table, peers_table, prediction_table
 from step_ours import BATCH, paper_spec
 from step_timing import MALLOC
 
-from mpmm.placement import Profile, choice_from_plain, describe, layout_for, simulate
+from mpmm.placement import choice_from_plain, describe, layout_for, simulate
 from mpmm.ranks import profile_of
 
 GIGABIT, SLOW = "1gbit", "100mbit"
@@ -84,8 +84,10 @@ class Bench:
     def __init__(self, config, options):
         self.config, self.options = config, options
         self.results = {"load": os.getloadavg(), "prediction": [], "hosts": [], "peers": []}
-        spec = paper_spec()
-        self.shape, self.profile = describe(spec), profile_of(spec, BATCH, (1, 2), anew=True)
+        self.spec = paper_spec()
+        self.shape = describe(self.spec)
+        # kept, for the searches of the runs
+        profile_of(self.spec, BATCH, (1, 2), anew=True)
         self.note("layers are timed")
 
     def prediction(self):
@@ -100,9 +102,13 @@ class Bench:
                         self._compare(place, row)
 
     def _compare(self, place, row):
+        """Layers are timed right before each run: processors are not equally fast from minute to minute."""
+        profile = profile_of(self.spec, BATCH, (1, 2), anew=True)
         trained = self._trained(place, row["layout"], row["ranks"], row)
         if trained is not None:
-            row["predicted"] = self._predicted(place, row["layout"], row["ranks"], trained.chosen)
+            seconds = self._predicted(place, row["layout"], row["ranks"], trained.chosen, profile)
+            row.setdefault("predictions", []).append(seconds)
+            row["predicted"] = median(row["predictions"])
         self.write()
 
     def _config_of(self, size):
@@ -124,13 +130,13 @@ class Bench:
         self.note(f"{place.name} {layout} {ranks}: {1e3 * trained.seconds:.1f} ms")
         return trained
 
-    def _predicted(self, place, layout, ranks, chosen):
+    def _predicted(self, place, layout, ranks, chosen, profile):
         machine = place.machine(ranks)
         if chosen is not None:
             taken = choice_from_plain(chosen).layout
         else:
             taken = layout_for(self.shape, ranks, layout)
-        return simulate(self.shape, taken, BATCH, self.profile or Profile(), machine, PLAYED).seconds
+        return simulate(self.shape, taken, BATCH, profile, machine, PLAYED).seconds
 
     def hosts(self):
         """Patches a second of one host and of `auto` over several like it, at each rate."""
