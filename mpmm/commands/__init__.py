@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import io
 import os
 import sys
-from collections.abc import Iterator
 from types import TracebackType
 from typing import NoReturn
 
 import click
+from mpmm_kernels.runtime import kept_to_the_end
 
 from mpmm._version import __version__
 from mpmm.errors import MpmmError
@@ -48,7 +47,7 @@ class _LazyGroup(click.Group):
         """Import a command's file; None where there is no such command."""
         if name not in COMMANDS:
             return None
-        with _all_to_be_kept():
+        with kept_to_the_end():
             command: click.Command = importlib.import_module(f"mpmm.commands.{name}").command
         return command
 
@@ -56,21 +55,6 @@ class _LazyGroup(click.Group):
         """List the commands with what each is for, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-@contextlib.contextmanager
-def _all_to_be_kept() -> Iterator[None]:
-    """Spare what is made herein the search for garbage, now and later.
-
-    Modules, classes and functions stay until the end; to look through them again and again took a fifth of a
-    command's start.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.freeze()
 
 
 @click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

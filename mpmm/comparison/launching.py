@@ -15,13 +15,11 @@ from mpmm.errors import RunError
 
 # after Ctrl-C ranks finish their step and write a checkpoint
 _SECONDS_TO_END = 60.0
-# what a job imports stays to its end: to look through it for garbage would take a quarter of its start
 _PROGRAM = """\
-import gc, pathlib, sys
-gc.disable()
-from mpmm.runs.job import main
-gc.freeze()
-gc.enable()
+import pathlib, sys
+from mpmm_kernels.runtime import kept_to_the_end
+with kept_to_the_end():
+    from mpmm.runs.job import main
 main(pathlib.Path(sys.argv[1]))
 """
 

@@ -15,13 +15,10 @@ from mpmm.network import NetworkSpec
 
 # Taken when the program starts: later this process may be bound to some of them, as a rank among others is
 _CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-# what it imports stays to its end: to look through it for garbage would take a quarter of its start
 _PROGRAM = """\
-import gc
-gc.disable()
-from mpmm.network.on_zeros import main
-gc.freeze()
-gc.enable()
+from mpmm_kernels.runtime import kept_to_the_end
+with kept_to_the_end():
+    from mpmm.network.on_zeros import main
 main()
 """
 # seconds between two signs of life while kernels are compiled

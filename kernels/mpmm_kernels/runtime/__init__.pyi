@@ -1,6 +1,7 @@
 from .cache import cache_key, carry_cache, sources_key
 from .cold_start import compile_once
 from .compiler import compiled
+from .garbage import kept_to_the_end
 from .intrinsic import compiled_intrinsic, types
 from .locator import all_on_disk
 from .lock import HeldElsewhere, at_once, in_turn, wait_together
@@ -20,6 +21,7 @@ __all__ = [
     "compiled_intrinsic",
     "give_way",
     "in_turn",
+    "kept_to_the_end",
     "next_piece",
     "parts",
     "pin_threads",

@@ -38,15 +38,17 @@ class _NotOnDiskError(Exception):
 class ContentLocator(_Locator):  # type: ignore[misc]
     """The folder of one module of this package, and what tells its functions of one name apart."""
 
-    def __init__(self, module: str, line: int) -> None:
+    def __init__(self, module: str, line: int, file: str) -> None:
         self.module, self.line = module, line
+        # where Numba says that a function cannot be kept
+        self._py_file = file
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> "ContentLocator | None":
         """The locator of a function of this package; none for others."""
         if function.__module__.split(".")[0] != _PACKAGE:
             return None
-        return cls(function.__module__, function.__code__.co_firstlineno)
+        return cls(function.__module__, function.__code__.co_firstlineno, file)
 
     def get_cache_path(self) -> str:
         """Folder of the module's machine code."""

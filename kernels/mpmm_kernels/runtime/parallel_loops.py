@@ -8,14 +8,13 @@ What Numba makes of a kernel is millions of objects that live until it is compil
 of them again and again for some to free, a tenth of the time.
 """
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from numba.core import compiler, compiler_machinery, typed_passes
 from numba.parfors.parfor import Parfor
 
+from mpmm_kernels.runtime.garbage import no_search_for_garbage
 from mpmm_kernels.runtime.linked_code import all_only_linked, for_another, insert_linked, run_library
 
 # Numba leaves these without annotations
@@ -37,19 +36,8 @@ class KernelCompiler(_Compiler):  # type: ignore[misc]
         return [pipeline]
 
     def _compile_core(self) -> Any:
-        with _no_search_for_garbage(), all_only_linked(self.state.targetctx.codegen()):
+        with no_search_for_garbage(), all_only_linked(self.state.targetctx.codegen()):
             return super()._compile_core()
-
-
-@contextmanager
-def _no_search_for_garbage() -> Iterator[None]:
-    searched = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searched:
-            gc.enable()
 
 
 def _lower(state: Any, lower: Callable[[Any], bool]) -> bool:

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 from mpmm_kernels.layers import activation, softmax
-from mpmm_kernels.runtime import all_on_disk, cache
+from mpmm_kernels.runtime import all_on_disk, cache, compiled
 from mpmm_kernels.runtime.locator import ContentLocator
+from numba.core.errors import NumbaWarning
 
 
 def located(function, file="anywhere.py"):
@@ -59,6 +60,22 @@ def test_public_functions_of_this_package_are_located_by_their_own_module():
     assert located(activation.relu).module == "mpmm_kernels.layers.activation"
     assert located(softmax.cross_entropy).module == "mpmm_kernels.layers.softmax"
     assert located(np.broadcast_shapes) is None
+
+
+def test_a_kernel_that_cannot_be_kept_is_warned_of_where_it_stands(tmp_path, monkeypatch):
+    """Numba's warning ended in an error about the locator."""
+    monkeypatch.setattr("mpmm_kernels.runtime.locator.cache_folder", lambda: tmp_path)
+    # Numba writes the address of a large array into the code
+    table = np.arange(200_000)
+
+    def looked_up(index):
+        return table[index]
+
+    looked_up.__module__ = "mpmm_kernels.layers"
+    with pytest.warns(NumbaWarning, match='Cannot cache compiled function "looked_up"') as warned:
+        assert compiled(looked_up)(3) == 3
+    assert warned[0].filename == __file__
+    assert not list(tmp_path.rglob("*.nb*"))
 
 
 # Computes on a disk on which no file holds a byte, and prints what comes out.
