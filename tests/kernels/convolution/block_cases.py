@@ -24,11 +24,11 @@ CASES = {
     "many channels": ("direct", ((7, 6, 7, 16), 32, (3, 3, 3), STEP, SPECTRAL, "relu", "max", (2, 2, 2))),
     "odd channels, pooled": ("direct", ((6, 7, 8, 3), 20, (2, 3, 3), STEP, SAME, "relu", "max", (2, 2, 2))),
     "odd sizes": ("direct", ((5, 7, 8, 3), 20, (2, 3, 4), STEP, SAME, "none", None, STEP)),
-    "strided": ("direct", ((7, 7, 8, 6), 8, (3, 3, 2), (2, 2, 2), SAME, "sigmoid", "average", (2, 1, 2))),
-    "strided first": ("direct", ((7, 9, 10, 1), 5, (3, 4, 3), (1, 2, 2), VALID, "relu", "max", (1, 2, 1))),
-    "two and four": ("direct", ((9, 5, 6, 2), 4, (3, 3, 3), STEP, SPECTRAL, "relu", None, STEP)),
-    "four vectors": ("direct", ((3, 5, 4, 24), 50, STEP, STEP, VALID, "relu", "max", (1, 2, 2))),
-    "one output": ("direct", ((4, 3, 3, 7), 35, (4, 3, 3), STEP, VALID, "sigmoid", "max", STEP)),
+    "strided": ("direct", ((7, 7, 8, 2), 4, (3, 3, 6), (2, 2, 2), SAME, "sigmoid", "average", (2, 1, 2))),
+    "strided first": ("direct", ((7, 9, 10, 1), 5, (4, 3, 3), (1, 2, 2), VALID, "relu", "max", (1, 2, 1))),
+    "two and four": ("direct", ((9, 5, 10, 2), 4, (3, 3, 7), STEP, SPECTRAL, "relu", None, STEP)),
+    "four vectors": ("direct", ((3, 5, 5, 24), 50, (1, 1, 2), STEP, VALID, "relu", "max", (1, 2, 2))),
+    "one output": ("direct", ((4, 3, 4, 7), 35, (4, 3, 4), STEP, VALID, "sigmoid", "max", STEP)),
 }
 WINOGRAD = {
     "F(4x4,3x3)": ("fast", ((5, 10, 9, 16), 32, (3, 3, 3), STEP, VALID, "relu", "max", (1, 2, 2))),
@@ -63,8 +63,8 @@ BANDS = {
 # seven bands of one pixel: a tile that is not whole, and several runs of pixels
 ALONG_BANDS = {
     "F(8,7), padded": ("fast", ((19, 4, 5, 24), 24, (7, 1, 1), STEP, SPECTRAL, "relu", None, STEP)),
-    "F(8,7), two runs": ("fast", ((14, 9, 10, 24), 16, (7, 1, 1), STEP, VALID, "none", "average", (2, 3, 1))),
-    "F(8,11), padded": ("fast", ((19, 4, 5, 16), 16, (11, 1, 1), STEP, SPECTRAL, "relu", None, STEP)),
+    "F(8,7), two runs": ("fast", ((14, 9, 10, 24), 24, (7, 1, 1), STEP, VALID, "none", "average", (2, 3, 1))),
+    "F(8,11), padded": ("fast", ((19, 4, 5, 16), 24, (11, 1, 1), STEP, SPECTRAL, "relu", None, STEP)),
 }
 CASES |= WINOGRAD | BANDS | ALONG_BANDS
 # the same shapes by register blocks of outputs from anywhere in a sample
@@ -86,8 +86,8 @@ DEPTH = {
     "sixteen filters": ((20, 3, 5, 6), 16, (5, 1, 1), STEP, SPECTRAL, "relu", None, STEP),
     "two share, strided": ((33, 4, 6, 3), 24, (5, 2, 2), (2, 1, 2), VALID, "sigmoid", None, STEP),
     "two share": ((41, 4, 5, 8), 24, (3, 2, 2), STEP, SAME, "none", None, STEP),
-    "four share, pooled": ((46, 7, 9, 3), 20, (3, 3, 3), STEP, SAME, "relu", "max", (3, 2, 1)),
-    "two planes pooled": ((33, 5, 4, 4), 24, (4, 2, 2), STEP, VALID, "none", "max", (2, 2, 2)),
+    "four share, pooled": ((43, 7, 9, 3), 20, (3, 3, 3), STEP, SAME, "relu", "max", (3, 2, 1)),
+    "two planes pooled": ((35, 5, 4, 4), 24, (3, 2, 2), STEP, VALID, "none", "max", (2, 2, 2)),
     "half a vector": ((38, 7, 6, 2), 8, (7, 3, 3), STEP, VALID, "relu", "average", (2, 2, 2)),
     "odd filters": ((40, 5, 4, 2), 3, (3, 2, 3), STEP, SPECTRAL, "relu", None, STEP),
 }

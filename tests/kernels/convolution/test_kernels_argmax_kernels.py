@@ -13,7 +13,7 @@ from mpmm_kernels.vector import lanes
 
 SAME = ("same",) * 3
 BLOCKS = {
-    "several channels": ((4, 6, 5, 3), ConvolutionBlock(4, (2, 3, 2), pool="max", window=(1, 2, 2))),
+    "several channels": ((4, 6, 5, 3), ConvolutionBlock(4, (2, 2, 2), pool="max", window=(1, 2, 2))),
     "one channel": ((9, 6, 7, 1), ConvolutionBlock(3, (5, 3, 3), pool="max", window=(2, 2, 2))),
     "padded, strided": (
         (6, 7, 7, 2),

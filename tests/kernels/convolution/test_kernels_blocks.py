@@ -16,10 +16,10 @@ def test_equals_reference_kernels(name):
     (
         "first layer",
         "strided, indirect",
-        "two share, depth",
-        "F(3x3,3x3), odd channels",
+        "odd filters, depth",
+        "F(4x4,3x3)",
         "one channel, F(4x4,3x3)",
-        "F(8,11), padded",
+        "F(8,7), padded",
     )
 )
 def test_equals_reference_kernels_in_double_precision(name):
