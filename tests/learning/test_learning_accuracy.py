@@ -16,10 +16,15 @@ from mpmm.preparation import prepare
 KNN, SVM = "KNN (k=5)", "RBF-SVM"
 
 
+def sooner(config, epochs):
+    """Ends after as many epochs as the claim needs; with MPMM_FULL=1 after as many as are configured."""
+    return config if FULL else replace(config, training=replace(config.training, epochs=epochs))
+
+
 @pytest.mark.real
 @needs_samson
 def test_samson_to_97_percent(tmp_path):
-    measured = measure(samson_config(tmp_path), range(5 if FULL else 1), beside=False)
+    measured = measure(sooner(samson_config(tmp_path), epochs=3), range(5 if FULL else 1), beside=False)
     assert measured.overall().min() >= 97
 
 
@@ -28,7 +33,7 @@ def test_samson_to_97_percent(tmp_path):
 @needs_hysu
 def test_hysu_better_than_knn_and_svm(tmp_path):
     """Over several splits, for a single one has too few patches of the rare classes to tell."""
-    measured = measure(hysu_config(tmp_path), range(10 if FULL else 3))
+    measured = measure(sooner(hysu_config(tmp_path), epochs=30), range(10 if FULL else 3))
     for baseline in (KNN, SVM):
         assert measured.lead(baseline).mean() > 0.5
         assert measured.average().mean() > measured.average(baseline).mean() + 3
@@ -39,11 +44,8 @@ def test_both_sensors_better_than_either(tmp_path, monkeypatch):
     config = synthetic_config(tmp_path, monkeypatch)
     seeds, margin = (range(3), 5) if FULL else ([1], 4)
     if not FULL:
-        config = replace(
-            config,
-            patches=replace(config.patches, per_class=100),
-            training=replace(config.training, epochs=10),
-        )
+        config = replace(config, patches=replace(config.patches, per_class=60))
+    config = sooner(config, epochs=8)
     both, hsi, rgb = (
         measure(config, seeds, only=only, beside=False).overall() for only in (None, "hsi", "rgb")
     )
