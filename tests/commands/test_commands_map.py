@@ -27,6 +27,9 @@ from mpmm.settings.config import load_config
 
 PROGRAMS = Path(__file__).parent / "programs"
 
+# those over ranks map the run of the others
+pytestmark = pytest.mark.xdist_group("maps of a run")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:

@@ -22,6 +22,9 @@ from mpmm.results import Scores, read_split
 from mpmm.runs import Run, fit, predict_map
 from mpmm.settings import load_config
 
+# the one over ranks looks at the run of the others
+pytestmark = pytest.mark.xdist_group("several scenes")
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
