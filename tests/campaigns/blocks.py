@@ -78,6 +78,11 @@ def draw_reach(rng):
     return tuple(int(rng.integers(0, most)) for most in REACH)
 
 
+def draw_families(seed, count, sizes=0):
+    """So many families, each with inputs of so many sizes, any if 0."""
+    return [draw_family(np.random.default_rng((seed, i)), sizes) for i in range(count)]
+
+
 def draw_block(family, rng):
     """Shape of the input and description of a block of the family; None where the draw does not fit."""
     from mpmm_kernels.convolution import ConvolutionBlock, plan_block
@@ -171,18 +176,17 @@ def errors(actual, expected):
         yield float(error) if np.isfinite(error) else np.inf
 
 
-def campaign(blocks, minutes, seed, families, sizes=0):
-    """Compare blocks until there are enough, or the time is over: counts by method, and what was wrong.
+def campaign(blocks, minutes, seed, families):
+    """Compare blocks of families until enough, or the time is over: counts by method, and what was wrong.
 
     Where rounding decides about a gradient's way, only the output is compared.
     """
     counts, wrong, until = Counter(), [], time.monotonic() + 60 * minutes
-    pool = [draw_family(np.random.default_rng((seed, i)), sizes) for i in range(families)]
     number = 0
     while counts["blocks"] < blocks and time.monotonic() < until:
         number += 1
-        rng = np.random.default_rng((seed, families, number))
-        plain = draw_block(pool[number % families], rng)
+        rng = np.random.default_rng((seed, len(families), number))
+        plain = draw_block(families[number % len(families)], rng)
         if plain is None:
             continue
         arrays = draw_arrays(plain, rng)
@@ -243,7 +247,8 @@ def one_build(options):
 
     set_threads(int(os.environ.get("MPMM_CAMPAIGN_THREADS", available_threads())))
     begin = time.monotonic()
-    counts, wrong = campaign(options.blocks, options.minutes, options.seed, options.families, options.sizes)
+    families = draw_families(options.seed, options.families, options.sizes)
+    counts, wrong = campaign(options.blocks, options.minutes, options.seed, families)
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
     print(f"  {told}; {time.monotonic() - begin:.0f} s", flush=True)
     print("\n".join(wrong) or "  none wrong", flush=True)
