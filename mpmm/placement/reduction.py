@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from mpmm_kernels.groups import additions
 
@@ -31,7 +32,8 @@ class Handover:
     merges: tuple[int, ...]
 
 
-def handovers(shares: Sequence[tuple[int, Share]], root: int) -> tuple[Handover, ...]:
+@cache
+def handovers(shares: tuple[tuple[int, Share], ...], root: int) -> tuple[Handover, ...]:
     """What it takes until one rank has the sum over a batch, in the order in which it can be done.
 
     Neighbouring ranks add up first: what a rank hands on are the sums of a run of groups, mostly one.
@@ -57,7 +59,8 @@ def handovers(shares: Sequence[tuple[int, Share]], root: int) -> tuple[Handover,
     return (*handovers(halves[0], root), *handovers(halves[1], root), last)
 
 
-def branches(ranks: Sequence[int], root: int) -> tuple[tuple[int, int], ...]:
+@cache
+def branches(ranks: tuple[int, ...], root: int) -> tuple[tuple[int, int], ...]:
     """Pairs (from, to) along which values come from ``root`` to all ranks, in the order of sending."""
     if len(ranks) == 1:
         return ()

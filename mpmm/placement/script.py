@@ -82,7 +82,7 @@ class Script:
 
     def handovers(self, block: str) -> tuple[Handover, ...]:
         """How the partial sums of a sharded block's gradients come to its root."""
-        shares = [(rank, self.share(block, rank)) for rank in self.pushers(block)]
+        shares = tuple((rank, self.share(block, rank)) for rank in self.pushers(block))
         return handovers(shares, self.root(block))
 
     def parent(self, block: str) -> int:

@@ -52,6 +52,9 @@ class Share:
         return Share(first, max(min(self.stop, other.stop) - first, 0))
 
 
+_NOTHING = Share(0, 0)
+
+
 def share_out(batch: int, parts: int) -> tuple[Share, ...]:
     """A batch in contiguous parts as equal as can be, larger ones first; with few samples some are empty."""
     edges = (0, *accumulate(even_parts(batch, parts)))
@@ -69,17 +72,21 @@ def share_of(layout: Layout, block: str, rank: int, batch: int) -> Share:
     """What a rank computes of one of its blocks; nothing of a block it does not own."""
     ranks = layout.owner[block]
     if rank not in ranks:
-        return Share(0, 0)
+        return _NOTHING
     index = ranks.index(rank)
     if layout.averages:
         least, more = divmod(batch, len(ranks))
         return Share(index * least + min(index, more), least + (index < more))
     groups = layout.groups.get(block) or even_parts(GROUPS, len(ranks))
+    return _run_of_groups(groups, index, batch, layout.options.batch_norm == "per_shard")
+
+
+@cache
+def _run_of_groups(groups: tuple[int, ...], index: int, batch: int, alone: bool) -> Share:
+    """The share of one of several ranks, each of which takes so many groups; schedules ask over and over."""
     start, stop = sum(groups[:index]), sum(groups[: index + 1])
     first, end = group_bounds(start, batch)[0], group_bounds(stop - 1, batch)[1]
-    if end - first == batch:
-        return Share(first, batch)
-    return Share(first, end - first, batch, layout.options.batch_norm == "per_shard")
+    return Share(first, batch) if end - first == batch else Share(first, end - first, batch, alone)
 
 
 @cache

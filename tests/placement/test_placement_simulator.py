@@ -295,7 +295,7 @@ def expected_traffic(shape: NetworkShape, layout: Layout, batch: int) -> list[Tr
 def test_every_named_layout_ends_and_moves_what_its_schedules_say(name: str, ranks: int) -> None:
     layout = layout_for(TWO_STREAMS, ranks, name)
     for machine in machines(ranks):
-        predicted = simulate(TWO_STREAMS, layout, 40, Profile(), machine)
+        predicted = simulate(TWO_STREAMS, layout, 40, Profile(), machine, 3)
         assert predicted.seconds > 0
         assert [rank.traffic for rank in predicted.ranks] == expected_traffic(TWO_STREAMS, layout, 40)
 
