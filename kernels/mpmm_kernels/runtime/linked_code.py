@@ -5,7 +5,7 @@ links it into the kernel, where all of that is done again: two fifths of a cold 
 nobody runs. Here it is done once, for what Python calls; of all else LLVM's code is kept as it was written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -68,7 +68,9 @@ class RunLibrary(_Library):  # type: ignore[misc]
         """Link, optimise and make machine code, all of it once."""
         self._raise_if_finalized()
         _take_preparations(self)
+        own = {function.name for function in _defined(self._final_module)}
         _link(self._final_module, self)
+        _make_private(self._final_module, own)
         self._optimize_final_module()
         self._final_module.verify()
         self._finalize_final_module()
@@ -94,6 +96,22 @@ def _link(module: Any, library: Any) -> None:
             module.link_in(called.alone, preserve=True)
         elif called is not library:
             module.link_in(called._get_module_for_linking(), preserve=True)
+
+
+def _defined(module: Any) -> list[Any]:
+    """The functions whose code is in a module."""
+    return [function for function in module.functions if not function.is_declaration]
+
+
+def _make_private(module: Any, own: Collection[str]) -> None:
+    """Let nobody outside call what was linked into a module, all but its ``own`` functions.
+
+    LLVM then puts the code of what is called from a single place there, however long it is. A call takes some
+    fifty arguments by way of memory, and returns accumulators so: as long as a short block of products.
+    """
+    for function in _defined(module):
+        if function.name not in own:
+            function.linkage = Linkage.internal
 
 
 def _callees_first(library: Any, seen: dict[Any, None]) -> list[Any]:
