@@ -12,6 +12,8 @@ from numba.core import config
 _FEATURES = (vars(config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
 # Width of the vector registers of the processor Numba makes code for
 PROCESSOR_BITS = 512 if "+avx512f" in _FEATURES else 256 if "+avx2" in _FEATURES else 128
+# Whether stores of a part of a vector are one step: of AVX2's some processors make forty
+_MASKS = "+avx512f" in _FEATURES
 _INDEX = ir.IntType(64)
 # What assembly calls a vector register
 _ARM = platform.machine() in ("aarch64", "arm64")
@@ -52,13 +54,29 @@ class Memory:
         stored.align = self.alignment
 
     def store_part(self, offset: Any, count: Any, value: Any) -> None:
-        """Write the first ``count`` elements of a vector."""
+        """Write the first ``count`` elements of a vector, fewer than it has."""
+        self._check(offset, count)
+        if not _MASKS:
+            self._store_halves(offset, count, value)
+            return
         pointer = self._pointer(offset, value.type, count)
         name = f"llvm.masked.store.v{value.type.count}f{self.alignment * 8}.p0"
         mask = self._first(count, value.type.count)
         kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, ir.IntType(32), mask.type])
         function = _declare(self.builder.module, kind, name)
         self.builder.call(function, [value, pointer, ir.IntType(32)(self.alignment), mask])
+
+    def _store_halves(self, offset: Any, count: Any, value: Any) -> None:
+        """Write a half of a vector if ``count`` has it, a quarter of it, and so on to the last element."""
+        builder, half = self.builder, value.type.count // 2
+        while half > 0:
+            part = builder.and_(count, count.type(half))
+            chosen = builder.icmp_signed("!=", part, count.type(0))
+            lower, upper = (lanes(builder, value, first, half) for first in (0, half))
+            with builder.if_then(chosen):
+                self.store(offset, lower)
+            value = builder.select(chosen, upper, lower)
+            offset, half = builder.add(offset, part), half // 2
 
     def broadcast(self, offset: Any, vector: ir.VectorType) -> Any:
         """The one element at ``offset`` in every lane."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mpmm_kernels.convolution.shared.geometry import Pooled, Spread, window_offsets
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_line, spread_slab
 from mpmm_kernels.vector import lanes
 
 DTYPES = ["float32", "float64"]
@@ -41,10 +41,11 @@ class Line:
     def pool(self):
         """All lines of windows, one after the other."""
         p, s = self.pooled, self.spread
-        for n, d, r in np.ndindex(SAMPLES, p.depth, p.rows):
-            first = n * self.z[0].size + d * self.window[0] * s.plane_step + r * self.window[1] * s.row_step
-            line = (n * p.depth + d) * p.rows + r
-            pool_line(self.z.reshape(-1), first, self.side(self.bias), line, self.floor, p, self.offsets)
+        step, output = self.window[1] * s.row_step, self.side(self.bias)
+        for n, d in np.ndindex(SAMPLES, p.depth):
+            part = n * self.z[0].size + d * self.window[0] * s.plane_step, step, p.rows
+            to = (n * p.depth + d) * p.rows, 1
+            pool_lines(self.z.reshape(-1), part, output, to, self.floor, p, self.offsets)
 
     def windows(self):
         """Every output's position, and the elements of its window."""

@@ -13,7 +13,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.depth.columns import DepthTarget, fill_columns
 from mpmm_kernels.convolution.depth.geometry import DepthColumns, DepthTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns, lanes_of
@@ -77,10 +77,10 @@ def forward(
                     target = DepthTarget(sums, at, line, step, shape.filters, zeros, least)
                 fill_columns(origin, w, target, part, lines, shape, tile)
                 if not straight:
-                    for d in range(part[0] // high, part[1] // high):
-                        at = target.first + d * high * line
-                        to = (n * pooled.depth + d) * pooled.rows + r
-                        pool_line(sums, at, output, to, floor, pooled, offsets)
+                    d, end = part[0] // high, part[1] // high
+                    made = target.first + d * high * line, high * line, end - d
+                    to = (n * pooled.depth + d) * pooled.rows + r, pooled.rows
+                    pool_lines(sums, made, output, to, floor, pooled, offsets)
             piece = next_piece(taken)
 
 

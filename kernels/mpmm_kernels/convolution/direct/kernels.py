@@ -11,7 +11,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.direct.lines import add_weight_gradient, convolve_line
 from mpmm_kernels.convolution.direct.tile import DirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns
@@ -53,7 +53,8 @@ def forward(
                     slab = window_line(d, r, pooled.window_depth, pooled.window_rows, pooled)
                     convolve_slab(origin, w, scratch, beginning(), slab, source, tile)
                     line = (n * pooled.depth + d) * pooled.rows + r
-                    pool_line(scratch, beginning(), output, line, floor, pooled, offsets)
+                    part, to = (beginning(), 0, 1), (line, 0)
+                    pool_lines(scratch, part, output, to, floor, pooled, offsets)
             piece = next_piece(taken)
 
 

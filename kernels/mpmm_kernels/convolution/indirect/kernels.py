@@ -22,7 +22,7 @@ from mpmm_kernels.convolution.indirect.lines import (
 )
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_lines, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size
@@ -80,9 +80,9 @@ def forward(
                     target = IndirectTarget(sums, -part[0] * shape.filters, shape.filters, zeros, least)
                 add_sums(origin, w, target, tables, part, shape, tile)
                 if not straight:
-                    for i in range(end - line):
-                        at = i * shape.line * shape.filters
-                        pool_line(sums, at, output, n * shape.lines + line + i, floor, pooled, offsets)
+                    made = beginning(), shape.line * shape.filters, end - line
+                    to = n * shape.lines + line, 1
+                    pool_lines(sums, made, output, to, floor, pooled, offsets)
             piece = next_piece(taken)
 
 

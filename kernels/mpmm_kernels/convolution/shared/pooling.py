@@ -32,27 +32,52 @@ class OutputSide(NamedTuple):
 
 
 @compiled
-def pool_line(
-    lines: Floats, first: int, output: OutputSide, line: int, floor: float, pooled: Pooled, offsets: Offsets
+def pool_lines(
+    lines: Floats,
+    part: tuple[int, int, int],
+    output: OutputSide,
+    to: tuple[int, int],
+    floor: float,
+    pooled: Pooled,
+    offsets: Offsets,
 ) -> None:
-    """Fill a line of y with max(largest of the window + bias, floor), and ``argmax`` with its number.
+    """Fill lines of y with max(largest of the window + bias, floor), and ``argmax`` with its number.
 
-    The line's windows begin at ``first``; their elements are ``offsets`` away from their first. As bias and
-    activation never change the order, they come after the pooling, where there are fewer elements.
+    ``part`` is where the windows of the first line begin, how far it is from one line to the next, and how
+    many there are; ``to`` the number of the first line of y, and how far it is to the next. A window's
+    elements are ``offsets`` away from its first. As bias and activation never change the order, they come
+    after the pooling, where there are fewer elements. A call of this function takes longer than a pixel.
     """
-    step = lanes_of(lines)
-    if offsets.size == 1:
-        for column in range(pooled.columns):
-            pixel, offset = line * pooled.columns + column, first + column * pooled.padded
-            for c in range(0, pooled.padded, step):
-                write_pooled(load(lines, offset + c), output, pixel, c, floor, pooled)
-        return
+    (first, step, count), (line, line_step) = part, to
+    for i in range(count):
+        start, pixel = first + i * step, (line + i * line_step) * pooled.columns
+        if offsets.size == 1:
+            _finish_pixels(lines, start, output, pixel, floor, pooled)
+        else:
+            _pool_pixels(lines, start, output, pixel, floor, pooled, offsets)
+
+
+@compiled
+def _finish_pixels(
+    lines: Floats, first: int, output: OutputSide, pixel: int, floor: float, pooled: Pooled
+) -> None:
+    """A line of windows of one element."""
     for column in range(pooled.columns):
-        pixel = line * pooled.columns + column
-        for c in range(0, pooled.padded, step):
-            offset = first + column * pooled.window_columns * pooled.padded + c
-            value = _largest(lines, offset, offsets, output.argmax, pixel * pooled.padded + c)
-            write_pooled(value, output, pixel, c, floor, pooled)
+        offset = first + column * pooled.padded
+        for c in range(0, pooled.padded, lanes_of(lines)):
+            write_pooled(load(lines, offset + c), output, pixel + column, c, floor, pooled)
+
+
+@compiled
+def _pool_pixels(
+    lines: Floats, first: int, output: OutputSide, pixel: int, floor: float, pooled: Pooled, offsets: Offsets
+) -> None:
+    """A line of windows of several elements."""
+    for column in range(pooled.columns):
+        for c in range(0, pooled.padded, lanes_of(lines)):
+            offset, to = first + column * pooled.window_columns * pooled.padded + c, pixel + column
+            value = _largest(lines, offset, offsets, output.argmax, to * pooled.padded + c)
+            write_pooled(value, output, to, c, floor, pooled)
 
 
 @compiled
@@ -83,7 +108,7 @@ def spread_line(
     pooled: Pooled,
     offsets: Offsets,
 ) -> None:
-    """Undo `pool_line`: dy goes to the largest elements in g where y is above the floor, zeros to the others.
+    """Undo a line of `pool_lines`: dy goes to the largest elements in g where y is above the floor, else 0.
 
     ``output.bias`` collects what was given.
     """

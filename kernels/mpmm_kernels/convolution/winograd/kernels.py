@@ -9,7 +9,7 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage, staged_row
 from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
 from mpmm_kernels.convolution.winograd.lines import (
@@ -164,10 +164,9 @@ def pool_planes(
     """Pool a chunk of a sample's convolution, ``part``'s first plane and how many."""
     first, depth = part
     for d in range(depth // pooled.window_depth):
-        for r in range(pooled.rows):
-            line = (sample * pooled.depth + first // pooled.window_depth + d) * pooled.rows + r
-            at = d * pooled.window_depth * spread.plane_step + r * pooled.window_rows * spread.row_step
-            pool_line(convolved, at, output, line, floor, pooled, offsets)
+        line = (sample * pooled.depth + first // pooled.window_depth + d) * pooled.rows
+        at, step = d * pooled.window_depth * spread.plane_step, pooled.window_rows * spread.row_step
+        pool_lines(convolved, (at, step, pooled.rows), output, (line, 1), floor, pooled, offsets)
 
 
 @compiled(parallel=True)
