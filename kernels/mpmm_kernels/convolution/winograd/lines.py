@@ -4,14 +4,12 @@ from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
+from mpmm_kernels.convolution.winograd.squares import load_tile, store_tile
 from mpmm_kernels.convolution.winograd.transform import (
-    add_tile,
     input_gradient,
     input_points,
-    load_tile,
     output_points,
     output_tile,
-    store_tile,
     weight_gradient,
     weight_points,
 )
@@ -152,8 +150,8 @@ def transform_input(
             at = start + d * tiles.input_plane_step + row * tiles.input_row_step + column * tiles.channels
             to = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.channels
             for c in range(0, tiles.channels, lanes_of(x)):
-                values = load_tile(square, x, at + c, tiles.input_row_step, tiles.channels)
-                store_block(input_points(values), points, to + c, tiles.input_step, ONE)
+                source = at + c, tiles.input_row_step, tiles.channels
+                input_points(square, x, source, points, (to + c, tiles.input_step))
 
 
 @compiled
@@ -167,8 +165,8 @@ def transform_input_back(
             to = start + d * tiles.input_plane_step + row * tiles.input_row_step + column * tiles.channels
             at = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.channels
             for c in range(0, tiles.channels, lanes_of(dx)):
-                values = load_block(square, points, at + c, tiles.input_step, ONE)
-                add_tile(input_gradient(values), dx, to + c, tiles.input_row_step, tiles.channels)
+                target = to + c, tiles.input_row_step, tiles.channels
+                input_gradient(square, points, (at + c, tiles.input_step), dx, target)
 
 
 @compiled
@@ -190,8 +188,8 @@ def transform_output(
             line = (d * tiles.rows + tile // tiles.columns) * tiles.outputs
             to = line * row_step + tile % tiles.columns * tiles.outputs * tiles.filters
             for c in range(0, tiles.filters, lanes_of(y)):
-                values = load_block(square, products, at + c, tiles.chunk_step, ONE)
-                store_tile(output_tile(values, outputs), y, to + c, row_step, tiles.filters)
+                source, target = (at + c, tiles.chunk_step), (to + c, row_step, tiles.filters)
+                output_tile((square, outputs), products, source, y, target)
 
 
 @compiled
@@ -206,8 +204,8 @@ def transform_output_back(
             at = line * row_step + tile % tiles.columns * tiles.outputs * tiles.filters
             to = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.filters
             for c in range(0, tiles.filters, lanes_of(g)):
-                values = load_tile(outputs, g, at + c, row_step, tiles.filters)
-                store_block(output_points(values, square), points, to + c, tiles.output_step, ONE)
+                source, target = (at + c, row_step, tiles.filters), (to + c, tiles.output_step)
+                output_points((square, outputs), g, source, points, target)
 
 
 @compiled
@@ -221,7 +219,7 @@ def transform_weights(w: Floats, points: Floats, kernel: tuple[int, int], taps: 
     pairs = plane // len(taps)
     for kd in range(kernel_depth):
         for pair in range(0, pairs, lanes_of(w)):
-            values = weight_points(load_tile(taps, w, kd * plane + pair, plane // rows, pairs), square)
+            values = weight_points(load_tile(taps, w, (kd * plane + pair, plane // rows, pairs)), square)
             store_block(values, points, kd * pairs + pair, kernel_depth * pairs, ONE)
 
 
@@ -236,4 +234,4 @@ def transform_weights_back(
     for kd in range(kernel_depth):
         for pair in range(0, pairs, lanes_of(dw)):
             values = load_block(square, points, kd * pairs + pair, kernel_depth * pairs, ONE)
-            store_tile(weight_gradient(values, taps), dw, kd * plane + pair, plane // rows, pairs)
+            store_tile(weight_gradient(values, taps), dw, (kd * plane + pair, plane // rows, pairs))

@@ -6,7 +6,7 @@ algorithms for convolutional neural networks", 2016, after Winograd, 1980). The 
 Toom's: polynomials interpolated at n - 1 small numbers and at infinity. Sizes are those of tuples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 from math import isqrt, prod
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
+from mpmm_kernels.convolution.winograd.squares import Square, place
 from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit
@@ -67,27 +68,50 @@ def transposed_matrix(matrix: Matrix) -> Matrix:
 
 
 @compiled_intrinsic
-def input_points(typing: Any, tile: Any) -> Any:
-    """B' x B: an n x n tile of the input."""
-    return _both_sides(tile, input_matrix(isqrt(len(tile))))
+def input_points(typing: Any, points: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """B' x B: write the n x n points of a tile of the input; ``points`` is a tuple as long as these.
+
+    ``source`` is where the tile begins in x, the step to its next row, and to its next column; ``target``
+    where the first point is written to y, and the step to the next; in this and the other transforms.
+    """
+    return _between(points, input_matrix(isqrt(len(points))), (x, source), (y, target))
 
 
 @compiled_intrinsic
-def input_gradient(typing: Any, points: Any) -> Any:
-    """B v B': the gradient of a tile of the input, by the gradient of its points."""
-    return _both_sides(points, transposed_matrix(input_matrix(isqrt(len(points)))))
+def input_gradient(typing: Any, points: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """B v B': add the gradient of a tile of the input, by the gradient v of its points, to what is there."""
+    matrix = transposed_matrix(input_matrix(isqrt(len(points))))
+    return _between(points, matrix, (x, source), (y, target), added=True)
 
 
 @compiled_intrinsic
-def output_tile(typing: Any, points: Any, outputs: Any) -> Any:
-    """A' v A: the m x m outputs of n x n points; ``outputs`` is a tuple as long as the result."""
-    return _both_sides(points, output_matrix(isqrt(len(points)), isqrt(len(outputs))), outputs)
+def output_tile(typing: Any, sizes: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """A' v A: write the m x m outputs of n x n points; ``sizes`` are two tuples, as long as either."""
+    points, outputs = map(len, sizes.types)
+    return _between(sizes, output_matrix(isqrt(points), isqrt(outputs)), (x, source), (y, target))
 
 
 @compiled_intrinsic
-def output_points(typing: Any, tile: Any, points: Any) -> Any:
-    """A g A': the gradient of points, by that of m x m outputs; ``points`` is as long as the result."""
-    return _both_sides(tile, transposed_matrix(output_matrix(isqrt(len(points)), isqrt(len(tile)))), points)
+def output_points(typing: Any, sizes: Any, x: Any, source: Any, y: Any, target: Any) -> Any:
+    """A g A': write the gradient of n x n points, by that of m x m outputs; ``sizes`` as in `output_tile`."""
+    points, outputs = map(len, sizes.types)
+    matrix = transposed_matrix(output_matrix(isqrt(points), isqrt(outputs)))
+    return _between(sizes, matrix, (x, source), (y, target))
+
+
+@compiled_intrinsic
+def load_outputs(typing: Any, sizes: Any, x: Any, source: Any) -> Any:
+    """The outputs that `output_tile` writes, as a tuple."""
+    points, outputs = map(len, sizes.types)
+    matrix, made = output_matrix(isqrt(points), isqrt(outputs)), types.UniTuple(Vector(x.dtype), outputs)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the transform; values stay in registers."""
+        tile = Square(vector_emit.Memory(context, builder, x, args[1]), args[2], len(matrix[0]))
+        rows = _rows(builder, matrix, lambda r, c: tile.load(r, c, made.dtype.emitted))
+        return vector_emit.pack(builder, [value for row in rows for value in row])
+
+    return made(sizes, x, place(source)), emit
 
 
 @compiled_intrinsic
@@ -102,18 +126,47 @@ def weight_gradient(typing: Any, points: Any, taps: Any) -> Any:
     return _both_sides(points, transposed_matrix(weights_matrix(isqrt(len(points)), isqrt(len(taps)))), taps)
 
 
+def _between(
+    like: Any, matrix: Matrix, source: tuple[Any, Any], target: tuple[Any, Any], added: bool = False
+) -> Any:
+    """What writes ``matrix`` x transposed ``matrix`` of a square of vectors, or adds it to what is there.
+
+    ``source`` and ``target`` are the types of an array and of a place in it. Loads and stores stand where
+    their values are used: LLVM keeps them in order, and of a tile loaded at once most went to the stack.
+    """
+    (x, from_x), (y, to_y), vector = source, target, Vector(source[0].dtype).emitted
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the transform, column by column, then row by row."""
+        taken = Square(vector_emit.Memory(context, builder, x, args[1]), args[2], len(matrix[0]))
+        given = Square(vector_emit.Memory(context, builder, y, args[3]), args[4], len(matrix))
+        for r, row in enumerate(_rows(builder, matrix, lambda r, c: taken.load(r, c, vector))):
+            for c, value in enumerate(row):
+                given.store(r, c, builder.fadd(given.load(r, c, vector), value) if added else value)
+        return context.get_dummy_value()
+
+    return types.void(like, x, place(from_x), y, place(to_y)), emit
+
+
 def _both_sides(tile: Any, matrix: Matrix, *sizes: Any) -> Any:
     """What makes ``matrix`` x transposed ``matrix`` of a square tile of vectors; ``sizes`` go unused."""
     side = len(matrix[0])
     made = types.UniTuple(tile.dtype, len(matrix) ** 2)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        rows = [[builder.extract_value(args[0], r * side + c) for c in range(side)] for r in range(side)]
-        across = [combine(builder, matrix, column) for column in zip(*rows, strict=True)]
-        down = [combine(builder, matrix, row) for row in zip(*across, strict=True)]
-        return vector_emit.pack(builder, [value for row in down for value in row])
+        """Emit the transform of values in registers."""
+        rows = _rows(builder, matrix, lambda r, c: builder.extract_value(args[0], r * side + c))
+        return vector_emit.pack(builder, [value for row in rows for value in row])
 
     return made(tile, *sizes), emit
+
+
+def _rows(builder: Any, matrix: Matrix, load: Callable[[int, int], Any]) -> Iterator[list[Any]]:
+    """The rows of ``matrix`` x transposed ``matrix``, x being the square of vectors that ``load`` gives."""
+    side = range(len(matrix[0]))
+    across = [combine(builder, matrix, [load(r, c) for r in side]) for c in side]
+    for row in zip(*across, strict=True):
+        yield combine(builder, matrix, row)
 
 
 def combine(builder: Any, matrix: Matrix, values: Sequence[Any]) -> list[Any]:
@@ -161,56 +214,3 @@ def _sum(builder: Any, factors: Sequence[Fraction], values: Sequence[Any]) -> An
 
 def _constant(factor: Fraction, vector: Any) -> Any:
     return ir.Constant(vector, [float(factor)] * vector.count)
-
-
-@compiled_intrinsic
-def load_tile(typing: Any, like: Any, x: Any, x_at: Any, row_step: Any, column_step: Any) -> Any:
-    """A square tile of vectors, as many as ``like`` is long."""
-    tile = types.UniTuple(Vector(x.dtype), len(like))
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, x, args[1])
-        offsets = _offsets(builder, args[2:], len(like))
-        return vector_emit.pack(builder, [memory.load(offset, tile.dtype.emitted) for offset in offsets])
-
-    return tile(like, x, types.intp, types.intp, types.intp), emit
-
-
-@compiled_intrinsic
-def store_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_step: Any) -> Any:
-    """Write a square tile of vectors."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, y, args[1])
-        for i, offset in enumerate(_offsets(builder, args[2:], len(tile))):
-            memory.store(offset, builder.extract_value(args[0], i))
-        return context.get_dummy_value()
-
-    return types.void(tile, y, types.intp, types.intp, types.intp), emit
-
-
-@compiled_intrinsic
-def add_tile(typing: Any, tile: Any, y: Any, y_at: Any, row_step: Any, column_step: Any) -> Any:
-    """Add a square tile of vectors to what is there."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, y, args[1])
-        for i, offset in enumerate(_offsets(builder, args[2:], len(tile))):
-            value = builder.extract_value(args[0], i)
-            memory.store(offset, builder.fadd(memory.load(offset, value.type), value))
-        return context.get_dummy_value()
-
-    return types.void(tile, y, types.intp, types.intp, types.intp), emit
-
-
-def _offsets(builder: Any, steps: Any, count: int) -> list[Any]:
-    """Offsets of a square tile's vectors from (first offset, row step, column step)."""
-    first, row_step, column_step = steps
-    side = isqrt(count)
-    return [
-        builder.add(
-            first, builder.add(builder.mul(first.type(r), row_step), builder.mul(first.type(c), column_step))
-        )
-        for r in range(side)
-        for c in range(side)
-    ]

@@ -10,11 +10,11 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Pooled
 from mpmm_kernels.convolution.shared.pooling import OutputSide, write_pooled
-from mpmm_kernels.convolution.winograd.transform import input_points, load_tile, output_tile
+from mpmm_kernels.convolution.winograd.transform import input_points, load_outputs
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, SpectralTiles
 from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take_window
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
-from mpmm_kernels.vector import ONE, Size, lanes_of, load_block, slide, store_block, store_bytes, zeros
+from mpmm_kernels.vector import ONE, Size, lanes_of, slide, store_block, store_bytes, zeros
 
 
 @compiled(parallel=True)
@@ -89,8 +89,8 @@ def _take_points(
     pixel = row * tiles.outputs * bands.columns + column * tiles.outputs
     for band in range(0, bands.bands, lanes_of(staged)):
         at = pixel * bands.bands + band
-        values = load_tile(square, staged, at, bands.columns * bands.bands, bands.bands)
-        store_block(input_points(values), points, band, bands.bands, ONE)
+        source = at, bands.columns * bands.bands, bands.bands
+        input_points(square, staged, source, points, (band, bands.bands))
 
 
 @compiled
@@ -137,7 +137,7 @@ def _pool(
         best = nothing_yet(products, windows, numbers)
         for d in range(pooled.window_depth):
             start = (plane + d) * tiles.filters + c
-            outputs = output_tile(load_block(tile.square, products, start, step, ONE), tile.outputs)
+            outputs = load_outputs((tile.square, tile.outputs), products, (start, step))
             best = pool_plane(best, outputs, d * area, tile.window_rows, tile.window_columns)
         for window in range(len(windows)):
             r = row * tiles.windows_down + window // tiles.windows_across
