@@ -99,3 +99,9 @@ def _add_groups(sums: Floats, merges: Array, first: int, last: int) -> None:
 def flat(array: Array) -> Array:
     """The array's elements as one row; a view, which kernels take because it is contiguous."""
     return np.ascontiguousarray(array).reshape(-1)
+
+
+def same_bits(array: Array, other: Array) -> bool:
+    """Whether two arrays of one shape and type hold the same bits: a NaN is itself, -0 is not 0."""
+    bits = np.dtype(f"u{array.dtype.itemsize}")
+    return bool((array.view(bits) == other.view(bits)).all())

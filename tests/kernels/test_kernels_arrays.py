@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.arrays import add_groups, flat, scratch, sum_groups, workers, zeros_aligned
+from mpmm_kernels.arrays import add_groups, flat, same_bits, scratch, sum_groups, workers, zeros_aligned
 from mpmm_kernels.groups import GROUPS, group_tree
 from naive.groups import tree_sum
 
@@ -67,3 +67,11 @@ def test_the_sums_of_a_shard_are_those_of_its_nodes(first):
 def test_rows_that_do_not_lie_in_one_piece_are_summed_too():
     values = np.arange(40.0).reshape(4, 10)[:, ::2]
     np.testing.assert_array_equal(sum_groups(values, group_tree(4))[0], values.sum(0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bits_are_compared_not_numbers(dtype):
+    array = np.array([0.0, np.nan, 1.0], dtype)
+    assert same_bits(array, array.copy())
+    assert not same_bits(array, np.array([-0.0, np.nan, 1.0], dtype))
+    assert not same_bits(array[::2], np.array([0.0, 2.0], dtype))

@@ -56,6 +56,18 @@ def test_inference_and_a_backward_without_input_gradient_give_the_same_bits(name
 
 
 @each(SOME)
+def test_inference_sees_every_bit_of_weights_that_changed_in_their_memory(name):
+    """Points of weights are kept from call to call; an optimizer writes into the same array."""
+    kernels, case = CASES[name]
+    plan, x, w, b, _ = make(kernels, case, "float32", 1)
+    buffers = block.allocate(plan, 1)
+    for changed in (1.0, 0.0, -0.0, np.nan, 2.0):
+        w[-1, -1, -1, -1, -1] = changed
+        y = [block.infer(plan, each, Operands(x, w, b)) for each in (buffers, block.allocate(plan, 1))]
+        assert y[0].tobytes() == y[1].tobytes()
+
+
+@each(SOME)
 def test_what_is_not_a_number_is_not_hidden_by_the_pool(name):
     kernels, case = CASES[name]
     plan, x, w, b, _ = make(kernels, case, "float32", 2)

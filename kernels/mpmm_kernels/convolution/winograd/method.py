@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, add_groups, flat, same_bits, scratch, workers, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
@@ -172,10 +172,26 @@ def _by_argmax(plan: BlockPlan) -> bool:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
-    layout, samples = layout_of(core(plan)), len(operands.x)
-    buffers.weights[:, :, :, : plan.input_shape[3], : plan.filters] = operands.w
-    buffers.bias[: plan.filters] = operands.b
+    _own(plan, buffers)[...] = operands.w
     _transform(plan, buffers.weights, buffers.weight_points)
+    return _run_forward(plan, buffers, operands)
+
+
+def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
+    """The same, with the points of weights kept from call to call where no bit of these has changed."""
+    if not same_bits(_own(plan, buffers), operands.w):
+        return _forward(plan, buffers, operands)
+    return _run_forward(plan, buffers, operands)
+
+
+def _own(plan: BlockPlan, buffers: WinogradBuffers) -> Floats:
+    """The weights whose points there are, without what fills up vectors; zeros before the first call."""
+    return buffers.weights[:, :, :, : plan.input_shape[3], : plan.filters]
+
+
+def _run_forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
+    layout, samples = layout_of(core(plan)), len(operands.x)
+    buffers.bias[: plan.filters] = operands.b
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=buffers.weight_points,
@@ -264,5 +280,5 @@ def _add_up(plan: BlockPlan, buffers: WinogradBuffers, sums: WeightSums, gradien
     add_up_bias(sums, gradients)
 
 
-# Inference does the same: it keeps nothing but a byte for each element of the output.
-WINOGRAD = Method("winograd", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward)
+# Inference keeps no more than a byte for each element of the output.
+WINOGRAD = Method("winograd", _offer, _cost, _scratch_bytes, _allocate, _forward, _infer, _backward)
