@@ -161,7 +161,10 @@ def _append_inputs(stages: list[Stage], block: Block, ends: Mapping[str, int]) -
     """A join, or a step back to another stage than the last, where the block reads that."""
     sources = tuple(ends[maker_of(source)] for source in block.inputs)
     if len(sources) > 1 or sources[0] != len(stages) - 1:
-        stages.append(JoinStage(sources, add=block.joining is None or isinstance(block.joining, Add)))
+        add = block.joining is None or isinstance(block.joining, Add)
+        stages.append(JoinStage(sources, add=add))
+        if isinstance(block.joining, Add) and block.joining.relu:
+            stages.append(JoinStage((len(stages) - 1,), activation="relu"))
 
 
 def _append_activation(stages: list[Stage], layer: ActivationLayer, volume: kernel.Volume) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from mpmm.network.activation_layer import ActivationLayer
@@ -43,15 +44,23 @@ def _stream_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Block:
     joining: Joining | None = None
     if isinstance(block, JoinSpec):
         if len(inputs) > 1:
-            kind = Add if block.join == "add" else Concatenate
-            joining = kind(layer_name(name, block.join), tuple(inputs.values()), spec.dtype)
+            joining = _joining(spec, name, block, tuple(inputs.values()))
         shape = next(iter(inputs.values())) if joining is None else joining.output_shape
-        layers = _join_layers(spec, name, block, shape)
+        done = isinstance(joining, Add) and joining.relu
+        layers = _join_layers(spec, name, replace(block, activation="none") if done else block, shape)
     else:
         (source,) = stream.sources()[index - 1]
         layers = _convolution_layers(spec, name, block, shapes[source], needs_input_gradient=source > 0)
     outputs = _outputs(stream, index)
     return Block(name, inputs, tuple(layers), spec.dtype, joining=joining, outputs=outputs)
+
+
+def _joining(spec: NetworkSpec, name: str, block: JoinSpec, shapes: Sequence[tuple[int, ...]]) -> Joining:
+    """A sum or channels side by side; ReLU of a sum is made by it."""
+    kind = layer_name(name, block.join)
+    if block.join == "concatenate":
+        return Concatenate(kind, shapes, spec.dtype)
+    return Add(kind, shapes, spec.dtype, relu=block.activation == "relu" and not block.batch_norm)
 
 
 def _convolution_layers(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from mpmm_kernels.layers import joining as kernel
 
 from mpmm.network.layer import Cost, Workspace
 from mpmm.network.parameter import Array
@@ -28,6 +29,10 @@ class Joining(Protocol):
 
     def cost(self) -> Cost:
         """Work and memory for one sample."""
+        ...
+
+    def describe(self) -> str:
+        """What it does besides joining, in a few words."""
         ...
 
 
@@ -59,26 +64,40 @@ class Concatenate:
         """No arithmetic, one copy."""
         return Cost(0, 0, math.prod(self.output_shape) * self._dtype.itemsize)
 
+    def describe(self) -> str:
+        """Tells of nothing besides the join."""
+        return ""
+
 
 class Add:
-    """Inputs of one shape -> their sum, added from first to last."""
+    """Inputs of one shape -> their sum, added from first to last, or ReLU of that.
 
-    def __init__(self, name: str, shapes: Sequence[tuple[int, ...]], dtype: str) -> None:
+    Parameters
+    ----------
+    name, shapes
+        Of the join, and of one sample of each input, which are alike.
+    dtype
+        "float32" or "float64".
+    relu
+        ReLU follows, made in the same pass over memory.
+    """
+
+    def __init__(self, name: str, shapes: Sequence[tuple[int, ...]], dtype: str, relu: bool = False) -> None:
         self.name = name
         self.output_shape = shapes[0]
+        self.relu = relu
         self._dtype = np.dtype(dtype)
         self._y = Workspace(shapes[0], dtype)
         self._dx = [Workspace(shape, dtype) for shape in shapes]
 
     def forward(self, inputs: Sequence[Array]) -> Array:
-        """y = x1 + x2 + ..."""
-        return add_arrays(inputs, self._y.take(len(inputs[0])))
+        """y = x1 + x2 + ..., or ReLU of that."""
+        return add_arrays(inputs, self._y.take(len(inputs[0])), self.relu)
 
     def backward(self, dy: Array) -> list[Array]:
-        """``dy`` itself, once for each input: whoever gets it may write there."""
+        """``dy`` where ReLU lets it through, once for each input: whoever gets it may write there."""
         parts = [workspace.take(len(dy)) for workspace in self._dx]
-        for part in parts:
-            part[:] = dy
+        kernel.give(dy, self._y.take(len(dy)) if self.relu else None, parts)
         return parts
 
     def cost(self) -> Cost:
@@ -86,12 +105,12 @@ class Add:
         values = math.prod(self.output_shape)
         return Cost((len(self._dx) - 1) * values, 0, values * self._dtype.itemsize)
 
+    def describe(self) -> str:
+        """Tells of ReLU, which is no layer of its own then."""
+        return "with ReLU" if self.relu else ""
 
-def add_arrays(arrays: Sequence[Array], into: Array) -> Array:
-    """Fill ``into`` with the sum of arrays of its shape, added from first to last."""
-    first, *others = arrays
-    if not others:
-        into[:] = first
-    for array in others:
-        first = np.add(first, array, out=into)
+
+def add_arrays(arrays: Sequence[Array], into: Array, relu: bool = False) -> Array:
+    """Fill ``into`` with the sum of arrays of its shape, added from first to last, or ReLU of that."""
+    kernel.add(arrays, into, relu)
     return into

@@ -25,7 +25,9 @@ def summary_table(blocks: Mapping[str, Block]) -> str:
 def _block_rows(block: Block) -> list[tuple[str, ...]]:
     rows = [_layer_row(layer) for layer in block.layers]
     join = block.joining
-    return rows if join is None else [_row(join.name, join.output_shape, 0, join.cost(), ""), *rows]
+    if join is None:
+        return rows
+    return [_row(join.name, join.output_shape, 0, join.cost(), join.describe()), *rows]
 
 
 def _layer_row(layer: Layer) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-from . import activation, batchnorm, dense, dropout, focal, pooling, softmax
+from . import activation, batchnorm, dense, dropout, focal, joining, pooling, softmax
 from .activation import sigmoid
 from .adam import AdamOptions, AdamState, adam_step
 from .batchnorm import exponential_average
@@ -13,6 +13,7 @@ __all__ = [
     "dropout",
     "exponential_average",
     "focal",
+    "joining",
     "pooling",
     "sigmoid",
     "softmax",
