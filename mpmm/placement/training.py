@@ -197,12 +197,15 @@ def measured_loss(script: Script) -> Iterator[Instruction]:
 
 
 def _backward(script: Script) -> Iterator[Instruction]:
-    """Block by block; what other shards hand on is added up a block later, when it has mostly come."""
+    """Block by block; what other shards hand on is added up two blocks later, when it has mostly come.
+
+    A rank that waits for it keeps all shards waiting for its sums over the batch, on slow links for long.
+    """
     order = {block.name: position for position, block in enumerate(reversed(script.shape.play_order))}
     passing = Passing(script)
     for block in reversed(script.owned()):
         # the same moment in the order of all blocks on every rank: nobody waits in a circle
-        while passing.blocks and order[passing.blocks[0].name] + 1 < order[block.name]:
+        while passing.blocks and order[passing.blocks[0].name] + 2 < order[block.name]:
             yield from passing.on()
         if script.share(block.name).count:
             yield from output_gradient(script, block)
