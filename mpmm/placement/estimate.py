@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mpmm.placement.candidates import Problem
 from mpmm.placement.cores import slowdown
 from mpmm.placement.layout import Layout
+from mpmm.placement.machine import Host
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share, share_of
 from mpmm.placement.simulator import threads_on
@@ -45,34 +47,72 @@ class Arithmetic:
         return max(most, *(work / machine.hosts[number].capacity for number, work in used.items()))
 
     def likely(self, layout: Layout) -> float:
-        """Seconds that a step takes more or less: with messages, and waits for the batch's sums.
+        """Seconds that a step takes more or less: work with messages, bytes, waits for the batch's sums.
 
-        The busiest link counts both ways, for what goes one way is mostly waited for by what comes back. Over
-        a hundred layouts this is nearly the simulator's order.
+        Over a hundred layouts this is nearly the simulator's order, stops by a quota included.
         """
-        machine = self.problem.machine
-        crossing = max(
-            (
-                (sent + received) / machine.hosts[host].rate
-                for host, (sent, received) in self._bytes(layout).items()
-            ),
-            default=0.0,
-        )
-        return self.least(layout) * self._crowded(layout) + crossing + self._latency(layout)
+        return self._busiest(layout) + self._crossing(layout) + self._latency(layout)
 
-    def _crowded(self, layout: Layout) -> float:
-        """How much longer work takes because others compute beside it, where most of them do."""
-        machine, most = self.problem.machine, 1.0
-        threads = threads_on(self.problem.shape, layout, machine)
+    def _crossing(self, layout: Layout) -> float:
+        """Seconds on the busiest links that ranks wait for.
+
+        Of parameters one way counts, that of more bytes: the other is hidden by what ranks compute. Outputs
+        and their gradients are waited for both ways.
+        """
+        hosts = self.problem.machine.hosts
+        parameters = self._bytes(partial(self._move_parameters, layout))
+        outputs = self._bytes(partial(self._move_outputs, layout))
+        ways = (max(both) / hosts[host].rate for host, both in parameters.items())
+        waits = (sum(both) / hosts[host].rate for host, both in outputs.items())
+        return max(ways, default=0.0) + max(waits, default=0.0)
+
+    def _busiest(self, layout: Layout) -> float:
+        """Seconds of the busiest rank or host: its work, slowed by others, and its messages."""
+        machine, threads = self.problem.machine, threads_on(self.problem.shape, layout, self.problem.machine)
+        crowded = self._crowded(layout, threads)
+        used: dict[int, float] = {}
+        most = 0.0
+        for rank in layout.workers:
+            number = machine.host_of[rank]
+            work = sum(self._work(layout, name, rank, threads[rank]) for name in layout.blocks_of(rank))
+            work *= crowded[number]
+            alone = self._handling(layout, rank)
+            used[number] = used.get(number, 0.0) + work * threads[rank] + alone
+            most = max(most, (work + alone) / machine.hosts[number].speed)
+        return max(most, *(work / _sustained(machine.hosts[number]) for number, work in used.items()))
+
+    def _crowded(self, layout: Layout, threads: Sequence[int]) -> dict[int, float]:
+        """By host, how much longer work takes because others of its machine compute, as often as they may."""
+        machine, crowding = self.problem.machine, self.problem.profile.crowding
+        asked: dict[int, int] = {}
+        for rank in layout.workers:
+            asked[machine.host_of[rank]] = asked.get(machine.host_of[rank], 0) + threads[rank]
+        slower: dict[int, float] = {}
         for hosts in machine.sharing:
-            ranks = [rank for rank in layout.workers if machine.host_of[rank] in hosts]
-            if ranks:
-                counts = [threads[rank] for rank in ranks]
-                cores, crowding = machine.hosts[hosts[0]].cores, self.problem.profile.crowding
-                most = max(
-                    most, slowdown(crowding, cores, sum(counts)) / slowdown(crowding, cores, max(counts))
-                )
-        return most
+            cores = machine.hosts[hosts[0]].cores
+            load = {
+                host: min(asked[host], machine.hosts[host].core_seconds) for host in hosts if host in asked
+            }
+            for host in load:
+                own = min(asked[host], cores)
+                others = min(own - 1 + sum(load.values()) - load[host], cores - 1)
+                part = others / max(cores - 1, 1)
+                slower[host] = (1 + (crowding - 1) * part) / slowdown(crowding, cores, own)
+        return slower
+
+    def _handling(self, layout: Layout, rank: int) -> float:
+        """Core seconds that a rank's messages take besides their bytes, and its step besides its layers."""
+        machine, profile = self.problem.machine, self.problem.profile
+        messages = sums = 0
+        for name, ranks in layout.owners:
+            layers = self.problem.shape.by_name[name].layers
+            moved = sum(layer.size > 0 for layer in layers)
+            exchanges = 2 * sum(map(layout.waits_for_batch, layers)) * (len(ranks) > 1) * (rank in ranks)
+            if rank in ranks or rank == layout.server:
+                messages += 2 * moved * (ranks != (layout.server,)) + 2 * exchanges * (len(ranks) - 1)
+            sums += exchanges + moved * (rank == layout.server)
+        each = machine.overhead + machine.wire_overhead + 2 * profile.instruction
+        return messages * each + sums * profile.arrays + profile.step
 
     def _work(self, layout: Layout, block: str, rank: int, threads: int) -> float:
         """Seconds of a rank's share of a block, forward and backward."""
@@ -93,15 +133,14 @@ class Arithmetic:
         seconds = 0.0
         for name, ranks in layout.owners:
             layers = sum(map(layout.waits_for_batch, shape.by_name[name].layers))
-            seconds += 2 * layers * (len(ranks) - 1) * 2 * (machine.overhead + machine.wire_overhead)
             if len({machine.host_of[rank] for rank in ranks}) > 1:
                 stall = max(
                     (machine.hosts[machine.host_of[rank]] for rank in ranks), key=lambda host: host.quota > 0
                 )
-                seconds += 2 * layers * (machine.delay + (stall.period if stall.quota else 0.0))
+                seconds += 2 * layers * (machine.delay + (stall.period / 2 if stall.quota else 0.0))
         return seconds
 
-    def _bytes(self, layout: Layout) -> dict[int, tuple[float, float]]:
+    def _bytes(self, moves: Callable[[_Move], None]) -> dict[int, tuple[float, float]]:
         """By host, bytes that its interface sends and receives in a step."""
         moved: dict[int, list[float]] = {}
         host_of = self.problem.machine.host_of
@@ -114,8 +153,7 @@ class Arithmetic:
                     both[0] += sent
                     both[1] += received
 
-        self._move_parameters(layout, move)
-        self._move_outputs(layout, move)
+        moves(move)
         return {host: (sent, received) for host, (sent, received) in moved.items()}
 
     def _move_parameters(self, layout: Layout, move: _Move) -> None:
@@ -168,3 +206,9 @@ class Arithmetic:
             total += samples * sum(layer.held for layer in block.layers)
             total += _COPIES * shape.itemsize * block.size if rank != layout.server else 0
         return total
+
+
+def _sustained(host: Host) -> float:
+    """Seconds of the profile's work that a busy host does in a second; to stand still costs it some."""
+    stops = host.quota and host.tick and host.stop / host.tick
+    return host.capacity / (1 + stops)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from mpmm_kernels.groups import GROUPS
 from placement_networks import network, networks
 
 from mpmm.errors import LayoutError
+from mpmm.messages import Kind
 from mpmm.placement import (
     Host,
     LayoutOptions,
@@ -70,13 +72,28 @@ def test_more_hosts_are_never_slower() -> None:
     assert times[-1] < 0.4 * times[0], "on a fast link five hosts are worth it"
 
 
-def test_bytes_of_a_link_count_both_ways_in_an_estimate() -> None:
+def test_of_parameters_a_link_counts_one_way_and_of_outputs_both_in_an_estimate() -> None:
     """Half of one way was counted: the best of a hundred came 36th, and four hosts took longer than two."""
     layout, rate = layout_for(SMALL, 3, "hybrid"), 1e4
     seconds = [Arithmetic(problem(hosts(3, each))).likely(layout) for each in (rate, math.inf)]
     moved = simulate(SMALL, layout, 40, SLOW, hosts(3, rate)).ranks[0].traffic
-    both = moved.total("sent").bytes + moved.total("received").bytes
-    assert seconds[0] - seconds[1] == pytest.approx(both / rate, rel=0.3)
+    pushed, pulled, made, back = (
+        moved.total(kind=kind).bytes for kind in (Kind.PUSH, Kind.PULL, Kind.ACTIVATION, Kind.GRADIENT)
+    )
+    assert seconds[0] - seconds[1] == pytest.approx((max(pushed, pulled) + made + back) / rate, rel=0.1)
+
+
+@pytest.mark.parametrize(("rate", "quotas"), [(FAST_LINK, (0.35, 0.35, 0.35)), (1e5, (0.35, 0.2, 0.2))])
+def test_an_estimate_takes_as_long_as_a_simulation_and_puts_its_best_first(
+    rate: float, quotas: Sequence[float]
+) -> None:
+    """It knew nothing of hosts that stand still, and said four fifths of what the simulator did."""
+    tried = problem(hosts(3, rate, quotas))
+    layouts = list(dict.fromkeys(candidates(tried)))[::2]
+    likely = np.array([Arithmetic(tried).likely(layout) for layout in layouts])
+    played = np.array([simulate(SMALL, each, 40, SLOW, tried.machine, 3).seconds for each in layouts])
+    assert np.median(likely / played) == pytest.approx(1, abs=0.1)
+    assert np.argmin(played) in np.argsort(likely)[:4]
 
 
 def test_the_best_of_each_number_of_ranks_is_simulated_first() -> None:
