@@ -15,6 +15,8 @@ from mpmm.messages import EAGER
 _RATES = {"bit": 1.0, "kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 _DELAYS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _PERCENT = {"%": 0.01}
+# of a packet of Ethernet, bytes that a message gets: the others are headers of Ethernet, IP and TCP
+_PAYLOAD = 1448 / 1514
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,8 @@ def seconds_of(text: str) -> float:
 
 
 def bytes_a_second(text: str) -> float:
-    """A link's rate as the command line has it, such as 1gbit, in bytes a second."""
-    rate = _scaled(text, _RATES, "link", "1gbit, 100mbit or 2.5gbit") / 8
+    """A link's rate as the command line has it, such as 1gbit, in bytes of messages a second."""
+    rate = _PAYLOAD * _scaled(text, _RATES, "link", "1gbit, 100mbit or 2.5gbit") / 8
     if rate == 0:
         raise LayoutError(f"link '{text}' carries nothing", "give a rate such as 1gbit, or leave it out")
     return rate
