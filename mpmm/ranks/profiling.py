@@ -21,7 +21,7 @@ from mpmm.placement import Profile, Timing, profile_from_json
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 3
+_METHOD = 4
 # times that the network is run for one number: the first, which fills the caches, is not counted
 _TURNS = 4
 # groups of a batch for which layers are timed: other shares are on a line between these
@@ -55,7 +55,9 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
                 for name, timing in _timings(network, number, count):
                     layers.setdefault(name, []).append(timing)
         set_threads(1)
-        values, memory, crowding = _updates_a_second(), _bytes_a_second(), crowding_of(available_threads())
+        values, memory = _updates_a_second(), _bytes_a_second()
+        # other ranks compute on the cores that this one has no thread for
+        crowding = crowding_of(len(os.sched_getaffinity(0)))
     finally:
         set_threads(available_threads())
     timed = {name: tuple(timings) for name, timings in layers.items()}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 import pytest
 
 from mpmm.messages import LinkTimes
-from mpmm.ranks import HostFacts, facts_here, machine_of
+from mpmm.network import BlockSpec, Network, NetworkSpec, StreamSpec
+from mpmm.ranks import HostFacts, facts_here, machine_of, profiling
 from mpmm.ranks.host_facts import quota_here
 from mpmm.ranks.profiling import crowding_of
 
@@ -69,6 +71,19 @@ def test_hosts_are_compared_with_rank_0s() -> None:
 def test_one_core_is_not_slowed_by_others_of_its_own() -> None:
     assert crowding_of(1) == 1
     assert 1 <= crowding_of(2) < 4
+
+
+def test_a_profile_knows_the_cores_that_its_own_rank_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In virtual clusters ranks have a thread each, and nobody slowed anybody in their predictions."""
+    monkeypatch.setattr(profiling, "available_threads", lambda: 1)
+    monkeypatch.setattr(profiling, "crowding_of", lambda cores: 1.0 + cores)
+    monkeypatch.setattr(profiling, "_UPDATED", 1000)
+    monkeypatch.setattr(profiling, "_COPIED", 4000)
+    block = BlockSpec(2, (1, 2, 2), pool="none")
+    spec = NetworkSpec((StreamSpec("hsi", 3, 3, (block,)),), (), 2, kernels="reference")
+    profile = profiling.measured(Network(spec), {2}, {1})
+    assert profile.crowding == 1 + len(os.sched_getaffinity(0))
+    assert set(profile.layers) >= {"hsi.block1.convolution", "fusion.output.dense"}
 
 
 def test_ranks_of_one_host_need_no_link() -> None:
