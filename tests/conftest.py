@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import compileall
 import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ from mpi_runner import ROOT, SYNCHRONOUS, Job, run_in_turn
 
 if TYPE_CHECKING:
     from mpmm.runs import Run
+
+# other workers want the cores that waiting threads would keep; read when kernels are loaded
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # the second's tests say so themselves
 RANKS, LONG_JOBS, SMALL_SCENE = "ranks", "long jobs", "ranks of the small scene"
@@ -54,10 +59,11 @@ def five_ranks(config, tmp_path_factory) -> tuple[Path, str]:
     its first 7 steps.
     """
     folder = tmp_path_factory.mktemp("five")
-    paused = "train", config, "--run", folder / "paused", "--layout", "optimized", "--threads", 1
+    threads = "--threads", len(os.sched_getaffinity(0))
+    paused = "train", config, "--run", folder / "paused", "--layout", "optimized"
     printed, *_ = run_in_turn(
         5,
-        Job(("train", config, "--run", folder / "run", *BASELINE, "--trace")),
+        Job(("train", config, "--run", folder / "run", *BASELINE, *threads, "--trace")),
         Job(("evaluate", folder / "run", "--patches", 130, "--trace")),
         Job((*paused, "--steps", 7), SYNCHRONOUS),
         NUMBA_NUM_THREADS="2",

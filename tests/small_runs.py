@@ -16,7 +16,7 @@ kernels = "reference"
 fusion = [{ units = 16, dropout = 0.3 }]
 
 [network.streams.hsi]
-blocks = [{ filters = 4, kernel = [7, 3, 3], window = [6, 2, 2], dropout = 0.1 }]
+blocks = [{ filters = 4, kernel = [3, 3, 3], window = [6, 2, 2], dropout = 0.1 }]
 dense = [{ units = 16, dropout = 0.3 }]
 
 [network.streams.rgb]
@@ -42,6 +42,9 @@ augment = true
 [network]
 modalities = ["hsi", "rgb"]
 {network}{training}
+# several would wait for each other longer than they compute
+[layout]
+threads = 1
 """
 
 

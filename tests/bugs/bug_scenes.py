@@ -43,6 +43,10 @@ fusion = [{ units = 8 }]
 [network.streams.hsi]
 blocks = [ { filters = 4, kernel = [1, 3, 3], window = [1, 1, 1] } ]
 dense = [{ units = 8 }]
+
+# several would wait for each other longer than they compute
+[layout]
+threads = 1
 """
 
 

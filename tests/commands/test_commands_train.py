@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mpmm_kernels.runtime import available_threads
 from small_runs import small_config
 
 from mpmm.commands import train
@@ -109,7 +110,7 @@ def test_learned_attributes(whole):
 
 
 def test_seed_decides(whole, config, tmp_path):
-    again = fit(load_config(config), run=tmp_path / "again", threads=1, progress=False)
+    again = fit(load_config(config), run=tmp_path / "again", threads=available_threads(), progress=False)
     assert sha256(again) == sha256(whole)
     assert untimed(again) == untimed(whole)
     other = fit(config, run=tmp_path / "other", seed=1, steps=1, progress=False)
@@ -124,7 +125,7 @@ def test_interrupted_and_resumed_ends_with_the_same_bits(whole, config, tmp_path
     assert left.summary_["finished"] is False
     assert left.summary_["ended"] == "interrupted by SIGINT"
     assert sha256(left) != sha256(whole)
-    ending = go_on(left.folder, threads=1)
+    ending = go_on(left.folder, threads=available_threads())
     assert ending.interrupted is None
     assert sha256(ending.run) == sha256(whole)
     assert untimed(ending.run) == untimed(whole)

@@ -31,10 +31,10 @@ factor = 0.3
 clip_norm = 0.8
 oversample = "balanced"
 """
-NARROW = '\n[layout]\nwire = "bfloat16"\n'
-BY_SHARD = '\n[layout]\nname = "sharded"\nbatch_norm = "per_shard"\n'
-PARTS = """
-[layout]
+# more of the configurations' last table, and tables within it
+NARROW = 'wire = "bfloat16"\n'
+BY_SHARD = 'name = "sharded"\nbatch_norm = "per_shard"\n'
+PARTS = """\
 micro_batches = 4
 
 [layout.ranks]
