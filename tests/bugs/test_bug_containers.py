@@ -198,19 +198,37 @@ def test_any_name_is_a_file_or_a_line(tmp_path, name):
         assert file_behind(inner.path).samefile(inner.file)
 
 
-@pytest.mark.parametrize("name", ["hsi.nc", "NETCDF:hsi.nc:Band1"])
-@pytest.mark.parametrize("damage", [lambda whole: whole[:3000], lambda whole: whole[:48] + b"\xff" * 900])
-def test_a_damaged_container_is_told_of_once(folder, damage, name):
+# each in a process of its own, for the library's settings are a process's; imports are made once
+CHECK_EACH = """
+import os, sys
+from mpmm.commands import check, main
+
+for config in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        sys.argv[1:] = ["check", config]
+        main()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.write(2, f"ended with {code}\\n".encode())
+"""
+
+
+def test_a_damaged_container_is_told_of_once(folder):
     """A netCDF or HDF5 file is cut short, or its structure overwritten.
     The HDF5 library in GDAL wrote forty lines of its own to the terminal, then our refusal came.
     Right: the refusal, with that library's reason.
     """
-    config = folder / "scene.toml"
-    config.write_text(config.read_text().replace('"hsi.tif"', f'"{name}"'))
-    (folder / "hsi.nc").write_bytes(damage((folder / "hsi.nc").read_bytes()))
-    words = [sys.executable, "-m", "mpmm", "check", str(config)]
+    config, whole = folder / "scene.toml", (folder / "hsi.nc").read_bytes()
+    configs = []
+    for file, damaged in (("short.nc", whole[:3000]), ("overwritten.nc", whole[:48] + b"\xff" * 900)):
+        (folder / file).write_bytes(damaged)
+        for name in (file, f"NETCDF:{file}:Band1"):
+            configs.append(folder / f"{len(configs)}.toml")
+            configs[-1].write_text(config.read_text().replace('"hsi.tif"', f'"{name}"'))
+    words = [sys.executable, "-c", CHECK_EACH, *map(str, configs)]
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done
     said = done.stderr.splitlines()
-    assert done.returncode == 1
-    assert [line.split(":")[0] for line in said] == ["error", "hint"]
-    assert "hsi.nc cannot be opened as HDF5: " in said[0]
+    assert [line.split(":")[0] for line in said] == ["error", "hint", "ended with 1"] * 4
+    for line, file in zip(said[::3], ("short", "short", "overwritten", "overwritten"), strict=True):
+        assert f"{file}.nc cannot be opened as HDF5: " in line
