@@ -15,14 +15,19 @@ from mpmm.network.dense import Dense
 from mpmm.network.initialisation import Initializer
 
 CUTS = [(3,), (1, 7), (2, 4, 6), tuple(range(1, GROUPS))]
-# the methods' own ways to find the weights' gradient: input, block, dtype
+# the methods' own ways to find the weights' gradient, by kernels that tests of blocks compile: input, block,
+# dtype
 CONVOLUTIONS = {
     "reference": ((9, 6, 6, 3), BlockSpec(4, (3, 2, 2), stride=(2, 1, 1), window=(1, 2, 2)), "float64"),
-    "winograd-spectral": ((12, 7, 7, 1), BlockSpec(16, (5, 3, 3), window=(2, 2, 2)), "float32"),
+    "winograd-spectral": ((12, 7, 7, 1), BlockSpec(20, (7, 3, 3), window=(2, 2, 2)), "float32"),
     "winograd-depth": ((9, 4, 4, 24), BlockSpec(24, (7, 1, 1), padding="same", pool="none"), "float32"),
     "winograd": ((6, 9, 9, 16), BlockSpec(16, (3, 3, 3), pool="none"), "float32"),
     "indirect": ((3, 6, 30, 8), BlockSpec(8, (2, 2, 2), pool="none"), "float32"),
-    "direct": ((3, 6, 40, 8), BlockSpec(16, (2, 2, 2), stride=(1, 2, 1), pool="none"), "float32"),
+    "direct": (
+        (3, 6, 8, 3),
+        BlockSpec(20, (2, 3, 4), stride=(1, 2, 1), padding="same", pool="none"),
+        "float32",
+    ),
 }
 
 
