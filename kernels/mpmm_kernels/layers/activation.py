@@ -1,31 +1,34 @@
 """Activations, element by element: ReLU and the logistic sigmoid. Output and input may be the same array."""
 
-import numba
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.layers.elementary import exponential
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
 
 def relu(x: Floats, y: Floats) -> None:
     """Fill y = max(x, 0); a NaN stays one. Shapes (n, ...)."""
-    _relu(_rows(x), _rows(y), numba.get_num_threads())
+    with threads_for(y.size) as workers:
+        _relu(_rows(x), _rows(y), workers)
 
 
 def relu_backward(y: Floats, dy: Floats, dx: Floats) -> None:
     """Fill dx = dy where the output y is positive, else 0."""
-    _relu_backward(_rows(y), _rows(dy), _rows(dx), numba.get_num_threads())
+    with threads_for(y.size) as workers:
+        _relu_backward(_rows(y), _rows(dy), _rows(dx), workers)
 
 
 def sigmoid(x: Floats, y: Floats) -> None:
     """Fill y = 1 / (1 + exp(-x)), without overflow for any x. Shapes (n, ...)."""
-    _sigmoid(_rows(x), _rows(y), numba.get_num_threads())
+    with threads_for(y.size) as workers:
+        _sigmoid(_rows(x), _rows(y), workers)
 
 
 def sigmoid_backward(y: Floats, dy: Floats, dx: Floats) -> None:
     """Fill dx = dy y (1 - y), y being the output."""
-    _sigmoid_backward(_rows(y), _rows(dy), _rows(dx), numba.get_num_threads())
+    with threads_for(y.size) as workers:
+        _sigmoid_backward(_rows(y), _rows(dy), _rows(dx), workers)
 
 
 def _rows(x: Floats) -> Floats:

@@ -6,17 +6,17 @@ holds only a shard of the samples tells the others its partial sums, and gets th
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
 
 def batchnorm_sums(x: Floats, sums: Floats) -> None:
     """Fill sums (n, 2, channels), float64: each sample's sum of x and of x squared."""
-    _sums(x, sums, numba.get_num_threads())
+    with threads_for(x.size) as workers:
+        _sums(x, sums, workers)
 
 
 def batchnorm_statistics(total: Floats, count: int) -> tuple[Floats, Floats]:
@@ -42,7 +42,8 @@ def normalise(x: Floats, scale: BatchScale, beta: Floats, y: Floats, relu: bool 
     mean, inverse, gamma = scale
     floor = x.dtype.type(0 if relu else -np.inf)
     factors = _as(x, mean), _as(x, inverse * gamma), _as(x, beta)
-    _normalise(x, *factors, floor, y, numba.get_num_threads())
+    with threads_for(x.size) as workers:
+        _normalise(x, *factors, floor, y, workers)
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:
@@ -50,7 +51,8 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats
 
     Added over all samples they are the gradients of beta and gamma.
     """
-    _backward_sums(x, dy, mean, inverse, sums, numba.get_num_threads())
+    with threads_for(x.size) as workers:
+        _backward_sums(x, dy, mean, inverse, sums, workers)
 
 
 def batchnorm_backward(
@@ -68,7 +70,8 @@ def batchnorm_backward(
     mean, inverse, gamma = scale
     slope = inverse * sums[1] / count
     factors = _as(x, mean), _as(x, gamma * inverse), _as(x, sums[0] / count), _as(x, slope)
-    _backward(x, dy, *factors, dx, numba.get_num_threads())
+    with threads_for(x.size) as workers:
+        _backward(x, dy, *factors, dx, workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:

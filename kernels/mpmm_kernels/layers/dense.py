@@ -20,11 +20,14 @@ from mpmm_kernels.layers.dense_kernels import (
     multiply_groups,
     multiply_transposed,
 )
+from mpmm_kernels.runtime import threads_for
 from mpmm_kernels.vector import REGISTERS, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
 # Rows and vectors a row of a block of sums: it fits the registers, batches are often multiples of its rows
 _HEIGHT, _WIDTH = 8 if REGISTERS == 32 else 4, 2
+# Products that take as long as going through an element of an array
+_PRODUCTS = 8
 _SIZES = size(_HEIGHT * _WIDTH), size(_WIDTH)
 
 
@@ -32,7 +35,8 @@ def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activa
     """Fill y (n, units) = activation(x w + b) for x (n, inputs), w (inputs, units), b (units,)."""
     dense_product(x, w, y)
     floor: Any = y.dtype.type(0 if activation == "relu" else -np.inf)
-    finish(y, b, floor, numba.get_num_threads())
+    with threads_for(y.size) as workers:
+        finish(y, b, floor, workers)
     if activation == "sigmoid":
         sigmoid(y, y)
 
@@ -82,7 +86,8 @@ def dense_product(x: Floats, w: Floats, y: Floats) -> None:
     """Fill y (n, units) = x w for x (n, inputs) and w (inputs, units)."""
     wide, products = _filled_up(w), _beside(y)
     shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
-    multiply(flat(x), flat(wide), flat(products), shape, *_SIZES, numba.get_num_threads())
+    with threads_for(len(x) * wide.size // _PRODUCTS) as workers:
+        multiply(flat(x), flat(wide), flat(products), shape, *_SIZES, workers)
     if products is not y:
         y[...] = products[..., : y.shape[-1]]
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Floats, copy_row, flat
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
 # Elements that a worker takes at a time, and arrays that go through memory together
 _PIECE = 4096
@@ -35,7 +34,8 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
         last = first + len(added) == len(others)
         unused = [total] * (_TOGETHER - 1 - len(added))
         floor = zero if relu and last else nothing
-        _add(total, *added, *unused, len(added), floor, made, numba.get_num_threads())
+        with threads_for(made.size) as workers:
+            _add(total, *added, *unused, len(added), floor, made, workers)
         total = made
 
 
@@ -56,7 +56,8 @@ def give(dy: Floats, y: Floats | None, dx: Sequence[Floats]) -> None:
     for first in range(0, len(dx), _TOGETHER):
         targets = [array.reshape(-1) for array in dx[first : first + _TOGETHER]]
         unused = [targets[0]] * (_TOGETHER - len(targets))
-        _give(gradient, output, masked, *targets, *unused, len(targets), numba.get_num_threads())
+        with threads_for(gradient.size) as workers:
+            _give(gradient, output, masked, *targets, *unused, len(targets), workers)
 
 
 @compiled(parallel=True)

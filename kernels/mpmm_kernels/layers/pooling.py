@@ -6,7 +6,7 @@ Elements past the last whole window are dropped ("floor") and get no gradient.
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats, Triple
-from mpmm_kernels.runtime import compiled
+from mpmm_kernels.runtime import compiled, threads_for
 
 
 def max_pool3d_forward(x: Floats, y: Floats, argmax: Array, window: Triple, stride: Triple) -> None:
@@ -20,22 +20,26 @@ def max_pool3d_forward(x: Floats, y: Floats, argmax: Array, window: Triple, stri
         Unsigned integers shaped like y: (depth * window rows + row) * window columns + column of the first
         largest element. A NaN wins, so that it is not hidden.
     """
-    _max_forward(x, y, argmax, window, stride)
+    with threads_for(x.size):
+        _max_forward(x, y, argmax, window, stride)
 
 
 def max_pool3d_backward(dy: Floats, argmax: Array, dx: Floats, window: Triple, stride: Triple) -> None:
     """Fill dx: each dy goes to its window's largest element, all else is zero."""
-    _max_backward(dy, argmax, dx, window, stride)
+    with threads_for(dx.size):
+        _max_backward(dy, argmax, dx, window, stride)
 
 
 def average_pool3d_forward(x: Floats, y: Floats, window: Triple, stride: Triple) -> None:
     """Fill y[n, o, c] with the mean of x over the window at o * stride."""
-    _average_forward(x, y, window, stride)
+    with threads_for(x.size):
+        _average_forward(x, y, window, stride)
 
 
 def average_pool3d_backward(dy: Floats, dx: Floats, window: Triple, stride: Triple) -> None:
     """Fill dx: each element of a window gets dy / size of the window."""
-    _average_backward(dy, dx, window, stride)
+    with threads_for(dx.size):
+        _average_backward(dy, dx, window, stride)
 
 
 @compiled(parallel=True)

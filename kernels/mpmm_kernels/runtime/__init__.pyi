@@ -5,7 +5,7 @@ from .garbage import kept_to_the_end
 from .intrinsic import compiled_intrinsic, types
 from .locator import all_on_disk
 from .lock import HeldElsewhere, at_once, in_turn, wait_together
-from .threads import available_threads, give_way, pin_threads, set_threads, side_by_side
+from .threads import available_threads, give_way, pin_threads, set_threads, side_by_side, threads_for
 from .work_queue import Tickets, next_piece, parts, tickets
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "set_threads",
     "side_by_side",
     "sources_key",
+    "threads_for",
     "tickets",
     "types",
     "wait_together",

@@ -6,7 +6,8 @@ its bits follow the number of its threads, and the network's matrices are small.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from mpmm_kernels.runtime.compiler import compiled, config
 
+# Elements that one thread goes through before another one has begun, if its core was busy
+_LEAST_ELEMENTS = 32 * 1024
 # Linux gives a thread of this niceness a tenth of a core that another wants
 _NICENESS = 10
 
@@ -42,6 +45,29 @@ def set_threads(count: int) -> None:
 def threads() -> int:
     """Number of threads that kernels called from this Python thread compute with."""
     return int(numba.get_num_threads())
+
+
+@contextmanager
+def threads_for(elements: int) -> Iterator[int]:
+    """A context in which kernels go through arrays of so many elements with as many threads as that is worth.
+
+    A parallel loop ends when all threads have been there, and on a shared machine one of them may have to
+    wait for its core for longer than the whole loop takes. Results do not follow from how many there are.
+
+    Yields
+    ------
+    int
+        The number of threads.
+    """
+    many = threads()
+    if many == 1 or elements >= _LEAST_ELEMENTS:
+        yield many
+        return
+    numba.set_num_threads(1)
+    try:
+        yield 1
+    finally:
+        numba.set_num_threads(many)
 
 
 def available_threads() -> int:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
-from mpmm_kernels.layers import activation, batchnorm, dense, dropout
-from mpmm_kernels.runtime import available_threads, pin_threads, set_threads
+from mpmm_kernels.layers import activation, batchnorm, dense, dropout, joining
+from mpmm_kernels.runtime import available_threads, pin_threads, set_threads, threads_for
 from mpmm_kernels.runtime.threads import threads
 
 COUNTS = (1, 2, 3, 4)
@@ -39,6 +39,8 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     batchnorm.batchnorm_backward(x, dy, scale, sums[0], 21 * 33, y)
     yield y
     activation.sigmoid(x, y)
+    yield y
+    joining.add([x, dy, x], y, relu=True)
     yield y
     dropout.dropout(x, y, dropout.dropout_key(1, "a", 2), 3, 0.5)
     yield y
@@ -66,6 +68,8 @@ def block_results(pool: str, dtype: str, rng: np.random.Generator) -> Iterator[n
 
 
 def digest(count: int) -> str:
+    # these arrays are too small for more than one otherwise
+    vars(sys.modules[threads.__module__])["_LEAST_ELEMENTS"] = 0
     set_threads(count)
     total = hashlib.sha256()
     for dtype in ("float32", "float64"):
@@ -103,6 +107,19 @@ def test_blas_gets_one_thread():
         set_threads(1)
         assert threads() == 1
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+    set_threads(before)
+
+
+@pytest.mark.skipif(available_threads() < 2, reason="needs two threads")
+def test_small_arrays_take_one_thread_and_give_the_others_back():
+    before = threads()
+    set_threads(2)
+    with threads_for(1000) as workers:
+        assert (workers, threads()) == (1, 1)
+    with pytest.raises(ZeroDivisionError), threads_for(1000):
+        assert 1 / 0
+    with threads_for(1_000_000) as workers:
+        assert (workers, threads()) == (2, 2)
     set_threads(before)
 
 
