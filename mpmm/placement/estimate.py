@@ -84,17 +84,16 @@ class Arithmetic:
     def _crowded(self, layout: Layout, threads: Sequence[int]) -> dict[int, float]:
         """By host, how much longer work takes because others of its machine compute, as often as they may."""
         machine, crowding = self.problem.machine, self.problem.profile.crowding
-        asked: dict[int, int] = {}
+        running: dict[int, int] = {}
         for rank in layout.workers:
-            asked[machine.host_of[rank]] = asked.get(machine.host_of[rank], 0) + threads[rank]
+            running[machine.host_of[rank]] = running.get(machine.host_of[rank], 0) + threads[rank]
         slower: dict[int, float] = {}
         for hosts in machine.sharing:
             cores = machine.hosts[hosts[0]].cores
-            load = {
-                host: min(asked[host], machine.hosts[host].core_seconds) for host in hosts if host in asked
-            }
-            for host in load:
-                own = min(asked[host], cores)
+            busy = [host for host in hosts if host in running]
+            load = {host: min(running[host], machine.hosts[host].core_seconds) for host in busy}
+            for host in busy:
+                own = min(running[host], cores)
                 others = min(own - 1 + sum(load.values()) - load[host], cores - 1)
                 part = others / max(cores - 1, 1)
                 slower[host] = (1 + (crowding - 1) * part) / slowdown(crowding, cores, own)
