@@ -95,7 +95,8 @@ def deal_branches(
             ((busy.get(rank, 0.0) + own * seconds) / speeds[rank] for rank, own in each), reverse=True
         )
 
-    earliest: tuple[int, ...] = min(_branches(len(ordered), GROUPS), key=done)
+    # of equals the one with few groups on the first ranks, which collect the others' gradients
+    earliest = min(_branches(len(ordered), GROUPS), key=lambda groups: (done(groups), groups))
     return dict(zip(ordered, earliest, strict=True))
 
 

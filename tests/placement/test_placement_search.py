@@ -113,6 +113,8 @@ def test_whole_branches_of_the_tree_of_groups_go_to_the_ranks_that_have_time() -
     assert deal_branches([0, 1, 2, 3], equal, {}, 1.0) == {0: 2, 1: 2, 2: 2, 3: 2}
     # what rank 0 does besides leaves it time for a group, the fewest that a rank with a share may take
     assert deal_branches([0, 1, 2, 3], equal, {0: 4.0}, 1.0) == {0: 1, 1: 1, 2: 2, 3: 4}
+    # the first of them has the others' gradients to add up as well
+    assert deal_branches([1, 2, 3], equal, {}, 1.0) == {1: 2, 2: 2, 3: 4}
     assert deal_branches(range(8), dict.fromkeys(range(8), 1.0), {}, 1.0) == dict.fromkeys(range(8), 1)
 
 
