@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mpmm.messages import Collectives
 from mpmm.network import NetworkSpec
 from mpmm.patches import PARTS, Normalization, Samples, Split
-from mpmm.placement import LABELS, Choice, Layout, NetworkShape, describe, required_sources
+from mpmm.placement import LABELS, Layout, NetworkShape, describe, required_sources
 from mpmm.preparation.inventory import Inventory, check_sources
 from mpmm.preparation.matching import Known, match_scenes, with_classes_of_run
 from mpmm.preparation.naming import told_of
@@ -31,6 +31,9 @@ from mpmm.preparation.several import agree, check_number, joined_inventory, take
 from mpmm.results import RunFolder, read_split, read_text
 from mpmm.scene import AlignedScene, AlignedScenes, LandCover, Scene, SourceRecord, join_scenes
 from mpmm.settings import Config, config_from_json
+
+if TYPE_CHECKING:
+    from mpmm.placement import Choice
 
 Change = Callable[[Config], Config]
 

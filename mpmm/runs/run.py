@@ -13,9 +13,7 @@ from mpmm.network import Network
 from mpmm.placement import describe, layout_for
 from mpmm.preparation import Prepared, RankPreparation, restore
 from mpmm.results import Arrays, CheckpointName, RunFolder, Scores, read_log, read_text
-from mpmm.runs.evaluation import score
 from mpmm.runs.process_group import local_group
-from mpmm.runs.scored_patches import EvaluationOptions, with_patches
 from mpmm.scene import LandCover
 from mpmm.settings import Config, config_from_json
 
@@ -165,6 +163,10 @@ class Run:
         RunError
             The part is unknown or has no patches, or the checkpoint is missing or damaged.
         """
+        # a training makes a run and need not wait for this
+        from mpmm.runs.evaluation import score
+        from mpmm.runs.scored_patches import EvaluationOptions, with_patches
+
         group, prepared, shape = local_group(), self.prepared, describe(self.prepared.spec)
         preparation = RankPreparation(
             prepared, None, shape, layout_for(shape, group.channel.size), prepared.normalizations

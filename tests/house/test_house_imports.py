@@ -1,0 +1,37 @@
+"""What a training imports: no room that it does not use, and not many files of the others."""
+
+import subprocess
+import sys
+
+# imported by no rank of a training before its first step
+UNUSED = (
+    "bokeh",
+    "matplotlib",
+    "mpi4py",
+    "mpmm.comparison",
+    "mpmm.mapping",
+    "mpmm.pictures",
+    "mpmm.placement.search",
+    "mpmm.placement.simulator",
+    "mpmm.ranks.profiling",
+    "mpmm.records",
+    "mpmm.report",
+    "mpmm.runs.evaluation",
+    "mpmm.runs.maps",
+    "mpmm.synthetic",
+    "pyogrio",
+    "sklearn",
+    "tensorboardX",
+)
+# its own files, of 420 in all; a process for each rank reads and runs every one of them
+FILES = 300
+
+
+def test_a_training_imports_what_it_uses():
+    code = "import mpmm.commands.train, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    modules = set(done.stdout.split())
+    assert not modules & set(UNUSED)
+    assert len([name for name in modules if name.split(".")[0] in ("mpmm", "mpmm_kernels")]) <= FILES
