@@ -13,7 +13,7 @@ from .layer import EVALUATION, BatchLayer, Cost, Layer, Step
 from .loss import BatchLoss, SoftmaxCrossEntropy, probabilities
 from .names import FUSION, maker_of, section_of
 from .network import Network, parameters_sha256
-from .on_zeros import READER, UPDATE, run_on_zeros
+from .on_zeros import READER, UPDATE, USES, Use, run_on_zeros
 from .optimizer import Adam
 from .parameter import Array, Parameter, parts, state_sha256
 from .pooling_layer import PoolingLayer
@@ -30,6 +30,7 @@ __all__ = [
     "FUSION",
     "READER",
     "UPDATE",
+    "USES",
     "Activation",
     "ActivationLayer",
     "Adam",
@@ -65,6 +66,7 @@ __all__ = [
     "Start",
     "Step",
     "StreamSpec",
+    "Use",
     "Volume",
     "block_builders",
     "clip_factor",

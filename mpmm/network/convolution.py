@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 from mpmm_kernels import convolution as kernel
+from mpmm_kernels.runtime import compile_once
 
 from mpmm.network.initialisation import Initializer
 from mpmm.network.layer import Cost, Layer, Step
@@ -73,6 +75,7 @@ class Convolution(Layer):
         super().__init__(name, input_shape, self.plan.output_shape, (self.weights, self.bias))
         self._needs_input_gradient = needs_input_gradient
         self._capacity = 0
+        self._inferred = False
         self._buffers: kernel.Buffers = None
 
     def forward(self, x: Array, step: Step) -> Array:
@@ -81,8 +84,15 @@ class Convolution(Layer):
         if len(x) > self._capacity:
             self._capacity = len(x)
             self._buffers = kernel.allocate(self.plan, self._capacity)
-        compute = kernel.forward if step.training else kernel.infer
-        return compute(self.plan, self._buffers, self._operands(x))
+        if step.training:
+            return kernel.forward(self.plan, self._buffers, self._operands(x))
+        return self._infer(x)
+
+    def _infer(self, x: Array) -> Array:
+        """Forward without what backward needs; of several processes that do so first, one compiles."""
+        with nullcontext() if self._inferred else compile_once(f"inference {self.plan!r}"):
+            self._inferred = True
+            return kernel.infer(self.plan, self._buffers, self._operands(x))
 
     def backward(self, dy: Array) -> Array | None:
         """With g = dy through pool and activation: dw = sum of x g, db = sum of g, dx = sum of g w."""

@@ -1,7 +1,7 @@
 """Runs blocks, loss and optimizer on zeros, so that their kernels are loaded or compiled.
 
-``main`` does so for another process: from standard input it reads a network's description, then names of
-blocks, a line each, and answers each with a byte when that block has run.
+``main`` does so for another process: standard input has a network's description and what its kernels are for,
+then names of blocks, a line each, and answers each with a byte when that block has run.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Collection
+from typing import Literal, get_args
 
 import numpy as np
 from mpmm_kernels.patches import gather_none
+from mpmm_kernels.runtime import compile_for_holder
 
 from mpmm.network.block import Block
 from mpmm.network.layer import EVALUATION, Step
@@ -25,9 +28,13 @@ from mpmm.network.spec import NetworkSpec
 # Stand among names of blocks for what belongs to none: the loss and the update of parameters; cutting patches
 UPDATE, READER = "update", "reader"
 
+# What kernels are for: steps, scores and maps, the focal loss
+Use = Literal["training", "evaluation", "focus"]
+USES: tuple[Use, ...] = get_args(Use)
 
-def run_on_zeros(network: Network, name: str) -> None:
-    """Run one block's inference, forward and backward, or the update or the reader.
+
+def run_on_zeros(network: Network, name: str, uses: Collection[Use] = USES) -> None:
+    """Run one block's inference, or its forward and backward, or the update or the reader.
 
     Parameters
     ----------
@@ -35,43 +42,48 @@ def run_on_zeros(network: Network, name: str) -> None:
         Holds the block; for what belongs to none its description is enough.
     name
         Of the block, or `UPDATE` or `READER`.
+    uses
+        What the kernels are for; by default all.
     """
     if name == READER:
         gather_none()
     elif name == UPDATE:
-        _update(network.spec.classes, np.dtype(network.spec.dtype))
+        _update(network.spec.classes, np.dtype(network.spec.dtype), uses)
     else:
-        _run(network.blocks[name])
+        _run(network.blocks[name], uses)
 
 
-def _run(block: Block) -> None:
+def _run(block: Block, uses: Collection[Use]) -> None:
     inputs = {name: np.zeros((1, *shape), block.dtype) for name, shape in block.input_shapes.items()}
-    block.forward(inputs, EVALUATION)
-    y = block.forward(inputs, Step(training=True))
-    block.backward(np.zeros_like(y))
+    if "evaluation" in uses:
+        block.forward(inputs, EVALUATION)
+    if "training" in uses:
+        y = block.forward(inputs, Step(training=True))
+        block.backward(np.zeros_like(y))
 
 
-def _update(classes: int, dtype: np.dtype[np.floating]) -> None:
-    """Either loss, Adam and the running average, on arrays of their own."""
+def _update(classes: int, dtype: np.dtype[np.floating], uses: Collection[Use]) -> None:
+    """The loss, Adam and the running average, on arrays of their own."""
     logits = np.zeros((1, classes), dtype)
-    for focus in (0.0, 1.0):
+    for focus in (0.0, 1.0) if "focus" in uses else (0.0,):
         SoftmaxCrossEntropy(focus=focus)(logits, np.zeros(1, np.int16))
-    Adam().update(Parameter.trained("warm", logits.copy()), 1)
-    Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
+    if "training" in uses:
+        Adam().update(Parameter.trained("warm", logits.copy()), 1)
+        Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
 
 
 def main() -> None:
     """Answer the process at the other end of standard input, until it closes it."""
     # the other end decides what an interrupt means, and ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    spec, cores = pickle.load(sys.stdin.buffer)
+    spec, cores, uses = pickle.load(sys.stdin.buffer)
     if cores:
         os.sched_setaffinity(0, cores)
-    for line in sys.stdin.buffer:
-        name = line.decode().strip()
-        _run_alone(spec, name)
-        os.write(sys.stdout.fileno(), b".")
+    with compile_for_holder():
+        for line in sys.stdin.buffer:
+            _run_alone(spec, line.decode().strip(), uses)
+            os.write(sys.stdout.fileno(), b".")
 
 
-def _run_alone(spec: NetworkSpec, name: str) -> None:
-    run_on_zeros(Network(spec, only=() if name in (UPDATE, READER) else (name,)), name)
+def _run_alone(spec: NetworkSpec, name: str, uses: Collection[Use]) -> None:
+    run_on_zeros(Network(spec, only=() if name in (UPDATE, READER) else (name,)), name, uses)

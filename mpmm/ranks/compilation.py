@@ -7,11 +7,11 @@ import pickle
 import selectors
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
-from mpmm.network import NetworkSpec
+from mpmm.network import NetworkSpec, Use
 
 # Taken when the program starts: later this process may be bound to some of them, as a rank among others is
 _CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -25,7 +25,9 @@ main()
 _SIGN = 1.0
 
 
-def compile_side_by_side(spec: NetworkSpec, names: Sequence[str], compiling: Callable[[float], None]) -> None:
+def compile_side_by_side(
+    spec: NetworkSpec, names: Sequence[str], uses: Collection[Use], compiling: Callable[[float], None]
+) -> None:
     """Have processes, one a core, run these blocks on zeros, and end them.
 
     What a process leaves undone, because it was killed or could not start, is left to the caller, who runs
@@ -37,6 +39,8 @@ def compile_side_by_side(spec: NetworkSpec, names: Sequence[str], compiling: Cal
         The network.
     names
         Of its blocks, or `UPDATE` or `READER`, in the order in which they are begun.
+    uses
+        What the kernels are for.
     compiling
         Called every second with the share that is done.
     """
@@ -47,7 +51,7 @@ def compile_side_by_side(spec: NetworkSpec, names: Sequence[str], compiling: Cal
     with ExitStack() as stack:
         busy = stack.enter_context(selectors.DefaultSelector())
         for _ in range(helpers):
-            helper = stack.enter_context(_Helper(spec))
+            helper = stack.enter_context(_Helper(spec, uses))
             helper.begin(waiting.pop(0))
             busy.register(helper.answers, selectors.EVENT_READ, helper)
         while busy.get_map():
@@ -61,7 +65,7 @@ def compile_side_by_side(spec: NetworkSpec, names: Sequence[str], compiling: Cal
 class _Helper:
     """A process that runs a network's blocks on zeros, one at a time, on any of the machine's cores."""
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, spec: NetworkSpec, uses: Collection[Use]) -> None:
         paths = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM],
@@ -73,7 +77,7 @@ class _Helper:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.orders, self.answers = self.process.stdin, self.process.stdout
-        self._send(pickle.dumps((spec, _CORES)))
+        self._send(pickle.dumps((spec, _CORES, tuple(uses))))
 
     def __enter__(self) -> _Helper:
         return self

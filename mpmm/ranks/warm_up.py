@@ -1,13 +1,14 @@
-"""Loads or compiles every kernel of a network before its first step, once a machine."""
+"""Loads or compiles the kernels of a network before its first step, once a machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
+from string import digits
 
 from mpmm_kernels.runtime import all_on_disk, compile_once
 
-from mpmm.network import READER, UPDATE, Network, run_on_zeros
+from mpmm.network import READER, UPDATE, USES, Network, Use, run_on_zeros
 from mpmm.ranks.compilation import compile_side_by_side
 
 
@@ -16,6 +17,7 @@ def warm_up(
     compiling: Callable[[float], None] = lambda share: None,
     only: Collection[str] | None = None,
     together: Iterable[str] = (),
+    uses: Collection[Use] = USES,
 ) -> None:
     """Run each block, the loss and Adam on zeros; no parameter changes. Where it compiles, the reader too.
 
@@ -32,18 +34,34 @@ def warm_up(
         Names of the blocks that this process runs; all of the network's by default.
     together
         Names of the blocks that the ranks of this machine run, this one among them, if there are several.
+    uses
+        What the kernels are for; others are loaded or compiled where they are first called.
     """
     own = [name for name in network.blocks if only is None or name in only]
     names = (*dict.fromkeys([*together, *own]), READER, UPDATE)
-    with compile_once(f"{network.spec} {names}") as cold:
-        if cold and not all_on_disk(partial(_run_each, network, names)):
+    with compile_once(f"{network.spec} {names} {sorted(uses)}") as cold:
+        if cold and not all_on_disk(partial(_run_each, network, names, uses)):
             compiling(0.0)
-            compile_side_by_side(network.spec, names, compiling)
-        _run_each(network, (*own, UPDATE))
+            compile_side_by_side(network.spec, unlike_first(names), uses, compiling)
+        _run_each(network, (*own, UPDATE), uses)
 
 
-def _run_each(network: Network, names: Iterable[str]) -> None:
+def _run_each(network: Network, names: Iterable[str], uses: Collection[Use]) -> None:
     """Run these blocks; one that another rank has is made of the network's description."""
     for name in names:
         there = name in (UPDATE, READER) or name in network.blocks
-        run_on_zeros(network if there else Network(network.spec, only=(name,)), name)
+        run_on_zeros(network if there else Network(network.spec, only=(name,)), name, uses)
+
+
+def unlike_first(names: Sequence[str]) -> list[str]:
+    """The names with the first block of each kind before all others.
+
+    Blocks of a kind share kernels: two processes that began with such would compile the same at once.
+    """
+    firsts = {_kind(name): name for name in reversed(names)}
+    return sorted(names, key=lambda name: firsts[_kind(name)] != name)
+
+
+def _kind(name: str) -> str:
+    """What a block is in its section: one of the numbered, the head, the output."""
+    return name.rpartition(".")[2].rstrip(digits)

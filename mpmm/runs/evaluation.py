@@ -203,7 +203,8 @@ def score(
     loss = loss_of(prepared)
     player = _player(group, preparation, loss, parameters)
     report = compiling(console, kernels_of(group))
-    warm_up(player.network, report, layout.blocks_of(group.rank), layout.blocks_of_any(group.together))
+    together = layout.blocks_of_any(group.together)
+    warm_up(player.network, report, layout.blocks_of(group.rank), together, ["evaluation"])
     schedules = ScheduleCache(preparation.shape, layout, group.rank)
     with group.moving():
         group.collectives.allgather(None)

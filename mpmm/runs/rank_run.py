@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mpmm.display import Console, compiling
 from mpmm.errors import RunError
-from mpmm.network import Network, SoftmaxCrossEntropy
+from mpmm.network import Network, SoftmaxCrossEntropy, Use
 from mpmm.patches import Batches
 from mpmm.placement import Layout
 from mpmm.preparation import Prepared, RankPreparation
@@ -118,9 +118,12 @@ class RankRun:
         return ShareReader(shape, self.layout, self.group.rank, read, self.batches, held_out)
 
     def warm_up(self, network: Network, only: Collection[str] | None = None) -> None:
-        """Load or compile the kernels of these blocks, all by default; say how far that is."""
+        """Load or compile what a step needs of these blocks, all by default; say how far that is."""
         report = compiling(self.start.console, kernels_of(self.group))
-        warm_up(network, report, only, self.layout.blocks_of_any(self.group.together))
+        uses: list[Use] = ["training"]
+        if self.prepared.config.training.focus:
+            uses.append("focus")
+        warm_up(network, report, only, self.layout.blocks_of_any(self.group.together), uses)
 
 
 def kernels_of(group: ProcessGroup) -> str:

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from mpmm_kernels.runtime import cache
+from mpmm_kernels.runtime import cache, cold_start
 
-from mpmm.network import UPDATE, BlockSpec, DenseSpec, NetworkSpec, StreamSpec
+from mpmm.network import UPDATE, USES, BlockSpec, DenseSpec, NetworkSpec, StreamSpec
 from mpmm.ranks import compilation
 from mpmm.ranks.compilation import compile_side_by_side
 
@@ -44,7 +44,7 @@ print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
 def test_what_helpers_compile_is_loaded_afterwards(tmp_path, monkeypatch):
     monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path))
     shares = []
-    compile_side_by_side(SPEC, NAMES, shares.append)
+    compile_side_by_side(SPEC, NAMES, USES, shares.append)
     assert shares[0] == 0
     assert shares == sorted(shares)
     assert len(list(tmp_path.glob(f"kernels-{cache.cache_key()}"))) == 1
@@ -53,14 +53,30 @@ def test_what_helpers_compile_is_loaded_afterwards(tmp_path, monkeypatch):
     assert done.stdout.split() == ["True", "0"], done.stderr
 
 
+def test_helpers_do_not_wait_for_the_lock_of_who_waits_for_them(tmp_path, monkeypatch):
+    """A kernel that only scores need is compiled under a lock, which their starter held."""
+    folder, looks = tmp_path / f"kernels-{cache.cache_key()}", []
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path))
+    monkeypatch.setattr(cold_start, "cache_folder", lambda: folder)
+
+    def compiling(share):
+        looks.append(share)
+        assert len(looks) < 120, "two minutes for one small kernel"
+
+    with cold_start.compile_once("all") as cold:
+        assert cold
+        compile_side_by_side(SPEC, NAMES, ["evaluation"], compiling)
+
+
 def test_a_helper_that_ends_at_once_leaves_its_work_to_the_caller(monkeypatch):
     monkeypatch.setattr(compilation, "_PROGRAM", "raise SystemExit")
     shares = []
-    compile_side_by_side(SPEC, NAMES, shares.append)
+    compile_side_by_side(SPEC, NAMES, USES, shares.append)
     assert shares[0] == 0
 
 
 def test_on_one_core_nothing_is_started(monkeypatch):
     monkeypatch.setattr(compilation, "_CORES", [0])
     monkeypatch.delattr(compilation, "_Helper")
-    compile_side_by_side(SPEC, NAMES, lambda share: pytest.fail("there is nothing to tell"))
+    compile_side_by_side(SPEC, NAMES, USES, lambda share: pytest.fail("there is nothing to tell"))

@@ -319,6 +319,22 @@ def test_warm_up_says_when_it_compiles(monkeypatch, starting):
     assert said[-1] < 1
 
 
+def test_a_training_compiles_nothing_that_only_scores_need(monkeypatch, starting):
+    """The kernels of evaluation and of the focal loss took two seconds before the first step."""
+    asked = []
+    monkeypatch.setattr(starting, "run_on_zeros", lambda network, name, uses: asked.append(uses))
+    warm_up(Network(SPEC), uses=["training"])
+    assert asked
+    assert all(uses == ["training"] for uses in asked)
+
+
+def test_blocks_that_share_no_kernel_are_compiled_first(starting):
+    """Two processes that began with two convolutions made batch normalisation's kernels twice."""
+    names = ("a.block1", "a.block2", "a.head", "b.block1", "b.head", "fusion.output", READER, UPDATE)
+    order = starting.unlike_first(names)
+    assert order == ["a.block1", "a.head", "fusion.output", READER, UPDATE, "a.block2", "b.block1", "b.head"]
+
+
 def test_kernels_that_other_networks_left_start_no_process(monkeypatch, starting):
     """Each new network and layout had two started, which loaded what was there and ended."""
     for name in (*Network(SPEC).blocks, READER, UPDATE):

@@ -1,5 +1,5 @@
 from .cache import cache_key, carry_cache, sources_key
-from .cold_start import compile_once
+from .cold_start import compile_for_holder, compile_once
 from .compiler import compiled
 from .garbage import kept_to_the_end
 from .intrinsic import compiled_intrinsic, types
@@ -16,6 +16,7 @@ __all__ = [
     "available_threads",
     "cache_key",
     "carry_cache",
+    "compile_for_holder",
     "compile_once",
     "compiled",
     "compiled_intrinsic",

@@ -3,9 +3,26 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from mpmm_kernels.runtime.cache import cache_folder
 from mpmm_kernels.runtime.lock import in_turn
+
+# whether the lock is held by the process that started this one
+_for_holder: ContextVar[bool] = ContextVar("for_holder", default=False)
+
+
+@contextmanager
+def compile_for_holder() -> Iterator[None]:
+    """A context in which this process compiles for the one that started it, which is in `compile_once`.
+
+    The lock is held for both, and the other says when all has been compiled.
+    """
+    before = _for_holder.set(True)
+    try:
+        yield
+    finally:
+        _for_holder.reset(before)
 
 
 @contextmanager
@@ -27,8 +44,8 @@ def compile_once(kernels: str) -> Iterator[bool]:
     folder = cache_folder()
     name = hashlib.sha256(kernels.encode()).hexdigest()[:16]
     done = folder / f"compiled-{name}"
-    if done.exists():
-        yield False
+    if done.exists() or _for_holder.get():
+        yield not done.exists()
         return
     with in_turn(folder / "compiling.lock"):
         if not done.exists():
