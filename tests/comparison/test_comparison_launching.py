@@ -24,15 +24,15 @@ def small(folder, config, **training: object) -> tuple[Study, list[str]]:
 @pytest.mark.mpi
 def test_trains_over_ranks_scores_and_uses_both_again(tmp_path, config):
     study, said = small(tmp_path, config, epochs=1)
-    layout = replace(study.config.layout, name="baseline")
-    record = study.trained("ranks", replace(study.config, layout=layout), ranks=5)
-    assert (record.status, record.ranks, len(record.epochs)) == ("finished", 5, 1)
-    assert len(record.samples) == 5
+    layout = replace(study.config.layout, name="sharded")
+    record = study.trained("ranks", replace(study.config, layout=layout), ranks=2)
+    assert (record.status, record.ranks, len(record.epochs)) == ("finished", 2, 1)
+    assert len(record.samples) == 2
     timed = study.evaluated("ranks", "validation", patches=20)
     assert timed.scores.samples == 20
     assert timed.seconds > 0
     assert said == ["training", "scoring"]
-    study.trained("ranks", replace(study.config, layout=layout), ranks=5)
+    study.trained("ranks", replace(study.config, layout=layout), ranks=2)
     assert study.evaluated("ranks", "validation", patches=20) == timed
     assert said == ["training", "scoring"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
-from mpi_runner import environment, run_ranks
+from mpi_runner import run_ranks
 from small_runs import small_config
 
 from mpmm.errors import RunError
@@ -19,12 +19,12 @@ LIMIT = 240
 
 
 @pytest.mark.mpi
-def test_one_program_alone_and_under_mpirun_ends_with_the_same_bits(config, tmp_path):
-    command = [sys.executable, PROGRAM, str(config), str(tmp_path / "alone")]
-    alone = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=environment())
-    assert alone.returncode == 0, alone.stderr
-    sha256 = alone.stdout.split()[-1]
-    assert alone.stdout == f"ranks 1 sha256 {sha256}\n"
+def test_one_program_alone_and_under_mpirun_ends_with_the_same_bits(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [PROGRAM, str(config), str(tmp_path / "alone")])
+    runpy.run_path(PROGRAM)
+    alone = capsys.readouterr().out
+    sha256 = alone.split()[-1]
+    assert alone == f"ranks 1 sha256 {sha256}\n"
     together = run_ranks(3, [PROGRAM, str(config), str(tmp_path / "together")], LIMIT)
     assert together.code == 0, together.err
     # every rank has the run: all reach its folder
