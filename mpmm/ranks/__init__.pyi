@@ -1,4 +1,4 @@
-from .affinity import bind_threads
+from .affinity import bind_threads, cores_given_back
 from .counters import Counters, Limits
 from .driver import Driver
 from .events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
@@ -45,6 +45,7 @@ __all__ = [
     "ValidationStep",
     "Worker",
     "bind_threads",
+    "cores_given_back",
     "facts_here",
     "keep_profile",
     "kept_profile",

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mpmm_kernels.runtime import available_threads, give_way, pin_threads, set_threads
 
 from mpmm.placement import CoreAssignment
+
+
+@contextmanager
+def cores_given_back() -> Iterator[None]:
+    """Let all threads run afterwards where this process could before, for the next run of its ranks.
+
+    Threads that give way keep doing so: only root could take that back.
+    """
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    try:
+        yield
+    finally:
+        for task in Path("/proc/self/task").iterdir() if cores else ():
+            # the thread may have ended meanwhile
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(task.name), cores)
 
 
 def bind_threads(assignment: CoreAssignment, cores: Sequence[int], *, keep: bool = True) -> int:

@@ -30,6 +30,7 @@ from mpmm.ranks import (
     ShutdownRequest,
     Timeline,
     bind_threads,
+    cores_given_back,
 )
 from mpmm.runs.interrupt import Interrupt
 from mpmm.settings import Config
@@ -114,7 +115,7 @@ def process_group(trace: bool = False) -> Iterator[ProcessGroup]:
         yield local_group(trace)
         return
     communicator = world()
-    with end_together(communicator):
+    with end_together(communicator), cores_given_back():
         shutdown = ShutdownRequest()
         waiter = MeasuringWaiter(shutdown)
         channel = Channel(communicator, waiter, synchronous=bool(os.environ.get(SYNCHRONOUS)))

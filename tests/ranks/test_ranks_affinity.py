@@ -13,7 +13,7 @@ import sys
 import pytest
 
 PROGRAM = """
-import json, os, sys, threading
+import contextlib, json, os, sys, threading
 import mpmm.ranks.affinity as seating
 from mpmm.placement import CoreAssignment
 
@@ -21,7 +21,8 @@ def seated(seat, keep):
     forever = threading.Event()
     threading.Thread(target=forever.wait, daemon=True).start()
     cores = sorted(os.sched_getaffinity(0))
-    count = seating.bind_threads(eval(seat), cores, keep=keep)
+    with contextlib.nullcontext() if keep != "given back" else seating.cores_given_back():
+        count = seating.bind_threads(eval(seat), cores, keep=bool(keep))
     threading.Thread(target=forever.wait, daemon=True).start()
     tasks = [int(one) for one in os.listdir("/proc/self/task")]
     places = [sorted(cores.index(core) for core in os.sched_getaffinity(one)) for one in tasks]
@@ -41,7 +42,9 @@ FREE = "CoreAssignment(2, (1, 0))", False
 NOWHERE = "CoreAssignment(2)", True
 # `--threads 64` ended with an IndexError
 TOO_MANY = "CoreAssignment(2, (63, 62))", False
-CASES = LIGHT, HEAVY, FREE, NOWHERE, TOO_MANY
+# a second run in the same ranks took the cores of the first's layout for all that there are
+GIVEN_BACK = "CoreAssignment(2, (1, 0))", "given back"
+CASES = LIGHT, HEAVY, FREE, NOWHERE, TOO_MANY, GIVEN_BACK
 
 pytestmark = pytest.mark.skipif(
     len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="needs Linux and two cores"
@@ -49,7 +52,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def seated() -> dict[tuple[str, bool], tuple[int, list[int], list[list[int]]]]:
+def seated() -> dict[tuple[str, object], tuple[int, list[int], list[list[int]]]]:
     """Of each case the number of threads, priorities and cores of all threads, two idle ones among them."""
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(CASES)],
@@ -77,7 +80,7 @@ def test_a_heavy_rank_has_a_core_for_each_thread(seated) -> None:
     assert [0] in places
 
 
-@pytest.mark.parametrize("case", [FREE, NOWHERE])
+@pytest.mark.parametrize("case", [FREE, NOWHERE, GIVEN_BACK])
 def test_without_a_core_of_its_own_a_thread_runs_anywhere(seated, case) -> None:
     count, _, places = seated[case]
     everywhere = list(range(len(os.sched_getaffinity(0))))

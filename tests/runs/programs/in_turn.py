@@ -14,11 +14,7 @@ from unittest.mock import patch
 from mpmm.commands import program
 from mpmm.messages import launched_rank
 
-cores = os.sched_getaffinity(0)
 for job in json.loads(Path(sys.argv[1]).read_text()):
-    # a run lets the threads keep to cores that its layout gives them
-    for task in Path("/proc/self/task").iterdir():
-        os.sched_setaffinity(int(task.name), cores)
     with (
         patch.dict(os.environ, job["variables"]),
         Path(f"{job['printed']}.{launched_rank()}").open("w") as printed,
