@@ -92,8 +92,18 @@ def abort(communicator: MPI.Intracomm, code: int) -> NoReturn:
     MPICH's mpirun answers with a signal to every rank, this one too, which may come while MPI still ends.
     """
     _on_signals(signal.SIG_IGN)
-    communicator.Abort(code)
+    if not _only_survivor(communicator):
+        communicator.Abort(code)
     os._exit(code)
+
+
+def _only_survivor(communicator: MPI.Intracomm) -> bool:
+    """Whether all other ranks were killed, and mpirun went on (``--with-ft ulfm``).
+
+    It ends with this rank's own code then, but with 0 when its job of one rank is aborted.
+    """
+    others = communicator.Get_size() - 1
+    return others > 0 and communicator.Get_failed().Get_size() == others
 
 
 def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
