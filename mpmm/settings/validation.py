@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -26,13 +27,20 @@ def read_as(kind: type[T], table: object, origin: str) -> T:
     ConfigError
         A key is unknown, missing, out of range or of the wrong type.
     """
-    # pydantic hands a configuration on to dataclasses inside a type, but takes none for a dataclass itself
-    adapter = TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
+    adapter = _adapter(kind)  # type: ignore[arg-type] # mypy takes no type[T] for hashable
     try:
         # JSON is the form in which strict reading takes lists for tuples and whole numbers for floats
-        return adapter.validate_json(json.dumps([table], default=str))[0]
+        read: T = adapter.validate_json(json.dumps([table], default=str))[0]
     except ValidationError as error:
         raise _explained(kind, error.errors(include_url=False), origin) from error
+    return read
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """What reads this dataclass, made once, for that takes a tenth of a second."""
+    # pydantic hands a configuration on to dataclasses inside a type, but takes none for a dataclass itself
+    return TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
 
 
 def _explained(kind: type, faults: list[ErrorDetails], origin: str) -> ConfigError:
