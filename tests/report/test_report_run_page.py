@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -54,6 +55,32 @@ def written(run, map_file=None) -> tuple[str, Page]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, config):
     return whole_run(tmp_path_factory.mktemp("reported") / "first", config)
+
+
+def change(file, **parts):
+    """Put other parts in a file of JSON."""
+    file.write_text(json.dumps(json.loads(file.read_text()) | parts))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, run) -> Page:
+    """Of a run without a map, of a version that told one part's leak."""
+    path = shutil.copytree(run, tmp_path_factory.mktemp("plain") / "run")
+    change(path / "split.json", leak={"validation": 0.925})
+    return written(path)[1]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory, run) -> tuple[str, Page]:
+    """Of a run with settings of another version, the leak as one number, a damaged part and an evil name."""
+    path = shutil.copytree(run, tmp_path_factory.mktemp("odd") / "run")
+    training = json.loads((path / "config.json").read_text())["training"]
+    change(path / "config.json", training=training | {"momentum": 0.9})
+    change(path / "split.json", leak=0.925)
+    classes = json.loads((path / "classes.json").read_text())["classes"]
+    change(path / "classes.json", classes=[{**classes[0], "name": "<script>alert(1)</script>"}, *classes[1:]])
+    (path / "run.json").write_text('{"finished": true')
+    return written(path)
 
 
 @pytest.fixture(scope="module")
@@ -131,14 +158,13 @@ def test_all_layers_of_the_ground_are_there(page):
     assert "The scene's rasters are not shown" not in parsed.words
 
 
-def test_a_run_without_map_says_how_to_make_one(tmp_path, config):
-    _, parsed = written(whole_run(tmp_path / "plain", config))
-    assert "There is no map of this run yet." in parsed.words
-    assert "mpmm map" in parsed.words
+def test_a_run_without_map_says_how_to_make_one(plain):
+    assert "There is no map of this run yet." in plain.words
+    assert "mpmm map" in plain.words
 
 
-def test_its_own_map_beside_a_run_is_taken_and_no_other(tmp_path, config):
-    run = whole_run(tmp_path / "own", config)
+def test_its_own_map_beside_a_run_is_taken_and_no_other(tmp_path, run, config):
+    run = shutil.copytree(run, tmp_path / "own")
     class_map(tmp_path / "map.tif", run.with_name("another"), config)
     assert 'data-layer="map"' not in written(run)[0]
     class_map(tmp_path / "map.tif", run, config)
@@ -165,38 +191,25 @@ def test_a_folder_with_settings_alone_is_reported(tmp_path):
     assert "does not say by which command" in parsed.words
 
 
-def test_settings_of_another_version_leave_only_the_network_out(tmp_path, config):
-    run = whole_run(tmp_path / "old", config)
-    settings = json.loads((run / "config.json").read_text())
-    settings["training"]["momentum"] = 0.9
-    (run / "config.json").write_text(json.dumps(settings))
-    _, parsed = written(run)
+def test_settings_of_another_version_leave_only_the_network_out(odd):
+    _, parsed = odd
     assert "The network is not shown" in parsed.words
     assert "Overall accuracy" in parsed.words
 
 
-def test_a_damaged_part_is_named_and_the_rest_shown(tmp_path, config):
-    run = whole_run(tmp_path / "damaged", config)
-    (run / "run.json").write_text('{"finished": true')
-    _, parsed = written(run)
+def test_a_damaged_part_is_named_and_the_rest_shown(odd):
+    _, parsed = odd
     assert "run.json was left out" in parsed.words
     assert "Overall accuracy" in parsed.words
 
 
-@pytest.mark.parametrize("leak", [0.925, {"validation": 0.925}])
-def test_the_leak_of_older_runs_is_told_too(tmp_path, config, leak):
-    run = whole_run(tmp_path / "leaking", config)
-    split = json.loads((run / "split.json").read_text())
-    (run / "split.json").write_text(json.dumps({**split, "leak": leak}))
-    assert "92.5% of the validation patches share pixels with a training patch" in written(run)[1].words
+def test_the_leak_of_older_runs_is_told_too(plain, odd):
+    for parsed in (plain, odd[1]):
+        assert "92.5% of the validation patches share pixels with a training patch" in parsed.words
 
 
-def test_names_cannot_break_out_of_the_page(tmp_path, config):
-    run = whole_run(tmp_path / "names", config)
-    classes = json.loads((run / "classes.json").read_text())
-    classes["classes"][0]["name"] = "<script>alert(1)</script>"
-    (run / "classes.json").write_text(json.dumps(classes))
-    text, _ = written(run)
+def test_names_cannot_break_out_of_the_page(odd):
+    text, _ = odd
     assert "<script>alert(1)" not in text
     assert "&lt;script&gt;alert(1)" in text
 
