@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 import numpy as np
+from mpmm_kernels.layers import adam
 from mpmm_kernels.patches import gather_none
 from mpmm_kernels.runtime import compile_for_holder
 
@@ -68,7 +69,9 @@ def _update(classes: int, dtype: np.dtype[np.floating], uses: Collection[Use]) -
     for focus in (0.0, 1.0) if "focus" in uses else (0.0,):
         SoftmaxCrossEntropy(focus=focus)(logits, np.zeros(1, np.int16))
     if "training" in uses:
-        Adam().update(Parameter.trained("warm", logits.copy()), 1)
+        # a long parameter is moved by all threads, by a kernel of its own
+        for size in (1, adam.PART + 1):
+            Adam().update(Parameter.trained("warm", np.zeros(size, dtype)), 1)
         Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
 
 

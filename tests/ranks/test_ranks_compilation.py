@@ -25,16 +25,21 @@ def _two_cores(monkeypatch):
     monkeypatch.setattr(compilation, "_CORES", [cores[0], cores[-1]])
 
 
-# Loads a network's kernels and prints how often one was not on disk.
+# Loads a network's kernels, moves a long parameter, and prints how often a kernel was not on disk.
 LOADING = """
+import numpy as np
 from mpmm_kernels.convolution.reference import kernels as convolution
-from mpmm.network import Network, run_on_zeros
+from mpmm_kernels.layers import adam
+from mpmm.network import Adam, Network, Parameter, run_on_zeros
 from test_ranks_compilation import NAMES, SPEC
 
 network = Network(SPEC)
 for name in NAMES:
     run_on_zeros(network, name)
-kernels = [kernel for kernel in vars(convolution).values() if hasattr(kernel, "stats")]
+Adam().update(Parameter.trained("long", np.zeros((300, 100), np.float32)), 1)
+kernels = [
+    kernel for room in (convolution, adam) for kernel in vars(room).values() if hasattr(kernel, "stats")
+]
 print(sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels) > 0)
 print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
 """

@@ -1,4 +1,4 @@
-from . import activation, batchnorm, dense, dropout, focal, joining, pooling, softmax
+from . import activation, adam, batchnorm, dense, dropout, focal, joining, pooling, softmax
 from .activation import sigmoid
 from .adam import AdamOptions, AdamState, adam_step
 from .batchnorm import exponential_average
@@ -7,6 +7,7 @@ __all__ = [
     "AdamOptions",
     "AdamState",
     "activation",
+    "adam",
     "adam_step",
     "batchnorm",
     "dense",
