@@ -10,7 +10,6 @@ tests that share little says by marks of its own (``xdist_group``) how it may be
 from __future__ import annotations
 
 import compileall
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,12 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Spare modules and tests, which all stay to the end, the search for garbage, now and later."""
-    gc.disable()
-    try:
+    from mpmm_kernels.runtime import kept_to_the_end
+
+    with kept_to_the_end():
         return (yield)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

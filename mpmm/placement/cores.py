@@ -71,8 +71,11 @@ class Cores:
         return part, part / slowdown(self._crowding, self._cores, running)
 
 
-def slowdown(crowding: float, cores: int, running: int) -> float:
-    """How many times as long as alone the work of each of so many threads takes, with a core for each."""
+def slowdown(crowding: float, cores: int, running: float) -> float:
+    """How many times as long as alone the work of each of so many threads takes, with a core for each.
+
+    On average so many run: one that its host's quota lets run for a part of the time counts as that part.
+    """
     others = min(running, cores) - 1
     return 1.0 + (crowding - 1.0) * others / (cores - 1) if others > 0 else 1.0
 

@@ -94,9 +94,8 @@ class Arithmetic:
             load = {host: min(running[host], machine.hosts[host].core_seconds) for host in busy}
             for host in busy:
                 own = min(running[host], cores)
-                others = min(own - 1 + sum(load.values()) - load[host], cores - 1)
-                part = others / max(cores - 1, 1)
-                slower[host] = (1 + (crowding - 1) * part) / slowdown(crowding, cores, own)
+                all_of_them = own + sum(load.values()) - load[host]
+                slower[host] = slowdown(crowding, cores, all_of_them) / slowdown(crowding, cores, own)
         return slower
 
     def _handling(self, layout: Layout, rank: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -42,7 +43,10 @@ from mpmm.placement import (
 PAPER = describe(paper({"hsi": 48, "rgb": 3}, classes=20))
 
 
-def of(kind: type, instructions: Sequence[Instruction]) -> list[Instruction]:
+Wanted = TypeVar("Wanted", bound=Instruction)
+
+
+def of(kind: type[Wanted], instructions: Sequence[Instruction]) -> list[Wanted]:
     return [one for one in flattened(instructions) if isinstance(one, kind)]
 
 
@@ -98,7 +102,7 @@ def test_each_parameter_is_updated_once_by_the_server_or_by_each_of_its_owners(
         block.name: [layer.name for layer in block.layers if layer.parameters] for block in shape.blocks
     }
     for rank in range(layout.ranks):
-        updated = [one.layer for one in of(Update, schedule(shape, layout, rank, "train", 40))]  # type: ignore[union-attr]
+        updated = [one.layer for one in of(Update, schedule(shape, layout, rank, "train", 40))]
         blocks = layout.blocks_of(rank) if layout.owners_update else layers
         expected = [name for block in blocks for name in layers[block]]
         updates = layout.owners_update or rank == layout.server
@@ -141,7 +145,7 @@ def test_a_gradient_is_pushed_right_after_its_layer_and_pulled_right_before_its_
 def test_the_gradient_of_an_activation_goes_before_the_push_of_its_layer() -> None:
     layout = layout_for(TWO_STREAMS, 5, "optimized")
     sends = of(Send, schedule(TWO_STREAMS, layout, 3, "train", 40))
-    names = [(one.kind, one.name) for one in sends]  # type: ignore[union-attr]
+    names = [(one.kind, one.name) for one in sends]
     for stream in ("hsi", "rgb"):
         gradient = names.index((Kind.GRADIENT, f"{stream}.block2"))
         assert names[gradient + 1] == (Kind.PUSH, f"{stream}.block3.convolution")
@@ -155,22 +159,22 @@ def test_the_server_updates_its_own_layers_when_no_shard_waits_for_its_gradients
     updated = [number for number, each in enumerate(steps) if isinstance(each, Update)]
     assert 0 < max(number for number in gradients if isinstance(steps[number], Send)) < min(updated)
     dense = [layer.name for block in PAPER.blocks for layer in block.layers if layer.parameters]
-    assert sorted(each.layer for each in of(Update, steps)) == sorted(dense)  # type: ignore[union-attr]
+    assert sorted(each.layer for each in of(Update, steps)) == sorted(dense)
 
 
 def test_the_server_answers_shards_in_the_order_in_which_they_need_it() -> None:
     steps = schedule(PAPER, layout_for(PAPER, 4, "hybrid"), 0, "train", 40)
     last = max(number for number, each in enumerate(steps) if isinstance(each, AnyOrder))
-    pulls = [each for each in of(Send, steps) if each.kind == Kind.PULL]  # type: ignore[union-attr]
+    pulls = [each for each in of(Send, steps) if each.kind == Kind.PULL]
     assert [*steps[last + 1 :]] == pulls
-    assert [each.name for each in pulls[::2]] == [  # type: ignore[union-attr]
+    assert [each.name for each in pulls[::2]] == [
         f"hsi.block{number}.{layer}" for number in (1, 2, 3) for layer in ("convolution", "batchnorm")
     ]
 
 
 def test_a_rank_with_several_streams_takes_the_light_one_first() -> None:
     steps = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "optimized"), 3, "train", 40)
-    blocks = [one.block for one in of(Forward, steps)]  # type: ignore[union-attr]
+    blocks = [one.block for one in of(Forward, steps)]
     assert blocks == [
         "rgb.block3",
         "rgb.head",
@@ -184,9 +188,9 @@ def test_a_rank_with_several_streams_takes_the_light_one_first() -> None:
 
 def test_data_averages_in_rank_order_by_samples() -> None:
     steps = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "data"), 0, "train", 40)
-    assert {one.parts for one in of(Update, steps)} == {((1, 14), (2, 13), (3, 13))}  # type: ignore[union-attr]
+    assert {one.parts for one in of(Update, steps)} == {((1, 14), (2, 13), (3, 13))}
     few = schedule(TWO_STREAMS, layout_for(TWO_STREAMS, 5, "data"), 0, "train", 2)
-    assert {one.parts for one in of(Update, few)} == {((1, 1), (2, 1))}  # type: ignore[union-attr]
+    assert {one.parts for one in of(Update, few)} == {((1, 1), (2, 1))}
 
 
 def test_one_process_sends_nothing_and_updates_each_layer_after_its_backward() -> None:
