@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +16,22 @@ from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.runtime import available_threads, cache_key, set_threads
 
 from mpmm._version import __version__
-from mpmm.network import Adam, Array, Network, NetworkSpec, Parameter, Step
-from mpmm.placement import Profile, Timing, profile_from_json
+from mpmm.network import Adam, Network, NetworkSpec, Parameter
+from mpmm.placement import Profile, profile_from_json
+from mpmm.ranks.layer_timing import layer_timings
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 4
-# times that the network is run for one number: the first, which fills the caches, is not counted
+_METHOD = 5
+# times that parameters are updated and bytes are copied
 _TURNS = 4
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, GROUPS)
 # parameters and bytes that no cache holds: a step comes back to its parameters after everything else
 _UPDATED = 4_000_000
 _COPIED = 64_000_000
-# products of matrices of this order in a turn, and turns, by which crowding is found
-_ORDER, _PRODUCTS, _PROBES = 160, 8, 40
+# products of matrices of this order in a probe, probes and rounds by which crowding is found
+_ORDER, _PRODUCTS, _PROBES, _ROUNDS = 160, 8, 9, 6
 
 
 def measured(network: Network, samples: Collection[int], threads: Collection[int]) -> Profile:
@@ -46,62 +47,15 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
         Numbers of threads to run with; those that this process may not use are left out. A single thread's
         time is the processor's, so that neither a quota nor what else runs here counts.
     """
-    layers: dict[str, list[Timing]] = {}
-    counts = sorted(count for count in set(threads) if count <= available_threads())
     try:
-        for count in counts:
-            set_threads(count)
-            for number in sorted(set(samples) - {0}):
-                for name, timing in _timings(network, number, count):
-                    layers.setdefault(name, []).append(timing)
+        layers = layer_timings(network, samples, [count for count in threads if count <= available_threads()])
         set_threads(1)
         values, memory = _updates_a_second(), _bytes_a_second()
         # other ranks compute on the cores that this one has no thread for
         crowding = crowding_of(len(os.sched_getaffinity(0)))
     finally:
         set_threads(available_threads())
-    timed = {name: tuple(timings) for name, timings in layers.items()}
-    return Profile(timed, values=values, memory=memory, crowding=crowding)
-
-
-def _timings(network: Network, samples: int, threads: int) -> Iterator[tuple[str, Timing]]:
-    """Name and timing of each layer: medians of several turns."""
-    chance = np.random.default_rng(0)
-    inputs = {
-        name: chance.standard_normal((samples, *shape)).astype(block.dtype)
-        for block in network.blocks.values()
-        for name, shape in block.input_shapes.items()
-        if name not in network.blocks
-    }
-    now = time.process_time if threads == 1 else time.perf_counter
-    turns = [_turn(network, inputs, number, now) for number in range(_TURNS)][1:]
-    for name in turns[0]:
-        forward, backward = (statistics.median(turn[name][way] for turn in turns) for way in (0, 1))
-        yield name, Timing(samples, threads, forward, backward)
-
-
-def _turn(
-    network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]
-) -> dict[str, list[float]]:
-    """Seconds of each layer's forward and backward in a step; the joining of a block's inputs included.
-
-    The whole network takes its turn, as in training: a layer finds in the caches what the others left.
-    """
-    outputs, step = dict(inputs), Step(training=True, number=number)
-    seconds: dict[str, list[float]] = {}
-    for name, block in network.blocks.items():
-        marks = [now()]
-        outputs[name] = block.forward(outputs, step, lambda _, marks=marks: marks.append(now()))  # type: ignore[misc]
-        # the first layer's time begins with the block's own
-        spans = np.diff([marks[0], *marks[2:], now()])
-        seconds |= {layer.name: [float(span)] for layer, span in zip(block.layers, spans, strict=True)}
-    gradients = {name: outputs[name].copy()}
-    for name, block in reversed(network.blocks.items()):
-        marks = [now()]
-        gradients |= block.backward(gradients.pop(name), lambda _, marks=marks: marks.append(now()))  # type: ignore[misc]
-        for layer, span in zip(reversed(block.layers), np.diff(marks), strict=True):
-            seconds[layer.name].append(float(span))
-    return seconds
+    return Profile(layers, values=values, memory=memory, crowding=crowding)
 
 
 def _updates_a_second() -> float:
@@ -117,22 +71,29 @@ def _bytes_a_second() -> float:
 def crowding_of(cores: int) -> float:
     """What a product of matrices takes while all of so many cores compute, in times of what it takes alone.
 
-    Medians of this thread's time: what else runs here counts in both, and the more of it the less is found.
+    The fastest of rounds in turn, by this thread's time: what slows the processor for a while does not count.
     """
-    alone, ended = _product_seconds(), threading.Event()
-    others = [threading.Thread(target=_multiply_until, args=(ended,), daemon=True) for _ in range(cores - 1)]
+    busy, ended = threading.Event(), threading.Event()
+    others = [threading.Thread(target=_multiply, args=(busy, ended), daemon=True) for _ in range(cores - 1)]
+    alone, beside = [], []
     try:
         for other in others:
             other.start()
-        beside = _product_seconds()
+        for _ in range(_ROUNDS if others else 0):
+            busy.clear()
+            alone.append(_product_seconds())
+            busy.set()
+            beside.append(_product_seconds())
     finally:
         ended.set()
+        busy.set()
         for other in others:
             other.join()
-    return max(1.0, beside / alone) if others else 1.0
+    return max(1.0, min(beside) / min(alone)) if others else 1.0
 
 
 def _product_seconds() -> float:
+    """Of some probes the middle one: the first may meet the other threads as they start or end."""
     matrix, seconds = np.ones((_ORDER, _ORDER), np.float32), []
     for _ in range(_PROBES):
         began = time.thread_time()
@@ -142,9 +103,10 @@ def _product_seconds() -> float:
     return statistics.median(seconds)
 
 
-def _multiply_until(ended: threading.Event) -> None:
+def _multiply(busy: threading.Event, ended: threading.Event) -> None:
     matrix = np.ones((_ORDER, _ORDER), np.float32)
     while not ended.is_set():
+        busy.wait()
         matrix @ matrix
 
 

@@ -1,0 +1,53 @@
+"""Layers are timed in turns of all sizes, so that a processor that is slow for a while misleads nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpmm.network import BlockSpec, Network, NetworkSpec, StreamSpec
+from mpmm.ranks import layer_timing
+
+BLOCK = BlockSpec(2, (1, 2, 2), pool="none")
+SPEC = NetworkSpec((StreamSpec("hsi", 3, 3, (BLOCK,)),), (), 2, kernels="reference")
+
+
+def test_seconds_in_which_the_processor_is_slow_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample takes 1 forward, 2 backward: half as long again in half the rounds, ten times in the first."""
+    taken: list[tuple[int, int]] = []
+
+    def turn(network: Network, inputs: layer_timing.Turn, number: int, now: object) -> layer_timing.Turn:
+        samples = len(next(iter(inputs.values())))
+        taken.append((number, samples))
+        slow = 10 if number == 0 else 1.5 if number % 4 < 2 else 1
+        return {"core": [slow * samples, 2 * slow * samples]}
+
+    monkeypatch.setattr(layer_timing, "_turn", turn)
+    timings = layer_timing.layer_timings(Network(SPEC), {4, 0, 2}, {1})["core"]
+    assert [tuple(timing) for timing in map(_plain, timings)] == [(2, 1, 2, 4), (4, 1, 4, 8)]
+    rounds = 1 + layer_timing._MOST
+    assert taken == [(number, samples) for number in range(rounds) for samples in (2, 4)]
+
+
+def test_long_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+
+    def turn(network: Network, inputs: object, number: int, now: object) -> layer_timing.Turn:
+        numbers.append(number)
+        return {"core": [float(number), 0.0]}
+
+    monkeypatch.setattr(layer_timing, "_turn", turn)
+    monkeypatch.setattr(layer_timing, "_SECONDS", 0.0)
+    timings = layer_timing.layer_timings(Network(SPEC), {2}, {1})
+    assert numbers == list(range(1 + layer_timing._FEWEST))
+    assert timings["core"][0].forward == 1.5, "the middle of the fastest two, without the first"
+
+
+def test_every_layer_of_a_network_is_timed() -> None:
+    timings = layer_timing.layer_timings(Network(SPEC), {2, 3}, {1})
+    assert {"hsi.block1.convolution", "fusion.output.dense"} <= timings.keys()
+    assert all([timing.samples for timing in each] == [2, 3] for each in timings.values())
+    assert all(timing.forward > 0 for timing in timings["hsi.block1.convolution"])
+
+
+def _plain(timing: layer_timing.Timing) -> tuple[float, ...]:
+    return timing.samples, timing.threads, timing.forward, timing.backward
