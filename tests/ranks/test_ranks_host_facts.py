@@ -11,9 +11,9 @@ import pytest
 
 from mpmm.messages import LinkTimes
 from mpmm.network import BlockSpec, Network, NetworkSpec, StreamSpec
-from mpmm.ranks import HostFacts, facts_here, machine_of, profiling
+from mpmm.ranks import HostFacts, facts_here, machine_of, probes, profiling
 from mpmm.ranks.host_facts import quota_here
-from mpmm.ranks.profiling import crowding_of
+from mpmm.ranks.probes import crowding_of
 
 HERE = HostFacts("node0", "EPYC", "a1", 2, 0.0, 0.0, 10**9, 0.01)
 
@@ -77,8 +77,8 @@ def test_a_profile_knows_the_cores_that_its_own_rank_does_not_use(monkeypatch: p
     """In virtual clusters ranks have a thread each, and nobody slowed anybody in their predictions."""
     monkeypatch.setattr(profiling, "available_threads", lambda: 1)
     monkeypatch.setattr(profiling, "crowding_of", lambda cores: 1.0 + cores)
-    monkeypatch.setattr(profiling, "_UPDATED", 1000)
-    monkeypatch.setattr(profiling, "_COPIED", 4000)
+    monkeypatch.setattr(probes, "_UPDATED", 1000)
+    monkeypatch.setattr(probes, "_COPIED", 4000)
     block = BlockSpec(2, (1, 2, 2), pool="none")
     spec = NetworkSpec((StreamSpec("hsi", 3, 3, (block,)),), (), 2, kernels="reference")
     profile = profiling.measured(Network(spec), {2}, {1})

@@ -1,0 +1,84 @@
+"""What a core of this machine takes for updates and copies, and while the other cores compute."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from mpmm.network import Adam, Parameter
+
+# times that parameters are updated and bytes are copied
+_TURNS = 4
+# parameters and bytes that no cache holds: a step comes back to its parameters after everything else
+_UPDATED = 4_000_000
+_COPIED = 64_000_000
+# products of matrices of this order in a probe, probes and rounds by which crowding is found
+_ORDER, _PRODUCTS, _PROBES, _ROUNDS = 160, 8, 9, 6
+
+
+def updates_a_second() -> float:
+    """Parameters a second that one thread updates, none of them in a cache."""
+    parameter = Parameter.trained("measured", np.zeros(_UPDATED, np.float32))
+    return _UPDATED / _best(lambda: Adam().update(parameter, 1))
+
+
+def bytes_a_second() -> float:
+    """Bytes a second that one thread copies, none of them in a cache."""
+    source, target = np.ones(_COPIED // 4, np.float32), np.zeros(_COPIED // 4, np.float32)
+    return _COPIED / _best(lambda: np.copyto(target, source))
+
+
+def crowding_of(cores: int) -> float:
+    """What a product of matrices takes while all of so many cores compute, in times of what it takes alone.
+
+    The fastest of rounds in turn, by this thread's time: what slows the processor for a while does not count.
+    """
+    busy, ended = threading.Event(), threading.Event()
+    others = [threading.Thread(target=_multiply, args=(busy, ended), daemon=True) for _ in range(cores - 1)]
+    alone, beside = [], []
+    try:
+        for other in others:
+            other.start()
+        for _ in range(_ROUNDS if others else 0):
+            busy.clear()
+            alone.append(_product_seconds())
+            busy.set()
+            beside.append(_product_seconds())
+    finally:
+        ended.set()
+        busy.set()
+        for other in others:
+            other.join()
+    return max(1.0, min(beside) / min(alone)) if others else 1.0
+
+
+def _product_seconds() -> float:
+    """Of some probes the middle one: the first may meet the other threads as they start or end."""
+    matrix, seconds = np.ones((_ORDER, _ORDER), np.float32), []
+    for _ in range(_PROBES):
+        began = time.thread_time()
+        for _ in range(_PRODUCTS):
+            matrix @ matrix
+        seconds.append(time.thread_time() - began)
+    return statistics.median(seconds)
+
+
+def _multiply(busy: threading.Event, ended: threading.Event) -> None:
+    matrix = np.ones((_ORDER, _ORDER), np.float32)
+    while not ended.is_set():
+        busy.wait()
+        matrix @ matrix
+
+
+def _best(run: Callable[[], object]) -> float:
+    """Seconds of the fastest of some turns; the first loads what is needed."""
+    seconds = []
+    for _ in range(_TURNS):
+        began = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
