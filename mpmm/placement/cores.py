@@ -24,10 +24,12 @@ class Cores:
         Those that have shares of the machine, mostly one; all with the machine's cores.
     crowding
         What work takes while all cores compute, as a multiple of what it takes alone.
+    stop
+        Core seconds that a host loses each time it stands still, its quota used up.
     """
 
-    def __init__(self, hosts: Sequence[Host], crowding: float = 1.0) -> None:
-        self._shares = [_Share(host) for host in hosts]
+    def __init__(self, hosts: Sequence[Host], crowding: float = 1.0, stop: float = 0.0) -> None:
+        self._shares = [_Share(host, stop) for host in hosts]
         self._cores = hosts[0].cores
         self._crowding = crowding
         self._now = 0.0
@@ -87,10 +89,12 @@ class _Share:
     ----------
     host
         Its quota.
+    stop
+        Core seconds that it loses each time it stands still.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, stop: float) -> None:
+        self._host, self._stop = host, stop
         # seconds of work that each task would have done had it run from the start
         self._progress = 0.0
         self._tasks: list[tuple[float, int, int]] = []
@@ -157,7 +161,7 @@ class _Share:
             not self._host.tick or _passed(now, self._host.tick) > _passed(before, self._host.tick)
         ):
             self._throttled = True
-            self._budget -= self._host.stop
+            self._budget -= self._stop
 
 
 def _passed(now: float, period: float) -> int:

@@ -69,6 +69,7 @@ class Arithmetic:
     def _busiest(self, layout: Layout) -> float:
         """Seconds of the busiest rank or host: its work, slowed by others, and its messages."""
         machine, threads = self.problem.machine, threads_on(self.problem.shape, layout, self.problem.machine)
+        stop = self.problem.profile.stop
         crowded = self._crowded(layout, threads)
         used: dict[int, float] = {}
         most = 0.0
@@ -79,7 +80,7 @@ class Arithmetic:
             alone = self._handling(layout, rank)
             used[number] = used.get(number, 0.0) + work * threads[rank] + alone
             most = max(most, (work + alone) / machine.hosts[number].speed)
-        return max(most, *(work / _sustained(machine.hosts[number]) for number, work in used.items()))
+        return max(most, *(work / _sustained(machine.hosts[number], stop) for number, work in used.items()))
 
     def _crowded(self, layout: Layout, threads: Sequence[int]) -> dict[int, float]:
         """By host, how much longer work takes because others of its machine compute, as often as they may."""
@@ -206,7 +207,7 @@ class Arithmetic:
         return total
 
 
-def _sustained(host: Host) -> float:
+def _sustained(host: Host, stop: float) -> float:
     """Seconds of the profile's work that a busy host does in a second; to stand still costs it some."""
-    stops = host.quota and host.tick and host.stop / host.tick
+    stops = host.quota and host.tick and stop / host.tick
     return host.capacity / (1 + stops)

@@ -35,8 +35,6 @@ class Host:
         Of such gifts, how many an idle host may have left beside the newest.
     tick
         Seconds between two looks whether the quota is used up, as the kernel does; 0: it is seen at once.
-    stop
-        Core seconds that are lost each time it stands still, its quota used up: caches are cold afterwards.
     rate
         Bytes a second that the interface sends, and as many that it receives at the same time.
     speed
@@ -53,7 +51,6 @@ class Host:
     period: float = 0.004
     burst: float = 1.0
     tick: float = 0.004
-    stop: float = 0.0011
     rate: float = math.inf
     speed: float = 1.0
     memory: float = math.inf

@@ -68,6 +68,9 @@ class Profile:
     crowding
         What work takes while all cores of a machine compute, as a multiple of what it takes alone: cores may
         be two threads of one, or get slower the more of them are busy.
+    stop
+        Core seconds that a host loses each time that its quota makes it stand still: caches are cold
+        afterwards, and an idle core is slow at first.
     """
 
     layers: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
@@ -80,6 +83,7 @@ class Profile:
     read: float = 1.7e9
     look: float = 60e-6
     crowding: float = 1.0
+    stop: float = 0.0
 
     def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
         """Seconds of a layer's forward or backward.
@@ -177,6 +181,11 @@ class Costs:
     def crowding(self) -> float:
         """What work takes while all cores compute, as a multiple of what it takes alone."""
         return self._profile.crowding
+
+    @property
+    def stop(self) -> float:
+        """Core seconds that a host loses each time that its quota makes it stand still."""
+        return self._profile.stop
 
     def seconds(self, rank: int, instruction: Instruction) -> float:
         """Seconds that the rank's threads take together, with a core for each."""

@@ -130,7 +130,8 @@ class Simulation:
         self._machine, self._costs, self._server = machine, costs, server
         self._post = Post(machine)
         self._cores = [
-            Cores([machine.hosts[host] for host in hosts], costs.crowding) for hosts in machine.sharing
+            Cores([machine.hosts[host] for host in hosts], costs.crowding, costs.stop)
+            for hosts in machine.sharing
         ]
         # of each host the number of its cores, and its own among those that share them
         self._seats = {

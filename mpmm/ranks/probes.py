@@ -1,4 +1,4 @@
-"""What a core of this machine takes for updates and copies, and while the other cores compute."""
+"""What a core of this machine takes for updates and copies, while the others compute, and after a pause."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mpmm.network import Adam, Parameter
 
@@ -18,6 +19,8 @@ _UPDATED = 4_000_000
 _COPIED = 64_000_000
 # products of matrices of this order in a probe, probes and rounds by which crowding is found
 _ORDER, _PRODUCTS, _PROBES, _ROUNDS = 160, 8, 9, 6
+# what a stop costs: matrices that fill the second cache, and seconds and number of the pauses
+_LARGE, _MATRICES, _PAUSE, _STOPS = 256, 4, 0.008, 24
 
 
 def updates_a_second() -> float:
@@ -72,6 +75,29 @@ def _multiply(busy: threading.Event, ended: threading.Event) -> None:
     while not ended.is_set():
         busy.wait()
         matrix @ matrix
+
+
+def stop_seconds() -> float:
+    """Core seconds that products of matrices take longer after a pause as long as a quota's than without one.
+
+    Lower quartiles of turns with and without, by this thread's time: what slows the processor for a while
+    does not count.
+    """
+    matrices = [np.ones((_LARGE, _LARGE), np.float32) for _ in range(_MATRICES)]
+    after, without = [], []
+    for _ in range(_STOPS):
+        time.sleep(_PAUSE)
+        after.append(_seconds_of(matrices))
+        without.append(_seconds_of(matrices))
+    fast, slow = (statistics.quantiles(seconds, n=4)[0] for seconds in (without, after))
+    return max(0.0, slow - fast)
+
+
+def _seconds_of(matrices: list[NDArray[np.float32]]) -> float:
+    began = time.thread_time()
+    for matrix in matrices:
+        matrix @ matrices[0]
+    return time.thread_time() - began
 
 
 def _best(run: Callable[[], object]) -> float:

@@ -64,9 +64,11 @@ def receive(peer: int, size: int, item: int = 0) -> Receive:
     return Receive(Kind.ACTIVATION, item, "x", peer, (size,), "int8")
 
 
-def ends(machine: Machine, *ranks: Sequence[Instruction], threads: int = 1) -> list[float]:
+def ends(
+    machine: Machine, *ranks: Sequence[Instruction], threads: int = 1, profile: Profile = SECONDS
+) -> list[float]:
     """When each rank ends what it does."""
-    costs = Costs(TWO_STREAMS, ALONE, 1, SECONDS, (threads,) * len(ranks))
+    costs = Costs(TWO_STREAMS, ALONE, 1, profile, (threads,) * len(ranks))
     simulation = Simulation(machine, costs, 0)
     for instructions in ranks:
         simulation.add((), instructions, 1)
@@ -243,21 +245,22 @@ def test_messages_within_a_host_are_copied_by_their_receiver() -> None:
 def test_a_busy_host_computes_its_quota_and_stands_still_until_the_next_period(
     seconds: int, end: float
 ) -> None:
-    host = Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0, stop=0.0)
+    host = Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0)
     assert ends(cluster([0], host), [work(seconds)]) == pytest.approx([end])
 
 
 def test_a_host_overdraws_its_quota_until_the_kernel_looks() -> None:
-    host = Host(1, quota=0.25, period=4.0, burst=0.0, tick=4.0, stop=0.0)
+    host = Host(1, quota=0.25, period=4.0, burst=0.0, tick=4.0)
     # it runs to 4, owes 2 after the second gift, nothing after the fourth, and runs again from the fifth on
     assert ends(cluster([0], host), [work(5)]) == pytest.approx([17])
 
 
 def test_a_host_that_stands_still_loses_core_time_by_that() -> None:
-    host = Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0, stop=1.0)
+    machine = cluster([0], Host(1, quota=0.5, period=4.0, burst=0.0, tick=0.0))
+    profile = dataclasses.replace(SECONDS, stop=1.0)
     # two of work, then it owes one: of the gift at 4 one is left, and so at 8
-    assert ends(cluster([0], host), [work(3.5)]) == pytest.approx([8.5])
-    assert ends(cluster([0], host), [work(2)]) == pytest.approx([2])
+    assert ends(machine, [work(3.5)], profile=profile) == pytest.approx([8.5])
+    assert ends(machine, [work(2)], profile=profile) == pytest.approx([2])
 
 
 def test_ranks_that_wait_in_a_circle_are_named() -> None:

@@ -98,3 +98,11 @@ def test_facts_of_this_machine() -> None:
     assert facts.cores == 2
     assert 0 < facts.seconds < 1
     assert facts.memory > 10**6
+
+
+def test_what_a_pause_costs_is_the_difference_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the turns is slow for another reason, and does not count."""
+    seconds = iter([3.0, 1.0, 2.5, 1.0, 9.0, 8.0] * 8)
+    monkeypatch.setattr(probes, "_seconds_of", lambda matrices: next(seconds))
+    monkeypatch.setattr(probes, "_PAUSE", 0.0)
+    assert probes.stop_seconds() == 1.5
