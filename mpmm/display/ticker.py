@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 # between two plain lines, so that a log file stays readable
 SECONDS_BETWEEN_LINES = 10.0
@@ -31,6 +30,9 @@ def ticking(
     if not console.is_terminal:
         yield _ActivityLines(console, worded).report
         return
+    # a run whose output is a file or a pipe need not wait for what draws bars
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(idle, total=1.0)

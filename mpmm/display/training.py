@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mpmm.ranks import EpochDone, Event, StepDone, ValidationStep
 
@@ -87,6 +86,9 @@ class Bar:
     """
 
     def __init__(self, console: Console, done: int, total: int, epochs: int) -> None:
+        # a run whose output is a file or a pipe need not wait for what draws bars
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         self._console = console
         self._epochs = epochs
         self._progress = Progress(

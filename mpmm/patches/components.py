@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mpmm.errors import PatchError
-from mpmm.patches.normalization import CHUNK, Covered, Doubles, Pixels, covered, covered_pixels
+from mpmm.patches.band_sums import Covered, Doubles
+from mpmm.patches.normalization import CHUNK, Pixels, covered, covered_pixels
 from mpmm.patches.projection import Projection
 from mpmm.patches.samples import Samples
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from mpmm.errors import PatchError
+from mpmm.patches.band_sums import Covered, Doubles, Values, chunks_of, inside, pieces_of, sum_of_bands
 from mpmm.patches.projection import Projection
 from mpmm.patches.samples import Samples
 from mpmm.patches.windows import window_sums
 from mpmm.scene import NormalizationKind
 
-Doubles = npt.NDArray[np.float64]
-
 # first row on the grid, and values (rows, columns, bands), of one of the scenes that are joined on it
-Piece = tuple[int, npt.NDArray[np.float32]]
-# values of a scene, and for each of its pixels the patches that it is in
-Covered = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
+Piece = tuple[int, Values]
 
 # float64 copies of pixels are made for about so many numbers at a time: 16 MiB
 CHUNK = 2**21
@@ -162,9 +160,15 @@ def coverage(samples: Samples, size: int, shape: tuple[int, ...]) -> npt.NDArray
 def _moments(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of each band, in two passes."""
     total = float(sum(int(times.sum(dtype=np.int64)) for _, times in scenes))
-    mean = _sum(weight[:, None] * pixels for pixels, weight in covered_pixels(scenes)) / total
-    squares = _sum(weight[:, None] * (pixels - mean) ** 2 for pixels, weight in covered_pixels(scenes))
+    mean = sum_of_bands(chunks_of(scenes, CHUNK), lambda pixels, terms: np.copyto(terms, pixels)) / total
+    squares = sum_of_bands(chunks_of(scenes, CHUNK), partial(_fill_squares, mean))
     return mean, np.sqrt(squares / total)
+
+
+def _fill_squares(mean: Doubles, pixels: Values, terms: Doubles) -> None:
+    """Squares of how far each value is from its band's mean."""
+    np.subtract(pixels, mean, out=terms)
+    np.square(terms, out=terms)
 
 
 def _extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
@@ -175,23 +179,17 @@ def _extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
 
 def band_extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Smallest and largest value of each band in the pixels that count."""
-    ends = [(pixels.min(axis=0), pixels.max(axis=0)) for pixels, _ in covered_pixels(scenes)]
-    low, high = (np.array(end) for end in zip(*ends, strict=True))
+    ends = [
+        (pixels.min(axis=0), pixels.max(axis=0))
+        for values, times in chunks_of(scenes, CHUNK)
+        for pixels, _ in pieces_of(values, times)
+    ]
+    low, high = (np.array(end, np.float64) for end in zip(*ends, strict=True))
     return low.min(axis=0), high.max(axis=0)
-
-
-def _sum(chunks: Iterator[Doubles]) -> Doubles:
-    total: Doubles = np.add.reduce([chunk.sum(axis=0) for chunk in chunks])
-    return total
 
 
 def covered_pixels(scenes: Sequence[Covered]) -> Iterator[tuple[Doubles, Doubles]]:
     """Covered pixels and how often each counts, a chunk of rows at a time: (pixels, bands), (pixels,)."""
-    for values, times in scenes:
-        _, columns, bands = values.shape
-        step = max(1, CHUNK // (columns * bands))
-        for start in range(0, len(values), step):
-            counts = times[start : start + step]
-            if (inside := counts > 0).any():
-                pixels = values[start : start + step][inside].astype(np.float64)
-                yield pixels, counts[inside].astype(np.float64)
+    for values, times in chunks_of(scenes, CHUNK):
+        pixels, weight = inside(values, times)
+        yield pixels.astype(np.float64), weight

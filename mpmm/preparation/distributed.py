@@ -204,8 +204,11 @@ def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 def _settings_of_first(collectives: Collectives, config: Config) -> Config:
     """The settings of rank 0 with this rank's own scenes: folders may differ from host to host."""
-    text, _ = collectives.broadcast(config.as_json(), 0)
+    own = config.as_json()
+    text, _ = collectives.broadcast(own, 0)
     check_number(collectives, config)
+    if text == own:
+        return config
     return config_from_json(str(text), "rank 0's configuration").with_scenes(config.scenes)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from mpmm_kernels.runtime import in_turn
 from numpy.typing import NDArray
 
@@ -133,12 +132,17 @@ class CacheEntry:
     @contextmanager
     def _turn(self) -> Iterator[Path]:
         """Wait for the entry's lock, or take one's own if its holder stands still; yields where to write."""
+        # twenty modules, which a run whose scene is prepared does without
+        from filelock import FileLock
+
         own = f"{self.folder.name}-{os.getpid()}"
         with in_turn(self.lock) as alone, nullcontext() if alone else FileLock(self.root / f"{own}.lock"):
             yield self.partial if alone else self.root / f".{own}.partial"
 
     def _remove_leftovers(self, own: Path) -> None:
         """Remove what killed processes left behind: their locks are free, or held here for `own`."""
+        from filelock import FileLock, Timeout
+
         for leftover in self.root.glob(".*.partial"):
             lock = self.root / f"{leftover.stem[1:]}.lock"
             if leftover == own:

@@ -11,7 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Tag, TypeAdapter
+from pydantic import Discriminator, Tag
+from pydantic_core import to_json
 
 from mpmm.errors import ConfigError
 from mpmm.messages import WireFormat
@@ -196,10 +197,7 @@ class Config:
 
     def as_json(self) -> str:
         """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""
-        return _CONFIG.dump_json(self, indent=2).decode()
-
-
-_CONFIG: TypeAdapter[Config] = TypeAdapter(Config)
+        return to_json(self, indent=2, inf_nan_mode="null").decode()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -327,7 +328,7 @@ def test_another_process_puts_its_files_in_place_while_leftovers_are_looked_for(
                 partial.rename(scene.cache_folder / "other-0123")
             return super().acquire(*arguments, **options)
 
-    monkeypatch.setattr(cache, "FileLock", OtherFinishes)
+    monkeypatch.setattr(filelock, "FileLock", OtherFinishes)
     scene.align()
     assert finished(scene) == ["labels", "other", "x"]
     assert (scene.cache_folder / "other-0123" / "values.npy").read_bytes() == b"whole"

@@ -1,5 +1,7 @@
 """Locks between processes that say who holds them; waiting for one that stands still has an end."""
 
+from __future__ import annotations
+
 import logging
 import os
 import socket
@@ -8,9 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
-from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    import filelock
+else:
+    import lazy_loader
+
+    # twenty modules, which a start that finds all its kernels does without
+    filelock = lazy_loader.load("filelock")
 
 _log = logging.getLogger(__name__)
 # seconds between two looks, until a wait is mentioned, and until a process that stands still is given up
@@ -38,12 +48,12 @@ class Holder:
     process: int
 
     @classmethod
-    def this(cls) -> "Holder":
+    def this(cls) -> Holder:
         """The process that asks, as others see it."""
         return cls(socket.gethostname(), os.getpid())
 
     @classmethod
-    def of(cls, note: Path) -> "Holder | None":
+    def of(cls, note: Path) -> Holder | None:
         """Who left the note; none where it is missing or being written."""
         try:
             host, process = note.read_text().split()
@@ -83,7 +93,7 @@ def in_turn(path: Path) -> Iterator[bool]:
         The lock's file. Another beside it, ending in ``.holder``, tells who holds it.
     """
     # one lock object a process, so that a context inside another does not wait for itself
-    lock, note = FileLock(path, is_singleton=True), path.with_suffix(".holder")
+    lock, note = filelock.FileLock(path, is_singleton=True), path.with_suffix(".holder")
     if not _acquired(lock, note):
         yield False
         return
@@ -111,10 +121,10 @@ def at_once(path: Path) -> Iterator[None]:
     OSError
         Its file cannot be written.
     """
-    lock, note = FileLock(path), path.with_suffix(".holder")
+    lock, note = filelock.FileLock(path), path.with_suffix(".holder")
     try:
         lock.acquire(timeout=0)
-    except Timeout as error:
+    except filelock.Timeout as error:
         holder = Holder.of(note)
         raise HeldElsewhere(f"another process ({holder})" if holder else "another process") from error
     with _noted(lock, note):
@@ -122,7 +132,7 @@ def at_once(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _noted(lock: FileLock, note: Path) -> Iterator[None]:
+def _noted(lock: filelock.FileLock, note: Path) -> Iterator[None]:
     """Tell others who holds the lock, and give it back in the end."""
     try:
         note.write_text(f"{Holder.this().host} {Holder.this().process}")
@@ -133,7 +143,7 @@ def _noted(lock: FileLock, note: Path) -> Iterator[None]:
         lock.release()
 
 
-def _acquired(lock: FileLock, note: Path) -> bool:
+def _acquired(lock: filelock.FileLock, note: Path) -> bool:
     """Wait for a lock; false when its holder stands still."""
     start = moved = time.monotonic()
     mentioned = False
@@ -150,16 +160,16 @@ def _acquired(lock: FileLock, note: Path) -> bool:
     return True
 
 
-def _say_waiting(lock: FileLock, holder: Holder | None) -> None:
+def _say_waiting(lock: filelock.FileLock, holder: Holder | None) -> None:
     """Say what is waited for, unless another of those that wait together does, or works for them."""
     if _together and (os.getpid() != _together[0] or (holder is not None and holder.is_together())):
         return
     _log.warning("waiting for %s, held by %s", lock.lock_file, holder or "an unknown process")
 
 
-def _taken(lock: FileLock) -> bool:
+def _taken(lock: filelock.FileLock) -> bool:
     try:
         lock.acquire(timeout=_LOOK)
-    except Timeout:
+    except filelock.Timeout:
         return False
     return True
