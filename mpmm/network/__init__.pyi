@@ -16,6 +16,7 @@ from .network import Network, parameters_sha256
 from .on_zeros import READER, UPDATE, USES, Use, run_on_zeros
 from .optimizer import Adam
 from .parameter import Array, Parameter, parts, state_sha256
+from .passes import forward_through
 from .pooling_layer import PoolingLayer
 from .presets import paper, paper_fusion, paper_stream
 from .published import Preset, preset_fusion, preset_stream
@@ -70,6 +71,7 @@ __all__ = [
     "Volume",
     "block_builders",
     "clip_factor",
+    "forward_through",
     "maker_of",
     "norm_of",
     "paper",

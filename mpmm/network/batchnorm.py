@@ -67,8 +67,12 @@ class BatchNorm(BatchLayer):
         """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, or ReLU of that."""
         if step.training:
             return self.proceed(self.measure(x, step)[0])
-        self._keep(x, step)
-        return self._normalised(x, self.mean.value, _inverse(self.variance.value.astype("float64")))
+        return self._normalised(x, self.begin_inference())
+
+    def begin_inference(self) -> kernel.Normalisation:
+        """What an inference normalises by, here or in the pass before; nothing is kept for a backward."""
+        self._kept = None
+        return self._normalisation(self.mean.value, _inverse(self.variance.value.astype("float64")))
 
     def measure(self, x: Array, step: Step) -> Array:
         """Sums of x and of its square."""
@@ -93,7 +97,7 @@ class BatchNorm(BatchLayer):
             self.mean.gradient[:] = self.mean.value * self._part
             self.variance.gradient[:] = self.variance.value * self._part
         self._batch_mean, self._batch_inverse = mean, _inverse(variance)
-        return self._normalised(self._kept, mean, self._batch_inverse)
+        return self._normalised(self._kept, self._normalisation(mean, self._batch_inverse))
 
     def _sum_alone(self, samples: int) -> None:
         """Of a shard as a batch of its own: all its partial sums but the first, which takes all, are 0."""
@@ -137,10 +141,14 @@ class BatchNorm(BatchLayer):
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize * (1 + self.relu))
 
-    def _normalised(self, x: Array, mean: Array, inverse: Array) -> Array:
-        y = self._y.take(len(x))
+    def _normalisation(self, mean: Array, inverse: Array) -> kernel.Normalisation:
+        """By a mean and 1 / sqrt(variance + epsilon), with ReLU where it follows."""
         scale = kernel.BatchScale(mean, inverse, self.gamma.value)
-        kernel.normalise(self._rows(x), scale, self.beta.value, self._rows(y), self.relu)
+        return kernel.normalisation(scale, self.beta.value, self.gamma.value.dtype.name, self.relu)
+
+    def _normalised(self, x: Array, norm: kernel.Normalisation) -> Array:
+        y = self._y.take(len(x))
+        kernel.normalise(self._rows(x), norm, self._rows(y))
         return y
 
     def _through_relu(self, dy: Array) -> Array:

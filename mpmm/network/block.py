@@ -11,6 +11,7 @@ from mpmm.network.joining import Joining, add_arrays
 from mpmm.network.layer import NO_COST, Cost, Layer, Step, Workspace
 from mpmm.network.names import is_modality
 from mpmm.network.parameter import Array, Parameter
+from mpmm.network.passes import forward_through
 
 
 class Block:
@@ -81,12 +82,7 @@ class Block:
         numpy.ndarray
             (n, *output_shape), a view that holds until the block's backward or next forward.
         """
-        x = self.join(inputs)
-        for layer in self.layers:
-            if before is not None:
-                before(layer)
-            x = layer.forward(x, step)
-        return x
+        return forward_through(self.layers, self.join(inputs), step, before)
 
     def backward(self, dy: Array, after: Callable[[Layer], None] | None = None) -> dict[str, Array]:
         """Gradient of each input, by name; empty for a block that reads a modality.

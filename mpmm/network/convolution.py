@@ -11,13 +11,14 @@ from mpmm_kernels import convolution as kernel
 from mpmm_kernels.runtime import compile_once
 
 from mpmm.network.initialisation import Initializer
-from mpmm.network.layer import Cost, Layer, Step
+from mpmm.network.layer import EVALUATION, Cost, Layer, Step
 from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
 if TYPE_CHECKING:
     from mpmm_kernels.vocabulary import Kernels
 
+    from mpmm.network.batchnorm import BatchNorm
     from mpmm.network.block_spec import BlockSpec
 
 
@@ -80,19 +81,29 @@ class Convolution(Layer):
 
     def forward(self, x: Array, step: Step) -> Array:
         """pool(activation(b + sum over kernel and channels of x w))."""
+        if not step.training:
+            return self.infer(x)
         self._keep(x, step)
-        if len(x) > self._capacity:
-            self._capacity = len(x)
-            self._buffers = kernel.allocate(self.plan, self._capacity)
-        if step.training:
-            return kernel.forward(self.plan, self._buffers, self._operands(x))
-        return self._infer(x)
+        self._make_room(len(x))
+        return kernel.forward(self.plan, self._buffers, self._operands(x))
 
-    def _infer(self, x: Array) -> Array:
-        """Forward without what backward needs; of several processes that do so first, one compiles."""
+    def infer(self, x: Array, batchnorm: BatchNorm | None = None) -> Array:
+        """Forward without what backward needs, and that of the batch-norm behind it in the same pass.
+
+        Of several processes that do so first, one compiles.
+        """
+        self._keep(x, EVALUATION)
+        self._make_room(len(x))
+        norm = None if batchnorm is None else batchnorm.begin_inference()
         with nullcontext() if self._inferred else compile_once(f"inference {self.plan!r}"):
             self._inferred = True
-            return kernel.infer(self.plan, self._buffers, self._operands(x))
+            return kernel.infer(self.plan, self._buffers, self._operands(x)._replace(norm=norm))
+
+    def _make_room(self, samples: int) -> None:
+        """Allocate buffers for so many samples, if there are only smaller ones."""
+        if samples > self._capacity:
+            self._capacity = samples
+            self._buffers = kernel.allocate(self.plan, samples)
 
     def backward(self, dy: Array) -> Array | None:
         """With g = dy through pool and activation: dw = sum of x g, db = sum of g, dx = sum of g w."""

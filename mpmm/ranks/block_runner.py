@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from mpmm.errors import RunError
 from mpmm.messages import Kind
-from mpmm.network import Array, BatchLayer, Layer, Network, SoftmaxCrossEntropy, Step, maker_of
+from mpmm.network import (
+    Array,
+    BatchLayer,
+    Layer,
+    Network,
+    SoftmaxCrossEntropy,
+    Step,
+    forward_through,
+    maker_of,
+)
 
 LOSS = "loss"
 
@@ -88,20 +97,19 @@ class BlockRunner:
         names = layers or tuple(every)
         # values that are not finite are reported once, by their loss
         with np.errstate(over="ignore", invalid="ignore"):
-            x = self._forward_of_layer(block, names[0], step)
-            for name in names[1:]:
-                x = self._layers[name].forward(x, step)
+            x = self._forward_of_layers(block, [self._layers[name] for name in names], step)
         if names[-1] == every[-1]:
             self._outputs[block] = x
         else:
             self._between[block] = x
 
-    def _forward_of_layer(self, block: str, name: str, step: Step) -> Array:
-        """Of the first of some layers, whose sums over the batch may be there."""
-        layer, total = self._layers[name], self.sums.pop((Kind.SUMS, name), None)
-        if total is not None and isinstance(layer, BatchLayer):
-            return layer.proceed(total[0])
-        return layer.forward(self._input_of(block, name), step)
+    def _forward_of_layers(self, block: str, layers: list[Layer], step: Step) -> Array:
+        """Of some layers; the first one's sums over the batch may be there."""
+        first, *others = layers
+        total = self.sums.pop((Kind.SUMS, first.name), None)
+        if total is not None and isinstance(first, BatchLayer):
+            return forward_through(others, first.proceed(total[0]), step)
+        return forward_through(layers, self._input_of(block, first.name), step)
 
     def measure(self, block: str, layer: str, step: Step) -> None:
         """Partial sums of the input of a layer, whose forward goes on when all shards' have been added up."""

@@ -46,6 +46,29 @@ def test_output_shapes_are_those_of_the_arrays(spec):
     assert network.blocks["fusion.output"].output_shape == (spec.classes,)
 
 
+def test_inference_merges_batchnorm_into_its_convolution_and_keeps_the_bits_of_both():
+    """A layer that is taken out is not computed, and nothing is kept for a backward."""
+    network = Network(single_modality())
+    patches, _ = random_batch(network.spec, 3)
+    block = network.blocks["hsi.block1"]
+    batchnorm = block.layers[1]
+    for parameter in batchnorm.parameters:
+        parameter.value[:] = np.linspace(0.5, 1.5, parameter.value.size)
+    x = block.join(patches)
+    for layer in block.layers:
+        x = layer.forward(x, EVALUATION)
+    expected = x.copy()
+    block.forward(patches, TRAINING)
+    hooks = []
+    made = block.forward(patches, EVALUATION, lambda layer: hooks.append(layer.name))
+    assert made.tobytes() == expected.tobytes()
+    assert hooks == [layer.name for layer in block.layers]
+    with pytest.raises(NetworkError, match="backward without a training forward"):
+        batchnorm.backward(made)
+    block.layers = tuple(layer for layer in block.layers if layer is not batchnorm)
+    assert (block.forward(patches, EVALUATION) != expected).any()
+
+
 def test_hooks_come_before_a_layers_forward_and_after_its_backward():
     """What pulls parameters and pushes gradients: at `after` a layer's gradients are final."""
     network = Network(small())

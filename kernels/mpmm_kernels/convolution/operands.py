@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats, Triple
 from mpmm_kernels.groups import GroupTree, group_tree
+from mpmm_kernels.layers.batchnorm import Normalisation
 from mpmm_kernels.vocabulary import Activation, Padding, Pool
 
 
@@ -36,11 +37,15 @@ class ConvolutionBlock:
 
 
 class Operands(NamedTuple):
-    """Input (n, depth, rows, columns, channels), weights (kernel, channels, filters) and bias (filters,)."""
+    """Input (n, depth, rows, columns, channels), weights (kernel, channels, filters) and bias (filters,).
+
+    Inference may end with a batch-norm of the block's output, by values of its own type.
+    """
 
     x: Floats
     w: Floats
     b: Floats
+    norm: Normalisation | None = None
 
 
 class Gradients(NamedTuple):

@@ -33,17 +33,34 @@ class BatchScale(NamedTuple):
     gamma: Floats
 
 
-def normalise(x: Floats, scale: BatchScale, beta: Floats, y: Floats, relu: bool = False) -> None:
-    """Fill y = (x - mean) * inverse * gamma + beta, or 0 where ``relu`` is asked for and that is less.
+class Normalisation(NamedTuple):
+    """What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less.
+
+    Mean, scale and beta are (channels,), of the array's type, as the floor is.
+    """
+
+    mean: Floats
+    scale: Floats
+    beta: Floats
+    floor: float
+
+
+def normalisation(scale: BatchScale, beta: Floats, dtype: str, relu: bool = False) -> Normalisation:
+    """A batch's normalisation of arrays of a type; with ``relu`` its floor is 0, else there is none."""
+    mean, inverse, gamma = scale
+    floor: float = np.dtype(dtype).type(0.0 if relu else -np.inf)
+    mean, factor, beta = (np.ascontiguousarray(each, dtype) for each in (mean, inverse * gamma, beta))
+    return Normalisation(mean, factor, beta, floor)
+
+
+def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
+    """Fill y = (x - mean) * scale + beta, or the floor where that is less; y may be x.
 
     With the batch's statistics when training, with the running ones afterwards. ReLU in the same pass saves
     another through memory; a NaN stays one.
     """
-    mean, inverse, gamma = scale
-    floor = x.dtype.type(0 if relu else -np.inf)
-    factors = _as(x, mean), _as(x, inverse * gamma), _as(x, beta)
     with threads_for(x.size) as workers:
-        _normalise(x, *factors, floor, y, workers)
+        _normalise(x, *norm, y, workers)
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:

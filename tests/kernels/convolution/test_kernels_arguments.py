@@ -55,6 +55,7 @@ CALLS = {
         indirect_kernels.forward,
         (
             *FORWARD,
+            "norm",
             indirect.IndirectForwardScratch,
             *NUMBERS,
             indirect_layout.IndirectForwardGeometry,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from block_cases import CASES, SOME, STEP, VALID, each, errors, make, plan_of, planned, run
 from mpmm_kernels.convolution import Gradients, Operands, argmax_gradient, block
+from mpmm_kernels.layers.batchnorm import BatchScale, normalisation, normalise
 
 
 @each(CASES)
@@ -65,6 +66,35 @@ def test_inference_sees_every_bit_of_weights_that_changed_in_their_memory(name):
         w[-1, -1, -1, -1, -1] = changed
         y = [block.infer(plan, each, Operands(x, w, b)) for each in (buffers, block.allocate(plan, 1))]
         assert y[0].tobytes() == y[1].tobytes()
+
+
+# with whole vectors and parts of them, pooled, and what has something between convolution and norm
+NORMALISED = (
+    *("odd sizes, indirect", "strided, indirect", "four vectors, indirect", "F(2x2,4x4), odd channels"),
+    *("F(8,7), padded", "F(8,7), two runs"),
+)
+
+
+@each(NORMALISED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_inference_that_ends_with_batchnorm_has_the_bits_of_batchnorm_behind_it(name, dtype):
+    kernels, case = CASES[name]
+    plan, x, w, b, _ = make(kernels, case, dtype, 3)
+    rng, filters = np.random.default_rng(11), plan.filters
+    # a mean of 0 and a scale of -1 make a zero of the other sign of ReLU's
+    scale = BatchScale(np.zeros(filters), -np.ones(filters), rng.integers(1, 3, filters))
+    norm = normalisation(scale, np.zeros(filters), dtype, relu=case[4] == VALID)
+    x[0, 2, 3, 3] = np.nan
+    expected = block.infer(plan, block.allocate(plan, 3), Operands(x, w, b)).copy()
+    pixels = expected.reshape(3, -1, filters)
+    normalise(pixels, norm, pixels)
+    buffers = block.allocate(plan, 3)
+    made = block.infer(plan, buffers, Operands(x, w, b, norm))
+    assert made.tobytes() == expected.tobytes()
+    # nothing of the norm is left for what comes next
+    plain = block.allocate(plan, 3)
+    forwards = [block.forward(plan, each, Operands(x, w, b)) for each in (buffers, plain)]
+    assert forwards[0].tobytes() == forwards[1].tobytes()
 
 
 @each(SOME)

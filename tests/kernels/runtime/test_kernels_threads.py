@@ -32,7 +32,7 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     mean, variance = batchnorm.batchnorm_statistics(sums.sum(axis=0), 21 * 33)
     yield mean
     scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean + 1)
-    batchnorm.normalise(x, scale, mean, y, relu=True)
+    batchnorm.normalise(x, batchnorm.normalisation(scale, mean, dtype, relu=True), y)
     yield y
     batchnorm.batchnorm_backward_sums(x, dy, mean, 1 / np.sqrt(variance), sums)
     scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean)

@@ -22,6 +22,7 @@ from mpmm_kernels.convolution.indirect.lines import (
 )
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
+from mpmm_kernels.convolution.shared.normalising import normalise_pixels
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
@@ -35,6 +36,7 @@ def forward(
     bias: Floats,
     y: Floats,
     argmax: Array,
+    norm: Floats,
     staged: Floats,
     scratch: Floats,
     zeros: Floats,
@@ -55,7 +57,7 @@ def forward(
     """Fill y and argmax for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
 
     Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y
-    at once.
+    at once. With rows in ``norm`` each part of y is normalised while it is in the first caches.
     """
     workers, tasks = scratch.shape[0], samples * shape.groups
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
@@ -83,6 +85,8 @@ def forward(
                     made = beginning(), shape.line * shape.filters, end - line
                     to = n * shape.lines + line, 1
                     pool_lines(sums, made, output, to, floor, pooled, offsets)
+                pixel = (n * shape.lines + line) * pooled.columns
+                normalise_pixels(y, pixel, (end - line) * pooled.columns, norm)
             piece = next_piece(taken)
 
 

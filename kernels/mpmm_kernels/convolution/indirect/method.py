@@ -37,6 +37,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
+    norm_rows,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
@@ -176,7 +177,8 @@ def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> F
     rows = IndirectForwardScratch(
         staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
     )
-    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.tile)
+    norm = flat(norm_rows(plan, operands))
+    kernels.forward(*arrays, norm, *rows, samples, floor(plan), *layout.forward, *layout.tile)
     return finish_forward(plan, buffers.around, samples)
 
 
@@ -230,4 +232,6 @@ def input_gradient(
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
-INDIRECT = Method("indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)
+INDIRECT = Method(
+    "indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward, normalises=True
+)

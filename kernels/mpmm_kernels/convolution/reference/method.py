@@ -51,7 +51,7 @@ def _allocate(plan: BlockPlan, batch: int) -> ReferenceBuffers:
 def _forward(plan: BlockPlan, buffers: ReferenceBuffers, operands: Operands) -> Floats:
     n = len(operands.x)
     convolved, output = buffers.convolved[:n], buffers.output[:n]
-    conv3d_forward(*operands, convolved, plan.stride, plan.before)
+    conv3d_forward(operands.x, operands.w, operands.b, convolved, plan.stride, plan.before)
     if plan.activation == "relu":
         relu(convolved, convolved)
     elif plan.activation == "sigmoid":

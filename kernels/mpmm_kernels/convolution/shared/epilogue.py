@@ -13,6 +13,7 @@ from mpmm_kernels.convolution.operands import Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.geometry import whole_vectors
+from mpmm_kernels.convolution.shared.normalising import NORM_ROWS
 from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.layers.activation import sigmoid_backward
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
@@ -29,6 +30,20 @@ def floor(plan: BlockPlan) -> float:
     """What the activation lets nothing fall below, as the block's type."""
     bound: float = np.dtype(plan.dtype).type(0.0 if plan.activation == "relu" else -np.inf)
     return bound
+
+
+def normalised_by_kernel(plan: BlockPlan) -> bool:
+    """Whether a batch-norm comes right behind the core: neither sigmoid nor an average pool between."""
+    return plan.activation != "sigmoid" and plan.pool != "average"
+
+
+def norm_rows(plan: BlockPlan, operands: Operands) -> Floats:
+    """Mean, scale, beta and floor of each filter, as kernels take them (4, filters); or no row."""
+    norm = operands.norm if normalised_by_kernel(plan) else None
+    rows = np.empty((0 if norm is None else NORM_ROWS, plan.filters), plan.dtype)
+    for row, values in zip(rows, norm or (), strict=True):
+        row[...] = values
+    return rows
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from mpmm_kernels.convolution.indirect.blocks import row_starts, row_vectors
+from mpmm_kernels.convolution.shared.normalising import NORM_ROWS, emit_normalised
 from mpmm_kernels.convolution.winograd.transform import combine
 from mpmm_kernels.convolution.winograd_depth import filtering
 from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit
+
+# Rows of what outputs end with: bias and a norm
+ENDS = 1 + NORM_ROWS
 
 
 @compiled_intrinsic
@@ -42,26 +46,31 @@ def weight_gradient(typing: Any, shape: Any, x: Any, source: Any, y: Any, target
 
 @compiled_intrinsic
 def finished_planes(
-    typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any, bias: Any, bias_at: Any, floor: Any
+    typing: Any, shape: Any, x: Any, source: Any, y: Any, target: Any, ends: Any, end: Any, floor: Any
 ) -> Any:
-    """max(A' m + bias, floor) of points m; what is not a number stays so."""
+    """max(A' m + bias, floor) of points m, then normalised; what is not a number stays so.
+
+    ``ends`` has rows of biases and of a norm's values, ``end`` where the first begins and the step between.
+    """
     width, taps = map(len, shape.types)
     parts, vector = filtering.output_parts(taps), Vector(x.dtype, width).emitted
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         """Emit the parts with an end to each output."""
-        added = vector_emit.Memory(context, builder, bias, args[5]).load(args[6], vector)
+        rows = _Neighbours(vector_emit.Memory(context, builder, ends, args[5]), args[6])
+        bias, *norm = (rows.load(number, vector) for number in range(ENDS))
         least = vector_emit.splat(builder, args[7], vector)
 
         def finish(value: Any) -> Any:
-            """Bias, then the floor of an output."""
-            return vector_emit.at_least(builder, builder.fadd(value, added), least)
+            """Bias, then the floor of an output; then its norm."""
+            value = vector_emit.at_least(builder, builder.fadd(value, bias), least)
+            return emit_normalised(builder, value, norm)
 
         _emit(_neighbours(context, builder, (x, y), args), parts, vector, finish)
         return context.get_dummy_value()
 
     pair = types.UniTuple(types.intp, 2)
-    return types.void(shape, x, pair, y, pair, bias, types.intp, x.dtype), emit
+    return types.void(shape, x, pair, y, pair, ends, pair, x.dtype), emit
 
 
 def _transform(parts_of: Callable[[int], list[filtering.Part]], shape: Any, x: Any, y: Any) -> Any:

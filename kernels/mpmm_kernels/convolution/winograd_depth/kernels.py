@@ -28,7 +28,7 @@ from mpmm_kernels.vector import Size
 def forward(
     x: Floats,
     w: Floats,
-    bias: Floats,
+    ends: Floats,
     y: Floats,
     staged: Floats,
     points: Floats,
@@ -43,7 +43,7 @@ def forward(
     last: Size,
     gap: Size,
 ) -> None:
-    """Fill y for the first samples of x; w are points, and the bias is as long as a run."""
+    """Fill y for the first samples of x; w are points, ``ends`` rows of bias and norm as long as a run."""
     workers, tasks = points.shape[0], samples * shape.tiles * shape.runs
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
@@ -58,7 +58,7 @@ def forward(
                 to = ((n * shape.made + first) * shape.pixels + pixel) * shape.filters
                 at = to, shape.pixels * shape.filters, shape.made - first
                 arrays = products[worker], y, staged[worker]
-                give_planes(arrays, at, rows * shape.filters, (bias, floor), shape.product_step, size)
+                give_planes(arrays, at, rows * shape.filters, (ends, floor), shape.product_step, size)
             piece = next_piece(taken)
 
 

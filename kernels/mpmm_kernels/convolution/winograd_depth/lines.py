@@ -6,6 +6,7 @@ from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.indirect.blocks import load_rows, store_rows, zero_rows
 from mpmm_kernels.convolution.shared.staging import beginning
 from mpmm_kernels.convolution.winograd_depth.blocks import (
+    ENDS,
     finished_planes,
     gradient_points,
     input_points,
@@ -98,19 +99,20 @@ def give_planes(
     step: int,
     size: Filter,
 ) -> None:
-    """Write max(outputs + bias, floor) of a tile, for a run of so many elements.
+    """Write max(outputs + bias, floor) of a tile, normalised, for a run of so many elements.
 
     ``arrays`` are products, y and scratch; ``at`` is where the tile's first plane begins in y, the step to
-    the next, and how many there are: the last tile's others are left out. ``output`` is the bias, as long as
-    a run, and the floor.
+    the next, and how many there are: the last tile's others are left out. ``output`` are rows of bias and
+    norm as long as a run, and the floor.
     """
-    (products, y, made), (first, plane, count), (bias, floor) = arrays, at, output
+    (products, y, made), (first, plane, count), (ends, floor) = arrays, at, output
+    row = ends.size // ENDS
     if count >= OUTPUTS:
         for e in range(0, length, len(size[0])):
-            finished_planes(size, products, (e, step), y, (first + e, plane), bias, e, floor)
+            finished_planes(size, products, (e, step), y, (first + e, plane), ends, (e, row), floor)
         return
     for e in range(0, length, len(size[0])):
-        finished_planes(size, products, (e, step), made, (e, length), bias, e, floor)
+        finished_planes(size, products, (e, step), made, (e, length), ends, (e, row), floor)
     for i in range(count):
         copy_run(made, i * length, y, first + i * plane, length)
 

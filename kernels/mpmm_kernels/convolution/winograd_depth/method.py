@@ -19,10 +19,13 @@ from mpmm_kernels.convolution.shared.epilogue import (
     epilogue_bytes,
     finish_forward,
     floor,
+    norm_rows,
 )
+from mpmm_kernels.convolution.shared.normalising import NORM_ROWS
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_depth import geometry, kernels
+from mpmm_kernels.convolution.winograd_depth.blocks import ENDS
 from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.lines import transform_weights
 from mpmm_kernels.groups import GROUPS
@@ -35,16 +38,18 @@ _OVERHEAD = 1.4
 _LEAST_CHANNELS, _MOST_CHANNELS = 16, 128
 # Pixels of a plane that fill a few blocks of rows
 _LEAST_PIXELS = 16
+# No bias, and mean, scale, beta and floor that change no bit: -0 added leaves even a zero's sign
+_NO_ENDS = (0.0, 0.0, 1.0, -0.0, -np.inf)
 # No window has an argmax
 NO_ARGMAX = np.zeros(0, np.uint8)
 
 
 class DepthFilteringArrays(NamedTuple):
-    """An array, points of the weights, a bias as long as a run, and what is made of them."""
+    """An array, points of the weights, bias and norm as long as a run, and what is made of them."""
 
     x: Floats
     w: Floats
-    bias: Floats
+    ends: Floats
     y: Floats
 
 
@@ -72,8 +77,8 @@ class WinogradDepthBuffers:
     around: Surroundings
     gradient: Floats
     weight_points: Floats
-    bias: Floats
-    no_bias: Floats
+    ends: Floats
+    no_ends: Floats
     weight_sums: Floats
     bias_sums: Floats
     input_gradient: Floats
@@ -128,8 +133,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
         around=allocate_surroundings(plan, batch),
         gradient=zeros(masked),
         weight_points=zeros(tiles.points * pairs),
-        bias=zeros(tiles.run, tiles.filters),
-        no_bias=zeros(to_input.run * to_input.filters),
+        ends=_ends(plan.dtype, tiles.run, tiles.filters),
+        no_ends=_ends(plan.dtype, to_input.run, to_input.filters),
         weight_sums=zeros(GROUPS, (plan.kernel[0] + 1) * pairs),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
@@ -142,16 +147,30 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
 
 def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands) -> Floats:
     samples = len(operands.x)
-    buffers.bias[...] = operands.b
+    _fill_ends(plan, buffers.ends, operands)
     _transform(plan, buffers, operands.w)
     arrays = DepthFilteringArrays(
         x=flat(operands.x),
         w=buffers.weight_points,
-        bias=flat(buffers.bias),
+        ends=flat(buffers.ends),
         y=flat(buffers.around.core_output),
     )
     _run(plan, buffers, arrays, (samples, floor(plan)), _tiles(core(plan))[0])
     return finish_forward(plan, buffers.around, samples)
+
+
+def _ends(dtype: str, run: int, filters: int) -> Floats:
+    """Rows of bias and norm for a run of pixels, (5, run, filters), that change no value."""
+    ends = zeros_aligned((ENDS, run, filters), dtype)
+    ends[:] = np.reshape(_NO_ENDS, (ENDS, 1, 1))
+    return ends
+
+
+def _fill_ends(plan: BlockPlan, ends: Floats, operands: Operands) -> None:
+    """Put bias and norm, or what changes no bit in place of that, where kernels read them."""
+    norm = norm_rows(plan, operands)
+    ends[0] = operands.b
+    ends[1:] = norm[:, None] if len(norm) else np.reshape(_NO_ENDS[1:], (NORM_ROWS, 1, 1))
 
 
 def _transform(plan: BlockPlan, buffers: WinogradDepthBuffers, weights: Floats) -> None:
@@ -184,7 +203,7 @@ def _backward(
         return None
     _transform(plan, buffers, operands.w[::-1].swapaxes(3, 4))
     arrays = DepthFilteringArrays(
-        x=dy, w=buffers.weight_points, bias=buffers.no_bias, y=flat(buffers.input_gradient)
+        x=dy, w=buffers.weight_points, ends=flat(buffers.no_ends), y=flat(buffers.input_gradient)
     )
     samples, least = len(operands.x), np.dtype(plan.dtype).type(-np.inf)
     _run(plan, buffers, arrays, (samples, least), _tiles(core(plan))[1])
@@ -225,5 +244,5 @@ def _weight_gradient(
 
 # Inference does the same: forward keeps nothing for backward but its output.
 WINOGRAD_DEPTH = Method(
-    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward
+    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward, normalises=True
 )
