@@ -1,18 +1,21 @@
-"""Machine code from disk, without the LLVM code that lies beside it for kernels that link it.
+"""Machine code from disk, without what lies beside it for kernels that link it.
 
-Numba reads both whenever it loads a kernel, and the second takes LLVM longer than all else takes for the
-first. But only a kernel that is compiled links others; a start that finds all its kernels compiles none.
+Numba reads LLVM's code too whenever it loads a kernel, which takes longer than all else takes for the machine
+code, and imports the modules of all functions that were linked into it, even those of texts.
+But only a kernel that is compiled links others; a start that finds all its kernels compiles none.
 """
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding
-from numba.core import codegen
+from numba.core import codegen, environment
 
 # Numba leaves these without annotations
 _Library: Any = codegen.JITCodeLibrary
+_environment: Any = environment
 
 
 class LoadedLibrary(_Library):  # type: ignore[misc]
@@ -55,11 +58,30 @@ class LoadedLibrary(_Library):  # type: ignore[misc]
         return self._shared_module
 
 
+def environment_of(module: str, constants: Sequence[Any], name: str) -> Any:
+    """The environment of a function in machine code: its constants, and its module's names where loaded.
+
+    Only functions that work on Python objects, which no kernel does, look names up when they run.
+    """
+    known = _environment.lookup_environment(name)
+    if known is not None:
+        return known
+    names = vars(sys.modules[module]) if module in sys.modules else {"__name__": module}
+    made = _environment.Environment(names)
+    made.consts[:] = constants
+    made.env_name = name
+    _environment.Environment._memo[name] = made
+    return made
+
+
 @contextmanager
-def linking_code_unread(generator: Any) -> Iterator[None]:
-    """Have a code generator make a `LoadedLibrary` of what is loaded meanwhile; Numba's lock is held."""
+def only_run_code_read(generator: Any) -> Iterator[None]:
+    """Have what is loaded meanwhile made a `LoadedLibrary`, and no module imported; Numba's lock is held."""
+    rebuild = _environment._rebuild_env
     generator.unserialize_library = lambda state: LoadedLibrary.of_state(generator, state)
+    _environment._rebuild_env = environment_of
     try:
         yield
     finally:
+        _environment._rebuild_env = rebuild
         del generator.unserialize_library

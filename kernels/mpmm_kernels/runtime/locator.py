@@ -16,7 +16,7 @@ from numba.core import caching, runtime
 
 from mpmm_kernels.runtime.cache import cache_folder, cache_key
 from mpmm_kernels.runtime.linked_code import NotRun
-from mpmm_kernels.runtime.loaded_code import linking_code_unread
+from mpmm_kernels.runtime.loaded_code import only_run_code_read
 
 # Numba leaves these without annotations
 _Locator: Any = caching._CacheLocator
@@ -80,7 +80,7 @@ class KernelCache(_Cache):  # type: ignore[misc]
         """
         _runtime.rtsys.initialize(context)
         code = None
-        with self._guard_against_spurious_io_errors(), linking_code_unread(context.codegen()):
+        with self._guard_against_spurious_io_errors(), only_run_code_read(context.codegen()):
             code = self._load_overload(signature, context)
         if code is None and _missed.get():
             raise _NotOnDiskError

@@ -1,13 +1,16 @@
 """Where machine code is filed: by module and line for functions of this package only."""
 
 import os
+import pickle
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 from mpmm_kernels.layers import activation, softmax
 from mpmm_kernels.runtime import all_on_disk, cache, compiled
+from mpmm_kernels.runtime.loaded_code import environment_of, only_run_code_read
 from mpmm_kernels.runtime.locator import ContentLocator
 from numba.core.errors import NumbaWarning
 
@@ -142,6 +145,21 @@ def test_code_that_is_there_is_loaded_without_what_compiles():
     loaded, linked = done.stdout.splitlines()
     assert loaded.split() == ["1.0", "1", "False", "0"], done.stderr
     assert linked.split() == ["1.0", "0", "1"], done.stderr
+
+
+def test_no_module_is_imported_for_a_function_that_was_linked_into_a_kernel():
+    """Every rank's start imported Numba's implementations of arrays and texts, which nothing in it called."""
+    kept = environment_of("no.such.module", ["constant"], "_ZN08NumbaEnv4kept")
+    code = pickle.dumps(kept)
+    assert environment_of("no.such.module", [], kept.env_name) is kept
+    name = kept.env_name
+    del kept
+    with only_run_code_read(types.SimpleNamespace()):
+        loaded = pickle.loads(code)
+    assert (loaded.env_name, loaded.consts) == (name, ["constant"])
+    assert "no" not in sys.modules
+    with pytest.raises(ModuleNotFoundError):
+        pickle.loads(code.replace(name.encode(), name.encode()[:-1] + b"x"))
 
 
 def test_what_is_not_on_disk_is_missed_and_not_compiled():
