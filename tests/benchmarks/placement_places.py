@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
 
+import rasterio
 from mpi_runner import ROOT, run_ranks
 
 from mpmm.placement import Host, bytes_a_second, cluster, one_host
@@ -83,6 +84,25 @@ def environment():
         "MPMM_BIN": str(Path(sys.executable).parent),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
     }
+
+
+def with_bands(config, bands):
+    """The configuration of the same scene, whose hyperspectral bands repeat until there are so many."""
+    folder = config.parent / "2018IEEE_Contest" / "Phase2"
+    files = folder.glob("FullHSIDataset/*.pix"), folder.glob("TrainingGT/*.tif")
+    cube, labels = (next(matching) for matching in files)
+    tiles = next(folder.glob("*RGB*/*.tif")).parent
+    repeated = config.with_name(f"bands{bands}.tif")
+    with rasterio.open(cube) as source:
+        numbers = [1 + band % source.count for band in range(bands)]
+        with rasterio.open(repeated, "w", **source.profile | {"driver": "GTiff", "count": bands}) as target:
+            target.write(source.read(numbers))
+    path = config.with_name(f"bands{bands}.toml")
+    scene = f"[scene]\n[scene.labels]\nfile = '{labels}'\nignore = [0]\n"
+    for name, files in {"hsi": repeated, "rgb": tiles / "*.tif"}.items():
+        scene += f"[scene.modalities.{name}]\nfiles = ['{files}']\n"
+    path.write_text(scene + config.read_text()[config.read_text().index("[patches]") :])
+    return path
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def prediction_table(rows):
 def hosts_table(rows):
     """A row a number of hosts, with what it gains over one such host in the same place."""
     lines = [
-        "| link | a host's CPU | patches | hosts | ms a step | patches/s | times one host |",
+        "| link | a host's CPU | bands | hosts | ms a step | patches/s | times one host |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     alone = {row["place"]: row["measured"] for row in rows if row["hosts"] == 1 and "measured" in row}
@@ -40,7 +40,7 @@ def hosts_table(rows):
         if "measured" in row and row["place"] in alone:
             times = alone[row["place"]] / row["measured"]
             speed = f"{1e3 * row['measured']:.1f} | {BATCH / row['measured']:.0f}"
-            host = f"{row['rate']} | {row['quota']:.0%} | {row['size']} pixels | {row['hosts']}"
+            host = f"{row['rate']} | {row['quota']:.0%} | {row['bands']} | {row['hosts']}"
             lines.append(f"| {host} | {speed} | {times:.2f} |")
     return "\n".join(lines)
 
