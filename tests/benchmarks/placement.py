@@ -90,7 +90,8 @@ class Bench:
         self.spec = paper_spec()
         self.shape = describe(self.spec)
         # kept, for the searches of the runs
-        profile_of(self.spec, BATCH, (1, 2), anew=True)
+        for bands in (FEW_BANDS, MANY_BANDS):
+            profile_of(paper_spec(bands=bands), BATCH, (1, 2), anew=True)
         self.note("layers are timed")
 
     def prediction(self):

@@ -8,9 +8,9 @@ BATCH, CLASSES, SIZE = 40, 20, 25
 BANDS = {"hsi": 48, "rgb": 3}
 
 
-def paper_spec(kernels="fast"):
-    """The `paper` network of the goals."""
-    return paper(BANDS, CLASSES, SIZE, kernels=kernels)
+def paper_spec(kernels="fast", bands=BANDS["hsi"]):
+    """The `paper` network of the goals, or with another number of hyperspectral bands."""
+    return paper(BANDS | {"hsi": bands}, CLASSES, SIZE, kernels=kernels)
 
 
 def random_batch(spec, samples=BATCH):
