@@ -15,9 +15,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, cast, overload
 
 import numba
 
-from mpmm_kernels.runtime.cache import cache_folder
 from mpmm_kernels.runtime.dispatcher import KernelDispatcher
-from mpmm_kernels.runtime.locator import KernelCache
 from mpmm_kernels.runtime.parallel_loops import KernelCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,18 +71,6 @@ def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callab
         options = _OPTIONS | ({"parallel": dict(_PRANGE_ONLY)} if parallel else {})
         if config.DISABLE_JIT:
             return kernel
-        return _cached(KernelDispatcher(kernel, targetoptions=options, pipeline_class=KernelCompiler))
+        return KernelDispatcher(kernel, targetoptions=options, pipeline_class=KernelCompiler)
 
     return decorate if function is None else cast(F, decorate(function))
-
-
-def _cached(dispatcher: Any) -> Any:
-    before = config.CACHE_DIR
-    # read when a cache is made, for functions of other packages; set for that moment, it moves nobody else's
-    config.CACHE_DIR = str(cache_folder())
-    try:
-        # what ``enable_caching`` does, but for the locator
-        dispatcher._cache = KernelCache(dispatcher.py_func)
-    finally:
-        config.CACHE_DIR = before
-    return dispatcher

@@ -2,17 +2,22 @@
 
 from typing import Any
 
-from numba.core import registry, sigutils
+from numba.core import config, registry, sigutils
 
+from mpmm_kernels.runtime.cache import cache_folder
 from mpmm_kernels.runtime.linked_code import NotRun, one_deeper, within_another
+from mpmm_kernels.runtime.locator import KernelCache
 
 # Numba leaves these without annotations
 _Dispatcher: Any = registry.CPUDispatcher
 _normalised: Any = sigutils.normalize_signature
+_config: Any = config
 
 
 class KernelDispatcher(_Dispatcher):  # type: ignore[misc]
     """A kernel: a function with the code that was compiled of it for each of its signatures."""
+
+    _cache: Any
 
     def add_overload(self, code: Any) -> None:
         """Keep what was compiled; Python may call what has an address only."""
@@ -23,9 +28,23 @@ class KernelDispatcher(_Dispatcher):  # type: ignore[misc]
 
     def compile(self, signature: Any) -> Any:
         """Compile, or load, or take what there is: whole where Python calls it, else to be linked."""
+        if not isinstance(self._cache, KernelCache):
+            self._cache = _cache_of(self.py_func)
         arguments, _ = _normalised(signature)
         there = self.overloads.get(tuple(arguments))
         if there is not None and isinstance(there.entry_point, NotRun) and not within_another():
             self.overloads.pop(tuple(arguments), None)
         with one_deeper():
             return super().compile(signature)
+
+
+def _cache_of(function: Any) -> KernelCache:
+    """Where a kernel's code is kept; made with its first code, for most are linked into others only."""
+    before = _config.CACHE_DIR
+    # read when a cache is made, for functions of other packages; set for that moment, it moves nobody else's
+    _config.CACHE_DIR = str(cache_folder())
+    try:
+        # what ``enable_caching`` does, but for the locator
+        return KernelCache(function)
+    finally:
+        _config.CACHE_DIR = before
