@@ -99,17 +99,17 @@ def test_products_are_sums_over_kernel_planes_and_channels(plan):
     np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_weights_products_are_the_gradient_of_products(plan):
+@pytest.mark.parametrize(("begins", "before"), [(False, 1.0), (True, np.nan)])
+def test_weights_products_are_the_gradient_of_products(plan, begins, before):
     """For every weight: the sum of its input times the gradient of the output it leads to."""
     slab = Slab(plan)
     (x, seen), (g, gradient), tiles, tile = slab.input_points(3), slab.output_points(4), slab.tiles, slab.tile
-    shape = slab.points, tiles.kernel_depth, tiles.channels, tiles.filters
-    dw = np.ones(shape)
+    dw = np.full((slab.points, tiles.kernel_depth, tiles.channels, tiles.filters), before)
     product = to_output.py_func(tiles, SLAB, tiles.output_step, slab.points)
     sizes = tile.weights_block, tile.weights_columns, tile.taps
-    add_weight_products(x, g, dw.reshape(-1), product, tiles.output_depth, *sizes)
+    add_weight_products(x, g, dw.reshape(-1), product, tiles.output_depth, begins, sizes)
     for kd in range(tiles.kernel_depth):
-        expected = np.ones((slab.points, tiles.channels, tiles.filters))
+        expected = np.full((slab.points, tiles.channels, tiles.filters), 0.0 if begins else before)
         for d in range(tiles.output_depth):
             source = d + kd - tiles.before_depth
             if 0 <= source < tiles.input_depth:

@@ -15,4 +15,5 @@ def rows_of_groups(weight_sums: Floats, bias_sums: Floats, tree: GroupTree) -> W
 def add_up_bias(sums: WeightSums, gradients: Gradients) -> None:
     """Add up the bias's rows, and leave out the filters that only fill up vectors."""
     add_groups(sums.db, gradients.tree.merges)
-    gradients.db[...] = sums.db[list(gradients.tree.rows), : gradients.db.shape[1]]
+    for row, db in zip(gradients.tree.rows, gradients.db, strict=True):
+        db[...] = sums.db[row, : len(db)]

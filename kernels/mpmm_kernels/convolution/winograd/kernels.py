@@ -214,7 +214,6 @@ def backward(
         start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
         group = next_piece(taken)
         while group < groups:
-            point_sums[worker] = 0
             db[group] = 0
             output = OutputSide(y, dy, argmax, db[group])
             last = bounds[group + 1]
@@ -233,9 +232,8 @@ def backward(
                         point_sums[worker],
                         to_output(tiles, count, tiles.output_step, len(square)),
                         tiles.output_depth,
-                        weights_block,
-                        weights_columns,
-                        taps,
+                        n == bounds[group],
+                        (weights_block, weights_columns, taps),
                     )
                 if dx.size > 0:
                     give_points(gradient_side, own_points, flipped, (n, count), staging, tiles, square, size)

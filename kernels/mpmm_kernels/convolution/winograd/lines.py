@@ -52,7 +52,8 @@ def multiply(
 ) -> None:
     """Fill made (point, row, outer) for rows [first, last): sums over kernel planes and channels of a * w.
 
-    w is (point, kernel depth, inner, outer). Up to a block of rows past the last are written too.
+    w is (point, kernel depth, inner, outer), points being an equal share of the array apart. Up to a block of
+    rows past the last are written too.
     """
     together = max(1, _MOST_TERMS // product.inner)
     for point in range(product.points):
@@ -74,25 +75,30 @@ def _add_taps(
     block: Size,
     columns: Size,
 ) -> None:
-    """Add some planes of the kernel to all rows of a point, from a column on; the first ones begin the sums.
+    """Add some planes of the kernel to the rows of a point that meet them; the first ones begin the sums.
 
     Rows of other planes than the kernel meets read the zeros around all rows. Blocks stay in this function:
     those that another one returns go through memory.
     """
     (a, w), (made, to), (point, column) = factors, target, corner
-    height = len(block) // len(columns)
+    height, weights = len(block) // len(columns), point * (w.size // product.points) + column
     for row in range(rows[0], rows[1], height):
         first_plane, last_plane = row // product.tiles, (row + height - 1) // product.tiles
-        first = max(taps[0], product.before - last_plane)
-        last = min(taps[1], product.planes + product.before - first_plane)
+        # the kernel's planes that these rows meet, and those of them whose turn it is
+        least = max(0, product.before - last_plane)
+        most = max(least, min(product.kernel_depth, product.planes + product.before - first_plane))
+        first, last = max(taps[0], least), min(taps[1], most)
+        begins = taps[0] <= least < taps[1] if least < most else taps[0] == 0
+        if first >= last and not begins:
+            continue
         line = to + (row - rows[0]) * product.outer
         sums: Block = zeros(a, block)
-        if taps[0] > 0:
+        if not begins:
             sums = load_block(block, made, line, product.outer, columns)
         for kd in range(first, last):
             from_row = HEIGHT + row + (kd - product.before) * product.tiles
             origin = point * product.step + from_row * product.inner
-            weight = (point * product.kernel_depth + kd) * product.inner * product.outer + column
+            weight = weights + kd * product.inner * product.outer
             for k in range(product.summed):
                 sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * product.outer, columns)
         store_block(sums, made, line, product.outer, columns)
@@ -105,14 +111,17 @@ def add_weight_products(
     dw: Floats,
     product: PointProduct,
     depth: int,
-    block: Size,
-    columns: Size,
-    taps: Size,
+    begins: bool,
+    sizes: tuple[Size, Size, Size],
 ) -> None:
     """Add to dw (point, kernel depth, inner, outer) the products of the points of x and of the gradient g.
 
-    ``depth`` is the number of planes of g; ``made_step`` leads from one of its points to the next.
+    Points of dw are an equal share of it apart. ``depth`` is the number of planes of g; ``made_step`` leads
+    from one of its points to the next. Where dw ``begins``, what it held is overwritten. ``sizes`` are the
+    accumulators, how many vectors they are wide, and the channels at once.
     """
+    block, columns, taps = sizes
+    step = dw.size // product.points
     for point in range(product.points):
         for kd in range(product.kernel_depth):
             shift = kd - product.before
@@ -122,8 +131,10 @@ def add_weight_products(
                 for column in range(0, product.outer, len(columns) * lanes_of(g)):
                     at_x = point * product.step + (HEIGHT + shift * product.tiles) * product.inner + k
                     at_g = point * product.made_step + HEIGHT * product.outer + column
-                    at_w = ((point * product.kernel_depth + kd) * product.inner + k) * product.outer + column
-                    sums = load_block(block, dw, at_w, product.outer, columns)
+                    at_w = point * step + (kd * product.inner + k) * product.outer + column
+                    sums: Block = zeros(dw, block)
+                    if not begins:
+                        sums = load_block(block, dw, at_w, product.outer, columns)
                     for row in range(rows[0], rows[1]):
                         from_x, from_g = at_x + row * product.inner, at_g + row * product.outer
                         sums = outer(sums, x, from_x, product.inner, taps, g, from_g, columns)
@@ -212,15 +223,16 @@ def transform_output_back(
 def transform_weights(w: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size) -> None:
     """Points (point, kernel depth, pairs) of weights (kernel depth, rows, columns, pairs of channels).
 
-    ``kernel`` is its depth and its rows, ``taps`` as long as one of its planes.
+    ``kernel`` is its depth and its rows, ``taps`` as long as one of its planes. Points are an equal share of
+    the array apart.
     """
     kernel_depth, rows = kernel
-    plane = w.size // kernel_depth
+    plane, step = w.size // kernel_depth, points.size // len(square)
     pairs = plane // len(taps)
     for kd in range(kernel_depth):
         for pair in range(0, pairs, lanes_of(w)):
             values = weight_points(load_tile(taps, w, (kd * plane + pair, plane // rows, pairs)), square)
-            store_block(values, points, kd * pairs + pair, kernel_depth * pairs, ONE)
+            store_block(values, points, kd * pairs + pair, step, ONE)
 
 
 @compiled
@@ -229,9 +241,9 @@ def transform_weights_back(
 ) -> None:
     """The gradient of weights by the gradient of their points, which lie as in `transform_weights`."""
     kernel_depth, rows = kernel
-    plane = dw.size // kernel_depth
+    plane, step = dw.size // kernel_depth, points.size // len(square)
     pairs = plane // len(taps)
     for kd in range(kernel_depth):
         for pair in range(0, pairs, lanes_of(dw)):
-            values = load_block(square, points, kd * pairs + pair, kernel_depth * pairs, ONE)
+            values = load_block(square, points, kd * pairs + pair, step, ONE)
             store_tile(weight_gradient(values, taps), dw, (kd * plane + pair, plane // rows, pairs))

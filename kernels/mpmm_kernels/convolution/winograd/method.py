@@ -36,6 +36,8 @@ _OVERHEAD = 1.4
 _BY_ARGMAX = 1.6
 # Time of tiled products, measured against the direct ones of a convolution
 TILED_COST = 0.5
+# Elements between the points of weights, which else would all fall into the same lines of the first cache
+_APART = 16
 # Bytes of a sample's points beyond which (whole scenes) they leave the caches
 _MOST_POINTS = 8 * 1024 * 1024
 
@@ -130,7 +132,7 @@ def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
 def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
     layout = layout_of(core(plan))
     (_, tiles, spread, pooled, _), points = layout.geometry, layout.points
-    pairs = tiles.kernel_depth * tiles.channels * tiles.filters
+    weight_points = points * (tiles.kernel_depth * tiles.channels * tiles.filters + _APART)
     pixels = batch * math.prod(pooled[:3])
 
     def zeros(*shape: int) -> Floats:
@@ -143,10 +145,10 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * tiles.filters,), "uint8"),
         weights=zeros(*plan.kernel, tiles.channels, tiles.filters),
-        weight_points=zeros(points * pairs),
+        weight_points=zeros(weight_points),
         bias=zeros(tiles.filters),
         flipped=zeros(*plan.kernel, tiles.filters, tiles.channels),
-        flipped_points=zeros(points * pairs),
+        flipped_points=zeros(weight_points),
         weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
@@ -157,7 +159,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         convolved=row(tiles.chunk_depth * spread.plane_step),
         gradient=row(spread.planes * spread.plane_step),
         gradient_points=row(points * tiles.output_step),
-        point_sums=row(points * pairs),
+        point_sums=row(weight_points),
         by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
     )
 
@@ -275,8 +277,8 @@ def _run_backward(
 def _add_up(plan: BlockPlan, buffers: WinogradBuffers, sums: WeightSums, gradients: Gradients) -> None:
     """Add up the groups' gradients, and leave out the channels and filters that only fill up vectors."""
     add_groups(sums.dw, gradients.tree.merges)
-    own = buffers.weight_sums[list(gradients.tree.rows)]
-    gradients.dw[...] = own[:, :, :, :, : plan.input_shape[3], : plan.filters]
+    for row, dw in zip(gradients.tree.rows, gradients.dw, strict=True):
+        dw[...] = buffers.weight_sums[row, :, :, :, : plan.input_shape[3], : plan.filters]
     add_up_bias(sums, gradients)
 
 
