@@ -43,56 +43,85 @@ class DenseProduct(NamedTuple):
 def multiply(
     x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, workers: int
 ) -> None:
-    """Fill y; a worker takes some neighbouring blocks at a time."""
-    down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // (len(width) * lanes_of(y))
+    """Fill y; a worker takes some neighbouring blocks at a time.
+
+    Weights that several blocks meet one after the other are brought together first: rows of w are often some
+    multiple of 512 bytes apart, and would all fall into a few lines of the first cache.
+    """
+    step = len(width) * lanes_of(y)
+    down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // step
     pieces, taken = min(PIECES * workers, down * across), tickets()
+    together = 1 < down <= across
     for _worker in prange(workers):
+        panel = np.empty(TERMS * step if together else 0, w.dtype)
         piece = next_piece(taken)
         while piece < pieces:
             for k in range(0, shape.depth, TERMS):
+                terms, there = (k, min(k + TERMS, shape.depth)), -1
                 for task in range(piece * down * across // pieces, (piece + 1) * down * across // pieces):
                     row, column = (
                         (task // across, task % across) if down > across else (task % down, task // down)
                     )
-                    _rows(x, w, y, (row, column, k), shape, block, width)
+                    weights = w, k * shape.columns + column * step, shape.columns
+                    if together:
+                        if column != there:
+                            _bring_together(weights, panel, terms, width)
+                            there = column
+                        weights = panel, 0, step
+                    _rows(x, weights, y, (row, column * step), terms, shape, block, width)
             piece = next_piece(taken)
+
+
+@compiled
+def _bring_together(
+    weights: tuple[Floats, int, int], panel: Floats, terms: tuple[int, int], width: Size
+) -> None:
+    """Copy the rows of some terms, as wide as a block, one behind the other."""
+    (w, start, step), wide = weights, len(width) * lanes_of(panel)
+    for k in range(terms[1] - terms[0]):
+        store_block(load_block(width, w, start + k * step, step, width), panel, k * wide, wide, width)
 
 
 @compiled
 def _rows(
     x: Floats,
-    w: Floats,
+    weights: tuple[Floats, int, int],
     y: Floats,
-    corner: tuple[int, int, int],
+    corner: tuple[int, int],
+    terms: tuple[int, int],
     shape: DenseProduct,
     block: Size,
     width: Size,
 ) -> None:
-    """Add ``TERMS`` terms to a block; rows that fill none are made one by one."""
-    row, column, k = corner[0] * (len(block) // len(width)), corner[1] * len(width) * lanes_of(y), corner[2]
-    if row + len(block) // len(width) <= shape.rows:
-        _block(x, w, y, (row, column, k), shape, block, width)
+    """Add some terms to a block; rows that fill none are made one by one.
+
+    ``weights`` are an array, where the block's first ones are, and the step to those of the next term.
+    """
+    (row, column), height = corner, len(block) // len(width)
+    if (row + 1) * height <= shape.rows:
+        _block(x, weights, y, (row * height, column), terms, shape, block, width)
     else:
-        for single in range(row, shape.rows):
-            _block(x, w, y, (single, column, k), shape, width, width)
+        for single in range(row * height, shape.rows):
+            _block(x, weights, y, (single, column), terms, shape, width, width)
 
 
 @compiled
 def _block(
     x: Floats,
-    w: Floats,
+    weights: tuple[Floats, int, int],
     y: Floats,
-    corner: tuple[int, int, int],
+    corner: tuple[int, int],
+    terms: tuple[int, int],
     shape: DenseProduct,
     block: Size,
     width: Size,
 ) -> None:
-    row, column, first = corner
+    (row, column), (first, stop), (w, start, step) = corner, terms, weights
     to = row * shape.columns + column
     sums = zeros(y, block) if first == 0 else load_block(block, y, to, shape.columns, width)
-    for k in range(first, min(first + TERMS, shape.depth)):
+    for k in range(first, stop):
         at = row * shape.row_step + k * shape.depth_step
-        sums = outer(sums, x, at, shape.row_step, ONE, w, k * shape.columns + column, width)
+        sums = outer(sums, x, at, shape.row_step, ONE, w, start + (k - first) * step, width)
     store_block(sums, y, to, shape.columns, width)
 
 
