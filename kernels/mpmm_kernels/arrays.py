@@ -8,7 +8,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from mpmm_kernels.groups import GroupTree
-from mpmm_kernels.runtime import compiled
+from mpmm_kernels.runtime import compiled, computing_threads
 
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.floating[Any]]
@@ -34,7 +34,7 @@ def scratch(elements: int, dtype: str) -> Array:
 
 def workers(rows: Array) -> Array:
     """The rows of scratch of as many workers as there are threads now."""
-    return rows[: numba.get_num_threads()]
+    return rows[: computing_threads()]
 
 
 @compiled(parallel=True)
@@ -54,7 +54,10 @@ def sum_groups(values: Floats, tree: GroupTree) -> Floats:
     rows = np.ascontiguousarray(values).reshape(len(values), -1)
     sums = np.empty((len(tree.merges), rows.shape[1]), values.dtype)
     _sum_groups(rows, tree.bounds, tree.merges, sums)
-    return sums[list(tree.rows)].reshape(-1, *values.shape[1:])
+    first = tree.rows[0]
+    # of a whole batch one row is left, which needs no copy
+    left = sums[first : first + 1] if len(tree.rows) == 1 else sums[list(tree.rows)]
+    return left.reshape(-1, *values.shape[1:])
 
 
 @compiled

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from mpmm_kernels.runtime import set_threads
-from mpmm_kernels.runtime.threads import threads
+from mpmm_kernels.runtime import computing_threads, set_threads
 
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    before = threads()
+    before = computing_threads()
     set_threads(1)
     yield
     set_threads(before)

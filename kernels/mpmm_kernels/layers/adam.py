@@ -3,11 +3,10 @@
 import math
 from typing import NamedTuple
 
-import numba
 from numba import prange
 
 from mpmm_kernels.arrays import Floats, copy_row
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, computing_threads, next_piece, tickets
 
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
@@ -62,7 +61,7 @@ def adam_step(
     factors = size, correction, float(epsilon), 1 - rate * decay
     arguments = *old, gradient.reshape(-1), *new, float(beta1), float(beta2), factors, into is not None
     if value.size > PART:
-        _adam(*arguments, numba.get_num_threads())
+        _adam(*arguments, computing_threads())
     else:
         _moved_part(*arguments)
 

@@ -7,7 +7,6 @@ with zeros: so one kernel serves all layers.
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from mpmm_kernels.arrays import Floats, flat, sum_groups
@@ -20,7 +19,7 @@ from mpmm_kernels.layers.dense_kernels import (
     multiply_groups,
     multiply_transposed,
 )
-from mpmm_kernels.runtime import threads_for
+from mpmm_kernels.runtime import computing_threads, threads_for
 from mpmm_kernels.vector import REGISTERS, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
@@ -57,7 +56,7 @@ def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
         dense_product(dz, np.ascontiguousarray(w.T), dx)
         return
     shape, square = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), size(lanes(w.dtype))
-    multiply_transposed(flat(dz), flat(w), flat(dx), shape, *_SIZES, square, numba.get_num_threads())
+    multiply_transposed(flat(dz), flat(w), flat(dx), shape, *_SIZES, square, computing_threads())
 
 
 def dense_backward_weights(
@@ -76,7 +75,7 @@ def dense_backward_weights(
     wide, sums = _filled_up(dz), _beside(dw)
     shape = DenseProduct(dw.shape[1], wide.shape[1], len(x), 1, dw.shape[1])
     groups = tree.bounds, tree.merges
-    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *_SIZES, numba.get_num_threads())
+    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *_SIZES, computing_threads())
     if sums is not dw:
         dw[...] = sums[..., : dw.shape[2]]
     db[...] = sum_groups(dz, tree)

@@ -8,12 +8,11 @@ with the finaliser's constants of Stafford's variant 13): one stream a sample, i
 import hashlib
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, computing_threads, next_piece, tickets
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -41,7 +40,7 @@ def dropout(x: Floats, y: Floats, key: np.uint64, first_sample: int, rate: float
     scale = x.dtype.type(1 / (1 - rate))
     least = np.uint64(round(rate * 2**32))
     rows = x.reshape(len(x), -1), y.reshape(len(y), -1)
-    _dropout(*rows, key, first_sample, least, scale, numba.get_num_threads())
+    _dropout(*rows, key, first_sample, least, scale, computing_threads())
 
 
 def dropout_backward(dy: Floats, dx: Floats, key: np.uint64, first_sample: int, rate: float) -> None:

@@ -5,7 +5,15 @@ from .garbage import kept_to_the_end
 from .intrinsic import compiled_intrinsic, types
 from .locator import all_on_disk
 from .lock import HeldElsewhere, at_once, in_turn, wait_together
-from .threads import available_threads, give_way, pin_threads, set_threads, side_by_side, threads_for
+from .threads import (
+    available_threads,
+    computing_threads,
+    give_way,
+    pin_threads,
+    set_threads,
+    side_by_side,
+    threads_for,
+)
 from .work_queue import Tickets, next_piece, parts, tickets
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "compile_once",
     "compiled",
     "compiled_intrinsic",
+    "computing_threads",
     "give_way",
     "in_turn",
     "kept_to_the_end",

@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba import prange, types
+from numba.np.ufunc import parallel
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -42,9 +43,17 @@ def set_threads(count: int) -> None:
     threadpool_limits(limits=1, user_api="blas")
 
 
-def threads() -> int:
+def computing_threads() -> int:
     """Number of threads that kernels called from this Python thread compute with."""
-    return int(numba.get_num_threads())
+    count: int = _threads_of_numba("get")()
+    return count
+
+
+@cache
+def _threads_of_numba(verb: str) -> Any:
+    """What is behind ``numba.get_num_threads`` or ``set``, which take two locks first at every call."""
+    numba.get_num_threads()  # starts them
+    return vars(parallel)[f"_{verb}_num_threads"]
 
 
 @contextmanager
@@ -59,15 +68,15 @@ def threads_for(elements: int) -> Iterator[int]:
     int
         The number of threads.
     """
-    many = threads()
+    many = computing_threads()
     if many == 1 or elements >= _LEAST_ELEMENTS:
         yield many
         return
-    numba.set_num_threads(1)
+    _threads_of_numba("set")(1)
     try:
         yield 1
     finally:
-        numba.set_num_threads(many)
+        _threads_of_numba("set")(many)
 
 
 def available_threads() -> int:
@@ -90,8 +99,8 @@ def pin_threads(cores: Sequence[int]) -> None:
     ValueError
         There are fewer cores or more than threads.
     """
-    if len(cores) != threads():
-        raise ValueError(f"{len(cores)} cores for {threads()} threads, expected one for each")
+    if len(cores) != computing_threads():
+        raise ValueError(f"{len(cores)} cores for {computing_threads()} threads, expected one for each")
     if hasattr(os, "sched_setaffinity"):
         masks = np.zeros((len(cores), max(cores) // 64 + 1), np.uint64)
         for mask, core in zip(masks, cores, strict=True):

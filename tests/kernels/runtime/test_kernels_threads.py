@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
 from mpmm_kernels.layers import activation, batchnorm, dense, dropout, joining
-from mpmm_kernels.runtime import available_threads, pin_threads, set_threads, threads_for
-from mpmm_kernels.runtime.threads import threads
+from mpmm_kernels.runtime import available_threads, computing_threads, pin_threads, set_threads, threads_for
 
 COUNTS = (1, 2, 3, 4)
 # a process of its own finds these sources, installed or not
@@ -69,7 +68,7 @@ def block_results(pool: str, dtype: str, rng: np.random.Generator) -> Iterator[n
 
 def digest(count: int) -> str:
     # these arrays are too small for more than one otherwise
-    vars(sys.modules[threads.__module__])["_LEAST_ELEMENTS"] = 0
+    vars(sys.modules[computing_threads.__module__])["_LEAST_ELEMENTS"] = 0
     set_threads(count)
     total = hashlib.sha256()
     for dtype in ("float32", "float64"):
@@ -93,33 +92,33 @@ def test_the_number_of_threads_does_not_change_a_bit():
 
 @pytest.mark.parametrize("count", [0, available_threads() + 1])
 def test_an_impossible_number_of_threads_is_refused(count):
-    before = threads()
+    before = computing_threads()
     with pytest.raises(ValueError, match=f"{count} threads asked for"):
         set_threads(count)
-    assert threads() == before
+    assert computing_threads() == before
 
 
 def test_blas_gets_one_thread():
     from threadpoolctl import threadpool_info, threadpool_limits
 
-    before = threads()
+    before = computing_threads()
     with threadpool_limits(limits=2, user_api="blas"):
         set_threads(1)
-        assert threads() == 1
+        assert computing_threads() == 1
         assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
     set_threads(before)
 
 
 @pytest.mark.skipif(available_threads() < 2, reason="needs two threads")
 def test_small_arrays_take_one_thread_and_give_the_others_back():
-    before = threads()
+    before = computing_threads()
     set_threads(2)
     with threads_for(1000) as workers:
-        assert (workers, threads()) == (1, 1)
+        assert (workers, computing_threads()) == (1, 1)
     with pytest.raises(ZeroDivisionError), threads_for(1000):
         assert 1 / 0
     with threads_for(1_000_000) as workers:
-        assert (workers, threads()) == (2, 2)
+        assert (workers, computing_threads()) == (2, 2)
     set_threads(before)
 
 
@@ -150,8 +149,10 @@ def test_each_thread_keeps_to_its_core():
 
 @pytest.mark.parametrize("count", [-1, 1])
 def test_a_core_too_many_or_too_few_is_refused(count):
-    with pytest.raises(ValueError, match=f"{threads() + count} cores for {threads()} threads"):
-        pin_threads([0] * (threads() + count))
+    with pytest.raises(
+        ValueError, match=f"{computing_threads() + count} cores for {computing_threads()} threads"
+    ):
+        pin_threads([0] * (computing_threads() + count))
 
 
 if __name__ == "__main__":
