@@ -9,6 +9,7 @@ from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import batchnorm as kernel
 from mpmm_kernels.layers.activation import relu_backward
+from mpmm_kernels.layers.normalising import Normalisation
 
 from mpmm.network.layer import BatchLayer, Cost, Step, Workspace
 from mpmm.network.names import parameter_name
@@ -69,7 +70,7 @@ class BatchNorm(BatchLayer):
             return self.proceed(self.measure(x, step)[0])
         return self._normalised(x, self.begin_inference())
 
-    def begin_inference(self) -> kernel.Normalisation:
+    def begin_inference(self) -> Normalisation:
         """What an inference normalises by, here or in the pass before; nothing is kept for a backward."""
         self._kept = None
         return self._normalisation(self.mean.value, _inverse(self.variance.value.astype("float64")))
@@ -141,12 +142,12 @@ class BatchNorm(BatchLayer):
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize * (1 + self.relu))
 
-    def _normalisation(self, mean: Array, inverse: Array) -> kernel.Normalisation:
+    def _normalisation(self, mean: Array, inverse: Array) -> Normalisation:
         """By a mean and 1 / sqrt(variance + epsilon), with ReLU where it follows."""
         scale = kernel.BatchScale(mean, inverse, self.gamma.value)
         return kernel.normalisation(scale, self.beta.value, self.gamma.value.dtype.name, self.relu)
 
-    def _normalised(self, x: Array, norm: kernel.Normalisation) -> Array:
+    def _normalised(self, x: Array, norm: Normalisation) -> Array:
         y = self._y.take(len(x))
         kernel.normalise(self._rows(x), norm, self._rows(y))
         return y

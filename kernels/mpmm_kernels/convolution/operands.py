@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mpmm_kernels.arrays import Floats, Triple
 from mpmm_kernels.groups import GroupTree, group_tree
-from mpmm_kernels.layers.batchnorm import Normalisation
+from mpmm_kernels.layers.normalising import Normalisation
 from mpmm_kernels.vocabulary import Activation, Padding, Pool
 
 

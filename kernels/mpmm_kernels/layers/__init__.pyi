@@ -1,4 +1,4 @@
-from . import activation, adam, batchnorm, dense, dropout, focal, joining, pooling, softmax
+from . import activation, adam, batchnorm, dense, dropout, focal, joining, normalising, pooling, softmax
 from .activation import sigmoid
 from .adam import AdamOptions, AdamState, adam_step
 from .batchnorm import exponential_average
@@ -15,6 +15,7 @@ __all__ = [
     "exponential_average",
     "focal",
     "joining",
+    "normalising",
     "pooling",
     "sigmoid",
     "softmax",

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import Array, Floats, flat
+from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, normalise_pixels
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
 
@@ -33,18 +34,6 @@ class BatchScale(NamedTuple):
     gamma: Floats
 
 
-class Normalisation(NamedTuple):
-    """What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less.
-
-    Mean, scale and beta are (channels,), of the array's type, as the floor is.
-    """
-
-    mean: Floats
-    scale: Floats
-    beta: Floats
-    floor: float
-
-
 def normalisation(scale: BatchScale, beta: Floats, dtype: str, relu: bool = False) -> Normalisation:
     """A batch's normalisation of arrays of a type; with ``relu`` its floor is 0, else there is none."""
     mean, inverse, gamma = scale
@@ -59,8 +48,17 @@ def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
     With the batch's statistics when training, with the running ones afterwards. ReLU in the same pass saves
     another through memory; a NaN stays one.
     """
+    values, made = flat(x), y.reshape(-1)
     with threads_for(x.size) as workers:
-        _normalise(x, *norm, y, workers)
+        _normalise(values, flat(norm_rows(norm, x.shape[-1], x.dtype.name)), made, len(x), workers)
+
+
+def norm_rows(norm: Normalisation | None, channels: int, dtype: str) -> Floats:
+    """Mean, scale, beta and floor of each channel, as kernels take them (4, channels); or no row."""
+    rows = np.empty((0 if norm is None else NORM_ROWS, channels), dtype)
+    for row, values in zip(rows, norm or (), strict=True):
+        row[...] = values
+    return rows
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:
@@ -122,23 +120,13 @@ def _sample_sums(x: Floats, sums: Array) -> None:
 
 
 @compiled(parallel=True)
-def _normalise(
-    x: Floats, mean: Floats, scale: Floats, beta: Floats, floor: float, y: Floats, workers: int
-) -> None:
-    taken = tickets()
+def _normalise(x: Floats, norm: Floats, y: Floats, samples: int, workers: int) -> None:
+    taken, pixels = tickets(), x.size // (norm.size // NORM_ROWS) // samples
     for _worker in prange(workers):
         n = next_piece(taken)
-        while n < x.shape[0]:
-            _normalise_sample(x[n], mean, scale, beta, floor, y[n])
+        while n < samples:
+            normalise_pixels(x, n * pixels, pixels, norm, y)
             n = next_piece(taken)
-
-
-@compiled
-def _normalise_sample(x: Floats, mean: Floats, scale: Floats, beta: Floats, floor: float, y: Floats) -> None:
-    for p in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            value = (x[p, c] - mean[c]) * scale[c] + beta[c]
-            y[p, c] = floor if value < floor else value
 
 
 @compiled(parallel=True)

@@ -22,9 +22,9 @@ from mpmm_kernels.convolution.indirect.lines import (
 )
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.normalising import normalise_pixels
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
+from mpmm_kernels.layers.normalising import normalise_pixels
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size
 
@@ -86,7 +86,7 @@ def forward(
                     to = n * shape.lines + line, 1
                     pool_lines(sums, made, output, to, floor, pooled, offsets)
                 pixel = (n * shape.lines + line) * pooled.columns
-                normalise_pixels(y, pixel, (end - line) * pooled.columns, norm)
+                normalise_pixels(y, pixel, (end - line) * pooled.columns, norm, y)
             piece = next_piece(taken)
 
 

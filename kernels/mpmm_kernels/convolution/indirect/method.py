@@ -37,7 +37,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
-    norm_rows,
+    kernel_norm,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
@@ -177,7 +177,7 @@ def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> F
     rows = IndirectForwardScratch(
         staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
     )
-    norm = flat(norm_rows(plan, operands))
+    norm = flat(kernel_norm(plan, operands))
     kernels.forward(*arrays, norm, *rows, samples, floor(plan), *layout.forward, *layout.tile)
     return finish_forward(plan, buffers.around, samples)
 

@@ -13,9 +13,9 @@ from mpmm_kernels.convolution.operands import Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.geometry import whole_vectors
-from mpmm_kernels.convolution.shared.normalising import NORM_ROWS
 from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.layers.activation import sigmoid_backward
+from mpmm_kernels.layers.batchnorm import norm_rows
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
 
 
@@ -37,13 +37,10 @@ def normalised_by_kernel(plan: BlockPlan) -> bool:
     return plan.activation != "sigmoid" and plan.pool != "average"
 
 
-def norm_rows(plan: BlockPlan, operands: Operands) -> Floats:
-    """Mean, scale, beta and floor of each filter, as kernels take them (4, filters); or no row."""
+def kernel_norm(plan: BlockPlan, operands: Operands) -> Floats:
+    """The rows of a norm (`norm_rows`) that a method's kernel ends with; none where it does not."""
     norm = operands.norm if normalised_by_kernel(plan) else None
-    rows = np.empty((0 if norm is None else NORM_ROWS, plan.filters), plan.dtype)
-    for row, values in zip(rows, norm or (), strict=True):
-        row[...] = values
-    return rows
+    return norm_rows(norm, plan.filters, plan.dtype)
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mpmm_kernels.convolution.indirect.blocks import row_starts, row_vectors
-from mpmm_kernels.convolution.shared.normalising import NORM_ROWS, emit_normalised
 from mpmm_kernels.convolution.winograd.transform import combine
 from mpmm_kernels.convolution.winograd_depth import filtering
+from mpmm_kernels.layers.normalising import NORM_ROWS, emit_normalised
 from mpmm_kernels.runtime import compiled_intrinsic, types
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector import emit as vector_emit

@@ -19,9 +19,8 @@ from mpmm_kernels.convolution.shared.epilogue import (
     epilogue_bytes,
     finish_forward,
     floor,
-    norm_rows,
+    kernel_norm,
 )
-from mpmm_kernels.convolution.shared.normalising import NORM_ROWS
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_depth import geometry, kernels
@@ -30,6 +29,7 @@ from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.lines import transform_weights
 from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.activation import relu_backward
+from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.vector import size
 
 # Work beyond the products, as a factor
@@ -168,7 +168,7 @@ def _ends(dtype: str, run: int, filters: int) -> Floats:
 
 def _fill_ends(plan: BlockPlan, ends: Floats, operands: Operands) -> None:
     """Put bias and norm, or what changes no bit in place of that, where kernels read them."""
-    norm = norm_rows(plan, operands)
+    norm = kernel_norm(plan, operands)
     ends[0] = operands.b
     ends[1:] = norm[:, None] if len(norm) else np.reshape(_NO_ENDS[1:], (NORM_ROWS, 1, 1))
 

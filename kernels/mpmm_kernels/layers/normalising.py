@@ -1,41 +1,52 @@
-"""Batch-norm of outputs by the kernel that makes them, in registers or while they are in the first caches."""
+"""Batch-norm of pixels by vectors, wherever they lie: in registers, in the first caches, in place."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.layers.batchnorm import Normalisation
 from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
 from mpmm_kernels.vector import Vector, lanes_of, load, load_part, store, store_part
 from mpmm_kernels.vector import emit as vector_emit
 
-# Mean, scale, beta and floor
+
+class Normalisation(NamedTuple):
+    """What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less.
+
+    Mean, scale and beta are (channels,), of the array's type, as the floor is.
+    """
+
+    mean: Floats
+    scale: Floats
+    beta: Floats
+    floor: float
+
+
+# Rows that kernels take a normalisation as
 NORM_ROWS = len(Normalisation._fields)
 
 
 def emit_normalised(builder: Any, value: Any, norm: list[Any]) -> Any:
-    """A vector normalised by those of a norm's rows: the operations of `normalise`, in its order."""
+    """A vector normalised by one of each row; products and sums are rounded one by one."""
     mean, scale, beta, floor = norm
     made = builder.fadd(builder.fmul(builder.fsub(value, mean), scale), beta)
     return vector_emit.at_least(builder, made, floor)
 
 
 @compiled
-def normalise_pixels(y: Floats, first: int, pixels: int, norm: Floats) -> None:
-    """Normalise so many pixels of y from ``first`` on in place.
+def normalise_pixels(x: Floats, first: int, pixels: int, norm: Floats, y: Floats) -> None:
+    """Normalise so many pixels from ``first`` on; y may be x, which compiled loops over elements do slowly.
 
-    ``norm`` are rows, one after the other, of a value for each channel, as `norm_rows` has them; of none
+    ``norm`` are rows one after the other (mean, scale, beta, floor), of a value for each channel; of none
     nothing happens.
     """
-    channels, step = norm.size // NORM_ROWS, lanes_of(y)
+    channels, step = norm.size // NORM_ROWS, lanes_of(x)
     whole = channels - channels % step
     for pixel in range(first, first + pixels if channels > 0 else first):
         at = pixel * channels
         for c in range(0, whole, step):
-            store(y, at + c, _normalised(load(y, at + c), norm, c, channels))
+            store(y, at + c, _normalised(load(x, at + c), norm, c, channels))
         if whole < channels:
-            rest = load_part(y, at + whole, channels - whole)
-            made = _normalised_part(rest, norm, whole, channels)
-            store_part(y, at + whole, made, channels - whole)
+            rest = load_part(x, at + whole, channels - whole)
+            store_part(y, at + whole, _normalised_part(rest, norm, whole, channels), channels - whole)
 
 
 @compiled_intrinsic
@@ -43,10 +54,10 @@ def _normalised(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) ->
     """The values of channels from c on, normalised."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit loads of the rows, and the arithmetic."""
         memory = vector_emit.Memory(context, builder, norm, args[1])
-        return emit_normalised(
-            builder, args[0], [memory.load(at, value.emitted) for at in _rows(builder, args)]
-        )
+        rows = [memory.load(at, value.emitted) for at in _rows(builder, args)]
+        return emit_normalised(builder, args[0], rows)
 
     return value(value, norm, types.intp, types.intp), emit
 
@@ -56,6 +67,7 @@ def _normalised_part(typing: Any, value: Vector, norm: Any, c: Any, channels: An
     """The same of the last channels, which are fewer than a vector has lanes."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit loads of what is left of the rows, and the arithmetic."""
         memory = vector_emit.Memory(context, builder, norm, args[1])
         left = builder.sub(args[3], args[2])
         rows = [memory.load_part(at, left, value.emitted) for at in _rows(builder, args)]
