@@ -6,6 +6,7 @@ import sys
 # imported by no rank of a training before its first step
 UNUSED = (
     "bokeh",
+    "filelock._api",
     "matplotlib",
     "mpi4py",
     "mpmm.comparison",
@@ -20,6 +21,7 @@ UNUSED = (
     "mpmm.runs.maps",
     "mpmm.synthetic",
     "pyogrio",
+    "rich.progress",
     "sklearn",
     "tensorboardX",
 )
