@@ -65,7 +65,8 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     """Any assignment of blocks to ranks, shards of any size among them, or all blocks averaged over some.
 
     Any rank is the server; there is a driver or none; the server updates or the owners; batch normalisation
-    is over the batch or each shard. Where no block is on several ranks there may be micro-batches.
+    is over the batch or each shard; layers go along a tree or in slices. Where no block is on several ranks
+    there may be micro-batches.
     """
     ranks, averages = draw(st.integers(1, most - 1)), draw(st.booleans())
     parts = 1 if averages else draw(st.sampled_from([1, 1, 1, 2, 3, 8]))
@@ -88,7 +89,8 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     wire = draw(st.sampled_from(["float32", "bfloat16"])) if shape.dtype == "float32" else "float32"
     scopes = ["exact", "per_micro_batch" if parts > 1 else "per_shard"]
     batch_norm = "exact" if averages else draw(st.sampled_from(scopes))
-    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()), parts)
+    slices = draw(st.sampled_from([0, 1, 9]))
+    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()), parts, slices)
     count = len(used) + (driver is not None)
     return Layout("random", count, named, number[server], driver, averages, shares, options)
 

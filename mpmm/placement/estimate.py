@@ -110,6 +110,9 @@ class Arithmetic:
             if rank in ranks or rank == layout.server:
                 messages += 2 * moved * (ranks != (layout.server,)) + 2 * exchanges * (len(ranks) - 1)
             sums += exchanges + moved * (rank == layout.server)
+            if layout.options.slices_from and rank in ranks and len(ranks) > 1:
+                long = sum(layer.size >= layout.options.slices_from for layer in layers)
+                messages += 4 * long * (len(ranks) - 1)
         each = machine.overhead + machine.wire_overhead + 2 * profile.instruction
         return messages * each + sums * profile.arrays + profile.step
 
@@ -160,6 +163,9 @@ class Arithmetic:
         shape = self.problem.shape
         for name, ranks in layout.owners:
             size = shape.by_name[name].size * shape.itemsize
+            if layout.options.slices_from and len(ranks) > 1:
+                self._move_slices(layout, name, move)
+                continue
             root = layout.server if layout.server in ranks else ranks[0]
             if not layout.owners_update:
                 move(root, layout.server, size, size)
@@ -169,6 +175,19 @@ class Arithmetic:
                 # of groups that are no branch of the tree several sums of the gradients go up
                 sums = len(share_of(layout, name, rank, self.problem.batch).sums)
                 move(parent, rank, size, size * max(1, sums))
+
+    def _move_slices(self, layout: Layout, name: str, move: _Move) -> None:
+        """Each rank adds up a slice of a block's gradients, and gives the others its new values."""
+        shape, ranks = self.problem.shape, layout.owner[name]
+        others = [rank for rank in ranks if rank != layout.server]
+        slice_size = shape.by_name[name].size * shape.itemsize / len(others)
+        for rank in others:
+            move(layout.server, rank, slice_size, slice_size)
+            for other in ranks:
+                if other != rank:
+                    sums = len(share_of(layout, name, other, self.problem.batch).sums)
+                    given = slice_size if other != layout.server else 0.0
+                    move(rank, other, given, slice_size * max(1, sums))
 
     def _move_outputs(self, layout: Layout, move: _Move) -> None:
         """Outputs go from who makes their samples to who reads them."""

@@ -27,6 +27,7 @@ class Message:
         Of the buffer; "bfloat16" too, which NumPy has no dtype for.
     row, rows
         The buffer is these rows of an array of this rank: from ``row`` on, of ``rows``; 0: it is the whole.
+        Of parameters and their gradients these values, of all that a layer has.
     micro_batch
         Of which micro-batch it is, as in `Share`.
     """
@@ -194,12 +195,16 @@ class Combine:
         (rank, its partial sums) in the order of their samples.
     merges
         For each partial sum how many before it are added to it, see `mpmm_kernels.groups`.
+    first, count
+        Which values of the sums; none: all of them.
     """
 
     kind: Kind
     name: str
     parts: tuple[tuple[int, int], ...]
     merges: tuple[int, ...]
+    first: int = 0
+    count: int = 0
 
     @property
     def left(self) -> int:

@@ -17,6 +17,7 @@ from mpmm.placement.instructions import (
 )
 from mpmm.placement.layout import Layout
 from mpmm.placement.passing import pushes
+from mpmm.placement.pulling import pulls
 from mpmm.placement.script import Script
 from mpmm.placement.serving import combined_metrics, sent_metrics
 from mpmm.placement.shape import BlockShape, LayerShape
@@ -26,7 +27,6 @@ from mpmm.placement.training import (
     measured_loss,
     moved_inputs,
     output_gradient,
-    pulls,
     sent_outputs,
     settled_pushes,
 )

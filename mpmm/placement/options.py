@@ -33,6 +33,11 @@ class LayoutOptions:
     micro_batches
         Runs of the batch's groups that a step goes through one behind the other, so that ranks that follow
         each other compute at the same time; 1: the batch as a whole.
+    slices_from
+        Values from which on a layer that ranks share comes to the server and back in slices: each rank adds
+        up one of the gradients, and gives the others its new values, so that no link carries more than a
+        copy. Shorter layers then go straight to the server and back. 0: all layers go along a tree of the
+        ranks, in fewer messages. The same bits either way.
     """
 
     update: UpdatePlace = "server"
@@ -40,6 +45,7 @@ class LayoutOptions:
     batch_norm: BatchNormScope = "exact"
     clips: bool = False
     micro_batches: int = 1
+    slices_from: int = 0
 
     @property
     def rounds(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mpmm.messages import Kind
 from mpmm.placement.instructions import AnyOrder, Instruction, Send, Update
 from mpmm.placement.script import Script
-from mpmm.placement.serving import handed_up
+from mpmm.placement.serving import added_up, handed_up, scattered
 from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.updating import updated
 
@@ -38,7 +38,9 @@ class Passing:
 
 def pushes(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
     """What becomes of a layer's gradients without waiting for those of other ranks."""
-    if script.layout.owners_update:
+    if script.summed_slices(block.name, layer):
+        yield from scattered(script, block, layer)
+    elif script.layout.owners_update:
         if not _adds_up(script, block, layer):
             yield from handed_up(script, block, layer)
     elif script.serves:
@@ -56,7 +58,7 @@ def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
     if server_adds or not script.layout.sharded(block.name):
         return
     chains = [
-        tuple(handed_up(script, block, layer))
+        tuple(_added(script, block, layer))
         for layer in reversed(block.layers)
         if layer.parameters and _adds_up(script, block, layer)
     ]
@@ -64,8 +66,15 @@ def _handed_on(script: Script, block: BlockShape) -> Iterator[Instruction]:
         yield AnyOrder(tuple(chains))
 
 
+def _added(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    by_slices = bool(script.summed_slices(block.name, layer))
+    yield from (added_up if by_slices else handed_up)(script, block, layer)
+
+
 def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
     """Whether other shards hand this rank their partial sums of a layer's gradients."""
+    if parts := script.summed_slices(block.name, layer):
+        return script.rank in {part.rank for part in parts}
     receivers = [handover.receiver for handover in script.handovers(block.name)]
     return not script.layout.waits_for_batch(layer) and script.rank in receivers
 

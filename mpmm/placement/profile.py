@@ -256,6 +256,8 @@ class Costs:
         if layer is None:
             return 0.0
         size = prod(layer.sums_shape) if combine.kind == Kind.SUMS else layer.size
+        if isinstance(combine, Combine) and combine.count:
+            size = combine.count
         return self._moved(len(combine.merges) * size)
 
     def _copy(self, rank: int, copy: CopyRows) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 from mpmm_kernels.groups import additions
 
-from mpmm.placement.shares import Share
+from mpmm.placement.shares import Share, even_parts
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,23 @@ class Handover:
     sums: int
     parts: tuple[tuple[int, int], tuple[int, int]]
     merges: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The values of a layer that one of several ranks adds up, and gives on: ``count`` from ``first`` on."""
+
+    rank: int
+    first: int
+    count: int
+
+
+@cache
+def slices(ranks: tuple[int, ...], size: int) -> tuple[Slice, ...]:
+    """A layer's values dealt out to ranks, as equally as can be."""
+    counts = even_parts(size, len(ranks))
+    starts = (0, *accumulate(counts))
+    return tuple(map(Slice, ranks, starts, counts))
 
 
 @cache

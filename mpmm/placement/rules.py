@@ -33,6 +33,7 @@ from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share
+from mpmm.placement.slice_rules import SliceRules, is_slice
 from mpmm.placement.update_rules import UpdateRules
 
 _SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)
@@ -58,6 +59,7 @@ class Rules:
         self.collected: dict[int, list[Share]] = defaultdict(list)
         self.snapshots: list[int] = []
         self._of, updates = holdings, UpdateRules(holdings)
+        self._slices = SliceRules(holdings)
         self._rules: dict[type[Any], Callable[[int, int, Any], None]] = {
             Send: self._send,
             LoadPatches: lambda rank, step, load: holdings.hold(
@@ -88,7 +90,9 @@ class Rules:
     def received(self, rank: int, step: int, receive: Receive, held: Held) -> None:
         """A message is here."""
         label, rows = receive.kind.label, receive.shape[0]
-        if receive.kind in (Kind.ACTIVATION, Kind.GRADIENT):
+        if is_slice(receive):
+            self._slices.received(rank, step, receive, held)
+        elif receive.kind in (Kind.ACTIVATION, Kind.GRADIENT):
             demand(held == step, f"rank {rank} receives {receive} of step {held}, expected {step}")
             filled = receive.row, rows, receive.rows or rows
             name = receive.name + of_micro_batch(receive.micro_batch)
@@ -105,7 +109,9 @@ class Rules:
 
     def _send(self, rank: int, step: int, send: Send) -> None:
         held: Held = step
-        if send.kind in (Kind.ACTIVATION, Kind.LOGITS):
+        if is_slice(send):
+            held = self._slices.sent(rank, step, send)
+        elif send.kind in (Kind.ACTIVATION, Kind.LOGITS):
             self._of.need(rank, "output", maker_of(send.name) + of_micro_batch(send.micro_batch), step)
             self._need_turn(rank, step, send)
         elif send.kind == Kind.GRADIENT:
@@ -214,7 +220,7 @@ class Rules:
         self._of.hold(rank, Kind.SUMS.label, _part(measure.layer, measure.share), sums)
 
     def _combine(self, rank: int, step: int, combine: Combine) -> None:
-        sums = [self._of.sums(rank, step, combine.kind, combine.name, source) for source, _ in combine.parts]
+        sums = self._slices.sums(rank, step, combine)
         counts = [count for _, count in combine.parts]
         demand([len(part) for part in sums] == counts, f"rank {rank}: {combine} of {sums}, expected {counts}")
         nodes = tuple(node for part in sums for node in part)
@@ -224,7 +230,7 @@ class Rules:
             tree = additions(nodes, self._of.steps[step][1])
             demand(tree.merges == combine.merges, f"rank {rank}: {combine} of {nodes}")
             nodes = tree.nodes
-        self._of.hold(rank, combine.kind.label, combine.name, (step, nodes))
+        self._slices.combined(rank, step, combine, nodes)
 
     def _need_total(self, rank: int, step: int, layer: str) -> None:
         sums = self._of.sums(rank, step, Kind.SUMS, layer)

@@ -12,9 +12,10 @@ from mpmm.placement.instructions import Instruction, Receive, Send, Settle, Sett
 from mpmm.placement.layout import Layout
 from mpmm.placement.micro_batched import micro_batched
 from mpmm.placement.owning import gather_step
+from mpmm.placement.pulling import pulls
 from mpmm.placement.script import COUNTERS, Script
 from mpmm.placement.shape import NetworkShape
-from mpmm.placement.training import pulls, training_step, whole_batch
+from mpmm.placement.training import training_step, whole_batch
 from mpmm.placement.updating import answers
 
 # Snapshots that may be on their way to a driver that still validates an earlier one.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from mpmm.messages import Kind
 from mpmm.placement.instructions import Receive, Send, Settle
 from mpmm.placement.layout import Layout
-from mpmm.placement.reduction import Handover, branches, handovers
+from mpmm.placement.reduction import Handover, Slice, branches, handovers, slices
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, maker_of
 from mpmm.placement.shares import Share, micro_batches, share_of, share_read
 
@@ -85,6 +85,27 @@ class Script:
         shares = tuple((rank, self.share(block, rank)) for rank in self.pushers(block))
         return handovers(shares, self.root(block))
 
+    def summed_slices(self, block: str, layer: LayerShape) -> tuple[Slice, ...]:
+        """Which rank adds up which values of a layer's gradients; none: all of them go up the tree."""
+        if not self.layout.sharded(block) or self.layout.waits_for_batch(layer) or not self.scatters:
+            return ()
+        return self._slices(layer, self.pushers(block)) or (Slice(self.layout.server, 0, layer.size),)
+
+    def given_slices(self, block: str, layer: LayerShape) -> tuple[Slice, ...]:
+        """Which rank gives the others which new values of a layer; none: they come down the tree."""
+        return self._slices(layer, self.layout.owner[block]) if self.layout.sharded(block) else ()
+
+    def _slices(self, layer: LayerShape, ranks: tuple[int, ...]) -> tuple[Slice, ...]:
+        others = tuple(rank for rank in ranks if rank != self.layout.server)
+        least = max(self.layout.options.slices_from, len(others))
+        long = layer.size >= least and not self.layout.waits_for_batch(layer)
+        return slices(others, layer.size) if self.scatters and long and len(others) > 1 else ()
+
+    @property
+    def scatters(self) -> bool:
+        """Whether layers of shared blocks come to the server and back in slices."""
+        return self.layout.options.slices_from > 0 and not self.layout.owners_update
+
     def parent(self, block: str) -> int:
         """The rank from which this one gets a block's new parameters."""
         return next(source for source, target in self._branches(block) if target == self.rank)
@@ -95,7 +116,7 @@ class Script:
 
     def _branches(self, block: str) -> tuple[tuple[int, int], ...]:
         owners, server = self.layout.owner[block], self.layout.server
-        if not self.layout.sharded(block):
+        if not self.layout.sharded(block) or self.scatters:
             return tuple((server, rank) for rank in owners if rank != server)
         return branches(owners if server in owners else (server, *owners), server)
 
@@ -161,13 +182,22 @@ class Script:
         return Receive(*self._layer(kind, layer, peer, sums))
 
     def _layer(
-        self, kind: Kind, layer: LayerShape, peer: int, sums: int
+        self, kind: Kind, layer: LayerShape, peer: int, sums: int, values: int = 0
     ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
         if kind == Kind.SUMS:
             shape, dtype = (sums, *layer.sums_shape), "float64"
         else:
-            shape, dtype = (sums, layer.size) if sums else (layer.size,), self.shape.dtype
+            values = values or layer.size
+            shape, dtype = (sums, values) if sums else (values,), self.shape.dtype
         return kind, self.shape.layer_numbers[layer.name], layer.name, peer, shape, dtype
+
+    def send_slice(self, kind: Kind, layer: LayerShape, peer: int, part: Slice, sums: int = 0) -> Send:
+        """Some values of a layer, or so many partial sums of their gradients."""
+        return Send(*self._layer(kind, layer, peer, sums, part.count), *_place(layer, part))
+
+    def receive_slice(self, kind: Kind, layer: LayerShape, peer: int, part: Slice, sums: int = 0) -> Receive:
+        """The other end of `send_slice`."""
+        return Receive(*self._layer(kind, layer, peer, sums, part.count), *_place(layer, part))
 
     def send_state(self, layer: LayerShape, peer: int) -> Send:
         """All parameters of a layer, then their first and second moments."""
@@ -196,3 +226,8 @@ class Script:
     def settle_layer(self, kind: Kind, layer: LayerShape) -> Settle:
         """Before the arrays that a layer's message is sent from are written again."""
         return Settle(kind, self.shape.layer_numbers[layer.name], layer.name)
+
+
+def _place(layer: LayerShape, part: Slice) -> tuple[int, int]:
+    """Where a slice lies in the arrays of a layer; all of them are no slice."""
+    return (part.first, layer.size) if part.count < layer.size else (0, 0)

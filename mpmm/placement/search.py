@@ -21,6 +21,11 @@ _STEPS = 3
 _FINALISTS, _FINAL_STEPS = 3, 8
 # a rank more has to make a step shorter by this part
 _RANK = 0.003
+# values of a layer that is worth the messages of its slices
+_SLICES_FROM = 8192
+# of a tree's step that slices are estimated to take at most where they are tried first: what a link carries
+# is counted whole, though ranks compute meanwhile
+_GAIN = 0.92
 # ranks from which the next refinement takes work
 _BUSIEST = 2
 
@@ -63,7 +68,7 @@ class Judge:
     def consider(self, layouts: Iterable[Layout], most: int) -> bool:
         """Simulate the most promising of some layouts, those that can be better; whether one was."""
         before, limit = self.best, self.played + most
-        promising = [self._with_options(layout) for layout in layouts if self._is_new(layout)]
+        promising = [layout for layout in map(self._with_options, layouts) if self._is_new(layout)]
         for layout in self.by_promise(promising):
             if self.played == limit:
                 break
@@ -72,14 +77,31 @@ class Judge:
         return self.best is not before
 
     def _with_options(self, layout: Layout) -> Layout:
-        """With what the user chose, but for micro-batches that the search tries."""
-        return layout if layout.options.micro_batches > 1 else replace(layout, options=self.problem.options)
+        """With what the user chose, but for micro-batches and slices that the search tries."""
+        if layout.options.micro_batches > 1 or layout.options.slices_from:
+            return layout
+        whole = replace(layout, options=self.problem.options)
+        if not self._scatters(whole):
+            return whole
+        sliced = in_slices(whole)
+        return sliced if self._estimate.likely(sliced) < _GAIN * self._estimate.likely(whole) else whole
+
+    def _scatters(self, layout: Layout) -> bool:
+        """Whether layers could go in slices: several ranks besides the server share some."""
+        shared = max(len(set(ranks) - {layout.server}) for _, ranks in layout.owners)
+        return shared > 1 and self.problem.options.update == "server" and not layout.averages
 
     def by_promise(self, layouts: Iterable[Layout]) -> list[Layout]:
         """The best of each number of ranks first, for these an estimate compares worst; then the others."""
         ranked = sorted(layouts, key=lambda layout: _scored(self._estimate.likely(layout), layout))
         best = {len(layout.workers): layout for layout in reversed(ranked)}
         return list(dict.fromkeys([*sorted(best.values(), key=ranked.index), *ranked]))
+
+    def other_ways(self) -> list[Layout]:
+        """The best layout with its layers in slices, where an estimate has preferred a tree."""
+        if self.best is None or self.best.options.slices_from or not self._scatters(self.best):
+            return []
+        return [replace(in_slices(self.best), name="refined")]
 
     @property
     def simulated(self) -> int:
@@ -94,7 +116,7 @@ class Judge:
 
     def _is_new(self, layout: Layout) -> bool:
         """Whether a layout was not looked at before, and may be chosen."""
-        key = layout.owners, layout.shares, layout.threads, layout.options.micro_batches
+        key = layout.owners, layout.shares, layout.threads, layout.options
         if key in self._keys:
             return False
         self._keys.add(key)
@@ -129,6 +151,11 @@ class Judge:
             self.best, self.prediction = layout, predicted
 
 
+def in_slices(layout: Layout) -> Layout:
+    """The layout with long layers in slices, so that no link carries them twice."""
+    return replace(layout, options=replace(layout.options, slices_from=_SLICES_FROM))
+
+
 def _scored(seconds: float, layout: Layout) -> float:
     return seconds * (1 + _RANK * len(layout.workers))
 
@@ -151,7 +178,7 @@ def search(problem: Problem, allowed: Allowed = lambda layout: True) -> Judge:
     while judge.best is not None and judge.prediction is not None and judge.played < limit:
         waits = [(rank.waiting, number) for number, rank in enumerate(judge.prediction.ranks)]
         busiest = [number for _, number in sorted(waits) if number in judge.best.workers][:_BUSIEST]
-        refined = neighbours(problem, judge.best, busiest)
+        refined = [*neighbours(problem, judge.best, busiest), *judge.other_ways()]
         if not judge.consider(refined, min(_TURN, limit - judge.played)):
             break
     judge.settle()

@@ -44,6 +44,30 @@ def handed_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[
         yield script.send_layer(Kind.PUSH, layer, script.layout.server, 1)
 
 
+def scattered(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    """This rank's partial sums of a layer's gradients, to each who adds up some of their values."""
+    sums = len(script.share(block.name).sums)
+    for part in script.summed_slices(block.name, layer):
+        if part.rank != script.rank:
+            yield script.send_slice(Kind.PUSH, layer, part.rank, part, sums)
+
+
+def added_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    """The values of a layer's gradients that this rank adds up, of all shards; their total to the server."""
+    shares = [(rank, script.share(block.name, rank)) for rank in script.pushers(block.name)]
+    parts = tuple((rank, len(share.sums)) for rank, share in shares)
+    merges = additions(tuple(node for _, share in shares for node in share.sums), script.batch).merges
+    for part in script.summed_slices(block.name, layer):
+        if part.rank == script.rank:
+            for rank, sums in parts:
+                if rank != script.rank:
+                    yield script.receive_slice(Kind.PUSH, layer, rank, part, sums)
+            count = part.count if part.count < layer.size else 0
+            yield Combine(Kind.PUSH, layer.name, parts, merges, part.first, count)
+            if not script.serves:
+                yield script.send_slice(Kind.TOTAL, layer, script.layout.server, part, 1)
+
+
 def serve(script: Script) -> Iterator[Instruction]:
     """What other ranks push is updated and sent back layer by layer, in the order of arrival.
 
@@ -94,7 +118,12 @@ def combined_metrics(script: Script) -> Combine:
 
 
 def _update_of_layer(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
-    if script.layout.sharded(block.name):
+    if parts := script.summed_slices(block.name, layer):
+        for part in parts:
+            if part.rank != script.rank:
+                yield script.receive_slice(Kind.TOTAL, layer, part.rank, part, 1)
+        yield from added_up(script, block, layer)
+    elif script.layout.sharded(block.name):
         root = script.root(block.name)
         if root == script.rank:
             yield from handed_up(script, block, layer)

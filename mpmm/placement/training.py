@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
 
 from mpmm_kernels.groups import additions
 
@@ -23,6 +22,7 @@ from mpmm.placement.instructions import (
 )
 from mpmm.placement.owning import totals
 from mpmm.placement.passing import Passing, gradients_first, pushes
+from mpmm.placement.pulling import Ahead
 from mpmm.placement.script import CONTROL, Script
 from mpmm.placement.serving import announce, combined_metrics, sent_metrics, serve
 from mpmm.placement.shape import BlockShape, LayerShape
@@ -57,20 +57,6 @@ def whole_batch(script: Script) -> Iterator[Instruction]:
     yield from gradients_first(_backward(script))
 
 
-def pulls(script: Script, block: BlockShape) -> Iterator[Instruction]:
-    """A block's parameters, before they are used; those to be given to other ranks go on at once."""
-    if script.serves or script.layout.owners_update:
-        return
-    parent, children = script.parent(block.name), script.children(block.name)
-    for layer in block.layers:
-        if layer.parameters:
-            if children:
-                yield script.settle_layer(Kind.PULL, layer)
-            yield script.receive_layer(Kind.PULL, layer, parent)
-            for child in children:
-                yield script.send_layer(Kind.PULL, layer, child)
-
-
 def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """What a block reads: patches of its modality, and outputs of blocks on other ranks."""
     share = script.share(block.name)
@@ -88,18 +74,15 @@ def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
 
 
 def _forward(script: Script) -> Iterator[Instruction]:
-    owned, ahead = script.owned(), ""
-    for block, following in zip_longest(owned, owned[1:]):
+    owned, ahead = script.owned(), Ahead(script)
+    for number, block in enumerate(owned):
         yield from settled_pushes(script, block)
-        if block.name != ahead:
-            yield from pulls(script, block)
+        yield from ahead.pulls(block)
         if script.share(block.name).count:
             yield from inputs(script, block)
             for source in moved_inputs(script, block):
                 yield script.settle_output(Kind.GRADIENT, source)
-            relayed = [following] if following is not None and _passes_on_ahead(script, following) else []
-            yield from _forward_of_layers(script, block, relayed)
-            ahead = following.name if relayed and _stops(script, block) else ""
+            yield from _forward_of_layers(script, block, ahead, owned[number + 1 :])
             yield from sent_outputs(script, block)
 
 
@@ -111,42 +94,34 @@ def sent_outputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
                 yield script.send_output(Kind.ACTIVATION, output, (rank, part))
 
 
-def _passes_on_ahead(script: Script, block: BlockShape) -> bool:
-    """Whether a block's parameters are given to other ranks before this one needs them itself.
-
-    Only those that the server gives, which has them ready: others would come from a rank that may wait for
-    this one, with its own sums over the batch.
-    """
-    if script.serves or not script.children(block.name):
-        return False
-    return script.parent(block.name) == script.layout.server
-
-
 def settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
     """Gradients are sent from where they are found; a running statistic's is found forward already."""
     for layer in block.layers:
-        if layer.parameters and not script.serves:
+        parts = script.summed_slices(block.name, layer)
+        if layer.parameters and (parts or not script.serves):
             yield script.settle_layer(Kind.PUSH, layer)
-        if layer.parameters and script.layout.owners_update:
+        if layer.parameters and (parts or script.layout.owners_update):
             yield script.settle_layer(Kind.TOTAL, layer)
 
 
 def _forward_of_layers(
-    script: Script, block: BlockShape, relayed: Sequence[BlockShape]
+    script: Script, block: BlockShape, ahead: Ahead, following: Sequence[BlockShape]
 ) -> Iterator[Instruction]:
     """All at once; on a shard, up to each layer that needs the batch's sums, and on when they are there.
 
-    Meanwhile the parameters of blocks that come next, for which other ranks wait, are passed on to these.
+    Meanwhile the parameters of blocks that come next, for which other ranks wait, are passed on to these:
+    behind this rank's sums, which are short, and before those of the next block.
     """
     share, names = script.share(block.name), [layer.name for layer in block.layers]
     start, stops = 0, _stops(script, block)
     for stop in stops:
         if stop > start:
             yield Forward(block.name, share, tuple(names[start:stop]))
-        for following in relayed:
-            yield from pulls(script, following)
-        relayed = ()
-        yield from _batch_sums(script, block, block.layers[stop], backward=False)
+        layer = block.layers[stop]
+        yield from _told_sums(script, block, layer, backward=False)
+        yield from ahead.give(following[:1])
+        yield from _added_sums(script, block, layer)
+        yield from ahead.give(following[1:2])
         start = stop
     yield Forward(block.name, share, tuple(names[start:]) if stops else ())
 
@@ -162,13 +137,23 @@ def _batch_sums(
     script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
 ) -> Iterator[Instruction]:
     """Each shard tells all others its partial sums, and adds up all of them."""
-    shares = [(rank, script.share(block.name, rank)) for rank in script.pushers(block.name)]
+    yield from _told_sums(script, block, layer, backward=backward)
+    yield from _added_sums(script, block, layer)
+
+
+def _told_sums(
+    script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
+) -> Iterator[Instruction]:
     own = script.share(block.name)
     yield script.settle_layer(Kind.SUMS, layer)
     yield Measure(layer.name, block.name, own, backward)
-    for rank, _ in shares:
+    for rank in script.pushers(block.name):
         if rank != script.rank:
             yield script.send_layer(Kind.SUMS, layer, rank, len(own.sums))
+
+
+def _added_sums(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+    shares = [(rank, script.share(block.name, rank)) for rank in script.pushers(block.name)]
     for rank, share in shares:
         if rank != script.rank:
             yield script.receive_layer(Kind.SUMS, layer, rank, len(share.sums))

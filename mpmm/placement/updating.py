@@ -25,7 +25,7 @@ def updated(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[In
 def _moved(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
     if not script.layout.owners_update and not script.only_here(block.name):
         yield script.settle_layer(Kind.PULL, layer)
-    yield Update(layer.name, _parts(script, block))
+    yield Update(layer.name, _parts(script, block, layer))
     if not script.layout.sharded(block.name):
         yield from answers(script, block, layer)
 
@@ -34,7 +34,10 @@ def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[In
     """A layer's parameters to all other ranks that compute with them, or to those who give them on."""
     if script.layout.owners_update:
         return
-    for rank in script.children(block.name):
+    parts = script.given_slices(block.name, layer)
+    for part in parts:
+        yield script.send_slice(Kind.PULL, layer, part.rank, part)
+    for rank in script.children(block.name) if not parts else ():
         yield script.send_layer(Kind.PULL, layer, rank)
 
 
@@ -53,9 +56,9 @@ def shared_answers(script: Script) -> Iterator[Instruction]:
                     yield from answers(script, block, layer)
 
 
-def _parts(script: Script, block: BlockShape) -> tuple[tuple[int, int], ...]:
+def _parts(script: Script, block: BlockShape, layer: LayerShape) -> tuple[tuple[int, int], ...]:
     """Whose gradients move a block's layers, and of how many samples each is the mean or the sum."""
-    if script.layout.owners_update:
+    if script.layout.owners_update or script.summed_slices(block.name, layer):
         return ((script.rank, script.batch),)
     if script.layout.sharded(block.name):
         return ((script.root(block.name), script.batch),)
@@ -67,7 +70,7 @@ def _measured(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[
     tells = layer.trainable_size > 0 and _tells(script, block)
     if tells:
         yield script.settle_layer(Kind.SQUARES, layer)
-    yield SumSquares(layer.name, _parts(script, block))
+    yield SumSquares(layer.name, _parts(script, block, layer))
     if tells:
         yield script.send_squares(layer, script.layout.server)
 

@@ -54,6 +54,8 @@ class MessageBuffers:
         # sums over samples from other ranks, by kind, name and rank
         self._sums: dict[tuple[Kind, str, int], Buffer] = {}
         self._logits: Array | None = None
+        # by layer, the values of its gradients' sum that were added up here
+        self._added: dict[str, Array] = {}
 
     def outgoing(self, send: Send) -> Callable[[], Buffer]:
         """What gives the filled buffer of a send of a training step or between steps."""
@@ -66,13 +68,17 @@ class MessageBuffers:
             case Kind.GRADIENT:
                 runner = self._runners.of(send.micro_batch)
                 return self._as_sent(send, lambda: _rows(runner.gradient(name), send))
+            case Kind.PUSH if send.rows:
+                return self._slice_of_sums(send)
+            case Kind.TOTAL if send.rows:
+                return lambda: self._added[name]
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
                 return lambda: blocks.sums[send.kind, name]
             case Kind.TOTAL:
                 return lambda: blocks.sums[Kind.PUSH, name]
             case Kind.PULL:
                 layer = blocks.layer(name)
-                return lambda: layer.values
+                return lambda: _rows(layer.values, send)
             case Kind.CONTROL:
                 return lambda: self.control.copy()
             case Kind.SQUARES | Kind.NORM:
@@ -96,13 +102,16 @@ class MessageBuffers:
         blocks, name = self._blocks, receive.name
         match receive.kind:
             case Kind.PULL:
-                return blocks.layer(name).values, _nothing
+                return _rows(blocks.layer(name).values, receive), _nothing
             case Kind.CONTROL:
                 return self.control, _nothing
             case Kind.NORM:
                 return self._parameter_store().gradient_norm.norm, _nothing
             case Kind.ACTIVATION | Kind.GRADIENT:
                 return self._incoming_rows(receive)
+            case Kind.TOTAL if receive.rows:
+                whole = self._memory((receive.kind, receive.item), (1, receive.rows), receive.dtype)
+                return _values(whole, receive), lambda: self._put_total(name, whole)
         buffer = self._buffer(receive, receive.peer)
         match receive.kind:
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
@@ -120,6 +129,23 @@ class MessageBuffers:
                 return buffer, lambda: self._keep_logits(buffer)
             case _:
                 return buffer, lambda: self.snapshot.__setitem__(receive.item, buffer)
+
+    def _slice_of_sums(self, send: Send) -> Callable[[], Buffer]:
+        """What gives some values of this rank's partial sums; of several sums they are copied together."""
+        if send.shape[0] == 1:
+            return lambda: _values(self._blocks.sums[send.kind, send.name], send)
+        buffer = self._buffer(send, ("slice", send.peer))
+
+        def copied() -> Buffer:
+            """Copy them; the buffer's last send was waited for."""
+            buffer[...] = _values(self._blocks.sums[send.kind, send.name], send)
+            return buffer
+
+        return copied
+
+    def _put_total(self, name: str, whole: Buffer) -> None:
+        """Some values of the sum of a layer's gradients are here."""
+        self._blocks.sums[Kind.PUSH, name] = whole
 
     def _as_sent(self, send: Send, values: Callable[[], Buffer]) -> Callable[[], Buffer]:
         """What gives the values as they travel: themselves, or rounded into a buffer of their own."""
@@ -168,6 +194,9 @@ class MessageBuffers:
     def combine(self, combine: Combine) -> None:
         """Add up partial sums: what is left takes the place of this rank's own."""
         key = combine.kind, combine.name
+        if combine.count:
+            self._combine_slice(combine)
+            return
         parts = [self._sums.get((*key, rank), self._blocks.sums.get(key)) for rank, _ in combine.parts]
         rows = [row for part in parts if part is not None for row in part]
         if combine.kind == Kind.SUMS:
@@ -177,6 +206,13 @@ class MessageBuffers:
         self._blocks.sums[key] = left[0][None] if len(left) == 1 else np.stack(left)
         if combine.kind == Kind.METRICS:
             self.metrics[:] = left[0]
+
+    def _combine_slice(self, combine: Combine) -> None:
+        """Add up some values of a layer's gradients; this rank's others are on their way to other ranks."""
+        key = combine.kind, combine.name
+        own = self._blocks.sums[key][:, combine.first : combine.first + combine.count]
+        rows = [row for rank, _ in combine.parts for row in self._sums.get((*key, rank), own)]
+        self._added[combine.name] = add_up(rows, combine.merges)[0][None]
 
     def pushed(self, update: Update | SumSquares) -> list[tuple[Array, int]]:
         """The gradients of an update, flat, with their samples."""
@@ -234,6 +270,11 @@ def _rows(array: Buffer, message: Message) -> Buffer:
     if message.rows in (0, message.shape[0]):
         return array
     return array[message.row : message.row + message.shape[0]]
+
+
+def _values(sums: Buffer, message: Message) -> Buffer:
+    """The values of sums, (sums, values), that a message holds."""
+    return sums[:, message.row : message.row + message.shape[1]]
 
 
 def _first(share: Share) -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from placement_networks import layouts
 from threaded_ranks import Outcome, play
 
-from mpmm.messages import WireFormat
+from mpmm.messages import Kind, WireFormat
 from mpmm.network import (
     Adam,
     BlockSpec,
@@ -35,11 +35,13 @@ from mpmm.placement import (
     LayoutOptions,
     Problem,
     Profile,
+    Send,
     UpdatePlace,
     choose,
     cluster,
     describe,
     layout_for,
+    schedule,
 )
 
 # the last one is short: of 8 groups 5 have a sample
@@ -153,6 +155,16 @@ def test_named_layouts(name: str, ranks: int) -> None:
 @pytest.mark.parametrize("update", get_args(UpdatePlace))
 def test_gradients_are_clipped_by_the_norm_of_one_process(name: str, ranks: int, update: UpdatePlace) -> None:
     check(layout_for(describe(spec()), ranks, name, options=replace(CLIPS, update=update)))
+
+
+@pytest.mark.parametrize(("name", "ranks", "clips"), [("sharded", 5, True), ("hybrid", 4, False)])
+def test_layers_go_to_the_server_and_back_in_slices(name: str, ranks: int, clips: bool) -> None:
+    """Of 16 values and more; shards of a batch of 5, too, of which some have no samples."""
+    shape, options = describe(spec()), LayoutOptions(clips=clips, slices_from=16)
+    layout = layout_for(shape, ranks, name, options=options)
+    sends = [each for each in schedule(shape, layout, 1, batch=16) if isinstance(each, Send)]
+    assert any(send.kind == Kind.PUSH and send.rows for send in sends), "others add up slices"
+    check(layout)
 
 
 @pytest.mark.parametrize(("name", "ranks"), [("sharded", 3), ("hybrid", 4)])
