@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mpmm.placement.candidates import Problem, candidates, neighbours
@@ -18,7 +18,9 @@ _PLAYED, _REFINED, _TURN = 16, 12, 4
 # steps of each, of which one counts
 _STEPS = 3
 # layouts that are judged again where a quota's pauses make one step unlike the next, and steps for that
-_FINALISTS, _FINAL_STEPS = 3, 8
+_FINALISTS, _FINAL_STEPS = 4, 6
+# by so much more or less of a quota too: how pauses fall together is chance, and moves a step by a tenth
+_SHARES = (0.97, 1.0, 1.03)
 # a rank more has to make a step shorter by this part
 _RANK = 0.003
 # values of a layer that is worth the messages of its slices
@@ -103,6 +105,13 @@ class Judge:
             return []
         return [replace(in_slices(self.best), name="refined")]
 
+    def _simulated(self, layout: Layout, steps: int, share: float) -> Prediction:
+        """A simulation where each quota is so much of what it is."""
+        problem, machine = self.problem, self.problem.machine
+        hosts = tuple(replace(host, quota=share * host.quota) for host in machine.hosts)
+        machine = machine if share == 1.0 else replace(machine, hosts=hosts)
+        return simulate(problem.shape, layout, problem.batch, problem.profile, machine, steps)
+
     @property
     def simulated(self) -> int:
         """How many layouts were simulated."""
@@ -127,7 +136,7 @@ class Judge:
         return self._estimate.fits(layout) and self.allowed(layout)
 
     def settle(self) -> None:
-        """Where hosts have a quota, judge the best over more steps: pauses then average out."""
+        """Where hosts have a quota, judge the best over more steps and shares: pauses then average out."""
         if not any(host.quota for host in self.problem.machine.hosts):
             return
         ranked = [layout for _, layout in sorted(self._results, key=lambda result: result[0])]
@@ -135,13 +144,16 @@ class Judge:
         alone = [layout for layout in ranked if layout.name == "one rank"]
         self.best, self.prediction, self.preset = None, None, (float("inf"), "")
         for layout in dict.fromkeys([*ranked[:_FINALISTS], *named[:1], *alone]):
-            self._play(layout, _FINAL_STEPS)
+            self._play(layout, _FINAL_STEPS, _SHARES)
 
-    def _play(self, layout: Layout, steps: int = _STEPS) -> None:
-        problem = self.problem
+    def _play(self, layout: Layout, steps: int = _STEPS, shares: Sequence[float] = (1.0,)) -> None:
         self.played += 1
-        check(replace(layout, name="auto"), problem.shape)
-        predicted = simulate(problem.shape, layout, problem.batch, problem.profile, problem.machine, steps)
+        check(replace(layout, name="auto"), self.problem.shape)
+        predictions = [self._simulated(layout, steps, share) for share in shares]
+        mean = sum(each.seconds * share for each, share in zip(predictions, shares, strict=True)) / sum(
+            shares
+        )
+        predicted = predictions[len(shares) // 2].scaled(mean)
         self._results.append((_scored(predicted.seconds, layout), layout))
         if layout.name == "one rank":
             self.alone = predicted.seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpmm.messages import Traffic
 from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send
@@ -86,6 +86,20 @@ class Prediction:
     seconds: float
     ranks: tuple[RankTimes, ...]
     spans: tuple[tuple[Span, ...], ...]
+
+    def scaled(self, seconds: float) -> Prediction:
+        """The same step in so many seconds, in which each rank computes and waits as large a part of it."""
+        factor = seconds / self.seconds
+        ranks = tuple(
+            replace(
+                rank,
+                computing=factor * rank.computing,
+                messaging=factor * rank.messaging,
+                waiting=factor * rank.waiting,
+            )
+            for rank in self.ranks
+        )
+        return replace(self, seconds=seconds, ranks=ranks)
 
     def plain_spans(self) -> dict[int, list[tuple[str, str, float, float, float]]]:
         """By rank its spans as a rank's own timeline has them: category, text, begin, end, CPU seconds."""
