@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from mpmm.errors import SceneError
@@ -22,6 +25,8 @@ from mpmm.errors import SceneError
 Part = tuple[slice, slice]
 # what reading a damaged file raises besides rasterio's errors
 DAMAGED = (OSError, KeyError, ValueError, RuntimeError, IndexError)
+# what opening a product raises that is another one, lacks a file or is damaged
+UNREADABLE = (*DAMAGED, RasterioError, ParseError, BadZipFile)
 
 
 @dataclass(frozen=True)

@@ -7,42 +7,46 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
-
-from rasterio.errors import RasterioError
+from typing import TYPE_CHECKING, Literal
 
 from mpmm.errors import SceneError
-from mpmm.scene.products.dataset import DAMAGED, ProductDataset, ProductRaster
-from mpmm.scene.products.enmap import open_enmap
-from mpmm.scene.products.sentinel2 import BANDS, opener
+
+if TYPE_CHECKING:
+    from mpmm.scene.products.dataset import ProductDataset, ProductRaster
 
 Product = Literal["enmap", "emit", "prisma", "neon", "sentinel2"]
 # pixels that a product's own quality layers call cloudy and the like
 Quality = Literal["keep", "drop"]
-Opener = Callable[[Path, bool, ExitStack], ProductRaster]
+Opener = Callable[[Path, bool, ExitStack], "ProductRaster"]
 
 
-def _open_hdf5(module: str) -> Opener:
-    """Return what opens a product in HDF5; h5py, which takes a tenth of a second, is loaded by it alone."""
+def _opener(product: str, *chosen: int) -> Opener:
+    """Return what opens a product; its module is loaded by that alone, as few runs read any product.
+
+    Parameters
+    ----------
+    product
+        The module, whose function ``open_...`` is named after it.
+    chosen
+        Which of the product's rasters, where it has several: what the function takes before all else.
+    """
 
     def open_file(path: Path, drop: bool, stack: ExitStack) -> ProductRaster:
         """Open the product by the function that its module is named after."""
-        loaded = import_module(f"mpmm.scene.products.{module}")
-        opener: Opener = getattr(loaded, f"open_{module}")
-        return opener(path, drop, stack)
+        loaded = import_module(f"mpmm.scene.products.{product}")
+        opened: ProductRaster = getattr(loaded, f"open_{product}")(*chosen, path, drop, stack)
+        return opened
 
     return open_file
 
 
-# by product, and within it by raster, where bands differ in the size of their pixels
+# by product, and within it by raster, where bands differ in the size of their pixels, in metres
 _OPENERS: dict[str, dict[str, Opener]] = {
-    "enmap": {"ENMAP": open_enmap},
-    "emit": {"EMIT": _open_hdf5("emit")},
-    "prisma": {"PRISMA": _open_hdf5("prisma")},
-    "neon": {"NEON": _open_hdf5("neon")},
-    "sentinel2": {f"SENTINEL2_{pixel}": opener(pixel) for pixel in BANDS},
+    "enmap": {"ENMAP": _opener("enmap")},
+    "emit": {"EMIT": _opener("emit")},
+    "prisma": {"PRISMA": _opener("prisma")},
+    "neon": {"NEON": _opener("neon")},
+    "sentinel2": {f"SENTINEL2_{pixel}": _opener("sentinel2", pixel) for pixel in (10, 20, 60)},
 }
 _TITLES = {
     "enmap": "EnMAP L2A",
@@ -84,6 +88,9 @@ def open_product(path: Path, who: str) -> ProductDataset:
     SceneError
         It is not such a product, lacks a file, or is damaged.
     """
+    # as the products' own modules: not before one is opened
+    from mpmm.scene.products.dataset import UNREADABLE, ProductDataset
+
     name = _NAME.fullmatch(str(path))
     assert name is not None, "the caller has asked"
     product, file, drop = _RASTERS[name[1]], Path(name[2]), name[3] == "drop"
@@ -92,7 +99,7 @@ def open_product(path: Path, who: str) -> ProductDataset:
             raster = _OPENERS[product][name[1]](file, drop, opened)
         except SceneError as error:
             raise SceneError(f"{who}: {error.problem}", error.hint) from error
-        except (*DAMAGED, RasterioError, ParseError, BadZipFile) as error:
+        except UNREADABLE as error:
             raise SceneError(
                 f"{who}: {file} cannot be read as {_TITLES[product]}: {error}",
                 "name the product as it was delivered, unpacked or not; or copy it again",

@@ -7,7 +7,7 @@ data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from mpmm.scene.products.archive import Archive
 from mpmm.scene.products.dataset import Part, ProductBand, ProductRaster
 
 # by pixel size in metres: each band where its detector's pixels are, in the order of the spectrum
-BANDS = {
+_BANDS = {
     10: ("B02", "B03", "B04", "B08"),
     20: ("B05", "B06", "B07", "B8A", "B11", "B12"),
     60: ("B01", "B09"),
@@ -36,19 +36,28 @@ _CLASSIFICATION_PIXEL = 20
 _IMAGE = r"\.(jp2|tiff?)"
 
 
-def opener(pixel: int) -> Callable[[Path, bool, ExitStack], ProductRaster]:
-    """Return what opens a product's bands of one pixel size, in metres."""
+def open_sentinel2(pixel: int, path: Path, drop: bool, stack: ExitStack) -> ProductRaster:
+    """Open the bands of one pixel size of a product's folder or zip archive.
 
-    def open_bands(path: Path, drop: bool, stack: ExitStack) -> ProductRaster:
-        """Open a product's folder or zip archive; ``drop`` takes clouds and their shadows as missing."""
-        return _open(Archive(path), pixel, drop, stack)
+    Parameters
+    ----------
+    pixel
+        Their size in metres.
+    path
+        Of the folder or archive.
+    drop
+        Take clouds and their shadows as missing.
+    stack
+        Closes what is opened.
 
-    return open_bands
-
-
-def _open(archive: Archive, pixel: int, drop: bool, stack: ExitStack) -> ProductRaster:
+    Raises
+    ------
+    SceneError
+        A file is missing, or the bands' files differ.
+    """
+    archive = Archive(path)
     metadata = archive.only(r"MTD_MSIL2A\.xml", "metadata")
-    images = [archive.only(rf"_{band}_{pixel}m{_IMAGE}", f"band {band}") for band in BANDS[pixel]]
+    images = [archive.only(rf"_{band}_{pixel}m{_IMAGE}", f"band {band}") for band in _BANDS[pixel]]
     layers = [archive.only(rf"_SCL_20m{_IMAGE}", "scene classification")] if drop else []
     opened = [stack.enter_context(rasterio.open(archive.gdal_name(name))) for name in (*images, *layers)]
     datasets, classification = opened[: len(images)], opened[len(images) :]
@@ -69,7 +78,7 @@ def _open(archive: Archive, pixel: int, drop: bool, stack: ExitStack) -> Product
         transform=datasets[0].transform,
         shape=datasets[0].shape,
         dtype=datasets[0].dtypes[0],
-        bands=_bands(archive.xml(metadata), BANDS[pixel]),
+        bands=_bands(archive.xml(metadata), _BANDS[pixel]),
         read=read,
         present=(lambda part: _is_clear(classification[0], pixel, part)) if drop else None,
     )
