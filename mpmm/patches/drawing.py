@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from mpmm.errors import PatchError
 from mpmm.patches.candidates import Candidates, find_candidates
-from mpmm.patches.dealing import deal_blocks
-from mpmm.patches.folds import draw_fold
 from mpmm.patches.samples import Samples
 from mpmm.patches.seeds import Purpose, permutation
 from mpmm.patches.shares import PARTS
@@ -53,6 +51,9 @@ def draw_split(
     if options.kind == "given":
         raise PatchError("a given split is not drawn from one label map", "give the labels of its parts")
     if options.kind == "folds":
+        # dealing out blocks is loaded where a split has any
+        from mpmm.patches.folds import draw_fold
+
         return draw_fold(labels, usable, class_ids, options, class_names)
     candidates = find_candidates(labels, usable, class_ids, class_names)
     requested, quotas = options.apportioned(candidates.counts(), options.shares)
@@ -79,6 +80,8 @@ def draw_random(candidates: Candidates, quotas: Counts, seed: int) -> list[Sampl
 
 
 def _draw_blocks(candidates: Candidates, quotas: Counts, options: SplitOptions) -> tuple[list[Samples], int]:
+    from mpmm.patches.dealing import deal_blocks
+
     dealing = deal_blocks(candidates, quotas, options.size, options.shares, options.seed)
     part_of = dealing.part(candidates)
     parts: list[list[Samples]] = [[], [], []]

@@ -14,7 +14,6 @@ from mpmm.network import NetworkSpec
 from mpmm.patches import PARTS, Normalization, Samples, Split
 from mpmm.placement import LABELS, Layout, NetworkShape, describe, required_sources
 from mpmm.preparation.inventory import Inventory, check_sources
-from mpmm.preparation.matching import Known, match_scenes, with_classes_of_run
 from mpmm.preparation.naming import told_of
 from mpmm.preparation.placing import Placing
 from mpmm.preparation.prepared import Prepared, Report, check_labels, network_spec
@@ -161,6 +160,9 @@ def restore_on_ranks(
         The scene has other classes than the run, or bands that are not clearly those of the training; a rank
         lacks files, or the layout cannot use so many ranks.
     """
+    # a new run does without
+    from mpmm.preparation.matching import Known, match_scenes, with_classes_of_run
+
     plain: dict[str, Any] = {}
     arrays: dict[str, NDArray[Any]] = {}
     if collectives.rank == restoration.source and folder is not None:

@@ -25,12 +25,10 @@ from mpmm.patches import (
     check_fold,
     check_shares,
     check_size,
-    draw_given,
     draw_split,
     usable_centres,
 )
 from mpmm.preparation.by_scene import split_by_scene
-from mpmm.preparation.given import given_parts
 from mpmm.preparation.reducing import network_bands
 from mpmm.results import RunFolder, write_scenes, write_split
 from mpmm.scene import AlignedScenes, Grid, JoinedScene, LabelReport, SceneReport, SceneRows
@@ -234,6 +232,10 @@ def draw_where(config: Config, scene: AlignedScenes, present: Sequence[NDArray[n
     ids, names = [cover.id for cover in scene.classes], [cover.name for cover in scene.classes]
     options = split_options(config)
     if options.kind == "given":
+        # as few runs have a given split, the others do without what reads it
+        from mpmm.patches import draw_given
+        from mpmm.preparation.given import given_parts
+
         return draw_given(given_parts(config, scene), usable, ids, options, names)
     return draw_split(scene.labels, usable, ids, options, names)
 

@@ -6,10 +6,13 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mpmm.results.areas import AreaEstimate, SampledShare
 from mpmm.results.files import write_whole
 from mpmm.results.scores import Estimate, Scores
+
+if TYPE_CHECKING:
+    from mpmm.results.areas import AreaEstimate, SampledShare
 
 
 def write_class_csv(path: Path, scores: Scores) -> None:
