@@ -14,7 +14,9 @@ from mpmm.messages import LocalChannel
 from mpmm.network import (
     Adam,
     Array,
+    BatchNorm,
     BlockSpec,
+    Convolution,
     DenseSpec,
     Layer,
     Network,
@@ -142,13 +144,18 @@ def test_no_copy_of_the_blocks_holds_more_than_its_part_of_the_samples() -> None
 
 
 def recorded(layer: Layer) -> list[int]:
-    """Numbers of samples that a layer's forward is given from now on."""
+    """Numbers of samples that a convolution is given from now on, with or without a batch-norm behind it."""
+    assert isinstance(layer, Convolution)
     counts: list[int] = []
-    forward = layer.forward
+    forward, infer = layer.forward, layer.infer
 
     def counting(x: Array, step: Step) -> Array:
         counts.append(len(x))
         return forward(x, step)
 
-    layer.forward = counting  # type: ignore[method-assign]
+    def counting_inference(x: Array, batchnorm: BatchNorm | None = None) -> Array:
+        counts.append(len(x))
+        return infer(x, batchnorm)
+
+    layer.forward, layer.infer = counting, counting_inference  # type: ignore[method-assign]
     return counts
