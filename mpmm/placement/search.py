@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from mpmm.placement.candidates import Problem, candidates, neighbours
 from mpmm.placement.estimate import Arithmetic
@@ -66,6 +67,8 @@ class Judge:
 
     def __post_init__(self) -> None:
         self._estimate = Arithmetic(self.problem)
+        # asked for when slices are weighed, and again when layouts are ranked
+        self._likely = cache(self._estimate.likely)
 
     def consider(self, layouts: Iterable[Layout], most: int) -> bool:
         """Simulate the most promising of some layouts, those that can be better; whether one was."""
@@ -86,7 +89,7 @@ class Judge:
         if not self._scatters(whole):
             return whole
         sliced = in_slices(whole)
-        return sliced if self._estimate.likely(sliced) < _GAIN * self._estimate.likely(whole) else whole
+        return sliced if self._likely(sliced) < _GAIN * self._likely(whole) else whole
 
     def _scatters(self, layout: Layout) -> bool:
         """Whether layers could go in slices: several ranks besides the server share some."""
@@ -95,7 +98,7 @@ class Judge:
 
     def by_promise(self, layouts: Iterable[Layout]) -> list[Layout]:
         """The best of each number of ranks first, for these an estimate compares worst; then the others."""
-        ranked = sorted(layouts, key=lambda layout: _scored(self._estimate.likely(layout), layout))
+        ranked = sorted(layouts, key=lambda layout: _scored(self._likely(layout), layout))
         best = {len(layout.workers): layout for layout in reversed(ranked)}
         return list(dict.fromkeys([*sorted(best.values(), key=ranked.index), *ranked]))
 
@@ -150,9 +153,8 @@ class Judge:
         self.played += 1
         check(replace(layout, name="auto"), self.problem.shape)
         predictions = [self._simulated(layout, steps, share) for share in shares]
-        mean = sum(each.seconds * share for each, share in zip(predictions, shares, strict=True)) / sum(
-            shares
-        )
+        worth = sum(each.seconds * share for each, share in zip(predictions, shares, strict=True))
+        mean = worth / sum(shares)
         predicted = predictions[len(shares) // 2].scaled(mean)
         self._results.append((_scored(predicted.seconds, layout), layout))
         if layout.name == "one rank":

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from mpmm_kernels.runtime import set_threads
 
-from mpmm.network import Array, Network, Step
+from mpmm.network import Array, Layer, Network, Step
 from mpmm.placement import Timing
 
 # rounds in which each case has a turn: at least so many, and more of them in so many seconds
@@ -81,17 +81,22 @@ def _turn(network: Network, inputs: dict[str, Array], number: int, now: Callable
     seconds: Turn = {}
     for name, block in network.blocks.items():
         marks = [now()]
-        outputs[name] = block.forward(outputs, step, lambda _, marks=marks: marks.append(now()))  # type: ignore[misc]
+        outputs[name] = block.forward(outputs, step, _marker(marks, now))
         # the first layer's time begins with the block's own
         spans = np.diff([marks[0], *marks[2:], now()])
         seconds |= {layer.name: [float(span)] for layer, span in zip(block.layers, spans, strict=True)}
     gradients = {name: outputs[name].copy()}
     for name, block in reversed(network.blocks.items()):
         marks = [now()]
-        gradients |= block.backward(gradients.pop(name), lambda _, marks=marks: marks.append(now()))  # type: ignore[misc]
+        gradients |= block.backward(gradients.pop(name), _marker(marks, now))
         for layer, span in zip(reversed(block.layers), np.diff(marks), strict=True):
             seconds[layer.name].append(float(span))
     return seconds
+
+
+def _marker(marks: list[float], now: Callable[[], float]) -> Callable[[Layer], None]:
+    """What keeps the time at each layer."""
+    return lambda _: marks.append(now())
 
 
 def _fastest(turns: list[Turn]) -> list[Turn]:

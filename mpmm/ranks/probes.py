@@ -61,13 +61,8 @@ def crowding_of(cores: int) -> float:
 
 def _product_seconds() -> float:
     """Of some probes the middle one: the first may meet the other threads as they start or end."""
-    matrix, seconds = np.ones((_ORDER, _ORDER), np.float32), []
-    for _ in range(_PROBES):
-        began = time.thread_time()
-        for _ in range(_PRODUCTS):
-            matrix @ matrix
-        seconds.append(time.thread_time() - began)
-    return statistics.median(seconds)
+    matrices = [np.ones((_ORDER, _ORDER), np.float32)] * _PRODUCTS
+    return statistics.median(_seconds_of(matrices) for _ in range(_PROBES))
 
 
 def _multiply(busy: threading.Event, ended: threading.Event) -> None:
@@ -94,6 +89,7 @@ def stop_seconds() -> float:
 
 
 def _seconds_of(matrices: list[NDArray[np.float32]]) -> float:
+    """This thread's time for the products of all with the first."""
     began = time.thread_time()
     for matrix in matrices:
         matrix @ matrices[0]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mpmm_kernels.runtime import in_turn
@@ -17,6 +17,14 @@ from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
 from mpmm.scene.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    import filelock
+else:
+    import lazy_loader
+
+    # twenty modules, which a run whose scene is prepared does without
+    filelock = lazy_loader.load("filelock")
 
 # to be raised when the meaning or the layout of the files changes
 VERSION = 2
@@ -132,23 +140,19 @@ class CacheEntry:
     @contextmanager
     def _turn(self) -> Iterator[Path]:
         """Wait for the entry's lock, or take one's own if its holder stands still; yields where to write."""
-        # twenty modules, which a run whose scene is prepared does without
-        from filelock import FileLock
-
         own = f"{self.folder.name}-{os.getpid()}"
-        with in_turn(self.lock) as alone, nullcontext() if alone else FileLock(self.root / f"{own}.lock"):
+        own_lock = self.root / f"{own}.lock"
+        with in_turn(self.lock) as alone, nullcontext() if alone else filelock.FileLock(own_lock):
             yield self.partial if alone else self.root / f".{own}.partial"
 
     def _remove_leftovers(self, own: Path) -> None:
         """Remove what killed processes left behind: their locks are free, or held here for `own`."""
-        from filelock import FileLock, Timeout
-
         for leftover in self.root.glob(".*.partial"):
             lock = self.root / f"{leftover.stem[1:]}.lock"
             if leftover == own:
                 shutil.rmtree(leftover)
                 continue
-            with suppress(Timeout), FileLock(lock, blocking=False):
+            with suppress(filelock.Timeout), filelock.FileLock(lock, blocking=False):
                 # else whoever held the lock a moment ago has put it in place
                 if leftover.exists():
                     shutil.rmtree(leftover)
