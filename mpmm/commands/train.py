@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any, get_args
 
 import click
-import psutil
 
 from mpmm.messages import launched_ranks
 from mpmm.placement import LayoutName, UpdatePlace
@@ -44,7 +45,7 @@ def command(config: Path | None, resume: Path | None, run: Path | None, trace: b
     --resume says where its rasters lie now. A folder that holds files is never overwritten. The last line is
     a fingerprint (SHA-256) of all parameters.
     """
-    options = TrainOptions(trace, run_console(), psutil.Process().create_time())
+    options = TrainOptions(trace, run_console(), process_start())
     # among ranks each may have the files of its own modalities only
     loaded = None if config is None else load_config(config, partly=launched_ranks() > 1)
     if resume is not None:
@@ -61,6 +62,16 @@ def _refuse_with_resume(**given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise click.UsageError(f"--resume takes the run as it was started: leave --{name} out")
+
+
+def process_start() -> float:
+    """When this process began, in seconds since the epoch, to a tick of the system's clock.
+
+    The system counts it from its own start, for which psutil takes the whole second before.
+    """
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    began = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - began)
 
 
 def _code(result: TrainResult) -> int:

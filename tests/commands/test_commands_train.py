@@ -392,6 +392,17 @@ def test_the_program_can_be_ended_and_goes_on(config, tmp_path, number):
     assert out.splitlines()[-1].split()[-1] == sha256(whole)
 
 
+def test_a_start_counts_from_when_its_process_began():
+    """The system's own start was taken as of a whole second: first steps seemed up to a second later."""
+    code = "from mpmm.commands.train import process_start; print(process_start())"
+    before = time.time()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as program:
+        started = time.time()
+        out, _ = program.communicate(timeout=LIMIT)
+    tick = 0.02
+    assert before - tick < float(out) < started + tick
+
+
 def test_the_program_explains_bad_input_in_two_lines(tmp_path):
     program = mpmm("train", "absent.toml", cwd=tmp_path)
     out, err = program.communicate(timeout=LIMIT)
