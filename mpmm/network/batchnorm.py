@@ -75,6 +75,10 @@ class BatchNorm(BatchLayer):
         self._kept = None
         return self._normalisation(self.mean.value, _inverse(self.variance.value.astype("float64")))
 
+    def output(self, samples: int) -> Array:
+        """(samples, *shape) of its own memory, for who makes its inference in a pass before."""
+        return self._y.take(samples)
+
     def measure(self, x: Array, step: Step) -> Array:
         """Sums of x and of its square."""
         self._keep(x, step)

@@ -16,9 +16,9 @@ from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
 if TYPE_CHECKING:
+    from mpmm_kernels.layers.normalising import Normalisation
     from mpmm_kernels.vocabulary import Kernels
 
-    from mpmm.network.batchnorm import BatchNorm
     from mpmm.network.block_spec import BlockSpec
 
 
@@ -87,17 +87,34 @@ class Convolution(Layer):
         self._make_room(len(x))
         return kernel.forward(self.plan, self._buffers, self._operands(x))
 
-    def infer(self, x: Array, batchnorm: BatchNorm | None = None) -> Array:
-        """Forward without what backward needs, and that of the batch-norm behind it in the same pass.
+    def infer(
+        self,
+        x: Array,
+        norm: Normalisation | None = None,
+        addends: tuple[Array, ...] = (),
+        normalised: Array | None = None,
+    ) -> Array:
+        """Forward without what backward needs, ended by a sum and a batch-norm in the same pass.
 
         Of several processes that do so first, one compiles.
+
+        Parameters
+        ----------
+        x
+            (n, *input_shape).
+        norm
+            What the output is normalised by; of a sum there is always one.
+        addends
+            Up to three arrays of the output's shape, to which it is added.
+        normalised
+            Takes what the norm makes of the sum, which is returned then.
         """
         self._keep(x, EVALUATION)
         self._make_room(len(x))
-        norm = None if batchnorm is None else batchnorm.begin_inference()
+        operands = self._operands(x)._replace(norm=norm, addends=addends, normalised=normalised)
         with nullcontext() if self._inferred else compile_once(f"inference {self.plan!r}"):
             self._inferred = True
-            return kernel.infer(self.plan, self._buffers, self._operands(x)._replace(norm=norm))
+            return kernel.infer(self.plan, self._buffers, operands)
 
     def _make_room(self, samples: int) -> None:
         """Allocate buffers for so many samples, if there are only smaller ones."""

@@ -11,9 +11,11 @@ from mpmm.network.build import block_builders
 from mpmm.network.layer import NO_COST, Cost, Step
 from mpmm.network.names import OUTPUT
 from mpmm.network.parameter import Array, Parameter, state_sha256
+from mpmm.network.passes import forward_through
 from mpmm.network.spec import NetworkSpec
 from mpmm.network.state import check_state
 from mpmm.network.summary import summary_table
+from mpmm.network.sums import Begun, sum_passes
 
 
 class Network:
@@ -50,6 +52,7 @@ class Network:
             name: build() for name, build in builders.items() if only is None or name in only
         }
         self.missing = tuple(name for name in builders if name not in self.blocks)
+        self._sums = sum_passes(self.blocks)
         parameters = [parameter for block in self.blocks.values() for parameter in block.parameters]
         self.parameters: dict[str, Parameter] = {
             parameter.name: parameter for parameter in sorted(parameters, key=attrgetter("name"))
@@ -77,8 +80,17 @@ class Network:
         """
         self._demand_all_blocks()
         outputs = dict(inputs)
-        for block in self.blocks.values():
-            outputs.update(dict.fromkeys(block.outputs, block.forward(outputs, step)))
+        begun: dict[str, Begun] = {}
+        for name, block in self.blocks.items():
+            if name in self._sums and not step.training:
+                begun.update(self._sums[name].infer(outputs))
+                continue
+            if name in begun:
+                x, layers = begun.pop(name)
+                y = forward_through(layers, x, step)
+            else:
+                y = block.forward(outputs, step)
+            outputs.update(dict.fromkeys(block.outputs, y))
         return outputs[OUTPUT]
 
     def backward(self, dlogits: Array) -> None:

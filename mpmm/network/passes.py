@@ -31,7 +31,7 @@ def forward_through(
             if before is not None and computed is not None:
                 before(computed)
         if isinstance(layer, Convolution) and batchnorm is not None:
-            x = layer.infer(x, batchnorm)
+            x = layer.infer(x, batchnorm.begin_inference())
         else:
             x = layer.forward(x, step)
     return x

@@ -17,6 +17,8 @@ from mpmm.network import (
     StreamSpec,
     run_on_zeros,
 )
+from mpmm.network.names import OUTPUT
+from mpmm.network.sums import sum_passes
 
 CONVOLUTION = BlockSpec(2, (1, 1, 1), pool="none", batch_norm=False)
 
@@ -73,6 +75,76 @@ def test_an_evaluation_is_the_same_twice():
     patches, _ = random_batch(network.spec, 3)
     once = network.forward(patches, EVALUATION).copy()
     assert network.forward(patches, EVALUATION).tobytes() == once.tobytes()
+
+
+def separate(network, patches):
+    """Logits by every layer in a pass of its own."""
+    outputs = dict(patches)
+    for block in network.blocks.values():
+        x = block.join(outputs)
+        for layer in block.layers:
+            x = layer.forward(x, EVALUATION)
+        outputs.update(dict.fromkeys(block.outputs, x.copy()))
+    return outputs[OUTPUT]
+
+
+SHORTCUT = JoinSpec("add", ("block1", "block2"))
+NORMED = JoinSpec("add", batch_norm=True, activation="relu")
+# a convolution between blocks of one shape, which has another reader where it is named twice
+BETWEEN = replace(CONVOLUTION, inputs=("block1",), activation="none")
+SUMS = {
+    "read by a norm and another block": (
+        (CONVOLUTION, BETWEEN, SHORTCUT, NORMED, JoinSpec("add", ("block3", "block4"))),
+        1,
+    ),
+    "read by a norm alone": ((CONVOLUTION, BETWEEN, SHORTCUT, NORMED), 1),
+    "normalised by the join": ((CONVOLUTION, BETWEEN, replace(NORMED, inputs=("block1", "block2"))), 1),
+    "with ReLU": ((CONVOLUTION, BETWEEN, replace(SHORTCUT, activation="relu"), NORMED), 1),
+    "with another activation": ((CONVOLUTION, BETWEEN, replace(SHORTCUT, activation="sigmoid"), NORMED), 1),
+    "the convolution first": ((CONVOLUTION, BETWEEN, JoinSpec("add", ("block2", "block1"))), 0),
+    "the convolution read twice": (
+        (CONVOLUTION, BETWEEN, SHORTCUT, JoinSpec("add", ("block3", "block2"))),
+        0,
+    ),
+    "of four": (
+        (
+            *[replace(BETWEEN, inputs=("patch",))] * 4,
+            JoinSpec("add", tuple(f"block{i}" for i in range(1, 5))),
+        ),
+        1,
+    ),
+    "of five": (
+        (
+            *[replace(BETWEEN, inputs=("patch",))] * 5,
+            JoinSpec("add", tuple(f"block{i}" for i in range(1, 6))),
+        ),
+        0,
+    ),
+    "channels side by side": ((CONVOLUTION, BETWEEN, JoinSpec("concatenate", ("block1", "block2"))), 0),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_inference_makes_a_sum_with_the_convolution_before_it_and_keeps_the_bits_of_both(name):
+    """Only the last summand, made when the others are there, and read by nobody else."""
+    blocks, count = SUMS[name]
+    network = Network(replace(branched(), streams=(stream(*blocks),), fusion=()))
+    assert len(sum_passes(network.blocks)) == count
+    patches, _ = random_batch(network.spec, 3)
+    for parameter in network.parameters.values():
+        parameter.value[:] += np.linspace(0.1, 0.7, parameter.value.size).reshape(parameter.value.shape)
+    made = network.forward(patches, EVALUATION).copy()
+    assert made.tobytes() == separate(network, patches).tobytes()
+
+
+def test_an_inference_that_makes_sums_leaves_nothing_for_a_backward():
+    """What a join or a norm kept of a training before is of other patches."""
+    network = Network(replace(branched(), streams=(stream(*SUMS["read by a norm alone"][0]),), fusion=()))
+    patches, _ = random_batch(network.spec, 3)
+    dy = network.forward(patches, TRAINING).copy()
+    network.forward(patches, EVALUATION)
+    with pytest.raises(NetworkError, match="backward without a training forward"):
+        network.backward(dy)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.methods import METHODS, choose
 from mpmm_kernels.convolution.operands import ConvolutionBlock, Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
-from mpmm_kernels.convolution.shared.epilogue import normalised_by_kernel
-from mpmm_kernels.layers.batchnorm import normalise
+from mpmm_kernels.convolution.shared.epilogue import ended_by_kernel
+from mpmm_kernels.layers.ending import end, ending
 from mpmm_kernels.vocabulary import Kernels
 
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
@@ -77,14 +77,13 @@ def backward(
 
 
 def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
-    """The same output as `forward`, keeping nothing for `backward`; normalised where operands ask for that.
+    """The same output as `forward`, keeping nothing for `backward`; added and normalised as operands ask for.
 
-    Its bits are those of a batch-norm behind the block. What no kernel normalises while it has it in the
+    Its bits are those of a sum and a batch-norm behind the block. What no kernel ends while it has it in the
     first caches is gone through once more, in place.
     """
     method = METHODS[plan.method]
     y = method.infer(plan, buffers, operands)
-    if operands.norm is not None and not (method.normalises and normalised_by_kernel(plan)):
-        pixels = y.reshape(len(y), -1, y.shape[-1])
-        normalise(pixels, operands.norm, pixels)
+    if operands.norm is not None and not (method.ends and ended_by_kernel(plan)):
+        end(y, ending(*operands[3:], plan.filters, plan.dtype))
     return y

@@ -27,8 +27,9 @@ class Method:
         Bytes that inference on so many samples writes beside the block's output, on one thread.
     allocate
         All arrays the method needs for up to so many samples; only the method itself looks inside.
-    normalises
-        Its kernels end with a batch-norm where nothing else follows them (`normalised_by_kernel`).
+    ends
+        Its kernels end an inference with a sum and a batch-norm where nothing else follows them
+        (`ended_by_kernel`).
     """
 
     name: MethodName
@@ -39,7 +40,7 @@ class Method:
     forward: Callable[[BlockPlan, Any, Operands], Floats]
     infer: Callable[[BlockPlan, Any, Operands], Floats]
     backward: Callable[[BlockPlan, Any, Operands, Gradients, bool], Floats | None]
-    normalises: bool = False
+    ends: bool = False
 
 
 def direct_cost(plan: BlockPlan) -> float:

@@ -39,13 +39,23 @@ class ConvolutionBlock:
 class Operands(NamedTuple):
     """Input (n, depth, rows, columns, channels), weights (kernel, channels, filters) and bias (filters,).
 
-    Inference may end with a batch-norm of the block's output, by values of its own type.
+    Inference may end with a batch-norm of the block's output, by values of its own type; or with the sum of
+    other arrays, from first to last, and that output, which then has a norm too (`unchanged` does nothing).
+
+    Attributes
+    ----------
+    addends
+        At most three, of the output's shape.
+    normalised
+        Filled with what the norm makes of a sum, which is the output then; None: the output is normalised.
     """
 
     x: Floats
     w: Floats
     b: Floats
     norm: Normalisation | None = None
+    addends: tuple[Floats, ...] = ()
+    normalised: Floats | None = None
 
 
 class Gradients(NamedTuple):

@@ -1,4 +1,16 @@
-from . import activation, adam, batchnorm, dense, dropout, focal, joining, normalising, pooling, softmax
+from . import (
+    activation,
+    adam,
+    batchnorm,
+    dense,
+    dropout,
+    ending,
+    focal,
+    joining,
+    normalising,
+    pooling,
+    softmax,
+)
 from .activation import sigmoid
 from .adam import AdamOptions, AdamState, adam_step
 from .batchnorm import exponential_average
@@ -12,6 +24,7 @@ __all__ = [
     "batchnorm",
     "dense",
     "dropout",
+    "ending",
     "exponential_average",
     "focal",
     "joining",

@@ -43,14 +43,14 @@ def normalise_pixels(x: Floats, first: int, pixels: int, norm: Floats, y: Floats
     for pixel in range(first, first + pixels if channels > 0 else first):
         at = pixel * channels
         for c in range(0, whole, step):
-            store(y, at + c, _normalised(load(x, at + c), norm, c, channels))
+            store(y, at + c, normalised(load(x, at + c), norm, c, channels))
         if whole < channels:
             rest = load_part(x, at + whole, channels - whole)
-            store_part(y, at + whole, _normalised_part(rest, norm, whole, channels), channels - whole)
+            store_part(y, at + whole, normalised_part(rest, norm, whole, channels), channels - whole)
 
 
 @compiled_intrinsic
-def _normalised(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) -> Any:
+def normalised(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) -> Any:
     """The values of channels from c on, normalised."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -63,7 +63,7 @@ def _normalised(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) ->
 
 
 @compiled_intrinsic
-def _normalised_part(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) -> Any:
+def normalised_part(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) -> Any:
     """The same of the last channels, which are fewer than a vector has lanes."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:

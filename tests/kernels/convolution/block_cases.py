@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
+from mpmm_kernels.layers.normalising import Normalisation
 from mpmm_kernels.runtime import compiled, set_threads
 from mpmm_kernels.vector import lanes, load, store
 
@@ -120,6 +121,8 @@ REBUILT = (
     "one channel, F(2x2,5x5)",
     "F(8,7), padded",
 )
+# of those the ones whose inference ends with a sum and batch-norm: by their own kernel, and by one behind it
+ENDED = "F(8,7), padded", "odd channels, pooled"
 
 
 def planned(case, dtype, kernels):
@@ -213,13 +216,29 @@ def compare():
         worst = max(abs(a - b).max() / abs(b).max() for a, b in zip(actual, plain, strict=True))
         assert worst < 1e-5, f"{name}: {worst}"
         print(f"{name}: {digest(actual)}")
+    print_ended()
     assert not [*unreached()]
+
+
+def run_ended(name):
+    """The sum that an inference ends with, and what batch-norm makes of it."""
+    plan, x, w, b, dy = make(*CASES[name], "float32", 3)
+    mean, scale, beta = np.random.default_rng(5).standard_normal((3, plan.filters), "float32")
+    norm, apart = Normalisation(mean, scale, beta, np.float32(0)), np.empty_like(dy)
+    return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm, (dy,), apart)), apart
+
+
+def print_ended():
+    """Print the fingerprints of what some inferences end with."""
+    for name in ENDED:
+        print(f"{name}, ended: {digest(run_ended(name))}")
 
 
 def bits():
     """Print the fingerprints of what cases that run every kernel give."""
     for name in REBUILT:
         print(f"{name}: {digest(run(*CASES[name]))}")
+    print_ended()
     assert not [*unreached()]
 
 
@@ -232,6 +251,13 @@ def threads():
             results.append([array.tobytes() for array in run(*CASES[name], samples=11)])
         assert results[0] == results[1] == results[2], name
         print(f"{name}: {digest(run(*CASES[name]))}")
+    for name in ENDED:
+        results = []
+        for count in (1, 2, 4):
+            set_threads(count)
+            results.append([array.tobytes() for array in run_ended(name)])
+        assert results[0] == results[1] == results[2], name
+    print_ended()
 
 
 @compiled

@@ -33,6 +33,7 @@ from mpmm_kernels.convolution.winograd_depth import method as filtering
 from mpmm_kernels.convolution.winograd_spectral import kernels as spectral_kernels
 from mpmm_kernels.convolution.winograd_spectral import method as spectral
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralGeometry, SpectralTile
+from mpmm_kernels.layers.ending import BlockEnding
 
 NUMBERS, BY_GROUPS = ("samples", "floor"), ("bounds", "floor")
 FORWARD, TO_WEIGHTS = (ForwardArrays,), ("x", CoreGradient, WeightSums)
@@ -55,7 +56,7 @@ CALLS = {
         indirect_kernels.forward,
         (
             *FORWARD,
-            "norm",
+            BlockEnding,
             indirect.IndirectForwardScratch,
             *NUMBERS,
             indirect_layout.IndirectForwardGeometry,
@@ -116,6 +117,7 @@ CALLS = {
         filtering_kernels.forward,
         (
             filtering.DepthFilteringArrays,
+            BlockEnding,
             filtering.DepthFilteringScratch,
             *NUMBERS,
             "shape",

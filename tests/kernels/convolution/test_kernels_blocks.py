@@ -5,6 +5,8 @@ import pytest
 from block_cases import CASES, SOME, STEP, VALID, each, errors, make, plan_of, planned, run
 from mpmm_kernels.convolution import Gradients, Operands, argmax_gradient, block
 from mpmm_kernels.layers.batchnorm import BatchScale, normalisation, normalise
+from mpmm_kernels.layers.ending import unchanged
+from mpmm_kernels.layers.joining import add
 
 
 @each(CASES)
@@ -95,6 +97,44 @@ def test_an_inference_that_ends_with_batchnorm_has_the_bits_of_batchnorm_behind_
     plain = block.allocate(plan, 3)
     forwards = [block.forward(plan, each, Operands(x, w, b)) for each in (buffers, plain)]
     assert forwards[0].tobytes() == forwards[1].tobytes()
+
+
+@each(NORMALISED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("count", "kept"), [(1, False), (2, True), (3, False), (3, True)])
+def test_an_inference_that_ends_with_a_sum_has_the_bits_of_the_sum_and_batchnorm_behind_it(
+    name, dtype, count, kept
+):
+    """The sum of a shortcut, read by who normalises it and perhaps by others, as SSRN has it."""
+    kernels, case = CASES[name]
+    plan, x, w, b, dy = make(kernels, case, dtype, 3)
+    rng, filters = np.random.default_rng(5), plan.filters
+    addends = tuple(rng.standard_normal(dy.shape).astype(dtype) for _ in range(count))
+    scale = BatchScale(*rng.standard_normal((3, filters)))
+    norm = normalisation(scale, rng.standard_normal(filters), dtype, relu=True)
+    x[0, 2, 3, 3] = np.nan
+    total = np.empty_like(dy)
+    add([*addends, block.infer(plan, block.allocate(plan, 3), Operands(x, w, b))], total)
+    normalised, apart = np.empty_like(dy), np.empty_like(dy) if kept else None
+    normalise(total.reshape(3, -1, filters), norm, normalised.reshape(3, -1, filters))
+    made = block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm, addends, apart))
+    assert made.tobytes() == (total if kept else normalised).tobytes()
+    assert apart is None or apart.tobytes() == normalised.tobytes()
+
+
+@each(NORMALISED[-2:])
+@pytest.mark.parametrize("relu", [False, True])
+def test_an_inference_that_ends_with_a_sum_alone_changes_no_bit_of_it(name, relu):
+    kernels, case = CASES[name]
+    plan, x, w, b, dy = make(kernels, case, "float32", 3)
+    # a sum of -0 stays one
+    shortcut, nothing = np.full_like(dy, -0.0), np.zeros_like(w)
+    operands = Operands(x, nothing, np.full_like(b, -0.0))
+    total = np.empty_like(dy)
+    for addend in (shortcut, dy):
+        add([addend, block.infer(plan, block.allocate(plan, 3), operands)], total, relu)
+        ended = operands._replace(norm=unchanged(plan.filters, "float32", relu), addends=(addend,))
+        assert block.infer(plan, block.allocate(plan, 3), ended).tobytes() == total.tobytes()
 
 
 @each(SOME)

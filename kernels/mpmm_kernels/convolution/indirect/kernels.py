@@ -24,7 +24,7 @@ from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.layers.normalising import normalise_pixels
+from mpmm_kernels.layers.ending import BlockEnding, end_pixels
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size
 
@@ -36,7 +36,11 @@ def forward(
     bias: Floats,
     y: Floats,
     argmax: Array,
+    a: Floats,
+    b: Floats,
+    c: Floats,
     norm: Floats,
+    z: Floats,
     staged: Floats,
     scratch: Floats,
     zeros: Floats,
@@ -57,14 +61,14 @@ def forward(
     """Fill y and argmax for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
 
     Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y
-    at once. With rows in ``norm`` each part of y is normalised while it is in the first caches.
+    at once. Each part of y is ended (`BlockEnding`) while it is in the first caches.
     """
     workers, tasks = scratch.shape[0], samples * shape.groups
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
     for worker in prange(workers):
         sums, output = scratch[worker], OutputSide(y, y, argmax, bias)
         tables, tile = Tables(indirection, taps), IndirectTile(tall, short, columns, last)
-        origin, seen = (x, beginning()), -1
+        origin, seen, ending = (x, beginning()), -1, BlockEnding(a, b, c, norm, z)
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
@@ -86,7 +90,7 @@ def forward(
                     to = n * shape.lines + line, 1
                     pool_lines(sums, made, output, to, floor, pooled, offsets)
                 pixel = (n * shape.lines + line) * pooled.columns
-                normalise_pixels(y, pixel, (end - line) * pooled.columns, norm, y)
+                end_pixels(y, pixel, (end - line) * pooled.columns, ending)
             piece = next_piece(taken)
 
 

@@ -37,7 +37,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
-    kernel_norm,
+    kernel_ending,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
@@ -177,8 +177,8 @@ def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> F
     rows = IndirectForwardScratch(
         staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
     )
-    norm = flat(kernel_norm(plan, operands))
-    kernels.forward(*arrays, norm, *rows, samples, floor(plan), *layout.forward, *layout.tile)
+    made = kernel_ending(plan, operands)
+    kernels.forward(*arrays, *made, *rows, samples, floor(plan), *layout.forward, *layout.tile)
     return finish_forward(plan, buffers.around, samples)
 
 
@@ -233,5 +233,5 @@ def input_gradient(
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
 INDIRECT = Method(
-    "indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward, normalises=True
+    "indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward, ends=True
 )

@@ -15,7 +15,7 @@ from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.geometry import whole_vectors
 from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.layers.activation import sigmoid_backward
-from mpmm_kernels.layers.batchnorm import norm_rows
+from mpmm_kernels.layers.ending import BlockEnding, ending
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
 
 
@@ -32,15 +32,15 @@ def floor(plan: BlockPlan) -> float:
     return bound
 
 
-def normalised_by_kernel(plan: BlockPlan) -> bool:
-    """Whether a batch-norm comes right behind the core: neither sigmoid nor an average pool between."""
+def ended_by_kernel(plan: BlockPlan) -> bool:
+    """Whether what an inference ends with comes right behind the core: no sigmoid or average pool between."""
     return plan.activation != "sigmoid" and plan.pool != "average"
 
 
-def kernel_norm(plan: BlockPlan, operands: Operands) -> Floats:
-    """The rows of a norm (`norm_rows`) that a method's kernel ends with; none where it does not."""
-    norm = operands.norm if normalised_by_kernel(plan) else None
-    return norm_rows(norm, plan.filters, plan.dtype)
+def kernel_ending(plan: BlockPlan, operands: Operands) -> BlockEnding:
+    """What a method's kernel ends with; nothing where it does not."""
+    made = operands[3:] if ended_by_kernel(plan) else (None, (), None)
+    return ending(*made, plan.filters, plan.dtype)
 
 
 @dataclass(frozen=True)

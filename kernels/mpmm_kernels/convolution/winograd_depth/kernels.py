@@ -20,6 +20,7 @@ from mpmm_kernels.convolution.winograd_depth.lines import (
     take_points,
     transform_weights_back,
 )
+from mpmm_kernels.layers.ending import BlockEnding, end_pixels
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size
 
@@ -30,6 +31,11 @@ def forward(
     w: Floats,
     ends: Floats,
     y: Floats,
+    a: Floats,
+    b: Floats,
+    c: Floats,
+    norm: Floats,
+    z: Floats,
     staged: Floats,
     points: Floats,
     products: Floats,
@@ -43,11 +49,15 @@ def forward(
     last: Size,
     gap: Size,
 ) -> None:
-    """Fill y for the first samples of x; w are points, ``ends`` rows of bias and norm as long as a run."""
+    """Fill y for the first samples of x; w are points, ``ends`` rows of bias and norm as long as a run.
+
+    A sum and its norm (`BlockEnding`) are made of a tile while it is in the first caches.
+    """
     workers, tasks = points.shape[0], samples * shape.tiles * shape.runs
     shares, taken = parts(samples, workers), tickets()
     for worker in prange(workers):
         tile, size = ProductTile(block, columns, last, gap), (width, taps)
+        ending = BlockEnding(a, b, c, norm, z)
         piece = next_piece(taken)
         while piece < shares:
             for task in range(piece * tasks // shares, (piece + 1) * tasks // shares):
@@ -59,7 +69,17 @@ def forward(
                 at = to, shape.pixels * shape.filters, shape.made - first
                 arrays = products[worker], y, staged[worker]
                 give_planes(arrays, at, rows * shape.filters, (ends, floor), shape.product_step, size)
+                if a.size > 0:
+                    _end_planes(y, to // shape.filters, (first, rows), ending, shape)
             piece = next_piece(taken)
+
+
+@compiled
+def _end_planes(y: Floats, pixel: int, part: tuple[int, int], ending: BlockEnding, shape: DepthTiles) -> None:
+    """End the planes of a tile from the first on, so many pixels of each, which begin at ``pixel``."""
+    first, rows = part
+    for plane in range(min(OUTPUTS, shape.made - first)):
+        end_pixels(y, pixel + plane * shape.pixels, rows, ending)
 
 
 @compiled

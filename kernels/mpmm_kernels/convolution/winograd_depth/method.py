@@ -19,7 +19,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     epilogue_bytes,
     finish_forward,
     floor,
-    kernel_norm,
+    kernel_ending,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd.method import TILED_COST
@@ -29,6 +29,7 @@ from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.lines import transform_weights
 from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.activation import relu_backward
+from mpmm_kernels.layers.ending import BlockEnding, ending
 from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.vector import size
 
@@ -146,8 +147,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands) -> Floats:
-    samples = len(operands.x)
-    _fill_ends(plan, buffers.ends, operands)
+    samples, made = len(operands.x), kernel_ending(plan, operands)
+    _fill_ends(buffers.ends, operands.b, made)
     _transform(plan, buffers, operands.w)
     arrays = DepthFilteringArrays(
         x=flat(operands.x),
@@ -155,7 +156,7 @@ def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands)
         ends=flat(buffers.ends),
         y=flat(buffers.around.core_output),
     )
-    _run(plan, buffers, arrays, (samples, floor(plan)), _tiles(core(plan))[0])
+    _run(plan, buffers, arrays, made, (samples, floor(plan)), _tiles(core(plan))[0])
     return finish_forward(plan, buffers.around, samples)
 
 
@@ -166,11 +167,11 @@ def _ends(dtype: str, run: int, filters: int) -> Floats:
     return ends
 
 
-def _fill_ends(plan: BlockPlan, ends: Floats, operands: Operands) -> None:
-    """Put bias and norm, or what changes no bit in place of that, where kernels read them."""
-    norm = kernel_norm(plan, operands)
-    ends[0] = operands.b
-    ends[1:] = norm[:, None] if len(norm) else np.reshape(_NO_ENDS[1:], (NORM_ROWS, 1, 1))
+def _fill_ends(ends: Floats, bias: Floats, made: BlockEnding) -> None:
+    """Put bias and norm, or what changes no bit before a sum or in place of that, where kernels read them."""
+    normalised = made.norm.size and not made.a.size
+    ends[0] = bias
+    ends[1:] = (made.norm if normalised else np.array(_NO_ENDS[1:])).reshape(NORM_ROWS, 1, -1)
 
 
 def _transform(plan: BlockPlan, buffers: WinogradDepthBuffers, weights: Floats) -> None:
@@ -183,15 +184,16 @@ def _run(
     plan: BlockPlan,
     buffers: WinogradDepthBuffers,
     arrays: DepthFilteringArrays,
+    made: BlockEnding,
     numbers: tuple[int, float],
     tiles: geometry.DepthTiles,
 ) -> None:
-    """Convolve a number of samples, with a floor."""
+    """Convolve a number of samples, with a floor and what an inference ends with."""
     rows = DepthFilteringScratch(
         staged=workers(buffers.staged), points=workers(buffers.points), products=workers(buffers.products)
     )
     tile = geometry.product_tile(tiles, plan.kernel[0], plan.dtype)
-    kernels.forward(*arrays, *rows, *numbers, tiles, *tile)
+    kernels.forward(*arrays, *made, *rows, *numbers, tiles, *tile)
 
 
 def _backward(
@@ -205,8 +207,9 @@ def _backward(
     arrays = DepthFilteringArrays(
         x=dy, w=buffers.weight_points, ends=flat(buffers.no_ends), y=flat(buffers.input_gradient)
     )
-    samples, least = len(operands.x), np.dtype(plan.dtype).type(-np.inf)
-    _run(plan, buffers, arrays, (samples, least), _tiles(core(plan))[1])
+    tiles, samples, least = _tiles(core(plan))[1], len(operands.x), np.dtype(plan.dtype).type(-np.inf)
+    nothing = ending(None, (), None, tiles.filters, plan.dtype)
+    _run(plan, buffers, arrays, nothing, (samples, least), tiles)
     return buffers.input_gradient[:samples]
 
 
@@ -244,5 +247,5 @@ def _weight_gradient(
 
 # Inference does the same: forward keeps nothing for backward but its output.
 WINOGRAD_DEPTH = Method(
-    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward, normalises=True
+    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward, ends=True
 )

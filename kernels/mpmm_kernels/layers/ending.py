@@ -1,0 +1,125 @@
+"""What an inference ends a block with: a sum with other blocks' outputs, and batch-norm of that."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Floats, flat
+from mpmm_kernels.layers.batchnorm import norm_rows
+from mpmm_kernels.layers.normalising import (
+    NORM_ROWS,
+    Normalisation,
+    normalise_pixels,
+    normalised,
+    normalised_part,
+)
+from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
+from mpmm_kernels.vector import add, lanes_of, load, load_part, store, store_part
+
+# Arrays that a block's output may be added to
+MOST_ADDENDS = 3
+
+
+class BlockEnding(NamedTuple):
+    """What pixels y are added to, (a + b + c) + y, what normalises that, and where it goes; flat arrays.
+
+    Empty are addends that there are not; the rows of a norm (`norm_rows`) where nothing happens, which a sum
+    always has; and ``z``, where y takes what is made, else the sum.
+    """
+
+    a: Floats
+    b: Floats
+    c: Floats
+    norm: Floats
+    z: Floats
+
+
+def unchanged(channels: int, dtype: str, relu: bool) -> Normalisation:
+    """A normalisation that changes no bit, but for ReLU where that is asked for."""
+    floor: float = np.dtype(dtype).type(0.0 if relu else -np.inf)
+    mean, scale, beta = (np.full(channels, value, dtype) for value in (0.0, 1.0, -0.0))
+    return Normalisation(mean, scale, beta, floor)
+
+
+def ending(
+    norm: Normalisation | None, addends: Sequence[Floats], z: Floats | None, channels: int, dtype: str
+) -> BlockEnding:
+    """The arrays of an ending as kernels take them."""
+    nothing: Floats = np.empty(0, dtype)
+    arrays = [*map(flat, addends), *[nothing] * (MOST_ADDENDS - len(addends))]
+    a, b, c = arrays
+    rows = flat(norm_rows(norm, channels, dtype))
+    return BlockEnding(a, b, c, rows, nothing if z is None else z.reshape(-1))
+
+
+def end(y: Floats, made: BlockEnding) -> None:
+    """End a block whose output y (n, ..., channels) is in memory."""
+    with threads_for(y.size) as workers:
+        _end(y.reshape(-1), *made, len(y), workers)
+
+
+@compiled(parallel=True)
+def _end(
+    y: Floats, a: Floats, b: Floats, c: Floats, norm: Floats, z: Floats, samples: int, workers: int
+) -> None:
+    taken, pixels = tickets(), y.size // (norm.size // NORM_ROWS) // samples
+    for _worker in prange(workers):
+        made, n = BlockEnding(a, b, c, norm, z), next_piece(taken)
+        while n < samples:
+            end_pixels(y, n * pixels, pixels, made)
+            n = next_piece(taken)
+
+
+@compiled
+def end_pixels(y: Floats, first: int, pixels: int, made: BlockEnding) -> None:
+    """End so many pixels of y from ``first`` on, which best are in the first caches."""
+    if made.a.size == 0:
+        normalise_pixels(y, first, pixels, made.norm, y)
+    elif made.z.size == 0:
+        _add_pixels(y, first, pixels, made, y, False)
+    else:
+        _add_pixels(y, first, pixels, made, made.z, True)
+
+
+@compiled
+def _add_pixels(y: Floats, first: int, pixels: int, made: BlockEnding, z: Floats, summed: bool) -> None:
+    """Fill z with sums normalised, and y with the sums where they are asked for."""
+    channels, step, norm = made.norm.size // NORM_ROWS, lanes_of(y), made.norm
+    whole = channels - channels % step
+    for pixel in range(first, first + pixels):
+        at = pixel * channels
+        for c in range(0, whole, step):
+            total = add(_others(made, at + c), load(y, at + c))
+            if summed:
+                store(y, at + c, total)
+            store(z, at + c, normalised(total, norm, c, channels))
+        if whole < channels:
+            rest, left = at + whole, channels - whole
+            total = add(_others_part(made, rest, left), load_part(y, rest, left))
+            if summed:
+                store_part(y, rest, total, left)
+            store_part(z, rest, normalised_part(total, norm, whole, channels), left)
+
+
+@compiled
+def _others(made: BlockEnding, at: int) -> Any:
+    """The sum of the addends there, a vector of it, from first to last."""
+    total = load(made.a, at)
+    if made.b.size > 0:
+        total = add(total, load(made.b, at))
+    if made.c.size > 0:
+        total = add(total, load(made.c, at))
+    return total
+
+
+@compiled
+def _others_part(made: BlockEnding, at: int, count: int) -> Any:
+    """The same of the first elements of a vector."""
+    total = load_part(made.a, at, count)
+    if made.b.size > 0:
+        total = add(total, load_part(made.b, at, count))
+    if made.c.size > 0:
+        total = add(total, load_part(made.c, at, count))
+    return total
