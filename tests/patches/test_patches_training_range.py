@@ -1,6 +1,7 @@
 """The range of values in training patches, and what of another scene is unlike it."""
 
 import numpy as np
+import pytest
 
 from mpmm.patches import Samples, far_outside, training_range
 
@@ -50,3 +51,17 @@ def test_values_that_hardly_vary_beside_the_trainings():
     assert outside.share == 0
     assert outside.flat == 2 / 3
     assert outside.trained == (100, 3000)
+
+
+@pytest.mark.parametrize("bands", [1, 3, 48, 2000])
+def test_the_range_is_that_of_the_patches_pixels_however_many_are_compared_at_once(bands):
+    values = np.random.default_rng(bands).normal(size=(40, 30, bands)).astype(np.float32)
+    samples = Samples.of([5, 20, 34], [4, 15, 25], [0, 0, 0])
+    low, high = training_range(Plain(values), samples, 9)
+    patches = np.concatenate(
+        [
+            values[row - 4 : row + 5, column - 4 : column + 5].reshape(-1, bands)
+            for row, column in zip(samples.rows, samples.columns, strict=True)
+        ]
+    )
+    np.testing.assert_array_equal([low, high], [patches.min(axis=0), patches.max(axis=0)])
