@@ -28,7 +28,15 @@ from mpmm.preparation.sampling import (
 )
 from mpmm.preparation.several import agree, check_number, joined_inventory, take_inventories
 from mpmm.results import RunFolder, read_split, read_text
-from mpmm.scene import AlignedScene, AlignedScenes, LandCover, Scene, SourceRecord, join_scenes
+from mpmm.scene import (
+    AlignedScene,
+    AlignedScenes,
+    LandCover,
+    Scene,
+    SourceRecord,
+    headers_read_once,
+    join_scenes,
+)
 from mpmm.settings import Config, config_from_json
 
 if TYPE_CHECKING:
@@ -96,6 +104,7 @@ class Restoration:
     force_bands: bool = False
 
 
+@headers_read_once()
 def prepare_on_ranks(
     collectives: Collectives,
     config: Config,
@@ -138,6 +147,7 @@ def prepare_on_ranks(
     return RankPreparation(prepared, split, readers.shape, readers.layout, normalizations, records, choice)
 
 
+@headers_read_once()
 def restore_on_ranks(
     collectives: Collectives, folder: RunFolder | None, restoration: Restoration, report: Report | None = None
 ) -> RankPreparation:

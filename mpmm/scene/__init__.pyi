@@ -22,6 +22,7 @@ from .labels import Labels, LandCover
 from .modality import Modality, NormalizationKind, check_modalities
 from .palette import color_of
 from .part_labels import read_part_labels
+from .raster import headers_read_once
 from .report import LabelReport, ModalityReport, SceneReport
 from .scene import Scene, WholePart
 from .source_record import SourceRecord
@@ -57,6 +58,7 @@ __all__ = [
     "grid_like",
     "grid_over",
     "grids_of",
+    "headers_read_once",
     "join_scenes",
     "joined_grid",
     "pixel_area",

@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
 from mpmm.scene.vrt_bands import Paint
 
+Assumed = Callable[[int, int], Grid] | None
+
+# headers by what they were asked for, within `headers_read_once`
+_read: ContextVar[dict[tuple[Path, str, str | None, Assumed], "Raster"] | None] = ContextVar(
+    "_read", default=None
+)
 # what rasterio raises for a file that is damaged
 _UNREADABLE = (*GDAL_ERRORS, UnicodeDecodeError)
 
@@ -130,9 +137,17 @@ def _check_sources(path: Path, who: str) -> None:
             open_dataset(source.path, who).close()
 
 
-def read_header(
-    path: Path, who: str, declared: str | None, assumed: Callable[[int, int], Grid] | None = None
-) -> Raster:
+@contextmanager
+def headers_read_once() -> Iterator[None]:
+    """Within, a file's header is read once, however often it is asked for; no file may change meanwhile."""
+    token = _read.set({})
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
+def read_header(path: Path, who: str, declared: str | None, assumed: Assumed = None) -> Raster:
     """Read a raster's header.
 
     Parameters
@@ -152,6 +167,15 @@ def read_header(
         Where the file cannot be opened, has no position or coordinate system, is rotated or south-up, holds
         complex numbers, or is in another system than declared.
     """
+    known, asked = _read.get(), (path, who, declared, assumed)
+    if known is None:
+        return _header(*asked)
+    if asked not in known:
+        known[asked] = _header(*asked)
+    return known[asked]
+
+
+def _header(path: Path, who: str, declared: str | None, assumed: Assumed) -> Raster:
     with open_dataset(path, who) as dataset, _readable_header(path, who):
         check_whole(dataset, path, who)
         if assumed is None:
