@@ -192,27 +192,28 @@ class MessageBuffers:
         return copy_rows
 
     def combine(self, combine: Combine) -> None:
-        """Add up partial sums: what is left takes the place of this rank's own."""
-        key = combine.kind, combine.name
+        """Add up partial sums: what is left takes the place of this rank's own; some values stay apart."""
+        left = add_up(self._rows_of_all(combine), combine.merges)
+        added = left[0][None] if len(left) == 1 else np.stack(left)
         if combine.count:
-            self._combine_slice(combine)
-            return
-        parts = [self._sums.get((*key, rank), self._blocks.sums.get(key)) for rank, _ in combine.parts]
-        rows = [row for part in parts if part is not None for row in part]
-        if combine.kind == Kind.SUMS:
-            # this rank's own are on their way to others
-            rows = [row.copy() for row in rows]
-        left = add_up(rows, combine.merges)
-        self._blocks.sums[key] = left[0][None] if len(left) == 1 else np.stack(left)
+            self._added[combine.name] = added
+        else:
+            self._blocks.sums[combine.kind, combine.name] = added
         if combine.kind == Kind.METRICS:
             self.metrics[:] = left[0]
 
-    def _combine_slice(self, combine: Combine) -> None:
-        """Add up some values of a layer's gradients; this rank's others are on their way to other ranks."""
+    def _rows_of_all(self, combine: Combine) -> list[Array]:
+        """All ranks' partial sums one after the other, which may be written."""
         key = combine.kind, combine.name
-        own = self._blocks.sums[key][:, combine.first : combine.first + combine.count]
-        rows = [row for rank, _ in combine.parts for row in self._sums.get((*key, rank), own)]
-        self._added[combine.name] = add_up(rows, combine.merges)[0][None]
+        own = self._blocks.sums.get(key)
+        if own is not None and combine.count:
+            # its other values are on their way to other ranks
+            own = own[:, combine.first : combine.first + combine.count]
+        elif own is not None and combine.kind == Kind.SUMS:
+            # they are on their way to another rank
+            own = own.copy()
+        parts = [self._sums.get((*key, rank), own) for rank, _ in combine.parts]
+        return [row for part in parts if part is not None for row in part]
 
     def pushed(self, update: Update | SumSquares) -> list[tuple[Array, int]]:
         """The gradients of an update, flat, with their samples."""
