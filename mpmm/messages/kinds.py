@@ -48,8 +48,9 @@ class Kind(IntEnum):
 
     def carries(self, values: np.dtype[Any]) -> bool:
         """Whether a message of this kind may hold such values; rounded ones may be bits in whole numbers."""
-        rounded = self in (Kind.ACTIVATION, Kind.GRADIENT) and values == carrier(BFLOAT16)
-        return not self.floating or values.kind == "f" or rounded
+        if values.kind == "f" or not self.floating:
+            return True
+        return self in (Kind.ACTIVATION, Kind.GRADIENT) and values == carrier(BFLOAT16)
 
 
 _LABELS = {

@@ -134,14 +134,15 @@ class Waiter:
         MessageError
             The wait took longer than ``limit``.
         """
-        if ready():
-            self._predictor.learn(waiting_for, 0.0, late=False)
-        else:
+        if not ready():
             self._wait(ready, waiting_for)
+        elif self.alarm is None:
+            self._predictor.learn(waiting_for, 0.0, late=False)
 
     def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
         start = time.perf_counter()
-        predicted = self._predictor.predicted(waiting_for)
+        # whom an alarm wakes, need not know how long
+        predicted = 0.0 if self.alarm is not None else self._predictor.predicted(waiting_for)
         waited, looks, self.waits = 0.0, 0, True
         try:
             while True:
@@ -158,7 +159,8 @@ class Waiter:
         finally:
             self.waits = False
             self._over(waiting_for, time.perf_counter() - start)
-        self._predictor.learn(waiting_for, waited, late=looks == 1)
+        if self.alarm is None:
+            self._predictor.learn(waiting_for, waited, late=looks == 1)
 
     def _over(self, waiting_for: str, seconds: float) -> None:
         """A wait is over, by what came or by an error."""

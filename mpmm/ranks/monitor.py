@@ -77,7 +77,7 @@ class Monitor:
         self._process = psutil.Process()
         self._file: Path | None = None
         self._began = time.time()
-        self._cpu, self._waited, self._spun = self._cpu_seconds(), waiter.seconds, waiter.cpu_seconds
+        self._cpu, self._waited, self._spun = time.process_time(), waiter.seconds, waiter.cpu_seconds
         self._next = time.monotonic()
 
     def write_to(self, file: Path) -> None:
@@ -94,7 +94,7 @@ class Monitor:
     def sample(self) -> dict[str, Any]:
         """Take a sample now."""
         spun = self._waiter.cpu_seconds - self._spun
-        cpu = self._cpu_seconds() - self._cpu
+        cpu = time.process_time() - self._cpu
         now = {
             "rank": self._rank,
             "time": round(time.time(), 3),
@@ -120,7 +120,3 @@ class Monitor:
                 raise RunError(
                     f"{self._file}: cannot be written: {error.strerror}", "is there room, and may you write?"
                 ) from error
-
-    def _cpu_seconds(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)

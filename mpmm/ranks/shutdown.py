@@ -49,7 +49,8 @@ class ShutdownRequest(Stop):
         if self._sign:
             self._sign = False
             self.save()
-        super().check(waiting_for)
+        if self.reason:
+            super().check(waiting_for)
 
     def ask(self, reason: str) -> None:
         """End soon; on SIGUSR1 after a step."""
