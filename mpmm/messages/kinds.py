@@ -35,6 +35,7 @@ class Kind(IntEnum):
     STATE = 14
     SQUARES = 15
     NORM = 16
+    SUMS_TOTAL = 17
 
     @property
     def label(self) -> str:
@@ -70,6 +71,7 @@ _LABELS = {
     Kind.STATE: "state",
     Kind.SQUARES: "gradient squares",
     Kind.NORM: "gradient norm",
+    Kind.SUMS_TOTAL: "batch total",
 }
 _FLOATING = {
     Kind.ACTIVATION,
@@ -84,6 +86,7 @@ _FLOATING = {
     Kind.STATE,
     Kind.SQUARES,
     Kind.NORM,
+    Kind.SUMS_TOTAL,
 }
 
 

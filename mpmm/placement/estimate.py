@@ -11,6 +11,7 @@ from mpmm.placement.candidates import Problem
 from mpmm.placement.cores import slowdown
 from mpmm.placement.layout import Layout
 from mpmm.placement.machine import Host
+from mpmm.placement.script import HUB_FROM
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share, share_of
 from mpmm.placement.simulator import threads_on
@@ -108,8 +109,10 @@ class Arithmetic:
             moved = sum(layer.size > 0 for layer in layers)
             exchanges = 2 * sum(map(layout.waits_for_batch, layers)) * (len(ranks) > 1) * (rank in ranks)
             if rank in ranks or rank == layout.server:
-                messages += 2 * moved * (ranks != (layout.server,)) + 2 * exchanges * (len(ranks) - 1)
-            sums += exchanges + moved * (rank == layout.server)
+                # of several shards one adds up for all: for the others it is a message each way
+                peers = len(ranks) - 1 if len(ranks) < HUB_FROM else 1
+                messages += 2 * moved * (ranks != (layout.server,)) + 2 * exchanges * peers
+            sums += exchanges * (len(ranks) < HUB_FROM) + moved * (rank == layout.server)
             if layout.options.slices_from and rank in ranks and len(ranks) > 1:
                 long = sum(layer.size >= layout.options.slices_from for layer in layers)
                 messages += 4 * long * (len(ranks) - 1)

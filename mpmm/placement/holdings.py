@@ -15,6 +15,8 @@ from mpmm.placement.shape import NetworkShape, maker_of
 from mpmm.placement.shares import Share, micro_batches, share_of
 
 Held = object
+# what comes in place of a rank's own partial sums
+TOTALS = {Kind.TOTAL: Kind.PUSH, Kind.SUMS_TOTAL: Kind.SUMS}
 
 
 class RehearsalError(LayoutError):
@@ -134,6 +136,14 @@ class Holdings:
             )
         sums: tuple[Node, ...] = held[1]
         return sums
+
+    def sent_sums(self, rank: int, step: int, send: Send) -> Held:
+        """The partial sums that a message holds, or what all of them add up to."""
+        sums = self.sums(rank, step, TOTALS.get(send.kind, send.kind), send.name)
+        demand(len(sums) == send.shape[0], f"rank {rank}: {send} of sums {sums}")
+        whole = send.kind not in TOTALS or sums == self.total(step)
+        demand(whole, f"rank {rank}: {send} of sums {sums}, which are not all")
+        return step, sums
 
     def need_free(
         self, rank: int, kind: Kind, item: int, pending: int = 0, micro_batch: int | None = None

@@ -11,7 +11,7 @@ from mpmm_kernels.groups import additions
 from mpmm.messages import Kind
 from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.evaluation import AHEAD
-from mpmm.placement.holdings import Held, Holdings, demand
+from mpmm.placement.holdings import TOTALS, Held, Holdings, demand
 from mpmm.placement.instructions import (
     Backward,
     Collect,
@@ -97,12 +97,15 @@ class Rules:
             filled = receive.row, rows, receive.rows or rows
             name = receive.name + of_micro_batch(receive.micro_batch)
             self._of.fill(rank, step, _target(receive.kind), name, filled)
-        elif receive.kind == Kind.TOTAL:
+        elif receive.kind in TOTALS:
             self._of.need_free(rank, receive.kind, receive.item)
-            self._of.hold(rank, Kind.PUSH.label, receive.name, held)
+            self._of.hold(rank, TOTALS[receive.kind].label, receive.name, held)
         elif receive.kind == Kind.NORM:
             self._of.hold(rank, label, "", held)
         elif receive.kind in _SUMS:
+            if receive.kind == Kind.SUMS:
+                # they are added up where they are received, and sent from there
+                self._of.need_free(rank, Kind.SUMS_TOTAL, receive.item)
             self._of.hold(rank, f"{label} from {receive.peer}", receive.name, held)
         else:
             self._of.hold(rank, label, receive.name, held)
@@ -117,13 +120,8 @@ class Rules:
         elif send.kind == Kind.GRADIENT:
             reader = self._of.shape.consumers[send.name]
             self._of.need(rank, "backward", reader + of_micro_batch(send.micro_batch), step)
-        elif send.kind in (*_SUMS, Kind.TOTAL):
-            kind = Kind.PUSH if send.kind == Kind.TOTAL else send.kind
-            sums = self._of.sums(rank, step, kind, send.name)
-            demand(len(sums) == send.shape[0], f"rank {rank}: {send} of sums {sums}")
-            whole = send.kind != Kind.TOTAL or sums == self._of.total(step)
-            demand(whole, f"rank {rank}: {send} of sums {sums}, which are not all")
-            held = step, sums
+        elif send.kind in (*_SUMS, *TOTALS):
+            held = self._of.sent_sums(rank, step, send)
         elif send.kind == Kind.PULL:
             server = rank == self._of.layout.server
             pulled = self._of.get(rank, send.kind.label, send.name)

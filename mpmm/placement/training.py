@@ -120,7 +120,7 @@ def _forward_of_layers(
         layer = block.layers[stop]
         yield from _told_sums(script, block, layer, backward=False)
         yield from ahead.give(following[:1])
-        yield from _added_sums(script, block, layer)
+        yield from _added_sums(script, block, layer, backward=False)
         yield from ahead.give(following[1:2])
         start = stop
     yield Forward(block.name, share, tuple(names[start:]) if stops else ())
@@ -136,30 +136,41 @@ def _stops(script: Script, block: BlockShape) -> list[int]:
 def _batch_sums(
     script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
 ) -> Iterator[Instruction]:
-    """Each shard tells all others its partial sums, and adds up all of them."""
+    """Every shard gets what the partial sums of all of them add up to."""
     yield from _told_sums(script, block, layer, backward=backward)
-    yield from _added_sums(script, block, layer)
+    yield from _added_sums(script, block, layer, backward=backward)
 
 
 def _told_sums(
     script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
 ) -> Iterator[Instruction]:
-    own = script.share(block.name)
+    own, hub = script.share(block.name), script.hub(block.name, backward=backward)
     yield script.settle_layer(Kind.SUMS, layer)
+    if hub == script.rank:
+        yield script.settle_layer(Kind.SUMS_TOTAL, layer)
     yield Measure(layer.name, block.name, own, backward)
-    for rank in script.pushers(block.name):
+    for rank in script.pushers(block.name) if hub is None else (hub,):
         if rank != script.rank:
             yield script.send_layer(Kind.SUMS, layer, rank, len(own.sums))
 
 
-def _added_sums(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
+def _added_sums(
+    script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
+) -> Iterator[Instruction]:
+    hub = script.hub(block.name, backward=backward)
+    if hub not in (None, script.rank):
+        yield script.receive_layer(Kind.SUMS_TOTAL, layer, hub, 1)
+        return
     shares = [(rank, script.share(block.name, rank)) for rank in script.pushers(block.name)]
-    for rank, share in shares:
-        if rank != script.rank:
-            yield script.receive_layer(Kind.SUMS, layer, rank, len(share.sums))
+    others = [(rank, share) for rank, share in shares if rank != script.rank]
+    for rank, share in others:
+        yield script.receive_layer(Kind.SUMS, layer, rank, len(share.sums))
     held = tuple(node for _, share in shares for node in share.sums)
     parts = tuple((rank, len(share.sums)) for rank, share in shares)
     yield Combine(Kind.SUMS, layer.name, parts, additions(held, script.batch).merges)
+    if hub is not None:
+        for rank, _ in others:
+            yield script.send_layer(Kind.SUMS_TOTAL, layer, rank, 1)
 
 
 def _loss(script: Script) -> Iterator[Instruction]:

@@ -74,6 +74,8 @@ class MessageBuffers:
                 return lambda: self._added[name]
             case Kind.PUSH | Kind.SUMS | Kind.METRICS:
                 return lambda: blocks.sums[send.kind, name]
+            case Kind.SUMS_TOTAL:
+                return lambda: blocks.sums[Kind.SUMS, name]
             case Kind.TOTAL:
                 return lambda: blocks.sums[Kind.PUSH, name]
             case Kind.PULL:
@@ -119,6 +121,8 @@ class MessageBuffers:
                 return buffer, lambda: self._sums.__setitem__(key, buffer)
             case Kind.TOTAL:
                 return buffer, lambda: blocks.sums.__setitem__((Kind.PUSH, name), buffer)
+            case Kind.SUMS_TOTAL:
+                return buffer, lambda: blocks.sums.__setitem__((Kind.SUMS, name), buffer)
             case Kind.STATE:
                 store = self._parameter_store()
                 return buffer, lambda: store.unpack(name, buffer)

@@ -251,6 +251,16 @@ def test_the_rehearsal_finds_a_batch_sum_without_one_of_its_shards(shards: Rehea
         spoiled(shards, 2, Receive, None, kind=Kind.SUMS, peer=3).play()
 
 
+def test_the_rehearsal_finds_a_shard_that_goes_on_without_the_total_of_batch_sums(shards: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 0 goes on with sums .*, not with their total"):
+        spoiled(shards, 0, Receive, None, kind=Kind.SUMS_TOTAL).play()
+
+
+def test_the_rehearsal_finds_a_total_that_is_sent_before_it_is_added_up(shards: Rehearsal) -> None:
+    with pytest.raises(RehearsalError, match=r"rank 1: send batch total .* which are not all"):
+        spoiled(shards, 1, Combine, None, kind=Kind.SUMS).play()
+
+
 def test_the_rehearsal_finds_sums_added_in_another_order(shards: Rehearsal) -> None:
     """((0 + 1) + 2) + 3 instead of (0 + 1) + (2 + 3)."""
     with pytest.raises(RehearsalError, match=r"rank 1: add up batch sums"):
