@@ -65,8 +65,8 @@ def deal(
     dealt = dict.fromkeys(ranks, 0)
 
     def done(rank: int) -> tuple[float, int]:
-        """When the rank would be done with one group more; of equals the first."""
-        return (busy.get(rank, 0.0) + (dealt[rank] + 1) * seconds) / speeds[rank], rank
+        """When the rank would be done with one group more; later ranks first, for the first has gradients."""
+        return (busy.get(rank, 0.0) + (dealt[rank] + 1) * seconds) / speeds[rank], -rank
 
     for _ in range(GROUPS):
         dealt[min(ranks, key=done)] += 1
