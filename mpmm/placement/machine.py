@@ -94,7 +94,7 @@ class Machine:
     delay: float = 0.0
     overhead: float = 35e-6
     copy_rate: float = 4e9
-    wire_overhead: float = 20e-6
+    wire_overhead: float = 40e-6
     wire_rate: float = 1.5e9
     eager: int = EAGER
 

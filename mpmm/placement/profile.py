@@ -79,7 +79,7 @@ class Profile:
     memory: float = 4e9
     instruction: float = 1e-5
     arrays: float = 3e-5
-    step: float = 6e-4
+    step: float = 2.5e-4
     read: float = 1.7e9
     look: float = 60e-6
     crowding: float = 1.0
