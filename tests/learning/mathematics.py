@@ -27,7 +27,7 @@ from mpmm.runs import Run
 from mpmm.settings import Config, load_config
 
 # what the choices make smaller; parameters, and their gradients, travel as they are
-COUNTED = (Kind.ACTIVATION, Kind.GRADIENT, Kind.SUMS)
+COUNTED = (Kind.ACTIVATION, Kind.GRADIENT, Kind.SUMS, Kind.SUMS_TOTAL)
 
 
 def variants(config: Config, layout: LayoutName, wires: list[str], scopes: list[str]) -> Iterator[Config]:
