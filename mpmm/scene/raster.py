@@ -167,12 +167,12 @@ def read_header(path: Path, who: str, declared: str | None, assumed: Assumed = N
         Where the file cannot be opened, has no position or coordinate system, is rotated or south-up, holds
         complex numbers, or is in another system than declared.
     """
-    known, asked = _read.get(), (path, who, declared, assumed)
-    if known is None:
-        return _header(*asked)
-    if asked not in known:
-        known[asked] = _header(*asked)
-    return known[asked]
+    headers, request = _read.get(), (path, who, declared, assumed)
+    if headers is None:
+        return _header(*request)
+    if request not in headers:
+        headers[request] = _header(*request)
+    return headers[request]
 
 
 def _header(path: Path, who: str, declared: str | None, assumed: Assumed) -> Raster:
