@@ -8,7 +8,6 @@ import numpy as np
 from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import batchnorm as kernel
-from mpmm_kernels.layers.activation import relu_backward
 from mpmm_kernels.layers.normalising import Normalisation
 
 from mpmm.network.layer import BatchLayer, Cost, Step, Workspace
@@ -55,13 +54,11 @@ class BatchNorm(BatchLayer):
         self.relu = relu
         self._positions = math.prod(shape[:-1])
         self._y = Workspace(shape, dtype)
-        self._unfloored_dy = Workspace(shape, dtype)
         self._sample_sums = Workspace(self.sums_shape, "float64")
         self._count = 0
         # of the batch's samples, those that the statistics are over
         self._part = 1.0
-        self._batch_mean: Array = np.zeros(channels)
-        self._batch_inverse: Array = np.ones(channels)
+        self._by = self._normalisation(np.zeros(channels), np.ones(channels))
         self._dy: Array = np.zeros((0, *shape), dtype)
 
     def forward(self, x: Array, step: Step) -> Array:
@@ -73,7 +70,7 @@ class BatchNorm(BatchLayer):
     def begin_inference(self) -> Normalisation:
         """What an inference normalises by, here or in the pass before; nothing is kept for a backward."""
         self._kept = None
-        return self._normalisation(self.mean.value, _inverse(self.variance.value.astype("float64")))
+        return self._normalisation(self.mean.value, _inverse(self.variance.value.astype("float64"))).norm
 
     def output(self, samples: int) -> Array:
         """(samples, *shape) of its own memory, for who makes its inference in a pass before."""
@@ -101,8 +98,8 @@ class BatchNorm(BatchLayer):
         else:
             self.mean.gradient[:] = self.mean.value * self._part
             self.variance.gradient[:] = self.variance.value * self._part
-        self._batch_mean, self._batch_inverse = mean, _inverse(variance)
-        return self._normalised(self._kept, self._normalisation(mean, self._batch_inverse))
+        self._by = self._normalisation(mean, _inverse(variance))
+        return self._normalised(self._kept, self._by.norm)
 
     def _sum_alone(self, samples: int) -> None:
         """Of a shard as a batch of its own: all its partial sums but the first, which takes all, are 0."""
@@ -112,11 +109,9 @@ class BatchNorm(BatchLayer):
 
     def measure_gradient(self, dy: Array) -> Array:
         """With z = (x - mean) inverse: sums of dy and of dy z, which are dbeta and dgamma."""
-        self._kept = self._taken()
-        self._dy = dy = self._through_relu(dy)
+        self._kept, self._dy = self._taken(), dy
         sums = self._sample_sums.take(len(dy))
-        arrays = self._rows(self._kept), self._rows(dy)
-        kernel.batchnorm_backward_sums(*arrays, self._batch_mean, self._batch_inverse, sums)
+        kernel.batchnorm_backward_sums(self._rows(self._kept), self._rows(dy), self._by, sums)
         return sum_groups(sums, self._tree)
 
     def proceed_back(self, total: Array) -> Array:
@@ -124,14 +119,7 @@ class BatchNorm(BatchLayer):
         x, dy = self._taken(), self._dy
         dx = self._y.take(len(x))  # nobody needs y any more
         self.beta.gradient[:], self.gamma.gradient[:] = total
-        kernel.batchnorm_backward(
-            self._rows(x),
-            self._rows(dy),
-            kernel.BatchScale(self._batch_mean, self._batch_inverse, self.gamma.value),
-            total,
-            self._count,
-            self._rows(dx),
-        )
+        kernel.batchnorm_backward(self._rows(x), self._rows(dy), self._by, total, self._count, self._rows(dx))
         return dx
 
     def describe(self) -> str:
@@ -139,30 +127,20 @@ class BatchNorm(BatchLayer):
         return "with ReLU" if self.relu else ""
 
     def cost(self) -> Cost:
-        """Two operations a value for the sums and two for the result; twice that backward.
-
-        With ReLU its input's gradient is held too.
-        """
+        """Two operations a value for the sums and two for the result; twice that backward."""
         values = self._positions * self.output_shape[-1]
-        return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize * (1 + self.relu))
+        return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
 
-    def _normalisation(self, mean: Array, inverse: Array) -> Normalisation:
+    def _normalisation(self, mean: Array, inverse: Array) -> kernel.Normalised:
         """By a mean and 1 / sqrt(variance + epsilon), with ReLU where it follows."""
         scale = kernel.BatchScale(mean, inverse, self.gamma.value)
-        return kernel.normalisation(scale, self.beta.value, self.gamma.value.dtype.name, self.relu)
+        norm = kernel.normalisation(scale, self.beta.value, self.gamma.value.dtype.name, self.relu)
+        return kernel.Normalised(scale, norm)
 
     def _normalised(self, x: Array, norm: Normalisation) -> Array:
         y = self._y.take(len(x))
         kernel.normalise(self._rows(x), norm, self._rows(y))
         return y
-
-    def _through_relu(self, dy: Array) -> Array:
-        """The gradient of what ReLU got; y, by which it is made, is overwritten only afterwards."""
-        if not self.relu:
-            return dy
-        before = self._unfloored_dy.take(len(dy))
-        relu_backward(self._y.take(len(dy)), dy, before)
-        return before
 
     def _rows(self, x: Array) -> Array:
         """(n, positions, channels) of an array of this layer's shape."""

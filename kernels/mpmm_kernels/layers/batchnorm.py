@@ -61,32 +61,38 @@ def norm_rows(norm: Normalisation | None, channels: int, dtype: str) -> Floats:
     return rows
 
 
-def batchnorm_backward_sums(x: Floats, dy: Floats, mean: Floats, inverse: Floats, sums: Floats) -> None:
+class Normalised(NamedTuple):
+    """By what a training's forward has normalised: in float64, and as arrays of its type."""
+
+    scale: BatchScale
+    norm: Normalisation
+
+
+def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats) -> None:
     """Fill sums (n, 2, channels), float64: each sample's sum of dy and of dy * (x - mean) * inverse.
 
-    Added over all samples they are the gradients of beta and gamma.
+    Added over all samples they are the gradients of beta and gamma. Of dy counts what the norm's floor, if it
+    is ReLU's, has let through, which x tells without a look at what it made: a trip through memory less.
     """
     with threads_for(x.size) as workers:
-        _backward_sums(x, dy, mean, inverse, sums, workers)
+        _backward_sums(x, dy, by.scale.mean, by.scale.inverse, *by.norm, sums, workers)
 
 
-def batchnorm_backward(
-    x: Floats, dy: Floats, scale: BatchScale, sums: Floats, count: int, dx: Floats
-) -> None:
+def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, count: int, dx: Floats) -> None:
     """Fill dx = gamma * inverse * (dy - mean of dy - z * mean of dy z), z being (x - mean) * inverse.
 
     Parameters
     ----------
+    by
+        What the forward normalised by; behind ReLU dy counts where that was positive.
     sums
         The whole batch's sums of dy and of dy z (2, channels).
     count
         The whole batch's number of values per channel.
     """
-    mean, inverse, gamma = scale
-    slope = inverse * sums[1] / count
-    factors = _as(x, mean), _as(x, gamma * inverse), _as(x, sums[0] / count), _as(x, slope)
+    slope = by.scale.inverse * sums[1] / count
     with threads_for(x.size) as workers:
-        _backward(x, dy, *factors, dx, workers)
+        _backward(x, dy, *by.norm, _as(x, sums[0] / count), _as(x, slope), dx, workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -130,23 +136,49 @@ def _normalise(x: Floats, norm: Floats, y: Floats, samples: int, workers: int) -
 
 
 @compiled(parallel=True)
-def _backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, sums: Array, workers: int) -> None:
+def _backward_sums(
+    x: Floats,
+    dy: Floats,
+    mean: Array,
+    inverse: Array,
+    shift: Floats,
+    scale: Floats,
+    beta: Floats,
+    floor: float,
+    sums: Array,
+    workers: int,
+) -> None:
     taken = tickets()
     for _worker in prange(workers):
         n = next_piece(taken)
         while n < x.shape[0]:
-            _sample_backward_sums(x[n], dy[n], mean, inverse, sums[n])
+            _sample_backward_sums(x[n], dy[n], (mean, inverse), (shift, scale, beta), floor, sums[n])
             n = next_piece(taken)
 
 
 @compiled
-def _sample_backward_sums(x: Floats, dy: Floats, mean: Array, inverse: Array, sums: Array) -> None:
+def _sample_backward_sums(
+    x: Floats,
+    dy: Floats,
+    batch: tuple[Array, Array],
+    norm: tuple[Floats, Floats, Floats],
+    floor: float,
+    sums: Array,
+) -> None:
+    (mean, inverse), (shift, scale, beta) = batch, norm
     sums[:] = 0
     for p in range(x.shape[0]):
         for c in range(x.shape[1]):
-            gradient = np.float64(dy[p, c])
+            made = (x[p, c] - shift[c]) * scale[c] + beta[c]
+            gradient = np.float64(_through(dy[p, c], made, floor))
             sums[0, c] += gradient
             sums[1, c] += gradient * (np.float64(x[p, c]) - mean[c]) * inverse[c]
+
+
+@compiled
+def _through(dy: float, made: float, floor: float) -> float:
+    """The gradient that a floor lets through: all where there is none."""
+    return dy if (made > floor) | (floor < 0) else type(dy)(0)
 
 
 @compiled(parallel=True)
@@ -155,6 +187,8 @@ def _backward(
     dy: Floats,
     mean: Floats,
     scale: Floats,
+    beta: Floats,
+    floor: float,
     level: Floats,
     slope: Floats,
     dx: Floats,
@@ -164,14 +198,22 @@ def _backward(
     for _worker in prange(workers):
         n = next_piece(taken)
         while n < x.shape[0]:
-            _backward_sample(x[n], dy[n], mean, scale, level, slope, dx[n])
+            _backward_sample(x[n], dy[n], (mean, scale, beta), floor, (level, slope), dx[n])
             n = next_piece(taken)
 
 
 @compiled
 def _backward_sample(
-    x: Floats, dy: Floats, mean: Floats, scale: Floats, level: Floats, slope: Floats, dx: Floats
+    x: Floats,
+    dy: Floats,
+    norm: tuple[Floats, Floats, Floats],
+    floor: float,
+    factors: tuple[Floats, Floats],
+    dx: Floats,
 ) -> None:
+    (mean, scale, beta), (level, slope) = norm, factors
     for p in range(x.shape[0]):
         for c in range(x.shape[1]):
-            dx[p, c] = scale[c] * (dy[p, c] - level[c] - (x[p, c] - mean[c]) * slope[c])
+            centred = x[p, c] - mean[c]
+            gradient = _through(dy[p, c], centred * scale[c] + beta[c], floor)
+            dx[p, c] = scale[c] * (gradient - level[c] - centred * slope[c])

@@ -6,6 +6,7 @@ from mpmm_kernels.layers import exponential_average
 from mpmm_kernels.layers.activation import relu
 from mpmm_kernels.layers.batchnorm import (
     BatchScale,
+    Normalised,
     batchnorm_backward,
     batchnorm_backward_sums,
     batchnorm_statistics,
@@ -40,13 +41,13 @@ class Problem:
         normalise(self.x, normalisation(scale, self.beta, self.x.dtype.name, relu), y)
         return y
 
-    def backward(self):
+    def backward(self, relu=False, dy=None):
         sums, dx = np.full((len(self.x), 2, self.x.shape[2]), np.nan), np.full_like(self.x, np.nan)
-        mean, inverse = self.statistics()
-        batchnorm_backward_sums(self.x, self.dy, mean, inverse, sums)
+        scale, dy = BatchScale(*self.statistics(), self.gamma), self.dy if dy is None else dy
+        by = Normalised(scale, normalisation(scale, self.beta, self.x.dtype.name, relu))
+        batchnorm_backward_sums(self.x, dy, by, sums)
         total = np.add.reduce(sums, axis=0)
-        scale = BatchScale(mean, inverse, self.gamma)
-        batchnorm_backward(self.x, self.dy, scale, total, self.count, dx)
+        batchnorm_backward(self.x, dy, by, total, self.count, dx)
         return dx, total[1], total[0]
 
 
@@ -59,6 +60,35 @@ def test_equals_the_textbook(shape, dtype, error):
     gradients = naive.batchnorm_backward(problem.x, problem.gamma, problem.dy, EPSILON)
     for actual, wanted in zip(problem.backward(), gradients, strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=0, atol=10 * error)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_backward_through_relu_has_the_bits_of_relu_in_a_pass_of_its_own(shape, dtype):
+    """Where ReLU lets a gradient through follows from the input, so that the output is not read again."""
+    problem = Problem(shape, dtype)
+    problem.beta[0] = -0.0
+    problem.x[0, 0, -1] = problem.x[-1, -1, 0]
+    let_through = np.where(problem.forward(relu=True) > 0, problem.dy, 0).astype(dtype)
+    assert shape[0] < 3 or ((let_through == 0).any() and (let_through != 0).any())
+    for actual, wanted in zip(problem.backward(relu=True), problem.backward(dy=let_through), strict=True):
+        assert actual.tobytes() == wanted.tobytes()
+
+
+def test_what_is_not_a_number_passes_no_relu_but_stays_one_without():
+    """As of ReLU by itself, which lets through where its output is positive."""
+    problem = Problem((5, 7, 3), "float64")
+    scale = BatchScale(*problem.statistics(), problem.gamma)
+    problem.x[1, 2, 1] = np.nan
+    for floor in (True, False):
+        by = Normalised(scale, normalisation(scale, problem.beta, "float64", floor))
+        dx = np.empty_like(problem.x)
+        problem.dy[1, 2, 1], total = np.nan, np.zeros((2, 3))
+        batchnorm_backward(problem.x, problem.dy, by, total, 35, dx)
+        sums = np.empty((5, 2, 3))
+        batchnorm_backward_sums(problem.x, problem.dy, by, sums)
+        assert np.isnan(sums[1, 0, 1]) != floor
+        assert np.isnan(dx[1, 2, 1])
 
 
 @pytest.mark.parametrize("shape", SHAPES[1:3])

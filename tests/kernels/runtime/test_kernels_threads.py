@@ -33,9 +33,9 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean + 1)
     batchnorm.normalise(x, batchnorm.normalisation(scale, mean, dtype, relu=True), y)
     yield y
-    batchnorm.batchnorm_backward_sums(x, dy, mean, 1 / np.sqrt(variance), sums)
-    scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean)
-    batchnorm.batchnorm_backward(x, dy, scale, sums[0], 21 * 33, y)
+    by = batchnorm.Normalised(scale, batchnorm.normalisation(scale, mean, dtype, relu=True))
+    batchnorm.batchnorm_backward_sums(x, dy, by, sums)
+    batchnorm.batchnorm_backward(x, dy, by, sums[0], 21 * 33, y)
     yield y
     activation.sigmoid(x, y)
     yield y
