@@ -16,6 +16,7 @@ from numba.parfors.parfor import Parfor
 
 from mpmm_kernels.runtime.garbage import no_search_for_garbage
 from mpmm_kernels.runtime.linked_code import all_only_linked, for_another, insert_linked, run_library
+from mpmm_kernels.runtime.shortcuts import shortcuts
 
 # Numba leaves these without annotations
 _Compiler: Any = compiler.CompilerBase
@@ -36,7 +37,7 @@ class KernelCompiler(_Compiler):  # type: ignore[misc]
         return [pipeline]
 
     def _compile_core(self) -> Any:
-        with no_search_for_garbage(), all_only_linked(self.state.targetctx.codegen()):
+        with no_search_for_garbage(), shortcuts(), all_only_linked(self.state.targetctx.codegen()):
             return super()._compile_core()
 
 
