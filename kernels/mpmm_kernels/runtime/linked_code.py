@@ -14,6 +14,8 @@ from typing import Any
 from llvmlite.binding import Linkage
 from numba.core import codegen, config
 
+from mpmm_kernels.runtime.optimising import optimise
+
 # Numba leaves these without annotations
 _Library: Any = codegen.JITCodeLibrary
 # a checked build is never timed, and compiles a seventh faster where functions stay apart
@@ -74,7 +76,7 @@ class RunLibrary(_Library):  # type: ignore[misc]
         _link(self._final_module, self)
         if not _CHECKED:
             _make_private(self._final_module, own)
-        self._optimize_final_module()
+        optimise(self._final_module, self._codegen._tm)
         self._final_module.verify()
         self._finalize_final_module()
 
