@@ -101,6 +101,43 @@ def outer(
 
 
 @compiled_intrinsic
+def outer_run(
+    typing: Any, block: Any, x: Any, starts: Any, steps: Any, w: Any, w_step: Any, count: Any, columns: Any
+) -> Any:
+    """block[i, j] += x[x_at + i * row_step + k * step] * w[w_at + k * w_step + vector j ...], k < count.
+
+    ``starts`` are x_at and w_at, ``steps`` row_step and step. The loop is in it: of one around `outer` LLVM
+    makes two terms at a time where they share elements of x, for which there are too few registers.
+    """
+    pair = types.UniTuple(types.intp, 2)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the loop; accumulators stay in registers from term to term."""
+        source = vector_emit.Memory(context, builder, x, args[1])
+        weights = vector_emit.Memory(context, builder, w, args[4])
+        x_at, w_at, row_step, step = (builder.extract_value(args[2 + i // 2], i % 2) for i in range(4))
+        rows = [builder.mul(row_step, row_step.type(i)) for i in range(len(block) // len(columns))]
+
+        def products(carried: list[Any]) -> list[Any]:
+            """Emit one term of all sums."""
+            (from_x, from_w), out = carried[:2], carried[2:]
+            from_x = vector_emit.unforeseen(builder, from_x)
+            vector = out[0].type
+            at = [builder.add(from_w, from_w.type(j * vector.count)) for j in range(len(columns))]
+            column = [weights.load(offset, vector) for offset in at]
+            for i, row in enumerate(rows):
+                value = source.broadcast(builder.add(row, from_x), vector)
+                for j, weight in enumerate(column, start=i * len(column)):
+                    out[j] = vector_emit.multiply_add(builder, value, weight, out[j])
+            return [builder.add(from_x, step), builder.add(from_w, args[5]), *out]
+
+        made = vector_emit.loop(builder, args[6], [x_at, w_at, *_parts(builder, args[0])], products)
+        return vector_emit.pack(builder, made[2:])
+
+    return block(block, x, pair, pair, w, types.intp, types.intp, columns), emit
+
+
+@compiled_intrinsic
 def scaled(
     typing: Any, block: Any, g: Any, g_at: Any, x: Any, x_at: Any, row_step: Any, column_step: Any, rows: Any
 ) -> Any:

@@ -209,6 +209,11 @@ def unforeseen(builder: Any, value: Any, *, in_order: bool = False) -> Any:
     return _kept_by_assembly(builder, value.type, constraint, [value])
 
 
+def fence(builder: Any) -> None:
+    """Loads and stores stay on their side of this place in the code."""
+    _kept_by_assembly(builder, ir.VoidType(), "~{memory}", [])
+
+
 def settled(builder: Any, vectors: list[Any]) -> list[Any]:
     """Vectors as they are, in registers: what makes them stays before this, what takes them after it.
 

@@ -11,6 +11,7 @@ from mpmm_kernels.vector import (
     load_block,
     load_vectors,
     outer,
+    outer_run,
     rows_of,
     scaled,
     size,
@@ -42,6 +43,27 @@ def test_an_outer_product_is_every_element_times_every_weight():
         i, k = divmod(row, taps)
         np.testing.assert_array_equal(y[row, : columns * N], x[1 + i * step + k] * w[2:])
     assert not y[:, columns * N :].any()
+
+
+@compiled
+def multiply_all(x, w, y, count, steps, block, columns):
+    """y[i, j] = sum over k < count of x[i row_step + k step] w[k, j], from the second element of both on."""
+    wide = len(columns) * lanes_of(y)
+    sums = outer_run(zeros(x, block), x, (1, 1), steps, w, wide, count, columns)
+    store_block(sums, y, 0, wide, columns)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+@pytest.mark.parametrize("steps", [(1, 1), (7, 2)], ids=["rows share elements", "apart"])
+def test_a_run_of_outer_products_is_a_matrix_product(count, steps):
+    rng = np.random.default_rng(4)
+    rows, columns, (row_step, step) = 3, 2, steps
+    x = rng.integers(-9, 9, 2 + 2 * row_step + 5 * step).astype(DTYPE)
+    w = rng.integers(-9, 9, 1 + 5 * columns * N).astype(DTYPE)
+    y = np.ones((rows, columns * N), DTYPE)
+    multiply_all(x, w, y.reshape(-1), count, steps, size(rows * columns), size(columns))
+    read = x[1 + row_step * np.arange(rows)[:, None] + step * np.arange(count)]
+    np.testing.assert_array_equal(y, read @ w[1:].reshape(5, -1)[:count])
 
 
 @compiled

@@ -100,21 +100,6 @@ def output_points(typing: Any, sizes: Any, x: Any, source: Any, y: Any, target: 
 
 
 @compiled_intrinsic
-def load_outputs(typing: Any, sizes: Any, x: Any, source: Any) -> Any:
-    """The outputs that `output_tile` writes, as a tuple."""
-    points, outputs = map(len, sizes.types)
-    matrix, made = output_matrix(isqrt(points), isqrt(outputs)), types.UniTuple(Vector(x.dtype), outputs)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit the transform; values stay in registers."""
-        tile = Square(vector_emit.Memory(context, builder, x, args[1]), args[2], len(matrix[0]))
-        rows = _rows(builder, matrix, lambda r, c: tile.load(r, c, made.dtype.emitted))
-        return vector_emit.pack(builder, [value for row in rows for value in row])
-
-    return made(sizes, x, place(source)), emit
-
-
-@compiled_intrinsic
 def weight_points(typing: Any, taps: Any, points: Any) -> Any:
     """G w G' for r x r weights; ``points`` is a tuple as long as the result."""
     return _both_sides(taps, weights_matrix(isqrt(len(points)), isqrt(len(taps))), points)

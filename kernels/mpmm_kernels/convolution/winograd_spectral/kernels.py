@@ -1,7 +1,7 @@
 """Winograd blocks of one channel over a batch: a column of planes for each tile, pooled in registers.
 
-The points of all bands of a tile are made at once, a vector being neighbouring bands. Then the kernel slides
-along the bands of each point with its planes in registers, as the direct kernels slide along a row.
+The points of all bands of a tile are made at once, a vector being neighbouring bands. Then blocks of the
+convolution's planes and filters are summed over the kernel's planes, point by point.
 """
 
 from numba import prange
@@ -10,11 +10,11 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Pooled
 from mpmm_kernels.convolution.shared.pooling import OutputSide, write_pooled
-from mpmm_kernels.convolution.winograd.transform import input_points, load_outputs
+from mpmm_kernels.convolution.winograd.transform import input_points
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, SpectralTiles
 from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take_window
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
-from mpmm_kernels.vector import ONE, Size, lanes_of, slide, store_block, store_bytes, zeros
+from mpmm_kernels.vector import Size, lanes_of, outer_run, store_block, store_bytes, zeros
 
 
 @compiled(parallel=True)
@@ -35,8 +35,8 @@ def forward(
     lanes: Size,
     square: Size,
     outputs: Size,
-    taps: Size,
-    chunk: Size,
+    block: Size,
+    columns: Size,
     windows: Size,
     numbers: Size,
     window_rows: Size,
@@ -54,8 +54,8 @@ def forward(
             lanes=lanes,
             square=square,
             outputs=outputs,
-            taps=taps,
-            chunk=chunk,
+            block=block,
+            columns=columns,
             windows=windows,
             numbers=numbers,
             window_rows=window_rows,
@@ -70,14 +70,15 @@ def forward(
                     seen = n
                 row, column = corner // tiles.columns, corner % tiles.columns
                 _take_points(staged[worker], row, column, points[worker], bands, tiles, square)
-                for first in range(0, tiles.depth, len(chunk)):
-                    # the last chunk begins early enough to be whole
-                    plane = min(first, tiles.depth - len(chunk))
-                    _multiply(points[worker], w, plane, products[worker], tiles, square, taps, chunk)
-                    for d in range(0, len(chunk), pooled.window_depth):
-                        line = (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows
-                        at = line, d, row, column
-                        _pool(products[worker], output, at, floor, tiles, pooled, tile)
+                for c in range(0, tiles.filters, len(columns) * lanes_of(x)):
+                    for first in range(0, tiles.depth, tiles.chunk):
+                        # the last chunk begins early enough to be whole
+                        plane = min(first, tiles.depth - tiles.chunk)
+                        _multiply(points[worker], w, (plane, c), products[worker], tiles, tile)
+                        for d in range(0, tiles.chunk, pooled.window_depth):
+                            line = (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows
+                            at = line, d, row, column
+                            _pool(products[worker], output, at, c, floor, tiles, pooled, tile)
             piece = next_piece(taken)
 
 
@@ -95,26 +96,19 @@ def _take_points(
 
 @compiled
 def _multiply(
-    points: Floats,
-    w: Floats,
-    plane: int,
-    made: Floats,
-    tiles: SpectralTiles,
-    square: Size,
-    taps: Size,
-    chunk: Size,
+    points: Floats, w: Floats, at: tuple[int, int], made: Floats, tiles: SpectralTiles, tile: SpectralTile
 ) -> None:
     """Fill made (point, plane, filter) with a chunk of planes of the convolution's points.
 
-    ``taps`` planes of the kernel at a time are in registers.
+    ``at`` is the first plane, and the first of as many filters as a block is wide.
     """
-    for point in range(len(square)):
-        for c in range(0, tiles.filters, lanes_of(points)):
-            sums, at = zeros(points, chunk), point * tiles.bands + plane
-            for tap in range(0, tiles.kernel_depth, len(taps)):
-                weights = (point * tiles.kernel_depth + tap) * tiles.filters + c
-                sums = slide(sums, points, at + tap, w, weights, tiles.filters, taps)
-            store_block(sums, made, point * len(chunk) * tiles.filters + c, tiles.filters, ONE)
+    (plane, c), block, columns = at, tile.block, tile.columns
+    step = len(columns) * lanes_of(points)
+    for point in range(len(tile.square)):
+        starts = point * tiles.bands + plane, (point * tiles.filters + c) * tiles.kernel_depth
+        sums = zeros(points, block)
+        sums = outer_run(sums, points, starts, (1, 1), w, step, tiles.kernel_depth, columns)
+        store_block(sums, made, point * len(block) * lanes_of(points), step, columns)
 
 
 @compiled
@@ -122,23 +116,25 @@ def _pool(
     products: Floats,
     output: OutputSide,
     at: tuple[int, int, int, int],
+    first: int,
     floor: float,
     tiles: SpectralTiles,
     pooled: Pooled,
     tile: SpectralTile,
 ) -> None:
-    """Pool the windows of a tile that begin at a plane of the chunk.
+    """Pool the windows of a tile that begin at a plane of the chunk, for a block's filters from ``first`` on.
 
     ``at`` is the output's first line, the plane in the chunk, and the tile's row and column.
     """
     (line, plane, row, column), windows, numbers = at, tile.windows, tile.numbers
-    area, step = len(tile.window_rows) * len(tile.window_columns), len(tile.chunk) * tiles.filters
-    for c in range(0, tiles.filters, lanes_of(products)):
-        best = nothing_yet(products, windows, numbers)
+    area, step = len(tile.window_rows) * len(tile.window_columns), len(tile.block) * lanes_of(products)
+    sizes, window_sides = (tile.square, tile.outputs), (tile.window_rows, tile.window_columns)
+    wide = len(tile.columns) * lanes_of(products)
+    for own in range(0, wide, lanes_of(products)):
+        best, c = nothing_yet(products, windows, numbers), first + own
         for d in range(pooled.window_depth):
-            start = (plane + d) * tiles.filters + c
-            outputs = load_outputs((tile.square, tile.outputs), products, (start, step))
-            best = pool_plane(best, outputs, d * area, tile.window_rows, tile.window_columns)
+            source = (plane + d) * wide + own, step
+            best = pool_plane(best, sizes, products, source, d * area, *window_sides)
         for window in range(len(windows)):
             r = row * tiles.windows_down + window // tiles.windows_across
             k = column * tiles.windows_across + window % tiles.windows_across

@@ -10,12 +10,16 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
-from mpmm_kernels.vector import PLANNED, REGISTERS, Size, lanes, size
+from mpmm_kernels.vector import PLANNED, Size, lanes, rows_of, size
 
-# Bytes of a chunk's products, which stay in the first cache beside the points of the weights
-_CHUNK_BYTES = 14 * 1024
-# Kernel planes in registers, where the kernel has more
-_MOST_TAPS, _LEAST_TAPS = 12, 4
+# Bytes of a chunk's products, which stay in the first cache
+_CHUNK_BYTES = 10 * 1024
+# Sums that a processor adds to at the same time
+_ACCUMULATORS = 8
+# Planes of an even part of a deep kernel
+_MOST_PLANES, _LEAST_PLANES = 12, 4
+# Planes of a kernel from which a block is several vectors wide
+_DEEP = 5
 # Vector operations of a tile's transforms for each of its points, in products
 _TRANSFORMS = 6
 
@@ -24,8 +28,7 @@ class SpectralTiles(NamedTuple):
     """The block's tiles, ``rows`` x ``columns`` of them, and the column of planes each is made as.
 
     Of a tile the points of all ``bands`` lie side by side, then the next point's. The convolution's ``depth``
-    planes are made ``chunk`` at a time, a chunk's products lying as (point, plane, filter). The kernel has
-    ``kernel_depth`` planes.
+    planes are made ``chunk`` at a time. The kernel has ``kernel_depth`` planes.
     """
 
     rows: int
@@ -49,13 +52,16 @@ class SpectralGeometry(NamedTuple):
 
 
 class SpectralTile(NamedTuple):
-    """Sizes that the kernels are compiled for; ``numbers`` are the windows, or none without argmax."""
+    """Sizes that the kernels are compiled for; ``numbers`` are the windows, or none without argmax.
+
+    A ``block`` of accumulators is a chunk of planes, so many ``columns`` of vectors wide.
+    """
 
     lanes: Size
     square: Size
     outputs: Size
-    taps: Size
-    chunk: Size
+    block: Size
+    columns: Size
     windows: Size
     numbers: Size
     window_rows: Size
@@ -73,11 +79,18 @@ class SpectralLayout:
 def offers(plan: BlockPlan) -> bool:
     """Whether a block's core is of the form, and takes fewer operations so than directly."""
     fits = plan.input_shape[3] == 1 and winograd.is_square(plan)
-    if not fits or not _tiles(plan) or _taps(plan) + plan.window[0] + 3 > PLANNED.number:
+    if not fits or not _tiles(plan) or _part_of_depth(plan) + plan.window[0] + 3 > PLANNED.number:
         return False
     _, rows, columns = shared.needed(plan)
     tiled = _operations(plan, best_outputs(plan))
     return tiled < 0.8 * rows * columns * prod(plan.kernel)
+
+
+def _part_of_depth(plan: BlockPlan) -> int:
+    """Planes of a shallow kernel, or of an even part of a deep one: those without are left to others."""
+    depth = plan.kernel[0]
+    even = max(n for n in range(1, _MOST_PLANES + 1) if depth % n == 0)
+    return even if depth > _MOST_PLANES and even >= _LEAST_PLANES else depth
 
 
 def best_outputs(plan: BlockPlan) -> int:
@@ -102,7 +115,8 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
     staging = _staging(plan, outputs)
     staged = bands(staging, -(-staging.depth // vector) * vector)
     filters = shared.whole_vectors(plan.filters, plan.dtype)
-    chunk = _chunk(plan, points * vector * np.dtype(plan.dtype).itemsize)
+    wide = _columns(filters // vector, plan.kernel[0])
+    chunk = _chunk(plan, points * wide * vector * np.dtype(plan.dtype).itemsize, wide)
     tiles = SpectralTiles(
         rows=-(-rows // outputs),
         columns=-(-columns // outputs),
@@ -122,8 +136,8 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
             lanes=size(vector),
             square=size(points),
             outputs=size(outputs**2),
-            taps=size(_taps(plan)),
-            chunk=size(chunk),
+            block=size(chunk * wide),
+            columns=size(wide),
             windows=windows,
             numbers=windows,
             window_rows=size(plan.window[1]),
@@ -132,19 +146,17 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
     )
 
 
-def _taps(plan: BlockPlan) -> int:
-    """Planes of the kernel in registers at a time: all of a shallow one, an even part of a deep one."""
-    depth = plan.kernel[0]
-    even = max(n for n in range(1, _MOST_TAPS + 1) if depth % n == 0)
-    return even if depth > _MOST_TAPS and even >= _LEAST_TAPS else depth
+def _columns(vectors: int, kernel_depth: int) -> int:
+    """Vectors that a block is wide: one where it would be stored after a few products, in as many lines."""
+    widths = (2, 3, 1) if kernel_depth >= _DEEP else (1,)
+    return next(n for n in widths if vectors % n == 0)
 
 
-def _chunk(plan: BlockPlan, plane_bytes: int) -> int:
-    """Planes of a chunk: whole windows, as even as can be, in registers and in the cache."""
+def _chunk(plan: BlockPlan, plane_bytes: int, wide: int) -> int:
+    """Planes of a block of accumulators so many vectors wide: whole windows, as even as can be."""
     window, (depth, _, _) = plan.window[0], shared.needed(plan)
-    most = min(REGISTERS - _taps(plan) - 2, max(4, _CHUNK_BYTES // plane_bytes))
-    whole = max(1, most // window)
-    windows = depth // window
+    most = min(rows_of(wide), max(_ACCUMULATORS // wide, _CHUNK_BYTES // plane_bytes))
+    whole, windows = max(1, most // window), depth // window
     return -(-windows // -(-windows // whole)) * window
 
 

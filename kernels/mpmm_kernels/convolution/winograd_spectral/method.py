@@ -1,4 +1,4 @@
-"""The method "winograd-spectral": one channel, the kernel's planes by Winograd's tiles, depth by sliding.
+"""The method "winograd-spectral": one channel, the planes by Winograd's tiles, depth by sums over bands.
 
 For the first layer of a stream, where a tile's transforms would cost more than they save if they were not
 shared by all bands and filters. Backward is that of the direct kernels, or of the indirect ones where lines
@@ -68,7 +68,7 @@ def _cost(plan: BlockPlan) -> float:
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
     layout = layout_of(core(plan))
     bands, tiles, _ = layout.geometry
-    points = len(layout.tile.square) * (tiles.bands + len(layout.tile.chunk) * tiles.filters)
+    points = len(layout.tile.square) * (tiles.bands + len(layout.tile.block) * len(layout.tile.lanes))
     row = (math.prod(bands[:3]) + points) * np.dtype(plan.dtype).itemsize
     return row + epilogue_bytes(plan, batch)
 
@@ -77,13 +77,14 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
     layout = layout_of(core(plan))
     bands, tiles, _ = layout.geometry
     points, filters = len(layout.tile.square), tiles.filters
+    wide = len(layout.tile.columns) * len(layout.tile.lanes)
     return SpectralBuffers(
         back=_back(plan).allocate(plan, batch),
-        weights=zeros_aligned((*plan.kernel, filters), plan.dtype),
+        weights=zeros_aligned((filters // wide, *plan.kernel, wide), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
         staged=scratch(math.prod(bands[:3]), plan.dtype),
         points=scratch(points * tiles.bands, plan.dtype),
-        products=scratch(points * len(layout.tile.chunk) * filters, plan.dtype),
+        products=scratch(points * len(layout.tile.block) * len(layout.tile.lanes), plan.dtype),
     )
 
 
@@ -117,10 +118,13 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
 
 def _take_weights(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> None:
     """The weights' points, and the bias, of filters rounded up to whole vectors."""
-    buffers.weights[..., : plan.filters] = operands.w[:, :, :, 0]
+    blocks, wide = len(buffers.weights), buffers.weights.shape[-1]
+    for block, own in enumerate(buffers.weights):
+        part = operands.w[:, :, :, 0, block * wide : (block + 1) * wide]
+        own[..., : part.shape[-1]] = part
     buffers.back.bias[: plan.filters] = operands.b
-    plane = size(plan.kernel[1] * plan.kernel[2])
-    transform_weights(flat(buffers.weights), buffers.weight_points, plan.kernel[:2], plane, tile.square)
+    planes, plane = (blocks * plan.kernel[0], plan.kernel[1]), size(plan.kernel[1] * plan.kernel[2])
+    transform_weights(flat(buffers.weights), buffers.weight_points, planes, plane, tile.square)
 
 
 def _backward(
