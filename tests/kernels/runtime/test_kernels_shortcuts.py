@@ -13,7 +13,9 @@ from mpmm_kernels.vector.copy import copy_columns
 from numba import types
 from numba.core import compiler, registry
 
-CONTEXT, TYPING = registry.cpu_target.target_context, registry.cpu_target.typing_context
+TYPING = registry.cpu_target.typing_context
+# a context of its own: what it has worked out about references is copied to all that are made of it
+CONTEXT = registry.cpu_target.target_context.subtarget(enable_nrt=True)
 FLOATS = types.Array(types.float32, 1, "C")
 
 
