@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mpmm.errors import RunError
+from mpmm.messages import REPEATED
 
 # after Ctrl-C ranks finish their step and write a checkpoint
-_SECONDS_TO_END = 60.0
+_SECONDS_TO_END = 60
 _PROGRAM = """\
 import pathlib, sys
 from mpmm_kernels.runtime import kept_to_the_end
@@ -54,8 +56,8 @@ def launch(file: Path, ranks: int, launcher: Sequence[str] = ()) -> None:
             env=_elsewhere() if launcher and ranks > 1 else _environment(sessions),
             start_new_session=True,
         )
-        # SIGUSR1 reaches the ranks through mpirun, which kills them at once on SIGINT
-        code = _ended(process, signal.SIGINT if launcher and ranks > 1 else signal.SIGUSR1)
+        # mpirun kills its ranks at once on SIGINT
+        code = _ended(process, signal.SIGINT if launcher and ranks > 1 else REPEATED)
         said.seek(0)
         text = said.read().decode(errors="replace").strip()
     if code != 0:
@@ -78,10 +80,13 @@ def _ended(process: subprocess.Popen[bytes], asking: signal.Signals) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.send_signal(asking)
-        try:
-            process.wait(_SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
+        for second in range(_SECONDS_TO_END):
+            if second == 0 or asking == REPEATED:
+                process.send_signal(asking)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+                break
+        else:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         raise

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in one process: the first ends a run after its step, the second stops it at once."""
+"""Signals to one process: the first ends a run after its step, the second stops it at once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from mpmm.messages import SIGNALS, ignore_repeats, set_back
 from mpmm.ranks import ShutdownRequest
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt(ShutdownRequest):
     """A request by signals to a process that is alone: no rank has to be told, no wait has to be ended.
 
-    While installed, the first signal is remembered in ``finishing`` and the second raises KeyboardInterrupt.
-    Outside the main thread, where Python delivers no signals, it never asks for anything.
+    While installed, the first signal is remembered in ``finishing`` and the second raises KeyboardInterrupt;
+    SIGUSR1, which `launch/mpmm-run` repeats, counts once. Outside the main thread, where Python delivers no
+    signals, it never asks for anything.
 
     Attributes
     ----------
@@ -40,12 +40,12 @@ class Interrupt(ShutdownRequest):
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            set_back(before)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         if self.finishing:
             raise KeyboardInterrupt
+        ignore_repeats(number)
         self.finishing = signal.Signals(number).name
         # a handler may come in the middle of any print, so it writes past Python's own buffers
         os.write(2, b"\nstopping after this step; once more stops at once\n")
