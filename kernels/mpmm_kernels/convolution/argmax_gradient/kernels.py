@@ -11,7 +11,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, Walk
 from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
-from mpmm_kernels.convolution.shared.pooling import OutputSide
+from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_pixels
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import (
@@ -19,16 +19,12 @@ from mpmm_kernels.vector import (
     add,
     element,
     lanes_of,
-    load,
     load_bytes,
-    load_part,
     load_vectors,
     scaled,
     splat,
-    store,
     store_block,
     store_whole,
-    where_above,
     where_number,
 )
 
@@ -100,16 +96,7 @@ def take_gradient(
     output: OutputSide, first: int, pixels: int, floor: float, gradient: Floats, pooled: Pooled
 ) -> None:
     """Fill ``gradient`` with dy where y is above the floor, else zeros; ``output.bias`` collects it."""
-    for c in range(0, pooled.padded, lanes_of(gradient)):
-        total, count = load(output.bias, c), pooled.channels - c
-        for pixel in range(pixels):
-            start = (first + pixel) * pooled.channels + c
-            value = where_above(
-                load_part(output.y, start, count), splat(floor), load_part(output.dy, start, count)
-            )
-            total = add(total, value)
-            store(gradient, pixel * pooled.padded + c, value)
-        store(output.bias, c, total)
+    spread_pixels(output, (first, pixels), floor, gradient, (beginning(), pooled.padded), pooled)
 
 
 @compiled

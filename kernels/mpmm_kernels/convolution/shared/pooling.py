@@ -112,21 +112,21 @@ def spread_line(
 
     ``output.bias`` collects what was given.
     """
+    first, to = line * pooled.columns, g_at + spread.first
     if offsets.size == 1:
-        first, to = line * pooled.columns, g_at + spread.first
-        _spread_pixels(output, first, pooled.columns, floor, g, to, spread.column_step, pooled)
+        spread_pixels(output, (first, pooled.columns), floor, g, (to, spread.column_step), pooled)
         return
-    for c in range(0, pooled.padded, lanes_of(g)):
-        total = load(output.bias, c)
-        for column in range(pooled.columns):
-            pixel = line * pooled.columns + column
-            value = _above(output, pixel, c, floor, pooled)
-            total = add(total, value)
-            to = g_at + spread.first + column * pooled.window_columns * spread.column_step + c
+    for column in range(pooled.columns):
+        pixel, at = first + column, to + column * pooled.window_columns * spread.column_step
+        for c in range(0, pooled.padded, lanes_of(g)):
+            start, count = pixel * pooled.channels + c, pooled.channels - c
+            if count < lanes_of(g):
+                value = _collected_part(output, start, c, count, floor)
+            else:
+                value = _collected(output, start, c, floor)
             number = load_bytes(g, output.argmax, pixel * pooled.padded + c)
             for i in range(offsets.size):
-                store(g, to + offsets[i], where_number(number, i, value))
-        store(output.bias, c, total)
+                store(g, at + offsets[i] + c, where_number(number, i, value))
 
 
 @compiled
@@ -147,31 +147,47 @@ def spread_lines(
     (line, lines), (g_at, step) = part, to
     if offsets.size == 1 and step == pooled.columns * spread.column_step:
         first, start = line * pooled.columns, g_at + spread.first
-        _spread_pixels(output, first, lines * pooled.columns, floor, g, start, spread.column_step, pooled)
+        pixels, step = lines * pooled.columns, spread.column_step
+        spread_pixels(output, (first, pixels), floor, g, (start, step), pooled)
         return
     for i in range(lines):
         spread_line(output, line + i, floor, g, g_at + i * step, spread, pooled, offsets)
 
 
 @compiled
-def _spread_pixels(
-    output: OutputSide, first: int, pixels: int, floor: float, g: Floats, g_at: int, step: int, pooled: Pooled
+def spread_pixels(
+    output: OutputSide, part: tuple[int, int], floor: float, g: Floats, to: tuple[int, int], pooled: Pooled
 ) -> None:
-    """The same of so many pixels that are windows of their own, ``step`` apart in g from g_at on."""
-    for c in range(0, pooled.padded, lanes_of(g)):
-        total = load(output.bias, c)
-        for i in range(pixels):
-            value = _above(output, first + i, c, floor, pooled)
-            total = add(total, value)
-            store(g, g_at + i * step + c, value)
-        store(output.bias, c, total)
+    """The same of pixels that are windows of their own: ``part`` is the first and how many.
+
+    ``to`` is where they go in g and the step to the next. Memory gives whole pixels: to take a vector's
+    channels of all of them first, then the next, takes three times as long.
+    """
+    (first, pixels), (g_at, step) = part, to
+    whole = pooled.channels - pooled.channels % lanes_of(g)
+    for i in range(pixels):
+        start, at = (first + i) * pooled.channels, g_at + i * step
+        for c in range(0, whole, lanes_of(g)):
+            store(g, at + c, _collected(output, start + c, c, floor))
+        if whole < pooled.channels:
+            rest = _collected_part(output, start + whole, whole, pooled.channels - whole, floor)
+            store(g, at + whole, rest)
 
 
 @compiled
-def _above(output: OutputSide, pixel: int, c: int, floor: float, pooled: Pooled) -> Any:
-    """dy where y is above the floor, else 0, from channel c of the pixel on."""
-    offset, count = pixel * pooled.channels + c, pooled.channels - c
-    return where_above(load_part(output.y, offset, count), splat(floor), load_part(output.dy, offset, count))
+def _collected(output: OutputSide, at: int, c: int, floor: float) -> Any:
+    """A vector of dy where y is above the floor, else 0, added to ``output.bias`` from channel c on."""
+    value = where_above(load(output.y, at), splat(floor), load(output.dy, at))
+    store(output.bias, c, add(load(output.bias, c), value))
+    return value
+
+
+@compiled
+def _collected_part(output: OutputSide, at: int, c: int, count: int, floor: float) -> Any:
+    """The same of the last channels, ``count`` of them, and zeros."""
+    value = where_above(load_part(output.y, at, count), splat(floor), load_part(output.dy, at, count))
+    store(output.bias, c, add(load(output.bias, c), value))
+    return value
 
 
 @compiled
