@@ -39,6 +39,7 @@ def test_points_of_neighbours_do_not_overlap(plan):
         (tiles.input_depth, tiles.channels, tiles.input_step),
         (tiles.output_depth, tiles.filters, tiles.output_step),
         (tiles.chunk_depth, tiles.filters, tiles.chunk_step),
+        (tiles.input_chunk_depth, tiles.channels, tiles.input_chunk_step),
     ):
         assert step >= (depth * plane + 2 * geometry.HEIGHT) * channels
 
@@ -47,6 +48,7 @@ def test_chunks_are_whole_windows_within_the_convolution(plan):
     tiles = geometry.tiles(plan, geometry.best_outputs(plan))
     assert tiles.chunk_depth % plan.window[0] == 0
     assert 0 < tiles.chunk_depth <= tiles.output_depth
+    assert 0 < tiles.input_chunk_depth <= tiles.input_depth
 
 
 def test_workers_share_the_planes_of_few_samples_in_whole_windows():

@@ -5,7 +5,7 @@ import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.winograd import geometry
 from mpmm_kernels.convolution.winograd.geometry import HEIGHT
-from mpmm_kernels.convolution.winograd.kernels import to_input, to_output
+from mpmm_kernels.convolution.winograd.kernels import InputSide, give_points, take_points, to_input, to_output
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.lines import (
     add_weight_products,
@@ -26,6 +26,7 @@ SAME = ("same",) * 3
 PLANS = {
     "F(4x4,3x3)": ((3, 10, 6, 3), ConvolutionBlock(5, (2, 3, 3))),
     "padded in depth": ((3, 5, 5, 64), ConvolutionBlock(32, (3, 3, 3), padding=SAME)),
+    "deeper than its output": ((6, 5, 5, 4), ConvolutionBlock(64, (5, 3, 3))),
 }
 SLAB = 2
 
@@ -128,7 +129,7 @@ def test_to_input_is_to_output_seen_from_the_other_side(plan):
     back = to_input.py_func(tiles, SLAB, slab.points)
     assert (there.inner, there.outer, there.planes) == (tiles.channels, tiles.filters, tiles.input_depth)
     assert (back.inner, back.outer, back.planes) == (tiles.filters, tiles.channels, tiles.output_depth)
-    assert (back.step, back.made_step) == (there.made_step, there.step)
+    assert (back.step, back.made_step) == (there.made_step, tiles.input_chunk_step)
     assert there.before + back.before == tiles.kernel_depth - 1
 
 
@@ -167,16 +168,34 @@ def test_input_points_are_the_matrix_on_both_sides(plan):
 def test_the_inputs_way_back_is_its_adjoint(plan):
     """<points, B x> = <B' points, x> for any points and any x, also where tiles overlap."""
     slab = Slab(plan)
-    tiles = slab.tiles
-    size = tiles.input_depth * tiles.input_plane_step
-    x, (flat, seen) = normal(7, size), slab.input_points(8)
-    per_sample = tiles.rows * tiles.columns
-    own = [(d * SLAB + 1) * per_sample + t for d in range(tiles.input_depth) for t in range(per_sample)]
-    given = seen[:, own].copy()
-    dx = np.zeros(size)
-    transform_input_back(flat, dx, 0, 1, SLAB, tiles, slab.tile.square)
+    tiles, depth, per_sample = slab.tiles, 2, slab.tiles.rows * slab.tiles.columns
+    (flat, seen), rows = slab.input_points(8), depth * SLAB * per_sample
+    products = normal(7, slab.points, tiles.input_chunk_step)
+    given = products[:, : rows * tiles.channels].reshape(slab.points, rows, tiles.channels)
+    own = [(d * SLAB + 1) * per_sample + t for d in range(depth) for t in range(per_sample)]
+    x, dx = normal(9, tiles.input_depth * tiles.input_plane_step), np.zeros(depth * tiles.input_plane_step)
+    transform_input_back(products.reshape(-1), dx, 0, depth, 1, SLAB, tiles, slab.tile.square)
     transform_input((x, 0), flat, 1, SLAB, tiles, slab.tile.square)
-    np.testing.assert_allclose((given * seen[:, own]).sum(), dx @ x, rtol=1e-11)
+    np.testing.assert_allclose((given[:, own] * seen[:, own]).sum(), dx @ x[: dx.size], rtol=1e-11)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 6])
+def test_the_inputs_gradient_is_the_adjoint_of_the_output_in_chunks_of_any_depth(plan, depth):
+    slab = Slab(plan)
+    tiles = slab.tiles._replace(input_chunk_depth=depth, input_chunk_step=slab.tiles.input_step)
+    (g, gradient), (points, seen) = slab.output_points(13), slab.input_points(14)
+    weights = normal(15, slab.points, tiles.kernel_depth, tiles.channels, tiles.filters)
+    weights[:, :, tiles.own_channels :] = 0
+    weights[..., tiles.own_filters :] = 0
+    x = normal(16, SLAB, *plan.input_shape)
+    dx, staged = np.full(x.size, np.nan), np.zeros(slab.layout.staged_elements)
+    staging, tile = slab.layout.geometry.staging, slab.tile
+    take_points(InputSide(x.reshape(-1), staged, points), 0, SLAB, staging, tiles, tile.square)
+    expected = (sums(seen, weights, tiles.output_depth, slab.area, tiles.before_depth) * gradient).sum()
+    flipped = np.ascontiguousarray(weights[:, ::-1].swapaxes(2, 3)).reshape(-1)
+    side = InputSide(dx, staged, np.full(slab.points * tiles.input_step, np.nan))
+    give_points(side, g, flipped, (0, SLAB), staging, tiles, tile.square, (tile.block, tile.columns))
+    np.testing.assert_allclose(dx @ x.reshape(-1), expected, rtol=1e-11)
 
 
 def test_outputs_are_the_matrix_on_both_sides(plan):

@@ -23,8 +23,8 @@ class WinogradTiles(NamedTuple):
     A slab of ``samples`` is worked on together. Points lie as (point, row, channel); there is a row for each
     plane, sample and tile in this order, so that the kernel's planes are a fixed number of rows apart, and
     `HEIGHT` rows of zeros before and after them. The steps lead from one point to the next: of the input, of
-    the output's gradient, and of the chunk of ``chunk_depth`` planes in which the output is made. Channels
-    and filters are in whole vectors, of which the block's ``own`` are the first.
+    the output's gradient, and of the chunks of planes in which the output and the input's gradient are made.
+    Channels and filters are in whole vectors, of which the block's ``own`` are the first.
     """
 
     samples: int
@@ -37,6 +37,8 @@ class WinogradTiles(NamedTuple):
     channels: int
     own_channels: int
     input_step: int
+    input_chunk_depth: int
+    input_chunk_step: int
     output_depth: int
     filters: int
     own_filters: int
@@ -106,8 +108,11 @@ def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
     sample = points(plan, outputs) * down * across * staged.depth * planned * size
     samples = max(1, min(_MOST_SAMPLES, _POINTS_BYTES // sample))
     samples = min(range(1, samples + 1), key=lambda n: (_waste(n * down * across * depth), -n))
-    plane = points(plan, outputs) * samples * down * across * filters * size
-    chunk = _chunk(depth, plan.window[0], plane)
+    plane = points(plan, outputs) * samples * down * across * size
+    chunk, input_chunk = (
+        _chunk(depth, plan.window[0], plane * filters),
+        _chunk(staged.depth, 1, plane * staged.padded),
+    )
     return WinogradTiles(
         samples=samples,
         rows=down,
@@ -119,6 +124,8 @@ def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
         channels=staged.padded,
         own_channels=staged.channels,
         input_step=_step(samples * down * across * staged.depth, staged.padded),
+        input_chunk_depth=input_chunk,
+        input_chunk_step=_step(samples * down * across * input_chunk, staged.padded),
         output_depth=depth,
         filters=filters,
         own_filters=plan.filters,

@@ -11,7 +11,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage, staged_row
-from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
+from mpmm_kernels.convolution.winograd.geometry import WinogradTiles
 from mpmm_kernels.convolution.winograd.lines import (
     PointProduct,
     add_weight_products,
@@ -144,7 +144,7 @@ def to_input(tiles: WinogradTiles, samples: int, points: int) -> PointProduct:
         summed=tiles.own_filters,
         outer=tiles.channels,
         step=tiles.output_step,
-        made_step=tiles.input_step,
+        made_step=tiles.input_chunk_step,
         kernel_depth=tiles.kernel_depth,
         before=tiles.kernel_depth - 1 - tiles.before_depth,
     )
@@ -182,6 +182,7 @@ def backward(
     staged: Floats,
     staged_gradient: Floats,
     points: Floats,
+    products: Floats,
     gradient: Floats,
     gradient_points: Floats,
     point_sums: Floats,
@@ -210,7 +211,7 @@ def backward(
     taken = tickets()
     for worker in prange(workers):
         input_side = InputSide(x, staged[worker], points[worker])
-        gradient_side = InputSide(dx, staged_gradient[worker], points[worker])
+        gradient_side = InputSide(dx, staged_gradient[worker], products[worker])
         start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
         group = next_piece(taken)
         while group < groups:
@@ -254,40 +255,46 @@ def give_points(
     square: Size,
     size: tuple[Size, Size],
 ) -> None:
-    """Fill a slab of dx by the points of the convolution's gradient; the slab's own are overwritten.
+    """Fill a slab of dx by the points of the convolution's gradient, a chunk of planes at a time.
 
     ``slab`` is its first sample and how many, ``size`` the accumulators and how many vectors they are wide.
     """
     (first, samples), (block, columns) = slab, size
     product = to_input(tiles, samples, len(square))
     clear_after(gradient, product.planes * product.tiles, product.inner, product.step, len(square))
-    rows = beginning(), tiles.input_depth * product.tiles
-    multiply(gradient, flipped, input_side.points, HEIGHT * product.outer, rows, product, block, columns)
-    for s in range(samples):
-        _give_sample(input_side, first + s, s, samples, staging, tiles, square)
+    for d in range(0, tiles.input_depth, tiles.input_chunk_depth):
+        depth = min(tiles.input_chunk_depth, tiles.input_depth - d)
+        rows = d * product.tiles, (d + depth) * product.tiles
+        multiply(gradient, flipped, input_side.points, beginning(), rows, product, block, columns)
+        for s in range(samples):
+            _give_planes(input_side, first + s, (d, depth), (s, samples), staging, tiles, square)
 
 
 @compiled
-def _give_sample(
+def _give_planes(
     input_side: InputSide,
     sample: int,
-    origin: int,
-    samples: int,
+    part: tuple[int, int],
+    origin: tuple[int, int],
     staging: Staging,
     tiles: WinogradTiles,
     square: Size,
 ) -> None:
-    """Fill a sample of dx; the gradient of the zeros around it is dropped."""
-    size = tiles.input_depth * tiles.input_plane_step
+    """Fill ``part`` of a sample of dx, its first plane and how many; the gradient of zeros is dropped.
+
+    ``origin`` is the number of the sample in its slab, and how many there are.
+    """
+    (first, depth), (s, samples), plane = part, origin, tiles.input_plane_step
     if input_side.staged.size == 0:
-        input_side.x[sample * size : (sample + 1) * size] = 0
-        transform_input_back(input_side.points, input_side.x, sample * size, origin, samples, tiles, square)
+        start = (sample * tiles.input_depth + first) * plane
+        input_side.x[start : start + depth * plane] = 0
+        transform_input_back(input_side.points, input_side.x, start, depth, s, samples, tiles, square)
         return
-    input_side.staged[:] = 0
-    transform_input_back(input_side.points, input_side.staged, beginning(), origin, samples, tiles, square)
-    for d in range(staging.inner_depth):
+    input_side.staged[: depth * plane] = 0
+    transform_input_back(input_side.points, input_side.staged, beginning(), depth, s, samples, tiles, square)
+    for d in range(depth):
         for r in range(staging.inner_rows):
-            line = (sample * staging.inner_depth + d) * staging.inner_rows + r
+            line = (sample * staging.inner_depth + first + d) * staging.inner_rows + r
             copy_columns(
                 input_side.staged,
                 staged_row(d, r, staging),

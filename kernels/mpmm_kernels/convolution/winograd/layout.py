@@ -87,10 +87,10 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
 
 
 def _columns(channels: int, dtype: str) -> int:
-    """Vectors of channels that a block of products is wide."""
-    return 2 if channels // lanes(dtype) % 2 == 0 else 1
+    """Vectors of channels that a block of products is wide: several, whose loads serve all its rows."""
+    return next(n for n in (2, 3, 5, 1) if channels // lanes(dtype) % n == 0)
 
 
 def _block(columns: int) -> tuple[Size, Size]:
     """Accumulators of a product so many vectors wide, and these."""
-    return size(geometry.HEIGHT * columns), size(columns)
+    return size(min(geometry.HEIGHT, rows_of(columns)) * columns), size(columns)

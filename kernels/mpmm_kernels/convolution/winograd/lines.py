@@ -18,6 +18,8 @@ from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, s
 
 # Channels, by kernel planes, of the weights that all rows of a point meet before the next: in the first cache
 _MOST_TERMS = 128
+# Elements of inputs and gradients, of the rows that all weights of a point meet before the next: there too
+_MOST_ELEMENTS = 5 * 1024
 
 
 class PointProduct(NamedTuple):
@@ -82,8 +84,16 @@ def _add_taps(
     """
     (a, w), (made, to), (point, column) = factors, target, corner
     height, weights = len(block) // len(columns), point * (w.size // product.points) + column
-    for row in range(rows[0], rows[1], height):
-        first_plane, last_plane = row // product.tiles, (row + height - 1) // product.tiles
+    # rows before the first plane that meets these taps are begun later, rows after the last one are finished
+    start = rows[0] + max(0, (product.before + 1 - taps[1]) * product.tiles - rows[0]) // height * height
+    finished = (product.planes + product.before - taps[0]) * product.tiles
+    stop = rows[1] if taps[0] == 0 else min(rows[1], finished)
+    first_plane, last_plane = start // product.tiles, start // product.tiles
+    for row in range(start, stop, height):
+        while row >= (first_plane + 1) * product.tiles:
+            first_plane += 1
+        while row + height > (last_plane + 1) * product.tiles:
+            last_plane += 1
         # the kernel's planes that these rows meet, and those of them whose turn it is
         least = max(0, product.before - last_plane)
         most = max(least, min(product.kernel_depth, product.planes + product.before - first_plane))
@@ -122,23 +132,26 @@ def add_weight_products(
     """
     block, columns, taps = sizes
     step = dw.size // product.points
+    together = max(1, _MOST_ELEMENTS // (product.inner + product.outer))
     for point in range(product.points):
-        for kd in range(product.kernel_depth):
-            shift = kd - product.before
-            first, last = max(0, -shift), min(depth, product.planes - shift)
-            rows = first * product.tiles, last * product.tiles
-            for k in range(0, product.summed, len(taps)):
-                for column in range(0, product.outer, len(columns) * lanes_of(g)):
-                    at_x = point * product.step + (HEIGHT + shift * product.tiles) * product.inner + k
-                    at_g = point * product.made_step + HEIGHT * product.outer + column
-                    at_w = point * step + (kd * product.inner + k) * product.outer + column
-                    sums: Block = zeros(dw, block)
-                    if not begins:
-                        sums = load_block(block, dw, at_w, product.outer, columns)
-                    for row in range(rows[0], rows[1]):
-                        from_x, from_g = at_x + row * product.inner, at_g + row * product.outer
-                        sums = outer(sums, x, from_x, product.inner, taps, g, from_g, columns)
-                    store_block(sums, dw, at_w, product.outer, columns)
+        for start in range(0, depth * product.tiles, together):
+            part = start, min(start + together, depth * product.tiles)
+            for kd in range(product.kernel_depth):
+                shift = kd - product.before
+                met = max(0, -shift) * product.tiles, min(depth, product.planes - shift) * product.tiles
+                rows, new = (max(met[0], part[0]), min(met[1], part[1])), begins and start == 0
+                for k in range(0, product.summed, len(taps)):
+                    for column in range(0, product.outer, len(columns) * lanes_of(g)):
+                        at_x = point * product.step + (HEIGHT + shift * product.tiles) * product.inner + k
+                        at_g = point * product.made_step + HEIGHT * product.outer + column
+                        at_w = point * step + (kd * product.inner + k) * product.outer + column
+                        sums: Block = zeros(dw, block)
+                        if not new:
+                            sums = load_block(block, dw, at_w, product.outer, columns)
+                        for row in range(rows[0], rows[1]):
+                            from_x, from_g = at_x + row * product.inner, at_g + row * product.outer
+                            sums = outer(sums, x, from_x, product.inner, taps, g, from_g, columns)
+                        store_block(sums, dw, at_w, product.outer, columns)
 
 
 @compiled
@@ -167,17 +180,24 @@ def transform_input(
 
 @compiled
 def transform_input_back(
-    points: Floats, dx: Floats, start: int, sample: int, samples: int, tiles: WinogradTiles, square: Size
+    points: Floats,
+    dx: Floats,
+    start: int,
+    depth: int,
+    sample: int,
+    samples: int,
+    tiles: WinogradTiles,
+    square: Size,
 ) -> None:
-    """Add the gradient of a sample's points to dx, where tiles overlap."""
-    for d in range(tiles.input_depth):
+    """Add the gradient of ``depth`` planes of a sample's points to dx, where tiles overlap."""
+    for d in range(depth):
         for tile in range(tiles.rows * tiles.columns):
             row, column = tile // tiles.columns * tiles.outputs, tile % tiles.columns * tiles.outputs
             to = start + d * tiles.input_plane_step + row * tiles.input_row_step + column * tiles.channels
-            at = (HEIGHT + (d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.channels
+            at = ((d * samples + sample) * tiles.rows * tiles.columns + tile) * tiles.channels
             for c in range(0, tiles.channels, lanes_of(dx)):
                 target = to + c, tiles.input_row_step, tiles.channels
-                input_gradient(square, points, (at + c, tiles.input_step), dx, target)
+                input_gradient(square, points, (at + c, tiles.input_chunk_step), dx, target)
 
 
 @compiled

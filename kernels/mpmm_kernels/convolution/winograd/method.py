@@ -61,11 +61,12 @@ class WinogradBackwardArrays(NamedTuple):
 
 
 class WinogradBackwardScratch(NamedTuple):
-    """Rows of workers: a staged sample and its gradient, points, a gradient and its points, points of dw."""
+    """Rows of workers: a staged sample and its gradient, points, products, gradients and their points."""
 
     staged: Floats
     staged_gradient: Floats
     points: Floats
+    products: Floats
     gradient: Floats
     gradient_points: Floats
     point_sums: Floats
@@ -123,7 +124,7 @@ def _cost(plan: BlockPlan) -> float:
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
     layout = layout_of(core(plan))
     _, tiles, spread, *_ = layout.geometry
-    points = layout.points * (tiles.input_step + tiles.chunk_step)
+    points = layout.points * (tiles.input_step + max(tiles.chunk_step, tiles.input_chunk_step))
     elements = layout.staged_elements + points + tiles.chunk_depth * spread.plane_step
     row = elements * np.dtype(plan.dtype).itemsize
     return row + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
@@ -155,7 +156,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         staged=row(layout.staged_elements),
         staged_gradient=row(layout.staged_elements),
         points=row(points * tiles.input_step),
-        products=row(points * tiles.chunk_step),
+        products=row(points * max(tiles.chunk_step, tiles.input_chunk_step)),
         convolved=row(tiles.chunk_depth * spread.plane_step),
         gradient=row(spread.planes * spread.plane_step),
         gradient_points=row(points * tiles.output_step),
@@ -257,6 +258,7 @@ def _run_backward(
         staged=workers(buffers.staged),
         staged_gradient=workers(buffers.staged_gradient),
         points=workers(buffers.points),
+        products=workers(buffers.products),
         gradient=workers(buffers.gradient),
         gradient_points=workers(buffers.gradient_points),
         point_sums=workers(buffers.point_sums),
