@@ -87,10 +87,11 @@ def layouts(draw: Draw, shape: NetworkShape, most: int = 16) -> Layout:
     driver = len(used) if draw(st.booleans()) else None
     update = "server" if averages else draw(st.sampled_from(["server", "owner"]))
     wire = draw(st.sampled_from(["float32", "bfloat16"])) if shape.dtype == "float32" else "float32"
+    gradient_wire = draw(st.sampled_from([wire, "float32"]))
     scopes = ["exact", "per_micro_batch" if parts > 1 else "per_shard"]
     batch_norm = "exact" if averages else draw(st.sampled_from(scopes))
     slices = draw(st.sampled_from([0, 1, 9]))
-    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()), parts, slices)
+    options = LayoutOptions(update, wire, batch_norm, draw(st.booleans()), parts, slices, gradient_wire)
     count = len(used) + (driver is not None)
     return Layout("random", count, named, number[server], driver, averages, shares, options)
 

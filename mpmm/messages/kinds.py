@@ -51,7 +51,7 @@ class Kind(IntEnum):
         """Whether a message of this kind may hold such values; rounded ones may be bits in whole numbers."""
         if values.kind == "f" or not self.floating:
             return True
-        return self in (Kind.ACTIVATION, Kind.GRADIENT) and values == carrier(BFLOAT16)
+        return self in _ROUNDED and values == carrier(BFLOAT16)
 
 
 _LABELS = {
@@ -88,6 +88,9 @@ _FLOATING = {
     Kind.NORM,
     Kind.SUMS_TOTAL,
 }
+
+# by choice they travel in two bytes a value
+_ROUNDED = {Kind.ACTIVATION, Kind.GRADIENT, Kind.PUSH, Kind.TOTAL}
 
 
 def tag_of(kind: Kind, item: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from mpmm.messages import WireFormat, carrier
 from mpmm.placement.candidates import Problem
 from mpmm.placement.cores import slowdown
 from mpmm.placement.layout import Layout
@@ -165,38 +166,47 @@ class Arithmetic:
         """Gradients go up a tree of the shards and on to the server, new values the same way down."""
         shape = self.problem.shape
         for name, ranks in layout.owners:
-            size = shape.by_name[name].size * shape.itemsize
+            size, gradients = shape.by_name[name].size * shape.itemsize, self._gradient_bytes(layout, name)
             if layout.options.slices_from and len(ranks) > 1:
                 self._move_slices(layout, name, move)
                 continue
             root = layout.server if layout.server in ranks else ranks[0]
             if not layout.owners_update:
-                move(root, layout.server, size, size)
+                move(layout.server, root, size, gradients)
             others = [rank for rank in ranks if rank != root]
             for number, rank in enumerate(others):
                 parent = root if number < math.ceil(math.log2(len(ranks))) else others[number // 2]
                 # of groups that are no branch of the tree several sums of the gradients go up
                 sums = len(share_of(layout, name, rank, self.problem.batch).sums)
-                move(parent, rank, size, size * max(1, sums))
+                move(parent, rank, size, gradients * max(1, sums))
 
     def _move_slices(self, layout: Layout, name: str, move: _Move) -> None:
         """Each rank adds up a slice of a block's gradients, and gives the others its new values."""
         shape, ranks = self.problem.shape, layout.owner[name]
         others = [rank for rank in ranks if rank != layout.server]
         slice_size = shape.by_name[name].size * shape.itemsize / len(others)
+        gradients = self._gradient_bytes(layout, name) / len(others)
         for rank in others:
-            move(layout.server, rank, slice_size, slice_size)
+            move(layout.server, rank, slice_size, gradients)
             for other in ranks:
                 if other != rank:
                     sums = len(share_of(layout, name, other, self.problem.batch).sums)
                     given = slice_size if other != layout.server else 0.0
-                    move(rank, other, given, slice_size * max(1, sums))
+                    move(rank, other, given, gradients * max(1, sums))
+
+    def _gradient_bytes(self, layout: Layout, name: str) -> float:
+        """Of a block's gradients as they travel; those of batch normalisation are few."""
+        return self.problem.shape.by_name[name].size * self._value(layout.options.gradient_wire)
+
+    def _value(self, wire: WireFormat) -> int:
+        """Bytes of a value as it travels."""
+        return self.problem.shape.itemsize if wire == "float32" else carrier(wire).itemsize
 
     def _move_outputs(self, layout: Layout, move: _Move) -> None:
         """Outputs go from who makes their samples to who reads them."""
         shape = self.problem.shape
         for name, reader in shape.consumers.items():
-            bytes_each = math.prod(shape.by_name[name].output_shape) * shape.itemsize
+            bytes_each = math.prod(shape.by_name[name].output_shape) * self._value(layout.options.wire)
             made, read = self._shares(layout, name), self._shares(layout, reader)
             for maker, own in made.items():
                 for rank, other in read.items():

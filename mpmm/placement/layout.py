@@ -213,11 +213,12 @@ def _check_idle(layout: Layout) -> None:
 
 
 def _check_options(layout: Layout, shape: NetworkShape) -> None:
-    if layout.options.rounds and shape.dtype != "float32":
-        raise LayoutError(
-            f"layout {layout.name}: wire = '{layout.options.wire}' for a network in {shape.dtype}",
-            "two bytes a value are for networks in float32: leave wire at 'float32', which rounds nothing",
-        )
+    for name, wire in layout.options.narrow.items():
+        if shape.dtype != "float32":
+            raise LayoutError(
+                f"layout {layout.name}: {name} = '{wire}' for a network in {shape.dtype}",
+                f"two bytes a value are for networks in float32: leave {name} at 'float32', its default",
+            )
     if layout.averages and layout.options.update == "owner":
         raise LayoutError(
             f"layout {layout.name}: update = 'owner', but it averages gradients, which the server does",

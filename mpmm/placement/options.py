@@ -24,6 +24,8 @@ class LayoutOptions:
     wire
         What activations and their gradients travel as in a training step: "float32" is as they are computed;
         "bfloat16" and "float16" round them to two bytes, which is other mathematics than one process.
+    gradient_wire
+        What gradients of parameters, and partial sums of these, travel as: likewise.
     batch_norm
         "exact" normalises by mean and variance of the whole batch, for which ranks that share a block, and
         micro-batches, wait for each other; "per_shard" by those of each rank's samples, "per_micro_batch" by
@@ -46,8 +48,10 @@ class LayoutOptions:
     clips: bool = False
     micro_batches: int = 1
     slices_from: int = 0
+    gradient_wire: WireFormat = "float32"
 
     @property
-    def rounds(self) -> bool:
-        """Whether values are rounded before they travel."""
-        return self.wire != "float32"
+    def narrow(self) -> dict[str, str]:
+        """By option the formats that round values before they travel."""
+        wires = {"wire": self.wire, "gradient_wire": self.gradient_wire}
+        return {name: wire for name, wire in wires.items() if wire != "float32"}

@@ -118,8 +118,9 @@ def mathematics_text(layout: Layout) -> str:
         "per_micro_batch": f"batch normalisation over each of {layout.options.micro_batches} micro-batches",
         "per_worker": "gradients averaged, batch normalisation over each worker's share",
     }
-    wire = f"activations in {layout.options.wire} between ranks" if layout.options.rounds else ""
-    ways = [text for text in (scopes[layout.batch_norm], wire) if text]
+    travels = {"wire": "activations", "gradient_wire": "gradients of parameters"}
+    wires = [f"{travels[name]} in {wire} between ranks" for name, wire in layout.options.narrow.items()]
+    ways = [text for text in (scopes[layout.batch_norm], *wires) if text]
     return f"other mathematics than one process: {'; '.join(ways)}" if ways else ""
 
 

@@ -174,8 +174,8 @@ class Script:
         self, kind: Kind, block: str, piece: Piece
     ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
         shape = (piece[1].count, *self.shape.by_name[block].output_shape)
-        wire = self.layout.options.wire
-        dtype = wire if self.trains and self.layout.options.rounds else self.shape.dtype
+        narrow = self.trains and "wire" in self.layout.options.narrow
+        dtype = self.layout.options.wire if narrow else self.shape.dtype
         return kind, self.shape.block_numbers[block], block, piece[0], shape, dtype
 
     def _rows(self, kind: Kind, block: str, part: Share, *, sends: bool) -> tuple[int, int]:
@@ -205,8 +205,19 @@ class Script:
             shape, dtype = (sums, *layer.sums_shape), "float64"
         else:
             values = values or layer.size
-            shape, dtype = (sums, values) if sums else (values,), self.shape.dtype
+            shape, dtype = (sums, values) if sums else (values,), self._layer_dtype(kind, layer)
         return kind, self.shape.layer_numbers[layer.name], layer.name, peer, shape, dtype
+
+    def _layer_dtype(self, kind: Kind, layer: LayerShape) -> str:
+        """What a layer's values, or their gradients, travel as.
+
+        Running statistics stay as they are, and totals that owners update by: each has to have the same.
+        """
+        options = self.layout.options
+        rounds = kind == Kind.PUSH or (kind == Kind.TOTAL and not self.layout.owners_update)
+        if "gradient_wire" in options.narrow and rounds and layer.trainable_size == layer.size:
+            return options.gradient_wire
+        return self.shape.dtype
 
     def send_slice(self, kind: Kind, layer: LayerShape, peer: int, part: Slice, sums: int = 0) -> Send:
         """Some values of a layer, or so many partial sums of their gradients."""

@@ -71,8 +71,10 @@ class MessageBuffers:
             case Kind.PUSH if send.rows:
                 return self._slice_of_sums(send)
             case Kind.TOTAL if send.rows:
-                return lambda: self._added[name]
-            case Kind.PUSH | Kind.SUMS | Kind.METRICS:
+                return self._as_sent(send, lambda: self._added[name])
+            case Kind.PUSH:
+                return self._as_sent(send, lambda: blocks.sums[Kind.PUSH, name])
+            case Kind.SUMS | Kind.METRICS:
                 return lambda: blocks.sums[send.kind, name]
             case Kind.SUMS_TOTAL:
                 return lambda: blocks.sums[Kind.SUMS, name]
@@ -112,11 +114,12 @@ class MessageBuffers:
             case Kind.ACTIVATION | Kind.GRADIENT:
                 return self._incoming_rows(receive)
             case Kind.TOTAL if receive.rows:
-                whole = self._memory((receive.kind, receive.item), (1, receive.rows), receive.dtype)
-                return _values(whole, receive), lambda: self._put_total(name, whole)
+                return self._incoming_total(receive)
+            case Kind.PUSH:
+                return self._incoming_sums(receive)
         buffer = self._buffer(receive, receive.peer)
         match receive.kind:
-            case Kind.PUSH | Kind.SUMS | Kind.METRICS:
+            case Kind.SUMS | Kind.METRICS:
                 key = receive.kind, name, receive.peer
                 return buffer, lambda: self._sums.__setitem__(key, buffer)
             case Kind.TOTAL:
@@ -136,8 +139,8 @@ class MessageBuffers:
 
     def _slice_of_sums(self, send: Send) -> Callable[[], Buffer]:
         """What gives some values of this rank's partial sums; of several sums they are copied together."""
-        if send.shape[0] == 1:
-            return lambda: _values(self._blocks.sums[send.kind, send.name], send)
+        if send.shape[0] == 1 or self._is_narrow(send):
+            return self._as_sent(send, lambda: _values(self._blocks.sums[send.kind, send.name], send))
         buffer = self._buffer(send, ("slice", send.peer))
 
         def copied() -> Buffer:
@@ -147,13 +150,21 @@ class MessageBuffers:
 
         return copied
 
-    def _put_total(self, name: str, whole: Buffer) -> None:
-        """Some values of the sum of a layer's gradients are here."""
-        self._blocks.sums[Kind.PUSH, name] = whole
+    def _incoming_total(self, receive: Receive) -> tuple[Buffer, Callable[[], None]]:
+        """Where some values of the sum of a layer's gradients are received."""
+        key, sums = (Kind.PUSH, receive.name), self._blocks.sums
+        whole = self._memory((receive.kind, receive.item), (1, receive.rows), self._dtype)
+        return self._received_as(receive, _values(whole, receive), lambda: sums.__setitem__(key, whole))
+
+    def _incoming_sums(self, receive: Receive) -> tuple[Buffer, Callable[[], None]]:
+        """Where another rank's partial sums of a layer's gradients are received."""
+        key = receive.kind, receive.name, receive.peer
+        sums = self._memory(key, receive.shape, self._dtype)
+        return self._received_as(receive, sums, lambda: self._sums.__setitem__(key, sums))
 
     def _as_sent(self, send: Send, values: Callable[[], Buffer]) -> Callable[[], Buffer]:
         """What gives the values as they travel: themselves, or rounded into a buffer of their own."""
-        if carrier(send.dtype) == self._blocks.network.spec.dtype:
+        if not self._is_narrow(send):
             return values
         buffer = self._buffer(send, ("rounded", send.peer, send.micro_batch))
 
@@ -168,18 +179,32 @@ class MessageBuffers:
         """The rows of an array into which an output or its gradient is received, by way of what travels."""
         shape = receive.rows or receive.shape[0], *receive.shape[1:]
         key = receive.kind, receive.name, receive.micro_batch
-        whole = self._memory(key, shape, self._blocks.network.spec.dtype)
-        rows = _rows(whole, receive)
-        if carrier(receive.dtype) == whole.dtype:
-            return rows, lambda: self._put(*key, whole)
+        whole = self._memory(key, shape, self._dtype)
+        return self._received_as(receive, _rows(whole, receive), lambda: self._put(*key, whole))
+
+    def _received_as(
+        self, receive: Receive, values: Buffer, arrived: Callable[[], None]
+    ) -> tuple[Buffer, Callable[[], None]]:
+        """The memory that values are received into, their own or that of what travels, and what follows."""
+        if not self._is_narrow(receive):
+            return values, arrived
         buffer = self._buffer(receive, ("rounded", receive.peer))
 
         def widened() -> None:
-            """Take the values to their rows."""
-            decode(buffer, rows)
-            self._put(*key, whole)
+            """Take the values to where they belong."""
+            decode(buffer, values)
+            arrived()
 
         return buffer, widened
+
+    def _is_narrow(self, message: Message) -> bool:
+        """Whether values are rounded before they travel."""
+        return carrier(message.dtype) != self._dtype
+
+    @property
+    def _dtype(self) -> str:
+        """Of all values that ranks compute with."""
+        return self._blocks.network.spec.dtype
 
     def copying(self, copy: CopyRows) -> Callable[[], None]:
         """What takes rows of this rank's own to where they are put together with those of others."""

@@ -141,6 +141,7 @@ class RunWriter:
             "layout": layout.name,
             "update": layout.options.update,
             "wire": layout.options.wire,
+            "gradient_wire": layout.options.gradient_wire,
             "batch_norm": layout.batch_norm,
             "micro_batches": layout.options.micro_batches,
             "chosen": None if choice is None else choice.to_plain(),

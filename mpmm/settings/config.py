@@ -119,6 +119,8 @@ class LayoutConfig:
         "server": rank 0 updates every parameter; "owner": each block's ranks do, by the same sum.
     wire
         What activations and their gradients travel as between ranks, by choice in two bytes a value.
+    gradient_wire
+        What gradients of parameters travel as, likewise.
     batch_norm
         "exact": over the batch; "per_shard": over the samples of each rank that shares a block;
         "per_micro_batch": over those of each micro-batch.
@@ -136,6 +138,7 @@ class LayoutConfig:
     shares: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
+    gradient_wire: WireFormat = "float32"
     batch_norm: BatchNormScope = "exact"
     micro_batches: Positive = 1
     threads: Positive | None = None
@@ -189,7 +192,14 @@ class Config:
     def layout_options(self) -> LayoutOptions:
         """How the ranks work together, as a layout holds it."""
         layout, clips = self.layout, self.training.clip_norm is not None
-        return LayoutOptions(layout.update, layout.wire, layout.batch_norm, clips, layout.micro_batches)
+        return LayoutOptions(
+            layout.update,
+            layout.wire,
+            layout.batch_norm,
+            clips,
+            layout.micro_batches,
+            gradient_wire=layout.gradient_wire,
+        )
 
     def read_files(self) -> Iterator[Path]:
         """Every file on this machine that a run with these settings reads."""

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from layouts import configured
-from placement_places import Place, train, with_bands
+from placement_places import Place, train, with_bands, with_narrow_wires
 from placement_tables import hosts_table, peers_table, prediction_table
 from step_ours import BATCH, paper_spec
 from step_timing import MALLOC
@@ -169,14 +169,18 @@ class Bench:
         for rate in (GIGABIT, SLOW):
             place = Place(f"{rate}, 35%", (0.35,) * 4, rate)
             ours = {"place": place.name, "way": "mpmm auto", "ours": True}
+            # other bits by choice, as PyTorch's bfloat16 are
+            rounded = {**ours, "way": "mpmm auto, bfloat16"}
             theirs = {}
             with place.up():
                 for _ in range(self.options.rounds):
                     self._trained(place, "auto", 4, ours)
+                    self._trained(place, "auto", 4, rounded, with_narrow_wires(self.config))
                     self._torch(place, theirs)
                     self.results["peers"] = [
                         *(row for row in self.results["peers"] if row["place"] != place.name),
                         ours,
+                        rounded,
                         *theirs.values(),
                     ]
                     self.write()

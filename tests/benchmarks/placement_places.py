@@ -105,6 +105,13 @@ def with_bands(config, bands):
     return path
 
 
+def with_narrow_wires(config):
+    """The configuration with activations and all gradients in two bytes a value between ranks."""
+    path = config.with_name(f"narrow-{config.name}")
+    path.write_text(f'{config.read_text()}\n[layout]\nwire = "bfloat16"\ngradient_wire = "bfloat16"\n')
+    return path
+
+
 @dataclass(frozen=True)
 class Trained:
     """Seconds of a step of one run of mpmm, and what its layout was if it was found by search."""

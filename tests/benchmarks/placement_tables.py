@@ -46,7 +46,7 @@ def hosts_table(rows):
 
 
 def peers_table(rows):
-    """A row a way, and how many times as fast as the best of the others ours is."""
+    """A row a way, and how many times as fast as the best of the others ours are, exact and rounded."""
     lines = ["| place | way | patches/s | ms a step |", "| --- | --- | --- | --- |"]
     known = [row for row in rows if "measured" in row]
     for row in sorted(known, key=lambda row: (row["place"], row["measured"])):
@@ -56,8 +56,13 @@ def peers_table(rows):
         )
     for place in dict.fromkeys(row["place"] for row in known):
         here = [row for row in known if row["place"] == place]
-        ours = [row["measured"] for row in here if row.get("ours")]
-        theirs = [row["measured"] for row in here if not row.get("ours")]
-        if ours and theirs:
-            lines.append(f"\n{place}: {min(theirs) / min(ours):.2f} times the best of PyTorch's ways")
+        theirs = {row["way"]: row["measured"] for row in here if not row.get("ours")}
+        exact = [seconds for way, seconds in theirs.items() if "bfloat16" not in way]
+        for row in here:
+            if row.get("ours") and theirs:
+                times = [f"{min(some) / row['measured']:.2f}" for some in (theirs.values(), exact) if some]
+                lines.append(
+                    f"\n{place}: {row['way']} {times[0]} times the best of PyTorch's ways, "
+                    f"{times[-1]} times the best that rounds nothing"
+                )
     return "\n".join(lines)

@@ -84,7 +84,12 @@ def test_rows_of_an_array_are_rounded_and_widened_where_they_lie() -> None:
     assert whole.tolist() == [[0.0] * 3, [1.0 + 2.0**-7] * 3, [1.0 + 2.0**-7] * 3, [0.0] * 3]
 
 
-def test_only_activations_and_their_gradients_travel_as_bits() -> None:
+def test_only_activations_and_gradients_travel_as_bits() -> None:
     bits = carrier("bfloat16")
-    assert [kind for kind in Kind if kind.floating and kind.carries(bits)] == [Kind.ACTIVATION, Kind.GRADIENT]
+    assert [kind for kind in Kind if kind.floating and kind.carries(bits)] == [
+        Kind.ACTIVATION,
+        Kind.GRADIENT,
+        Kind.PUSH,
+        Kind.TOTAL,
+    ]
     assert all(kind.carries(np.dtype("float16")) for kind in Kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -215,9 +216,28 @@ def test_a_narrow_wire_halves_what_activations_take_in_a_training_step_alone(wir
                 assert rounded.total(kind=kind).bytes * (1 + crosses) == whole.total(kind=kind).bytes
 
 
-def test_two_bytes_a_value_are_refused_for_float64() -> None:
-    with pytest.raises(LayoutError, match="wire = 'bfloat16' for a network in float64"):
-        layout_for(network({"hsi": [1]}, dtype="float64"), 3, options=LayoutOptions(wire="bfloat16"))
+@pytest.mark.parametrize(("name", "slices"), [("optimized", 0), ("hybrid", 0), ("hybrid", 8192), ("data", 0)])
+def test_a_narrow_wire_for_gradients_halves_what_those_of_weights_take(name: str, slices: int) -> None:
+    """All else travels as it is, what is of batch normalisations too: their statistics are with it."""
+    options = LayoutOptions(slices_from=slices)
+    full = layout_for(PAPER, 5, name, options=options)
+    narrow = layout_for(PAPER, 5, name, options=replace(options, gradient_wire="bfloat16"))
+    rounded = 0
+    for rank in range(5):
+        whole, less = (of(Send, schedule(PAPER, layout, rank, "train", 40)) for layout in (full, narrow))
+        for before, after in zip(whole, less, strict=True):
+            of_weights = before.kind in (Kind.PUSH, Kind.TOTAL) and "batchnorm" not in before.name
+            assert after.bytes * (1 + of_weights) == before.bytes, str(before)
+            rounded += of_weights
+    assert rounded
+
+
+@pytest.mark.parametrize("wire", ["wire", "gradient_wire"])
+def test_two_bytes_a_value_are_refused_for_float64(wire: str) -> None:
+    with pytest.raises(LayoutError, match=f"{wire} = 'bfloat16' for a network in float64"):
+        layout_for(
+            network({"hsi": [1]}, dtype="float64"), 3, options=replace(LayoutOptions(), **{wire: "bfloat16"})
+        )
 
 
 def test_averages_are_made_on_the_server_alone() -> None:
@@ -269,10 +289,10 @@ def test_shards_that_are_normalised_alone_exchange_no_sums() -> None:
 
 
 def test_a_layout_says_by_which_mathematics_it_trains() -> None:
-    narrow = LayoutOptions(wire="bfloat16", batch_norm="per_shard")
+    narrow = LayoutOptions(wire="bfloat16", batch_norm="per_shard", gradient_wire="float16")
     assert mathematics_text(layout_for(PAPER, 4, "hybrid", options=narrow)) == (
         "other mathematics than one process: batch normalisation over each shard of a batch; "
-        "activations in bfloat16 between ranks"
+        "activations in bfloat16 between ranks; gradients of parameters in float16 between ranks"
     )
     assert "batch normalisation over each worker's share" in mathematics_text(layout_for(PAPER, 4, "data"))
     assert mathematics_text(layout_for(PAPER, 4, "hybrid", options=LayoutOptions("owner"))) == ""

@@ -197,7 +197,8 @@ def test_searched_layouts(rate: float, quotas: tuple[float, ...]) -> None:
 @given(st.data())
 def test_any_layout(data: st.DataObject) -> None:
     layout = data.draw(layouts(describe(spec()), most=6).filter(lambda layout: not layout.averages))
-    check(replace(layout, options=replace(layout.options, wire="float32", batch_norm="exact")))
+    exact = replace(layout.options, wire="float32", gradient_wire="float32", batch_norm="exact")
+    check(replace(layout, options=exact))
 
 
 @pytest.mark.parametrize(("wire", "digits"), [("bfloat16", 8), ("float16", 11)])
@@ -212,6 +213,40 @@ def test_a_narrow_wire_rounds_what_crosses_ranks_and_nothing_else(wire: WireForm
     assert first == pytest.approx(expected, rel=2.0 ** (2 - digits))
     assert rounded.metrics == again.metrics, "whoever updates"
     assert all(value.tobytes() == again.state[name].tobytes() for name, value in rounded.state.items())
+
+
+@pytest.mark.parametrize(("wire", "digits"), [("bfloat16", 8), ("float16", 11)])
+@pytest.mark.parametrize(("name", "slices"), [("sharded", 0), ("sharded", 16), ("hybrid", 0), ("hybrid", 16)])
+def test_a_narrow_wire_for_gradients_rounds_those_of_weights_alone(
+    name: str, slices: int, wire: WireFormat, digits: int
+) -> None:
+    """Four ranks: the first loss is that of one process, and so are running statistics after one step."""
+    options = LayoutOptions(slices_from=slices, gradient_wire=wire)
+    rounded = play(spec(), layout_for(describe(spec()), 4, name, options=options), BATCHES[:1])
+    whole = play(spec(), layout_for(describe(spec()), 1), BATCHES[:1])
+    assert rounded.metrics == whole.metrics
+    # Adam's first moment is a tenth of the gradient
+    moments = [
+        key for key in whole.state if key.startswith("first.hsi") and key.endswith("convolution.weights")
+    ]
+    statistics = [key for key in whole.state if key.endswith((".mean", ".variance"))]
+    for key in moments:
+        expected, most = whole.state[key], np.abs(whole.state[key]).max()
+        assert rounded.state[key].tobytes() != expected.tobytes(), key
+        np.testing.assert_allclose(rounded.state[key], expected, rtol=0, atol=most * 2.0 ** (3 - digits))
+    for key in statistics:
+        assert rounded.state[key].tobytes() == whole.state[key].tobytes(), key
+
+
+def test_owners_update_by_one_sum_of_rounded_gradients() -> None:
+    """Their total is not rounded again on its way back, or each would have other parameters."""
+    options = LayoutOptions(gradient_wire="bfloat16")
+    layouts_ = [
+        layout_for(describe(spec()), 3, "sharded", options=replace(options, update=update))
+        for update in get_args(UpdatePlace)
+    ]
+    server, owners = (play(spec(), layout, BATCHES) for layout in layouts_)
+    assert equal(server, owners)
 
 
 PER_SHARD = LayoutOptions(batch_norm="per_shard")

@@ -90,12 +90,13 @@ def test_micro_batches_normalised_alone_have_bits_of_their_own_on_any_ranks() ->
     assert not equal(alone, one_process(EXACT))
 
 
-def test_on_a_narrow_wire_the_bits_are_those_of_the_batch_there() -> None:
+@pytest.mark.parametrize("narrow", [LayoutOptions(wire="bfloat16"), LayoutOptions(gradient_wire="bfloat16")])
+def test_on_a_narrow_wire_the_bits_are_those_of_the_batch_there(narrow: LayoutOptions) -> None:
     shape = describe(EXACT)
     whole, cut = (
         play(
             EXACT,
-            layout_for(shape, 4, options=LayoutOptions(wire="bfloat16", micro_batches=parts)),
+            layout_for(shape, 4, options=replace(narrow, micro_batches=parts)),
             batches(),
         )
         for parts in (1, 4)
