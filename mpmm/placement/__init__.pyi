@@ -1,6 +1,6 @@
 from .accumulation import Accumulate
 from .candidates import Problem
-from .choice import Choice, choice_from_plain, choose
+from .choice import Choice, choice_from_plain, choose, fits
 from .holdings import RehearsalError
 from .instructions import (
     AnyOrder,
@@ -104,6 +104,7 @@ __all__ = [
     "cluster",
     "describe",
     "even_parts",
+    "fits",
     "flattened",
     "label_rank",
     "layout_for",

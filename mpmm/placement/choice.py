@@ -10,6 +10,7 @@ from typing import Any
 from mpmm.errors import LayoutError
 from mpmm.placement.assignment import assignment_of, runs_of
 from mpmm.placement.candidates import Problem
+from mpmm.placement.estimate import Arithmetic
 from mpmm.placement.layout import Layout, check
 from mpmm.placement.options import LayoutOptions
 from mpmm.placement.search import Allowed, Judge, search
@@ -86,6 +87,11 @@ def choose(problem: Problem, known: str, allowed: Allowed = lambda layout: True)
         _search(judge, known),
     )
     return Choice(layout, judge.prediction.seconds, reasons)
+
+
+def fits(problem: Problem, layout: Layout) -> bool:
+    """Whether every host has the memory for what a layout has its ranks hold."""
+    return Arithmetic(problem).fits(layout)
 
 
 def _driven(problem: Problem, layout: Layout, allowed: Allowed) -> Layout:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpmm import placement
 from mpmm.messages import measure_links
 from mpmm.placement import (
     Choice,
@@ -14,10 +20,11 @@ from mpmm.placement import (
     Problem,
     choice_from_plain,
     choose,
+    fits,
     required_sources,
     threads_of_hosts,
 )
-from mpmm.ranks import HostFacts, facts_here, machine_of, profile_of
+from mpmm.ranks import HostFacts, facts_here, keep_text, kept_text, machine_of, profile_of
 
 if TYPE_CHECKING:
     from mpmm.preparation.placing import Placing
@@ -40,14 +47,44 @@ def _machine(placing: Placing) -> Machine:
 
 
 def _choice(placing: Placing, machine: Machine) -> Choice:
+    """What is best if memory did not matter, where it fits; else what is best of all that fits."""
     batch = placing.config.training.batch
     profile = profile_of(placing.spec, batch, threads_of_hosts(machine))
     hosts = f"links between {len(machine.hosts)} hosts" if len(machine.hosts) > 1 else "cores"
-    return choose(
-        Problem(placing.shape, batch, profile, machine, placing.config.layout_options),
-        f"layers and {hosts} measured",
-        _allowed(placing),
-    )
+    known = f"layers and {hosts} measured"
+    problem = Problem(placing.shape, batch, profile, machine, placing.config.layout_options)
+    choice = _kept_or_chosen(placing, _without_limits(problem), known)
+    return choice if fits(problem, choice.layout) else choose(problem, known, _allowed(placing))
+
+
+def _without_limits(problem: Problem) -> Problem:
+    """The problem for hosts that have memory for anything: what is free differs from run to run."""
+    hosts = tuple(replace(host, memory=math.inf) for host in problem.machine.hosts)
+    return replace(problem, machine=replace(problem.machine, hosts=hosts))
+
+
+def _kept_or_chosen(placing: Placing, problem: Problem, known: str) -> Choice:
+    """The choice that an earlier run has found for the same problem, or a new one that is kept."""
+    held = [sorted(names) for names in placing.inventory.held]
+    key = _placement_sources(), problem, known, held, placing.drives
+    text = kept_text("choices", key)
+    if text is not None:
+        try:
+            return choice_from_plain(json.loads(text))
+        except (ValueError, KeyError, TypeError):
+            # damaged: found anew
+            pass
+    choice = choose(problem, known, _allowed(placing))
+    keep_text("choices", key, json.dumps(choice.to_plain()))
+    return choice
+
+
+def _placement_sources() -> str:
+    """Hash of what a choice follows from besides its problem: how this version predicts and searches."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(placement.__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _allowed(placing: Placing) -> Callable[[Layout], bool]:

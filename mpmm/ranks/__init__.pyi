@@ -4,6 +4,7 @@ from .driver import Driver
 from .events import EpochDone, Event, Kept, StepDone, Validation, ValidationStep
 from .host_facts import HostFacts, facts_here, machine_of
 from .inference import outcome
+from .kept import keep_text, kept_text
 from .monitor import MeasuringWaiter, Monitor
 from .orders import Order, OrderKind
 from .parameter_store import ParameterStore
@@ -48,7 +49,9 @@ __all__ = [
     "cores_given_back",
     "facts_here",
     "keep_profile",
+    "keep_text",
     "kept_profile",
+    "kept_text",
     "machine_of",
     "measured",
     "outcome",

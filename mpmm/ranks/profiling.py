@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.runtime import available_threads, cache_key, set_threads
@@ -14,6 +11,7 @@ from mpmm_kernels.runtime import available_threads, cache_key, set_threads
 from mpmm._version import __version__
 from mpmm.network import Network, NetworkSpec
 from mpmm.placement import Profile, profile_from_json
+from mpmm.ranks.kept import keep_text, kept_text
 from mpmm.ranks.layer_timing import layer_timings
 from mpmm.ranks.probes import bytes_a_second, crowding_of, stop_seconds, updates_a_second
 from mpmm.ranks.warm_up import warm_up
@@ -90,29 +88,18 @@ def _timed_threads(profile: Profile) -> set[int]:
 
 def kept_profile(spec: NetworkSpec, batch: int) -> Profile | None:
     """The profile measured before for a network and a batch on such a processor; None if there is none."""
+    text = kept_text("profiles", _key(spec, batch))
     try:
-        return profile_from_json(_file(spec, batch).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return None if text is None else profile_from_json(text)
+    except ValueError:
         return None
 
 
 def keep_profile(spec: NetworkSpec, batch: int, profile: Profile) -> None:
     """Keep a profile in the user's cache, if that can be written."""
-    path = _file(spec, batch)
-    written = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(profile.to_json(), encoding="utf-8")
-        written.replace(path)
-    except OSError:
-        written.unlink(missing_ok=True)
+    keep_text("profiles", _key(spec, batch), profile.to_json())
 
 
-def _file(spec: NetworkSpec, batch: int) -> Path:
-    """Named after the network, the batch, and all that machine code follows from: kernels, processor."""
-    key = _METHOD, __version__, cache_key(), os.cpu_count(), spec, batch
-    name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # a container's user may have no home at all: then the tilde stays
-    folder = Path(tempfile.gettempdir(), f"mpmm-{os.getuid()}") if cache[0] == "~" else Path(cache, "mpmm")
-    return folder / "profiles" / f"{name}.json"
+def _key(spec: NetworkSpec, batch: int) -> object:
+    """The network, the batch, and all that machine code follows from: kernels, processor."""
+    return _METHOD, __version__, cache_key(), os.cpu_count(), spec, batch

@@ -31,6 +31,7 @@ def test_a_searched_layout_ends_with_the_bits_of_one_process(config, alone, tmp_
     assert all(reason in ended.out for reason in chosen["reasons"])
     assert "measured" in chosen["reasons"][4]
     assert len([*(tmp_path / "cache/mpmm/profiles").iterdir()]) == 1, "layers are timed once"
+    assert len([*(tmp_path / "cache/mpmm/choices").iterdir()]) == 1, "and a layout is searched for once"
     scored = run_mpmm(2, "evaluate", path, "--part", "test", **cache)
     assert "2 ranks, layout auto" in scored.out
     scores = json.loads((path / "evaluation" / "test-best" / "scores.json").read_text())
