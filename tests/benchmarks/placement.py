@@ -7,8 +7,8 @@
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
 in virtual clusters. Every round runs each case of a place once, one after the other; shown are medians over
 rounds, of predictions and what they are compared with the fastest. placement.json and placement.md in --to
-are written after each case. A round takes some 28 minutes on two idle cores: hosts 8, peers 4, prediction 16;
-with --quick 10 in all. Kernels that are not compiled yet take minutes more, once.
+are written after each case. A round takes some 34 minutes on two idle cores: hosts 14, peers 4, prediction
+16; with --quick 10 in all. Kernels that are not compiled yet take minutes more, once.
 """
 
 import argparse
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from layouts import configured
-from placement_places import Place, train, with_bands, with_narrow_wires
+from placement_places import Place, train, with_bands, with_batch, with_narrow_wires
 from placement_tables import hosts_table, peers_table, prediction_table
 from step_ours import BATCH, paper_spec
 from step_timing import MALLOC
@@ -49,11 +49,13 @@ PLACES = [
     (Place("1 Gb/s, 22%", (0.22,) * 8, GIGABIT), MANY),
     (Place("1 Gb/s, 35% to 20%", (0.35, 0.2, 0.5, 0.35), GIGABIT), UNEVEN),
 ]
-# hosts of 35%, but for six, which would want more than two cores have; the larger network has as many bands
-# as sensors in space: more to compute, as many parameters to exchange
-FEW_BANDS, MANY_BANDS = 48, 224
-HOSTS = [(4, 0.35, (1, 2, 4), bands) for bands in (FEW_BANDS, MANY_BANDS)]
-HOSTS += [(6, 0.30, (1, 6), bands) for bands in (FEW_BANDS, MANY_BANDS)]
+# (bands, batch): the larger network has as many bands as sensors in space, the larger batch is that of
+# HybridSN's authors, for patches of this size too: more to compute, as many parameters to exchange
+FEW_BANDS, MANY_BANDS, LARGE_BATCH = 48, 224, 256
+TRAININGS = [(FEW_BANDS, BATCH), (MANY_BANDS, BATCH), (FEW_BANDS, LARGE_BATCH)]
+# hosts of 35%, but for six, which would want more than two cores have
+HOSTS = [(4, 0.35, (1, 2, 4), *training) for training in TRAININGS]
+HOSTS += [(6, 0.30, (1, 6), *training) for training in TRAININGS]
 
 
 def main():
@@ -90,8 +92,8 @@ class Bench:
         self.spec = paper_spec()
         self.shape = describe(self.spec)
         # kept, for the searches of the runs
-        for bands in (FEW_BANDS, MANY_BANDS):
-            profile_of(paper_spec(bands=bands), BATCH, (1, 2), anew=True)
+        for bands, batch in TRAININGS:
+            profile_of(paper_spec(bands=bands), batch, (1, 2), anew=True)
         self.note("layers are timed")
 
     def prediction(self):
@@ -119,9 +121,10 @@ class Bench:
             row["predicted"], row["measured"] = min(row["predictions"]), min(row["seconds"])
         self.write()
 
-    def _config_of(self, bands):
-        """The configuration of a scene with so many hyperspectral bands."""
-        return self.config if bands == FEW_BANDS else with_bands(self.config, bands)
+    def _config_of(self, bands, batch):
+        """The configuration of a scene with so many hyperspectral bands, and of so large a batch."""
+        config = self.config if bands == FEW_BANDS else with_bands(self.config, bands)
+        return config if batch == BATCH else with_batch(config, batch)
 
     def _trained(self, place, layout, ranks, row, config=None):
         """One run; its seconds go to the row, or what it failed by."""
@@ -147,9 +150,10 @@ class Bench:
     def hosts(self):
         """Patches a second of one host and of `auto` over several like it, at each rate."""
         for rate in (GIGABIT, SLOW):
-            for count, quota, numbers, bands in HOSTS[:1] if self.options.quick else HOSTS:
-                place = Place(f"{rate}, {quota:.0%}, {bands} bands", (quota,) * count, rate)
-                row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands}
+            for count, quota, numbers, bands, batch in HOSTS[:1] if self.options.quick else HOSTS:
+                name = f"{rate}, {quota:.0%}, {bands} bands, batches of {batch}"
+                place = Place(name, (quota,) * count, rate)
+                row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
                 rows = [{**row, "hosts": each} for each in numbers]
                 self.results["hosts"] += rows
                 with place.up():
@@ -159,7 +163,7 @@ class Bench:
 
     def _scale(self, place, row):
         layout = "single" if row["hosts"] == 1 else "auto"
-        trained = self._trained(place, layout, row["hosts"], row, self._config_of(row["bands"]))
+        trained = self._trained(place, layout, row["hosts"], row, self._config_of(row["bands"], row["batch"]))
         if trained is not None and trained.chosen is not None:
             row["chosen"] = trained.chosen["reasons"]
         self.write()

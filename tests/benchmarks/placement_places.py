@@ -105,6 +105,13 @@ def with_bands(config, bands):
     return path
 
 
+def with_batch(config, batch):
+    """The configuration with so many patches a step."""
+    path = config.with_name(f"batch{batch}-{config.name}")
+    path.write_text(f"{config.read_text()}\n[training]\nbatch = {batch}\n")
+    return path
+
+
 def with_narrow_wires(config):
     """The configuration with activations and all gradients in two bytes a value between ranks."""
     path = config.with_name(f"narrow-{config.name}")
