@@ -72,9 +72,15 @@ def test_more_hosts_are_never_slower() -> None:
     assert times[-1] < 0.4 * times[0], "on a fast link five hosts are worth it"
 
 
-def test_of_parameters_a_link_counts_one_way_and_of_outputs_both_in_an_estimate() -> None:
+@pytest.mark.parametrize(
+    "options",
+    [LayoutOptions(), LayoutOptions(wire="bfloat16"), LayoutOptions("owner", gradient_wire="bfloat16")],
+)
+def test_of_parameters_a_link_counts_one_way_and_of_outputs_both_in_an_estimate(
+    options: LayoutOptions,
+) -> None:
     """Half of one way was counted: the best of a hundred came 36th, and four hosts took longer than two."""
-    layout, rate = layout_for(SMALL, 3, "hybrid"), 1e4
+    layout, rate = layout_for(SMALL, 3, "hybrid", options=options), 1e4
     seconds = [Arithmetic(problem(hosts(3, each))).likely(layout) for each in (rate, math.inf)]
     moved = simulate(SMALL, layout, 40, SLOW, hosts(3, rate)).ranks[0].traffic
     pushed, pulled, made, back = (
