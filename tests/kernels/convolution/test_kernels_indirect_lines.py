@@ -11,6 +11,7 @@ from mpmm_kernels.convolution.indirect.lines import (
     add_cell,
     add_sums,
     add_weight_sums,
+    lies_together,
     take_channels,
 )
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
@@ -109,7 +110,7 @@ def test_a_cells_gradients_are_sums_over_its_taps(case, stride):
     indirection = some_offsets(12, count + 2, 300)
     y = np.full((count + 1, padded), 7, dtype)
     tile = tile_of(channels, dtype)
-    add_cell(g, w.reshape(-1), y.reshape(-1), indirection, cell, shape, tile)
+    add_cell(g, w.reshape(-1), (y.reshape(-1), 0), indirection, cell, shape, tile)
     for i in range(count):
         expected = np.zeros(padded)
         for kd in range(cell.from_depth, cell.to_depth, stride[0]):
@@ -121,6 +122,15 @@ def test_a_cells_gradients_are_sums_over_its_taps(case, stride):
             y[i, :channels], expected[:channels], rtol=10 * tolerance, atol=10 * tolerance
         )
     assert (y[count] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "stop", "channels", "together"),
+    [(1, 4, 8, True), (2, 3, 8, True), (0, 3, 8, False), (1, 5, 8, False), (1, 4, 5, False)],
+)
+def test_sums_of_neighbours_in_whole_vectors_need_no_second_way(first, stop, channels, together):
+    inputs = np.array([2, 4, 5, 6, 8])
+    assert lies_together(inputs, Cell(first, stop, 0, 0, 0, 0, 0, 0), 8, channels) == together
 
 
 def test_channels_go_where_their_inputs_are():

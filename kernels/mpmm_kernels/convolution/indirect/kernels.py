@@ -18,6 +18,7 @@ from mpmm_kernels.convolution.indirect.lines import (
     add_cell,
     add_sums,
     add_weight_sums,
+    lies_together,
     take_channels,
 )
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
@@ -143,8 +144,13 @@ def backward_input(
                     cells[i, 6],
                     cells[i, 7],
                 )
-                add_cell(gradient, w, sums, indirection, cell, shape, tile)
-                take_channels(sums, dx, n * indirection.size, inputs, cell, shape.channels, channels)
+                first, target = n * indirection.size, (sums, beginning())
+                together = lies_together(inputs, cell, shape.channels, channels)
+                if together:
+                    target = dx, (first + inputs[cell.first]) * channels
+                add_cell(gradient, w, target, indirection, cell, shape, tile)
+                if not together:
+                    take_channels(sums, dx, first, inputs, cell, shape.channels, channels)
             piece = next_piece(taken)
 
 

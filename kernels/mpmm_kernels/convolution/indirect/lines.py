@@ -159,32 +159,35 @@ def _weight_blocks(
 def add_cell(
     g: Floats,
     w: Floats,
-    y: Floats,
+    target: tuple[Floats, int],
     indirection: Offsets,
     cell: Cell,
     shape: FlippedConvolution,
     tile: IndirectTile,
 ) -> None:
-    """Fill y (inputs, channels) with the input's gradient in a cell; w is (kernel, filters, channels)."""
+    """Fill (inputs, channels) with the input's gradient in a cell; w is (kernel, filters, channels).
+
+    ``target`` is an array, and where in it the cell begins.
+    """
     row = tile.columns, tile.last
-    for column in range(0, shape.channels, len(tile.columns) * lanes_of(y)):
-        at = _cell_blocks(g, w, y, indirection, (cell.first, column), cell, shape, (tile.tall, row))
-        at = _cell_blocks(g, w, y, indirection, (at, column), cell, shape, (tile.short, row))
-        _cell_blocks(g, w, y, indirection, (at, column), cell, shape, (tile.columns, row))
+    for column in range(0, shape.channels, len(tile.columns) * lanes_of(w)):
+        at = _cell_blocks(g, w, target, indirection, (cell.first, column), cell, shape, (tile.tall, row))
+        at = _cell_blocks(g, w, target, indirection, (at, column), cell, shape, (tile.short, row))
+        _cell_blocks(g, w, target, indirection, (at, column), cell, shape, (tile.columns, row))
 
 
 @compiled
 def _cell_blocks(
     g: Floats,
     w: Floats,
-    y: Floats,
+    target: tuple[Floats, int],
     indirection: Offsets,
     corner: tuple[int, int],
     cell: Cell,
     shape: FlippedConvolution,
     accumulators: Accumulators,
 ) -> int:
-    (at, column), (block, row) = corner, accumulators
+    (y, y_at), (at, column), (block, row) = target, corner, accumulators
     height = len(block) // len(row[0])
     # without a stride, and with filters in whole vectors, the columns' taps are one run
     together = shape.column_stride == 1 and shape.filters == shape.padded
@@ -200,9 +203,17 @@ def _cell_blocks(
                     weight = tap * shape.padded * shape.channels + column
                     steps = 1, shape.channels
                     sums = outer_run(sums, g, rows, w, (from_g, weight), steps, run, row)
-        store_rows(sums, y, (at - cell.first) * shape.channels + column, shape.channels, row)
+        to = y_at + (at - cell.first) * shape.channels + column
+        store_rows(sums, y, to, shape.channels, row)
         at += height
     return at
+
+
+@compiled
+def lies_together(inputs: Offsets, cell: Cell, padded: int, channels: int) -> bool:
+    """Whether a cell's sums go to dx at once: of neighbours, without channels that only fill up vectors."""
+    count = cell.stop - cell.first
+    return padded == channels and inputs[cell.stop - 1] - inputs[cell.first] == count - 1
 
 
 @compiled
