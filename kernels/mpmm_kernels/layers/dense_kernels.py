@@ -15,6 +15,7 @@ from mpmm_kernels.vector import (
     ONE,
     Size,
     add_blocks,
+    fetch,
     lanes_of,
     load_block,
     outer,
@@ -27,6 +28,8 @@ from mpmm_kernels.vector import (
 TERMS = 256
 # Pieces of a product for each worker
 PIECES = 4
+# Elements of a line of the caches, at least: float64 has half as many
+_LINE = 16
 
 
 class DenseProduct(NamedTuple):
@@ -76,9 +79,10 @@ def multiply(
 def _bring_together(
     weights: tuple[Floats, int, int], panel: Floats, terms: tuple[int, int], width: Size
 ) -> None:
-    """Copy the rows of some terms, as wide as a block, one behind the other."""
+    """Copy the rows of some terms, as wide as a block, one behind the other; the next ones are fetched."""
     (w, start, step), wide = weights, len(width) * lanes_of(panel)
     for k in range(terms[1] - terms[0]):
+        fetch(w, start + (k + TERMS) * step)
         store_block(load_block(width, w, start + k * step, step, width), panel, k * wide, wide, width)
 
 
@@ -147,6 +151,7 @@ def multiply_groups(
         while piece < pieces:
             for task in range(piece * down // pieces, (piece + 1) * down // pieces):
                 row = task * height
+                _fetch_run(y, (row + height) * shape.columns, height * shape.columns)
                 if row + height <= shape.rows:
                     _group_rows(x, w, y, scratch, row, (bounds, merges), shape, (block, width))
                 else:
@@ -211,11 +216,21 @@ def _group_block(
         store_block(total, y, k * node + to, shape.columns, width)
 
 
+@compiled
+def _fetch_run(array: Floats, start: int, count: int) -> None:
+    """Ask for a run of elements that is read or written soon."""
+    for at in range(start, start + count, _LINE):
+        fetch(array, at)
+
+
 @compiled(parallel=True)
 def multiply_transposed(
     x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, square: Size, workers: int
 ) -> None:
-    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is transposed and multiplied."""
+    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is transposed and multiplied.
+
+    While it is, the worker's next one is fetched, a part of it before each block.
+    """
     height, step = len(block) // len(width), len(width) * lanes_of(y)
     panels, taken = shape.columns // step, tickets()
     for _worker in prange(workers):
@@ -223,8 +238,10 @@ def multiply_transposed(
         task = next_piece(taken)
         while task < panels:
             _transpose_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
-            whole = shape.rows // height * height
+            whole, soon = shape.rows // height * height, (task + workers) * step * shape.depth
+            share = step * shape.depth // max(1, whole // height)
             for row in range(0, whole, height):
+                _fetch_run(w, soon + row // height * share, share)
                 _panel(x, panel, y, row, task * step, shape, block, width)
             for row in range(whole, shape.rows):
                 _panel(x, panel, y, row, task * step, shape, width, width)
