@@ -60,12 +60,22 @@ def test_a_chunk_is_whole_windows_of_planes_in_registers(plan):
     ("shape", "kernel", "window", "taken"),
     [
         ((20, 10, 10, 1), (7, 3, 3), (1, 2, 2), True),
+        ((48, 19, 19, 1), (5, 4, 4), (2, 2, 2), True),
+        ((48, 25, 25, 1), (3, 3, 3), (1, 2, 2), False),
         ((20, 10, 10, 2), (7, 3, 3), (1, 2, 2), False),
         ((20, 10, 10, 1), (7, 3, 4), (1, 2, 2), False),
         ((20, 25, 25, 1), (7, 3, 3), (1, 5, 5), False),
         ((20, 4, 4, 1), (2, 3, 3), (1, 1, 1), False),
     ],
-    ids=["one channel", "two channels", "no square", "no tile holds a window", "too few planes"],
+    ids=[
+        "one channel",
+        "4x4 pixels",
+        "fewer planes",
+        "two channels",
+        "no square",
+        "no tile holds a window",
+        "too few planes",
+    ],
 )
 def test_only_one_channel_of_square_planes_that_saves_products_is_taken(shape, kernel, window, taken):
     block = ConvolutionBlock(16, kernel, pool="max", window=window)

@@ -10,6 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
+from mpmm_kernels.convolution.winograd.transform import LARGEST
 from mpmm_kernels.vector import PLANNED, Size, lanes, rows_of, size
 
 # Bytes of a chunk's products, which stay in the first cache
@@ -20,8 +21,9 @@ _ACCUMULATORS = 8
 _MOST_PLANES, _LEAST_PLANES = 12, 4
 # Planes of a kernel from which a block is several vectors wide
 _DEEP = 5
-# Vector operations of a tile's transforms for each of its points, in products
-_TRANSFORMS = 6
+# Vector operations of a tile's transforms for each of its points, in products: of 6 x 6 points, and of fewer.
+# The best of several tiles is chosen as if they were alike.
+_TRANSFORMS, _FEWER_TRANSFORMS = 6, 5
 
 
 class SpectralTiles(NamedTuple):
@@ -82,7 +84,9 @@ def offers(plan: BlockPlan) -> bool:
     if not fits or not _tiles(plan) or _part_of_depth(plan) + plan.window[0] + 3 > PLANNED.number:
         return False
     _, rows, columns = shared.needed(plan)
-    tiled = _operations(plan, best_outputs(plan))
+    outputs = best_outputs(plan)
+    largest = winograd.points(plan, outputs) == LARGEST**2
+    tiled = _operations(plan, outputs, _TRANSFORMS if largest else _FEWER_TRANSFORMS)
     return tiled < 0.8 * rows * columns * prod(plan.kernel)
 
 
@@ -103,8 +107,8 @@ def _tiles(plan: BlockPlan) -> list[int]:
     return [outputs for outputs in winograd.sides(plan) if outputs % rows == 0 and outputs % columns == 0]
 
 
-def _operations(plan: BlockPlan, outputs: int) -> int:
-    return winograd.tile_products(plan, outputs) * (plan.kernel[0] + _TRANSFORMS)
+def _operations(plan: BlockPlan, outputs: int, transforms: int = _TRANSFORMS) -> int:
+    return winograd.tile_products(plan, outputs) * (plan.kernel[0] + transforms)
 
 
 def spectral_layout(plan: BlockPlan) -> SpectralLayout:
