@@ -7,24 +7,27 @@ run = whole_run(tmp_path / "run", config)     # config: a small configuration of
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mpmm.mapping import MapRaster, raster_specs, write_geotiff
+from mpmm.patches import Split
 from mpmm.placement import describe, layout_for, plan
 from mpmm.preparation import Prepared, keep, prepare
 from mpmm.results import MetricsLog, RunFolder, Scores, score, write_json
-from mpmm.settings import Config, load_config
+from mpmm.settings import Config, LayoutConfig, TrainingConfig, load_config
 
 RANKS, STEPS, EPOCHS, BEGAN = 5, 10, 3, 1_700_000_000.0
+_PREPARED: dict[str, tuple[Prepared, Split]] = {}
 COMMAND = ["/venv/bin/mpmm", "train", "scene one/mpmm.toml", "--epochs", "3"]
 
 
 def begun_run(path: Path, config: Path | Config, epochs: int = 0, ranks: int = RANKS) -> Prepared:
     """A run folder as it is while the run goes on: described, so many epochs logged, samples of its ranks."""
     settings = config if isinstance(config, Config) else load_config(config)
-    prepared, split = prepare(settings)
+    prepared, split = _prepared(settings)
     folder = RunFolder.create(path)
     keep(prepared, split, folder)
     folder.write_config(settings.as_json(), None if isinstance(config, Config) else config.read_text())
@@ -50,6 +53,16 @@ def begun_run(path: Path, config: Path | Config, epochs: int = 0, ranks: int = R
                 log.epoch(epoch_figures(epoch))
     write_samples(path, ranks)
     return prepared
+
+
+def _prepared(settings: Config) -> tuple[Prepared, Split]:
+    """As `prepare`, once for all runs of this process that draw the same patches for the same network."""
+    drawn = replace(settings, training=TrainingConfig(seed=settings.training.seed), layout=LayoutConfig())
+    key = drawn.as_json()
+    if key not in _PREPARED:
+        _PREPARED[key] = prepare(drawn)
+    prepared, split = _PREPARED[key]
+    return replace(prepared, config=settings), split
 
 
 def epoch_figures(epoch: int) -> dict[str, object]:
