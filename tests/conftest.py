@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import compileall
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 # other workers want the cores that waiting threads would keep; read when kernels are loaded
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell has what it starts in the background ignore Ctrl-C, whatever that starts inherits it, and a script
+# of bash keeps to it for good.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the second's tests say so themselves
 RANKS, LONG_JOBS, SMALL_SCENE = "ranks", "long jobs", "ranks of the small scene"

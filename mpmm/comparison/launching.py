@@ -9,14 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from mpmm.errors import RunError
-from mpmm.messages import REPEATED
 
 # after Ctrl-C ranks finish their step and write a checkpoint
-_SECONDS_TO_END = 60
+_SECONDS_TO_END = 60.0
 _PROGRAM = """\
 import pathlib, sys
 from mpmm_kernels.runtime import kept_to_the_end
@@ -56,8 +54,8 @@ def launch(file: Path, ranks: int, launcher: Sequence[str] = ()) -> None:
             env=_elsewhere() if launcher and ranks > 1 else _environment(sessions),
             start_new_session=True,
         )
-        # mpirun kills its ranks at once on SIGINT
-        code = _ended(process, signal.SIGINT if launcher and ranks > 1 else REPEATED)
+        # SIGUSR1 reaches the ranks through mpirun, which kills them at once on SIGINT
+        code = _ended(process, signal.SIGINT if launcher and ranks > 1 else signal.SIGUSR1)
         said.seek(0)
         text = said.read().decode(errors="replace").strip()
     if code != 0:
@@ -80,13 +78,10 @@ def _ended(process: subprocess.Popen[bytes], asking: signal.Signals) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        for second in range(_SECONDS_TO_END):
-            if second == 0 or asking == REPEATED:
-                process.send_signal(asking)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(1.0)
-                break
-        else:
+        process.send_signal(asking)
+        try:
+            process.wait(_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         raise

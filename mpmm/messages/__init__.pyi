@@ -7,7 +7,7 @@ from .errors import MessageError, RankLost, Stopped
 from .kinds import Kind, tag_of
 from .link_times import LinkTimes, measure_links
 from .local import LocalChannel
-from .stop import REPEATED, SIGNALS, Stop, ignore_repeats, set_back
+from .stop import SIGNALS, Stop
 from .traffic import Amount, Flow, Traffic
 from .transfer import Transfer
 from .waiting import Waiter, looks_during
@@ -18,7 +18,6 @@ __all__ = [
     "BFLOAT16",
     "EAGER",
     "INTERRUPTED",
-    "REPEATED",
     "SIGNALS",
     "Amount",
     "Arrival",
@@ -44,13 +43,11 @@ __all__ = [
     "encode",
     "end_before_meeting",
     "end_together",
-    "ignore_repeats",
     "launched_rank",
     "launched_ranks",
     "looks_during",
     "measure_links",
     "ranks_on_host",
-    "set_back",
     "tag_of",
     "world",
 ]

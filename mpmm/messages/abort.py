@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mpmm.errors import MpmmError
 from mpmm.messages.errors import MessageError
-from mpmm.messages.stop import SIGNALS, set_back
+from mpmm.messages.stop import SIGNALS
 from mpmm.messages.world import launched_rank, world
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def end_together(communicator: MPI.Intracomm) -> Iterator[None]:
         speaker.end_all_for(error)
     finally:
         threading.excepthook = previous[0]
-        set_back(previous[1])
+        for number, handler in previous[1].items():
+            signal.signal(number, handler)
 
 
 def end_before_meeting(text: str, code: int) -> NoReturn:

@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from mpmm.messages.errors import Stopped
 
-# What mpirun passes on from launch/mpmm-run, which sends it until mpirun has ended: once in hundreds of
-# starts it reached no rank of Open MPI's.
-REPEATED = signal.SIGUSR1
-# SIGTERM of Open MPI's mpirun leaves 0.2 s.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, REPEATED)
-Handler = Callable[[int, FrameType | None], Any] | int | None
-
-
-def ignore_repeats(number: int) -> None:
-    """Of a signal that was taken and will come again: ignore it from now on, to the process's end."""
-    if number == REPEATED:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def set_back(handlers: Mapping[signal.Signals, Handler]) -> None:
-    """Handle signals as before; repeats of one that was taken stay ignored."""
-    for number, handler in handlers.items():
-        if number != REPEATED or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, handler)
+# SIGUSR1 is what mpirun passes on from launch/mpmm-run; SIGTERM of Open MPI's mpirun leaves 0.2 s
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Stop:
@@ -78,20 +60,21 @@ class Stop:
     def on_signals(self, *numbers: signal.Signals) -> Iterator[Stop]:
         """Within, the first of these signals (`SIGNALS` by default) asks; a second acts as before.
 
-        A second SIGUSR1 does nothing, within and afterwards: whoever asks by it may repeat it.
-
         Python calls handlers in the main thread, between two instructions: no running kernel is cut short.
         """
         previous = {number: signal.getsignal(number) for number in numbers or SIGNALS}
 
         def _handle(number: int, frame: FrameType | None) -> None:
             self.ask(signal.Signals(number).name)
-            ignore_repeats(number)
-            set_back(previous)
+            _restore()
+
+        def _restore() -> None:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
         for number in previous:
             signal.signal(number, _handle)
         try:
             yield self
         finally:
-            set_back(previous)
+            _restore()

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mpmm.messages import SIGNALS, ignore_repeats, set_back
+from mpmm.messages import SIGNALS
 from mpmm.ranks import ShutdownRequest
 
 
 class Interrupt(ShutdownRequest):
     """A request by signals to a process that is alone: no rank has to be told, no wait has to be ended.
 
-    While installed, the first signal is remembered in ``finishing`` and the second raises KeyboardInterrupt;
-    SIGUSR1, which `launch/mpmm-run` repeats, counts once. Outside the main thread, where Python delivers no
-    signals, it never asks for anything.
+    While installed, the first signal is remembered in ``finishing`` and the second raises KeyboardInterrupt.
+    SIGUSR1 is one too: under `launch/mpmm-run -np 1` it is what comes of Ctrl-C. Outside the main thread,
+    where Python delivers no signals, it never asks for anything.
 
     Attributes
     ----------
@@ -40,12 +40,12 @@ class Interrupt(ShutdownRequest):
         try:
             yield
         finally:
-            set_back(before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         if self.finishing:
             raise KeyboardInterrupt
-        ignore_repeats(number)
         self.finishing = signal.Signals(number).name
         # a handler may come in the middle of any print, so it writes past Python's own buffers
         os.write(2, b"\nstopping after this step; once more stops at once\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -73,31 +72,3 @@ def test_what_mpirun_says_of_an_abort_does_not_hide_the_reason(tmp_path, said, r
     mpirun.chmod(0o755)
     with pytest.raises(RunError, match=f"job on 5 rank.s. ended with 3: .*{reason}"):
         launch(tmp_path / "job.json", 5, [str(mpirun)])
-
-
-def test_ctrl_c_is_passed_on_until_mpirun_has_heard_it(tmp_path, monkeypatch):
-    mpirun = tmp_path / "mpirun"
-    mpirun.write_text(
-        "#!/bin/sh\n"
-        "trap 'asked=${asked}x; if [ $asked = xx ]; then echo $asked > heard; exit; fi' USR1\n"
-        "touch ready\n"
-        "while true; do sleep 0.05; done\n"
-    )
-    mpirun.chmod(0o755)
-    wait = subprocess.Popen.wait
-    interrupted: list[bool] = []
-
-    def interrupted_once(process, timeout=None):
-        if not interrupted:
-            while not (tmp_path / "ready").exists():
-                assert process.poll() is None
-            interrupted.append(True)
-            raise KeyboardInterrupt
-        return wait(process, timeout)
-
-    monkeypatch.setattr(subprocess.Popen, "wait", interrupted_once)
-    monkeypatch.setattr("mpmm.comparison.launching._mpirun", lambda: str(mpirun))
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        launch(tmp_path / "job.json", 2)
-    assert (tmp_path / "heard").read_text() == "xx\n"

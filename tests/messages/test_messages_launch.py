@@ -124,29 +124,6 @@ def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
     assert wrapper.returncode == 0
 
 
-def test_mpirun_is_asked_until_it_has_heard(tmp_path: Path) -> None:
-    """Once no rank got the request that was sent: Ctrl-C then did nothing."""
-    program(tmp_path / "mpmm", "")
-    program(
-        tmp_path / "mpirun",
-        """trap 'asked=${asked}x; if [ $asked = xxx ]; then echo "ended after $asked"; exit 7; fi' USR1
-echo ready
-while true; do sleep 0.05; done""",
-    )
-    with subprocess.Popen(
-        [str(LAUNCH / "mpmm-run"), "-np", "3", "train"],
-        env={**BARE, "MPMM_BIN": str(tmp_path), "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as wrapper:
-        assert wrapper.stdout is not None
-        assert wrapper.stdout.readline() == "ready\n"
-        wrapper.send_signal(signal.SIGINT)
-        out, _ = wrapper.communicate(timeout=30)
-    assert (wrapper.returncode, out) == (7, "ended after xxx\n")
-    assert not list(tmp_path.glob("mpmm-run.*"))
-
-
 # ends with the next of the codes in its folder, once for each start; -1: with 137 after it was asked to end
 MPIRUN = """cd "$(dirname "$0")"
 echo "$@" >> starts

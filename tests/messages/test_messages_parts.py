@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpmm.messages import (
-    REPEATED,
     Amount,
     Flow,
     Kind,
@@ -157,36 +155,6 @@ def test_the_first_signal_asks_and_the_second_acts_as_before() -> None:
         assert stop.reason == "SIGTERM"
         assert signal.getsignal(signal.SIGTERM) == before
     assert signal.getsignal(signal.SIGTERM) == before
-
-
-@pytest.fixture
-def repeated_as_before() -> Iterator[None]:
-    before = signal.getsignal(REPEATED)
-    yield
-    signal.signal(REPEATED, before)
-
-
-@pytest.mark.usefixtures("repeated_as_before")
-def test_a_request_that_is_repeated_is_taken_once_and_harmless_afterwards() -> None:
-    """By default, and within `end_together`, a second one would end the rank that finishes its step."""
-    stop = Stop()
-    with stop.on_signals():
-        os.kill(os.getpid(), REPEATED)
-        os.kill(os.getpid(), REPEATED)
-        assert stop.reason == "SIGUSR1"
-    os.kill(os.getpid(), REPEATED)
-    with Stop().on_signals() as again:
-        assert not again.asked
-
-
-@pytest.mark.usefixtures("repeated_as_before")
-def test_who_was_not_asked_is_ended_by_a_first_request_as_before() -> None:
-    taken: list[int] = []
-    signal.signal(REPEATED, lambda number, frame: taken.append(number))
-    with Stop().on_signals():
-        pass
-    os.kill(os.getpid(), REPEATED)
-    assert taken == [REPEATED]
 
 
 class _Request:

@@ -75,15 +75,6 @@ def wait_for(text: str, printed, mpirun: subprocess.Popen) -> None:
         time.sleep(0.1)
 
 
-def asked_until_it_ends(mpirun: subprocess.Popen) -> int:
-    end = time.monotonic() + LIMIT
-    while mpirun.poll() is None:
-        assert time.monotonic() < end
-        mpirun.send_signal(signal.SIGUSR1)
-        time.sleep(0.05)
-    return mpirun.returncode
-
-
 def wait_until(true, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not true():
@@ -93,12 +84,13 @@ def wait_until(true, seconds: float) -> None:
 
 @pytest.mark.parametrize("ranks", [4, 5])
 def test_asked_to_end_without_haste_all_ranks_finish_the_step(config, tmp_path, ranks):
-    """What `launch/mpmm-run` sends on Ctrl-C, again and again, and mpirun passes on to every rank."""
+    """What `launch/mpmm-run` sends on Ctrl-C, and mpirun passes on to every rank."""
     path = tmp_path / "run"
     command = [sys.executable, "-m", "mpmm", "train", str(config), "--run", str(path), *ENDLESS]
     with running(ranks, command) as (mpirun, printed):
         wait_for("epoch 2/", printed, mpirun)
-        assert asked_until_it_ends(mpirun) == 130, printed()
+        mpirun.send_signal(signal.SIGUSR1)
+        assert mpirun.wait(LIMIT) == 130, printed()
         assert "interrupted by SIGUSR1" in printed()
         assert f"mpmm train --resume {path}" in printed()
     run = Run.open(path)
