@@ -1,11 +1,12 @@
-"""What other mathematics than one process do to accuracy: a layout's wire and its batch normalisation.
+"""What other mathematics than one process do to accuracy: a layout's wires and its batch normalisation.
 
     mpirun -np 4 python tests/learning/mathematics.py CONFIG OUT --layout optimized --wires float32 bfloat16
+    mpirun -np 4 python tests/learning/mathematics.py CONFIG OUT --layout optimized --gradient-wires bfloat16
     mpirun -np 4 python tests/learning/mathematics.py CONFIG OUT --layout sharded --scopes exact per_shard
 
 Seed k draws split k and trains with seed k. Runs are kept in OUT, which all ranks reach; one that is there
 already is not trained again. Scored is the epoch with the best validation accuracy. Bytes are those that the
-ranks send in a training step: activations, their gradients, and sums of the batch.
+ranks send in a training step: activations, gradients, and sums of the batch.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from mpmm.placement import BatchNormScope, LayoutName, describe, layout_for, sch
 from mpmm.runs import Run
 from mpmm.settings import Config, load_config
 
-# what the choices make smaller; parameters, and their gradients, travel as they are
-COUNTED = (Kind.ACTIVATION, Kind.GRADIENT, Kind.SUMS, Kind.SUMS_TOTAL)
+# what the choices make smaller; parameters travel as they are
+COUNTED = (Kind.ACTIVATION, Kind.GRADIENT, Kind.PUSH, Kind.SUMS, Kind.SUMS_TOTAL)
 
 
-def variants(config: Config, layout: LayoutName, wires: list[str], scopes: list[str]) -> Iterator[Config]:
-    """The configuration with this layout, and each wire with each scope of batch normalisation."""
-    for wire, scope in product(wires, scopes):
+def variants(config: Config, layout: LayoutName, choices: list[list[str]]) -> Iterator[Config]:
+    """The configuration with this layout, and each wire and gradient wire with each scope of batch norms."""
+    for wire, gradient_wire, scope in product(*choices):
         chosen = replace(config.layout, name=layout, ranks={}, shares={}, wire=wire, batch_norm=scope)
-        yield replace(config, layout=chosen)
+        yield replace(config, layout=replace(chosen, gradient_wire=gradient_wire))
 
 
 def trained(config: Config, folder: Path) -> Run:
@@ -64,8 +65,8 @@ def row(config: Config, runs: list[Run]) -> str:
     by_seed = " ".join(f"{value:.2f}" for value in test)
     kept = config.layout
     return (
-        f"| {kept.name} | {kept.wire} | {kept.batch_norm} | {bytes_a_step(config, runs[0]):,} "
-        f"| {spread(validation, 2)} | {spread(test, 2)} | {by_seed} |"
+        f"| {kept.name} | {kept.wire} | {kept.gradient_wire} | {kept.batch_norm} "
+        f"| {bytes_a_step(config, runs[0]):,} | {spread(validation, 2)} | {spread(test, 2)} | {by_seed} |"
     )
 
 
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--layout", choices=get_args(LayoutName)[2:], default="optimized")
     parser.add_argument("--wires", nargs="+", choices=get_args(WireFormat), default=["float32"])
+    parser.add_argument("--gradient-wires", nargs="+", choices=get_args(WireFormat), default=["float32"])
     parser.add_argument("--scopes", nargs="+", choices=get_args(BatchNormScope), default=["exact"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="others than configured")
@@ -83,8 +85,9 @@ def main() -> None:
     config = load_config(given.config)
     if given.epochs is not None:
         config = replace(config, training=replace(config.training, epochs=given.epochs))
-    for variant in variants(config, given.layout, given.wires, given.scopes):
-        name = f"{given.layout}-{variant.layout.wire}-{variant.layout.batch_norm}"
+    for variant in variants(config, given.layout, [given.wires, given.gradient_wires, given.scopes]):
+        kept = variant.layout
+        name = f"{kept.name}-{kept.wire}-{kept.gradient_wire}-{kept.batch_norm}"
         runs = [trained(with_seed(variant, seed), given.out / f"{name}-{seed}") for seed in given.seeds]
         if launched_rank() == 0:
             print(row(variant, runs), flush=True)
