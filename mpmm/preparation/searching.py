@@ -65,6 +65,9 @@ def _without_limits(problem: Problem) -> Problem:
 
 def _kept_or_chosen(placing: Placing, problem: Problem, known: str) -> Choice:
     """The choice that an earlier run has found for the same problem, or a new one that is kept."""
+    if len(problem.machine.hosts) > 1:
+        # links are measured at each start: no problem comes twice
+        return choose(problem, known, _allowed(placing))
     held = [sorted(names) for names in placing.inventory.held]
     key = _placement_sources(), problem, known, held, placing.drives
     text = kept_text("choices", key)

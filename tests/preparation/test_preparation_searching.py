@@ -33,9 +33,11 @@ def searches(monkeypatch, tmp_path):
     return problems
 
 
-def found(memory: float, held: tuple[str, ...] = ("hsi", "labels", "rgb"), cores: int = 2) -> Choice:
-    """What two ranks of one host with so much memory get, each of which has these files."""
-    machine = Machine((Host(cores=cores, memory=memory),), (0, 0))
+def found(
+    memory: float, held: tuple[str, ...] = ("hsi", "labels", "rgb"), cores: int = 2, hosts: int = 1
+) -> Choice:
+    """What two ranks of hosts with so much memory get, each of which has these files."""
+    machine = Machine((Host(cores=cores, memory=memory),) * hosts, (0, hosts - 1))
     config = SimpleNamespace(training=SimpleNamespace(batch=8), layout_options=LayoutOptions())
     inventory = SimpleNamespace(held=(frozenset({"hsi", "labels", "rgb"}), frozenset(held)))
     return searching._choice(Placing(None, config, None, SHAPE, inventory, True), machine)
@@ -45,6 +47,13 @@ def test_the_next_start_takes_the_choice_whatever_memory_is_free(searches):
     first = found(64 * GIBIBYTE)
     assert found(32 * GIBIBYTE) == first
     assert len(searches) == 1
+
+
+def test_what_is_found_for_several_hosts_is_not_kept(searches, tmp_path: Path):
+    """Their links are measured anew each time: files that nobody reads again would pile up."""
+    assert found(64 * GIBIBYTE, hosts=2) == found(64 * GIBIBYTE, hosts=2)
+    assert len(searches) == 2
+    assert not (tmp_path / "mpmm" / "choices").exists()
 
 
 @pytest.mark.parametrize("other", [{"held": ("labels",)}, {"cores": 4}])
