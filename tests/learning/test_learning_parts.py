@@ -1,5 +1,6 @@
 """What the learning tests stand on: ready configurations, samson's made-up camera, the report."""
 
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from mpmm.results.scores import Scores
 from mpmm.scene import Labels, Modality, Scene
 from mpmm.settings.config import load_config
 
+SIZES = {"float32": 4, "bfloat16": 2}  # bytes
 BANDS = {"samson": 156, "dlr_hysu": 123, "synthetic": 48, "towns": 48}
 
 
@@ -55,7 +57,10 @@ def test_the_report_adds_up_splits_and_names_confusions(capsys):
 
 
 def test_a_row_of_other_mathematics_counts_what_crosses_ranks(monkeypatch):
-    """Samson's first blocks are cut off by `optimized`: 37 x 8 and 3 x 8 values a patch, and as many back."""
+    """Samson's first blocks are cut off by `optimized`: 37 x 8 and 3 x 8 values a patch, and as many back.
+
+    The server gets a sum for each weight and bias, and four a filter of batch normalisation as they are.
+    """
     monkeypatch.setattr("mathematics.launched_ranks", lambda: 4)
     config = load_config(CONFIGS / "samson.toml")
     spec = config.network.spec({"hsi": BANDS["samson"], "rgb": 3}, 3, config.patches.size, 0)
@@ -65,7 +70,13 @@ def test_a_row_of_other_mathematics_counts_what_crosses_ranks(monkeypatch):
         history_=[{"validation_accuracy": 0.5}, {"validation_accuracy": 0.75}],
         evaluate=lambda part: scores,
     )
-    rows = [row(each, [run]) for each in variants(config, "optimized", ["float32", "bfloat16"], ["exact"])]
+    formats = ["float32", "bfloat16"]
+    choices = [formats, formats, ["exact"]]
+    rows = [row(each, [run]) for each in variants(config, "optimized", choices)]
     values = 2 * 40 * (37 * 8 + 3 * 8)
-    assert rows[0] == f"| optimized | float32 | exact | {4 * values:,} | 75.00 | 75.00 | 75.00 |"
-    assert rows[1] == f"| optimized | bfloat16 | exact | {2 * values:,} | 75.00 | 75.00 | 75.00 |"
+    filters = 8 + 16 + 8 + 16
+    convolutions = 63 * 8 + 8 * 5 * 16 + 27 * 8 + 8 * 3 * 16 + filters
+    sums = convolutions + 129 * 32 + 17 * 16 + 49 * 32 + 33 * 3
+    for found, (wire, gradient_wire) in zip(rows, product(formats, formats), strict=True):
+        sent = values * SIZES[wire] + sums * SIZES[gradient_wire] + 4 * filters * 4
+        assert found == f"| optimized | {wire} | {gradient_wire} | exact | {sent:,} | 75.00 | 75.00 | 75.00 |"
