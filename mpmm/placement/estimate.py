@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from mpmm.messages import WireFormat, carrier
+from mpmm.messages import carrier
 from mpmm.placement.candidates import Problem
 from mpmm.placement.cores import slowdown
 from mpmm.placement.layout import Layout
@@ -196,17 +196,15 @@ class Arithmetic:
 
     def _gradient_bytes(self, layout: Layout, name: str) -> float:
         """Of a block's gradients as they travel; those of batch normalisation are few."""
-        return self.problem.shape.by_name[name].size * self._value(layout.options.gradient_wire)
-
-    def _value(self, wire: WireFormat) -> int:
-        """Bytes of a value as it travels."""
-        return self.problem.shape.itemsize if wire == "float32" else carrier(wire).itemsize
+        shape = self.problem.shape
+        return shape.by_name[name].size * carrier(layout.options.gradient_format(shape.dtype)).itemsize
 
     def _move_outputs(self, layout: Layout, move: _Move) -> None:
         """Outputs go from who makes their samples to who reads them."""
         shape = self.problem.shape
+        itemsize = carrier(layout.options.output_format(shape.dtype)).itemsize
         for name, reader in shape.consumers.items():
-            bytes_each = math.prod(shape.by_name[name].output_shape) * self._value(layout.options.wire)
+            bytes_each = math.prod(shape.by_name[name].output_shape) * itemsize
             made, read = self._shares(layout, name), self._shares(layout, reader)
             for maker, own in made.items():
                 for rank, other in read.items():

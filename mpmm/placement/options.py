@@ -55,3 +55,11 @@ class LayoutOptions:
         """By option the formats that round values before they travel."""
         wires = {"wire": self.wire, "gradient_wire": self.gradient_wire}
         return {name: wire for name, wire in wires.items() if wire != "float32"}
+
+    def output_format(self, computed: str) -> str:
+        """What activations and their gradients, computed in this format, travel as in a training step."""
+        return self.narrow.get("wire", computed)
+
+    def gradient_format(self, computed: str) -> str:
+        """What gradients of parameters, computed in this format, travel as."""
+        return self.narrow.get("gradient_wire", computed)

@@ -174,8 +174,9 @@ class Script:
         self, kind: Kind, block: str, piece: Piece
     ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
         shape = (piece[1].count, *self.shape.by_name[block].output_shape)
-        narrow = self.trains and "wire" in self.layout.options.narrow
-        dtype = self.layout.options.wire if narrow else self.shape.dtype
+        dtype = self.shape.dtype
+        if self.trains:
+            dtype = self.layout.options.output_format(dtype)
         return kind, self.shape.block_numbers[block], block, piece[0], shape, dtype
 
     def _rows(self, kind: Kind, block: str, part: Share, *, sends: bool) -> tuple[int, int]:
@@ -213,10 +214,9 @@ class Script:
 
         Running statistics stay as they are, and totals that owners update by: each has to have the same.
         """
-        options = self.layout.options
         rounds = kind == Kind.PUSH or (kind == Kind.TOTAL and not self.layout.owners_update)
-        if "gradient_wire" in options.narrow and rounds and layer.trainable_size == layer.size:
-            return options.gradient_wire
+        if rounds and layer.trainable_size == layer.size:
+            return self.layout.options.gradient_format(self.shape.dtype)
         return self.shape.dtype
 
     def send_slice(self, kind: Kind, layer: LayerShape, peer: int, part: Slice, sums: int = 0) -> Send:
