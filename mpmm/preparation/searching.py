@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -10,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mpmm_kernels.runtime import sources_key
 
 from mpmm import placement
 from mpmm.messages import measure_links
@@ -69,7 +70,8 @@ def _kept_or_chosen(placing: Placing, problem: Problem, known: str) -> Choice:
         # links are measured at each start: no problem comes twice
         return choose(problem, known, _allowed(placing))
     held = [sorted(names) for names in placing.inventory.held]
-    key = _placement_sources(), problem, known, held, placing.drives
+    # a choice follows from how this version predicts and searches, besides its problem
+    key = sources_key(Path(placement.__file__).parent), problem, known, held, placing.drives
     text = kept_text("choices", key)
     if text is not None:
         try:
@@ -80,14 +82,6 @@ def _kept_or_chosen(placing: Placing, problem: Problem, known: str) -> Choice:
     choice = choose(problem, known, _allowed(placing))
     keep_text("choices", key, json.dumps(choice.to_plain()))
     return choice
-
-
-def _placement_sources() -> str:
-    """Hash of what a choice follows from besides its problem: how this version predicts and searches."""
-    digest = hashlib.sha256()
-    for file in sorted(Path(placement.__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _allowed(placing: Placing) -> Callable[[Layout], bool]:

@@ -65,7 +65,7 @@ def test_other_files_or_cores_are_another_problem(searches, other):
 
 def test_other_predictions_or_another_search_find_anew(searches, monkeypatch):
     found(64 * GIBIBYTE)
-    monkeypatch.setattr(searching, "_placement_sources", lambda: "changed")
+    monkeypatch.setattr(searching, "sources_key", lambda _: "changed")
     found(64 * GIBIBYTE)
     assert len(searches) == 2
 

@@ -85,10 +85,10 @@ def _copy_whole(source: str, target: str) -> str:
 
 
 @cache
-def sources_key() -> str:
-    """Sixteen hex digits of all sources of this package."""
+def sources_key(package: Path | None = None) -> str:
+    """Sixteen hex digits of all sources of a package: of the kernels, unless another's folder is given."""
     digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
+    package = package or Path(__file__).parents[1]
     for path in sorted(package.rglob("*.py")):
         digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]
