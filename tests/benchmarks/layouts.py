@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mpi_runner import environment, run_ranks
 from scenes import tiny_scene
 
-CASES = (("single", 1), ("baseline", 5), ("baseline", 4), ("optimized", 5), ("data", 5))
+CASES = (("single", 1), ("auto", 5), ("baseline", 5), ("baseline", 4), ("optimized", 5), ("data", 5))
 # of an epoch: what follows is validated, by a driver on the same cores
 MOST_STEPS = 95
 SCHEDULED = ("activation", "activation gradient", "parameter push", "parameter pull", "metrics", "control")
