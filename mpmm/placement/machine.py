@@ -17,6 +17,8 @@ _DELAYS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _PERCENT = {"%": 0.01}
 # of a packet of Ethernet, bytes that a message gets: the others are headers of Ethernet, IP and TCP
 _PAYLOAD = 1448 / 1514
+# core seconds, the least that Linux takes for a quota: a small share has a longer period
+_LEAST_GIFT = 0.001
 
 
 @dataclass(frozen=True)
@@ -229,5 +231,10 @@ def cluster(host_of: Sequence[int], host: Host, quotas: Sequence[float] = (), de
     shares = tuple(quotas) if len(quotas) > 1 else (quotas[0] if quotas else host.quota,) * count
     if len(shares) != count:
         raise LayoutError(f"cpu has {len(shares)} values for {count} hosts", "give one value, or one a host")
-    hosts = tuple(replace(host, quota=share) for share in shares)
+    hosts = tuple(_limited(host, share) for share in shares)
     return Machine(hosts, tuple(host_of), delay)
+
+
+def _limited(host: Host, quota: float) -> Host:
+    """The host with a quota, dealt out in the shortest period that Linux takes for it."""
+    return replace(host, quota=quota, period=max(host.period, _LEAST_GIFT / quota) if quota else host.period)

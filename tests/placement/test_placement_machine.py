@@ -72,6 +72,14 @@ def test_quotas_are_one_for_all_hosts_or_one_for_each() -> None:
         cluster([0, 0, 1], Host(), (0.1, 0.2, 0.3))
 
 
+def test_a_small_quota_is_dealt_out_in_longer_periods() -> None:
+    """Linux takes no quota below a millisecond: predictions had periods that no host can have."""
+    hosts = cluster([0, 1, 2, 3], Host(), (0.35, 0.25, 0.2, 0.5)).hosts
+    assert [host.period for host in hosts] == pytest.approx([0.004, 0.004, 0.005, 0.004])
+    assert cluster([0], Host(period=0.1), (0.2,)).hosts[0].period == 0.1
+    assert cluster([0], Host()).hosts[0].period == Host.period
+
+
 def test_ranks_alone_on_their_hosts_are_woken() -> None:
     machine = cluster([0, 0, 1], Host())
     assert [machine.apart(rank) for rank in range(3)] == [False, False, True]
