@@ -16,8 +16,8 @@ from mpmm.placement import Timing
 
 # rounds in which each case has a turn: at least so many, and more of them in so many seconds
 _FEWEST, _MOST, _SECONDS = 4, 12, 2.0
-# the part of a case's turns that counts, the fastest: others were slowed by what else runs on the machine
-_COUNTED = 0.4
+# the part of a case's turns that counts: the slowest were interrupted by something else
+_COUNTED = 0.9
 
 
 class Case(NamedTuple):
@@ -36,21 +36,22 @@ def layer_timings(
 ) -> dict[str, tuple[Timing, ...]]:
     """By layer's name, what it takes with each number of samples and threads; the parameters do not change.
 
-    All cases take turns, so that seconds in which the processor is slow meet all of them alike, and of each
-    case's turns the fastest count: their median. The first, which fills the caches, does not. A single
-    thread's time is the processor's, so that neither a quota nor what else runs here counts.
+    All cases take turns, so that seconds in which the processor is slow meet all of them alike, and count for
+    as much as they last, as in a run: neighbours on a shared machine come and go. What counts is the mean,
+    without the slowest turns, and without the first, which fills the caches. A single thread's time is the
+    processor's, so that neither a quota nor what else runs here counts.
     """
     cases = [Case(*each) for each in product(sorted(set(threads)), sorted(set(samples) - {0}))]
     turns = _turns(network, cases)
     return {
-        name: tuple(_timing(case, [turn[name] for turn in _fastest(turns[case])]) for case in cases)
+        name: tuple(_timing(case, [turn[name] for turn in _counted(turns[case])]) for case in cases)
         for name in turns[cases[0]][0]
     }
 
 
 def _turns(network: Network, cases: Iterable[Case]) -> dict[Case, list[Turn]]:
     turns: dict[Case, list[Turn]] = {case: [] for case in cases}
-    inputs = {case: _inputs(network, case.samples) for case in turns}
+    inputs = {case: turn_inputs(network, case.samples) for case in turns}
     began = time.monotonic()
     for number in range(1 + _MOST):
         if number > _FEWEST and time.monotonic() - began > _SECONDS:
@@ -58,11 +59,12 @@ def _turns(network: Network, cases: Iterable[Case]) -> dict[Case, list[Turn]]:
         for case, taken in turns.items():
             set_threads(case.threads)
             now = time.process_time if case.threads == 1 else time.perf_counter
-            taken.append(_turn(network, inputs[case], number, now))
+            taken.append(run_turn(network, inputs[case], number, now))
     return {case: taken[1:] for case, taken in turns.items()}
 
 
-def _inputs(network: Network, samples: int) -> dict[str, Array]:
+def turn_inputs(network: Network, samples: int) -> dict[str, Array]:
+    """By modality, random patches."""
     chance = np.random.default_rng(0)
     return {
         name: chance.standard_normal((samples, *shape)).astype(block.dtype)
@@ -72,7 +74,7 @@ def _inputs(network: Network, samples: int) -> dict[str, Array]:
     }
 
 
-def _turn(network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]) -> Turn:
+def run_turn(network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]) -> Turn:
     """Seconds of each layer's forward and backward in a step; the joining of a block's inputs included.
 
     The whole network takes its turn, as in training: a layer finds in the caches what the others left.
@@ -99,12 +101,17 @@ def _marker(marks: list[float], now: Callable[[], float]) -> Callable[[Layer], N
     return lambda _: marks.append(now())
 
 
-def _fastest(turns: list[Turn]) -> list[Turn]:
-    """The part of the turns that counts, at least one."""
-    ordered = sorted(turns, key=lambda turn: sum(map(sum, turn.values())))
+def seconds_of(turn: Turn) -> float:
+    """Of all layers together, forward and backward."""
+    return sum(map(sum, turn.values()))
+
+
+def _counted(turns: list[Turn]) -> list[Turn]:
+    """The turns that count, at least one: all but the slowest."""
+    ordered = sorted(turns, key=seconds_of)
     return ordered[: max(1, round(_COUNTED * len(turns)))]
 
 
 def _timing(case: Case, turns: list[list[float]]) -> Timing:
-    forward, backward = (statistics.median(each) for each in zip(*turns, strict=True))
+    forward, backward = (statistics.fmean(each) for each in zip(*turns, strict=True))
     return Timing(case.samples, case.threads, forward, backward)
