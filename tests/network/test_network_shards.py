@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mpmm_kernels.groups import GROUPS, add_up, additions, group_bounds
 
-from mpmm.network import BlockSpec, Step
+from mpmm.network import EVALUATION, BlockSpec, Step
 from mpmm.network.activation_layer import ActivationLayer
 from mpmm.network.batchnorm import BatchNorm
 from mpmm.network.convolution import Convolution
@@ -91,6 +91,24 @@ def test_relu_of_batch_normalisation_gives_the_bits_of_a_layer_behind_it():
         assert both.forward(x, step).tobytes() == behind.forward(norm.forward(x, step), step).tobytes()
     assert both.backward(dy).tobytes() == norm.backward(behind.backward(dy)).tobytes()
     assert both.gradients.tobytes() == norm.gradients.tobytes()
+
+
+def test_an_inference_normalises_by_the_values_of_now_wherever_they_lie():
+    shape, rng = (3, 2, 4), np.random.default_rng(2)
+    x, layer = rng.standard_normal((5, *shape)).astype("float32"), BatchNorm("n", shape, "float32")
+
+    def expected(values):
+        fresh = BatchNorm("n", shape, "float32")
+        fresh.values[:] = values
+        return fresh.forward(x, EVALUATION).tobytes()
+
+    for index in range(layer.values.size):
+        layer.values[index] += 0.5
+        assert layer.forward(x, EVALUATION).tobytes() == expected(layer.values)
+    before, values = layer.values, layer.values.copy()
+    layer.take_values(values)
+    before[:] = 7
+    assert layer.forward(x, EVALUATION).tobytes() == expected(values)
 
 
 @pytest.mark.parametrize("samples", [5, 19])
