@@ -24,6 +24,9 @@ from mpmm_kernels.layers.ending import BlockEnding, end_pixels
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
 from mpmm_kernels.vector import Size
 
+# Pieces of a sample that threads take: for the last of them the others wait
+_PIECES = 4
+
 
 @compiled(parallel=True)
 def forward(
@@ -54,7 +57,7 @@ def forward(
     A sum and its norm (`BlockEnding`) are made of a tile while it is in the first caches.
     """
     workers, tasks = points.shape[0], samples * shape.tiles * shape.runs
-    shares, taken = parts(samples, workers), tickets()
+    shares, taken = parts(_PIECES * samples, workers), tickets()
     for worker in prange(workers):
         tile, size = ProductTile(block, columns, last, gap), (width, taps)
         ending = BlockEnding(a, b, c, norm, z)
