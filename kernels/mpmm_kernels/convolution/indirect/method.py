@@ -162,11 +162,14 @@ def forward_arrays(buffers: IndirectBuffers, operands: Operands) -> ForwardArray
 def _pack(plan: BlockPlan, operands: Operands, buffers: IndirectBuffers) -> None:
     """Put weights as blocks read them: (parts of the filters, terms, filters of a row); and the bias."""
     layout = layout_of(core(plan))
-    span, weights = len(layout.tile.columns) * lanes(plan.dtype), operands.w.reshape(-1, plan.filters)
-    packed = buffers.weights.reshape(-1, layout.forward.shape.terms, span)
-    for part, target in enumerate(packed):
-        columns = weights[:, part * span : (part + 1) * span]
-        target[:, : columns.shape[1]] = columns
+    span, weights = len(layout.tile.columns) * lanes(plan.dtype), np.ascontiguousarray(operands.w)
+    weights = weights.reshape(-1, plan.filters)
+    packed, (whole, rest) = buffers.weights.reshape(-1, len(weights), span), divmod(plan.filters, span)
+    # rows as single items: NumPy's loops over their elements take twice as long
+    row = np.dtype((np.void, span * weights.itemsize))
+    packed[:whole].view(row)[..., 0] = weights[:, : whole * span].view(row).T
+    if rest > 0:
+        packed[whole, :, :rest] = weights[:, -rest:]
     buffers.bias[: plan.filters] = operands.b
 
 
