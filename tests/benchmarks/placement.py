@@ -6,9 +6,10 @@
 
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
 in virtual clusters. Every round runs each case of a place once, one after the other; shown are medians over
-rounds, of predictions and what they are compared with the fastest. placement.json and placement.md in --to
-are written after each case. A round takes some 34 minutes on two idle cores: hosts 14, peers 4, prediction
-16; with --quick 10 in all. Kernels that are not compiled yet take minutes more, once.
+rounds. Predictions are for hosts as fast as `single` was in the same place right before and after, one number
+for a machine whose neighbours slow it for minutes. placement.json and placement.md in --to are written after
+each case. A round takes some 38 minutes on two idle cores: hosts 14, peers 4, prediction 20; with --quick 12
+in all. Kernels that are not compiled yet take minutes more, once.
 """
 
 import argparse
@@ -19,13 +20,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from layouts import configured
+from placement_calibration import PLAYED, at_speed, speed_by
 from placement_places import Place, train, with_bands, with_batch, with_narrow_wires
 from placement_tables import hosts_table, peers_table, prediction_table
 from step_ours import BATCH, paper_spec
@@ -35,8 +37,6 @@ from mpmm.placement import choice_from_plain, describe, layout_for, simulate
 from mpmm.ranks import profile_of
 
 GIGABIT, SLOW = "1gbit", "100mbit"
-# the simulator plays so many steps, so that pauses by a quota average out
-PLAYED = 12
 SHARED = [("single", 1), ("baseline", 4), ("optimized", 4), ("sharded", 2), ("hybrid", 3), ("data", 3)]
 FEW = [("single", 1), ("baseline", 4), ("optimized", 4), ("sharded", 2), ("sharded", 4), ("hybrid", 3)]
 FEW += [("hybrid", 5), ("data", 4), ("auto", 3), ("auto", 5)]
@@ -104,22 +104,27 @@ class Bench:
             self.results["prediction"] += rows
             with place.up():
                 for _ in range(self.options.rounds):
-                    for row in rows:
-                        self._compare(place, row)
+                    self._compare(place, rows)
 
-    def _compare(self, place, row):
-        """A prediction, and a run right after it; of several rounds the fastest of each.
-
-        Layers' times are those of their fastest turns, and what other machines take from a core for seconds
-        is in no prediction.
-        """
+    def _compare(self, place, rows):
+        """Runs of all rows, and a prediction of each for a host as fast as `single` was before and after."""
         profile = profile_of(self.spec, BATCH, (1, 2), anew=True)
-        trained = self._trained(place, row["layout"], row["ranks"], row)
-        if trained is not None:
-            seconds = self._predicted(place, row["layout"], row["ranks"], trained.chosen, profile)
-            row.setdefault("predictions", []).append(seconds)
-            row["predicted"], row["measured"] = min(row["predictions"]), min(row["seconds"])
-        self.write()
+        before = self._single(place)
+        for row in rows:
+            trained = self._trained(place, row["layout"], row["ranks"], row)
+            after = self._single(place)
+            if trained is not None:
+                speed = speed_by(self.shape, BATCH, profile, place.machine(1), mean([before, after]))
+                seconds = self._predicted(place, row, trained.chosen, profile, speed)
+                row.setdefault("predictions", []).append(seconds)
+                row.setdefault("single", []).append([before, after])
+                row["predicted"], row["measured"] = median(row["predictions"]), median(row["seconds"])
+            before = after
+            self.write()
+
+    def _single(self, place):
+        """Seconds of a step of one process, by which the speed of the place's hosts is known."""
+        return train(place, self.config, "single", 1, self.options.steps).seconds
 
     def _config_of(self, bands, batch):
         """The configuration of a scene with so many hyperspectral bands, and of so large a batch."""
@@ -139,12 +144,12 @@ class Bench:
         self.note(f"{place.name} {layout} {ranks}: {1e3 * trained.seconds:.1f} ms")
         return trained
 
-    def _predicted(self, place, layout, ranks, chosen, profile):
-        machine = place.machine(ranks)
+    def _predicted(self, place, row, chosen, profile, speed):
+        machine = at_speed(place.machine(row["ranks"]), speed)
         if chosen is not None:
             taken = choice_from_plain(chosen).layout
         else:
-            taken = layout_for(self.shape, ranks, layout)
+            taken = layout_for(self.shape, row["ranks"], row["layout"])
         return simulate(self.shape, taken, BATCH, profile, machine, PLAYED).seconds
 
     def hosts(self):
