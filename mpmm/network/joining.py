@@ -24,7 +24,10 @@ class Joining(Protocol):
         ...
 
     def backward(self, dy: Array) -> list[Array]:
-        """Each input's gradient, contiguous, in memory of its own, ready to be sent."""
+        """Each input's gradient, contiguous, in the join's own memory, ready to be sent.
+
+        Those that are equal may be one array: who gets a gradient only reads it (`Layer.backward`).
+        """
         ...
 
     def cost(self) -> Cost:
@@ -87,23 +90,23 @@ class Add:
         self.output_shape = shapes[0]
         self.relu = relu
         self._dtype = np.dtype(dtype)
-        self._y = Workspace(shapes[0], dtype)
-        self._dx = [Workspace(shape, dtype) for shape in shapes]
+        self._y, self._dx = Workspace(shapes[0], dtype), Workspace(shapes[0], dtype)
+        self._inputs = len(shapes)
 
     def forward(self, inputs: Sequence[Array]) -> Array:
         """y = x1 + x2 + ..., or ReLU of that."""
         return add_arrays(inputs, self._y.take(len(inputs[0])), self.relu)
 
     def backward(self, dy: Array) -> list[Array]:
-        """``dy`` where ReLU lets it through, once for each input: whoever gets it may write there."""
-        parts = [workspace.take(len(dy)) for workspace in self._dx]
-        kernel.give(dy, self._y.take(len(dy)) if self.relu else None, parts)
-        return parts
+        """``dy`` where ReLU lets it through: one array for all inputs."""
+        dx = self._dx.take(len(dy))
+        kernel.give(dy, self._y.take(len(dy)) if self.relu else None, dx)
+        return [dx] * self._inputs
 
     def cost(self) -> Cost:
-        """An addition a value and further input; a copy for each input backward."""
+        """An addition a value and further input; one copy backward."""
         values = math.prod(self.output_shape)
-        return Cost((len(self._dx) - 1) * values, 0, values * self._dtype.itemsize)
+        return Cost((self._inputs - 1) * values, 0, values * self._dtype.itemsize)
 
     def describe(self) -> str:
         """Tells of ReLU, which is no layer of its own then."""

@@ -110,7 +110,10 @@ class Layer(ABC):
 
     @abstractmethod
     def backward(self, dy: Array) -> Array | None:
-        """Loss gradient of the output -> of the input (None if nobody needs it); fills the parameters'."""
+        """Loss gradient of the output -> of the input (None if nobody needs it); fills the parameters'.
+
+        ``dy`` is only read: another layer may get the same array.
+        """
 
     @abstractmethod
     def cost(self) -> Cost:

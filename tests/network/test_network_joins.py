@@ -1,10 +1,12 @@
 """Sums and channels side by side as blocks: values, wiring, and what does not fit."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from branched_networks import branched
+from mpmm_kernels.vocabulary import Activation, Pool
 from network_examples import TRAINING, random_batch
 
 from mpmm.errors import NetworkError
@@ -17,7 +19,15 @@ from mpmm.network import (
     StreamSpec,
     run_on_zeros,
 )
+from mpmm.network.activation_layer import ActivationLayer
+from mpmm.network.batchnorm import BatchNorm
+from mpmm.network.convolution import Convolution
+from mpmm.network.dense import Dense
+from mpmm.network.dropout import Dropout
+from mpmm.network.flatten import Flatten
+from mpmm.network.initialisation import Initializer
 from mpmm.network.names import OUTPUT
+from mpmm.network.pooling_layer import PoolingLayer
 from mpmm.network.sums import sum_passes
 
 CONVOLUTION = BlockSpec(2, (1, 1, 1), pool="none", batch_norm=False)
@@ -43,10 +53,57 @@ def test_a_join_is_the_sum_or_the_channels_of_its_inputs_in_order(join):
     parts = [x["hsi.block2"], x["hsi.block1"]]
     expected = parts[0] + parts[1] if join == "add" else np.concatenate(parts, axis=-1)
     np.testing.assert_array_equal(y, expected)
-    dx = network.blocks["hsi.block3"].backward(y.copy())
+    dy = y.copy()
+    dx = network.blocks["hsi.block3"].backward(dy)
     np.testing.assert_array_equal(dx["hsi.block1"], y if join == "add" else x["hsi.block1"])
-    # whoever gets a gradient may write there, so none shares its memory with another
-    assert not np.shares_memory(dx["hsi.block1"], dx["hsi.block2"])
+    # whoever gives a gradient may write there when it has been taken
+    assert not any(np.shares_memory(dy, gradient) for gradient in dx.values())
+
+
+SHAPE = (2, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *(ActivationLayer("a", SHAPE, activation, "float32") for activation in get_args(Activation)),
+        *(BatchNorm("n", SHAPE, "float32", relu) for relu in (False, True)),
+        *(PoolingLayer("p", SHAPE, pool, (1, 2, 2), dtype="float32") for pool in get_args(Pool)),
+        *(
+            Dense("d", 96, 5, activation, initializer=Initializer(1, "float32"))
+            for activation in get_args(Activation)
+        ),
+        Dropout("d", SHAPE, 0.5, "float32"),
+        Flatten("f", SHAPE),
+    ],
+    ids=lambda layer: f"{type(layer).__name__} {layer.describe()}",
+)
+def test_a_layer_only_reads_the_gradient_that_others_may_have_got_too(layer):
+    chance = np.random.default_rng(5)
+    x = chance.normal(size=(3, *layer.input_shape)).astype("float32")
+    dy = chance.normal(size=layer.forward(x, TRAINING).shape).astype("float32")
+    given = dy.tobytes()
+    layer.backward(dy)
+    assert dy.tobytes() == given
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+@pytest.mark.parametrize("pool", ["none", *get_args(Pool)])
+def test_a_convolution_only_reads_it_too(pool, activation):
+    spec = BlockSpec(3, (2, 2, 2), pool=pool, window=(1, 2, 2), activation=activation)
+    layer = Convolution(
+        "c",
+        (3, 5, 5, 2),
+        spec,
+        initializer=Initializer(1, "float64"),
+        kernels="reference",
+        needs_input_gradient=True,
+    )
+    chance = np.random.default_rng(5)
+    dy = chance.normal(size=layer.forward(chance.normal(size=(3, *layer.input_shape)), TRAINING).shape)
+    given = dy.tobytes()
+    layer.backward(dy)
+    assert dy.tobytes() == given
 
 
 def test_gradients_of_an_output_are_added_in_the_order_of_its_readers():

@@ -8,7 +8,7 @@ from numba import prange
 from mpmm_kernels.arrays import Floats, copy_row, flat
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
-# Elements that a worker takes at a time, and arrays that go through memory together
+# Elements that a worker takes at a time, and arrays that are added together
 _PIECE = 4096
 _TOGETHER = 4
 
@@ -39,8 +39,8 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
         total = made
 
 
-def give(dy: Floats, y: Floats | None, dx: Sequence[Floats]) -> None:
-    """Fill each dx with dy, or with dy where the output y of ReLU is positive, else 0.
+def give(dy: Floats, y: Floats | None, dx: Floats) -> None:
+    """Fill dx with dy, or with dy where the output y of ReLU is positive, else 0.
 
     Parameters
     ----------
@@ -49,15 +49,12 @@ def give(dy: Floats, y: Floats | None, dx: Sequence[Floats]) -> None:
     y
         What `add` made with ReLU; None without.
     dx
-        Arrays of their own for one summand each.
+        The gradient of every summand.
     """
     gradient, masked = flat(dy), y is not None
     output = gradient if y is None else flat(y)
-    for first in range(0, len(dx), _TOGETHER):
-        targets = [array.reshape(-1) for array in dx[first : first + _TOGETHER]]
-        unused = [targets[0]] * (_TOGETHER - len(targets))
-        with threads_for(gradient.size) as workers:
-            _give(gradient, output, masked, *targets, *unused, len(targets), workers)
+    with threads_for(gradient.size) as workers:
+        _give(gradient, output, masked, dx.reshape(-1), workers)
 
 
 @compiled(parallel=True)
@@ -101,29 +98,13 @@ def _add_four(a: Floats, b: Floats, c: Floats, d: Floats, floor: float, y: Float
 
 
 @compiled(parallel=True)
-def _give(
-    dy: Floats,
-    y: Floats,
-    masked: bool,
-    a: Floats,
-    b: Floats,
-    c: Floats,
-    d: Floats,
-    count: int,
-    workers: int,
-) -> None:
+def _give(dy: Floats, y: Floats, masked: bool, dx: Floats, workers: int) -> None:
     taken, pieces = tickets(), -(-dy.size // _PIECE)
     for _worker in prange(workers):
         piece = next_piece(taken)
         while piece < pieces:
             first, last = piece * _PIECE, min((piece + 1) * _PIECE, dy.size)
-            _give_piece(dy[first:last], y[first:last], masked, a[first:last])
-            if count > 1:
-                copy_row(b[first:last], a[first:last])
-            if count > 2:
-                copy_row(c[first:last], a[first:last])
-            if count > 3:
-                copy_row(d[first:last], a[first:last])
+            _give_piece(dy[first:last], y[first:last], masked, dx[first:last])
             piece = next_piece(taken)
 
 

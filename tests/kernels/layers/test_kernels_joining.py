@@ -26,13 +26,10 @@ def test_a_sum_has_the_bits_of_additions_from_first_to_last(count, relu):
 
 
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("count", [1, 2, 4, 5])
-def test_each_summand_gets_the_gradient_that_relu_lets_through(count, relu):
-    dy, y = arrays(2)
-    dx = [np.full(SHAPE, np.nan, "float32") for _ in range(count)]
+def test_summands_get_the_gradient_that_relu_lets_through(relu):
+    (dy, y), dx = arrays(2), np.full(SHAPE, np.nan, "float32")
     joining.give(dy, y if relu else None, dx)
-    expected = np.where(y > 0, dy, np.float32(0)) if relu else dy
-    assert all(array.tobytes() == expected.tobytes() for array in dx)
+    assert dx.tobytes() == (np.where(y > 0, dy, np.float32(0)) if relu else dy).tobytes()
 
 
 @pytest.mark.parametrize("relu", [False, True])
