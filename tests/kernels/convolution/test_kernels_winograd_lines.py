@@ -19,6 +19,7 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_weights_back,
 )
 from mpmm_kernels.convolution.winograd.transform import input_matrix, output_matrix, weights_matrix
+from mpmm_kernels.vector import lanes
 
 SAME = ("same",) * 3
 # one and more vectors of channels, kernels padded in depth and not, planes of several tiles, more planes of
@@ -86,6 +87,12 @@ def sums(points, weights, depth, area, before):
     return made
 
 
+def by_blocks(weights, columns):
+    """Points of weights (point, kernel depth, inner, outer), those of a block of products together."""
+    wide = len(columns) * lanes("float64")
+    return np.moveaxis(weights.reshape(*weights.shape[:3], -1, wide), 3, 1).flatten()
+
+
 def test_products_are_sums_over_kernel_planes_and_channels(plan):
     slab = Slab(plan)
     flat, seen = slab.input_points(1)
@@ -94,7 +101,8 @@ def test_products_are_sums_over_kernel_planes_and_channels(plan):
     product = to_output.py_func(tiles, SLAB, tiles.output_step, slab.points)
     rows = tiles.output_depth * slab.area
     made = np.full(slab.points * tiles.output_step, np.nan)
-    multiply(flat, weights.reshape(-1), made, 0, (0, rows), product, forward.block, forward.columns)
+    blocks = by_blocks(weights, forward.columns)
+    multiply(flat, blocks, made, 0, (0, rows), product, forward.block, forward.columns)
     actual = made.reshape(slab.points, -1)[:, : rows * tiles.filters].reshape(slab.points, rows, -1)
     expected = sums(seen, weights, tiles.output_depth, slab.area, tiles.before_depth)
     np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
@@ -192,7 +200,7 @@ def test_the_inputs_gradient_is_the_adjoint_of_the_output_in_chunks_of_any_depth
     staging, tile = slab.layout.geometry.staging, slab.tile
     take_points(InputSide(x.reshape(-1), staged, points), 0, SLAB, staging, tiles, tile.square)
     expected = (sums(seen, weights, tiles.output_depth, slab.area, tiles.before_depth) * gradient).sum()
-    flipped = np.ascontiguousarray(weights[:, ::-1].swapaxes(2, 3)).reshape(-1)
+    flipped = by_blocks(weights[:, ::-1].swapaxes(2, 3), tile.columns)
     side = InputSide(dx, staged, np.full(slab.points * tiles.input_step, np.nan))
     give_points(side, g, flipped, (0, SLAB), staging, tiles, tile.square, (tile.block, tile.columns))
     np.testing.assert_allclose(dx @ x.reshape(-1), expected, rtol=1e-11)

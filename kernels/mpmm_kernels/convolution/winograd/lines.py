@@ -54,8 +54,8 @@ def multiply(
 ) -> None:
     """Fill made (point, row, outer) for rows [first, last): sums over kernel planes and channels of a * w.
 
-    w is (point, kernel depth, inner, outer), points being an equal share of the array apart. Up to a block of
-    rows past the last are written too.
+    w is (point, block of columns, kernel depth, inner, column), points being an equal share of the array
+    apart. Up to a block of rows past the last are written too.
     """
     together = max(1, _MOST_TERMS // product.inner)
     for point in range(product.points):
@@ -83,7 +83,8 @@ def _add_taps(
     those that another one returns go through memory.
     """
     (a, w), (made, to), (point, column) = factors, target, corner
-    height, weights = len(block) // len(columns), point * (w.size // product.points) + column
+    height, wide = len(block) // len(columns), len(columns) * lanes_of(a)
+    weights = point * (w.size // product.points) + column * product.kernel_depth * product.inner
     # rows before the first plane that meets these taps are begun later, rows after the last one are finished
     start = rows[0] + max(0, (product.before + 1 - taps[1]) * product.tiles - rows[0]) // height * height
     finished = (product.planes + product.before - taps[0]) * product.tiles
@@ -108,9 +109,9 @@ def _add_taps(
         for kd in range(first, last):
             from_row = HEIGHT + row + (kd - product.before) * product.tiles
             origin = point * product.step + from_row * product.inner
-            weight = weights + kd * product.inner * product.outer
+            weight = weights + kd * product.inner * wide
             for k in range(product.summed):
-                sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * product.outer, columns)
+                sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * wide, columns)
         store_block(sums, made, line, product.outer, columns)
 
 

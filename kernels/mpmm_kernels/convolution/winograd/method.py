@@ -1,6 +1,7 @@
 """The method "winograd": planes of 3x3 kernels by Winograd's tiles, depth and channels summed in between."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.groups import GROUPS, GroupTree
-from mpmm_kernels.vector import PLANNED
+from mpmm_kernels.vector import PLANNED, Size, lanes
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
 _OVERHEAD = 1.4
@@ -145,10 +146,10 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
     return WinogradBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * tiles.filters,), "uint8"),
-        weights=zeros(*plan.kernel, tiles.channels, tiles.filters),
+        weights=_by_blocks(plan, tiles.channels, tiles.filters, layout.forward_tile.columns),
         weight_points=zeros(weight_points),
         bias=zeros(tiles.filters),
-        flipped=zeros(*plan.kernel, tiles.filters, tiles.channels),
+        flipped=_by_blocks(plan, tiles.filters, tiles.channels, layout.backward_tile.columns),
         flipped_points=zeros(weight_points),
         weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
@@ -165,6 +166,12 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
     )
 
 
+def _by_blocks(plan: BlockPlan, summed: int, made: int, columns: Size) -> Floats:
+    """Weights (block, kernel, summed, column): those of a product's block one behind the other."""
+    wide = len(columns) * lanes(plan.dtype)
+    return zeros_aligned((made // wide, *plan.kernel, summed, wide), plan.dtype)
+
+
 def _by_argmax(plan: BlockPlan) -> bool:
     """Whether the weights' gradient takes argmax alone: where that is fewer products than the tiles are."""
     pair = plan.input_shape[3], plan.filters
@@ -175,21 +182,26 @@ def _by_argmax(plan: BlockPlan) -> bool:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
-    _own(plan, buffers)[...] = operands.w
-    _transform(plan, buffers.weights, buffers.weight_points)
+    _take_weights(plan, buffers.weights, operands.w, buffers.weight_points)
     return _run_forward(plan, buffers, operands)
 
 
 def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
     """The same, with the points of weights kept from call to call where no bit of these has changed."""
-    if not same_bits(_own(plan, buffers), operands.w):
+    if not all(same_bits(own, given) for own, given in _own(buffers.weights, operands.w)):
         return _forward(plan, buffers, operands)
     return _run_forward(plan, buffers, operands)
 
 
-def _own(plan: BlockPlan, buffers: WinogradBuffers) -> Floats:
-    """The weights whose points there are, without what fills up vectors; zeros before the first call."""
-    return buffers.weights[:, :, :, : plan.input_shape[3], : plan.filters]
+def _own(weights: Floats, w: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Each block of the weights whose points there are, beside what w has for it.
+
+    What fills up vectors is left out. Before the first call the weights are zeros.
+    """
+    wide = weights.shape[-1]
+    for block, own in enumerate(weights):
+        given = w[..., block * wide : (block + 1) * wide]
+        yield own[..., : w.shape[3], : given.shape[-1]], given
 
 
 def _run_forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
@@ -212,10 +224,12 @@ def _run_forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) 
     return finish_forward(plan, buffers.around, samples)
 
 
-def _transform(plan: BlockPlan, weights: Floats, points: Floats) -> None:
-    """Fill the points of weights."""
-    tile = layout_of(core(plan)).backward_tile
-    transform_weights(flat(weights), points, plan.kernel[:2], tile.plane, tile.square)
+def _take_weights(plan: BlockPlan, weights: Floats, w: Floats, points: Floats) -> None:
+    """Fill weights by w, and their points."""
+    for own, given in _own(weights, w):
+        own[...] = given
+    tile, planes = layout_of(core(plan)).backward_tile, len(weights) * plan.kernel[0]
+    transform_weights(flat(weights), points, (planes, plan.kernel[1]), tile.plane, tile.square)
 
 
 def _backward(
@@ -226,8 +240,8 @@ def _backward(
     dx = buffers.input_gradient[: samples if to_input else 0]
     if to_input:
         # points of the weights that lead from the output's gradient to the input's
-        buffers.flipped[:, :, :, : plan.filters, : plan.input_shape[3]] = operands.w[::-1].swapaxes(3, 4)
-        _transform(plan, buffers.flipped, buffers.flipped_points)
+        flipped = operands.w[::-1].swapaxes(3, 4)
+        _take_weights(plan, buffers.flipped, flipped, buffers.flipped_points)
     if buffers.by_argmax is not None:
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         if to_input:
