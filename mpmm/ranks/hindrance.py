@@ -40,8 +40,9 @@ class Hindrance(NamedTuple):
 def hindrance(network: Network, samples: int, cores: int) -> Hindrance:
     """Run a network by one thread alone, beside others and with pauses, in turns; no parameter changes.
 
-    Turns of a round follow each other, so that the processor is as fast in all: what counts are the middle
-    ones of all rounds' comparisons. The calling thread's own time is measured.
+    Turns of a round follow each other, so that the processor is as fast in all. What counts are lower
+    quartiles of turns alone and beside others, and of all rounds' pauses the middle one. The calling thread's
+    own time is measured.
 
     Parameters
     ----------
@@ -70,17 +71,20 @@ def compared(turn: Callable[[Callable[[], float]], float], busy: threading.Event
     busy
         Set while others are to compute beside it.
     """
-    ratios: list[float] = []
+    alone: list[float] = []
+    beside: list[float] = []
     stops: list[float] = []
     turn(time.thread_time)
     began = time.monotonic()
     while len(stops) < _FEWEST or (len(stops) < _MOST and time.monotonic() - began < _SECONDS):
-        alone, pausing = turn(time.thread_time), PausingClock()
-        stops.append((turn(pausing) - alone) / max(1, pausing.pauses))
+        alone.append(turn(time.thread_time))
+        pausing = PausingClock()
+        stops.append((turn(pausing) - alone[-1]) / max(1, pausing.pauses))
         busy.set()
-        ratios.append(turn(time.thread_time) / alone)
+        beside.append(turn(time.thread_time))
         busy.clear()
-    return max(1.0, statistics.median(ratios)), max(0.0, statistics.median(stops))
+    fast, slow = (statistics.quantiles(seconds, n=4)[0] for seconds in (alone, beside))
+    return max(1.0, slow / fast), max(0.0, statistics.median(stops))
 
 
 class PausingClock:

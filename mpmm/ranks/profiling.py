@@ -19,7 +19,7 @@ from mpmm.ranks.probes import bytes_a_second, updates_a_second
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 7
+_METHOD = 8
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, GROUPS)
 # what hinders layers is measured with the samples of so many shards' one
