@@ -9,10 +9,9 @@ from typing import Any, get_args
 
 import click
 
-from mpmm.messages import launched_ranks
 from mpmm.placement import LayoutName, UpdatePlace
-from mpmm.runs import NewRun, TrainOptions, TrainResult, go_on, overridden, run_console, train
-from mpmm.settings import load_config, read_config_text, run_name
+from mpmm.runs import NewRun, TrainOptions, TrainResult, go_on, load_together, overridden, run_console, train
+from mpmm.settings import read_config_text, run_name
 
 POSITIVE = click.IntRange(min=1)
 
@@ -46,8 +45,7 @@ def command(config: Path | None, resume: Path | None, run: Path | None, trace: b
     a fingerprint (SHA-256) of all parameters.
     """
     options = TrainOptions(trace, run_console(), process_start())
-    # among ranks each may have the files of its own modalities only
-    loaded = None if config is None else load_config(config, partly=launched_ranks() > 1)
+    loaded = None if config is None else load_together(config)
     if resume is not None:
         _refuse_with_resume(run=run, seed=given.pop("seed"), fold=given.pop("fold"))
         return _code(go_on(resume, options, scenes=() if loaded is None else loaded.scenes, **given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -216,12 +217,14 @@ def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 
 def _settings_of_first(collectives: Collectives, config: Config) -> Config:
     """The settings of rank 0 with this rank's own scenes: folders may differ from host to host."""
-    own = config.as_json()
-    text, _ = collectives.broadcast(own, 0)
     check_number(collectives, config)
-    if text == own:
+    # of JSON they would have to be checked again, on each rank
+    own = {"settings": np.frombuffer(pickle.dumps(config), np.uint8)} if collectives.rank == 0 else {}
+    _, arrays = collectives.broadcast(None, 0, own)
+    if collectives.rank == 0:
         return config
-    return config_from_json(str(text), "rank 0's configuration").with_scenes(config.scenes)
+    first: Config = pickle.loads(arrays["settings"].tobytes())
+    return first.with_scenes(config.scenes)
 
 
 def _placed(

@@ -9,18 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Discriminator, Tag
-from pydantic_core import to_json
 
 from mpmm.errors import ConfigError
 from mpmm.messages import WireFormat
 from mpmm.network import (
-    BlockSpec,
     DenseSpec,
     DType,
-    JoinSpec,
     Kernels,
     NetworkSpec,
     Preset,
@@ -35,27 +29,14 @@ from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.several import check_parts, further_tables, scene_tables, together
 from mpmm.settings.training import TrainingConfig
-from mpmm.settings.validation import read_as
-from mpmm.settings.values import Count, Positive
-
-
-def _kind_of_block(block: Any) -> str:
-    """The branch of a block's table: a join where the word stands in it."""
-    joins = "join" in block if isinstance(block, dict) else isinstance(block, JoinSpec)
-    return "_join" if joins else "_convolution"
-
-
-Block = Annotated[
-    Annotated[BlockSpec, Tag("_convolution")] | Annotated[JoinSpec, Tag("_join")],
-    Discriminator(_kind_of_block),
-]
+from mpmm.settings.validation import read_as, values
 
 
 @dataclass(frozen=True)
 class StreamConfig:
     """``[network.streams.NAME]``: blocks and dense layers of one modality's stream."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[values.Block, ...]
     dense: tuple[DenseSpec, ...] = (DenseSpec(256, dropout=0.5),)
 
 
@@ -134,14 +115,14 @@ class LayoutConfig:
     """
 
     name: LayoutName = "auto"
-    ranks: dict[str, Count | tuple[Count, ...]] = field(default_factory=dict)
-    shares: dict[str, tuple[Positive, ...]] = field(default_factory=dict)
+    ranks: dict[str, values.Count | tuple[values.Count, ...]] = field(default_factory=dict)
+    shares: dict[str, tuple[values.Positive, ...]] = field(default_factory=dict)
     update: UpdatePlace = "server"
     wire: WireFormat = "float32"
     gradient_wire: WireFormat = "float32"
     batch_norm: BatchNormScope = "exact"
-    micro_batches: Positive = 1
-    threads: Positive | None = None
+    micro_batches: values.Positive = 1
+    threads: values.Positive | None = None
     pin: bool = True
 
 
@@ -207,6 +188,9 @@ class Config:
 
     def as_json(self) -> str:
         """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""
+        # a rank that writes no run folder does without
+        from pydantic_core import to_json
+
         return to_json(self, indent=2, inf_nan_mode="null").decode()
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from pydantic import Field
 
 from mpmm.errors import ConfigError
 from mpmm.patches import SplitKind
-from mpmm.settings.values import Count, Positive, Share
+from mpmm.settings.validation import values
 
 # patches per class, as in the paper
 PER_CLASS = 400
@@ -54,16 +51,16 @@ class PatchesConfig:
         A given split names both kinds of files, or another split names any.
     """
 
-    size: Positive = 25
-    per_class: Positive | None = None
-    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    size: values.Positive = 25
+    per_class: values.Positive | None = None
+    fraction: values.PositiveShare | None = None
     split: SplitKind = "random"
-    shares: tuple[Share, Share, Share] = (0.7, 0.15, 0.15)
-    seed: Count = 0
+    shares: tuple[values.Share, values.Share, values.Share] = (0.7, 0.15, 0.15)
+    seed: values.Count = 0
     augment: bool = False
-    components: dict[str, Positive] = field(default_factory=dict)
-    folds: Annotated[int, Field(ge=3)] = 5
-    fold: Positive = 1
+    components: dict[str, values.Positive] = field(default_factory=dict)
+    folds: values.Folds = 5
+    fold: values.Positive = 1
     labels_train: str | None = None
     labels_validation: str | None = None
     labels_test: str | None = None

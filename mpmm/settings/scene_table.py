@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import JsonValue
-
 from mpmm.errors import ConfigError
 from mpmm.scene import BenchmarkName, Labels, LandCover, Modality, Scene, WholePart, benchmark_scene, color_of
-from mpmm.settings.validation import read_as
+from mpmm.settings.validation import read_as, values
 
 # what bands of another modality choose for themselves
 _BAND_CHOICES = ("bands", "near", "between", "evenly")
@@ -34,9 +32,9 @@ class SceneTable:
     lidar: bool = False
     rgb: bool = False
     cache: str | None = None
-    labels: dict[str, JsonValue] | None = None
+    labels: dict[str, values.JsonValue] | None = None
     classes: dict[str, str | _Class] = field(default_factory=dict)
-    modalities: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    modalities: dict[str, dict[str, values.JsonValue]] = field(default_factory=dict)
 
     def scene(self, path: Path, partly: bool = False) -> Scene:
         """The scene that the configuration at ``path`` describes; its folders count from the file's own.
@@ -65,7 +63,7 @@ class SceneTable:
             cache=cache,
         )
 
-    def _described(self, path: Path) -> Iterator[tuple[str, dict[str, JsonValue]]]:
+    def _described(self, path: Path) -> Iterator[tuple[str, dict[str, values.JsonValue]]]:
         """Modalities by name; bands ``of`` another have its files and settings, with their own on top."""
         for name, table in self.modalities.items():
             whole = table.get("of")

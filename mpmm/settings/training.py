@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from mpmm.network import Rates, RateSchedule
-from mpmm.settings.values import Count, Finite, Port, Positive
+from mpmm.settings.validation import values
 
 
 @dataclass(frozen=True)
@@ -53,25 +51,25 @@ class TrainingConfig:
         Port of this machine at which Prometheus finds the latest figures; None: nowhere.
     """
 
-    epochs: Positive = 30
-    batch: Positive = 40
-    rate: Annotated[Finite, Field(gt=0)] = 1e-3
-    decay: Annotated[Finite, Field(ge=0)] = 0.0
+    epochs: values.Positive = 30
+    batch: values.Positive = 40
+    rate: values.PositiveFinite = 1e-3
+    decay: values.NotNegative = 0.0
     schedule: RateSchedule = "constant"
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    every: Positive = 10
-    minimum: Annotated[Finite, Field(ge=0)] = 0.0
-    warm_up: Count = 0
-    clip_norm: Annotated[Finite, Field(gt=0)] | None = None
-    patience: Positive | None = None
+    factor: values.Factor = 0.1
+    every: values.Positive = 10
+    minimum: values.NotNegative = 0.0
+    warm_up: values.Count = 0
+    clip_norm: values.PositiveFinite | None = None
+    patience: values.Positive | None = None
     class_weights: Literal["none", "balanced"] = "none"
     oversample: Literal["none", "balanced"] = "none"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    focus: Annotated[Finite, Field(ge=0)] = 0.0
+    label_smoothing: values.Smoothing = 0.0
+    focus: values.NotNegative = 0.0
     drop_last: bool = False
-    seed: Count = 0
+    seed: values.Count = 0
     tensorboard: bool = False
-    prometheus: Port | None = None
+    prometheus: values.Port | None = None
 
     @property
     def plateau(self) -> int | None:

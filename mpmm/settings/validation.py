@@ -9,12 +9,21 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mpmm.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pydantic
+    from pydantic_core import ErrorDetails
+
+    from mpmm.settings import values as values
+else:
+    import lazy_loader
+
+    # one rank of a machine reads settings for all; the others do without a tenth of a start
+    pydantic = lazy_loader.load("pydantic")
+    values = lazy_loader.load("mpmm.settings.values", suppress_warning=True)
 
 T = TypeVar("T")
 
@@ -31,16 +40,16 @@ def read_as(kind: type[T], table: object, origin: str) -> T:
     try:
         # JSON is the form in which strict reading takes lists for tuples and whole numbers for floats
         read: T = adapter.validate_json(json.dumps([table], default=str))[0]
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         raise _explained(kind, error.errors(include_url=False), origin) from error
     return read
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: type) -> pydantic.TypeAdapter[Any]:
     """What reads this dataclass, made once, for that takes a tenth of a second."""
     # pydantic hands a configuration on to dataclasses inside a type, but takes none for a dataclass itself
-    return TypeAdapter(tuple[kind], config=ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
+    return pydantic.TypeAdapter(tuple[kind], config=pydantic.ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
 
 
 def _explained(kind: type, faults: list[ErrorDetails], origin: str) -> ConfigError:

@@ -26,6 +26,8 @@ UNUSED = (
     "mpmm.runs.maps",
     "mpmm.scene.products.dataset",
     "mpmm.synthetic",
+    "pydantic.main",
+    "pydantic_core",
     "pyogrio",
     "rich.progress",
     "sklearn",
