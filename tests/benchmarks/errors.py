@@ -19,6 +19,8 @@ BLOCKS = {
     "4x4, tiles of 3": ((22, 9, 9, 16), 32, (3, 4, 4), VALID, (2, 3, 3)),
     # not pooled: of two elements nearly equal another one may win, which moves its whole gradient
     "5x5": ((30, 12, 12, 32), 32, (16, 5, 5), VALID, (1, 1, 1)),
+    "tiles of 5": ((20, 7, 7, 16), 32, (3, 3, 3), VALID, (1, 1, 1)),
+    "tiles of 6": ((36, 8, 8, 16), 32, (5, 3, 3), VALID, (1, 1, 1)),
     "bands, 4x4, deep": ((60, 27, 27, 1), 32, (32, 4, 4), VALID, (1, 2, 2)),
     "few filters": ((30, 15, 15, 1), 8, (7, 3, 3), VALID, (1, 1, 1)),
     "narrow": ((51, 3, 3, 20), 35, (3, 3, 3), SPECTRAL, (1, 1, 1)),
@@ -30,8 +32,13 @@ SAMPLES = 8
 
 def plan_of(name: str, dtype: str, kernels: block.Kernels) -> BlockPlan:
     shape, filters, kernel, padding, window = BLOCKS[name]
+    # an element within rounding of a floor would move its whole gradient, as another winner of a window does
+    activation = "none" if window == (1, 1, 1) else "relu"
     return block.plan_block(
-        shape, ConvolutionBlock(filters, kernel, (1, 1, 1), padding, "relu", "max", window), dtype, kernels
+        shape,
+        ConvolutionBlock(filters, kernel, (1, 1, 1), padding, activation, "max", window),
+        dtype,
+        kernels,
     )
 
 

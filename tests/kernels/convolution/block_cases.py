@@ -47,6 +47,12 @@ WINOGRAD = {
     ),
     "F(3x3,4x4), padded": ("fast", ((3, 9, 9, 16), 16, (2, 4, 4), STEP, SAME, "none", None, STEP)),
     "F(2x2,5x5)": ("fast", ((5, 8, 8, 16), 32, (4, 5, 5), STEP, VALID, "relu", "max", (2, 2, 1))),
+    "F(5x5,3x3)": ("fast", ((12, 7, 7, 16), 16, (2, 3, 3), STEP, VALID, "relu", "max", (2, 1, 1))),
+    "F(6x6,3x3), odd channels": (
+        "fast",
+        ((31, 8, 8, 14), 20, (2, 3, 3), STEP, VALID, "sigmoid", "average", (2, 1, 2)),
+    ),
+    "F(4x4,5x5)": ("fast", ((14, 8, 8, 16), 16, (3, 5, 5), STEP, VALID, "relu", "max", (2, 2, 2))),
 }
 BANDS = {
     "one channel, F(4x4,3x3)": (
@@ -59,7 +65,12 @@ BANDS = {
         "fast",
         ((30, 8, 9, 1), 16, (16, 3, 3), STEP, VALID, "relu", None, STEP),
     ),
-    "one channel, F(2x2,5x5)": ("fast", ((6, 8, 9, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
+    "one channel, F(2x2,5x5)": ("fast", ((6, 6, 7, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
+    "one channel, F(4x4,5x5)": ("fast", ((6, 8, 9, 1), 20, (5, 5, 5), STEP, VALID, "relu", "max", (1, 2, 2))),
+    "one channel, F(4x4,4x4)": (
+        "fast",
+        ((10, 11, 11, 1), 16, (8, 4, 4), STEP, VALID, "relu", "max", (1, 2, 2)),
+    ),
 }
 # seven bands of one pixel: a tile that is not whole, and several runs of pixels
 ALONG_BANDS = {
@@ -118,7 +129,8 @@ REBUILT = (
     "strided, indirect",
     "odd filters, depth",
     "F(3x3,3x3), odd channels",
-    "one channel, F(2x2,5x5)",
+    "F(6x6,3x3), odd channels",
+    "one channel, F(4x4,5x5)",
     "F(8,7), padded",
 )
 # of those the ones whose inference ends with a sum and batch-norm: by their own kernel, and by one behind it

@@ -16,6 +16,8 @@ PLANS = {
     "padded": ((3, 6, 7, 2), ConvolutionBlock(3, (3, 4, 4), padding=SAME)),
     "pooled": ((4, 9, 8, 2), ConvolutionBlock(18, (2, 3, 3), pool="max", window=(1, 2, 2))),
     "one tile": ((2, 5, 5, 17), ConvolutionBlock(2, (2, 5, 5), padding=("valid", "same", "same"))),
+    "tiles of 5": ((12, 7, 7, 2), ConvolutionBlock(5, (2, 3, 3))),
+    "tiles of 6": ((31, 8, 8, 2), ConvolutionBlock(5, (2, 3, 3))),
 }
 
 

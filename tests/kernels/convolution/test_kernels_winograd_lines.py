@@ -28,6 +28,8 @@ PLANS = {
     "F(4x4,3x3)": ((3, 10, 6, 3), ConvolutionBlock(5, (2, 3, 3))),
     "padded in depth": ((3, 5, 5, 64), ConvolutionBlock(32, (3, 3, 3), padding=SAME)),
     "deeper than its output": ((6, 5, 5, 4), ConvolutionBlock(64, (5, 3, 3))),
+    "tiles of 5": ((12, 7, 7, 3), ConvolutionBlock(5, (2, 3, 3))),
+    "tiles of 6": ((31, 8, 8, 3), ConvolutionBlock(5, (2, 3, 3))),
 }
 SLAB = 2
 

@@ -46,4 +46,5 @@ def test_transposed_matrices_are_the_gradients(outputs, taps):
 
 def test_the_largest_tile_is_one_more_than_the_numbers_it_is_interpolated_at():
     assert len(input_matrix(LARGEST)) == LARGEST
-    assert all(abs(factor) <= 5 for row in input_matrix(LARGEST) for factor in row)
+    assert all(abs(factor) <= 5 for row in input_matrix(6) for factor in row)
+    assert all(abs(factor) <= Fraction(21, 4) for row in input_matrix(LARGEST) for factor in row)

@@ -15,6 +15,10 @@ _PLANNED_HEIGHT = 12
 # Bytes of a slab's points that stay in the second cache beside the weights, and of a chunk's products
 _POINTS_BYTES, _PRODUCTS_BYTES = 640 * 1024, 512 * 1024
 _MOST_SAMPLES = 5
+# Points a side of the tiles whose transforms are cheap, and products of larger ones, which count for theirs
+_CHEAP, _LARGER = 6, 1.2
+# Rows of products that the transforms of weights, and their way through the caches, take the time of
+_WEIGHTS_ROWS = 8
 
 
 class WinogradTiles(NamedTuple):
@@ -67,8 +71,25 @@ def sides(plan: BlockPlan) -> range:
 
 
 def best_outputs(plan: BlockPlan) -> int:
-    """Outputs a side of a tile that take the fewest products; of two equal ones the more exact."""
-    return min(sides(plan), key=lambda m: tile_products(plan, m))
+    """Outputs a side of a tile that take the fewest products; of two equal ones the more exact.
+
+    Tiles of more than 6 x 6 points are taken where they save time, their weights' transforms included.
+    """
+    cheap = [m for m in sides(plan) if is_cheap(plan, m)]
+    larger = [m for m in sides(plan) if m not in cheap]
+    return min((min(cheap, key=lambda m: tile_products(plan, m)), *larger), key=lambda m: _time(plan, m))
+
+
+def is_cheap(plan: BlockPlan, outputs: int) -> bool:
+    """Whether a tile with so many outputs a side has no more than 6 x 6 points."""
+    return points(plan, outputs) <= _CHEAP**2
+
+
+def _time(plan: BlockPlan, outputs: int) -> float:
+    """Time of a tile's products and its weights, in products of one pair of channels and plane."""
+    factor = 1.0 if is_cheap(plan, outputs) else _LARGER
+    products = tile_products(plan, outputs) * needed(plan)[0]
+    return factor * (products + _WEIGHTS_ROWS * points(plan, outputs))
 
 
 def tile_products(plan: BlockPlan, outputs: int) -> int:

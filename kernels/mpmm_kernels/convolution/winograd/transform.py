@@ -21,7 +21,7 @@ from mpmm_kernels.vector import emit as vector_emit
 
 Matrix: TypeAlias = tuple[tuple[Fraction, ...], ...]
 
-_NUMBERS = tuple(map(Fraction, (0, 1, -1, 2, -2)))
+_NUMBERS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2")))
 # Side of the largest tile: further numbers would cost digits
 LARGEST = len(_NUMBERS) + 1
 

@@ -10,7 +10,6 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
-from mpmm_kernels.convolution.winograd.transform import LARGEST
 from mpmm_kernels.vector import PLANNED, Size, lanes, rows_of, size
 
 # Bytes of a chunk's products, which stay in the first cache
@@ -21,9 +20,11 @@ _ACCUMULATORS = 8
 _MOST_PLANES, _LEAST_PLANES = 12, 4
 # Planes of a kernel from which a block is several vectors wide
 _DEEP = 5
-# Vector operations of a tile's transforms for each of its points, in products: of 6 x 6 points, and of fewer.
-# The best of several tiles is chosen as if they were alike.
-_TRANSFORMS, _FEWER_TRANSFORMS = 6, 5
+# Vector operations of a tile's transforms for each of its points, in products: of 6 x 6 points, of fewer, and
+# of more. The best of several tiles is chosen as if those of up to 6 x 6 were alike.
+_TRANSFORMS, _FEWER_TRANSFORMS, _MORE_TRANSFORMS = 6, 5, 10
+# Points of a tile that count as the first
+_POINTS = 36
 
 
 class SpectralTiles(NamedTuple):
@@ -85,8 +86,8 @@ def offers(plan: BlockPlan) -> bool:
         return False
     _, rows, columns = shared.needed(plan)
     outputs = best_outputs(plan)
-    largest = winograd.points(plan, outputs) == LARGEST**2
-    tiled = _operations(plan, outputs, _TRANSFORMS if largest else _FEWER_TRANSFORMS)
+    fewer = winograd.points(plan, outputs) < _POINTS
+    tiled = _operations(plan, outputs, _FEWER_TRANSFORMS if fewer else _TRANSFORMS)
     return tiled < 0.8 * rows * columns * prod(plan.kernel)
 
 
@@ -108,6 +109,8 @@ def _tiles(plan: BlockPlan) -> list[int]:
 
 
 def _operations(plan: BlockPlan, outputs: int, transforms: int = _TRANSFORMS) -> int:
+    if not winograd.is_cheap(plan, outputs):
+        transforms = _MORE_TRANSFORMS
     return winograd.tile_products(plan, outputs) * (plan.kernel[0] + transforms)
 
 
