@@ -51,7 +51,7 @@ def layer_timings(
 
 def _turns(network: Network, cases: Iterable[Case]) -> dict[Case, list[Turn]]:
     turns: dict[Case, list[Turn]] = {case: [] for case in cases}
-    inputs = {case: turn_inputs(network, case.samples) for case in turns}
+    inputs = {case: _inputs(network, case.samples) for case in turns}
     began = time.monotonic()
     for number in range(1 + _MOST):
         if number > _FEWEST and time.monotonic() - began > _SECONDS:
@@ -59,12 +59,11 @@ def _turns(network: Network, cases: Iterable[Case]) -> dict[Case, list[Turn]]:
         for case, taken in turns.items():
             set_threads(case.threads)
             now = time.process_time if case.threads == 1 else time.perf_counter
-            taken.append(run_turn(network, inputs[case], number, now))
+            taken.append(_turn(network, inputs[case], number, now))
     return {case: taken[1:] for case, taken in turns.items()}
 
 
-def turn_inputs(network: Network, samples: int) -> dict[str, Array]:
-    """By modality, random patches."""
+def _inputs(network: Network, samples: int) -> dict[str, Array]:
     chance = np.random.default_rng(0)
     return {
         name: chance.standard_normal((samples, *shape)).astype(block.dtype)
@@ -74,7 +73,7 @@ def turn_inputs(network: Network, samples: int) -> dict[str, Array]:
     }
 
 
-def run_turn(network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]) -> Turn:
+def _turn(network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]) -> Turn:
     """Seconds of each layer's forward and backward in a step; the joining of a block's inputs included.
 
     The whole network takes its turn, as in training: a layer finds in the caches what the others left.
@@ -101,14 +100,9 @@ def _marker(marks: list[float], now: Callable[[], float]) -> Callable[[Layer], N
     return lambda _: marks.append(now())
 
 
-def seconds_of(turn: Turn) -> float:
-    """Of all layers together, forward and backward."""
-    return sum(map(sum, turn.values()))
-
-
 def _counted(turns: list[Turn]) -> list[Turn]:
     """The turns that count, at least one: all but the slowest."""
-    ordered = sorted(turns, key=seconds_of)
+    ordered = sorted(turns, key=lambda turn: sum(map(sum, turn.values())))
     return ordered[: max(1, round(_COUNTED * len(turns)))]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Collection
 
@@ -12,18 +11,15 @@ from mpmm_kernels.runtime import available_threads, cache_key, set_threads
 from mpmm._version import __version__
 from mpmm.network import Network, NetworkSpec
 from mpmm.placement import Profile, profile_from_json
-from mpmm.ranks.hindrance import hindrance
 from mpmm.ranks.kept import keep_text, kept_text
 from mpmm.ranks.layer_timing import layer_timings
-from mpmm.ranks.probes import bytes_a_second, updates_a_second
+from mpmm.ranks.probes import bytes_a_second, crowding_of, stop_seconds, updates_a_second
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 8
+_METHOD = 9
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, GROUPS)
-# what hinders layers is measured with the samples of so many shards' one
-_SHARES = 4
 
 
 def measured(network: Network, samples: Collection[int], threads: Collection[int]) -> Profile:
@@ -42,13 +38,12 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
     try:
         layers = layer_timings(network, samples, [count for count in threads if count <= available_threads()])
         set_threads(1)
-        values, memory = updates_a_second(), bytes_a_second()
-        # a share as several ranks have it; they compute on the cores that this one has no thread for, too
-        share = math.ceil(max(samples) / _SHARES)
-        hindered = hindrance(network, share, len(os.sched_getaffinity(0)))
+        values, memory, stop = updates_a_second(), bytes_a_second(), stop_seconds()
+        # other ranks compute on the cores that this one has no thread for
+        crowding = crowding_of(len(os.sched_getaffinity(0)))
     finally:
         set_threads(available_threads())
-    return Profile(layers, values=values, memory=memory, crowding=hindered.crowding, stop=hindered.stop)
+    return Profile(layers, values=values, memory=memory, crowding=crowding, stop=stop)
 
 
 def profile_of(

@@ -12,8 +12,8 @@ import pytest
 from mpmm.messages import LinkTimes
 from mpmm.network import BlockSpec, Network, NetworkSpec, StreamSpec
 from mpmm.ranks import HostFacts, facts_here, machine_of, probes, profiling
-from mpmm.ranks.hindrance import Hindrance
 from mpmm.ranks.host_facts import quota_here
+from mpmm.ranks.probes import crowding_of
 
 HERE = HostFacts("node0", "EPYC", "a1", 2, 0.0, 0.0, 10**9, 0.01)
 
@@ -68,17 +68,21 @@ def test_hosts_are_compared_with_rank_0s() -> None:
     )
 
 
+def test_one_core_is_not_slowed_by_others_of_its_own() -> None:
+    assert crowding_of(1) == 1
+    assert 1 <= crowding_of(2) < 4
+
+
 def test_a_profile_knows_the_cores_that_its_own_rank_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """In virtual clusters ranks have a thread each, and nobody slowed anybody in their predictions."""
     monkeypatch.setattr(profiling, "available_threads", lambda: 1)
-    monkeypatch.setattr(profiling, "hindrance", lambda network, samples, cores: Hindrance(1.0 + cores, 2e-3))
+    monkeypatch.setattr(profiling, "crowding_of", lambda cores: 1.0 + cores)
     monkeypatch.setattr(probes, "_UPDATED", 1000)
     monkeypatch.setattr(probes, "_COPIED", 4000)
     block = BlockSpec(2, (1, 2, 2), pool="none")
     spec = NetworkSpec((StreamSpec("hsi", 3, 3, (block,)),), (), 2, kernels="reference")
     profile = profiling.measured(Network(spec), {2}, {1})
     assert profile.crowding == 1 + len(os.sched_getaffinity(0))
-    assert profile.stop == 2e-3
     assert set(profile.layers) >= {"hsi.block1.convolution", "fusion.output.dense"}
 
 
@@ -94,3 +98,11 @@ def test_facts_of_this_machine() -> None:
     assert facts.cores == 2
     assert 0 < facts.seconds < 1
     assert facts.memory > 10**6
+
+
+def test_what_a_pause_costs_is_the_difference_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the turns is slow for another reason, and does not count."""
+    seconds = iter([3.0, 1.0, 2.5, 1.0, 9.0, 8.0] * 8)
+    monkeypatch.setattr(probes, "_seconds_of", lambda matrices: next(seconds))
+    monkeypatch.setattr(probes, "_PAUSE", 0.0)
+    assert probes.stop_seconds() == 1.5

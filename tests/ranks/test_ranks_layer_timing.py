@@ -25,7 +25,7 @@ def test_seconds_in_which_the_processor_is_slow_count_as_they_last(monkeypatch: 
         slow = 10 if number in (0, layer_timing._MOST) else 1.5 if number % 4 < 2 else 1
         return {"core": [slow * samples, 2 * slow * samples]}
 
-    monkeypatch.setattr(layer_timing, "run_turn", turn)
+    monkeypatch.setattr(layer_timing, "_turn", turn)
     timings = layer_timing.layer_timings(Network(SPEC), {4, 0, 2}, {1})["core"]
     mean = (6 + 5 * 1.5) / 11
     expected = [pytest.approx((2, 1, 2 * mean, 4 * mean)), pytest.approx((4, 1, 4 * mean, 8 * mean))]
@@ -41,7 +41,7 @@ def test_long_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
         numbers.append(number)
         return {"core": [float(number), 0.0]}
 
-    monkeypatch.setattr(layer_timing, "run_turn", turn)
+    monkeypatch.setattr(layer_timing, "_turn", turn)
     monkeypatch.setattr(layer_timing, "_SECONDS", 0.0)
     timings = layer_timing.layer_timings(Network(SPEC), {2}, {1})
     assert numbers == list(range(1 + layer_timing._FEWEST))
