@@ -1,10 +1,11 @@
-"""Collectives of plain values and named arrays, each a message of bytes: broadcast, gather, allgather."""
+"""Collectives of plain values, named arrays and objects, each a message of bytes."""
 
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from safetensors.numpy import load, save
 from mpmm.messages.channel import Channel
 from mpmm.messages.kinds import Kind
 
-_PLAIN = "plain"
+_PLAIN, _OBJECT = "plain", "object"
 Arrays = Mapping[str, NDArray[Any]]
+T = TypeVar("T")
 
 
 class Collectives:
@@ -59,6 +61,19 @@ class Collectives:
         else:
             message = self.channel.receive_new(Kind.SETUP, 0, source, np.uint8)
         return _unpacked(message)
+
+    def broadcast_object(self, value: T, source: int) -> T:
+        """The object that rank ``source`` gives, on every rank; what the others name does not count.
+
+        It is pickled, so it may be anything of this program's own: what is read and checked once need not be
+        checked again on each rank.
+        """
+        own = {_OBJECT: np.frombuffer(pickle.dumps(value), np.uint8)} if self.rank == source else {}
+        _, arrays = self.broadcast(None, source, own)
+        if self.rank == source:
+            return value
+        given: T = pickle.loads(arrays[_OBJECT].tobytes())
+        return given
 
     def gather(
         self, plain: object, root: int, arrays: Arrays | None = None

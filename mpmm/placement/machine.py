@@ -17,7 +17,8 @@ _DELAYS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _PERCENT = {"%": 0.01}
 # of a packet of Ethernet, bytes that a message gets: the others are headers of Ethernet, IP and TCP
 _PAYLOAD = 1448 / 1514
-# core seconds, the least that Linux takes for a quota: a small share has a longer period
+# core seconds, the least that Linux takes for a quota (launch/virtual_cluster/quota.py): a small share has a
+# longer period
 _LEAST_GIFT = 0.001
 
 

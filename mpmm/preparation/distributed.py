@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -218,13 +217,7 @@ def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 def _settings_of_first(collectives: Collectives, config: Config) -> Config:
     """The settings of rank 0 with this rank's own scenes: folders may differ from host to host."""
     check_number(collectives, config)
-    # of JSON they would have to be checked again, on each rank
-    own = {"settings": np.frombuffer(pickle.dumps(config), np.uint8)} if collectives.rank == 0 else {}
-    _, arrays = collectives.broadcast(None, 0, own)
-    if collectives.rank == 0:
-        return config
-    first: Config = pickle.loads(arrays["settings"].tobytes())
-    return first.with_scenes(config.scenes)
+    return collectives.broadcast_object(config, 0).with_scenes(config.scenes)
 
 
 def _placed(

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mpmm.errors import MpmmError
 from mpmm.messages import Channel, Collectives, end_together, launched_ranks, world
@@ -38,16 +34,16 @@ def _given(collectives: Collectives, path: Path) -> Config | MpmmError:
     """What the first rank of this machine that names the file comes to when it reads it."""
     named = collectives.allgather([os.uname().nodename, str(path.absolute())])
     readers = [named.index(name) for name in named]
-    mine = {"read": _read(path)} if readers[collectives.rank] == collectives.rank else {}
-    read = {reader: collectives.broadcast(None, reader, mine)[1]["read"] for reader in sorted(set(readers))}
-    outcome: Config | MpmmError = pickle.loads(read[readers[collectives.rank]].tobytes())
+    mine = _read(path) if readers[collectives.rank] == collectives.rank else None
+    read = {reader: collectives.broadcast_object(mine, reader) for reader in sorted(set(readers))}
+    outcome = read[readers[collectives.rank]]
+    assert outcome is not None
     return outcome
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
-    """A configuration, or the error that reading it comes to, as bytes."""
+def _read(path: Path) -> Config | MpmmError:
+    """A configuration, or the error that reading it comes to."""
     try:
-        outcome: Config | MpmmError = load_config(path, partly=True)
+        return load_config(path, partly=True)
     except MpmmError as error:
-        outcome = error
-    return np.frombuffer(pickle.dumps(outcome), np.uint8)
+        return error

@@ -15,8 +15,10 @@ _PLANNED_HEIGHT = 12
 # Bytes of a slab's points that stay in the second cache beside the weights, and of a chunk's products
 _POINTS_BYTES, _PRODUCTS_BYTES = 640 * 1024, 512 * 1024
 _MOST_SAMPLES = 5
-# Points a side of the tiles whose transforms are cheap, and products of larger ones, which count for theirs
-_CHEAP, _LARGER = 6, 1.2
+# Points of the largest tile whose transforms are cheap
+CHEAP_POINTS = 36
+# Products of a larger one count as so many, for its transforms
+_LARGER = 1.2
 # Rows of products that the transforms of weights, and their way through the caches, take the time of
 _WEIGHTS_ROWS = 8
 
@@ -82,7 +84,7 @@ def best_outputs(plan: BlockPlan) -> int:
 
 def is_cheap(plan: BlockPlan, outputs: int) -> bool:
     """Whether a tile with so many outputs a side has no more than 6 x 6 points."""
-    return points(plan, outputs) <= _CHEAP**2
+    return points(plan, outputs) <= CHEAP_POINTS
 
 
 def _time(plan: BlockPlan, outputs: int) -> float:

@@ -23,8 +23,6 @@ _DEEP = 5
 # Vector operations of a tile's transforms for each of its points, in products: of 6 x 6 points, of fewer, and
 # of more. The best of several tiles is chosen as if those of up to 6 x 6 were alike.
 _TRANSFORMS, _FEWER_TRANSFORMS, _MORE_TRANSFORMS = 6, 5, 10
-# Points of a tile that count as the first
-_POINTS = 36
 
 
 class SpectralTiles(NamedTuple):
@@ -86,7 +84,7 @@ def offers(plan: BlockPlan) -> bool:
         return False
     _, rows, columns = shared.needed(plan)
     outputs = best_outputs(plan)
-    fewer = winograd.points(plan, outputs) < _POINTS
+    fewer = winograd.points(plan, outputs) < winograd.CHEAP_POINTS
     tiled = _operations(plan, outputs, _FEWER_TRANSFORMS if fewer else _TRANSFORMS)
     return tiled < 0.8 * rows * columns * prod(plan.kernel)
 
