@@ -1,9 +1,10 @@
 """The fixed groups in which sums over a batch's samples are made, and the tree in which groups are added.
 
-With eight groups a batch's sum is ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)), however many threads make it. A
-shard, which holds a run of whole groups, adds up what it can of this tree: a few partial sums are left. Who
-adds those where the tree says so gets the bits of a process that holds the whole batch. A group without
-samples (of fewer samples than groups) has no sum: the other side of its node stands for the node.
+Of groups 0 to 15 a batch's sum is (0 to 7) + (8 to 15), each of these the sum of its halves, and so on down
+to single groups, however many threads make it. A shard, which holds a run of whole groups, adds up what it
+can of this tree: a few partial sums are left. Who adds those where the tree says so gets the bits of a
+process that holds the whole batch. A group without samples (of fewer samples than groups) has no sum: the
+other side of its node stands for the node.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Each group has a gradient of its own, and a batch can be shared out to so many ranks at most
-GROUPS = 8
+GROUPS = 16
 
 # A sum in the tree: the first and the last group in it that have samples
 Node = tuple[int, int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mpmm_kernels.groups import GROUPS
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -155,8 +156,8 @@ def network_bytes(spec: NetworkSpec, batch: int) -> int:
     """What one process trains with, to a fifth: measured, as buffers depend on the kernels."""
     network = Network(spec)
     values = sum(parameter.value.nbytes for parameter in network.parameters.values())
-    # values, gradients, two moments, and the gradients' parts of eight groups of samples
-    parameters = (4 + 8) * values
+    # values, gradients, two moments, and the gradients' parts of all groups of samples
+    parameters = (4 + GROUPS) * values
     # what layers keep, and as much again for its gradients
     return parameters + 2 * batch * network.cost().activation_bytes
 

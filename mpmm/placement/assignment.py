@@ -11,7 +11,7 @@ from mpmm.placement.layout import Layout, owners_of
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.shares import even_parts
 
-# of one block: groups by rank, all eight together; a rank that is not named has none
+# of one block: groups by rank, all of a batch together; a rank that is not named has none
 Groups = Mapping[int, int]
 # by block
 Assignment = Mapping[str, Groups]
@@ -47,9 +47,13 @@ def layout_of(shape: NetworkShape, ranks: int, assignment: Assignment, name: str
 
 
 def deal(
-    ranks: Collection[int], speeds: Mapping[int, float], busy: Mapping[int, float], seconds: float
+    ranks: Collection[int],
+    speeds: Mapping[int, float],
+    busy: Mapping[int, float],
+    seconds: float,
+    together: int = 1,
 ) -> dict[int, int]:
-    """Deal a batch's groups out: each goes to the rank that will be done with it first.
+    """Deal a batch's groups out, some together: they go to the rank that will be done with them first.
 
     Parameters
     ----------
@@ -61,15 +65,17 @@ def deal(
         Seconds of work that each has besides.
     seconds
         Of work in a group.
+    together
+        A power of two; partial sums are fewer where it is more than one.
     """
     dealt = dict.fromkeys(ranks, 0)
 
     def done(rank: int) -> tuple[float, int]:
-        """When the rank would be done with one group more; later ranks first, for the first has gradients."""
-        return (busy.get(rank, 0.0) + (dealt[rank] + 1) * seconds) / speeds[rank], -rank
+        """When the rank would be done with these, too; later ranks first, for the first has gradients."""
+        return (busy.get(rank, 0.0) + (dealt[rank] + together) * seconds) / speeds[rank], -rank
 
-    for _ in range(GROUPS):
-        dealt[min(ranks, key=done)] += 1
+    for _ in range(0, GROUPS, together):
+        dealt[min(ranks, key=done)] += together
     return {rank: groups for rank, groups in dealt.items() if groups}
 
 
@@ -122,11 +128,11 @@ def exchanged(groups: Groups, source: int, target: int) -> dict[int, int]:
     return {rank: count for rank, count in changed.items() if count}
 
 
-def moved(groups: Groups, source: int, target: int) -> dict[int, int]:
-    """One group goes from a rank to another, which may have had none."""
+def moved(groups: Groups, source: int, target: int, together: int = 1) -> dict[int, int]:
+    """Some groups go from a rank, which has as many, to another, which may have had none."""
     changed = dict(groups)
-    changed[source] -= 1
-    changed[target] = changed.get(target, 0) + 1
+    changed[source] -= together
+    changed[target] = changed.get(target, 0) + together
     return {rank: count for rank, count in changed.items() if count}
 
 

@@ -34,8 +34,10 @@ from mpmm.placement.simulator import threads_on
 # more ranks than this have no share of a batch's groups, or of what else there is, that is worth a message
 MOST_RANKS = 2 * GROUPS + 2
 # how groups are dealt out to ranks
-_Dealing = Literal["groups", "branches", "even", "beside"]
+_Dealing = Literal["groups", "pairs", "branches", "even", "beside"]
 _DEALINGS: tuple[_Dealing, ...] = get_args(_Dealing)
+# groups that go to a rank at a time, where they are not dealt out by branches
+_TOGETHER: dict[_Dealing, int] = {"groups": 1, "pairs": 2}
 # micro-batches that are tried where each block has one rank
 _MICRO_BATCHES = (2, 4)
 # presets that keep the bits of one process, and need several ranks
@@ -133,11 +135,17 @@ def candidates(problem: Problem) -> Iterator[Layout]:
     """Layouts to begin with: one rank, the presets that keep the bits, and all cuts of the network."""
     blocks = [block.name for block in problem.shape.blocks]
     yield layout_of(problem.shape, problem.ranks, {name: {0: GROUPS} for name in blocks}, "one rank")
-    for count in range(2, len(problem.order) + 1):
+    for count in _counts(len(problem.order)):
         active = problem.order[:count]
         for name in _EXACT:
             yield from _preset(problem, name, sorted(active))
         yield from _cuts(problem, active)
+
+
+def _counts(most: int) -> list[int]:
+    """How many ranks are tried: each number up to a dozen, then every fourth, and all."""
+    few = [count for count in range(2, most + 1) if count <= 12 or count % 4 == 0]
+    return few if most in few or most < 2 else [*few, most]
 
 
 def _preset(problem: Problem, name: str, active: Sequence[int]) -> Iterator[Layout]:
@@ -171,8 +179,9 @@ class _Cut:
     Attributes
     ----------
     dealing
-        "groups" go to whoever is done with them first; whole "branches" of their tree to ranks as these have
-        time, to all of them as "even" as can be, or only to those "beside" the server.
+        "groups" go to whoever is done with them first, or in "pairs" to those beside the server; whole
+        "branches" of their tree to ranks as these have time, to all of them as "even" as can be, or only to
+        those "beside" the server.
     """
 
     problem: Problem
@@ -189,7 +198,7 @@ class _Cut:
         takers = [rank for rank in self.active if rank not in apart]
         if self.dealing == "groups":
             return takers
-        takers = takers[1:] if self.dealing == "beside" else takers
+        takers = takers[1:] if self.dealing in ("pairs", "beside") else takers
         return takers if 1 < len(takers) <= GROUPS else ()
 
     def assignment(self) -> dict[str, Groups]:
@@ -200,10 +209,11 @@ class _Cut:
         speeds = problem.speeds(self.active)
         apart = self._apart(light)
         busy = {0: problem.work_of(rest) + (0.0 if apart else problem.work_of(light))}
-        by = deal if self.dealing == "groups" else deal_branches
-        dealt = by(
-            self.takers, speeds, {} if self.dealing == "even" else busy, problem.work_of(shared) / GROUPS
-        )
+        seconds = problem.work_of(shared) / GROUPS
+        if self.dealing in _TOGETHER:
+            dealt = deal(self.takers, speeds, busy, seconds, _TOGETHER[self.dealing])
+        else:
+            dealt = deal_branches(self.takers, speeds, {} if self.dealing == "even" else busy, seconds)
         aside = deal(apart, speeds, {}, problem.work_of(light) / GROUPS) if apart else own
         return {name: dealt if name in shared else aside if name in light else own for name in problem.work}
 
@@ -277,9 +287,9 @@ def _with_micro_batches(problem: Problem, layout: Layout) -> Iterator[Layout]:
 def _with_less(
     problem: Problem, assignment: Assignment, run: tuple[str, ...], source: int, target: int
 ) -> Iterator[Layout]:
-    """A group of a run goes from a rank to another, or all do; ranks with groups exchange them."""
+    """A group of a run or two go from a rank to another, or all do; ranks with groups exchange them."""
     groups = assignment[run[0]]
-    changes = [moved(groups, source, target)]
+    changes = [moved(groups, source, target, together) for together in (1, 2) if groups[source] >= together]
     if groups[source] > groups.get(target, 0):
         changes.append(exchanged(groups, source, target))
     if len(groups) == 1:

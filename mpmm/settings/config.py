@@ -95,7 +95,7 @@ class LayoutConfig:
         Rank of each block, e.g. ``"hsi.block1" = 2``, or ranks that share it, each with a shard of the batch:
         ``[1, 2, 3]``; given, it replaces ``name``.
     shares
-        Of blocks on several ranks: how many of a batch's 8 groups each takes, e.g. ``[4, 3, 1]``.
+        Of blocks on several ranks: how many of a batch's 16 groups each takes, e.g. ``[8, 6, 2]``.
     update
         "server": rank 0 updates every parameter; "owner": each block's ranks do, by the same sum.
     wire
@@ -106,7 +106,7 @@ class LayoutConfig:
         "exact": over the batch; "per_shard": over the samples of each rank that shares a block;
         "per_micro_batch": over those of each micro-batch.
     micro_batches
-        Parts of a batch, 1 to 8, that go through the ranks one behind the other, so that ranks that wait for
+        Parts of a batch, 1 to 16, that go through the ranks one behind the other, so that ranks that wait for
         each other's blocks compute at the same time.
     threads
         Threads of this machine's ranks together; None: all its cores.

@@ -3,7 +3,7 @@
     python tests/benchmarks/placement_scale.py [--to docs/images] [--data 1024]
 
 The `paper` network at batches of 40, 320 and 2,560 on links of 1, 10 and 100 Gb/s: `auto`, which keeps the
-bits of one process and has eight groups of samples to share out, and `data`, which averages gradients of as
+bits of one process and has sixteen groups of samples to share out, and `data`, which averages gradients of as
 many workers as there are samples. Layers take what a batch of 40 is measured to take here, others in
 proportion. Some minutes, most of them for `data` on 256 ranks; on 1,024 (`--data 1024`) several more.
 """

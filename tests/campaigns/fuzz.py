@@ -91,7 +91,7 @@ LAYOUT = """\
 "fusion.block1" = 0
 "fusion.output" = 0
 [layout.shares]
-"hsi.block1" = [5, 3]
+"hsi.block1" = [10, 6]
 """
 # what else than checkpoints is read of a run
 PARTS = ("config.json", "classes.json", "normalization.json", "split.csv", "metrics.jsonl", "bands.json")

@@ -26,7 +26,7 @@ UPDATES = "server", "owner"
 THREADS = 1, 2
 # of layouts without shards; the short last batch has fewer groups than the most
 MICRO_BATCHES = 2, 3, 8
-# of 160 patches the last batch has 6: of its eight groups two are empty
+# of 160 patches the last batch has 6: of its sixteen groups ten are empty
 BATCH = 22
 # seconds; kernels may have to be compiled first
 LIMIT = 600

@@ -53,8 +53,8 @@ def test_a_run_of_groups_leaves_few_sums(samples):
 
 
 def test_samples_that_cut_a_group_are_refused():
-    with pytest.raises(ValueError, match="samples 0 to 2 of a batch of 16 are no run of whole groups"):
-        group_tree(3, 16)
+    with pytest.raises(ValueError, match="samples 0 to 2 of a batch of 32 are no run of whole groups"):
+        group_tree(3, 32)
     with pytest.raises(ValueError, match="not parts of the tree"):
         additions(((1, 2),), 16)
 

@@ -14,7 +14,7 @@ from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
 from mpmm.network.initialisation import Initializer
 
-CUTS = [(3,), (1, 7), (2, 4, 6), tuple(range(1, GROUPS))]
+CUTS = [(3,), (1, 7), (4, 8, 12), tuple(range(1, GROUPS))]
 # the methods' own ways to find the weights' gradient, by kernels that tests of blocks compile: input, block,
 # dtype
 CONVOLUTIONS = {

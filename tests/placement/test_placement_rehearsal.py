@@ -236,7 +236,7 @@ def test_an_evaluation_has_two_buffers_to_a_peer() -> None:
 def test_a_last_micro_batch_without_samples_for_a_peer_waits_for_nothing() -> None:
     """Two earlier ones may be under way from their buffers when only the rank itself has a sample."""
     blocks = {"rgb": 0, "hsi": 1, "hsi.head": [0, 1], "fusion": 0}
-    layout = layout_for(TWO_STREAMS, 2, blocks=blocks, shares={"hsi.head": [1, 7]})
+    layout = layout_for(TWO_STREAMS, 2, blocks=blocks, shares={"hsi.head": [2, 14]})
     for seed in range(20):
         play(TWO_STREAMS, layout, seed)
 
@@ -335,6 +335,6 @@ def test_the_rehearsal_finds_a_snapshot_of_states_that_were_not_gathered() -> No
 def test_two_shards_of_one_stream_feed_another_ranks_head() -> None:
     """Rows of uneven shards, one of them on the reader's own rank."""
     blocks = {"rgb": 0, "hsi": [0, 1, 2], "hsi.head": 0, "fusion": 0}
-    layout = layout_for(TWO_STREAMS, 3, blocks=blocks, shares={"hsi": [1, 4, 3]})
+    layout = layout_for(TWO_STREAMS, 3, blocks=blocks, shares={"hsi": [2, 8, 6]})
     for seed in range(6):
         play(TWO_STREAMS, layout, seed)

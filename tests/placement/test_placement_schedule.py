@@ -265,7 +265,7 @@ def test_one_of_many_shards_adds_up_the_sums_over_the_batch_for_all(ranks: int) 
 
 def test_the_shard_with_the_fewest_samples_adds_up_the_sums_over_the_batch() -> None:
     blocks: dict[str, int | list[int]] = {"hsi": [1, 2, 3, 4], "hsi.head": 0, "rgb": 0, "fusion": 0}
-    layout = layout_for(PAPER, 5, blocks=blocks, shares={"hsi": [2, 3, 1, 2]})
+    layout = layout_for(PAPER, 5, blocks=blocks, shares={"hsi": [4, 6, 2, 4]})
     told = [
         traffic(schedule(PAPER, layout, rank, "train", 40)).total("sent", Kind.SUMS_TOTAL)
         for rank in range(5)
@@ -316,8 +316,8 @@ def test_batch_normalisation_per_shard_is_refused_where_there_is_none(
 @pytest.mark.parametrize(
     ("name", "ranks", "options", "problem"),
     [
-        ("baseline", 5, LayoutOptions(micro_batches=0), "micro_batches = 0, expected 1 to 8"),
-        ("baseline", 5, LayoutOptions(micro_batches=9), "micro_batches = 9, expected 1 to 8"),
+        ("baseline", 5, LayoutOptions(micro_batches=0), "micro_batches = 0, expected 1 to 16"),
+        ("baseline", 5, LayoutOptions(micro_batches=17), "micro_batches = 17, expected 1 to 16"),
         ("data", 5, LayoutOptions(micro_batches=2), "= 2, but several ranks have a block"),
         ("hybrid", 5, LayoutOptions(micro_batches=2), "= 2, but several ranks have a block"),
         ("single", 1, LayoutOptions(batch_norm="per_shard", micro_batches=2), "batch_norm = 'per_shard'"),

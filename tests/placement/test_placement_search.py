@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.groups import GROUPS, group_tree
 from placement_networks import network, networks
 
 from mpmm.errors import LayoutError
@@ -37,7 +37,7 @@ from mpmm.placement import (
     simulate,
     threads_per_rank,
 )
-from mpmm.placement.assignment import deal_branches
+from mpmm.placement.assignment import deal, deal_branches
 from mpmm.placement.candidates import candidates, neighbours
 from mpmm.placement.estimate import Arithmetic
 from mpmm.placement.search import Judge
@@ -115,17 +115,27 @@ def test_the_best_of_each_number_of_ranks_is_simulated_first() -> None:
 
 def test_whole_branches_of_the_tree_of_groups_go_to_the_ranks_that_have_time() -> None:
     fast, equal = {0: 2.0, 1: 1.0, 2: 1.0}, dict.fromkeys(range(4), 1.0)
-    assert deal_branches([0, 1, 2], fast, {}, 1.0) == {0: 4, 1: 2, 2: 2}
-    assert deal_branches([0, 1, 2, 3], equal, {}, 1.0) == {0: 2, 1: 2, 2: 2, 3: 2}
-    # what rank 0 does besides leaves it time for a group, the fewest that a rank with a share may take
-    assert deal_branches([0, 1, 2, 3], equal, {0: 4.0}, 1.0) == {0: 1, 1: 1, 2: 2, 3: 4}
+    assert deal_branches([0, 1, 2], fast, {}, 1.0) == {0: 8, 1: 4, 2: 4}
+    assert deal_branches([0, 1, 2, 3], equal, {}, 1.0) == {0: 4, 1: 4, 2: 4, 3: 4}
+    # what rank 0 does besides leaves it time for two groups: of four branches none need have fewer
+    assert deal_branches([0, 1, 2, 3], equal, {0: 8.0}, 1.0) == {0: 2, 1: 2, 2: 4, 3: 8}
     # the first of them has the others' gradients to add up as well
-    assert deal_branches([1, 2, 3], equal, {}, 1.0) == {1: 2, 2: 2, 3: 4}
-    assert deal_branches(range(8), dict.fromkeys(range(8), 1.0), {}, 1.0) == dict.fromkeys(range(8), 1)
+    assert deal_branches([1, 2, 3], equal, {}, 1.0) == {1: 4, 2: 4, 3: 8}
+    assert deal_branches(range(16), dict.fromkeys(range(16), 1.0), {}, 1.0) == dict.fromkeys(range(16), 1)
+
+
+def test_groups_that_go_in_pairs_leave_fewer_partial_sums() -> None:
+    equal = dict.fromkeys(range(1, 4), 1.0)
+    assert deal([1, 2, 3], equal, {}, 1.0) == {1: 5, 2: 5, 3: 6}
+    pairs = deal([1, 2, 3], equal, {}, 1.0, 2)
+    assert pairs == {1: 4, 2: 6, 3: 6}
+    assert deal([1, 2, 3], equal, {3: 9.0}, 1.0, 2) == {1: 8, 2: 8}
+    sums = [group_tree(2 * pairs[rank], 32, 2 * first) for rank, first in ((1, 0), (2, 4), (3, 10))]
+    assert [len(each.nodes) for each in sums] == [1, 2, 2]
 
 
 def test_on_a_slow_link_shares_are_whole_branches_with_rank_0_among_them() -> None:
-    """A layout by hand that gave each of four ranks two groups, the server too, was faster than all tried."""
+    """A layout by hand that gave each of four ranks a fourth, the server too, was faster than all tried."""
     heavy = network({"hsi": [3000, 200], "rgb": [1200]})
     slow = Problem(heavy, 40, dataclasses.replace(SLOW, flops=1e6), hosts(4, 1e5))
     names = [block.name for block in heavy.blocks]
@@ -133,7 +143,7 @@ def test_on_a_slow_link_shares_are_whole_branches_with_rank_0_among_them() -> No
         heavy, 4, blocks={name: [0, 1, 2, 3] if name == "hsi.block1" else 0 for name in names}
     )
     assert any(
-        layout.owners == by_hand.owners and set(dict(layout.shares)["hsi.block1"]) == {2}
+        layout.owners == by_hand.owners and set(dict(layout.shares)["hsi.block1"]) == {4}
         for layout in candidates(slow)
         if layout.shares
     )

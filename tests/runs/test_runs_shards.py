@@ -50,8 +50,8 @@ rgb = 2
 fusion = [0, 2]
 
 [layout.shares]
-hsi = [1, 4, 3]
-fusion = [6, 2]
+hsi = [2, 9, 5]
+fusion = [12, 4]
 """
 
 
