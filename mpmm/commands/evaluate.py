@@ -11,7 +11,6 @@ import click
 
 from mpmm.commands.areas import show_areas
 from mpmm.display import Console, class_table, comparison_table, confusion_table, say, say_untrained
-from mpmm.messages import launched_ranks
 from mpmm.patches import PARTS
 from mpmm.pictures import write_confusion_picture
 from mpmm.results import (
@@ -26,9 +25,18 @@ from mpmm.results import (
     write_json,
     write_whole,
 )
-from mpmm.runs import EVERYTHING, EvaluationOptions, EvaluationResult, Form, Run, evaluate, run_console
+from mpmm.runs import (
+    EVERYTHING,
+    EvaluationOptions,
+    EvaluationResult,
+    Form,
+    Run,
+    evaluate,
+    load_run_together,
+    load_together,
+    run_console,
+)
 from mpmm.scene import Scene
-from mpmm.settings import load_config
 
 # as wide as the confusion of twenty classes, where the output is no terminal
 WIDTH = 160
@@ -99,7 +107,7 @@ def command(run: Path, config: Path | None, area: Path | None, sample: Path | No
     options = EvaluationOptions(**given)
     console = run_console()
     console = console if console.is_terminal else Console(width=WIDTH, force_terminal=False)
-    scenes = () if config is None else load_config(config, partly=launched_ranks() > 1).scenes
+    scenes = () if config is None else load_together(config).scenes
     _check_outputs(run, options, config, scenes)
     result = evaluate(run, options, console, scenes)
     if result is not None:
@@ -124,9 +132,9 @@ def _check_outputs(
     run: Path, options: EvaluationOptions, config: Path | None, scenes: tuple[Scene, ...]
 ) -> None:
     """Refuse scores that would be written over what is read; a missing run is told of by who opens it."""
-    if (run / "config.json").is_file():
+    own = load_run_together(run)
+    if own is not None:
         folder = _folder(run, _title(options, config), options)
-        own = Run.open(run).config_
         own = own.with_scenes(scenes) if scenes else own
         inputs = [*([config] if config else []), *own.read_files()]
         refuse_inputs([folder, *(folder / name for name in FILES)], inputs, of_run=True)

@@ -173,12 +173,8 @@ def restore_on_ranks(
     # a new run does without
     from mpmm.preparation.matching import Known, match_scenes, with_classes_of_run
 
-    plain: dict[str, Any] = {}
-    arrays: dict[str, NDArray[Any]] = {}
-    if collectives.rank == restoration.source and folder is not None:
-        plain, arrays = _contents(folder)
-    plain, arrays = collectives.broadcast(plain, restoration.source, arrays)
-    config = restoration.change(config_from_json(plain["config"], "the run's config.json"))
+    trained_with, plain, arrays = _shared_contents(collectives, folder, restoration.source)
+    config = restoration.change(trained_with)
     classes = [LandCover(*cover) for cover in plain["classes"]]
     if restoration.scenes:
         config = config.with_scenes([with_classes_of_run(scene, classes) for scene in restoration.scenes])
@@ -202,10 +198,24 @@ def restore_on_ranks(
     return RankPreparation(prepared, None, readers.shape, readers.layout, normalizations, choice=choice)
 
 
+def _shared_contents(
+    collectives: Collectives, folder: RunFolder | None, source: int
+) -> tuple[Config, dict[str, Any], dict[str, NDArray[Any]]]:
+    """Settings and contents of a run folder, on every rank; one reads and checks them."""
+    config: Config | None = None
+    plain: dict[str, Any] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    if collectives.rank == source and folder is not None:
+        config = config_from_json(read_text(folder.path / "config.json"), "the run's config.json")
+        plain, arrays = _contents(folder)
+    config = collectives.broadcast_object(config, source)
+    assert config is not None, "the source has the run folder"
+    return config, *collectives.broadcast(plain, source, arrays)
+
+
 def _contents(folder: RunFolder) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What a run folder tells of settings, classes, normalisation and samples."""
+    """What a run folder tells of classes, normalisation and samples."""
     plain = {
-        "config": read_text(folder.path / "config.json"),
         "normalization": folder.read_part("normalization"),
         "bands": read_records(folder),
         "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],

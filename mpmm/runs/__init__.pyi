@@ -6,7 +6,7 @@ from .maps.play import make_map
 from .maps.predict import ClassMap, predict_map
 from .maps.target import TargetGrid
 from .overrides import overridden
-from .reading import load_together
+from .reading import load_run_together, load_together
 from .run import Run
 from .scored_patches import EVERYTHING, EvaluationOptions, Form
 from .training import NewRun, TrainOptions, TrainResult, go_on, train
@@ -27,6 +27,7 @@ __all__ = [
     "evaluate",
     "fit",
     "go_on",
+    "load_run_together",
     "load_together",
     "make_map",
     "map_areas",

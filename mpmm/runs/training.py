@@ -33,6 +33,7 @@ from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.processors import compare_processors
 from mpmm.runs.rank_run import RankRun, StartPoint, find_run
+from mpmm.runs.reading import load_run_together
 from mpmm.runs.roles import play
 from mpmm.runs.run import Run
 from mpmm.scene import Scene
@@ -165,11 +166,11 @@ def go_on(
         The run folder is missing or damaged, or the scene is not the run's.
     """
     options = options or TrainOptions()
+    own = load_run_together(path)
     with process_group(options.trace) as group, ExitStack() as stack:
         mixed = compare_processors(group.collectives)
         folder, source = find_run(group, path)
-        if folder is not None:
-            own = Run(folder).config_
+        if folder is not None and own is not None:
             own = own.with_scenes(scenes) if scenes else own
             refuse_inputs(folder.written_files(), own.read_files(), of_run=True)
         restoration = Restoration(source, lambda config: _checked(overridden(config, **given)), scenes)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mpi_runner import run_ranks
 
+from mpmm.settings import load_config
+
 pytestmark = pytest.mark.mpi
 
 PROGRAM = Path(__file__).parent / "programs" / "read_together.py"
@@ -24,6 +26,10 @@ rate = {rate}
 def test_ranks_that_name_one_file_get_what_the_first_of_them_has_read(tmp_path):
     for name, rate in (("common", 0.25), ("own", 0.5), ("wrong", '"fast"')):
         (tmp_path / f"{name}.toml").write_text(SETTINGS.format(name=name, rate=rate))
+    for name in ("run", "damaged"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run" / "config.json").write_text(load_config(tmp_path / "own.toml").as_json())
+    (tmp_path / "damaged" / "config.json").write_text("{")
     ended = run_ranks(3, [str(PROGRAM), str(tmp_path)], 60)
     assert ended.code == 0, ended.err + ended.out
     wrong = (
@@ -35,3 +41,8 @@ def test_ranks_that_name_one_file_get_what_the_first_of_them_has_read(tmp_path):
         f"rank 1 read own 0.5; {wrong}",
         f"rank 2 given common 0.25; {wrong}",
     ]
+    damaged = (
+        f"ConfigError {tmp_path / 'damaged' / 'config.json'}: not JSON: Expecting property name enclosed in "
+        "double quotes: line 1 column 2 (char 1): the run's folder is damaged"
+    )
+    assert ended.found(r"run at .*") == [f"run at 0.5; {damaged}"] * 3

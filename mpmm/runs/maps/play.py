@@ -16,7 +16,7 @@ from mpmm.runs.maps.target import ground
 from mpmm.runs.maps.trained import Trained
 from mpmm.runs.overrides import overridden
 from mpmm.runs.process_group import ProcessGroup, process_group, use_threads
-from mpmm.settings import load_config
+from mpmm.runs.reading import load_together
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ def make_map(run: Path, scene: Path | None, options: MapOptions, console: Consol
     MpmmError
         Run, scene and options do not fit each other, before anything is computed; a file cannot be written.
     """
+    config = None if scene is None else load_together(scene, partly=False)
     with process_group() as group:
         trained = _trained(group, run, options)
-        maps = maps_of((trained.config if scene is None else load_config(scene)).scenes, options)
+        maps = maps_of((trained.config if config is None else config).scenes, options)
         for source, own in maps if group.rank == 0 else ():
             check_outputs(own, trained.inputs(source, scene))
         screen = console if group.rank == 0 else Console(quiet=True)
@@ -92,13 +93,12 @@ def _made(job: Job, group: ProcessGroup, console: Console) -> MapEnding:
 
 def _trained(group: ProcessGroup, run: Path, options: MapOptions) -> Trained:
     """What rank 0 reads in the run folder, on every rank."""
-    if group.rank == 0:
-        trained = Trained.open(run, options.checkpoint)
-        plain, arrays = trained.packed()
-        group.collectives.broadcast(plain, 0, arrays)
-        return trained
-    plain, arrays = group.collectives.broadcast(None, 0)
-    return Trained.of(run, plain, arrays)
+    trained = Trained.open(run, options.checkpoint) if group.rank == 0 else None
+    config = group.collectives.broadcast_object(None if trained is None else trained.config, 0)
+    own, parameters = (None, None) if trained is None else trained.packed()
+    plain, arrays = group.collectives.broadcast(own, 0, parameters)
+    assert config is not None, "rank 0 has read the run"
+    return trained or Trained.of(run, config, plain, arrays)
 
 
 def _share_threads(group: ProcessGroup, trained: Trained, options: MapOptions) -> list[int]:

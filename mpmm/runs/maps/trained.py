@@ -49,19 +49,20 @@ class Trained:
         """Read a run folder; the scene it was trained on need not be there any more."""
         folder = RunFolder.open(path)
         settings = folder.path / "config.json"
+        config = config_from_json(read_text(settings), str(settings))
         parameters = folder.read_checkpoint(checkpoint).arrays.get("parameters", {})
         plain = {
-            "config": read_text(settings),
             "classes": [[cover.id, cover.name, cover.color] for cover in folder.read_classes()],
             "normalization": folder.read_part("normalization"),
             "bands": read_records(folder),
         }
-        return cls.of(folder.path, plain, parameters)
+        return cls.of(folder.path, config, plain, parameters)
 
     @classmethod
-    def of(cls, folder: Path, plain: Mapping[str, Any], parameters: Mapping[str, Array]) -> Trained:
-        """Put together what `packed` gives."""
-        config = config_from_json(plain["config"], str(folder / "config.json"))
+    def of(
+        cls, folder: Path, config: Config, plain: Mapping[str, Any], parameters: Mapping[str, Array]
+    ) -> Trained:
+        """Put together a run's settings and what `packed` gives."""
         classes = tuple(LandCover(*cover) for cover in plain["classes"])
         normalizations = {
             name: Normalization.from_dict(values) for name, values in plain["normalization"].items()
@@ -72,9 +73,8 @@ class Trained:
         return cls(folder, config, classes, normalizations, network, records_of(plain["bands"]))
 
     def packed(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Plain values and arrays, for the other ranks."""
+        """Plain values and arrays, for the other ranks, which need the settings too."""
         plain = {
-            "config": self.config.as_json(),
             "classes": [[cover.id, cover.name, cover.color] for cover in self.classes],
             "normalization": {name: values.to_dict() for name, values in self.normalizations.items()},
             "bands": {name: record.to_dict() for name, record in self.records.items()},
