@@ -29,7 +29,7 @@ from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.several import check_parts, further_tables, scene_tables, together
 from mpmm.settings.training import TrainingConfig
-from mpmm.settings.validation import read_as, values
+from mpmm.settings.validation import as_json, read_as, values
 
 
 @dataclass(frozen=True)
@@ -188,10 +188,7 @@ class Config:
 
     def as_json(self) -> str:
         """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""
-        # a rank that writes no run folder does without
-        from pydantic_core import to_json
-
-        return to_json(self, indent=2, inf_nan_mode="null").decode()
+        return as_json(self)
 
 
 @dataclass(frozen=True)

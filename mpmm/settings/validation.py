@@ -1,4 +1,4 @@
-"""Reads plain tables into frozen dataclasses; every fault becomes one line that names the key."""
+"""Reads plain tables into frozen dataclasses, every fault one line that names the key; writes JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mpmm.errors import ConfigError
 
 if TYPE_CHECKING:
     import pydantic
-    from pydantic_core import ErrorDetails
+    import pydantic_core
 
     from mpmm.settings import values as values
 else:
@@ -23,6 +23,7 @@ else:
 
     # one rank of a machine reads settings for all; the others do without a tenth of a start
     pydantic = lazy_loader.load("pydantic")
+    pydantic_core = lazy_loader.load("pydantic_core")
     values = lazy_loader.load("mpmm.settings.values", suppress_warning=True)
 
 T = TypeVar("T")
@@ -45,6 +46,11 @@ def read_as(kind: type[T], table: object, origin: str) -> T:
     return read
 
 
+def as_json(settings: object) -> str:
+    """A dataclass as JSON, which `read_as` takes when it is parsed; NaN and infinities become null."""
+    return pydantic_core.to_json(settings, indent=2, inf_nan_mode="null").decode()
+
+
 @cache
 def _adapter(kind: type) -> pydantic.TypeAdapter[Any]:
     """What reads this dataclass, made once, for that takes a tenth of a second."""
@@ -52,7 +58,7 @@ def _adapter(kind: type) -> pydantic.TypeAdapter[Any]:
     return pydantic.TypeAdapter(tuple[kind], config=pydantic.ConfigDict(extra="forbid", strict=True))  # type: ignore[valid-type]
 
 
-def _explained(kind: type, faults: list[ErrorDetails], origin: str) -> ConfigError:
+def _explained(kind: type, faults: list[pydantic_core.ErrorDetails], origin: str) -> ConfigError:
     # an unknown key is most often the cause of a missing one
     first = min(faults, key=lambda fault: fault["type"] != "unexpected_keyword_argument")
     is_key = first["type"] == "unexpected_keyword_argument"

@@ -27,7 +27,7 @@ UNUSED = (
     "mpmm.scene.products.dataset",
     "mpmm.synthetic",
     "pydantic.main",
-    "pydantic_core",
+    "pydantic_core._pydantic_core",
     "pyogrio",
     "rich.progress",
     "sklearn",
