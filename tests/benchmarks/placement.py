@@ -112,19 +112,22 @@ class Bench:
         before = self._single(place)
         for row in rows:
             trained = self._trained(place, row["layout"], row["ranks"], row)
-            after = self._single(place)
-            if trained is not None:
-                speed = speed_by(self.shape, BATCH, profile, place.machine(1), mean([before, after]))
+            # a row of `single` tells the speed after itself; predicted it is by the run before alone
+            alone = row["layout"] == "single"
+            after = _seconds(trained) if alone else self._single(place)
+            beside = [seconds for seconds in (before, None if alone else after) if seconds is not None]
+            if trained is not None and beside:
+                speed = speed_by(self.shape, BATCH, profile, place.machine(1), mean(beside))
                 seconds = self._predicted(place, row, trained.chosen, profile, speed)
                 row.setdefault("predictions", []).append(seconds)
-                row.setdefault("single", []).append([before, after])
+                row.setdefault("single", []).append(beside)
                 row["predicted"], row["measured"] = median(row["predictions"]), median(row["seconds"])
             before = after
             self.write()
 
     def _single(self, place):
-        """Seconds of a step of one process, by which the speed of the place's hosts is known."""
-        return train(place, self.config, "single", 1, self.options.steps).seconds
+        """Seconds of a step of one process, which tells how fast the place's hosts are; None: it failed."""
+        return _seconds(self._trained(place, "single", 1, {}))
 
     def _config_of(self, bands, batch):
         """The configuration of a scene with so many hyperspectral bands, and of so large a batch."""
@@ -234,6 +237,11 @@ class Bench:
             if self.results[name]
         ]
         self.options.to.joinpath("placement.md").write_text("\n\n".join(tables) + "\n")
+
+
+def _seconds(trained):
+    """Seconds of a step of a run; None of one that failed."""
+    return None if trained is None else trained.seconds
 
 
 if __name__ == "__main__":
