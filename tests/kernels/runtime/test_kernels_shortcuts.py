@@ -10,7 +10,7 @@ from mpmm_kernels.runtime import compiled
 from mpmm_kernels.runtime.shortcuts import shortcuts
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector.copy import copy_columns
-from numba import types
+from numba import extending, types
 from numba.core import compiler, registry
 
 TYPING = registry.cpu_target.typing_context
@@ -95,6 +95,22 @@ def test_references_are_counted_where_there_are_some():
     assert both(lambda: counted(vectors)) == [[]] * 3
     assert both(lambda: counted(types.Tuple([vectors, FLOATS]))) == [counted(FLOATS)] * 3
     assert len(counted(FLOATS)) == 1
+
+
+def test_what_came_since_can_be_compiled():
+    """A context takes what was registered after it had last looked."""
+
+    def late(x):
+        return x
+
+    with shortcuts():
+        for _ in range(3):
+            CONTEXT.refresh()
+        extending.overload(late)(lambda x: lambda x: x)
+        with pytest.raises(ValueError, match="Cannot determine Numba type"):
+            TYPING.resolve_value_type(late)
+        CONTEXT.refresh()
+        assert isinstance(TYPING.resolve_value_type(late), types.Function)
 
 
 def test_numba_is_left_as_it_was():
