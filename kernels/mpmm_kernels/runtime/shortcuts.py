@@ -3,8 +3,9 @@
 Numba asks all that may take an operator's arguments, in turn, at each place where a kernel has it; writes a
 module of LLVM's code and has it read to learn how large a type is; takes every tuple of vectors apart to
 count references in it, of which there are none; looks for variables in all that a statement holds, its
-place in the source too; and goes through all lists of what it can compile for entries that are new. That was
-a quarter of its work in Python.
+place in the source too; and goes through all lists of what it can compile for entries that are new. The
+first four were a seventh of its work in Python; the lists, and what was still asked of variables and
+references, were a tenth of a cold compile then.
 """
 
 from collections.abc import Iterable, Iterator
