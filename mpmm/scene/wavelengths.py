@@ -16,13 +16,16 @@ _NANOMETRES = (
 
 
 def wavelength(name: str) -> float | None:
-    """Wavelength in nm that a band's name tells, as in "band 12 (531.4 Nanometers)"; None: it tells none."""
+    """Wavelength in nm that a band's name tells, as in "band 12 (531.4 Nanometers)"; None: it tells none.
+
+    GDAL names bands by an ENVI header's wavelengths, and some of these are 0 for channels that have none.
+    """
     values = [
         float(number) * (1000.0 if unit.lower()[0] in "µμu" or unit.lower() == "micro" else 1.0)
         for number, unit in _WAVELENGTH.findall(name)
         if unit
     ]
-    return values[-1] if values else None
+    return values[-1] if values and values[-1] > 0 else None
 
 
 def in_nanometres(number: float, unit: str) -> float | None:

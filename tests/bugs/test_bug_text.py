@@ -156,6 +156,22 @@ def test_micrometres_in_either_encoding(name, nanometres):
     assert wavelength(name) == nanometres
 
 
+def test_channels_without_a_wavelength_can_be_trained_on(tmp_path):
+    """An ENVI header gives its last two channels, which are no light, wavelengths of 0, as DFC2018's does.
+    GDAL writes "(0.0 Nanometers)" into their names, and what a run keeps of its bands was refused as damaged.
+    Right: of these channels no wavelength is known.
+    """
+    values = cube()
+    lengths = [400.0 + 10 * i for i in range(len(values) - 2)] + [0.0, 0.0]
+    told = f"wavelength units = Nanometers\nwavelength = {{{', '.join(map(str, lengths))}}}"
+    config = plain(tmp_path, files='["img.dat"]')
+    envi(tmp_path, values, told)
+    scene = load_config(config).scene
+    record = scene.record_of("hsi", scene.grid())
+    assert SourceRecord.from_dict(record.to_dict()) == record
+    assert [band.wavelength for band in record.bands] == [*lengths[:-2], None, None]
+
+
 def test_words_of_gdal_that_are_not_utf_8_are_told_once(tmp_path):
     """A VRT has a byte that is not UTF-8 in a word GDAL quotes when it refuses the file.
     Before the refusal came a traceback of rasterio, whose log takes GDAL's words for UTF-8.

@@ -13,6 +13,7 @@ from mpmm.scene import wavelength
         ("B3 (0.665 um)", 665.0),
         ("2.2 micrometers", 2200.0),
         ("band 7", None),
+        ("elevation (0.0 Nanometers)", None),
         ("", None),
     ],
 )
