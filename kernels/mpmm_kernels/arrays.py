@@ -15,6 +15,10 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Triple: TypeAlias = tuple[int, int, int]
 
 _CACHE_LINE = 64
+# Elements of a row that are added up before the next ones: sums of groups stay in the first cache
+_TOGETHER = 1024
+# Sums that one thread adds up in less time than it may wait for another whose core is taken
+_FEW = 1 << 18
 _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
 
 
@@ -37,13 +41,19 @@ def workers(rows: Array) -> Array:
     return rows[: computing_threads()]
 
 
-@compiled(parallel=True)
 def add_groups(sums: Floats, merges: Array) -> None:
     """Add up the groups' rows as a `GroupTree` says, in place: what is left is in the tree's ``rows``."""
-    pieces = 64
+    if sums.size < _FEW:
+        _add_groups(sums, merges, 0, sums.shape[1])
+    else:
+        _add_in_threads(sums, merges)
+
+
+@compiled(parallel=True)
+def _add_in_threads(sums: Floats, merges: Array) -> None:
+    pieces = -(-sums.shape[1] // _TOGETHER)
     for piece in prange(pieces):
-        first, last = piece * sums.shape[1] // pieces, (piece + 1) * sums.shape[1] // pieces
-        _add_groups(sums, merges, first, last)
+        _add_groups(sums, merges, piece * _TOGETHER, min((piece + 1) * _TOGETHER, sums.shape[1]))
 
 
 def sum_groups(values: Floats, tree: GroupTree) -> Floats:
@@ -87,13 +97,24 @@ def _add_row(total: Floats, more: Floats) -> None:
 
 
 @compiled
+def _add_two_rows(total: Floats, more: Floats, last: Floats) -> None:
+    for i in range(total.size):
+        total[i] += more[i] + last[i]
+
+
+@compiled
 def _add_groups(sums: Floats, merges: Array, first: int, last: int) -> None:
     left, top = np.empty(merges.size, np.int64), 0
     for group in range(merges.size):
-        row = group
-        for _merge in range(merges[group]):
-            top -= 1
-            _add_row(sums[left[top], first:last], sums[row, first:last])
+        row, count = group, merges[group]
+        while count > 0:
+            taken = min(count, 2)
+            top, count = top - taken, count - taken
+            total, more = sums[left[top], first:last], sums[row, first:last]
+            if taken == 2:
+                _add_two_rows(total, sums[left[top + 1], first:last], more)
+            else:
+                _add_row(total, more)
             row = left[top]
         left[top] = row
         top += 1

@@ -42,7 +42,7 @@ def test_a_flat_array_is_a_view_where_it_can_be():
 
 
 @pytest.mark.parametrize("samples", [1, 3, GROUPS, 43])
-@pytest.mark.parametrize("columns", [1, 63, 200])
+@pytest.mark.parametrize("columns", [1, 63, 200, 20_000])
 def test_rows_of_groups_are_added_where_the_tree_says(samples, columns):
     """The bits of plain recursion, whatever the number of columns is cut into."""
     values = np.random.default_rng(5).standard_normal((samples, columns)).astype("float32")
