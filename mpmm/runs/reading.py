@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from mpmm.errors import MpmmError
 from mpmm.messages import Channel, Collectives, end_together, launched_ranks, world
@@ -64,8 +64,8 @@ def _given(collectives: Collectives, path: Path, read: Callable[[Path], T]) -> T
     readers = [named.index(name) for name in named]
     mine = _outcome(path, read) if readers[collectives.rank] == collectives.rank else None
     outcomes = {reader: collectives.broadcast_object(mine, reader) for reader in sorted(set(readers))}
-    outcome: T | MpmmError = outcomes[readers[collectives.rank]]  # type: ignore[assignment]
-    return outcome
+    # what a machine's own reader came to; None only where that is what it read
+    return cast(T | MpmmError, outcomes[readers[collectives.rank]])
 
 
 def _outcome(path: Path, read: Callable[[Path], T]) -> T | MpmmError:
