@@ -58,7 +58,7 @@ class BatchNorm(BatchLayer):
         self._count = 0
         # of the batch's samples, those that the statistics are over
         self._part = 1.0
-        self._by = self._normalisation(np.zeros(channels), np.ones(channels))
+        self._by = self._normalised_by(np.zeros((2, channels)))
         # what the last inference normalised by, and the bits of parameters that it follows from
         self._running, self._bits = self._by.norm, list[bytes]()
         self._dy: Array = np.zeros((0, *shape), dtype)
@@ -77,11 +77,8 @@ class BatchNorm(BatchLayer):
         self._kept = None
         bits = [parameter.value.tobytes() for parameter in self.parameters]
         if bits != self._bits:
-            inverse = _inverse(self.variance.value.astype("float64"))
-            norm = self._normalisation(self.mean.value, inverse).norm
-            # of its own memory: the same values may soon lie elsewhere, and others here
-            self._running = norm._replace(mean=norm.mean.copy(), beta=norm.beta.copy())
-            self._bits = bits
+            running = np.array([self.mean.value, self.variance.value], "float64")
+            self._running, self._bits = self._normalised_by(running).norm, bits
         return self._running
 
     def output(self, samples: int) -> Array:
@@ -103,14 +100,15 @@ class BatchNorm(BatchLayer):
     def proceed(self, total: Array) -> Array:
         """Normalise by the batch's mean and variance; these go where the optimizer looks."""
         assert self._kept is not None, "measured just before"
-        mean, variance = kernel.batchnorm_statistics(total, self._count)
+        statistics = kernel.batchnorm_statistics(total, self._count)
+        mean, variance = statistics
         if self._count > 1:
             self.mean.gradient[:] = mean * self._part
             self.variance.gradient[:] = variance * (self._count / (self._count - 1)) * self._part
         else:
             self.mean.gradient[:] = self.mean.value * self._part
             self.variance.gradient[:] = self.variance.value * self._part
-        self._by = self._normalisation(mean, _inverse(variance))
+        self._by = self._normalised_by(statistics)
         return self._normalised(self._kept, self._by.norm)
 
     def _sum_alone(self, samples: int) -> None:
@@ -143,11 +141,10 @@ class BatchNorm(BatchLayer):
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
 
-    def _normalisation(self, mean: Array, inverse: Array) -> kernel.Normalised:
-        """By a mean and 1 / sqrt(variance + epsilon), with ReLU where it follows."""
-        scale = kernel.BatchScale(mean, inverse, self.gamma.value)
-        norm = kernel.normalisation(scale, self.beta.value, self.gamma.value.dtype.name, self.relu)
-        return kernel.Normalised(scale, norm)
+    def _normalised_by(self, statistics: Array) -> kernel.Normalised:
+        """By mean and variance (2, channels), with ReLU where it follows."""
+        affine = kernel.Affine(self.gamma.value, self.beta.value)
+        return kernel.normalised_by(statistics, EPSILON, affine, self.relu)
 
     def _normalised(self, x: Array, norm: Normalisation) -> Array:
         y = self._y.take(len(x))
@@ -157,8 +154,3 @@ class BatchNorm(BatchLayer):
     def _rows(self, x: Array) -> Array:
         """(n, positions, channels) of an array of this layer's shape."""
         return x.reshape(len(x), self._positions, self.output_shape[-1])
-
-
-def _inverse(variance: Array) -> Array:
-    """1 / sqrt(variance + epsilon)."""
-    return np.asarray(1 / np.sqrt(variance + EPSILON))

@@ -85,5 +85,5 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     method = METHODS[plan.method]
     y = method.infer(plan, buffers, operands)
     if operands.norm is not None and not (method.ends and ended_by_kernel(plan)):
-        end(y, ending(*operands[3:], plan.filters, plan.dtype))
+        end(y, ending(*operands[3:], plan.dtype))
     return y

@@ -20,26 +20,37 @@ def batchnorm_sums(x: Floats, sums: Floats) -> None:
         _sums(x, sums, workers)
 
 
-def batchnorm_statistics(total: Floats, count: int) -> tuple[Floats, Floats]:
-    """Mean and (biased) variance (channels,) of ``count`` values a channel, from their sums (2, channels)."""
-    mean = total[0] / count
-    return mean, np.maximum(total[1] / count - mean * mean, 0.0)
+def batchnorm_statistics(total: Floats, count: int) -> Floats:
+    """Mean and (biased) variance (2, channels) of ``count`` values a channel, from the sums of these."""
+    statistics = np.empty_like(total)
+    _statistics(total, count, statistics)
+    return statistics
 
 
-class BatchScale(NamedTuple):
-    """A batch's mean and 1 / sqrt(variance + epsilon), and the trained scale; (channels,) each."""
+class Normalised(NamedTuple):
+    """What normalises by statistics: mean, 1 / sqrt(variance + epsilon), and the norm that follows from them.
+
+    Mean and the inverse are (channels,), float64; the norm is of the type of what it normalises.
+    """
 
     mean: Floats
     inverse: Floats
+    norm: Normalisation
+
+
+class Affine(NamedTuple):
+    """The trained scale and shift of normalised values z, (channels,) each: gamma * z + beta."""
+
     gamma: Floats
+    beta: Floats
 
 
-def normalisation(scale: BatchScale, beta: Floats, dtype: str, relu: bool = False) -> Normalisation:
-    """A batch's normalisation of arrays of a type; with ``relu`` its floor is 0, else there is none."""
-    mean, inverse, gamma = scale
-    floor: float = np.dtype(dtype).type(0.0 if relu else -np.inf)
-    mean, factor, beta = (np.ascontiguousarray(each, dtype) for each in (mean, inverse * gamma, beta))
-    return Normalisation(mean, factor, beta, floor)
+def normalised_by(statistics: Floats, epsilon: float, affine: Affine, relu: bool = False) -> Normalised:
+    """What normalises by mean and variance (2, channels), float64; with ``relu`` the floor is 0."""
+    gamma, beta = affine
+    norm, inverse = np.empty((NORM_ROWS, len(gamma)), gamma.dtype), np.empty(len(gamma))
+    _normalised_by(statistics, epsilon, gamma, beta, 0.0 if relu else -np.inf, inverse, norm)
+    return Normalised(statistics[0], inverse, norm)
 
 
 def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
@@ -50,22 +61,7 @@ def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
     """
     values, made = flat(x), y.reshape(-1)
     with threads_for(x.size) as workers:
-        _normalise(values, flat(norm_rows(norm, x.shape[-1], x.dtype.name)), made, len(x), workers)
-
-
-def norm_rows(norm: Normalisation | None, channels: int, dtype: str) -> Floats:
-    """Mean, scale, beta and floor of each channel, as kernels take them (4, channels); or no row."""
-    rows = np.empty((0 if norm is None else NORM_ROWS, channels), dtype)
-    for row, values in zip(rows, norm or (), strict=True):
-        row[...] = values
-    return rows
-
-
-class Normalised(NamedTuple):
-    """By what a training's forward has normalised: in float64, and as arrays of its type."""
-
-    scale: BatchScale
-    norm: Normalisation
+        _normalise(values, norm.reshape(-1), made, len(x), workers)
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats) -> None:
@@ -75,7 +71,7 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats)
     is ReLU's, has let through, which x tells without a look at what it made: a trip through memory less.
     """
     with threads_for(x.size) as workers:
-        _backward_sums(x, dy, by.scale.mean, by.scale.inverse, *by.norm, sums, workers)
+        _backward_sums(x, dy, *by, sums, workers)
 
 
 def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, count: int, dx: Floats) -> None:
@@ -90,9 +86,8 @@ def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, coun
     count
         The whole batch's number of values per channel.
     """
-    slope = by.scale.inverse * sums[1] / count
     with threads_for(x.size) as workers:
-        _backward(x, dy, *by.norm, _as(x, sums[0] / count), _as(x, slope), dx, workers)
+        _backward(x, dy, by.inverse, by.norm, sums, count, dx, workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -101,8 +96,24 @@ def exponential_average(running: Floats, batch: Floats, momentum: float) -> None
     running += (1 - momentum) * batch
 
 
-def _as(like: Floats, values: Floats) -> Floats:
-    return np.ascontiguousarray(values, like.dtype)
+@compiled
+def _statistics(total: Array, count: int, statistics: Array) -> None:
+    for c in range(total.shape[1]):
+        mean = total[0, c] / count
+        statistics[0, c] = mean
+        statistics[1, c] = np.maximum(total[1, c] / count - mean * mean, 0.0)
+
+
+@compiled
+def _normalised_by(
+    statistics: Array, epsilon: float, gamma: Floats, beta: Floats, floor: float, inverse: Array, norm: Floats
+) -> None:
+    for c in range(gamma.size):
+        inverse[c] = 1.0 / np.sqrt(statistics[1, c] + epsilon)
+        norm[0, c] = statistics[0, c]
+        norm[1, c] = inverse[c] * gamma[c]
+        norm[2, c] = beta[c]
+        norm[3, c] = floor
 
 
 @compiled(parallel=True)
@@ -137,35 +148,21 @@ def _normalise(x: Floats, norm: Floats, y: Floats, samples: int, workers: int) -
 
 @compiled(parallel=True)
 def _backward_sums(
-    x: Floats,
-    dy: Floats,
-    mean: Array,
-    inverse: Array,
-    shift: Floats,
-    scale: Floats,
-    beta: Floats,
-    floor: float,
-    sums: Array,
-    workers: int,
+    x: Floats, dy: Floats, mean: Array, inverse: Array, norm: Floats, sums: Array, workers: int
 ) -> None:
     taken = tickets()
     for _worker in prange(workers):
         n = next_piece(taken)
         while n < x.shape[0]:
-            _sample_backward_sums(x[n], dy[n], (mean, inverse), (shift, scale, beta), floor, sums[n])
+            _sample_backward_sums(x[n], dy[n], (mean, inverse), norm, sums[n])
             n = next_piece(taken)
 
 
 @compiled
 def _sample_backward_sums(
-    x: Floats,
-    dy: Floats,
-    batch: tuple[Array, Array],
-    norm: tuple[Floats, Floats, Floats],
-    floor: float,
-    sums: Array,
+    x: Floats, dy: Floats, batch: tuple[Array, Array], norm: Floats, sums: Array
 ) -> None:
-    (mean, inverse), (shift, scale, beta) = batch, norm
+    (mean, inverse), shift, scale, beta, floor = batch, norm[0], norm[1], norm[2], norm[3, 0]
     sums[:] = 0
     for p in range(x.shape[0]):
         for c in range(x.shape[1]):
@@ -185,33 +182,29 @@ def _through(dy: float, made: float, floor: float) -> float:
 def _backward(
     x: Floats,
     dy: Floats,
-    mean: Floats,
-    scale: Floats,
-    beta: Floats,
-    floor: float,
-    level: Floats,
-    slope: Floats,
+    inverse: Array,
+    norm: Floats,
+    sums: Array,
+    count: int,
     dx: Floats,
     workers: int,
 ) -> None:
+    means = np.empty((2, x.shape[2]), x.dtype)
+    for c in range(x.shape[2]):
+        means[0, c] = sums[0, c] / count
+        means[1, c] = inverse[c] * sums[1, c] / count
     taken = tickets()
     for _worker in prange(workers):
         n = next_piece(taken)
         while n < x.shape[0]:
-            _backward_sample(x[n], dy[n], (mean, scale, beta), floor, (level, slope), dx[n])
+            _backward_sample(x[n], dy[n], norm, means, dx[n])
             n = next_piece(taken)
 
 
 @compiled
-def _backward_sample(
-    x: Floats,
-    dy: Floats,
-    norm: tuple[Floats, Floats, Floats],
-    floor: float,
-    factors: tuple[Floats, Floats],
-    dx: Floats,
-) -> None:
-    (mean, scale, beta), (level, slope) = norm, factors
+def _backward_sample(x: Floats, dy: Floats, norm: Floats, means: Floats, dx: Floats) -> None:
+    mean, scale, beta, floor = norm[0], norm[1], norm[2], norm[3, 0]
+    level, slope = means[0], means[1]
     for p in range(x.shape[0]):
         for c in range(x.shape[1]):
             centred = x[p, c] - mean[c]

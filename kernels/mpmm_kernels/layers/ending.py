@@ -7,7 +7,6 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Floats, flat
-from mpmm_kernels.layers.batchnorm import norm_rows
 from mpmm_kernels.layers.normalising import (
     NORM_ROWS,
     Normalisation,
@@ -25,8 +24,8 @@ MOST_ADDENDS = 3
 class BlockEnding(NamedTuple):
     """What pixels y are added to, (a + b + c) + y, what normalises that, and where it goes; flat arrays.
 
-    Empty are addends that there are not; the rows of a norm (`norm_rows`) where nothing happens, which a sum
-    always has; and ``z``, where y takes what is made, else the sum.
+    Empty are addends that there are not; the rows of a norm where nothing happens, which a sum always
+    has; and ``z``, where y takes what is made, else the sum.
     """
 
     a: Floats
@@ -38,20 +37,20 @@ class BlockEnding(NamedTuple):
 
 def unchanged(channels: int, dtype: str, relu: bool) -> Normalisation:
     """A normalisation that changes no bit, but for ReLU where that is asked for."""
-    floor: float = np.dtype(dtype).type(0.0 if relu else -np.inf)
-    mean, scale, beta = (np.full(channels, value, dtype) for value in (0.0, 1.0, -0.0))
-    return Normalisation(mean, scale, beta, floor)
+    norm = np.empty((NORM_ROWS, channels), dtype)
+    norm[:] = [[0.0], [1.0], [-0.0], [0.0 if relu else -np.inf]]
+    return norm
 
 
 def ending(
-    norm: Normalisation | None, addends: Sequence[Floats], z: Floats | None, channels: int, dtype: str
+    norm: Normalisation | None, addends: Sequence[Floats], z: Floats | None, dtype: str
 ) -> BlockEnding:
     """The arrays of an ending as kernels take them."""
     nothing: Floats = np.empty(0, dtype)
     arrays = [*map(flat, addends), *[nothing] * (MOST_ADDENDS - len(addends))]
     a, b, c = arrays
-    rows = flat(norm_rows(norm, channels, dtype))
-    return BlockEnding(a, b, c, rows, nothing if z is None else z.reshape(-1))
+    rows, made = (nothing if each is None else each.reshape(-1) for each in (norm, z))
+    return BlockEnding(a, b, c, rows, made)
 
 
 def end(y: Floats, made: BlockEnding) -> None:

@@ -1,27 +1,16 @@
 """Batch-norm of pixels by vectors, wherever they lie: in registers, in the first caches, in place."""
 
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
 from mpmm_kernels.vector import Vector, lanes_of, load, load_part, store, store_part
 from mpmm_kernels.vector import emit as vector_emit
 
-
-class Normalisation(NamedTuple):
-    """What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less.
-
-    Mean, scale and beta are (channels,), of the array's type, as the floor is.
-    """
-
-    mean: Floats
-    scale: Floats
-    beta: Floats
-    floor: float
-
-
-# Rows that kernels take a normalisation as
-NORM_ROWS = len(Normalisation._fields)
+# What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less. Rows
+# (NORM_ROWS, channels) of mean, scale, beta and floor, of the array's type
+Normalisation: TypeAlias = Floats
+NORM_ROWS = 4
 
 
 def emit_normalised(builder: Any, value: Any, norm: list[Any]) -> Any:

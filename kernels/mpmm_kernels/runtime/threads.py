@@ -6,8 +6,8 @@ its bits follow the number of its threads, and the network's matrices are small.
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -56,27 +56,36 @@ def _threads_of_numba(verb: str) -> Any:
     return vars(parallel)[f"_{verb}_num_threads"]
 
 
-@contextmanager
-def threads_for(elements: int) -> Iterator[int]:
+def threads_for(elements: int) -> AbstractContextManager[int]:
     """A context in which kernels go through arrays of so many elements with as many threads as that is worth.
 
     A parallel loop ends when all threads have been there, and on a shared machine one of them may have to
     wait for its core for longer than the whole loop takes. Results do not follow from how many there are.
 
-    Yields
-    ------
-    int
-        The number of threads.
+    Returns
+    -------
+    AbstractContextManager
+        Which gives the number of threads.
     """
     many = computing_threads()
-    if many == 1 or elements >= _LEAST_ELEMENTS:
-        yield many
-        return
-    _threads_of_numba("set")(1)
-    try:
-        yield 1
-    finally:
-        _threads_of_numba("set")(many)
+    return nullcontext(many) if many == 1 or elements >= _LEAST_ELEMENTS else _OneThread(many)
+
+
+class _OneThread:
+    """A context in which kernels compute with one thread, and before and after it with ``many``.
+
+    Entered and left for every small array: what a generator makes of it takes 2 us.
+    """
+
+    def __init__(self, many: int) -> None:
+        self._many = many
+
+    def __enter__(self) -> int:
+        _threads_of_numba("set")(1)
+        return 1
+
+    def __exit__(self, *_: object) -> None:
+        _threads_of_numba("set")(self._many)
 
 
 def available_threads() -> int:

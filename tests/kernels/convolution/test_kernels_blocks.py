@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from block_cases import CASES, SOME, STEP, VALID, each, errors, make, plan_of, planned, run
+from block_cases import CASES, SOME, STEP, VALID, each, errors, make, norm_of, plan_of, planned, run
 from mpmm_kernels.convolution import Gradients, Operands, argmax_gradient, block
-from mpmm_kernels.layers.batchnorm import BatchScale, normalisation, normalise
+from mpmm_kernels.layers.batchnorm import normalise
 from mpmm_kernels.layers.ending import unchanged
 from mpmm_kernels.layers.joining import add
 
@@ -84,8 +84,8 @@ def test_an_inference_that_ends_with_batchnorm_has_the_bits_of_batchnorm_behind_
     plan, x, w, b, _ = make(kernels, case, dtype, 3)
     rng, filters = np.random.default_rng(11), plan.filters
     # a mean of 0 and a scale of -1 make a zero of the other sign of ReLU's
-    scale = BatchScale(np.zeros(filters), -np.ones(filters), rng.integers(1, 3, filters))
-    norm = normalisation(scale, np.zeros(filters), dtype, relu=case[4] == VALID)
+    none, scale = np.zeros(filters), -rng.integers(1, 3, filters)
+    norm = norm_of(none, scale, none, dtype, relu=case[4] == VALID)
     x[0, 2, 3, 3] = np.nan
     expected = block.infer(plan, block.allocate(plan, 3), Operands(x, w, b)).copy()
     pixels = expected.reshape(3, -1, filters)
@@ -110,8 +110,7 @@ def test_an_inference_that_ends_with_a_sum_has_the_bits_of_the_sum_and_batchnorm
     plan, x, w, b, dy = make(kernels, case, dtype, 3)
     rng, filters = np.random.default_rng(5), plan.filters
     addends = tuple(rng.standard_normal(dy.shape).astype(dtype) for _ in range(count))
-    scale = BatchScale(*rng.standard_normal((3, filters)))
-    norm = normalisation(scale, rng.standard_normal(filters), dtype, relu=True)
+    norm = norm_of(*rng.standard_normal((3, filters)), dtype, relu=True)
     x[0, 2, 3, 3] = np.nan
     total = np.empty_like(dy)
     add([*addends, block.infer(plan, block.allocate(plan, 3), Operands(x, w, b))], total)

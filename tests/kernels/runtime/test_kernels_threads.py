@@ -28,12 +28,12 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     x, dy = (rng.standard_normal((21, 33, 12)).astype(dtype) for _ in range(2))
     sums, y = np.empty((21, 2, 12)), np.empty_like(x)
     batchnorm.batchnorm_sums(x, sums)
-    mean, variance = batchnorm.batchnorm_statistics(sums.sum(axis=0), 21 * 33)
-    yield mean
-    scale = batchnorm.BatchScale(mean, 1 / np.sqrt(variance), mean + 1)
-    batchnorm.normalise(x, batchnorm.normalisation(scale, mean, dtype, relu=True), y)
+    statistics = batchnorm.batchnorm_statistics(sums.sum(axis=0), 21 * 33)
+    yield statistics
+    affine = batchnorm.Affine(*rng.random((2, 12)).astype(dtype))
+    by = batchnorm.normalised_by(statistics, 1e-5, affine, relu=True)
+    batchnorm.normalise(x, by.norm, y)
     yield y
-    by = batchnorm.Normalised(scale, batchnorm.normalisation(scale, mean, dtype, relu=True))
     batchnorm.batchnorm_backward_sums(x, dy, by, sums)
     batchnorm.batchnorm_backward(x, dy, by, sums[0], 21 * 33, y)
     yield y

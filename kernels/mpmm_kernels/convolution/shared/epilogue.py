@@ -45,7 +45,7 @@ def ended_by_kernel(plan: BlockPlan) -> bool:
 def kernel_ending(plan: BlockPlan, operands: Operands) -> BlockEnding:
     """What a method's kernel ends with; nothing where it does not."""
     made = operands[3:] if ended_by_kernel(plan) else (None, (), None)
-    return ending(*made, plan.filters, plan.dtype)
+    return ending(*made, plan.dtype)
 
 
 @dataclass(frozen=True)

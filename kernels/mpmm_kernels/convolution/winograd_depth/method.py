@@ -208,7 +208,7 @@ def _backward(
         x=dy, w=buffers.weight_points, ends=flat(buffers.no_ends), y=flat(buffers.input_gradient)
     )
     tiles, samples, least = _tiles(core(plan))[1], len(operands.x), np.dtype(plan.dtype).type(-np.inf)
-    nothing = ending(None, (), None, tiles.filters, plan.dtype)
+    nothing = ending(None, (), None, plan.dtype)
     _run(plan, buffers, arrays, nothing, (samples, least), tiles)
     return buffers.input_gradient[:samples]
 
