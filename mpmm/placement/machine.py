@@ -86,8 +86,9 @@ class Machine:
         Seconds of one thread to send a message, and to receive one.
     copy_rate
         Bytes a second that one thread copies from another rank's memory on the same host.
-    wire_overhead, wire_rate
-        Between hosts: seconds more at each end, and bytes a second of one thread that TCP takes there.
+    wire_overhead, wire_rate, send_rate
+        Between hosts: seconds more at each end, and bytes a second of one thread that TCP takes at the
+        receiver, and at the sender, who copies what the link then sends by itself.
     eager
         Longer messages between hosts, in bytes, begin when the receiver waits for them.
     """
@@ -99,6 +100,7 @@ class Machine:
     copy_rate: float = 4e9
     wire_overhead: float = 40e-6
     wire_rate: float = 1.5e9
+    send_rate: float = 6e9
     eager: int = EAGER
 
     def together(self, host: int) -> tuple[int, ...]:
@@ -129,7 +131,8 @@ class Machine:
         """Seconds of one thread that a message of so many bytes takes at one of its ends."""
         if self.path(source, target) is None:
             return self.overhead + (length / self.copy_rate if receives else 0.0)
-        return self.overhead + self.wire_overhead + length / self.wire_rate
+        rate = self.wire_rate if receives else self.send_rate
+        return self.overhead + self.wire_overhead + length / rate
 
     def path(self, source: int, target: int) -> tuple[int, int] | None:
         """The hosts of two ranks, between which a message crosses their links; None on the same host."""

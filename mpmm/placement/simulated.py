@@ -34,6 +34,13 @@ class Span:
     ended: float
     cpu: float = 0.0
 
+    def cpu_between(self, began: float, ended: float) -> float:
+        """Of its core seconds the part that falls between two times."""
+        if self.ended == self.began:
+            return self.cpu if began < self.ended <= ended else 0.0
+        inside = min(self.ended, ended) - max(self.began, began)
+        return self.cpu * max(0.0, inside) / (self.ended - self.began)
+
     @property
     def text(self) -> str:
         """One line for a timeline."""
@@ -141,7 +148,7 @@ def prediction(
             totals[rank].get("work", 0.0) / steps,
             totals[rank].get("message", 0.0) / steps,
             totals[rank].get("wait", 0.0) / steps,
-            sum(span.cpu for span in spans[rank] if began < span.ended <= ended) / steps,
+            sum(span.cpu_between(began, ended) for span in spans[rank]) / steps,
             links[machine.host_of[rank]],
             moved[rank],
         )

@@ -31,7 +31,9 @@ CASES = [(2, 0.35, 1.7, 1.5), (4, 0.35, 3.2, 2.4), (6, 0.30, 4.2, 3.0)]
 # no instruction, message or wait takes a core any time
 NOTHING = {"instruction": 0.0, "arrays": 0.0, "step": 0.0, "look": 0.0}
 AT_ONCE = {"values": math.inf, "memory": math.inf, "read": math.inf}
-FREE = {"overhead": 0.0, "wire_overhead": 0.0, "copy_rate": math.inf, "wire_rate": math.inf}
+FREE = {"overhead": 0.0, "wire_overhead": 0.0} | dict.fromkeys(
+    ["copy_rate", "wire_rate", "send_rate"], math.inf
+)
 
 
 def main():
