@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mpmm_kernels.groups import GROUPS
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mpmm.display.console import lack_texts, leak_text, say
-from mpmm.network import Convolution, Layer, Network, NetworkSpec
+from mpmm.network import NetworkSpec
 from mpmm.patches import ClassCount, Split
+from mpmm.placement import describe, held_bytes, layout_for
 from mpmm.results import percent
 from mpmm.scene import LandCover, ModalityReport, SceneReport, wavelength
 from mpmm.settings import Config
@@ -153,20 +153,9 @@ def _say_disk(console: Console, report: SceneReport) -> None:
 
 
 def network_bytes(spec: NetworkSpec, batch: int) -> int:
-    """What one process trains with, to a fifth: measured, as buffers depend on the kernels."""
-    network = Network(spec)
-    layers = [layer for block in network.blocks.values() for layer in block.layers]
-    convolutions = [layer for layer in layers if isinstance(layer, Convolution)]
-    # values, gradients, two moments, and twice as much that kernels were seen to keep besides
-    parameters = 6 * _parameter_bytes(layers)
-    # gradients of each group of samples; those of dense layers are added up as they are made
-    sums = GROUPS * _parameter_bytes(convolutions)
-    # what layers keep, and as much again for its gradients
-    return parameters + sums + 2 * batch * network.cost().activation_bytes
-
-
-def _parameter_bytes(layers: Iterable[Layer]) -> int:
-    return sum(parameter.value.nbytes for layer in layers for parameter in layer.parameters)
+    """What one process trains with, to a fifth."""
+    shape = describe(spec)
+    return held_bytes(shape, layout_for(shape, 1, "single"), 0, batch)
 
 
 def _table(title: str) -> Table:

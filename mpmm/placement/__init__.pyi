@@ -25,6 +25,7 @@ from .instructions import (
 )
 from .layout import Layout, check
 from .machine import Host, Machine, bytes_a_second, cluster, one_host, quotas_of, read_hosts, seconds_of
+from .memory import held_bytes
 from .norm import Clip, SumSquares
 from .options import BatchNormScope, LayoutOptions, UpdatePlace
 from .plan import RankPlan, mathematics_text, plan, plan_text, schedule_text
@@ -106,6 +107,7 @@ __all__ = [
     "even_parts",
     "fits",
     "flattened",
+    "held_bytes",
     "label_rank",
     "layout_for",
     "mathematics_text",

@@ -12,13 +12,12 @@ from mpmm.placement.candidates import Problem
 from mpmm.placement.cores import slowdown
 from mpmm.placement.layout import Layout
 from mpmm.placement.machine import Host
+from mpmm.placement.memory import held_bytes
 from mpmm.placement.script import HUB_FROM
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share, share_of
 from mpmm.placement.simulator import threads_on
 
-# values that a server holds of a parameter: it, its gradient, Adam's moments; another rank the first two
-_SERVER_COPIES, _COPIES = 4, 2
 _Move = Callable[[int, int, float, float], None]
 
 
@@ -218,23 +217,12 @@ class Arithmetic:
 
     def fits(self, layout: Layout) -> bool:
         """Whether every host has the memory for its ranks' parameters and what a step keeps."""
-        machine = self.problem.machine
-        held: dict[int, float] = {}
+        problem, hosts = self.problem, self.problem.machine.hosts
+        held: dict[int, int] = {}
         for rank in {layout.server, *layout.workers}:
-            host = machine.host_of[rank]
-            held[host] = held.get(host, 0.0) + self._held(layout, rank)
-        return all(size <= machine.hosts[host].memory for host, size in held.items())
-
-    def _held(self, layout: Layout, rank: int) -> float:
-        """Bytes of parameters, and of what a step keeps of each sample, on a rank."""
-        shape, total = self.problem.shape, 0.0
-        if rank == layout.server:
-            total += _SERVER_COPIES * shape.itemsize * sum(block.size for block in shape.blocks)
-        for name in layout.blocks_of(rank):
-            block, samples = shape.by_name[name], share_of(layout, name, rank, self.problem.batch).count
-            total += samples * sum(layer.held for layer in block.layers)
-            total += _COPIES * shape.itemsize * block.size if rank != layout.server else 0
-        return total
+            host = problem.machine.host_of[rank]
+            held[host] = held.get(host, 0) + held_bytes(problem.shape, layout, rank, problem.batch)
+        return all(size <= hosts[host].memory for host, size in held.items())
 
 
 def _sustained(host: Host, stop: float) -> float:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from mpmm_kernels.groups import GROUPS
 
 if TYPE_CHECKING:
     from mpmm.network import Layer, NetworkSpec
@@ -38,7 +39,8 @@ class LayerShape:
 
     ``sums_shape`` is that of the sums over the batch which it needs in forward and backward; () for none. The
     gradients of its parameters follow from them, and so are those of the whole batch on every shard. ``held``
-    are bytes that it keeps of a sample from its forward to its backward.
+    are bytes that it keeps of a sample from its forward to its backward. Of so many ``groups`` of samples it
+    keeps a gradient each; 0 where they are added up as they are made.
     """
 
     name: str
@@ -47,6 +49,7 @@ class LayerShape:
     flops_backward: int = 0
     sums_shape: tuple[int, ...] = ()
     held: int = 0
+    groups: int = 0
 
     @property
     def size(self) -> int:
@@ -191,7 +194,7 @@ def describe(spec: NetworkSpec) -> NetworkShape:
 
 
 def _layer_shape(layer: Layer) -> LayerShape:
-    from mpmm.network import BatchLayer
+    from mpmm.network import BatchLayer, Convolution
 
     cost = layer.cost()
     parameters = tuple(
@@ -200,4 +203,5 @@ def _layer_shape(layer: Layer) -> LayerShape:
     )
     sums_shape = layer.sums_shape if isinstance(layer, BatchLayer) else ()
     flops = cost.flops_forward, cost.flops_backward
-    return LayerShape(layer.name, parameters, *flops, sums_shape, cost.activation_bytes)
+    groups = GROUPS if isinstance(layer, Convolution) else 0
+    return LayerShape(layer.name, parameters, *flops, sums_shape, cost.activation_bytes, groups)
