@@ -1,4 +1,4 @@
-"""All tables of docs/placement.md: predicted and measured steps, one host and several, PyTorch; by hand.
+"""The tables of docs/placement*.md: predicted and measured steps, one host and several, PyTorch; by hand.
 
     python tests/benchmarks/placement.py                      # all of it, as root on an idle machine
     python tests/benchmarks/placement.py --only peers --rounds 2
