@@ -124,12 +124,12 @@ def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
     assert wrapper.returncode == 0
 
 
-# ends with the next of the codes in its folder, once for each start; -1: with 137 after it was asked to end
+# ends with the next of the codes in its folder, once for each start; -1 and -2: with 137 and 138 when asked to end
 MPIRUN = """cd "$(dirname "$0")"
 echo "$@" >> starts
 code=$(sed -n "$(wc -l < starts)p" codes)
-[ "$code" != -1 ] && exit "$code"
-trap 'exit 137' USR1
+[ "$code" -ge 0 ] && exit "$code"
+trap 'exit $((136 - code))' USR1
 echo ready
 while true; do sleep 0.05; done"""
 
@@ -179,6 +179,30 @@ def test_a_map_that_was_asked_to_end_is_not_started_again(tmp_path: Path) -> Non
     wrapper.communicate(timeout=30)
     assert wrapper.returncode == 137
     assert len((tmp_path / "starts").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "number"), [("train", 137, 9), ("evaluate", 7, 7), ("train", 139, 11)]
+)
+def test_a_killed_rank_is_told(tmp_path: Path, command: str, code: int, number: int) -> None:
+    """A rank that is killed says nothing, and what mpirun says does not tell what to do."""
+    wrapper = wrapped(tmp_path, command, [code])
+    _, err = wrapper.communicate(timeout=30)
+    assert wrapper.returncode == code
+    assert err.startswith(f"error: a rank was killed by signal {number}\nhint: ")
+    assert err.count("\n") == 2
+
+
+def test_a_start_that_was_interrupted_is_told(tmp_path: Path) -> None:
+    """SIGUSR1 ended ranks that were still importing, and mpirun spoke of "User defined signal 1"."""
+    wrapper = wrapped(tmp_path, "train", [-2])
+    assert wrapper.stdout is not None
+    assert wrapper.stdout.readline() == "ready\n"
+    wrapper.send_signal(signal.SIGINT)
+    _, err = wrapper.communicate(timeout=30)
+    assert wrapper.returncode == 130
+    assert err.startswith("error: interrupted while the ranks were starting or ending\nhint: ")
+    assert err.count("\n") == 2
 
 
 @pytest.mark.parametrize("script", ["mpmm-run", "slurm.sh"])
