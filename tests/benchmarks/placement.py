@@ -2,6 +2,7 @@
 
     python tests/benchmarks/placement.py                      # all of it, as root on an idle machine
     python tests/benchmarks/placement.py --only peers --rounds 2
+    python tests/benchmarks/placement.py --only prediction --place "shared memory"
     python tests/benchmarks/placement.py --quick              # fewer layouts, one round
 
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
@@ -61,6 +62,8 @@ HOSTS += [(6, 0.30, (1, 6), *training) for training in TRAININGS]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=["prediction", "hosts", "peers"], action="append")
+    names = [place.name for place, _ in PLACES]
+    parser.add_argument("--place", choices=names, action="append", help="of prediction, these alone")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=14)
     parser.add_argument("--quick", action="store_true", help="one round of fewer cases, shorter runs")
@@ -98,8 +101,10 @@ class Bench:
 
     def prediction(self):
         """Measured and predicted seconds a step of layouts and ranks, in each place."""
-        places = [(place, cases[::3] if self.options.quick else cases) for place, cases in PLACES]
-        for place, cases in places[:3] if self.options.quick else places:
+        quick, wanted = self.options.quick, self.options.place
+        places = [each for each in PLACES if not wanted or each[0].name in wanted]
+        for place, cases in places[:3] if quick else places:
+            cases = cases[::3] if quick else cases
             rows = [{"place": place.name, "layout": layout, "ranks": ranks} for layout, ranks in cases]
             self.results["prediction"] += rows
             with place.up():

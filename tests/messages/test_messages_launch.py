@@ -124,7 +124,7 @@ def test_ctrl_c_lets_the_ranks_finish_what_they_do(tmp_path: Path) -> None:
     assert wrapper.returncode == 0
 
 
-# ends with the next of the codes in its folder, once for each start; -1 and -2: with 137 and 138 when asked to end
+# ends with the next of its folder's codes, once a start; -1 and -2: with 137 and 138 when asked to end
 MPIRUN = """cd "$(dirname "$0")"
 echo "$@" >> starts
 code=$(sed -n "$(wc -l < starts)p" codes)
