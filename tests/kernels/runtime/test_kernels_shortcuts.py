@@ -11,7 +11,7 @@ from mpmm_kernels.runtime.shortcuts import shortcuts
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector.copy import copy_columns
 from numba import extending, types
-from numba.core import compiler, registry
+from numba.core import compiler, postproc, registry
 
 TYPING = registry.cpu_target.typing_context
 # a context of its own: what it has worked out about references is copied to all that are made of it
@@ -95,6 +95,36 @@ def test_references_are_counted_where_there_are_some():
     assert both(lambda: counted(vectors)) == [[]] * 3
     assert both(lambda: counted(types.Tuple([vectors, FLOATS]))) == [counted(FLOATS)] * 3
     assert len(counted(FLOATS)) == 1
+
+
+def summed(array):
+    total = 0.0
+    for number in range(len(array)):
+        total += array[number] if array[number] > 0 else 1.0
+    return total
+
+
+def numbers(most):
+    number = 0
+    while number < most:
+        yield number
+        number += 1
+
+
+@pytest.mark.parametrize("deletions", [False, True])
+@pytest.mark.parametrize("function", [summed, numbers])
+def test_blocks_and_lives_behind_a_pass(function, deletions):
+    """Blocks, deletions, who lives where and what a generator keeps are the same."""
+
+    def processed():
+        code = compiler.run_frontend(function)
+        postproc.PostProcessor(code).run(deletions)
+        blocks = {place: [str(statement) for statement in block.body] for place, block in code.blocks.items()}
+        info = code.generator_info
+        return blocks, code.variable_lifetime.livemap, info and info.state_vars
+
+    shorter, again, without = both(processed)
+    assert shorter == again == without
 
 
 def test_what_came_since_can_be_compiled():
