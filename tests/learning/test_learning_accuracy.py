@@ -33,7 +33,7 @@ def test_samson_to_97_percent(tmp_path):
 @needs_hysu
 def test_hysu_better_than_knn_and_svm(tmp_path):
     """Over several splits, for a single one has too few patches of the rare classes to tell."""
-    measured = measure(sooner(hysu_config(tmp_path), epochs=30), range(10 if FULL else 3))
+    measured = measure(sooner(hysu_config(tmp_path), epochs=24), range(10 if FULL else 3))
     for baseline in (KNN, SVM):
         assert measured.lead(baseline).mean() > 0.5
         assert measured.average().mean() > measured.average(baseline).mean() + 3
