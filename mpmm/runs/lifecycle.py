@@ -68,6 +68,9 @@ def record(
         say_network(rank_run.start.console, role.network, rank_run.start.threads[0])
     if text := mathematics_text(rank_run.layout):
         say(rank_run.start.console, "layout", text)
+    if rank_run.start.checkpoint is not None and writer.ended is not None:
+        text = f"{writer.ended}, reached before: there is nothing to train; --epochs or --steps sets another"
+        say(rank_run.start.console, "limit", text)
     line = single_values_line(rank_run.prepared.spec, rank_run.batches, rank_run.layout)
     if line is not None:
         say(rank_run.start.console, "batches", line)

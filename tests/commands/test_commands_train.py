@@ -134,6 +134,18 @@ def test_interrupted_and_resumed_ends_with_the_same_bits(whole, config, tmp_path
     assert state_sha256(best[0].arrays["moments"]) == state_sha256(best[1].arrays["moments"])
 
 
+def test_a_limit_that_was_reached_before_is_told(config, tmp_path):
+    """A run that stood at step 3 ended "at step 3 (2 steps)", as if it had been trained to there."""
+    fit(config, run=tmp_path / "run", steps=3, progress=False)
+    before = sha256(Run(RunFolder(tmp_path / "run"), None))
+    done = CliRunner().invoke(train.command, ["--resume", str(tmp_path / "run"), "--steps", "2"])
+    assert done.exit_code == 0
+    assert "2 steps, reached before: there is nothing to train" in " ".join(done.output.split())
+    assert before in done.output
+    done = CliRunner().invoke(train.command, ["--resume", str(tmp_path / "run"), "--steps", "4"])
+    assert "reached before" not in done.output
+
+
 def test_sigterm_asks_too(config, tmp_path, monkeypatch):
     with signal_after(2, monkeypatch, signal.SIGTERM):
         left = fit(config, run=tmp_path / "run", progress=False)
