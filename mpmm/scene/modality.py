@@ -88,13 +88,24 @@ class Modality:
     def __post_init__(self) -> None:
         if isinstance(self.files, str):
             object.__setattr__(self, "files", (self.files,))
+        self._check_name_and_files()
+        if any(array_name(name) is not None for name in self.files):
+            object.__setattr__(self, "position", "none")
+        self._check_bands()
+        if self.calibration is not None and not usable_calibration(*self.calibration):
+            scale, offset = self.calibration
+            raise SceneError(
+                f"{self.name}: scale {scale:g} and offset {offset:g} leave no values",
+                "take finite numbers, and a scale other than 0",
+            )
+
+    def _check_name_and_files(self) -> None:
+        """Refuse a name that no file or table could bear, no files, and what only products have."""
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", self.name) or self.name == "labels":
             raise SceneError(
                 f"modality name {self.name!r} cannot be used",
                 "take letters, digits, _ and -, a letter first; labels is taken",
             )
-        if any(array_name(name) is not None for name in self.files):
-            object.__setattr__(self, "position", "none")
         if not self.files:
             raise SceneError(f"{self.name}: no files are named", "list at least one file or pattern")
         if self.quality != "keep" and self.product is None:
@@ -102,6 +113,9 @@ class Modality:
                 f"{self.name}: quality is of products, and product is not given",
                 'name the product, e.g. product = "enmap"',
             )
+
+    def _check_bands(self) -> None:
+        """Refuse a choice of bands that says two things, or leaves none."""
         if self.near is not None and self.bands is not None:
             raise SceneError(f"{self.name}: both bands and near are given", "choose bands by one of them")
         if self.evenly is not None and self.evenly < 1:
@@ -111,12 +125,6 @@ class Modality:
                 raise SceneError(
                     f"{self.name}: between has the range {low:g} to {high:g} nm", "name the shorter first"
                 )
-        if self.calibration is not None and not usable_calibration(*self.calibration):
-            scale, offset = self.calibration
-            raise SceneError(
-                f"{self.name}: scale {scale:g} and offset {offset:g} leave no values",
-                "take finite numbers, and a scale other than 0",
-            )
 
     @property
     def calibration(self) -> tuple[float, float] | None:

@@ -208,6 +208,26 @@ def _header(path: Path, who: str, declared: str | None, assumed: Assumed) -> Ras
 
 
 def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid:
+    """Where the pixels lie, in the file's own system or, where it has none, in the one declared."""
+    transform = _north_up(dataset, path, who)
+    given = parse_crs(declared, who) if declared else None
+    own = wkt_of(dataset.crs) if dataset.crs else given
+    if own is None:
+        raise SceneError(
+            f"{who}: {path} has no coordinate system",
+            f'if you know it, write it into the configuration of {who}, e.g. crs = "EPSG:26915"',
+        )
+    grid = Grid(own, transform, dataset.height, dataset.width)
+    if given is not None and not same_crs(grid, given):
+        raise SceneError(
+            f"{who}: {path} is in {crs_name(own)}, but its crs is given as {crs_name(given)}",
+            "correct or remove the crs given",
+        )
+    return grid
+
+
+def _north_up(dataset: Any, path: Path, who: str) -> tuple[float, float, float, float, float, float]:
+    """The six numbers of a geotransform without rotation; refused is one that says nothing, or is rotated."""
     t = dataset.transform
     if t.is_identity:
         raise SceneError(
@@ -227,21 +247,7 @@ def _read_grid(dataset: Any, path: Path, who: str, declared: str | None) -> Grid
             f"{who}: {path} is rotated or not north-up (geotransform {tuple(t)[:6]})",
             "make it north-up first, e.g. with gdalwarp",
         )
-    transform = (t.a, 0.0, t.c, 0.0, t.e, t.f)
-    given = parse_crs(declared, who) if declared else None
-    own = wkt_of(dataset.crs) if dataset.crs else given
-    if own is None:
-        raise SceneError(
-            f"{who}: {path} has no coordinate system",
-            f'if you know it, write it into the configuration of {who}, e.g. crs = "EPSG:26915"',
-        )
-    grid = Grid(own, transform, dataset.height, dataset.width)
-    if given is not None and not same_crs(grid, given):
-        raise SceneError(
-            f"{who}: {path} is in {crs_name(own)}, but its crs is given as {crs_name(given)}",
-            "correct or remove the crs given",
-        )
-    return grid
+    return (t.a, 0.0, t.c, 0.0, t.e, t.f)
 
 
 def read_window(dataset: Any, bands: list[int], window: Window, who: str) -> NDArray[Any]:
