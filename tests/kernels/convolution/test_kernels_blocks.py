@@ -70,6 +70,17 @@ def test_inference_sees_every_bit_of_weights_that_changed_in_their_memory(name):
         assert y[0].tobytes() == y[1].tobytes()
 
 
+@each(SOME)
+def test_inference_goes_back_to_its_weights_after_a_forward_by_others(name):
+    """A training's forward makes points of its own weights where those of the last inference were kept."""
+    kernels, case = CASES[name]
+    plan, x, w, b, _ = make(kernels, case, "float32", 1)
+    buffers = block.allocate(plan, 1)
+    first = block.infer(plan, buffers, Operands(x, w, b)).tobytes()
+    block.forward(plan, buffers, Operands(x, w + 1, b))
+    assert block.infer(plan, buffers, Operands(x, w, b)).tobytes() == first
+
+
 # with whole vectors and parts of them, pooled, and what has something between convolution and norm
 NORMALISED = (
     *("odd sizes, indirect", "strided, indirect", "four vectors, indirect", "F(2x2,4x4), odd channels"),

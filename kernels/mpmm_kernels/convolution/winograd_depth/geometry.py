@@ -1,5 +1,6 @@
 """What minimal filtering along the bands needs to know of a block: tiles, runs of pixels, registers."""
 
+from functools import cache
 from typing import NamedTuple
 
 from mpmm_kernels.convolution.indirect.geometry import row_of
@@ -109,6 +110,7 @@ def _tiles(extents: tuple[int, int, int], before: int, pixels: int, channels: tu
     )
 
 
+@cache
 def product_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile:
     """The block that multiplies rows of so many channels by weights."""
     columns, last = row_of(shape.filters, dtype)
@@ -118,6 +120,7 @@ def product_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile
     )
 
 
+@cache
 def weight_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile:
     """The block that adds up weights' gradients: its rows are neighbouring channels."""
     columns, last = row_of(shape.filters, dtype)
