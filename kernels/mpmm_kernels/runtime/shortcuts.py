@@ -3,20 +3,19 @@
 Numba asks all that may take an operator's arguments, in turn, at each place where a kernel has it; writes a
 module of LLVM's code and has it read to learn how large a type is; takes every tuple of vectors apart to
 count references in it, of which there are none; looks for variables in all that a statement holds, its
-place in the source too; goes through all lists of what it can compile for entries that are new; finds,
-behind every pass, which variables live where, for generators and for Python's objects alone; and copies sets
-of names down to each name. The first four were a seventh of its work in Python; the lists, and what
-was still asked of variables and references, were a tenth of a cold compile then, the last two 4% of it.
+place in the source too; goes through all lists of what it can compile for entries that are new; and finds,
+behind every pass, which variables live where, for generators and for Python's objects alone. The first four
+were a seventh of its work in Python; the lists, and what was still asked of variables and references, were a
+tenth of a cold compile then.
 """
 
-import copy
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import BuiltinFunctionType, FunctionType, NoneType, SimpleNamespace
+from types import BuiltinFunctionType, FunctionType, NoneType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from numba.core import base, ir, ir_utils, postproc, transforms, types
+from numba.core import base, ir, postproc, transforms, types
 from numba.core.runtime import context as counting
 
 # Numba leaves these without annotations
@@ -117,13 +116,6 @@ def _process_without_lives(processor: Any, emit_dels: bool = False, **named: Any
     code.variable_lifetime, code.generator_info = _Lifetime(code.blocks), None
 
 
-def _copied(value: Any, memo: Any = None) -> Any:
-    """A copy in depth; of sets of names by their keys one of the sets alone."""
-    if type(value) is dict and all(type(names) is set for names in value.values()):
-        return {key: set(names) for key, names in value.items()}
-    return copy.deepcopy(value, memo)
-
-
 def _refresh_if_new(context: Any) -> None:
     """Bring a context up to date with what can be compiled, where more can be than when it last was."""
     entries = _entries_of(context)
@@ -143,14 +135,13 @@ def _entries_of(context: Any) -> int:
     )
 
 
-_SHORTER: tuple[tuple[Any, str, Any], ...] = (
+_SHORTER = (
     (_Function, "get_call_type", _known_call_type),
     (_Context, "get_abi_sizeof", _known_size),
     (_References, "get_meminfos", _counted_in),
     (_Instruction, "_rec_list_vars", _variables_in),
     (_Context, "refresh", _refresh_if_new),
     (_Processor, "run", _process_without_lives),
-    (ir_utils, "copy", SimpleNamespace(**vars(copy) | {"deepcopy": _copied})),
 )
 
 

@@ -11,7 +11,7 @@ from mpmm_kernels.runtime.shortcuts import shortcuts
 from mpmm_kernels.vector import Vector
 from mpmm_kernels.vector.copy import copy_columns
 from numba import extending, types
-from numba.core import compiler, ir_utils, postproc, registry
+from numba.core import compiler, postproc, registry
 
 TYPING = registry.cpu_target.typing_context
 # a context of its own: what it has worked out about references is copied to all that are made of it
@@ -125,19 +125,6 @@ def test_blocks_and_lives_behind_a_pass(function, deletions):
 
     shorter, again, without = both(processed)
     assert shorter == again == without
-
-
-@pytest.mark.parametrize("held", [{1: {("a", "b")}, 2: set()}, {"a": {"b"}}, {"a": [["b"]]}, [{1}]])
-def test_copies_are_apart(held):
-    """Sets of copies and of other names of a variable, and whatever else may be copied in depth."""
-    for copied in both(lambda: ir_utils.copy.deepcopy(held)):
-        assert copied == held
-        for mine, other in [(copied, held), *zip(parts(copied), parts(held), strict=True)]:
-            assert mine is not other
-
-
-def parts(held):
-    return held.values() if isinstance(held, dict) else held
 
 
 def test_what_came_since_can_be_compiled():
