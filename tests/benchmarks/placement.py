@@ -2,7 +2,7 @@
 
     python tests/benchmarks/placement.py                      # all of it, as root on an idle machine
     python tests/benchmarks/placement.py --only peers --rounds 2
-    python tests/benchmarks/placement.py --only prediction --place "shared memory"
+    python tests/benchmarks/placement.py --only hosts --place "48 bands, batches of 40" --rounds 3
     python tests/benchmarks/placement.py --quick              # fewer layouts, one round
 
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
@@ -62,8 +62,9 @@ HOSTS += [(6, 0.30, (1, 6), *training) for training in TRAININGS]
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=["prediction", "hosts", "peers"], action="append")
-    names = [place.name for place, _ in PLACES]
-    parser.add_argument("--place", choices=names, action="append", help="of prediction, these alone")
+    parser.add_argument(
+        "--place", default="", help='of prediction and hosts, those with this in their names: "48 bands"'
+    )
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=14)
     parser.add_argument("--quick", action="store_true", help="one round of fewer cases, shorter runs")
@@ -101,8 +102,8 @@ class Bench:
 
     def prediction(self):
         """Measured and predicted seconds a step of layouts and ranks, in each place."""
-        quick, wanted = self.options.quick, self.options.place
-        places = [each for each in PLACES if not wanted or each[0].name in wanted]
+        quick = self.options.quick
+        places = [each for each in PLACES if self.options.place in each[0].name]
         for place, cases in places[:3] if quick else places:
             cases = cases[::3] if quick else cases
             rows = [{"place": place.name, "layout": layout, "ranks": ranks} for layout, ranks in cases]
@@ -162,17 +163,14 @@ class Bench:
 
     def hosts(self):
         """Patches a second of one host and of `auto` over several like it, at each rate."""
-        for rate in (GIGABIT, SLOW):
-            for count, quota, numbers, bands, batch in HOSTS[:1] if self.options.quick else HOSTS:
-                name = f"{rate}, {quota:.0%}, {bands} bands, batches of {batch}"
-                place = Place(name, (quota,) * count, rate)
-                row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
-                rows = [{**row, "hosts": each} for each in numbers]
-                self.results["hosts"] += rows
-                with place.up():
-                    for _ in range(self.options.rounds):
-                        for row in rows:
-                            self._scale(place, row)
+        clusters = [cluster_of(rate, *case) for rate in (GIGABIT, SLOW) for case in HOSTS]
+        wanted = [each for each in clusters if self.options.place in each[0].name]
+        for place, rows in wanted[:: len(HOSTS)] if self.options.quick else wanted:
+            self.results["hosts"] += rows
+            with place.up():
+                for _ in range(self.options.rounds):
+                    for row in rows:
+                        self._scale(place, row)
 
     def _scale(self, place, row):
         layout = "single" if row["hosts"] == 1 else "auto"
@@ -242,6 +240,13 @@ class Bench:
             if self.results[name]
         ]
         self.options.to.joinpath("placement.md").write_text("\n\n".join(tables) + "\n")
+
+
+def cluster_of(rate, count, quota, numbers, bands, batch):
+    """A cluster of so many hosts, and a row for each of the numbers of them that a training takes."""
+    place = Place(f"{rate}, {quota:.0%}, {bands} bands, batches of {batch}", (quota,) * count, rate)
+    row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
+    return place, [{**row, "hosts": each} for each in numbers]
 
 
 def _seconds(trained):
