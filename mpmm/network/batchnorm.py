@@ -43,6 +43,11 @@ class BatchNorm(BatchLayer):
     Soudry, "Train longer, generalize better", NIPS 2017, algorithm 1 ("ghost batch normalization").
     """
 
+    # what the last training's forward and the last inference normalised by: worked out by a kernel, which a
+    # network that is only built and described neither compiles nor loads
+    _by: kernel.Normalised
+    _running: Normalisation
+
     def __init__(self, name: str, shape: tuple[int, ...], dtype: str, relu: bool = False) -> None:
         channels = shape[-1]
         self.gamma = Parameter.trained(parameter_name(name, "gamma"), np.ones(channels, dtype))
@@ -58,9 +63,8 @@ class BatchNorm(BatchLayer):
         self._count = 0
         # of the batch's samples, those that the statistics are over
         self._part = 1.0
-        self._by = self._normalised_by(np.zeros((2, channels)))
-        # what the last inference normalised by, and the bits of parameters that it follows from
-        self._running, self._bits = self._by.norm, list[bytes]()
+        # the bits of parameters that the last inference's norm follows from; of none before the first
+        self._bits: list[bytes] = []
         self._dy: Array = np.zeros((0, *shape), dtype)
 
     def forward(self, x: Array, step: Step) -> Array:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from branched_networks import tiny_preset
+from mpmm_kernels.runtime.dispatcher import KernelDispatcher
 from network_examples import random_batch
 
 from mpmm.errors import NetworkError
@@ -94,6 +95,17 @@ def test_any_patch_gives_a_network_of_that_depth(preset, bands, size):
     assert len(stream.blocks) == len(preset_stream(preset, "hsi", 103, 27).blocks)
     assert min(map(math.prod, stream.volumes())) >= 1
     assert stream.features > 0
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_kernel_is_called_while_a_network_is_built(monkeypatch, preset):
+    """`mpmm plan` and `check` would compile it, and under mpirun every rank for itself."""
+
+    def called(kernel, *_):
+        raise AssertionError(f"{kernel.__name__} was called")
+
+    monkeypatch.setattr(KernelDispatcher, "__call__", called, raising=False)
+    assert Network(network(preset, 30, 25)).blocks
 
 
 def test_an_unknown_preset_is_refused():
