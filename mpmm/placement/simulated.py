@@ -38,8 +38,11 @@ class Span:
         """Of its core seconds the part that falls between two times."""
         if self.ended == self.began:
             return self.cpu if began < self.ended <= ended else 0.0
-        inside = min(self.ended, ended) - max(self.began, began)
-        return self.cpu * max(0.0, inside) / (self.ended - self.began)
+        return self.cpu * self.seconds_between(began, ended) / (self.ended - self.began)
+
+    def seconds_between(self, began: float, ended: float) -> float:
+        """Of its seconds those that fall between two times."""
+        return max(0.0, min(self.ended, ended) - max(self.began, began))
 
     @property
     def text(self) -> str:
@@ -161,9 +164,8 @@ def _seconds(spans: Sequence[Span], began: float, ended: float) -> dict[str, flo
     """Seconds of each category between two times."""
     totals: dict[str, float] = {}
     for span in spans:
-        seconds = min(span.ended, ended) - max(span.began, began)
-        if seconds > 0:
-            totals[span.category] = totals.get(span.category, 0.0) + seconds
+        seconds = span.seconds_between(began, ended)
+        totals[span.category] = totals.get(span.category, 0.0) + seconds
     return totals
 
 

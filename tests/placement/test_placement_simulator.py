@@ -47,6 +47,8 @@ from mpmm.placement.links import fair_rates
 
 # one operation of the block takes a second a sample with one thread, and nothing else takes any time
 FREE = {"values": math.inf, "memory": math.inf, "instruction": 0.0, "arrays": 0.0, "step": 0.0}
+# of messages: nothing but what the link takes
+UNHANDLED = {"overhead": 0.0, "wire_overhead": 0.0, "wire_rate": math.inf, "send_rate": math.inf}
 SECONDS = Profile(flops=100.0, **FREE, read=math.inf, look=0.0)
 BLOCK = "hsi.block1"
 ALONE = Layout("custom", 1, tuple((block.name, (0,)) for block in TWO_STREAMS.blocks))
@@ -75,10 +77,6 @@ def ends(
         simulation.add((), instructions, 1)
     simulation.play()
     return [max((span.ended for span in spans), default=0.0) for spans in simulation.spans]
-
-
-# of messages: nothing but what the link takes
-UNHANDLED = {"overhead": 0.0, "wire_overhead": 0.0, "wire_rate": math.inf, "send_rate": math.inf}
 
 
 def hosts(count: int, rate: float = 100.0, delay: float = 0.0, eager: int = 10**9) -> Machine:
