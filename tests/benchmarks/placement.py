@@ -163,14 +163,18 @@ class Bench:
 
     def hosts(self):
         """Patches a second of one host and of `auto` over several like it, at each rate."""
-        clusters = [cluster_of(rate, *case) for rate in (GIGABIT, SLOW) for case in HOSTS]
-        wanted = [each for each in clusters if self.options.place in each[0].name]
-        for place, rows in wanted[:: len(HOSTS)] if self.options.quick else wanted:
+        for place, rows in [*self._clusters(GIGABIT), *self._clusters(SLOW)]:
             self.results["hosts"] += rows
             with place.up():
                 for _ in range(self.options.rounds):
                     for row in rows:
                         self._scale(place, row)
+
+    def _clusters(self, rate):
+        """Those that are wanted with links of a rate, with their rows; quickly the first."""
+        clusters = [cluster_of(rate, *case) for case in HOSTS]
+        wanted = [each for each in clusters if self.options.place in each[0].name]
+        return wanted[:1] if self.options.quick else wanted
 
     def _scale(self, place, row):
         layout = "single" if row["hosts"] == 1 else "auto"
