@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from virtual_cluster.awake import cores_awake
 from virtual_cluster.cluster import Cluster, folder_of
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.lifecycle import ENDING
@@ -56,7 +57,7 @@ def run(cluster: Cluster, hosts: Sequence[int], command: Sequence[str]) -> tuple
     mpirun runs in the first host. A first Ctrl-C goes on to ``launch/mpmm-run``, which lets the ranks finish
     their step, and so does a second, which ends mpirun; a third kills all that runs in the cluster.
     """
-    with _only_job(cluster) as folder:
+    with _only_job(cluster) as folder, cores_awake():
         _end_all(cluster)
         (folder / "ranks").write_text("".join(f"{cluster.hosts[host].name}\n" for host in hosts))
         for again in range(STARTS):

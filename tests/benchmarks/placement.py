@@ -25,6 +25,7 @@ from statistics import mean, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "launch"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from layouts import configured

@@ -12,6 +12,7 @@ from statistics import mean, median
 
 import rasterio
 from mpi_runner import ROOT, run_ranks
+from virtual_cluster.awake import cores_awake
 
 from mpmm.placement import Host, bytes_a_second, cluster, one_host
 
@@ -45,14 +46,15 @@ class Place:
 
     @contextmanager
     def up(self):
-        """Its hosts, in the block."""
+        """Its hosts, in the block; what this process measures there is measured on cores awake as theirs."""
         if not self.virtual:
             yield self
             return
         shares = ",".join(f"{100 * quota:g}%" for quota in self.quotas)
         self._call("up", str(len(self.quotas)), "--rate", self.rate, "--cpu", shares)
         try:
-            yield self
+            with cores_awake():
+                yield self
         finally:
             self._call("down")
 

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from small_runs import small_config
+from virtual_cluster.awake import LATENCY, may_sleep
 from virtual_clusters import PROGRAMS, VirtualCluster
 
 import mpmm
@@ -84,6 +85,14 @@ def test_hosts_of_unequal_speed_get_their_shares_of_the_cpu(cluster):
     assert slow["throttled"] > 0
     # what has ended counts too
     assert 0 < slow["used"] < fast["used"]
+
+
+@pytest.mark.skipif(may_sleep() is not None, reason=str(may_sleep()))
+def test_idle_cores_stay_awake_while_a_command_runs(cluster):
+    """The kernel tells within how many microseconds it is asked to wake, by all who ask."""
+    cluster.succeed("up", 1)
+    reading = f"od --address-radix=n --format=d4 --read-bytes=4 {LATENCY}"
+    assert cluster.succeed("run", *reading.split()).split() == ["0"]
 
 
 def test_ranks_may_use_the_whole_cores_of_their_host(cluster):

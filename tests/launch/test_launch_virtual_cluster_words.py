@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from virtual_cluster import accounting, quota, units
+from virtual_cluster.awake import cores_awake, may_sleep
 from virtual_cluster.command_line import main
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.job import deal_ranks
@@ -157,3 +158,30 @@ def test_hosts_that_overfill_the_machine_are_told_of():
     cores = len(os.sched_getaffinity(0))
     assert quota.enough_cores([1.0] * cores) is None
     assert "slow each other" in str(quota.enough_cores([1.0] * (cores + 1)))
+
+
+def test_cores_are_kept_awake_by_a_wish_for_wakes_within_0_us(tmp_path):
+    """The kernel's device takes a 32-bit integer, for as long as it stays open."""
+    latency = tmp_path / "latency"
+    latency.touch()
+    assert may_sleep(latency) is None
+    with cores_awake(latency):
+        assert latency.read_bytes() == bytes(4)
+        assert str(latency) in open_files()
+    assert str(latency) not in open_files()
+
+
+def test_where_cores_cannot_be_kept_awake_a_command_runs_and_up_warns(tmp_path):
+    missing = tmp_path / "none"
+    with pytest.raises(OSError, match="of the block"), cores_awake(missing):
+        raise OSError("of the block")
+    warning = may_sleep(missing)
+    assert warning is not None
+    assert "idle cores may sleep" in warning
+    assert f"{missing}: No such file or directory" in warning
+    assert not missing.exists()
+
+
+def open_files() -> list[str]:
+    """The files that this process holds open."""
+    return [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
