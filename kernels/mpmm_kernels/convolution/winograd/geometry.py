@@ -132,10 +132,8 @@ def tiles(plan: BlockPlan, outputs: int) -> WinogradTiles:
     samples = max(1, min(_MOST_SAMPLES, _POINTS_BYTES // sample))
     samples = min(range(1, samples + 1), key=lambda n: (_waste(n * down * across * depth), -n))
     plane = points(plan, outputs) * samples * down * across * size
-    chunk, input_chunk = (
-        _chunk(depth, plan.window[0], plane * filters),
-        _chunk(staged.depth, 1, plane * staged.padded),
-    )
+    chunk = _chunk(depth, plan.window[0], plane * filters)
+    input_chunk = _chunk(staged.depth, 1, plane * staged.padded)
     return WinogradTiles(
         samples=samples,
         rows=down,

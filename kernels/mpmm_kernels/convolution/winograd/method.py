@@ -22,6 +22,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     epilogue_bytes,
     finish_forward,
     floor,
+    pad_blocks,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd import geometry, kernels
@@ -228,10 +229,7 @@ def _run_forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) 
 
 def _take_weights(plan: BlockPlan, weights: Floats, w: Floats, points: Floats) -> None:
     """Fill weights by w, but for what fills up vectors, and their points."""
-    wide = weights.shape[-1]
-    for block, own in enumerate(weights):
-        given = w[..., block * wide : (block + 1) * wide]
-        own[..., : w.shape[3], : given.shape[-1]] = given
+    pad_blocks(w, weights)
     tile, planes = layout_of(core(plan)).backward_tile, len(weights) * plan.kernel[0]
     transform_weights(flat(weights), points, (planes, plan.kernel[1]), tile.plane, tile.square)
 

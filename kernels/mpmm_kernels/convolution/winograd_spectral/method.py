@@ -19,7 +19,7 @@ from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import ForwardArrays
-from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor
+from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor, pad_blocks
 from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_spectral import kernels
@@ -80,7 +80,7 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
     wide = len(layout.tile.columns) * len(layout.tile.lanes)
     return SpectralBuffers(
         back=_back(plan).allocate(plan, batch),
-        weights=zeros_aligned((filters // wide, *plan.kernel, wide), plan.dtype),
+        weights=zeros_aligned((filters // wide, *plan.kernel, 1, wide), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
         staged=scratch(math.prod(bands[:3]), plan.dtype),
         points=scratch(points * tiles.bands, plan.dtype),
@@ -118,13 +118,12 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
 
 def _take_weights(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> None:
     """The weights' points, and the bias, of filters rounded up to whole vectors."""
-    blocks, wide = len(buffers.weights), buffers.weights.shape[-1]
-    for block, own in enumerate(buffers.weights):
-        part = operands.w[:, :, :, 0, block * wide : (block + 1) * wide]
-        own[..., : part.shape[-1]] = part
+    pad_blocks(operands.w, buffers.weights)
     buffers.back.bias[: plan.filters] = operands.b
-    planes, plane = (blocks * plan.kernel[0], plan.kernel[1]), size(plan.kernel[1] * plan.kernel[2])
-    transform_weights(flat(buffers.weights), buffers.weight_points, planes, plane, tile.square)
+    planes, plane = len(buffers.weights) * plan.kernel[0], size(plan.kernel[1] * plan.kernel[2])
+    transform_weights(
+        flat(buffers.weights), buffers.weight_points, (planes, plan.kernel[1]), plane, tile.square
+    )
 
 
 def _backward(
