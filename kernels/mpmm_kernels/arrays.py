@@ -14,7 +14,8 @@ Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Triple: TypeAlias = tuple[int, int, int]
 
-_CACHE_LINE = 64
+# Bytes of a line of the caches
+CACHE_LINE = 64
 # Elements of a row that are added up before the next ones: sums of groups stay in the first cache
 _TOGETHER = 1024
 # Sums that one thread adds up in less time than it may wait for another whose core is taken
@@ -25,14 +26,14 @@ _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
 def zeros_aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> Array:
     """An array of zeros that begins on a cache line; the memory is taken when it is first written."""
     count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    raw = np.zeros(count + _CACHE_LINE, np.uint8)
-    start = -raw.ctypes.data % _CACHE_LINE
+    raw = np.zeros(count + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + count].view(dtype).reshape(shape)
 
 
 def scratch(elements: int, dtype: str) -> Array:
     """A row of so many elements for every thread there may ever be; no two share a cache line."""
-    per_line = _CACHE_LINE // np.dtype(dtype).itemsize
+    per_line = CACHE_LINE // np.dtype(dtype).itemsize
     return zeros_aligned((_MOST_THREADS, -(-elements // per_line) * per_line), dtype)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.arrays import CACHE_LINE, Array, Floats
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import (
     ONE,
@@ -28,8 +28,6 @@ from mpmm_kernels.vector import (
 TERMS = 256
 # Pieces of a product for each worker
 PIECES = 4
-# Elements of a line of the caches, at least: float64 has half as many
-_LINE = 16
 
 
 class DenseProduct(NamedTuple):
@@ -219,7 +217,7 @@ def _group_block(
 @compiled
 def _fetch_run(array: Floats, start: int, count: int) -> None:
     """Ask for a run of elements that is read or written soon."""
-    for at in range(start, start + count, _LINE):
+    for at in range(start, start + count, CACHE_LINE // array.itemsize):
         fetch(array, at)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, Triple
+from mpmm_kernels.arrays import CACHE_LINE, Floats, Triple
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
@@ -17,7 +17,6 @@ from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 _MOST = 24 if REGISTERS == 32 else 12
 # Bytes of the sample that a slab of windows and a part of the kernel meet, in the first cache
 _SLAB_BYTES = 24 * 1024
-_CACHE_LINE = 64
 
 
 class Walk(NamedTuple):
@@ -131,7 +130,7 @@ def _of_bands(plan: BlockPlan) -> ArgmaxLayout:
     ]
     walk = _walk(plan, (1, row, staged.bands), (row, staged.bands))
     # of each pixel the vectors of a line of windows meet two cache lines
-    lines = _lines(plan, high, staged.columns * 2 * _CACHE_LINE)
+    lines = _lines(plan, high, staged.columns * 2 * CACHE_LINE)
     block = size(high * wide)
     return ArgmaxLayout(
         geometry=_geometry(plan, staged, walk._replace(lines=lines), parts),
@@ -162,7 +161,7 @@ def _geometry(plan: BlockPlan, bands: Bands, walk: Walk, parts: list[int]) -> Ar
 
 def _spread_over_cache(bands: int, dtype: str) -> int:
     """At least so many bands, so that the same band of neighbouring pixels does not fall into few lines."""
-    line = _CACHE_LINE // np.dtype(dtype).itemsize
+    line = CACHE_LINE // np.dtype(dtype).itemsize
     return bands + line if bands % (2 * line) == 0 else bands
 
 
