@@ -77,14 +77,14 @@ class WinogradBackwardScratch(NamedTuple):
 class WinogradBuffers:
     """Arrays of a block: its output side, weights and their points, sums of gradients, workers' scratch.
 
-    ``inferred_weights`` are those of the last inference as they were given; whether the points are theirs
-    is in ``points_inferred``.
+    ``inferred_points`` are always those of ``inferred_weights``, which the last inference was given; a
+    training leaves both alone.
     """
 
     around: Surroundings
     argmax: Array
     inferred_weights: Floats
-    points_inferred: Array
+    inferred_points: Floats
     weights: Floats
     weight_points: Floats
     bias: Floats
@@ -153,7 +153,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * tiles.filters,), "uint8"),
         inferred_weights=zeros(*plan.weights_shape),
-        points_inferred=np.zeros(1, np.bool_),
+        inferred_points=zeros(weight_points),
         weights=_by_blocks(plan, tiles.channels, tiles.filters, layout.forward_tile.columns),
         weight_points=zeros(weight_points),
         bias=zeros(tiles.filters),
@@ -190,9 +190,8 @@ def _by_argmax(plan: BlockPlan) -> bool:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
-    buffers.points_inferred[0] = False
     _take_weights(plan, buffers.weights, operands.w, buffers.weight_points)
-    return _run_forward(plan, buffers, operands)
+    return _run_forward(plan, buffers, operands, buffers.weight_points)
 
 
 def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
@@ -200,19 +199,20 @@ def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Flo
 
     Weights in one piece are compared with those before in a third of the time that block by block takes.
     """
-    if not (buffers.points_inferred[0] and same_bits(buffers.inferred_weights, operands.w)):
+    if not same_bits(buffers.inferred_weights, operands.w):
         buffers.inferred_weights[...] = operands.w
-        _take_weights(plan, buffers.weights, operands.w, buffers.weight_points)
-        buffers.points_inferred[0] = True
-    return _run_forward(plan, buffers, operands)
+        _take_weights(plan, buffers.weights, operands.w, buffers.inferred_points)
+    return _run_forward(plan, buffers, operands, buffers.inferred_points)
 
 
-def _run_forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
+def _run_forward(
+    plan: BlockPlan, buffers: WinogradBuffers, operands: Operands, weight_points: Floats
+) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
     buffers.bias[: plan.filters] = operands.b
     arrays = ForwardArrays(
         x=flat(operands.x),
-        w=buffers.weight_points,
+        w=weight_points,
         bias=buffers.bias,
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
