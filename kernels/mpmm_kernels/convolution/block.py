@@ -7,7 +7,6 @@ from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.methods import METHODS, choose
 from mpmm_kernels.convolution.operands import ConvolutionBlock, Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
-from mpmm_kernels.convolution.shared.epilogue import ended_by_kernel
 from mpmm_kernels.layers.ending import end, ending
 from mpmm_kernels.vocabulary import Kernels
 
@@ -84,6 +83,6 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     """
     method = METHODS[plan.method]
     y = method.infer(plan, buffers, operands)
-    if operands.norm is not None and not (method.ends and ended_by_kernel(plan)):
+    if operands.norm is not None and not method.ends(plan):
         end(y, ending(*operands[3:], plan.dtype))
     return y

@@ -28,8 +28,7 @@ class Method:
     allocate
         All arrays the method needs for up to so many samples; only the method itself looks inside.
     ends
-        Its kernels end an inference with a sum and a batch-norm where nothing else follows them
-        (`ended_by_kernel`).
+        Whether its kernels end an inference of a plan with a sum and a batch-norm.
     """
 
     name: MethodName
@@ -40,7 +39,7 @@ class Method:
     forward: Callable[[BlockPlan, Any, Operands], Floats]
     infer: Callable[[BlockPlan, Any, Operands], Floats]
     backward: Callable[[BlockPlan, Any, Operands, Gradients, bool], Floats | None]
-    ends: bool = False
+    ends: Callable[[BlockPlan], bool] = lambda plan: False
 
 
 def direct_cost(plan: BlockPlan) -> float:

@@ -92,6 +92,11 @@ CASES |= {
         "one output",
     )
 }
+# an average pool that its kernel makes at inference
+CASES["averaged, indirect"] = (
+    "indirect",
+    ((6, 7, 8, 3), 4, (2, 3, 3), STEP, SAME, "relu", "average", (2, 2, 3)),
+)
 # register blocks of neighbours in depth: rows of whole vectors, and of parts that two or four of them share
 DEPTH = {
     "sixteen filters": ((20, 3, 5, 6), 16, (5, 1, 1), STEP, SPECTRAL, "relu", None, STEP),
@@ -114,6 +119,7 @@ SOME = (
     "odd sizes",
     "odd sizes, indirect",
     "strided, indirect",
+    "averaged, indirect",
     "two share, depth",
     "four share, pooled, depth",
     "F(2x2,3x3), padded depth",
@@ -132,8 +138,8 @@ REBUILT = (
     "one channel, F(4x4,5x5)",
     "F(8,7), padded",
 )
-# of those the ones whose inference ends with a sum and batch-norm: by their own kernel, and by one behind it
-ENDED = "F(8,7), padded", "odd channels, pooled"
+# ones whose inference ends with a sum and batch-norm: by their own kernels, and by one behind it
+ENDED = "F(8,7), padded", "averaged, indirect", "odd channels, pooled"
 
 
 def planned(case, dtype, kernels):

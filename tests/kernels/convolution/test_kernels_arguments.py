@@ -59,6 +59,7 @@ CALLS = {
             BlockEnding,
             indirect.IndirectForwardScratch,
             *NUMBERS,
+            "share",
             indirect_layout.IndirectForwardGeometry,
             IndirectTile,
         ),

@@ -84,7 +84,7 @@ def test_inference_goes_back_to_its_weights_after_a_forward_by_others(name):
 # with whole vectors and parts of them, pooled, and what has something between convolution and norm
 NORMALISED = (
     *("odd sizes, indirect", "strided, indirect", "four vectors, indirect", "F(2x2,4x4), odd channels"),
-    *("F(8,7), padded", "F(8,7), two runs"),
+    *("averaged, indirect", "F(8,7), padded", "F(8,7), two runs"),
 )
 
 

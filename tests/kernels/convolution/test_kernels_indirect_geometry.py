@@ -39,6 +39,23 @@ def staged_sample(plan, x):
     return sample.reshape(-1)
 
 
+@pytest.mark.parametrize(
+    ("pool", "window", "activation", "made"),
+    [
+        ("average", (2, 3, 3), "relu", True),
+        ("average", (2, 3, 3), "sigmoid", False),
+        ("average", (1, 1, 1), "none", False),
+        ("average", (40, 9, 9), "none", False),
+        ("max", (2, 3, 3), "none", False),
+    ],
+)
+def test_an_average_pool_is_made_by_the_kernel_where_a_line_of_it_stays_in_the_cache(
+    pool, window, activation, made
+):
+    block = ConvolutionBlock(64, (1, 1, 1), activation=activation, pool=pool, window=window)
+    assert geometry.averages(plan_block((40, 9, 9, 4), block, "float32", "reference")) is made
+
+
 def test_offsets_and_taps_address_the_convolution(plan):
     x, w = numbers(*plan.input_shape), numbers(*plan.weights_shape)
     staging = shared.staging(plan, 0)

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 from mpmm_kernels.convolution.shared.geometry import Pooled, Spread, window_offsets
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_line, spread_slab
+from mpmm_kernels.convolution.shared.pooling import (
+    OutputSide,
+    average_lines,
+    pool_lines,
+    spread_line,
+    spread_slab,
+)
+from mpmm_kernels.layers.pooling import average_pool3d_forward
 from mpmm_kernels.vector import lanes
 
 DTYPES = ["float32", "float64"]
@@ -47,6 +54,15 @@ class Line:
             to = (n * p.depth + d) * p.rows, 1
             pool_lines(self.z.reshape(-1), part, output, to, self.floor, p, self.offsets)
 
+    def average(self):
+        """Means of the windows of all lines."""
+        p, s = self.pooled, self.spread
+        step, share = self.window[1] * s.row_step, self.z.dtype.type(1 / np.prod(self.window))
+        for n, d in np.ndindex(SAMPLES, p.depth):
+            part = n * self.z[0].size + d * self.window[0] * s.plane_step, step, p.rows
+            to = (n * p.depth + d) * p.rows, 1
+            average_lines(self.z.reshape(-1), part, self.y.reshape(-1), to, share, p, self.offsets)
+
     def windows(self):
         """Every output's position, and the elements of its window."""
         kd, kr, kc = self.window
@@ -74,6 +90,17 @@ def test_a_line_is_the_largest_of_each_window_plus_bias(window, channels, dtype)
         values = line.z[corner].reshape(-1)
         assert line.y[at] == max(values.max() + line.bias[at[-1]], line.floor)
         assert line.argmax[at] == (values.argmax() if values.size > 1 else 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [3, 17])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_line_of_means_has_the_bits_of_the_average_pool(window, channels, dtype):
+    line = Line(window, channels, dtype)
+    line.average()
+    expected = np.empty_like(line.y)
+    average_pool3d_forward(np.ascontiguousarray(line.z[..., :channels]), expected, window, window)
+    assert line.y.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("window", WINDOWS)

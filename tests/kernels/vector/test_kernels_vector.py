@@ -15,6 +15,7 @@ from mpmm_kernels.vector import (
     load,
     load_bytes,
     load_part,
+    multiplied,
     splat,
     store,
     store_bytes,
@@ -34,7 +35,8 @@ def test_a_vector_fills_a_register():
 
 @compiled
 def arithmetic(x, y, out, floor):
-    """Rows: sum, at least the floor, y where x is above the floor, splat, first three, first three of x."""
+    """Rows: sum, at least the floor, y where x is above the floor, splat, first three, first three of x,
+    and x + x * y, rounded twice."""
     n = lanes_of(x)
     a, b, least = load(x, 0), load(y, 0), splat(floor)
     store(out, 0, add(a, b))
@@ -43,6 +45,7 @@ def arithmetic(x, y, out, floor):
     store(out, 3 * n, splat(element(x, 1)))
     store(out, 4 * n, load_part(x, 0, 3))
     store_part(out, 5 * n, a, 3)
+    store(out, 6 * n, add(a, multiplied(a, b)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -51,9 +54,9 @@ def test_arithmetic_is_lane_by_lane(dtype):
     rng = np.random.default_rng(1)
     x, y = (rng.standard_normal(n).astype(dtype) for _ in range(2))
     x[0] = np.nan
-    out = np.full(6 * n, 7, dtype)
+    out = np.full(7 * n, 7, dtype)
     arithmetic(x, y, out, floor)
-    rows = out.reshape(6, n)
+    rows = out.reshape(7, n)
     first = np.arange(n) < 3
     np.testing.assert_array_equal(rows[0], x + y)
     np.testing.assert_array_equal(rows[1], np.where(np.isnan(x), x, np.maximum(x, floor)))
@@ -61,6 +64,7 @@ def test_arithmetic_is_lane_by_lane(dtype):
     np.testing.assert_array_equal(rows[3], np.full(n, x[1]))
     np.testing.assert_array_equal(rows[4], np.where(first, x, 0))
     np.testing.assert_array_equal(rows[5], np.where(first, x, 7))
+    np.testing.assert_array_equal(rows[6], x + x * y)
 
 
 @compiled

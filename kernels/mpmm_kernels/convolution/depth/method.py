@@ -100,7 +100,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
 def _forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats:
     inner, outer, samples = core(plan), buffers.indirect, len(operands.x)
     pad(operands, outer.weights, outer.bias)
-    arrays = indirect.forward_arrays(outer, operands)
+    arrays = indirect.forward_arrays(outer, operands, outer.around.core_output)
     rows = DepthForwardScratch(staged=workers(outer.staged), scratch=workers(buffers.sums), zeros=outer.zeros)
     kernels.forward(*arrays, *rows, samples, floor(plan), *forward_geometry(inner), *layout_of(inner).tile)
     return finish_forward(plan, outer.around, samples)

@@ -90,6 +90,18 @@ def straight(filters: int, window: Triple, dtype: str, last: Size) -> bool:
     return window == (1, 1, 1) and whole_vectors(filters, dtype) - beyond == filters
 
 
+def line_of_windows(plan: BlockPlan) -> int:
+    """Outputs of the convolution in a line of pooling windows."""
+    return plan.window[0] * plan.window[1] * needed(plan)[2]
+
+
+def averages(plan: BlockPlan) -> bool:
+    """Whether the kernel makes a block's average pool at inference: where a line of windows is a group."""
+    plain = plan.pool != "average" or plan.activation == "sigmoid" or plan.window == (1, 1, 1)
+    pixel = whole_vectors(plan.filters, plan.dtype) * np.dtype(plan.dtype).itemsize
+    return not plain and line_of_windows(plan) * pixel <= _GROUP_BYTES
+
+
 def heights(columns: int) -> tuple[int, int]:
     """Rows of tall blocks, and of the shorter ones for what is left; the last rows are made singly."""
     tall = min(_TALL[columns], (REGISTERS - 2 - columns) // (columns + 1))
@@ -100,10 +112,7 @@ def forward_sums(plan: BlockPlan, run: OffsetRun) -> Sums:
     """The block's convolution, a line of pooling windows after the other; its taps lie in runs."""
     filters, item = whole_vectors(plan.filters, plan.dtype), np.dtype(plan.dtype).itemsize
     run_bytes = run.length * len(row_of(plan.filters, plan.dtype)[0]) * lanes(plan.dtype) * item
-    line, lines = (
-        plan.window[0] * plan.window[1] * needed(plan)[2],
-        plan.output_shape[0] * plan.output_shape[1],
-    )
+    line, lines = line_of_windows(plan), plan.output_shape[0] * plan.output_shape[1]
     return Sums(
         terms=int(np.prod(plan.weights_shape[:4])),
         filters=filters,

@@ -23,7 +23,13 @@ from mpmm_kernels.convolution.indirect.lines import (
 )
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
-from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_lines, spread_slab
+from mpmm_kernels.convolution.shared.pooling import (
+    OutputSide,
+    average_lines,
+    pool_lines,
+    spread_lines,
+    spread_slab,
+)
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.layers.ending import BlockEnding, end_pixels
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
@@ -47,6 +53,7 @@ def forward(
     zeros: Floats,
     samples: int,
     floor: float,
+    share: float,
     straight: bool,
     staging: Staging,
     shape: Sums,
@@ -62,7 +69,8 @@ def forward(
     """Fill y and argmax for the first samples of x; ``staged`` and ``scratch`` have a row for each worker.
 
     Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y
-    at once. Each part of y is ended (`BlockEnding`) while it is in the first caches.
+    at once. Windows are averaged where each of their elements has a ``share`` of the mean, which is 0 where
+    the largest is taken. Each part of y is ended (`BlockEnding`) while it is in the first caches.
     """
     workers, tasks = scratch.shape[0], samples * shape.groups
     shares, taken, least = parts(samples, workers), tickets(), y.dtype.type(-np.inf)
@@ -83,13 +91,18 @@ def forward(
                     target = IndirectTarget(
                         y, n * indirection.size * pooled.channels, pooled.channels, bias, floor
                     )
+                elif share > 0:
+                    target = IndirectTarget(sums, -part[0] * shape.filters, shape.filters, bias, floor)
                 else:
                     target = IndirectTarget(sums, -part[0] * shape.filters, shape.filters, zeros, least)
                 add_sums(origin, w, target, tables, part, shape, tile)
                 if not straight:
                     made = beginning(), shape.line * shape.filters, end - line
                     to = n * shape.lines + line, 1
-                    pool_lines(sums, made, output, to, floor, pooled, offsets)
+                    if share > 0:
+                        average_lines(sums, made, y, to, share, pooled, offsets)
+                    else:
+                        pool_lines(sums, made, output, to, floor, pooled, offsets)
                 pixel = (n * shape.lines + line) * pooled.columns
                 end_pixels(y, pixel, (end - line) * pooled.columns, ending)
             piece = next_piece(taken)

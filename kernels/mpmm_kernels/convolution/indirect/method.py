@@ -33,6 +33,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     argmax_bytes,
     begin_backward,
     core,
+    ends_core,
     epilogue_bytes,
     finish_forward,
     flip,
@@ -110,11 +111,21 @@ def _slides_well(plan: BlockPlan) -> bool:
     return slide_width(source, staged.channels, PLANNED) > geometry.SHORT_LINE
 
 
+def _inferred(plan: BlockPlan) -> BlockPlan:
+    """What the kernel makes of a block at inference."""
+    return plan if geometry.averages(plan) else core(plan)
+
+
+def _ends(plan: BlockPlan) -> bool:
+    return ends_core(plan) or geometry.averages(plan)
+
+
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
-    layout = layout_of(core(plan))
+    layout = layout_of(_inferred(plan))
     sums = 0 if layout.forward.straight else layout.group_elements
     row = (layout.staged_elements + sums) * np.dtype(plan.dtype).itemsize
-    return row + argmax_bytes(plan, batch) + epilogue_bytes(plan, batch)
+    around = 0 if geometry.averages(plan) else epilogue_bytes(plan, batch)
+    return row + argmax_bytes(plan, batch) + around
 
 
 def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
@@ -141,20 +152,20 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         unused=row(filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=row(layout.staged_elements),
-        sums=row(max(layout.group_elements, CELL * channels)),
+        sums=row(max(layout.group_elements, layout_of(_inferred(plan)).group_elements, CELL * channels)),
         line_gradients=row(lines * shape.line * filters),
         sample_gradients=row(math.prod(geometry.gradient_extents(core(plan))) * filters),
         by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
     )
 
 
-def forward_arrays(buffers: IndirectBuffers, operands: Operands) -> ForwardArrays:
-    """The arrays of a forward pass, whose weights and bias are filled before."""
+def forward_arrays(buffers: IndirectBuffers, operands: Operands, y: Floats) -> ForwardArrays:
+    """The arrays of a forward pass to y, whose weights and bias are filled before."""
     return ForwardArrays(
         x=flat(operands.x),
         w=flat(buffers.weights),
         bias=buffers.bias,
-        y=flat(buffers.around.core_output),
+        y=flat(y),
         argmax=buffers.argmax,
     )
 
@@ -174,15 +185,32 @@ def _pack(plan: BlockPlan, operands: Operands, buffers: IndirectBuffers) -> None
 
 
 def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> Floats:
-    layout, samples = layout_of(core(plan)), len(operands.x)
+    _run_forward(plan, buffers, operands, buffers.around.core_output, core(plan))
+    return finish_forward(plan, buffers.around, len(operands.x))
+
+
+def _infer(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> Floats:
+    """The same bits; where the kernel makes an average pool, what is averaged never reaches memory."""
+    if not geometry.averages(plan):
+        return _forward(plan, buffers, operands)
+    _run_forward(plan, buffers, operands, buffers.around.output, plan)
+    return buffers.around.output[: len(operands.x)]
+
+
+def _run_forward(
+    plan: BlockPlan, buffers: IndirectBuffers, operands: Operands, y: Floats, made: BlockPlan
+) -> None:
+    """Run the kernel, by which y is ``made``: the block's core, or all of it."""
+    layout = layout_of(made)
     _pack(plan, operands, buffers)
-    arrays = forward_arrays(buffers, operands)
+    arrays = forward_arrays(buffers, operands, y)
     rows = IndirectForwardScratch(
         staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
     )
-    made = kernel_ending(plan, operands)
-    kernels.forward(*arrays, *made, *rows, samples, floor(plan), *layout.forward, *layout.tile)
-    return finish_forward(plan, buffers.around, samples)
+    share = np.dtype(plan.dtype).type(1 / math.prod(made.window) if made.pool == "average" else 0)
+    numbers = len(operands.x), floor(plan), share
+    ending = kernel_ending(plan, operands, _ends(plan))
+    kernels.forward(*arrays, *ending, *rows, *numbers, *layout.forward, *layout.tile)
 
 
 def _backward(
@@ -234,7 +262,6 @@ def input_gradient(
     return buffers.input_gradient[:samples]
 
 
-# Inference does the same: it keeps nothing but a byte for each element of the output.
 INDIRECT = Method(
-    "indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward, ends=True
+    "indirect", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _infer, _backward, ends=_ends
 )

@@ -37,14 +37,14 @@ def floor(plan: BlockPlan) -> float:
     return bound
 
 
-def ended_by_kernel(plan: BlockPlan) -> bool:
+def ends_core(plan: BlockPlan) -> bool:
     """Whether what an inference ends with comes right behind the core: no sigmoid or average pool between."""
     return plan.activation != "sigmoid" and plan.pool != "average"
 
 
-def kernel_ending(plan: BlockPlan, operands: Operands) -> BlockEnding:
-    """What a method's kernel ends with; nothing where it does not."""
-    made = operands[3:] if ended_by_kernel(plan) else (None, (), None)
+def kernel_ending(plan: BlockPlan, operands: Operands, ended: bool) -> BlockEnding:
+    """What a method's kernel ends with; nothing where the block is not ``ended`` by it."""
+    made = operands[3:] if ended else (None, (), None)
     return ending(*made, plan.dtype)
 
 

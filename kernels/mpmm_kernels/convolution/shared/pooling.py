@@ -13,6 +13,7 @@ from mpmm_kernels.vector import (
     load,
     load_bytes,
     load_part,
+    multiplied,
     splat,
     store,
     store_bytes,
@@ -95,6 +96,40 @@ def _largest(lines: Floats, offset: int, offsets: Offsets, argmax: Array, argmax
         best, number = challenge(best, number, load(lines, offset + offsets[i]), i)
     store_bytes(argmax, argmax_at, number)
     return best
+
+
+@compiled
+def average_lines(
+    lines: Floats,
+    part: tuple[int, int, int],
+    y: Floats,
+    to: tuple[int, int],
+    share: float,
+    pooled: Pooled,
+    offsets: Offsets,
+) -> None:
+    """Fill lines of y with the mean of each window: its elements' ``share``, added from first to last.
+
+    ``part``, ``to`` and ``offsets`` as in `pool_lines`.
+    """
+    (first, step, count), (line, line_step) = part, to
+    for i in range(count):
+        pixel = (line + i * line_step) * pooled.columns
+        for column in range(pooled.columns):
+            start = first + i * step + column * pooled.window_columns * pooled.padded
+            at = (pixel + column) * pooled.channels
+            for c in range(0, pooled.padded, lanes_of(lines)):
+                mean = _mean(lines, start + c, share, offsets)
+                store_up_to(y, at + c, mean, pooled.channels - c)
+
+
+@compiled
+def _mean(lines: Floats, offset: int, share: float, offsets: Offsets) -> Any:
+    """The mean of a window's vectors."""
+    mean = splat(lines.dtype.type(0))
+    for i in range(offsets.size):
+        mean = add(mean, multiplied(splat(share), load(lines, offset + offsets[i])))
+    return mean
 
 
 @compiled

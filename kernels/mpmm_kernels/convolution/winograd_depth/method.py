@@ -16,6 +16,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     allocate_surroundings,
     begin_backward,
     core,
+    ends_core,
     epilogue_bytes,
     finish_forward,
     floor,
@@ -147,7 +148,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands) -> Floats:
-    samples, made = len(operands.x), kernel_ending(plan, operands)
+    samples, made = len(operands.x), kernel_ending(plan, operands, ends_core(plan))
     _fill_ends(buffers.ends, operands.b, made)
     _transform(plan, buffers, operands.w)
     arrays = DepthFilteringArrays(
@@ -247,5 +248,5 @@ def _weight_gradient(
 
 # Inference does the same: forward keeps nothing for backward but its output.
 WINOGRAD_DEPTH = Method(
-    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward, ends=True
+    "winograd-depth", _offer, _cost, _scratch_bytes, _allocate, _forward, _forward, _backward, ends=ends_core
 )
