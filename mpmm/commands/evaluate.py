@@ -9,10 +9,11 @@ from typing import Any, get_args
 
 import click
 
+# as a whole: only the rank that writes results draws, for which Matplotlib is loaded
+from mpmm import pictures
 from mpmm.commands.areas import show_areas
 from mpmm.display import Console, class_table, comparison_table, confusion_table, say, say_untrained
 from mpmm.patches import PARTS
-from mpmm.pictures import write_confusion_picture
 from mpmm.results import (
     CheckpointName,
     Scores,
@@ -193,7 +194,7 @@ def _write(folder: Path, result: EvaluationResult, title: str) -> None:
     write_json(folder / "scores.json", plain)
     write_class_csv(folder / "classes.csv", scores)
     write_confusion_csv(folder / "confusion.csv", scores)
-    write_confusion_picture(folder / "confusion.png", scores, title)
+    pictures.write_confusion_picture(folder / "confusion.png", scores, title)
     if result.trace is not None:
         write_whole(folder / "trace.json", json.dumps(result.trace).encode())
 

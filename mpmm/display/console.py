@@ -6,15 +6,21 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from rich.console import Console as Console
 
+# rooms as a whole, whose files are loaded where a run is described: not every command that prints does
+from mpmm import preparation, scene
 from mpmm.display.ticker import SECONDS_BETWEEN_LINES, ticking
-from mpmm.network import Network
-from mpmm.patches import Split
-from mpmm.preparation import Prepared, rows_of_scenes, split_by_scene
-from mpmm.results import Scores, percent
-from mpmm.scene import SceneRows, grids_of
+from mpmm.results import percent
+
+if TYPE_CHECKING:
+    from mpmm.network import Network
+    from mpmm.patches import Split
+    from mpmm.preparation import Prepared
+    from mpmm.results import Scores
+    from mpmm.scene import SceneRows
 
 
 def say(console: Console, label: str, text: str) -> None:
@@ -48,7 +54,8 @@ def compiling(console: Console, subject: str = "the kernels") -> Callable[[float
 
 def say_scene(console: Console, prepared: Prepared) -> None:
     """Say how large the scene is, its classes and bands, and how many patches of which size are drawn."""
-    sizes = [f"{rows} x {columns}" for rows, columns in (grid.shape for grid in grids_of(prepared.scene))]
+    shapes = [grid.shape for grid in scene.grids_of(prepared.scene)]
+    sizes = [f"{rows} x {columns}" for rows, columns in shapes]
     names = [f"{name} " for name in prepared.scene_names] or [""]
     scenes = ", ".join(f"{name}{size}" for name, size in zip(names, sizes, strict=True))
     bands = ", ".join(_inputs(prepared, stream.name, stream.bands) for stream in prepared.spec.streams)
@@ -84,14 +91,14 @@ def say_split(console: Console, prepared: Prepared, split: Split) -> None:
     patches = prepared.config.patches
     fold = f", {patches.fold} of {patches.folds} for test" if split.kind == "folds" else ""
     say(console, "split", f"{split.kind}{fold}: {leak_text(split)}")
-    say_split_of_scenes(console, split, rows_of_scenes(prepared.scene))
+    say_split_of_scenes(console, split, preparation.rows_of_scenes(prepared.scene))
     for text in lack_texts(split, names):
         say(console, "", text)
 
 
 def say_split_of_scenes(console: Console, split: Split, members: Sequence[SceneRows]) -> None:
     """Say how many patches each of several scenes gives, and which share of those held out is not new."""
-    for name, own in split_by_scene(split, members).items():
+    for name, own in preparation.split_by_scene(split, members).items():
         counts = ", ".join(f"{count} {part}" for part, count in own["counts"].items())
         shares = " and ".join(f"{percent(share)}% of {part}" for part, share in own["leak"].items())
         seen = f"; {shares} patches share pixels with a training patch" if shares else ""

@@ -116,12 +116,14 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
     options = options or TrainOptions()
     _checked(config)
     with process_group(options.trace) as group, ExitStack() as stack:
-        _check_new(group, config, new)
+        if group.alone:
+            # before any work
+            _check_folder(config, new)
         check_endpoint(group, config.training)
         mixed = compare_processors(group.collectives)
         with telling(options.console) as report:
             preparation = prepare_on_ranks(
-                group.collectives, config, report, partial(_check_folder, group, new)
+                group.collectives, config, report, partial(_check_on_recorder, group, config, new)
             )
         _check_expected(preparation.prepared.spec, new.expected)
         _check_plateau(preparation)
@@ -243,18 +245,17 @@ def _say_going_on(folder: RunFolder, preparation: RankPreparation, start: StartP
     say_scene(start.console, preparation.prepared)
 
 
-def _check_new(group: ProcessGroup, config: Config, new: NewRun) -> None:
-    """Refuse a folder that cannot be the new run's, before any work; among ranks it may be another's own."""
+def _check_folder(config: Config, new: NewRun) -> None:
+    """Refuse a folder that cannot be the new run's: one that holds files, or lies in what is read."""
     if new.path is not None:
         refuse_inputs([new.path], config.read_files())
-        if group.alone:
-            RunFolder.check_new(new.path)
-
-
-def _check_folder(group: ProcessGroup, new: NewRun, layout: Layout) -> None:
-    """Refuse a folder that already holds files on the rank that is going to write it."""
-    if new.path is not None and group.rank == layout.collector:
         RunFolder.check_new(new.path)
+
+
+def _check_on_recorder(group: ProcessGroup, config: Config, new: NewRun, layout: Layout) -> None:
+    """Refuse a folder on the rank that is going to write it: on another machine it may be another's own."""
+    if not group.alone and group.rank == layout.collector:
+        _check_folder(config, new)
 
 
 def _new_folder(new: NewRun) -> RunFolder:
