@@ -259,10 +259,17 @@ def _aligned_alone(
 ) -> AlignedScene:
     sources = required_sources(readers.shape, readers.layout, readers.rank, readers.drives)
     names = [name for name in sources if name in inventory.bands]
-    modalities = scene.align_on(inventory.grid, names, report)
-    if LABELS in sources:
-        ids = scene.read_labels().ids
-    else:
+    ready = inventory.ready
+    modalities = scene.map_prepared({name: ready[name] for name in names if name in ready})
+    missing = [name for name in names if name not in ready]
+    if missing:
+        modalities |= scene.align_on(inventory.grid, missing, report)
+    modalities = {name: modalities[name] for name in names}
+    if LABELS not in sources:
         # stands for labels that only the rank which draws the split reads; takes no memory
         ids = np.broadcast_to(np.int16(-1), inventory.grid.shape)
+    elif LABELS in ready:
+        ids = ready[LABELS].map("ids.npy")
+    else:
+        ids = scene.read_labels().ids
     return AlignedScene(inventory.grid, inventory.classes, ids, modalities)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mpmm.errors import LayoutError, SceneError
 from mpmm.messages import Collectives
 from mpmm.placement import LABELS, Layout, NetworkShape, required_sources
-from mpmm.scene import Grid, LabelReport, LandCover, Scene, SourceRecord
+from mpmm.scene import CacheFolder, Grid, LabelReport, LandCover, Scene, SourceRecord
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,15 @@ class Inventory:
         What the files of each modality that a rank has say of its bands, in the scene's order.
     held
         By rank: names of the modalities it has the files of, and "labels".
+    cache_folders
+        Where each modality and the labels lie once they are prepared, of those whose headers a rank has read
+        that has the same files as this one: it need not read them again.
     """
 
     labels: LabelReport
     records: Mapping[str, SourceRecord]
     held: tuple[frozenset[str], ...]
+    cache_folders: Mapping[str, CacheFolder] = field(default_factory=dict)
 
     @property
     def bands(self) -> dict[str, int]:
@@ -40,6 +45,11 @@ class Inventory:
     def grid(self) -> Grid:
         """The labels' grid, which is the scene's."""
         return self.labels.grid
+
+    @property
+    def ready(self) -> dict[str, CacheFolder]:
+        """What is prepared already, of `cache_folders`."""
+        return {name: folder for name, folder in self.cache_folders.items() if folder.is_ready()}
 
     @property
     def classes(self) -> tuple[LandCover, ...]:
@@ -64,29 +74,62 @@ def take_inventory(collectives: Collectives, scene: Scene, required: Collection[
     SceneError
         No rank has the labels or a required modality, or a header cannot be used.
     """
-    held = tuple(frozenset(names) for names in collectives.allgather(sorted(scene.files_here())))
-    labels = _labels(collectives, scene, held)
+    survey = _Survey(collectives, scene)
+    labels, folders = survey.labels()
     records = {}
     for modality in scene.modalities:
-        reader = _first_with(modality.name, held)
+        reader = survey.reader(modality.name)
         if reader is None and modality.name in (required or [modality.name]):
             # says what is missing, and where it was looked for
             scene.record_of(modality.name, labels.grid)
         if reader is not None:
-            mine = collectives.rank == reader
-            plain = scene.record_of(modality.name, labels.grid).to_dict() if mine else None
-            records[modality.name] = SourceRecord.from_dict(collectives.broadcast(plain, reader)[0])
-    return Inventory(labels, records, held)
+            records[modality.name], folder = survey.modality(modality.name, reader, labels.grid)
+            folders |= folder
+    return Inventory(labels, records, survey.held, folders)
 
 
-def _labels(collectives: Collectives, scene: Scene, held: Sequence[frozenset[str]]) -> LabelReport:
-    reader = _first_with(LABELS, held)
-    if reader is None:
-        # the reason in the words of a scene that is opened by one process
-        scene.inspect_labels()
-        raise SceneError("no rank has the labels", "put them where the rank of the fusion finds them")
-    plain = _plain(scene.inspect_labels()) if collectives.rank == reader else None
-    return _report(collectives.broadcast(plain, reader)[0])
+class _Survey:
+    """Ranks that read a scene's headers, each file's on the first rank that has it."""
+
+    def __init__(self, collectives: Collectives, scene: Scene) -> None:
+        self.collectives, self.scene = collectives, scene
+        home = [os.uname().nodename, *(str(path.resolve()) for path in (scene.folder, scene.cache_folder))]
+        answers = collectives.allgather([sorted(scene.files_here()), home])
+        self.held = tuple(frozenset(names) for names, _ in answers)
+        self._homes = [home for _, home in answers]
+
+    def reader(self, name: str) -> int | None:
+        """The first rank that has a modality's files, or the labels'."""
+        return next((rank for rank, names in enumerate(self.held) if name in names), None)
+
+    def labels(self) -> tuple[LabelReport, dict[str, CacheFolder]]:
+        """What the rank that reads the labels reports, and where they are kept."""
+        reader = self.reader(LABELS)
+        if reader is None:
+            # the reason in the words of a scene that is opened by one process
+            self.scene.inspect_labels()
+            raise SceneError("no rank has the labels", "put them where the rank of the fusion finds them")
+        plain: Any = None
+        if self.collectives.rank == reader:
+            report, folder = self.scene.survey_labels()
+            plain = [_plain(report), folder.key]
+        plain, key = self.collectives.broadcast(plain, reader)[0]
+        return _report(plain), self._folder(LABELS, key, reader)
+
+    def modality(self, name: str, reader: int, grid: Grid) -> tuple[SourceRecord, dict[str, CacheFolder]]:
+        """What the headers of a modality say, and where it is kept."""
+        plain: Any = None
+        if self.collectives.rank == reader:
+            record, folder = self.scene.survey(name, grid)
+            plain = [record.to_dict(), folder.key]
+        plain, key = self.collectives.broadcast(plain, reader)[0]
+        return SourceRecord.from_dict(plain), self._folder(name, key, reader)
+
+    def _folder(self, name: str, key: str, reader: int) -> dict[str, CacheFolder]:
+        """Where the reader keeps this, if its files are this rank's own: the same folders of one machine."""
+        if self._homes[reader] != self._homes[self.collectives.rank]:
+            return {}
+        return {name: CacheFolder(self.scene.cache_folder, name, key)}
 
 
 def _plain(report: LabelReport) -> list[Any]:
@@ -105,10 +148,6 @@ def _report(plain: list[Any]) -> LabelReport:
     grid = Grid(wkt, (a, b, c, d, e, f), height, width)
     covers = tuple(LandCover(*cover) for cover in classes)
     return LabelReport(Path(file), dtype, grid, crs, covers, dict(counts), unlabelled)
-
-
-def _first_with(name: str, held: Sequence[frozenset[str]]) -> int | None:
-    return next((rank for rank, names in enumerate(held) if name in names), None)
 
 
 def check_sources(inventory: Inventory, shape: NetworkShape, layout: Layout, drives: bool = True) -> None:

@@ -72,8 +72,13 @@ def match_scenes(config: Config, inventories: Sequence[Inventory], known: Known)
     return MatchedScenes(
         config.with_scenes([each.scene for each in matched]),
         tuple(
-            replace(inventory, records={**inventory.records, **each.records})
-            for inventory, each in zip(inventories, matched, strict=True)
+            replace(
+                inventory,
+                records={**inventory.records, **each.records},
+                # with other bands it is kept elsewhere
+                cache_folders=inventory.cache_folders if each.scene == scene else {},
+            )
+            for scene, inventory, each in zip(config.scenes, inventories, matched, strict=True)
         ),
         tuple(line for each in matched for line in each.changes),
         tuple(line for each in matched for line in each.unchecked),

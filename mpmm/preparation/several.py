@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mpmm.errors import ConfigError, SceneError
 from mpmm.messages import Collectives
+from mpmm.placement import LABELS
 from mpmm.preparation.inventory import Inventory, take_inventory
 from mpmm.preparation.naming import told_of
 from mpmm.preparation.prepared import check_sizes
@@ -117,7 +118,10 @@ def _named(config: Config) -> tuple[LandCover, ...]:
 
 def _with_classes(inventory: Inventory, classes: tuple[LandCover, ...]) -> Inventory:
     counts = {cover.id: inventory.labels.counts.get(cover.id, 0) for cover in classes}
-    return replace(inventory, labels=replace(inventory.labels, classes=classes, counts=counts))
+    # what is burned follows from the classes
+    folders = {name: folder for name, folder in inventory.cache_folders.items() if name != LABELS}
+    labels = replace(inventory.labels, classes=classes, counts=counts)
+    return replace(inventory, labels=labels, cache_folders=folders)
 
 
 def check_all_sizes(config: Config, inventories: Sequence[Inventory]) -> None:

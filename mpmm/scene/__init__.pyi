@@ -4,9 +4,11 @@ from .alike import check_alike
 from .array_scene import scene_from_arrays
 from .benchmark_files import benchmark_scene
 from .benchmarks import BenchmarkName
+from .cache_folder import CacheFolder
 from .coordinates import pixel_area
 from .grid import Grid
 from .gridding import grid_like, grid_over
+from .headers import headers_read_once
 from .inputs import raster_files, scene_files
 from .joined import (
     AlignedScenes,
@@ -22,7 +24,6 @@ from .labels import Labels, LandCover
 from .modality import Modality, NormalizationKind, check_modalities
 from .palette import color_of
 from .part_labels import read_part_labels
-from .raster import headers_read_once
 from .report import LabelReport, ModalityReport, SceneReport
 from .scene import Scene, WholePart
 from .source_record import SourceRecord
@@ -35,6 +36,7 @@ __all__ = [
     "AlignedScene",
     "AlignedScenes",
     "BenchmarkName",
+    "CacheFolder",
     "Grid",
     "JoinedModality",
     "JoinedScene",

@@ -1,13 +1,19 @@
 """A scene on its label grid, mapped from the cache: what patches are cut from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mpmm.scene.cache_folder import CacheFolder
 from mpmm.scene.grid import Grid
 from mpmm.scene.labels import LandCover
-from mpmm.scene.modality import NormalizationKind
+from mpmm.scene.modality import Modality, NormalizationKind
+
+# called with a modality's name and the share of it that is on the grid
+Progress: TypeAlias = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,17 @@ class AlignedModality:
     present: NDArray[np.bool_]
     normalization: NormalizationKind
     band_names: tuple[str, ...]
+
+    @classmethod
+    def of_cache(cls, modality: Modality, folder: CacheFolder) -> "AlignedModality":
+        """Map what is finished in the cache."""
+        return cls(
+            name=modality.name,
+            values=folder.map("values.npy"),
+            present=folder.map("present.npy"),
+            normalization=modality.normalization,
+            band_names=tuple(folder.extra()["bands"]),
+        )
 
     @property
     def pieces(self) -> tuple[tuple[int, NDArray[np.float32]], ...]:

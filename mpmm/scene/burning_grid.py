@@ -12,12 +12,6 @@ from mpmm.scene.modality import Modality
 from mpmm.scene.modality_files import grouped, modality_files
 from mpmm.scene.mosaic import plan_mosaic
 from mpmm.scene.raster import Raster, read_header
-from mpmm.scene.vector_names import is_vector
-
-
-def is_burned(labels: Labels) -> bool:
-    """Whether labels come from a vector file."""
-    return is_vector(Path(labels.file))
 
 
 def burning_grid(
@@ -39,7 +33,11 @@ def burning_grid(
             f"labels: grid = {labels.grid!r} is no modality; the scene has {', '.join(names) or 'none'}",
             "name one of these in [scene.labels]",
         )
-    chosen = [modality for modality in grid_modalities(labels, modalities) if modality.position == "file"]
+    chosen = [
+        modality
+        for modality in modalities
+        if labels.may_lie_on(modality.name) and modality.position == "file"
+    ]
     if not chosen:
         raise SceneError(
             f"labels: {labels.file} is to be burned onto a modality's pixels, but none has a position",
@@ -49,11 +47,6 @@ def burning_grid(
     bands = [sum(group[0].bands for group in groups) for groups in read]
     most = bands.index(max(bands))
     return plan_mosaic(read[most][0], chosen[most].name, (1,), None).grid
-
-
-def grid_modalities(labels: Labels, modalities: Sequence[Modality]) -> tuple[Modality, ...]:
-    """The modalities whose headers tell the grid that labels are burned onto."""
-    return tuple(modality for modality in modalities if labels.grid in (None, modality.name))
 
 
 def _headers(

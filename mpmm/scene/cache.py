@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from mpmm_kernels.runtime import in_turn
 from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
+from mpmm.scene.cache_folder import MARKER, VERSION, CacheFolder
 from mpmm.scene.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ else:
     # twenty modules, which a run whose scene is prepared does without
     filelock = lazy_loader.load("filelock")
 
-# to be raised when the meaning or the layout of the files changes
-VERSION = 2
-
-_MARKER = "ready.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger("mpmm.scene")
 
@@ -61,9 +57,26 @@ class CacheEntry:
         return fingerprint(self.described)
 
     @property
+    def finished(self) -> CacheFolder:
+        """What is read once it is ready."""
+        return CacheFolder(self.root, self.name, self.key)
+
+    @property
     def folder(self) -> Path:
         """Where the finished files are."""
-        return self.root / f"{self.name}-{self.key[:16]}"
+        return self.finished.path
+
+    def is_ready(self) -> bool:
+        """Whether the folder is finished, whole and of this version and fingerprint."""
+        return self.finished.is_ready()
+
+    def extra(self) -> dict[str, Any]:
+        """What was stored next to the arrays."""
+        return self.finished.extra()
+
+    def map(self, file: str) -> NDArray[Any]:
+        """Map an array, read-only."""
+        return self.finished.map(file)
 
     @property
     def partial(self) -> Path:
@@ -80,37 +93,6 @@ class CacheEntry:
         if self.is_ready():
             return 0
         return max(0, self.bytes - sum(map(_size, self.partial.glob("*"))))
-
-    def is_ready(self) -> bool:
-        """Whether the folder is finished, whole and of this version and fingerprint."""
-        return self.folder.is_dir() and self._damage() is None
-
-    def _damage(self) -> str | None:
-        """What is wrong with a folder that is there."""
-        try:
-            marker = json.loads((self.folder / _MARKER).read_text())
-            version, key, files = marker["version"], marker["fingerprint"], dict(marker["files"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return f"its {_MARKER} is missing or damaged"
-        if version != VERSION:
-            return f"it was written by cache version {version}, this is version {VERSION}"
-        if key != self.key:
-            return "it is of another source or setting"
-        for name, size in files.items():
-            file = self.folder / name
-            if not file.is_file() or file.stat().st_size != size:
-                return f"{name} does not have the {size:,} bytes it was written with"
-        return None
-
-    def extra(self) -> dict[str, Any]:
-        """What was stored next to the arrays."""
-        marker: dict[str, Any] = json.loads((self.folder / _MARKER).read_text())
-        return dict(marker["extra"])
-
-    def map(self, file: str) -> NDArray[Any]:
-        """Map an array, read-only."""
-        mapped: NDArray[Any] = np.load(self.folder / file, mmap_mode="r")
-        return mapped
 
     def prepare(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
         """Make the entry ready: reuse it, wait for the process that is at it, or write it.
@@ -132,7 +114,7 @@ class CacheEntry:
             if self.is_ready():
                 return
             if self.folder.exists():
-                _log.warning("cache %s is prepared again: %s", self.folder, self._damage())
+                _log.warning("cache %s is prepared again: %s", self.folder, self.finished.damage())
             self._remove_leftovers(partial)
             check_space(self.root, self.bytes, self.name)
             self._write(write, partial)
@@ -176,8 +158,8 @@ class CacheEntry:
                 "extra": dict(extra),
                 "described": dict(self.described),
             }
-            (partial / _MARKER).write_text(json.dumps(marker, indent=1))
-            _flush(partial / _MARKER)
+            (partial / MARKER).write_text(json.dumps(marker, indent=1))
+            _flush(partial / MARKER)
             _flush(partial)
             self._put_in_place(partial)
         except BaseException:

@@ -1,17 +1,21 @@
 """Fingerprints: what a prepared modality was made of, so that a changed source or setting never reuses it."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpmm.scene.bands import IDENTITY
 from mpmm.scene.containers import name_within
-from mpmm.scene.label_reading import LabelPlan
-from mpmm.scene.plan import ModalityPlan
+
+if TYPE_CHECKING:
+    from mpmm.scene.label_reading import LabelPlan
+    from mpmm.scene.plan import ModalityPlan
 
 # of each file's beginning and end; headers and the newest data lie there
 _SAMPLE_BYTES = 65536

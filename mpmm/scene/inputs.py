@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpmm.errors import SceneError
 from mpmm.scene.array_names import array_name
 from mpmm.scene.containers import file_behind
 from mpmm.scene.files import SIDECARS, find_files
 from mpmm.scene.modality import Modality
-from mpmm.scene.modality_files import modality_files
-from mpmm.scene.raster import open_dataset
 from mpmm.scene.scene import Scene
 from mpmm.scene.vector_names import is_vector, vector_files
 from mpmm.scene.vrt import is_vrt, vrt_sources
+
+if TYPE_CHECKING:
+    from mpmm.scene import modality_files, raster
+else:
+    import lazy_loader
+
+    # settings name this file's functions; only a rank that opens rasters loads what does
+    modality_files = lazy_loader.load("mpmm.scene.modality_files", suppress_warning=True)
+    raster = lazy_loader.load("mpmm.scene.raster", suppress_warning=True)
 
 # the name of a scene in the errors of this file, which are caught in it
 _WHO = "inputs"
@@ -45,8 +53,8 @@ def _product_files(scene: Scene, modality: Modality) -> Iterator[Path]:
     if modality.product is None:
         return
     try:
-        for path in modality_files(scene.folder, modality):
-            with open_dataset(path, _WHO) as dataset:
+        for path in modality_files.modality_files(scene.folder, modality):
+            with raster.open_dataset(path, _WHO) as dataset:
                 yield from map(Path, dataset.files)
     except SceneError:
         return
@@ -64,7 +72,7 @@ def raster_files(path: Path) -> Iterator[Path]:
     if array_name(path) is not None:
         return
     try:
-        with open_dataset(path, _WHO) as dataset:
+        with raster.open_dataset(path, _WHO) as dataset:
             yield from (file_behind(Path(file)) for file in dataset.files)
     except (SceneError, OSError):
         return

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from mpmm.scene.aligned import AlignedModality, AlignedScene
 from mpmm.scene.grid import Grid
-from mpmm.scene.label_reading import NO_LABEL
-from mpmm.scene.labels import LandCover
+from mpmm.scene.labels import NO_LABEL, LandCover
 from mpmm.scene.modality import NormalizationKind
 
 # rows without data between two scenes: no patch that has data everywhere reaches over them

@@ -13,7 +13,7 @@ from mpmm.errors import SceneError
 from mpmm.scene.bands import IDENTITY
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
-from mpmm.scene.labels import LARGEST_ID, Labels, LandCover
+from mpmm.scene.labels import LARGEST_ID, NO_LABEL, Labels, LandCover
 from mpmm.scene.missing import equals, has_data
 from mpmm.scene.mosaic import MosaicTile, plan_mosaic
 from mpmm.scene.palette import color_of
@@ -24,9 +24,6 @@ from mpmm.scene.vrt_header import with_sources
 
 if TYPE_CHECKING:
     from mpmm.scene.burning import Burning
-
-# the id of a pixel where the label raster has no data
-NO_LABEL = -1
 
 _STRIP_PIXELS = 2**20
 

@@ -2,13 +2,17 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mpmm.errors import SceneError
 from mpmm.scene.array_names import array_name
 from mpmm.scene.grid import Position
+from mpmm.scene.vector_names import is_vector
 
 LARGEST_ID = 32767
+# the id of a pixel where the label raster has no data
+NO_LABEL = -1
 # pixels through which a polygon's border passes; pixels in polygons of different classes
 Borders = Literal["keep", "drop"]
 Overlaps = Literal["refuse", "drop"]
@@ -98,3 +102,12 @@ class Labels:
             raise SceneError(
                 f"labels: ids {ignored} are both classes and ignored", "take them from one of the lists"
             )
+
+    @property
+    def is_burned(self) -> bool:
+        """Whether the labels come from a vector file."""
+        return is_vector(Path(self.file))
+
+    def may_lie_on(self, modality: str) -> bool:
+        """Whether the headers of this modality tell the grid that labels are burned onto."""
+        return self.grid in (None, modality)

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
-from mpmm.scene.burning_grid import is_burned
 from mpmm.scene.coordinates import TOLERANCE, same_crs
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.label_reading import (
-    NO_LABEL,
     LabelPlan,
     check_known,
     count_ids,
@@ -22,7 +20,7 @@ from mpmm.scene.label_reading import (
     read_ids,
     strips,
 )
-from mpmm.scene.labels import LandCover
+from mpmm.scene.labels import NO_LABEL, LandCover
 from mpmm.scene.scene import Scene
 
 
@@ -53,7 +51,7 @@ def read_part_labels(scene: Scene, file: str, classes: Sequence[LandCover], grid
     """
     assert scene.labels is not None, "the scene's own labels have been read"
     labels = replace(scene.labels, file=file, classes=tuple(classes))
-    if is_burned(labels):
+    if labels.is_burned:
         plan = plan_burned_labels(scene.folder, labels, grid)
     else:
         plan = plan_labels(scene.folder, labels)

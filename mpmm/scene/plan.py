@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mpmm.errors import SceneError
 from mpmm.scene.bands import Band
-from mpmm.scene.coordinates import bounds_in, crs_name, points_in, same_crs
+from mpmm.scene.coordinates import bounds_in, crs_name, pixel_metres, points_in, same_crs
 from mpmm.scene.grid import Grid
 from mpmm.scene.modality import Modality
 from mpmm.scene.modality_files import grouped, modality_files
@@ -15,6 +15,7 @@ from mpmm.scene.mosaic import Mosaic, plan_mosaic
 from mpmm.scene.products import title_of
 from mpmm.scene.raster import Raster, read_header
 from mpmm.scene.resampling import Method
+from mpmm.scene.source_record import SourceRecord
 from mpmm.scene.tiles import check_one_without_position
 from mpmm.scene.vrt_header import with_sources
 from mpmm.scene.wavelength_choice import bands_between, nearest_bands, spread_bands, with_wavelengths
@@ -93,6 +94,21 @@ class ModalityPlan:
     def bytes(self) -> int:
         """Bytes of the aligned modality on disk: float32 values and a byte of presence a pixel."""
         return self.grid.height * self.grid.width * (4 * len(self.band_names) + 1)
+
+
+def record_of(plan: ModalityPlan) -> SourceRecord:
+    """What a run keeps of a plan, which is made of headers."""
+    source = plan.layers[0].mosaic
+    return SourceRecord(
+        name=plan.modality.name,
+        file=str(source.tiles[0].raster.path),
+        dtype=source.tiles[0].raster.dtype,
+        bands=plan.bands,
+        given=plan.modality.calibration,
+        pixel=pixel_metres(source.grid),
+        grid_pixel=pixel_metres(plan.grid),
+        factor=plan.layers[0].step,
+    )
 
 
 def plan_modality(

@@ -1,6 +1,6 @@
 """Prepares modalities and labels once, and maps what was prepared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
-from mpmm.scene.aligned import AlignedLabels, AlignedModality
+from mpmm.scene.aligned import AlignedLabels, AlignedModality, Progress
 from mpmm.scene.aligning import Aligner, GridWindow, windows_of
 from mpmm.scene.cache import CacheEntry
 from mpmm.scene.empty_bands import check_bands
@@ -16,8 +16,6 @@ from mpmm.scene.fingerprint import describe_labels, describe_plan
 from mpmm.scene.label_reading import LabelPlan, check_known, classes_of, count_ids, read_ids, strips
 from mpmm.scene.plan import ModalityPlan
 from mpmm.scene.truncation import check_complete
-
-Progress = Callable[[str, float], None]
 
 
 def modality_entry(folder: Path, cache: Path, plan: ModalityPlan) -> CacheEntry:

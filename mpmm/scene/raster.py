@@ -3,9 +3,8 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from mpmm.scene.containers import file_behind, opened_name
 from mpmm.scene.coordinates import GDAL_ERRORS, TOLERANCE, crs_name, parse_crs, same_crs, wkt_of
 from mpmm.scene.damaged_hdf5 import refuse_damaged_hdf5
 from mpmm.scene.grid import Grid
+from mpmm.scene.headers import Assumed, known_headers
 from mpmm.scene.metadata import decoded
 from mpmm.scene.products import is_product, open_product
 from mpmm.scene.subdatasets import check_whole
@@ -33,12 +33,6 @@ from mpmm.scene.unreadable import why_unreadable
 from mpmm.scene.vrt import is_vrt, vrt_sources
 from mpmm.scene.vrt_bands import Paint
 
-Assumed = Callable[[int, int], Grid] | None
-
-# headers by what they were asked for, within `headers_read_once`
-_read: ContextVar[dict[tuple[Path, str, str | None, Assumed], "Raster"] | None] = ContextVar(
-    "_read", default=None
-)
 # what rasterio raises for a file that is damaged
 _UNREADABLE = (*GDAL_ERRORS, UnicodeDecodeError)
 
@@ -137,16 +131,6 @@ def _check_sources(path: Path, who: str) -> None:
             open_dataset(source.path, who).close()
 
 
-@contextmanager
-def headers_read_once() -> Iterator[None]:
-    """Within, a file's header is read once, however often it is asked for; no file may change meanwhile."""
-    token = _read.set({})
-    try:
-        yield
-    finally:
-        _read.reset(token)
-
-
 def read_header(path: Path, who: str, declared: str | None, assumed: Assumed = None) -> Raster:
     """Read a raster's header.
 
@@ -167,7 +151,7 @@ def read_header(path: Path, who: str, declared: str | None, assumed: Assumed = N
         Where the file cannot be opened, has no position or coordinate system, is rotated or south-up, holds
         complex numbers, or is in another system than declared.
     """
-    headers, request = _read.get(), (path, who, declared, assumed)
+    headers, request = known_headers.get(), (path, who, declared, assumed)
     if headers is None:
         return _header(*request)
     if request not in headers:

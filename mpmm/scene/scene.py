@@ -1,35 +1,31 @@
 """A scene: a label raster, its modalities, and the folder they lie in."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mpmm.errors import SceneError
-from mpmm.scene import dfc2018
-from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene
-from mpmm.scene.aligning import BLOCK_CACHE_BYTES, WINDOW_BYTES
-from mpmm.scene.burning_grid import burning_grid, grid_modalities, is_burned
-from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_folder
+from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene, Progress
+from mpmm.scene.cache_folder import CacheFolder
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
-from mpmm.scene.inspecting import inspect_labels, inspect_modality
-from mpmm.scene.label_reading import LabelPlan, plan_burned_labels, plan_labels
 from mpmm.scene.labels import Labels
-from mpmm.scene.modality import Modality, check_modalities
-from mpmm.scene.own_files import OwnFiles
-from mpmm.scene.plan import ModalityPlan, plan_modality
-from mpmm.scene.preparing import (
-    Progress,
-    check_sources,
-    id_counts,
-    labels_entry,
-    modality_entry,
-    prepare_labels,
-    prepare_modality,
-)
+from mpmm.scene.modality import Modality
 from mpmm.scene.report import LabelReport, SceneReport
 from mpmm.scene.source_record import SourceRecord
+
+if TYPE_CHECKING:
+    from mpmm.scene import dfc2018, reading
+    from mpmm.scene.own_files import OwnFiles
+else:
+    import lazy_loader
+
+    # what opens rasters, a tenth of a start: one rank of a machine does it where the scene is prepared
+    dfc2018 = lazy_loader.load("mpmm.scene.dfc2018", suppress_warning=True)
+    reading = lazy_loader.load("mpmm.scene.reading", suppress_warning=True)
 
 # what the whole of one of several scenes may be for
 WholePart = Literal["train", "validation", "test"]
@@ -74,7 +70,7 @@ class Scene:
     @classmethod
     def dfc2018(
         cls, folder: Path, lidar: bool = False, cache: Path | None = None, partly: bool = False
-    ) -> "Scene":
+    ) -> Scene:
         """Find the files of the 2018 IEEE GRSS Data Fusion Contest (Houston) and describe them.
 
         Parameters
@@ -108,7 +104,7 @@ class Scene:
 
     def grid(self) -> Grid:
         """Return the label raster's grid, from its header."""
-        return self._label_plan().raster.grid
+        return reading.grid_of(self)
 
     def inspect(self) -> SceneReport:
         """Report on every file and check all of them, without writing anything.
@@ -120,27 +116,15 @@ class Scene:
         SceneError
             For anything that would keep the scene from being aligned.
         """
-        label_plan = self._label_plan()
-        plans = self._plans(None, label_plan.raster.grid)
-        label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
-        labels = inspect_labels(label_plan, id_counts(label_entry, label_plan))
-        entries = [self._entry(plan) for plan in plans]
-        modalities = tuple(inspect_modality(plan, entry) for plan, entry in zip(plans, entries, strict=True))
-        return SceneReport(
-            folder=self.folder,
-            cache=self.cache_folder,
-            labels=labels,
-            modalities=modalities,
-            cache_bytes=sum(entry.bytes for entry in [label_entry, *entries]),
-            to_write_bytes=_bytes_to_write([label_entry, *entries]),
-            free_bytes=free_bytes(self.cache_folder),
-            memory_bytes=WINDOW_BYTES + BLOCK_CACHE_BYTES,
-        )
+        return reading.inspected(self)
 
     def inspect_labels(self) -> LabelReport:
         """Report on the labels alone, without writing anything."""
-        plan = self._label_plan()
-        return inspect_labels(plan, id_counts(labels_entry(self.folder, self.cache_folder, plan), plan))
+        return self.survey_labels()[0]
+
+    def survey_labels(self) -> tuple[LabelReport, CacheFolder]:
+        """Report on the labels alone, and say where they lie once they are prepared."""
+        return reading.surveyed_labels(self)
 
     def align(
         self, modalities: Sequence[str] | None = None, progress: Progress | None = None
@@ -159,21 +143,7 @@ class Scene:
         SceneError
             For every bad input, before anything is written; or where the disk fills up.
         """
-        label_plan = self._label_plan()
-        grid = label_plan.raster.grid
-        plans = self._plans(modalities, grid)
-        label_entry = labels_entry(self.folder, self.cache_folder, label_plan)
-        id_counts(label_entry, label_plan)
-        entries = [self._entry(plan) for plan in plans]
-        for plan, entry in zip(plans, entries, strict=True):
-            check_sources(entry, plan)
-        self._check_space([label_entry, *entries])
-        labels = prepare_labels(label_entry, label_plan)
-        aligned = {
-            plan.modality.name: prepare_modality(entry, plan, progress)
-            for plan, entry in zip(plans, entries, strict=True)
-        }
-        return AlignedScene(grid, labels.classes, labels.ids, aligned)
+        return reading.aligned(self, modalities, progress)
 
     def align_modality(
         self, name: str, grid: Grid | None = None, progress: Progress | None = None
@@ -185,96 +155,43 @@ class Scene:
         self, grid: Grid, modalities: Sequence[str] | None = None, progress: Progress | None = None
     ) -> dict[str, AlignedModality]:
         """Prepare or reuse modalities on any grid, by name; the scene needs no labels for it."""
-        plans = self._plans(modalities, grid)
-        entries = [self._entry(plan) for plan in plans]
-        for plan, entry in zip(plans, entries, strict=True):
-            check_sources(entry, plan)
-        self._check_space(entries)
-        return {
-            plan.modality.name: prepare_modality(entry, plan, progress)
-            for plan, entry in zip(plans, entries, strict=True)
-        }
+        return reading.aligned_on(self, grid, modalities, progress)
+
+    def map_prepared(self, folders: Mapping[str, CacheFolder]) -> dict[str, AlignedModality]:
+        """Map modalities that are ready in the cache, by name; no raster is opened."""
+        known = {modality.name: modality for modality in self.modalities}
+        return {name: AlignedModality.of_cache(known[name], folder) for name, folder in folders.items()}
 
     def files_here(self) -> frozenset[str]:
         """Names of the modalities whose files all exist here, and "labels"; nothing is opened."""
         labels = [] if self.labels is None else [("labels", (self.labels.file,))]
         sources = [*labels, *((modality.name, modality.files) for modality in self.modalities)]
-        here = frozenset(name for name, files in sources if self._exist(name, files))
-        if self.labels is None or not is_burned(self.labels):
+        here = frozenset(name for name, files in sources if self.has_files(name, files))
+        if self.labels is None or not self.labels.is_burned:
             return here
         # whoever burns labels needs the headers that tell the grid
-        needed = {modality.name for modality in grid_modalities(self.labels, self.modalities)}
+        needed = {each.name for each in self.modalities if self.labels.may_lie_on(each.name)}
         return here if needed <= here else here - {"labels"}
 
     def record_of(self, name: str, grid: Grid) -> SourceRecord:
         """Return what a modality's headers say of its bands, and of its pixels on this grid."""
-        (plan,) = self._plans([name], grid)
-        return SourceRecord.of(plan)
+        return self.survey(name, grid)[0]
+
+    def survey(self, name: str, grid: Grid) -> tuple[SourceRecord, CacheFolder]:
+        """Return `record_of` a modality, and where it lies once it is prepared for this grid."""
+        return reading.surveyed(self, name, grid)
 
     def read_labels(self) -> AlignedLabels:
         """Prepare or reuse the labels alone."""
-        plan = self._label_plan()
-        return prepare_labels(labels_entry(self.folder, self.cache_folder, plan), plan)
-
-    def _label_plan(self) -> LabelPlan:
-        if self.labels is None:
-            raise SceneError(
-                f"{self.folder}: the scene has no label raster",
-                "add [scene.labels]; only `mpmm map` does without, on a grid given by --like or --extent",
-            )
-        if is_burned(self.labels):
-            grid = burning_grid(self.folder, self.labels, self.modalities, self.own_files().holds)
-            return plan_burned_labels(self.folder, self.labels, grid)
-        return plan_labels(self.folder, self.labels, self._made_files().holds)
-
-    def _plans(self, names: Sequence[str] | None, grid: Grid) -> list[ModalityPlan]:
-        known = {modality.name: modality for modality in self.modalities}
-        check_modalities(names or (), known)
-        chosen = known if names is None else names
-        own = self.own_files()
-        plans = [plan_modality(self.folder, known[name], grid, own.holds) for name in chosen]
-        for plan in plans:
-            self._check_labels_apart(plan, own)
-        return plans
+        return reading.labels_of(self)
 
     def own_files(self) -> OwnFiles:
         """What no pattern of a modality means."""
-        files: tuple[Path, ...] = ()
-        if self.labels is not None and self._exist("labels", (self.labels.file,)):
-            files = find_files(self.folder, [self.labels.file], "labels", self._made_files().holds)
-        return OwnFiles(files, self.cache_folder)
+        return reading.own_files(self)
 
-    def _made_files(self) -> OwnFiles:
-        """What no pattern of the labels means."""
-        return OwnFiles((), self.cache_folder)
-
-    def _check_labels_apart(self, plan: ModalityPlan, own: OwnFiles) -> None:
-        """Refuse a modality that gives the network the very band it is to predict."""
-        for layer in plan.layers:
-            for tile in layer.mosaic.tiles:
-                path, bands = tile.raster.path, layer.mosaic.bands
-                if own.labels and own.gives_answers(path, bands, self._label_plan().band):
-                    raise SceneError(
-                        f"{plan.modality.name}: {path} is the label raster, "
-                        f"band {self._label_plan().band} its labels",
-                        "take it out of files, or the band by drop_bands: the network would see the answers",
-                    )
-
-    def _exist(self, name: str, files: Sequence[str]) -> bool:
+    def has_files(self, name: str, files: Sequence[str]) -> bool:
+        """Whether files of these names or patterns exist; nothing is opened. ``name`` is whose they are."""
         try:
             return bool(find_files(self.folder, files, name))
         except SceneError:
             return False
-
-    def _entry(self, plan: ModalityPlan) -> CacheEntry:
-        return modality_entry(self.folder, self.cache_folder, plan)
-
-    def _check_space(self, entries: list[CacheEntry]) -> None:
-        needed = _bytes_to_write(entries)
-        if needed:
-            check_space(self.cache_folder, needed, "scene")
-            make_folder(self.cache_folder)
-
-
-def _bytes_to_write(entries: list[CacheEntry]) -> int:
-    return sum(entry.bytes_to_write() for entry in entries)

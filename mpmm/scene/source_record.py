@@ -8,8 +8,6 @@ from typing import Any, Self
 
 from mpmm.errors import RunError
 from mpmm.scene.bands import IDENTITY, Band
-from mpmm.scene.coordinates import pixel_metres
-from mpmm.scene.plan import ModalityPlan
 
 Metres = tuple[float, float]
 Factor = tuple[float, float]
@@ -47,21 +45,6 @@ class SourceRecord:
     factor: Factor | None = None
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
-
-    @classmethod
-    def of(cls, plan: ModalityPlan) -> Self:
-        """Take what is kept from a plan, which is made of headers."""
-        source = plan.layers[0].mosaic
-        return cls(
-            name=plan.modality.name,
-            file=str(source.tiles[0].raster.path),
-            dtype=source.tiles[0].raster.dtype,
-            bands=plan.bands,
-            given=plan.modality.calibration,
-            pixel=pixel_metres(source.grid),
-            grid_pixel=pixel_metres(plan.grid),
-            factor=plan.layers[0].step,
-        )
 
     @property
     def calibrations(self) -> tuple[tuple[float, float], ...]:
