@@ -90,7 +90,9 @@ def _followed(writer: RunWriter, recorder: Recorder, role: Server | Driver, even
         # a driver's state is the one that the server has sent last
         shutdown.save = lambda: recorder.checkpoint("last") if role.whole else None
     try:
-        rank_run.warm_up(role.network, rank_run.layout.blocks_of(rank_run.group.rank) or None)
+        if isinstance(role, Server):
+            # a driver computes when it validates; until then it loads nothing and keeps no step waiting
+            rank_run.warm_up(role.network, rank_run.layout.blocks_of(rank_run.group.rank) or None)
         return _ending(writer, recorder, role, _keep(rank_run, recorder, events))
     except Stopped:
         role.rewind()
