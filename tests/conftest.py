@@ -10,9 +10,12 @@ tests that share little says by marks of its own (``xdist_group``) how it may be
 from __future__ import annotations
 
 import compileall
+import importlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,12 +99,35 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Spare modules and tests, which all stay to the end, the search for garbage, now and later."""
     from mpmm_kernels.runtime import kept_to_the_end
 
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     with kept_to_the_end():
-        return (yield)
+        whole = session.config.args == session.config.getini("testpaths")
+        if whole and hasattr(session.config, "workerinput"):
+            _import_share()
+        collected = yield
+    sys.dont_write_bytecode = written
+    return collected
+
+
+def _import_share() -> None:
+    """Import a part of all tests' files before they are collected, each worker another.
+
+    To write assertions anew, as pytest does for its messages, takes half of a collection. Workers that go
+    through the files side by side do it each for all; so each finds the others' bytecode.
+    """
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+    count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    before = sys.path[:]
+    for path in sorted((ROOT / "tests").rglob("test_*.py"))[number::count]:
+        # as pytest does, which finds it imported then, or tells of the error
+        sys.path[:] = [str(path.parent), *before]
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(path.stem)
+    sys.path[:] = before
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
