@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+# as a whole: evaluations that estimate no areas need not load what reads maps
+from mpmm import runs
 from mpmm.display import Console, area_table, in_percent, say
 from mpmm.errors import RunError
 from mpmm.messages import launched_ranks
 from mpmm.results import make_folder, refuse_inputs, write_area_csv, write_json
-from mpmm.runs import MapAreas, Run, map_areas
+
+if TYPE_CHECKING:
+    from mpmm.runs import MapAreas
 
 FILES = ("areas.json", "areas.csv")
 
@@ -27,9 +32,9 @@ def show_areas(run: Path, map_file: Path | None, sample: Path | None) -> None:
         raise click.UsageError("areas need both: --area MAP --sample FILE")
     if launched_ranks() > 1:
         raise RunError("areas are estimated in one process", "start it without mpirun")
-    areas = map_areas(run, map_file, sample)
+    areas = runs.map_areas(run, map_file, sample)
     folder = run / "evaluation" / f"area-{map_file.stem}"
-    inputs = [map_file, sample, *Run.open(run).config_.read_files()]
+    inputs = [map_file, sample, *runs.Run.open(run).config_.read_files()]
     refuse_inputs([folder, *(folder / name for name in FILES)], inputs, of_run=True)
     console = Console()
     console = console if console.is_terminal else Console(width=120)

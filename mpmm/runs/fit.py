@@ -12,6 +12,7 @@ from mpmm.display import Console
 from mpmm.messages import launched_ranks
 from mpmm.network import NetworkSpec
 from mpmm.runs.overrides import Overrides, overridden
+from mpmm.runs.reading import load_together
 from mpmm.runs.run import Run
 from mpmm.runs.training import NewRun, TrainOptions, train
 from mpmm.scene import Scene
@@ -21,7 +22,6 @@ from mpmm.settings import (
     PatchesConfig,
     StreamConfig,
     TrainingConfig,
-    load_config,
     read_config_text,
     run_name,
 )
@@ -121,9 +121,7 @@ def _settled(
         # scenes that are for one part only go with the split that is given
         return Config(first, patches or PatchesConfig(), further=tuple(further)), first.title, None
     path = Path(scene)
-    # among ranks each may have the files of its own modalities only
-    config = load_config(path, partly=launched_ranks() > 1)
-    return config, run_name(path), read_config_text(path)
+    return load_together(path), run_name(path), read_config_text(path)
 
 
 def _with_spec(config: Config, spec: NetworkSpec) -> Config:
