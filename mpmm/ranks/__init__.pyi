@@ -17,7 +17,7 @@ from .server import Server
 from .shutdown import ShutdownRequest
 from .snapshot import Snapshot
 from .timeline import Timeline, trace_events
-from .warm_up import load_ahead, warm_up
+from .warm_up import warm_up
 from .worker import Worker
 
 __all__ = [
@@ -52,7 +52,6 @@ __all__ = [
     "keep_text",
     "kept_profile",
     "kept_text",
-    "load_ahead",
     "machine_of",
     "measured",
     "outcome",

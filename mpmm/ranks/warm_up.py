@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from importlib import import_module
 from string import digits
 
-from mpmm_kernels.patches import gather_none
 from mpmm_kernels.runtime import all_on_disk, compile_once
 
 from mpmm.network import READER, UPDATE, USES, Network, Use, run_on_zeros
@@ -46,16 +44,6 @@ def warm_up(
             compiling(0.0)
             compile_side_by_side(network.spec, unlike_first(names), uses, compiling)
         _run_each(network, (*own, UPDATE), uses)
-
-
-def load_ahead() -> None:
-    """Load what every rank computes with, so far as it follows from no network; nothing is compiled.
-
-    For ranks that wait for another to read: ways to convolve, and Numba's runtime with a first kernel.
-    """
-    # a room's face loads a file only when one of its names is asked for
-    import_module("mpmm_kernels.convolution.methods")
-    all_on_disk(gather_none)
 
 
 def _run_each(network: Network, names: Iterable[str], uses: Collection[Use]) -> None:

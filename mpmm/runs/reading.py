@@ -10,7 +10,6 @@ from typing import TypeVar, cast
 
 from mpmm.errors import MpmmError
 from mpmm.messages import Channel, Collectives, end_together, launched_ranks, world
-from mpmm.ranks import load_ahead
 from mpmm.results import RunFolder
 from mpmm.runs.run import Run
 from mpmm.settings import Config, load_config
@@ -63,11 +62,7 @@ def _given(collectives: Collectives, path: Path, read: Callable[[Path], T]) -> T
     """What the first rank of this machine that names the path comes to when it reads there."""
     named = collectives.allgather([os.uname().nodename, str(path.absolute())])
     readers = [named.index(name) for name in named]
-    mine = None
-    if readers[collectives.rank] == collectives.rank:
-        mine = _outcome(path, read)
-    else:
-        load_ahead()
+    mine = _outcome(path, read) if readers[collectives.rank] == collectives.rank else None
     outcomes = {reader: collectives.broadcast_object(mine, reader) for reader in sorted(set(readers))}
     # what a machine's own reader came to; None only where that is what it read
     return cast(T | MpmmError, outcomes[readers[collectives.rank]])
