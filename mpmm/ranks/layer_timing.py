@@ -16,7 +16,7 @@ from mpmm.placement import Timing
 
 # rounds in which each case has a turn: at least so many, and more of them in so many seconds
 _FEWEST, _MOST, _SECONDS = 4, 12, 2.0
-# the part of a case's turns that counts: the slowest were interrupted by something else
+# the part of rounds that counts: the slowest were interrupted by something else
 _COUNTED = 0.9
 
 
@@ -29,6 +29,8 @@ class Case(NamedTuple):
 
 # by layer's name, seconds of its forward and of its backward
 Turn = dict[str, list[float]]
+# a turn of each case, one after the other
+Round = dict[Case, Turn]
 
 
 def layer_timings(
@@ -37,30 +39,35 @@ def layer_timings(
     """By layer's name, what it takes with each number of samples and threads; the parameters do not change.
 
     All cases take turns, so that seconds in which the processor is slow meet all of them alike, and count for
-    as much as they last, as in a run: neighbours on a shared machine come and go. What counts is the mean,
-    without the slowest turns, and without the first, which fills the caches. A single thread's time is the
+    as much as they last, as in a run: neighbours on a shared machine come and go. What counts is the mean
+    round, without the slowest, and without the first, which fills the caches; and of that round a turn's
+    middle part, for a neighbour of a tenth of a second meets one case alone. A single thread's time is the
     processor's, so that neither a quota nor what else runs here counts.
     """
     cases = [Case(*each) for each in product(sorted(set(threads)), sorted(set(samples) - {0}))]
-    turns = _turns(network, cases)
+    rounds = _rounds(network, cases)
+    usual, parts = _usual([_seconds(each) for each in rounds]), [_parts(each) for each in rounds]
     return {
-        name: tuple(_timing(case, [turn[name] for turn in _counted(turns[case])]) for case in cases)
-        for name in turns[cases[0]][0]
+        name: tuple(_timing(case, [each[case][name] for each in parts], usual) for case in cases)
+        for name in rounds[0][cases[0]]
     }
 
 
-def _turns(network: Network, cases: Iterable[Case]) -> dict[Case, list[Turn]]:
-    turns: dict[Case, list[Turn]] = {case: [] for case in cases}
-    inputs = {case: _inputs(network, case.samples) for case in turns}
+def _rounds(network: Network, cases: Iterable[Case]) -> list[Round]:
+    inputs = {case: _inputs(network, case.samples) for case in cases}
+    rounds: list[Round] = []
     began = time.monotonic()
     for number in range(1 + _MOST):
         if number > _FEWEST and time.monotonic() - began > _SECONDS:
             break
-        for case, taken in turns.items():
-            set_threads(case.threads)
-            now = time.process_time if case.threads == 1 else time.perf_counter
-            taken.append(_turn(network, inputs[case], number, now))
-    return {case: taken[1:] for case, taken in turns.items()}
+        rounds.append({case: _turn_of(case, network, inputs[case], number) for case in inputs})
+    return rounds[1:]
+
+
+def _turn_of(case: Case, network: Network, inputs: dict[str, Array], number: int) -> Turn:
+    set_threads(case.threads)
+    now = time.process_time if case.threads == 1 else time.perf_counter
+    return _turn(network, inputs, number, now)
 
 
 def _inputs(network: Network, samples: int) -> dict[str, Array]:
@@ -100,12 +107,26 @@ def _marker(marks: list[float], now: Callable[[], float]) -> Callable[[Layer], N
     return lambda _: marks.append(now())
 
 
-def _counted(turns: list[Turn]) -> list[Turn]:
-    """The turns that count, at least one: all but the slowest."""
-    ordered = sorted(turns, key=lambda turn: sum(map(sum, turn.values())))
-    return ordered[: max(1, round(_COUNTED * len(turns)))]
+def _seconds(turns: Round) -> float:
+    """Of all its turns."""
+    return sum(sum(map(sum, turn.values())) for turn in turns.values())
 
 
-def _timing(case: Case, turns: list[list[float]]) -> Timing:
-    forward, backward = (statistics.fmean(each) for each in zip(*turns, strict=True))
+def _usual(seconds: list[float]) -> float:
+    """The mean of rounds that count, at least one: all but the slowest."""
+    return statistics.fmean(sorted(seconds)[: max(1, round(_COUNTED * len(seconds)))])
+
+
+def _parts(turns: Round) -> Round:
+    """What each layer takes, as parts of the round."""
+    whole = _seconds(turns)
+    return {
+        case: {name: [span / whole for span in spans] for name, spans in turn.items()}
+        for case, turn in turns.items()
+    }
+
+
+def _timing(case: Case, parts: list[list[float]], usual: float) -> Timing:
+    """Of forward's and backward's parts in each round, the middle ones in a round of the usual seconds."""
+    forward, backward = (usual * statistics.median(each) for each in zip(*parts, strict=True))
     return Timing(case.samples, case.threads, forward, backward)

@@ -34,6 +34,21 @@ def test_seconds_in_which_the_processor_is_slow_count_as_they_last(monkeypatch: 
     assert taken == [(number, samples) for number in range(rounds) for samples in (2, 4)]
 
 
+def test_what_slows_one_case_alone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While turns were averaged each for itself, half a batch was found 1.2 times as long as it was."""
+
+    def turn(network: Network, inputs: layer_timing.Turn, number: int, now: object) -> layer_timing.Turn:
+        samples = len(next(iter(inputs.values())))
+        slow = 1.5 if samples == 2 and number % 3 == 0 else 1
+        return {"core": [slow * samples, 2 * slow * samples]}
+
+    monkeypatch.setattr(layer_timing, "_turn", turn)
+    half, whole = layer_timing.layer_timings(Network(SPEC), {2, 40}, {1})["core"]
+    assert half.forward / whole.forward == pytest.approx(2 / 40)
+    # the rounds with a slow turn take longer by a seventieth, and count
+    assert whole.forward == pytest.approx(40, rel=0.01)
+
+
 def test_long_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers: list[int] = []
 
