@@ -73,6 +73,8 @@ def main():
         "--to", type=Path, default=Path("placement-results"), help="folder of what is written"
     )
     options = parser.parse_args()
+    if not any(options.place in name for name in place_names()):
+        parser.error(f"no place has '{options.place}' in its name; there are: {'; '.join(place_names())}")
     if options.quick:
         options.rounds, options.steps = 1, min(options.steps, 10)
     options.to.mkdir(parents=True, exist_ok=True)
@@ -252,6 +254,12 @@ def cluster_of(rate, count, quota, numbers, bands, batch):
     place = Place(f"{rate}, {quota:.0%}, {bands} bands, batches of {batch}", (quota,) * count, rate)
     row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
     return place, [{**row, "hosts": each} for each in numbers]
+
+
+def place_names():
+    """Of all places of prediction and hosts."""
+    clusters = [cluster_of(rate, *case) for rate in (GIGABIT, SLOW) for case in HOSTS]
+    return [place.name for place, _ in [*PLACES, *clusters]]
 
 
 def _seconds(trained):
