@@ -103,14 +103,11 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Spare modules and tests, which all stay to the end, the search for garbage, now and later."""
     from mpmm_kernels.runtime import kept_to_the_end
 
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     with kept_to_the_end():
         whole = session.config.args == session.config.getini("testpaths")
         if whole and hasattr(session.config, "workerinput"):
             _import_share()
-        collected = yield
-    sys.dont_write_bytecode = written
-    return collected
+        return (yield)
 
 
 def _import_share() -> None:
@@ -121,13 +118,14 @@ def _import_share() -> None:
     """
     number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
     count = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    before = sys.path[:]
+    before, unwritten = sys.path[:], sys.dont_write_bytecode
+    sys.dont_write_bytecode = False
     for path in sorted((ROOT / "tests").rglob("test_*.py"))[number::count]:
         # as pytest does, which finds it imported then, or tells of the error
         sys.path[:] = [str(path.parent), *before]
         with suppress(Exception, pytest.skip.Exception):
             importlib.import_module(path.stem)
-    sys.path[:] = before
+    sys.path[:], sys.dont_write_bytecode = before, unwritten
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

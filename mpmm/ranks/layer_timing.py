@@ -46,7 +46,8 @@ def layer_timings(
     """
     cases = [Case(*each) for each in product(sorted(set(threads)), sorted(set(samples) - {0}))]
     rounds = _rounds(network, cases)
-    usual, parts = _usual([_seconds(each) for each in rounds]), [_parts(each) for each in rounds]
+    seconds = [_seconds(each) for each in rounds]
+    usual, parts = _usual(seconds), list(map(_parts, rounds, seconds))
     return {
         name: tuple(_timing(case, [each[case][name] for each in parts], usual) for case in cases)
         for name in rounds[0][cases[0]]
@@ -117,9 +118,8 @@ def _usual(seconds: list[float]) -> float:
     return statistics.fmean(sorted(seconds)[: max(1, round(_COUNTED * len(seconds)))])
 
 
-def _parts(turns: Round) -> Round:
-    """What each layer takes, as parts of the round."""
-    whole = _seconds(turns)
+def _parts(turns: Round, whole: float) -> Round:
+    """What each layer takes, as parts of a round of so many seconds."""
     return {
         case: {name: [span / whole for span in spans] for name, spans in turn.items()}
         for case, turn in turns.items()

@@ -60,14 +60,16 @@ class AlignedModality:
     band_names: tuple[str, ...]
 
     @classmethod
-    def of_cache(cls, modality: Modality, folder: CacheFolder) -> "AlignedModality":
+    def of_cache(
+        cls, modality: Modality, folder: CacheFolder, band_names: tuple[str, ...]
+    ) -> "AlignedModality":
         """Map what is finished in the cache."""
         return cls(
             name=modality.name,
             values=folder.map("values.npy"),
             present=folder.map("present.npy"),
             normalization=modality.normalization,
-            band_names=tuple(folder.extra()["bands"]),
+            band_names=band_names,
         )
 
     @property

@@ -39,17 +39,10 @@ def check_sources(entry: CacheEntry, plan: ModalityPlan) -> None:
 
 def prepare_modality(entry: CacheEntry, plan: ModalityPlan, progress: Progress | None) -> AlignedModality:
     """Prepare a modality if it is not yet, and map it."""
-    name = plan.modality.name
     entry.prepare(lambda partial: _write_modality(partial, plan, progress))
     if progress:
-        progress(name, 1.0)
-    return AlignedModality(
-        name=name,
-        values=entry.map("values.npy"),
-        present=entry.map("present.npy"),
-        normalization=plan.modality.normalization,
-        band_names=plan.band_names,
-    )
+        progress(plan.modality.name, 1.0)
+    return AlignedModality.of_cache(plan.modality, entry.finished, plan.band_names)
 
 
 def _write_modality(folder: Path, plan: ModalityPlan, progress: Progress | None) -> Mapping[str, Any]:

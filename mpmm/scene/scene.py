@@ -160,7 +160,10 @@ class Scene:
     def map_prepared(self, folders: Mapping[str, CacheFolder]) -> dict[str, AlignedModality]:
         """Map modalities that are ready in the cache, by name; no raster is opened."""
         known = {modality.name: modality for modality in self.modalities}
-        return {name: AlignedModality.of_cache(known[name], folder) for name, folder in folders.items()}
+        return {
+            name: AlignedModality.of_cache(known[name], folder, tuple(folder.extra()["bands"]))
+            for name, folder in folders.items()
+        }
 
     def files_here(self) -> frozenset[str]:
         """Names of the modalities whose files all exist here, and "labels"; nothing is opened."""

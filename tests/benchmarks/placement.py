@@ -73,14 +73,15 @@ def main():
         "--to", type=Path, default=Path("placement-results"), help="folder of what is written"
     )
     options = parser.parse_args()
-    if not any(options.place in name for name in place_names()):
-        parser.error(f"no place has '{options.place}' in its name; there are: {'; '.join(place_names())}")
+    parts = options.only or ["hosts", "peers", "prediction"]
+    names = place_names(parts)
+    if names and not any(options.place in name for name in names):
+        parser.error(f"no place has '{options.place}' in its name; there are: {'; '.join(names)}")
     if options.quick:
         options.rounds, options.steps = 1, min(options.steps, 10)
     options.to.mkdir(parents=True, exist_ok=True)
     # ended by another program, it takes its cluster down as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    parts = options.only or ["hosts", "peers", "prediction"]
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(configured(Path(folder), "fast"), options)
         for part in parts:
@@ -256,10 +257,11 @@ def cluster_of(rate, count, quota, numbers, bands, batch):
     return place, [{**row, "hosts": each} for each in numbers]
 
 
-def place_names():
-    """Of all places of prediction and hosts."""
+def place_names(parts):
+    """Of the places that parts measure in: prediction's and those of hosts; peers has its own two."""
     clusters = [cluster_of(rate, *case) for rate in (GIGABIT, SLOW) for case in HOSTS]
-    return [place.name for place, _ in [*PLACES, *clusters]]
+    places = {"prediction": PLACES, "hosts": clusters}
+    return [place.name for part in parts for place, _ in places.get(part, [])]
 
 
 def _seconds(trained):

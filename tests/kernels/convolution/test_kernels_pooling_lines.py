@@ -46,22 +46,23 @@ class Line:
         return OutputSide(self.y.reshape(-1), self.dy.reshape(-1), self.argmax.reshape(-1), bias)
 
     def pool(self):
-        """All lines of windows, one after the other."""
-        p, s = self.pooled, self.spread
-        step, output = self.window[1] * s.row_step, self.side(self.bias)
-        for n, d in np.ndindex(SAMPLES, p.depth):
-            part = n * self.z[0].size + d * self.window[0] * s.plane_step, step, p.rows
-            to = (n * p.depth + d) * p.rows, 1
-            pool_lines(self.z.reshape(-1), part, output, to, self.floor, p, self.offsets)
+        """The largest of the windows of all lines."""
+        output = self.side(self.bias)
+        for part, to in self.parts():
+            pool_lines(self.z.reshape(-1), part, output, to, self.floor, self.pooled, self.offsets)
 
     def average(self):
         """Means of the windows of all lines."""
+        share = self.z.dtype.type(1 / np.prod(self.window))
+        for part, to in self.parts():
+            average_lines(self.z.reshape(-1), part, self.y.reshape(-1), to, share, self.pooled, self.offsets)
+
+    def parts(self):
+        """A plane of windows after the other: where its lines are, and where they go."""
         p, s = self.pooled, self.spread
-        step, share = self.window[1] * s.row_step, self.z.dtype.type(1 / np.prod(self.window))
         for n, d in np.ndindex(SAMPLES, p.depth):
-            part = n * self.z[0].size + d * self.window[0] * s.plane_step, step, p.rows
-            to = (n * p.depth + d) * p.rows, 1
-            average_lines(self.z.reshape(-1), part, self.y.reshape(-1), to, share, p, self.offsets)
+            first = n * self.z[0].size + d * self.window[0] * s.plane_step
+            yield (first, self.window[1] * s.row_step, p.rows), ((n * p.depth + d) * p.rows, 1)
 
     def windows(self):
         """Every output's position, and the elements of its window."""

@@ -97,9 +97,9 @@ def line_of_windows(plan: BlockPlan) -> int:
 
 def averages(plan: BlockPlan) -> bool:
     """Whether the kernel makes a block's average pool at inference: where a line of windows is a group."""
-    plain = plan.pool != "average" or plan.activation == "sigmoid" or plan.window == (1, 1, 1)
+    suited = plan.pool == "average" and plan.activation != "sigmoid" and plan.window != (1, 1, 1)
     pixel = whole_vectors(plan.filters, plan.dtype) * np.dtype(plan.dtype).itemsize
-    return not plain and line_of_windows(plan) * pixel <= _GROUP_BYTES
+    return suited and line_of_windows(plan) * pixel <= _GROUP_BYTES
 
 
 def heights(columns: int) -> tuple[int, int]:
