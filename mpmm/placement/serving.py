@@ -101,7 +101,6 @@ def _metrics(script: Script, output: str) -> Iterator[Instruction]:
 
 def sent_metrics(script: Script, sums: int) -> Iterator[Instruction]:
     """So many partial sums of loss and accuracy, to the server on another rank."""
-    yield Settle(Kind.METRICS, 0, "loss")
     yield Send(Kind.METRICS, 0, "loss", script.layout.server, (sums, METRICS), "float64")
 
 

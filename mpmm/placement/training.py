@@ -19,6 +19,7 @@ from mpmm.placement.instructions import (
     Loss,
     Measure,
     Receive,
+    Settle,
 )
 from mpmm.placement.owning import totals
 from mpmm.placement.passing import Passing, gradients_first, pushes
@@ -185,9 +186,14 @@ def _loss(script: Script) -> Iterator[Instruction]:
 
 
 def measured_loss(script: Script) -> Iterator[Instruction]:
-    """The loss of the samples whose output is on this rank, by their labels."""
+    """The loss of the samples whose output is on this rank, by their labels.
+
+    That of the step before may still be under way: the server sends parameters back without waiting for it.
+    """
     output = script.shape.output.name
     share = script.share(output)
+    if not script.serves and script.micro_batch < 2:
+        yield Settle(Kind.METRICS, 0, "loss")
     yield LoadLabels(share, script.row_read(share))
     yield Loss(output, share)
 

@@ -15,12 +15,15 @@ from mpmm.placement import (
     Accumulate,
     AnyOrder,
     BatchNormScope,
+    BlockShape,
     Combine,
     Deadlock,
+    LayerShape,
     Layout,
     LayoutOptions,
     Measure,
     NetworkShape,
+    ParameterShape,
     Receive,
     Rehearsal,
     RehearsalError,
@@ -126,6 +129,16 @@ def test_a_rank_that_passes_parameters_on_does_not_wait_for_who_waits_for_its_su
     owner = dict.fromkeys(TWO_STREAMS.by_name, (1,))
     owner |= {"hsi.block1": (1, 5), "hsi.block2": (3,), TWO_STREAMS.output.name: (3, 4, 5, 6)}
     play(TWO_STREAMS, Layout("own", 7, tuple(owner.items())), seed)
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_loss_is_not_measured_while_the_last_steps_is_under_way(micro_batches: int, seed: int) -> None:
+    """The server may have sent all parameters back before it takes the loss."""
+    layer = LayerShape("fusion.output.dense", (ParameterShape("fusion.output.dense.weights", (8,)),), 2, 4)
+    shape = NetworkShape((BlockShape("fusion.output", ("hsi",), (4,), (layer,)),))
+    options = LayoutOptions(micro_batches=micro_batches)
+    play(shape, Layout("own", 2, (("fusion.output", (0,)),), server=1, options=options), seed)
 
 
 @settings(max_examples=150, deadline=None)
