@@ -31,7 +31,7 @@ from .options import BatchNormScope, LayoutOptions, UpdatePlace
 from .plan import RankPlan, mathematics_text, plan, plan_text, schedule_text
 from .prediction import flattened, operations, traffic
 from .presets import PRESETS, LayoutName, layout_for
-from .profile import Costs, Profile, Timing, profile_from_json
+from .profile import Costs, Profile, Timing, profile_from_json, sums_of
 from .rehearsal import Deadlock, Rehearsal
 from .schedule import StepKind, schedule
 from .script import COUNTERS
@@ -132,6 +132,7 @@ __all__ = [
     "share_out",
     "share_read",
     "simulate",
+    "sums_of",
     "threads_of_hosts",
     "threads_on",
     "threads_per_rank",

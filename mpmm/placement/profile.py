@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any
+
+from mpmm_kernels.groups import GROUPS
 
 from mpmm.messages import Kind, looks_during
 from mpmm.placement.accumulation import Accumulate
@@ -33,14 +35,27 @@ from mpmm.placement.shares import micro_batches, share_of
 _MEASURING = 0.5
 
 
+def sums_of(samples: int, batch: int) -> float:
+    """Groups that so many samples of a batch have, each of which needs sums of its own."""
+    return min(GROUPS, batch) * samples / batch
+
+
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one layer's forward and backward over so many samples by so many threads."""
+    """Seconds of one layer's forward and backward over so many samples by so many threads.
+
+    ``sums`` is the number of groups that the samples were in, see `sums_of`.
+    """
 
     samples: int
     threads: int
     forward: float
     backward: float
+    sums: float = 1.0
+
+    def seconds(self, *, backward: bool) -> float:
+        """Of the one or the other."""
+        return self.backward if backward else self.forward
 
 
 @dataclass(frozen=True)
@@ -85,23 +100,32 @@ class Profile:
     crowding: float = 1.0
     stop: float = 0.0
 
-    def seconds(self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False) -> float:
+    def seconds(
+        self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False, sums: float = 0.0
+    ) -> float:
         """Seconds of a layer's forward or backward.
 
         Between two measured numbers of samples it is their straight line; beyond them, and for numbers of
-        threads that were not measured, it is in proportion to the nearest.
+        threads that were not measured, it is in proportion to the nearest. With more ``sums`` than a shard of
+        so many samples has it takes as much longer as was measured where there were more of them.
         """
         timings = self.layers.get(layer.name)
         if not timings:
             operations = layer.flops_backward if backward else layer.flops_forward
             return operations * samples / self.flops / threads
         nearest = min({timing.threads for timing in timings}, key=lambda count: (abs(count - threads), count))
-        points = sorted(
-            (timing.samples, timing.backward if backward else timing.forward)
-            for timing in timings
-            if timing.threads == nearest
+        here = sorted(
+            (timing for timing in timings if timing.threads == nearest), key=lambda timing: timing.sums
         )
-        return _interpolated(points, samples) * nearest / threads
+        shards: dict[int, Timing] = {}
+        for timing in here:
+            shards.setdefault(timing.samples, timing)
+        points = sorted((count, timing.seconds(backward=backward)) for count, timing in shards.items())
+        whole = _interpolated(points, samples)
+        if sums:
+            usual = sorted((count, timing.sums) for count, timing in shards.items())
+            whole += (sums - _interpolated(usual, samples)) * _seconds_a_sum(shards, here, backward=backward)
+        return whole * nearest / threads
 
     def to_json(self) -> str:
         """The text that `profile_from_json` reads."""
@@ -124,6 +148,16 @@ def profile_from_json(text: str) -> Profile:
         return Profile(layers, **plain)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"no profile: {error}") from error
+
+
+def _seconds_a_sum(shards: Mapping[int, Timing], timings: Iterable[Timing], *, backward: bool) -> float:
+    """What a group more takes, by timings of as many samples in more groups than a shard has."""
+    for timing in timings:
+        shard = shards[timing.samples]
+        if timing.sums > shard.sums:
+            longer = timing.seconds(backward=backward) - shard.seconds(backward=backward)
+            return max(0.0, longer) / (timing.sums - shard.sums)
+    return 0.0
 
 
 def _interpolated(points: list[tuple[int, float]], samples: int) -> float:
@@ -241,7 +275,9 @@ class Costs:
         return whole * (1 - _MEASURING) if waited else whole
 
     def _layer(self, rank: int, layer: LayerShape, samples: int, *, backward: bool = False) -> float:
-        return self._profile.seconds(layer, samples, self.threads[rank], backward=backward)
+        # workers with a batch of their own have as many groups as one process
+        sums = sums_of(samples, samples) if self._layout.averages else 0.0
+        return self._profile.seconds(layer, samples, self.threads[rank], backward=backward, sums=sums)
 
     def _loss(self, rank: int, loss: Loss) -> float:
         return self._moved(4 * loss.share.count * prod(self._shape.by_name[loss.block].output_shape))

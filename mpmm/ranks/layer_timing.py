@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from mpmm_kernels.runtime import set_threads
 
 from mpmm.network import Array, Layer, Network, Step
-from mpmm.placement import Timing
+from mpmm.placement import Timing, sums_of
 
 # rounds in which each case has a turn: at least so many, and more of them in so many seconds
 _FEWEST, _MOST, _SECONDS = 4, 12, 2.0
@@ -21,10 +21,14 @@ _COUNTED = 0.9
 
 
 class Case(NamedTuple):
-    """How the network is run: with so many samples, by so many threads."""
+    """How the network is run: with so many samples, by so many threads.
+
+    ``batch`` is that of which these are the first ones.
+    """
 
     threads: int
     samples: int
+    batch: int
 
 
 # by layer's name, seconds of its forward and of its backward
@@ -38,13 +42,21 @@ def layer_timings(
 ) -> dict[str, tuple[Timing, ...]]:
     """By layer's name, what it takes with each number of samples and threads; the parameters do not change.
 
+    The largest number is the batch. The others are shards of it, whole groups each: sums are made for each
+    group, so ten samples in four groups take less than ten of a batch of their own, in ten groups. That is
+    timed for a quarter of the batch.
+
     All cases take turns, so that seconds in which the processor is slow meet all of them alike, and count for
     as much as they last, as in a run: neighbours on a shared machine come and go. What counts is the mean
     round, without the slowest, and without the first, which fills the caches; and of that round a turn's
     middle part, for a neighbour of a tenth of a second meets one case alone. A single thread's time is the
     processor's, so that neither a quota nor what else runs here counts.
     """
-    cases = [Case(*each) for each in product(sorted(set(threads)), sorted(set(samples) - {0}))]
+    batch = max(samples)
+    sizes = [(shard, batch) for shard in sorted(set(samples) - {0})]
+    if (quarter := batch // 4) and sums_of(quarter, quarter) > sums_of(quarter, batch):
+        sizes.append((quarter, quarter))
+    cases = [Case(count, *size) for count, size in product(sorted(set(threads)), sizes)]
     rounds = _rounds(network, cases)
     seconds = [_seconds(each) for each in rounds]
     usual, parts = _usual(seconds), list(map(_parts, rounds, seconds))
@@ -54,21 +66,21 @@ def layer_timings(
     }
 
 
-def _rounds(network: Network, cases: Iterable[Case]) -> list[Round]:
-    inputs = {case: _inputs(network, case.samples) for case in cases}
+def _rounds(network: Network, cases: Sequence[Case]) -> list[Round]:
+    patches = {samples: _inputs(network, samples) for samples in {case.samples for case in cases}}
     rounds: list[Round] = []
     began = time.monotonic()
     for number in range(1 + _MOST):
         if number > _FEWEST and time.monotonic() - began > _SECONDS:
             break
-        rounds.append({case: _turn_of(case, network, inputs[case], number) for case in inputs})
+        rounds.append({case: _turn_of(case, network, patches[case.samples], number) for case in cases})
     return rounds[1:]
 
 
 def _turn_of(case: Case, network: Network, inputs: dict[str, Array], number: int) -> Turn:
     set_threads(case.threads)
     now = time.process_time if case.threads == 1 else time.perf_counter
-    return _turn(network, inputs, number, now)
+    return _turn(network, inputs, Step(training=True, number=number, batch=case.batch, per_shard=True), now)
 
 
 def _inputs(network: Network, samples: int) -> dict[str, Array]:
@@ -81,12 +93,12 @@ def _inputs(network: Network, samples: int) -> dict[str, Array]:
     }
 
 
-def _turn(network: Network, inputs: dict[str, Array], number: int, now: Callable[[], float]) -> Turn:
+def _turn(network: Network, inputs: dict[str, Array], step: Step, now: Callable[[], float]) -> Turn:
     """Seconds of each layer's forward and backward in a step; the joining of a block's inputs included.
 
     The whole network takes its turn, as in training: a layer finds in the caches what the others left.
     """
-    outputs, step = dict(inputs), Step(training=True, number=number)
+    outputs = dict(inputs)
     seconds: Turn = {}
     for name, block in network.blocks.items():
         marks = [now()]
@@ -129,4 +141,4 @@ def _parts(turns: Round, whole: float) -> Round:
 def _timing(case: Case, parts: list[list[float]], usual: float) -> Timing:
     """Of forward's and backward's parts in each round, the middle ones in a round of the usual seconds."""
     forward, backward = (usual * statistics.median(each) for each in zip(*parts, strict=True))
-    return Timing(case.samples, case.threads, forward, backward)
+    return Timing(case.samples, case.threads, forward, backward, sums_of(case.samples, case.batch))

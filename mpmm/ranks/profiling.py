@@ -17,7 +17,7 @@ from mpmm.ranks.probes import bytes_a_second, crowding_of, stop_seconds, updates
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 11
+_METHOD = 12
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, 8, GROUPS)
 
@@ -30,7 +30,8 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
     network
         All blocks; their parameters do not change.
     samples
-        Numbers of samples to run with; 0 is left out.
+        Numbers of samples to run with; 0 is left out. The largest is a batch, the others are whole groups of
+        it.
     threads
         Numbers of threads to run with; those that this process may not use are left out. A single thread's
         time is the processor's, so that neither a quota nor what else runs here counts.
