@@ -7,12 +7,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpmm_kernels.runtime import in_turn
-from numpy.typing import NDArray
 
 from mpmm.errors import SceneError
 from mpmm.scene.cache_folder import MARKER, VERSION, CacheFolder
@@ -30,9 +28,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger("mpmm.scene")
 
 
-@dataclass(frozen=True)
 class CacheEntry:
-    """One prepared modality, or the labels: a folder of ``.npy`` files and a marker that is written last.
+    """A folder of the cache, as it is written: its files first, a marker last, then it gets its name.
 
     Parameters
     ----------
@@ -44,55 +41,22 @@ class CacheEntry:
         Everything the contents depend on.
     bytes
         What the files take.
+
+    Attributes
+    ----------
+    folder
+        What is read once it is ready; its key is the fingerprint of all that is described.
     """
 
-    root: Path
-    name: str
-    described: Mapping[str, Any]
-    bytes: int
-
-    @property
-    def key(self) -> str:
-        """The fingerprint of everything the contents depend on, SHA-256 in hexadecimal."""
-        return fingerprint(self.described)
-
-    @property
-    def finished(self) -> CacheFolder:
-        """What is read once it is ready."""
-        return CacheFolder(self.root, self.name, self.key)
-
-    @property
-    def folder(self) -> Path:
-        """Where the finished files are."""
-        return self.finished.path
-
-    def is_ready(self) -> bool:
-        """Whether the folder is finished, whole and of this version and fingerprint."""
-        return self.finished.is_ready()
-
-    def extra(self) -> dict[str, Any]:
-        """What was stored next to the arrays."""
-        return self.finished.extra()
-
-    def map(self, file: str) -> NDArray[Any]:
-        """Map an array, read-only."""
-        return self.finished.map(file)
-
-    @property
-    def partial(self) -> Path:
-        """Where the files are while they are written."""
-        return self.root / f".{self.folder.name}.partial"
-
-    @property
-    def lock(self) -> Path:
-        """What the process that writes holds."""
-        return self.root / f"{self.folder.name}.lock"
+    def __init__(self, root: Path, name: str, described: Mapping[str, Any], bytes: int) -> None:
+        self.folder = CacheFolder(root, name, fingerprint(described))
+        self.described, self.bytes = described, bytes
 
     def bytes_to_write(self) -> int:
         """What is still to be written, by this or another process that is at it."""
-        if self.is_ready():
+        if self.folder.is_ready():
             return 0
-        return max(0, self.bytes - sum(map(_size, self.partial.glob("*"))))
+        return max(0, self.bytes - sum(map(_size, self._partial.glob("*"))))
 
     def prepare(self, write: Callable[[Path], Mapping[str, Any]]) -> None:
         """Make the entry ready: reuse it, wait for the process that is at it, or write it.
@@ -107,30 +71,31 @@ class CacheEntry:
         SceneError
             Where the cache folder cannot be written, or the disk is too small or full.
         """
-        if self.is_ready():
+        if self.folder.is_ready():
             return
-        make_folder(self.root)
+        make_folder(self.folder.root)
         with _one_clear_error(self), self._turn() as partial:
-            if self.is_ready():
+            if self.folder.is_ready():
                 return
-            if self.folder.exists():
-                _log.warning("cache %s is prepared again: %s", self.folder, self.finished.damage())
+            if self.folder.path.exists():
+                _log.warning("cache %s is prepared again: %s", self.folder.path, self.folder.damage())
             self._remove_leftovers(partial)
-            check_space(self.root, self.bytes, self.name)
+            check_space(self.folder.root, self.bytes, self.folder.name)
             self._write(write, partial)
 
     @contextmanager
     def _turn(self) -> Iterator[Path]:
         """Wait for the entry's lock, or take one's own if its holder stands still; yields where to write."""
-        own = f"{self.folder.name}-{os.getpid()}"
-        own_lock = self.root / f"{own}.lock"
-        with in_turn(self.lock) as alone, nullcontext() if alone else filelock.FileLock(own_lock):
-            yield self.partial if alone else self.root / f".{own}.partial"
+        root, finished = self.folder.root, self.folder.path.name
+        own = f"{finished}-{os.getpid()}"
+        lock, own_lock = root / f"{finished}.lock", root / f"{own}.lock"
+        with in_turn(lock) as alone, nullcontext() if alone else filelock.FileLock(own_lock):
+            yield self._partial if alone else root / f".{own}.partial"
 
     def _remove_leftovers(self, own: Path) -> None:
         """Remove what killed processes left behind: their locks are free, or held here for `own`."""
-        for leftover in self.root.glob(".*.partial"):
-            lock = self.root / f"{leftover.stem[1:]}.lock"
+        for leftover in self.folder.root.glob(".*.partial"):
+            lock = leftover.with_name(f"{leftover.stem[1:]}.lock")
             if leftover == own:
                 shutil.rmtree(leftover)
                 continue
@@ -141,8 +106,14 @@ class CacheEntry:
         shutil.rmtree(self._old, ignore_errors=True)
 
     @property
+    def _partial(self) -> Path:
+        """Where the files are while the holder of the lock writes them."""
+        return self.folder.root / f".{self.folder.path.name}.partial"
+
+    @property
     def _old(self) -> Path:
-        return self.root / f".{self.folder.name}.old"
+        """Where a damaged folder is while another takes its place."""
+        return self.folder.root / f".{self.folder.path.name}.old"
 
     def _write(self, write: Callable[[Path], Mapping[str, Any]], partial: Path) -> None:
         partial.mkdir()
@@ -153,7 +124,7 @@ class CacheEntry:
                 _flush(file)
             marker = {
                 "version": VERSION,
-                "fingerprint": self.key,
+                "fingerprint": self.folder.key,
                 "files": {file.name: file.stat().st_size for file in files},
                 "extra": dict(extra),
                 "described": dict(self.described),
@@ -167,26 +138,28 @@ class CacheEntry:
             raise
 
     def _put_in_place(self, partial: Path) -> None:
-        if self.folder.exists():
-            self.folder.rename(self._old)
-            partial.rename(self.folder)
+        finished = self.folder.path
+        if finished.exists():
+            finished.rename(self._old)
+            partial.rename(finished)
             shutil.rmtree(self._old)
         else:
-            partial.rename(self.folder)
-        _flush(self.root)
+            partial.rename(finished)
+        _flush(self.folder.root)
 
 
 @contextmanager
 def _one_clear_error(entry: CacheEntry) -> Iterator[None]:
     """Turn what a full, failing or lockless disk raises into one clear error."""
+    root, name = entry.folder.root, entry.folder.name
     try:
         yield
     except (OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise _disk_full(entry.root, entry.bytes, entry.name) from error
+            raise _disk_full(root, entry.bytes, name) from error
         reason = getattr(error, "strerror", None) or error
         raise SceneError(
-            f"{entry.name}: cache {entry.root} cannot be written: {reason}",
+            f"{name}: cache {root} cannot be written: {reason}",
             'name a folder on a local disk with cache = "..." under [scene]',
         ) from error
 

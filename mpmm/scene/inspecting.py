@@ -83,7 +83,7 @@ def inspect_modality(plan: ModalityPlan, entry: CacheEntry) -> ModalityReport:
         sampled=sampled.share,
         source_bytes=sum(file.stat().st_size for file in files if file.exists()),
         cache_bytes=entry.bytes,
-        prepared=entry.is_ready(),
+        prepared=entry.folder.is_ready(),
         bad_bands=tuple(sorted({band for raster in plan.rasters for band in raster.bad})),
         own_values=own_values(plan),
         constant_bands=tuple(plan.numbers[position] for position in sampled.constant_bands),
@@ -144,11 +144,11 @@ def sample(plan: ModalityPlan, entry: CacheEntry) -> Sampled:
 @contextmanager
 def _reader(plan: ModalityPlan, entry: CacheEntry) -> Iterator[Callable[[GridWindow], Window]]:
     """A reader of windows on the grid: from the cache, or from the sources."""
-    if not entry.is_ready():
+    if not entry.folder.is_ready():
         with Aligner(plan) as aligner:
             yield aligner.read
         return
-    values, present = entry.map("values.npy"), entry.map("present.npy")
+    values, present = entry.folder.map("values.npy"), entry.folder.map("present.npy")
 
     def read(box: GridWindow) -> Window:
         """Values and presence of one window, as `Aligner.read` gives them."""

@@ -32,7 +32,7 @@ def labels_entry(folder: Path, cache: Path, plan: LabelPlan) -> CacheEntry:
 
 def check_sources(entry: CacheEntry, plan: ModalityPlan) -> None:
     """Raise where a file that is still to be read is cut short."""
-    if not entry.is_ready():
+    if not entry.folder.is_ready():
         for raster in plan.rasters:
             check_complete(raster, plan.modality.name)
 
@@ -42,7 +42,7 @@ def prepare_modality(entry: CacheEntry, plan: ModalityPlan, progress: Progress |
     entry.prepare(lambda partial: _write_modality(partial, plan, progress))
     if progress:
         progress(plan.modality.name, 1.0)
-    return AlignedModality.of_cache(plan.modality, entry.finished, plan.band_names)
+    return AlignedModality.of_cache(plan.modality, entry.folder, plan.band_names)
 
 
 def _write_modality(folder: Path, plan: ModalityPlan, progress: Progress | None) -> Mapping[str, Any]:
@@ -86,8 +86,8 @@ def _put(stream: IO[bytes], start: int, box: GridWindow, columns: int, values: N
 
 def id_counts(entry: CacheEntry, plan: LabelPlan) -> dict[int, int]:
     """Pixels of each id, from the cache where the labels are prepared; all of them checked to be known."""
-    if entry.is_ready():
-        counts = {int(i): int(n) for i, n in entry.extra()["counts"].items()}
+    if entry.folder.is_ready():
+        counts = {int(i): int(n) for i, n in entry.folder.extra()["counts"].items()}
     else:
         counts = count_ids(plan)
     check_known(plan, counts)
@@ -98,7 +98,7 @@ def prepare_labels(entry: CacheEntry, plan: LabelPlan) -> AlignedLabels:
     """Check the ids, prepare the labels if they are not yet, and map them."""
     counts = id_counts(entry, plan)
     entry.prepare(lambda partial: _write_labels(partial, plan, counts))
-    return AlignedLabels(plan.raster.grid, classes_of(plan, counts), entry.map("ids.npy"))
+    return AlignedLabels(plan.raster.grid, classes_of(plan, counts), entry.folder.map("ids.npy"))
 
 
 def _write_labels(folder: Path, plan: LabelPlan, counts: Mapping[int, int]) -> Mapping[str, Any]:

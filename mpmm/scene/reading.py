@@ -63,7 +63,7 @@ def surveyed_labels(scene: Scene) -> tuple[LabelReport, CacheFolder]:
     """A report on the labels alone, and where they lie once they are prepared."""
     plan = _label_plan(scene)
     entry = labels_entry(scene.folder, scene.cache_folder, plan)
-    return inspect_labels(plan, id_counts(entry, plan)), entry.finished
+    return inspect_labels(plan, id_counts(entry, plan)), entry.folder
 
 
 def aligned(scene: Scene, modalities: Sequence[str] | None, progress: Progress | None) -> AlignedScene:
@@ -103,7 +103,7 @@ def aligned_on(
 def surveyed(scene: Scene, name: str, grid: Grid) -> tuple[SourceRecord, CacheFolder]:
     """What a modality's headers say of its bands and pixels, and where it lies once it is prepared."""
     (plan,) = _plans(scene, [name], grid)
-    return record_of(plan), _entry(scene, plan).finished
+    return record_of(plan), _entry(scene, plan).folder
 
 
 def labels_of(scene: Scene) -> AlignedLabels:
