@@ -260,7 +260,8 @@ def _aligned_alone(
     sources = required_sources(readers.shape, readers.layout, readers.rank, readers.drives)
     names = [name for name in sources if name in inventory.bands]
     ready = inventory.ready
-    modalities = scene.map_prepared({name: ready[name] for name in names if name in ready})
+    folders = {name: ready[name] for name in names if name in ready}
+    modalities = scene.map_prepared(folders, inventory.band_names)
     missing = [name for name in names if name not in ready]
     if missing:
         modalities |= scene.align_on(inventory.grid, missing, report)

@@ -11,7 +11,7 @@ from typing import Any
 from mpmm.errors import LayoutError, SceneError
 from mpmm.messages import Collectives
 from mpmm.placement import LABELS, Layout, NetworkShape, required_sources
-from mpmm.scene import CacheFolder, Grid, LabelReport, LandCover, Scene, SourceRecord
+from mpmm.scene import CacheFolder, Grid, LabelReport, LandCover, ModalitySurvey, Scene, SourceRecord
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class Inventory:
     cache_folders
         Where each modality and the labels lie once they are prepared, of those whose headers a rank has read
         that has the same files as this one: it need not read them again.
+    band_names
+        One name a band, of each modality in `records`.
     """
 
     labels: LabelReport
     records: Mapping[str, SourceRecord]
     held: tuple[frozenset[str], ...]
     cache_folders: Mapping[str, CacheFolder] = field(default_factory=dict)
+    band_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def bands(self) -> dict[str, int]:
@@ -76,16 +79,17 @@ def take_inventory(collectives: Collectives, scene: Scene, required: Collection[
     """
     survey = _Survey(collectives, scene)
     labels, folders = survey.labels()
-    records = {}
+    records, band_names = {}, {}
     for modality in scene.modalities:
         reader = survey.reader(modality.name)
         if reader is None and modality.name in (required or [modality.name]):
             # says what is missing, and where it was looked for
             scene.record_of(modality.name, labels.grid)
         if reader is not None:
-            records[modality.name], folder = survey.modality(modality.name, reader, labels.grid)
-            folders |= folder
-    return Inventory(labels, records, survey.held, folders)
+            headers = survey.modality(modality.name, reader, labels.grid)
+            records[modality.name], band_names[modality.name] = headers.record, headers.band_names
+            folders |= survey.folder(modality.name, headers.key, reader)
+    return Inventory(labels, records, survey.held, folders, band_names)
 
 
 class _Survey:
@@ -114,18 +118,18 @@ class _Survey:
             report, folder = self.scene.survey_labels()
             plain = [_plain(report), folder.key]
         plain, key = self.collectives.broadcast(plain, reader)[0]
-        return _report(plain), self._folder(LABELS, key, reader)
+        return _report(plain), self.folder(LABELS, key, reader)
 
-    def modality(self, name: str, reader: int, grid: Grid) -> tuple[SourceRecord, dict[str, CacheFolder]]:
-        """What the headers of a modality say, and where it is kept."""
+    def modality(self, name: str, reader: int, grid: Grid) -> ModalitySurvey:
+        """What the headers of a modality tell the rank that reads them."""
         plain: Any = None
         if self.collectives.rank == reader:
-            record, folder = self.scene.survey(name, grid)
-            plain = [record.to_dict(), folder.key]
-        plain, key = self.collectives.broadcast(plain, reader)[0]
-        return SourceRecord.from_dict(plain), self._folder(name, key, reader)
+            survey = self.scene.survey(name, grid)
+            plain = [survey.record.to_dict(), survey.band_names, survey.key]
+        record, names, key = self.collectives.broadcast(plain, reader)[0]
+        return ModalitySurvey(SourceRecord.from_dict(record), tuple(names), key)
 
-    def _folder(self, name: str, key: str, reader: int) -> dict[str, CacheFolder]:
+    def folder(self, name: str, key: str, reader: int) -> dict[str, CacheFolder]:
         """Where the reader keeps this, if its files are this rank's own: the same folders of one machine."""
         if self._homes[reader] != self._homes[self.collectives.rank]:
             return {}

@@ -26,7 +26,7 @@ from .palette import color_of
 from .part_labels import read_part_labels
 from .report import LabelReport, ModalityReport, SceneReport
 from .scene import Scene, WholePart
-from .source_record import SourceRecord
+from .source_record import ModalitySurvey, SourceRecord
 from .transfer import MatchedScene, transferred
 from .wavelengths import wavelength
 
@@ -46,6 +46,7 @@ __all__ = [
     "MatchedScene",
     "Modality",
     "ModalityReport",
+    "ModalitySurvey",
     "NormalizationKind",
     "Scene",
     "SceneReport",

@@ -64,7 +64,7 @@ def _write_modality(folder: Path, plan: ModalityPlan, progress: Progress | None)
                 progress(plan.modality.name, (box.row * columns + box.height * box.column) / (rows * columns))
     if not any_present:
         check_bands(plan)
-    return {"bands": list(plan.band_names)}
+    return {}
 
 
 def _new_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> IO[bytes]:

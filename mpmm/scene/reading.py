@@ -28,7 +28,7 @@ from mpmm.scene.preparing import (
     prepare_modality,
 )
 from mpmm.scene.report import LabelReport, SceneReport
-from mpmm.scene.source_record import SourceRecord
+from mpmm.scene.source_record import ModalitySurvey
 
 if TYPE_CHECKING:
     from mpmm.scene.scene import Scene
@@ -100,10 +100,10 @@ def aligned_on(
     }
 
 
-def surveyed(scene: Scene, name: str, grid: Grid) -> tuple[SourceRecord, CacheFolder]:
-    """What a modality's headers say of its bands and pixels, and where it lies once it is prepared."""
+def surveyed(scene: Scene, name: str, grid: Grid) -> ModalitySurvey:
+    """What a modality's headers tell, and by which key it is kept once it is prepared."""
     (plan,) = _plans(scene, [name], grid)
-    return record_of(plan), _entry(scene, plan).folder
+    return ModalitySurvey(record_of(plan), plan.band_names, _entry(scene, plan).folder.key)
 
 
 def labels_of(scene: Scene) -> AlignedLabels:

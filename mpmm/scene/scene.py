@@ -15,7 +15,7 @@ from mpmm.scene.grid import Grid
 from mpmm.scene.labels import Labels
 from mpmm.scene.modality import Modality
 from mpmm.scene.report import LabelReport, SceneReport
-from mpmm.scene.source_record import SourceRecord
+from mpmm.scene.source_record import ModalitySurvey, SourceRecord
 
 if TYPE_CHECKING:
     from mpmm.scene import dfc2018, reading
@@ -157,11 +157,21 @@ class Scene:
         """Prepare or reuse modalities on any grid, by name; the scene needs no labels for it."""
         return reading.aligned_on(self, grid, modalities, progress)
 
-    def map_prepared(self, folders: Mapping[str, CacheFolder]) -> dict[str, AlignedModality]:
-        """Map modalities that are ready in the cache, by name; no raster is opened."""
+    def map_prepared(
+        self, folders: Mapping[str, CacheFolder], band_names: Mapping[str, tuple[str, ...]]
+    ) -> dict[str, AlignedModality]:
+        """Map modalities that are ready in the cache, by name; no raster is opened.
+
+        Parameters
+        ----------
+        folders
+            Where each lies, by `survey`.
+        band_names
+            One name a band, of each modality, by `survey`: what is kept is the same by whichever names.
+        """
         known = {modality.name: modality for modality in self.modalities}
         return {
-            name: AlignedModality.of_cache(known[name], folder, tuple(folder.extra()["bands"]))
+            name: AlignedModality.of_cache(known[name], folder, band_names[name])
             for name, folder in folders.items()
         }
 
@@ -178,10 +188,10 @@ class Scene:
 
     def record_of(self, name: str, grid: Grid) -> SourceRecord:
         """Return what a modality's headers say of its bands, and of its pixels on this grid."""
-        return self.survey(name, grid)[0]
+        return self.survey(name, grid).record
 
-    def survey(self, name: str, grid: Grid) -> tuple[SourceRecord, CacheFolder]:
-        """Return `record_of` a modality, and where it lies once it is prepared for this grid."""
+    def survey(self, name: str, grid: Grid) -> ModalitySurvey:
+        """Return `record_of` a modality, its bands' names, and by which key it is kept once prepared."""
         return reading.surveyed(self, name, grid)
 
     def read_labels(self) -> AlignedLabels:

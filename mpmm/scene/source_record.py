@@ -93,6 +93,25 @@ class SourceRecord:
             ) from error
 
 
+@dataclass(frozen=True)
+class ModalitySurvey:
+    """What a modality's headers tell.
+
+    Attributes
+    ----------
+    record
+        Of its files and their bands.
+    band_names
+        One name a band, as `AlignedModality` has them.
+    key
+        Of the folder where the modality lies once it is prepared for the grid that was asked for.
+    """
+
+    record: SourceRecord
+    band_names: tuple[str, ...]
+    key: str
+
+
 def _pair(plain: Any) -> tuple[float, float] | None:
     if plain is None:
         return None

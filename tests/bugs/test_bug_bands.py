@@ -1,5 +1,7 @@
 """Bands without data, bands that their file calls bad, and what is read of a scene at every start."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -8,6 +10,7 @@ from bug_scenes import checked, cube, envi, plain, problem, write
 from mpmm.errors import PatchError, SceneError
 from mpmm.patches import usable_centres
 from mpmm.patches.candidates import find_candidates
+from mpmm.preparation import prepare
 from mpmm.scene import Labels, LandCover, Modality, Scene, grid_like
 from mpmm.settings import load_config
 
@@ -183,3 +186,19 @@ def test_bands_that_have_data_only_where_others_have_none(tmp_path):
 def plain_with_bands(config, bands):
     config.write_text(config.read_text().replace('["hsi.tif"]', f'["hsi.tif"]\nbands = {bands}'))
     return config
+
+
+@pytest.mark.parametrize("stacks_first", [False, True])
+def test_bands_are_named_by_the_settings_that_map_them(tmp_path, stacks_first):
+    """Bands of stacked files bear the file's name; of a single file nothing else depends on `stack`.
+    Who mapped what other settings had prepared got the names of those.
+    Right: the names that a plan by these settings tells.
+    """
+    config = load_config(plain(tmp_path))
+    (modality,) = config.scene.modalities
+    for stack in (stacks_first, not stacks_first):
+        scene = replace(config.scene, modalities=(replace(modality, stack=stack),))
+        prepared, _ = prepare(config.with_scenes([scene]))
+        (report,) = scene.inspect().modalities
+        assert report.band_names[0] == ("hsi band 1" if stack else "band 1")
+        assert prepared.scene.modalities["hsi"].band_names == report.band_names
