@@ -156,9 +156,10 @@ def spread_line(
         for c in range(0, pooled.padded, lanes_of(g)):
             start, count = pixel * pooled.channels + c, pooled.channels - c
             if count < lanes_of(g):
-                value = _collected_part(output, start, c, count, floor)
+                y, dy = load_part(output.y, start, count), load_part(output.dy, start, count)
             else:
-                value = _collected(output, start, c, floor)
+                y, dy = load(output.y, start), load(output.dy, start)
+            value = _collected(output, c, y, dy, floor)
             number = load_bytes(g, output.argmax, pixel * pooled.padded + c)
             for i in range(offsets.size):
                 store(g, at + offsets[i] + c, where_number(number, i, value))
@@ -203,24 +204,18 @@ def spread_pixels(
     for i in range(pixels):
         start, at = (first + i) * pooled.channels, g_at + i * step
         for c in range(0, whole, lanes_of(g)):
-            store(g, at + c, _collected(output, start + c, c, floor))
+            y, dy = load(output.y, start + c), load(output.dy, start + c)
+            store(g, at + c, _collected(output, c, y, dy, floor))
         if whole < pooled.channels:
-            rest = _collected_part(output, start + whole, whole, pooled.channels - whole, floor)
-            store(g, at + whole, rest)
+            rest, count = start + whole, pooled.channels - whole
+            y, dy = load_part(output.y, rest, count), load_part(output.dy, rest, count)
+            store(g, at + whole, _collected(output, whole, y, dy, floor))
 
 
 @compiled
-def _collected(output: OutputSide, at: int, c: int, floor: float) -> Any:
+def _collected(output: OutputSide, c: int, y: Any, dy: Any, floor: float) -> Any:
     """A vector of dy where y is above the floor, else 0, added to ``output.bias`` from channel c on."""
-    value = where_above(load(output.y, at), splat(floor), load(output.dy, at))
-    store(output.bias, c, add(load(output.bias, c), value))
-    return value
-
-
-@compiled
-def _collected_part(output: OutputSide, at: int, c: int, count: int, floor: float) -> Any:
-    """The same of the last channels, ``count`` of them, and zeros."""
-    value = where_above(load_part(output.y, at, count), splat(floor), load_part(output.dy, at, count))
+    value = where_above(y, splat(floor), dy)
     store(output.bias, c, add(load(output.bias, c), value))
     return value
 
