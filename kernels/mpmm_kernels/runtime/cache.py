@@ -62,11 +62,15 @@ def carry_cache(parent: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy machine code and the marks of what has been compiled, but not the lock, over what there is."""
+    """Copy machine code and the marks of what has been compiled, but not the lock, over what there is.
+
+    Another process may be at work in the source: files of Numba's that get their names when they are whole
+    are gone before they are copied.
+    """
     shutil.copytree(
         source,
         target,
-        ignore=shutil.ignore_patterns("compiling.*", "*.partial"),
+        ignore=shutil.ignore_patterns("compiling.*", "*.partial", "*.tmp.*"),
         copy_function=_copy_whole,
         dirs_exist_ok=True,
     )
