@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,22 @@ class BlockGrid:
         return first * 2 + ((middle + self.size // 2) // self.edge > first)
 
 
+class Reaching(NamedTuple):
+    """Groups that touch a block and others, one footprint and class each.
+
+    Attributes
+    ----------
+    others
+        The other blocks under the corners, some of them repeated, shape (groups, 4).
+    labels, counts
+        Class position and number of candidates, shape (groups,).
+    """
+
+    others: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True, eq=False)
 class Groups:
     """Candidates of one class and one footprint, counted together: they stand or fall with the same blocks.
@@ -88,14 +105,25 @@ class Groups:
         Blocks under the corners, shape (groups, 4).
     labels, counts
         Class position and number of candidates, shape (groups,).
-    of_block
-        For each block the groups that touch it.
+    inside
+        Of each class the candidates that touch one block alone, shape (blocks, classes).
+    pairs
+        The groups that touch several blocks once for each of those, block by block.
+    ends
+        Where a block's begin and the next one's, shape (blocks + 1,).
     """
 
     touched: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
-    of_block: tuple[npt.NDArray[np.int64], ...]
+    inside: npt.NDArray[np.int64]
+    pairs: Reaching
+    ends: npt.NDArray[np.int64]
+
+    def reaching(self, block: int) -> Reaching:
+        """The groups that touch a block and others."""
+        rows = slice(self.ends[block], self.ends[block + 1])
+        return Reaching(*(array[rows] for array in self.pairs))
 
 
 def group(candidates: Candidates, grid: BlockGrid) -> Groups:
@@ -105,10 +133,25 @@ def group(candidates: Candidates, grid: BlockGrid) -> Groups:
     counts = np.bincount(numbers, minlength=grid.footprints * classes)
     key = np.flatnonzero(counts)
     footprints, labels = np.divmod(key, classes)
-    touched = grid.touched(footprints)
-    pairs = np.unique(np.stack([touched.ravel(), np.repeat(np.arange(len(key)), 4)], axis=1), axis=0)
-    ends = np.searchsorted(pairs[:, 0], np.arange(1, grid.count))
-    return Groups(touched, labels, counts[key], tuple(np.split(pairs[:, 1], ends)))
+    touched, counts = grid.touched(footprints), counts[key]
+    alone = (touched == touched[:, :1]).all(axis=1)
+    inside = np.zeros((grid.count, classes), np.int64)
+    inside[touched[alone, 0], labels[alone]] = counts[alone]
+    blocks, pairs = _by_block(touched[~alone], labels[~alone], counts[~alone])
+    ends = np.searchsorted(blocks, np.arange(grid.count + 1))
+    return Groups(touched, labels, counts, inside, pairs, ends)
+
+
+def _by_block(
+    touched: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], Reaching]:
+    """Each block that groups touch, once for each of them, and those groups."""
+    numbers = touched * len(labels) + np.arange(len(labels))[:, None]
+    blocks, groups = np.divmod(np.unique(numbers), max(len(labels), 1))
+    corners = touched[groups]
+    own = corners == blocks[:, None]
+    another = np.take_along_axis(corners, own.argmin(axis=1)[:, None], axis=1)
+    return blocks, Reaching(np.where(own, another, corners), labels[groups], counts[groups])
 
 
 def parts_of(touched: npt.NDArray[np.int64], dealt: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

@@ -97,6 +97,7 @@ class _Search:
         absent: Counts,
     ) -> None:
         self.grid, self.quotas, self.shares, self.absent = grid, quotas, shares, absent
+        self._closed = np.array(shares) <= 0
         self.groups: Groups = group(candidates, grid)
         self.dealt = np.zeros(grid.count, np.int8)
         self.left: Counts = np.zeros_like(quotas)
@@ -107,8 +108,8 @@ class _Search:
         ends = np.cumsum([round(share * self.grid.count) for share in self.shares[:-1]])
         for part, blocks in enumerate(np.split(order, ends)):
             self.dealt[blocks] = part
-        self._count(np.arange(len(self.groups.labels)), 1)
-        penalty = self._penalty()
+        self._count()
+        penalty = int(self._penalties(self.left).sum())
         for sweep in range(1, SWEEPS + 1):
             before = penalty
             for block in permutation(self.grid.count, seed, Purpose.BLOCKS, number, sweep):
@@ -117,34 +118,53 @@ class _Search:
                 break
         return Dealing(self.grid, self.dealt, penalty)
 
+    def _count(self) -> None:
+        """Count the candidates of groups all of whose blocks are of one part."""
+        groups = self.groups
+        part = parts_of(groups.touched, self.dealt)
+        whole = part >= 0
+        np.add.at(self.left, (groups.labels[whole], part[whole]), groups.counts[whole])
+
     def _improve(self, block: int, penalty: int) -> int:
         """Give a block to the part where the penalty is least; stay where none is less."""
-        if not len(self.groups.of_block[block]):
+        with_block, part = self._with(block), self.dealt[block]
+        without = self.left.copy()
+        without[:, part] -= with_block[:, part]
+        apart, joined = self._penalties(np.array((without, without + with_block)))
+        moved = apart.sum() - apart + joined
+        moved[self._closed] = penalty
+        best = int(moved.argmin())
+        if moved[best] >= penalty:
             return penalty
-        best = int(self.dealt[block])
-        for part in (p for p, share in enumerate(self.shares) if share > 0 and p != best):
-            self._move(block, part)
-            if (moved := self._penalty()) < penalty:
-                best, penalty = part, moved
-        self._move(block, best)
-        return penalty
+        self.dealt[block], self.left = best, without
+        self.left[:, best] += with_block[:, best]
+        return int(moved[best])
 
-    def _move(self, block: int, part: int) -> None:
-        if self.dealt[block] != part:
-            self._count(self.groups.of_block[block], -1)
-            self.dealt[block] = part
-            self._count(self.groups.of_block[block], 1)
-
-    def _count(self, groups: Counts, sign: int) -> None:
-        """Add (or take away) groups of candidates where all their blocks are of one part."""
-        part = parts_of(self.groups.touched[groups], self.dealt)
+    def _with(self, block: int) -> Counts:
+        """What a part has of each class if a block is in it, and else not, shape (classes, parts)."""
+        others, labels, counts = self.groups.reaching(block)
+        part = parts_of(others, self.dealt)
         whole = part >= 0
-        undivided = groups[whole]
-        cells = self.groups.labels[undivided], part[whole]
-        np.add.at(self.left, cells, sign * self.groups.counts[undivided])
+        cells = labels[whole] * len(self.shares) + part[whole]
+        # sums of whole numbers, exact in doubles
+        reaching = np.bincount(cells, counts[whole], self.quotas.size).astype(np.int64)
+        candidates: Counts = reaching.reshape(self.quotas.shape) + self.groups.inside[block][:, None]
+        return candidates
 
-    def _penalty(self) -> int:
-        """Squares of the shortages in thousandths, and a large number for each class absent from a part."""
-        short = 1000 * np.maximum(self.quotas - self.left, 0) // np.maximum(self.quotas, 1)
-        absent = (self.left == 0) & (self.quotas > 0)
-        return int((short * short).sum() + (absent * self.absent).sum())
+    def _penalties(self, left: Counts) -> Counts:
+        """Squares of a part's shortages in thousandths, and a large number for each class absent from it.
+
+        Parameters
+        ----------
+        left
+            What each part has of each class, shape (..., classes, parts).
+
+        Returns
+        -------
+        numpy.ndarray
+            Whole numbers, shape (..., parts).
+        """
+        short = 1000 * np.maximum(self.quotas - left, 0) // np.maximum(self.quotas, 1)
+        absent = (left == 0) & (self.quotas > 0)
+        penalties: Counts = (short * short + absent * self.absent).sum(axis=-2)
+        return penalties
