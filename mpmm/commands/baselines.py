@@ -50,21 +50,10 @@ def command(config: Path | None, run: Path | None) -> None:
     They get the same training patches as the network, normalised alike, all modalities as one long vector,
     and are scored on the same validation and test patches. No choice is made on those.
     """
-    if config is None and run is None:
-        raise click.UsageError("give a CONFIG, or a run: mpmm baselines --run RUN")
     console = Console()
     # a table as wide as its content where the output is no terminal
     console = console if console.is_terminal else Console(width=120)
-    settings = None if config is None else load_config(config)
-    if run is None:
-        assert settings is not None, "refused above"
-        with telling(console) as report:
-            prepared, split = prepare(settings, report)
-        say_split(console, prepared, split)
-    else:
-        _check_run(run, config, settings)
-        with telling(console) as report:
-            prepared = restore(RunFolder.open(run), report, () if settings is None else settings.scenes)
+    prepared = _of_run(console, run, config) if run is not None else _of_config(console, config)
     say_scene(console, prepared)
     scores = compare(prepared, console)
     for part, rows in scores.items():
@@ -73,6 +62,25 @@ def command(config: Path | None, run: Path | None) -> None:
     if run is not None:
         write_json(run / FILE, plain(scores))
         say(console, "written", str(run / FILE))
+
+
+def _of_config(console: Console, config: Path | None) -> Prepared:
+    """The patches of the split that a configuration draws."""
+    if config is None:
+        raise click.UsageError("give a CONFIG, or a run: mpmm baselines --run RUN")
+    settings = load_config(config)
+    with telling(console) as report:
+        prepared, split = prepare(settings, report)
+    say_split(console, prepared, split)
+    return prepared
+
+
+def _of_run(console: Console, run: Path, config: Path | None) -> Prepared:
+    """The patches of a run's split, from where a configuration says that the rasters lie now."""
+    settings = None if config is None else load_config(config)
+    _check_run(run, config, settings)
+    with telling(console) as report:
+        return restore(RunFolder.open(run), report, () if settings is None else settings.scenes)
 
 
 def compare(prepared: Prepared, console: Console) -> dict[str, dict[str, Scores]]:

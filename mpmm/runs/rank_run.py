@@ -167,3 +167,25 @@ def balanced_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     weights = np.ones(len(counts))
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return weights
+
+
+def broadcast_checkpoint(group: ProcessGroup, folder: RunFolder | None, recording_rank: int) -> Checkpoint:
+    """The last checkpoint on every rank, read by the one that records the run."""
+    plain: object = None
+    arrays: dict[str, NDArray[Any]] = {}
+    if folder is not None:
+        checkpoint = folder.read_checkpoint("last")
+        if group.alone:
+            return checkpoint
+        plain = dict(checkpoint.state)
+        arrays = {
+            f"{kind}/{name}": array
+            for kind, named in checkpoint.arrays.items()
+            for name, array in named.items()
+        }
+    state, arrays = group.collectives.broadcast(plain, recording_rank, arrays)
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    for key, array in arrays.items():
+        kind, _, name = key.partition("/")
+        groups.setdefault(kind, {})[name] = array
+    return Checkpoint(groups, state)

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-from numpy.typing import NDArray
-
 from mpmm.display import Console, say, say_scene, say_split, telling
 from mpmm.errors import NetworkError, RunError
 from mpmm.network import NetworkSpec
@@ -32,7 +30,7 @@ from mpmm.runs.observers import check_endpoint, check_libraries
 from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
 from mpmm.runs.processors import compare_processors
-from mpmm.runs.rank_run import RankRun, StartPoint, find_run
+from mpmm.runs.rank_run import RankRun, StartPoint, broadcast_checkpoint, find_run
 from mpmm.runs.reading import load_run_together
 from mpmm.runs.roles import play
 from mpmm.runs.run import Run
@@ -134,9 +132,7 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
             folder = _new_folder(new)
             stack.enter_context(folder.locked())
             _describe(folder, preparation, new, options)
-            if mixed:
-                say(options.console, "processors", mixed)
-            folder.write_part("environment", environment(threads[group.rank]))
+            _keep_environment(folder, options.console, mixed, threads[group.rank])
         start = StartPoint(folder, None, new.steps, threads, options.console, options.began)
         return _result(RankRun(group, preparation, start))
 
@@ -173,8 +169,7 @@ def go_on(
         mixed = compare_processors(group.collectives)
         folder, source = find_run(group, path)
         if folder is not None and own is not None:
-            own = own.with_scenes(scenes) if scenes else own
-            refuse_inputs(folder.written_files(), own.read_files(), of_run=True)
+            _check_written(folder, own, scenes)
         restoration = Restoration(source, lambda config: _checked(overridden(config, **given)), scenes)
         with telling(options.console) as report:
             preparation = restore_on_ranks(group.collectives, folder, restoration, report)
@@ -186,22 +181,32 @@ def go_on(
         threads = group.share_threads(preparation)
         if folder is not None:
             stack.enter_context(folder.locked())
-        checkpoint = _broadcast_checkpoint(group, folder, recording_rank)
-        steps = given.get("steps")
-        limited = steps is not None or given.get("epochs") is not None
-        steps = steps if limited else checkpoint.state["steps_limit"]
+        checkpoint = broadcast_checkpoint(group, folder, recording_rank)
+        steps = _steps_limit(checkpoint, given)
         start = StartPoint(folder, checkpoint, steps, threads, options.console, options.began)
         if folder is not None:
             _say_going_on(folder, preparation, start)
-            if mixed:
-                say(options.console, "processors", mixed)
-            folder.write_part("environment", environment(threads[group.rank]))
+            _keep_environment(folder, options.console, mixed, threads[group.rank])
         return _result(RankRun(group, preparation, start))
 
 
 def _checked(config: Config) -> Config:
     """The configuration itself; refused is what this process cannot do, whatever the scene is."""
     return check_libraries(check_layout(config))
+
+
+def _check_written(folder: RunFolder, own: Config, scenes: tuple[Scene, ...]) -> None:
+    """Refuse to go on where a file of the run is one that its scenes are read from."""
+    here = own.with_scenes(scenes) if scenes else own
+    refuse_inputs(folder.written_files(), here.read_files(), of_run=True)
+
+
+def _steps_limit(checkpoint: Checkpoint, given: Overrides) -> int | None:
+    """After how many steps a run that goes on ends: as it was started, unless it gets a new limit."""
+    if given.get("steps") is not None or given.get("epochs") is not None:
+        return given.get("steps")
+    steps: int | None = checkpoint.state["steps_limit"]
+    return steps
 
 
 def _check_recording(group: ProcessGroup, folder: RunFolder | None, path: Path, recording_rank: int) -> None:
@@ -213,28 +218,6 @@ def _check_recording(group: ProcessGroup, folder: RunFolder | None, path: Path, 
             f"rank {holders.index(True)} has",
             "copy it there, or choose a hostfile by which that rank is on its machine",
         )
-
-
-def _broadcast_checkpoint(group: ProcessGroup, folder: RunFolder | None, recording_rank: int) -> Checkpoint:
-    """The last checkpoint on every rank, read by the one that records the run."""
-    plain: object = None
-    arrays: dict[str, NDArray[Any]] = {}
-    if folder is not None:
-        checkpoint = folder.read_checkpoint("last")
-        if group.alone:
-            return checkpoint
-        plain = dict(checkpoint.state)
-        arrays = {
-            f"{kind}/{name}": array
-            for kind, named in checkpoint.arrays.items()
-            for name, array in named.items()
-        }
-    state, arrays = group.collectives.broadcast(plain, recording_rank, arrays)
-    groups: dict[str, dict[str, NDArray[Any]]] = {}
-    for key, array in arrays.items():
-        kind, _, name = key.partition("/")
-        groups.setdefault(kind, {})[name] = array
-    return Checkpoint(groups, state)
 
 
 def _say_going_on(folder: RunFolder, preparation: RankPreparation, start: StartPoint) -> None:
@@ -274,6 +257,13 @@ def _describe(folder: RunFolder, preparation: RankPreparation, new: NewRun, opti
     _say_choice(options.console, preparation)
     say_scene(options.console, preparation.prepared)
     say_split(options.console, preparation.prepared, preparation.split)
+
+
+def _keep_environment(folder: RunFolder, console: Console, mixed: str | None, threads: int) -> None:
+    """Keep on what a run is trained, and say where ranks have different processors."""
+    if mixed:
+        say(console, "processors", mixed)
+    folder.write_part("environment", environment(threads))
 
 
 def _say_choice(console: Console, preparation: RankPreparation) -> None:

@@ -145,28 +145,34 @@ def _every_band(groups: list[list[Raster]]) -> list[tuple[int, int]]:
 
 def _pick_bands(modality: Modality, groups: list[list[Raster]]) -> tuple[int, ...]:
     """Choose the bands: their numbers, in the order of the aligned bands."""
-    every = _every_band(groups)
-    for key, numbers in (("bands", modality.bands or ()), ("drop_bands", modality.drop_bands)):
-        wrong = [band for band in numbers if not 1 <= band <= len(every)]
-        if wrong:
-            raise SceneError(
-                f"{modality.name}: {key} asks for {wrong}, "
-                f"but {groups[0][0].path} has bands 1 to {len(every)}",
-                "bands are counted from 1",
-            )
-    # a band that is bad in one tile is bad in the mosaic
-    left_out = [{*group[0].alpha, *(bad for tile in group for bad in tile.bad)} for group in groups]
-    data = [k for k, (i, band) in enumerate(every, start=1) if band not in left_out[i]]
-    candidates = modality.bands or data
-    if modality.near is not None:
-        usable = [band for band in data if band not in modality.drop_bands]
-        candidates = nearest_bands([group[0] for group in groups], modality.near, usable)
+    _check_numbers(modality, groups)
+    candidates = modality.bands or _data_bands(groups)
     chosen = [band for band in candidates if band not in modality.drop_bands]
+    if modality.near is not None:
+        chosen = list(nearest_bands([group[0] for group in groups], modality.near, chosen))
     if not chosen:
         hint = "take some out of drop_bands" if modality.drop_bands else "name those to keep with bands"
         called = ": its file calls all others bad, or alpha" if modality.bands is None else ""
         raise SceneError(f"{modality.name}: no band is left of {groups[0][0].path}{called}", hint)
     return _thinned(modality, groups, tuple(chosen))
+
+
+def _check_numbers(modality: Modality, groups: list[list[Raster]]) -> None:
+    """Refuse the number of a band that no file has."""
+    last = len(_every_band(groups))
+    for key, numbers in (("bands", modality.bands or ()), ("drop_bands", modality.drop_bands)):
+        wrong = [band for band in numbers if not 1 <= band <= last]
+        if wrong:
+            raise SceneError(
+                f"{modality.name}: {key} asks for {wrong}, but {groups[0][0].path} has bands 1 to {last}",
+                "bands are counted from 1",
+            )
+
+
+def _data_bands(groups: list[list[Raster]]) -> list[int]:
+    """Numbers of the bands that hold data: a band that is bad in one tile is bad in the mosaic."""
+    left_out = [{*group[0].alpha, *(bad for tile in group for bad in tile.bad)} for group in groups]
+    return [k for k, (i, band) in enumerate(_every_band(groups), start=1) if band not in left_out[i]]
 
 
 def _thinned(modality: Modality, groups: list[list[Raster]], numbers: tuple[int, ...]) -> tuple[int, ...]:

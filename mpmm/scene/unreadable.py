@@ -38,6 +38,7 @@ _KINDS = (
     (b"ENVI", "an ENVI header", "name the data file that belongs to it, not the header"),
 )
 _TEXT = frozenset(range(32, 127)) | frozenset(b"\t\r\n")
+_RASTERS = (".tif", ".tiff", ".vrt", ".png", ".jpg", ".jp2", ".nc", ".h5", ".hdf")
 _DATA_OF_HEADERS = ("", ".dat", ".img", ".raw", ".bil", ".bip", ".bsq", ".bin")
 
 
@@ -56,20 +57,20 @@ def why_unreadable(path: Path, reason: str) -> tuple[str, str]:
         if beginning.lstrip().startswith(mark) and not is_vrt(path):
             hint = hint.replace("{name}", path.name)
             return f"{path} is {kind}, not a raster", _data_of(path) if mark == b"ENVI" else hint
+    return f"{path} cannot be opened as a raster: {reason}", _hint(path, beginning)
+
+
+def _hint(path: Path, beginning: bytes) -> str:
+    """What to do about a file that is none of the known kinds, by its header, its name or its text."""
     headers = [path.with_suffix(".hdr"), path.with_suffix(".HDR"), Path(f"{path}.hdr"), Path(f"{path}.HDR")]
-    problem = f"{path} cannot be opened as a raster: {reason}"
-    header = next((file for file in headers if file.is_file()), None)
-    if header is not None:
-        return problem, _of_header(header)
-    is_known = path.suffix.lower() in (".tif", ".tiff", ".vrt", ".png", ".jpg", ".jp2", ".nc", ".h5", ".hdf")
-    if is_known:
-        return problem, "it may be damaged or cut short: copy it again"
+    for header in headers:
+        if header.is_file():
+            return _of_header(header)
+    if path.suffix.lower() in _RASTERS:
+        return "it may be damaged or cut short: copy it again"
     if all(byte in _TEXT for byte in beginning):
-        return problem, "it holds text: name the raster, or write its numbers as GeoTIFF with rasterio"
-    return (
-        problem,
-        f"if it is an ENVI raw file, put its header next to it: {headers[0].name} or {headers[2].name}",
-    )
+        return "it holds text: name the raster, or write its numbers as GeoTIFF with rasterio"
+    return f"if it is an ENVI raw file, put its header next to it: {headers[0].name} or {headers[2].name}"
 
 
 def _of_header(header: Path) -> str:

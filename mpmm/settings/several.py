@@ -70,7 +70,6 @@ def check_parts(patches: PatchesConfig, scenes: Sequence[Scene]) -> None:
     ConfigError
         Neither files nor scenes tell the parts, none is for training, or the split is another.
     """
-    parts = [scene.part for scene in scenes]
     named = next((scene for scene in scenes if scene.part is not None), None)
     if named is not None and (patches.split != "given" or len(scenes) == 1):
         raise ConfigError(
@@ -78,9 +77,14 @@ def check_parts(patches: PatchesConfig, scenes: Sequence[Scene]) -> None:
             'write split = "given" into [patches], or take part out',
         )
     by_files = patches.parts is not None or patches.labels_test is not None
-    if patches.split != "given" or by_files:
-        return
-    if named is None:
+    if patches.split == "given" and not by_files:
+        _check_given_by_scenes(scenes)
+
+
+def _check_given_by_scenes(scenes: Sequence[Scene]) -> None:
+    """Refuse a split that no file gives, where it is not said of each scene what it is for."""
+    parts = [scene.part for scene in scenes]
+    if not any(parts):
         raise ConfigError(
             'patches: split = "given" needs the labels of its parts',
             "name a raster of test labels, labels_test, or a CSV file of row, column and part, parts; "
