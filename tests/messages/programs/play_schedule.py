@@ -1,4 +1,6 @@
-"""Plays the messages of a layout's schedules over MPI, without computing; demands the predicted traffic.
+"""Plays the messages of layouts' schedules over MPI, without computing; demands the predicted traffic.
+
+play_schedule.py SHAPE LAYOUT MODE ..., one layout and way of sending behind the other.
 
 Each buffer is filled with a number that says what it is of, and each receive demands that number.
 """
@@ -12,15 +14,17 @@ import numpy as np
 from mpmm.messages import Arrivals, Channel, Kind, Traffic, Waiter, end_together, world
 from mpmm.placement import AnyOrder, Receive, Send, Settle, SettleAll, StepKind, layout_for, schedule, traffic
 
-SHAPE, NAME, MODE = sys.argv[1:]
+SHAPE, *PLAYS = sys.argv[1:]
 STEPS = [("start", 0), *[("train", 8)] * 3, ("snapshot", 0), ("train", 3), ("snapshot", 0), ("finish", 0)]
 STEPS += [("evaluate", 8)] * 5 + [("start", 0), ("train", 8), ("finish", 0)]
 
 communicator = world()
-with end_together(communicator):
-    channel = Channel(communicator, Waiter(limit=20), synchronous=MODE == "synchronous")
+
+
+def play(name: str, mode: str) -> None:
+    channel = Channel(communicator, Waiter(limit=20), synchronous=mode == "synchronous")
     shape = pickle.loads(Path(SHAPE).read_bytes())
-    layout = layout_for(shape, channel.size, NAME)
+    layout = layout_for(shape, channel.size, name)
     predicted = Traffic()
     # the buffers of each send, as many as may be under way; and how often it was written
     rings: dict[tuple[Kind, int, int, tuple[int, ...]], list[np.ndarray]] = {}
@@ -97,4 +101,9 @@ with end_together(communicator):
             follow(instruction)
     channel.settle_all()
     assert channel.traffic == predicted, (channel.traffic, predicted)
-    print(f"rank {channel.rank} as predicted, {predicted.total().bytes} bytes")
+    print(f"rank {channel.rank} as predicted: {name} {mode}, {predicted.total().bytes} bytes")
+
+
+with end_together(communicator):
+    for name, mode in zip(PLAYS[::2], PLAYS[1::2], strict=True):
+        play(name, mode)

@@ -1,6 +1,7 @@
-"""Every rank sends arrays of several sizes and dtypes to every other, and gets them back doubled."""
+"""Every rank sends arrays of several sizes and dtypes to every other, and gets them back doubled.
 
-import sys
+Once by buffered sends, once by synchronous ones.
+"""
 
 import numpy as np
 
@@ -9,8 +10,10 @@ from mpmm.messages import Channel, Kind, end_together, world
 SIZES = (1, 1000, 5000, 300_000)
 
 communicator = world()
-with end_together(communicator):
-    channel = Channel(communicator, synchronous="synchronous" in sys.argv)
+
+
+def round_trips(synchronous: bool) -> None:
+    channel = Channel(communicator, synchronous=synchronous)
     others = [rank for rank in range(channel.size) if rank != channel.rank]
     for dtype in ("float32", "float64"):
         for item, size in enumerate(SIZES):
@@ -50,4 +53,9 @@ with end_together(communicator):
     sent, received = channel.traffic.total("sent"), channel.traffic.total("received")
     assert sent == received, (sent, received)
     assert (sent.messages, sent.bytes) == ((len(SIZES) * 2 * 2 + 3) * len(others), bytes_each), sent
-    print(f"rank {channel.rank} fine")
+    print(f"rank {channel.rank} fine, {synchronous=}")
+
+
+with end_together(communicator):
+    round_trips(synchronous=False)
+    round_trips(synchronous=True)
