@@ -106,10 +106,13 @@ def _blurred(values: Ints, side: int) -> Ints:
     Running sums may wrap around 32 bits; their differences are exact all the same.
     """
     for _ in range(2):
-        length = len(values)
-        sums = np.zeros((length + side, values.shape[1]), dtype=np.int32)
-        np.cumsum(np.concatenate([values, values[: side - 1]]), axis=0, dtype=np.int32, out=sums[1:])
-        values = np.ascontiguousarray((sums[side:] - sums[:length]).T)
+        # sums along lines in memory, the other axis each time
+        lines = np.ascontiguousarray(values.T)
+        sums = np.zeros((len(lines), len(values) + side), dtype=np.int32)
+        np.cumsum(
+            np.concatenate([lines, lines[:, : side - 1]], axis=1), axis=1, dtype=np.int32, out=sums[:, 1:]
+        )
+        values = sums[:, side:] - sums[:, : len(values)]
     return values
 
 
