@@ -60,14 +60,13 @@ def _adapter(kind: type) -> pydantic.TypeAdapter[Any]:
 
 def _explained(kind: type, faults: list[pydantic_core.ErrorDetails], origin: str) -> ConfigError:
     # an unknown key is most often the cause of a missing one
-    first = min(faults, key=lambda fault: fault["type"] != "unexpected_keyword_argument")
-    is_key = first["type"] == "unexpected_keyword_argument"
-    parts = first["loc"][1:]
-    # an unknown key ends its location, whatever it looks like
-    keys = parts[-1:] if is_key else ()
-    path = [*(part for part in parts[: len(parts) - len(keys)] if not _is_branch(part)), *keys]
+    first = min(faults, key=lambda fault: not _is_unknown_key(fault))
+    # of a union's branches the one that came furthest was meant
+    below = [fault for fault in faults if _path(fault)[: len(_path(first))] == _path(first)]
+    first = max(below, key=lambda fault: len(_path(fault)))
+    path = _path(first)
     where = ".".join(str(part) for part in path) or "the table"
-    if is_key:
+    if _is_unknown_key(first):
         known = _keys_at(kind, path[:-1])
         near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
@@ -80,9 +79,21 @@ def _explained(kind: type, faults: list[pydantic_core.ErrorDetails], origin: str
     return ConfigError(f"{origin}: '{where}' is {came}: {expected}", "see docs/configuration.md")
 
 
+def _is_unknown_key(fault: pydantic_core.ErrorDetails) -> bool:
+    return fault["type"] == "unexpected_keyword_argument"
+
+
+def _path(fault: pydantic_core.ErrorDetails) -> list[int | str]:
+    """Keys and positions at which a fault lies."""
+    # an unknown key ends its location, whatever it looks like
+    end = len(fault["loc"]) - _is_unknown_key(fault)
+    return [*(part for part in fault["loc"][1:end] if not _is_branch(part)), *fault["loc"][end:]]
+
+
 def _is_branch(part: int | str) -> bool:
     """Whether this part of a location names a branch of a union and not a key."""
-    return isinstance(part, str) and (part in ("str", "int", "float") or "[" in part or part.startswith("_"))
+    named = isinstance(part, str) and part.startswith(("_", "constrained-"))
+    return named or part in ("str", "int", "float") or "[" in str(part)
 
 
 def _keys_at(kind: object, path: Sequence[int | str]) -> list[str]:

@@ -92,6 +92,8 @@ def test_a_run_keeps_its_start_and_one_of_before_the_choice_hes(tmp_path, start)
         ("[patches]\nsize = 0", "'patches.size' is 0", "configuration"),
         ('[patches]\nsplit = "blocks"', "'patches.split' is \"blocks\"", "configuration"),
         ("[patches]\nshares = [0.5, 0.5]", "'patches.shares", ""),
+        ("[layout.ranks]\nhsi = -1", "'layout.ranks.hsi' is -1", "configuration"),
+        ("[layout.ranks]\nhsi = [1, -1]", "'layout.ranks.hsi.1' is -1", "configuration"),
         ("[training]\nrate = inf", "'training.rate' is Infinity", "configuration"),
         ("[training]\ndecay = nan", "'training.decay' is NaN", "configuration"),
         (
