@@ -203,11 +203,6 @@ def emit_challenge(builder: Any, old: Any, number: Any, new: Any, challenger: An
     return [builder.select(wins, new, old), whose]
 
 
-def emit_larger(builder: Any, old: Any, new: Any) -> Any:
-    """The larger of two vectors; one that is not a number stays."""
-    return builder.select(_wins(builder, old, new), new, old)
-
-
 def _wins(builder: Any, old: Any, new: Any) -> Any:
     """Where the new one is not a number, or larger than an old one that is a number."""
     known = builder.fcmp_ordered("ord", old, old)

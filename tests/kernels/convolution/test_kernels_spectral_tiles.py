@@ -6,9 +6,9 @@ from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.shared.geometry import needed
 from mpmm_kernels.convolution.winograd.transform import output_matrix
 from mpmm_kernels.convolution.winograd_spectral.layout import best_outputs, offers, spectral_layout
-from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take_window
+from mpmm_kernels.convolution.winograd_spectral.pool_tile import pool_tile
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import lanes, rows_of, size, store, store_bytes
+from mpmm_kernels.vector import REGISTERS, lanes, load, rows_of, size, store_bytes
 
 SAME = ("same",) * 3
 PLANS = {
@@ -52,7 +52,7 @@ def test_a_chunk_is_whole_windows_of_planes_in_registers(plan):
     assert tiles.chunk <= tiles.depth
     assert tiles.chunk % plan.window[0] == 0
     assert tiles.filters % (wide * lanes(plan.dtype)) == 0
-    assert tiles.chunk <= rows_of(wide)
+    assert tiles.chunk <= (REGISTERS - 1 - len(tile.taps) if tile.taps else rows_of(wide))
     assert len(tile.square) == (tiles.outputs + plan.kernel[1] - 1) ** 2
 
 
@@ -90,22 +90,20 @@ def test_the_best_tile_is_whole_windows_a_side(window):
 
 
 @compiled
-def pool_tiles(x, planes, y, argmax, sizes, windows, numbers, rows, columns):
-    """The largest of each window over some planes of a tile, and its number where numbers are wanted."""
-    n = y.size // len(windows)
-    best = nothing_yet(x, windows, numbers)
-    for d in range(planes):
-        source = d * len(sizes[0]) * n, n
-        best = pool_plane(best, sizes, x, source, d * len(rows) * len(columns), rows, columns)
-    for window in range(len(windows)):
-        store(y, window * n, take_window(best, window))
-        if len(numbers) > 0:
-            store_bytes(argmax, window * n, take_window(best, len(windows) + window))
+def pool_tiles(x, largest, argmax, sizes, sides, numbers):
+    """The largest of each window of a tile, and its number where numbers are wanted."""
+    plane = len(sizes[0]) * argmax.shape[1]
+    pool_tile(sizes, sides, numbers, x, (0, argmax.shape[1]), plane, largest, 0)
+    if len(numbers) > 0:
+        for window in range(argmax.shape[0]):
+            at = window * argmax.shape[1]
+            store_bytes(argmax.reshape(-1), at, load(largest, 2 * at + argmax.shape[1]))
 
 
 @pytest.mark.parametrize("numbered", [True, False], ids=["with argmax", "without"])
 @pytest.mark.parametrize(
-    ("side", "window", "dtype"), [(4, (2, 2), "float32"), (4, (4, 1), "float32"), (3, (1, 3), "float64")]
+    ("side", "window", "dtype"),
+    [(4, (2, 2), "float32"), (4, (4, 1), "float32"), (3, (1, 3), "float64"), (3, (3, 1), "float32")],
 )
 def test_a_tile_is_pooled_to_the_first_largest_of_each_window(side, window, dtype, numbered):
     n, planes, (high, wide) = lanes(dtype), 3, window
@@ -116,21 +114,17 @@ def test_a_tile_is_pooled_to_the_first_largest_of_each_window(side, window, dtyp
     z = np.einsum("ai,bj,dijn->dabn", a, a, np.nan_to_num(x))
     z[1, -1, -1, 0] = np.nan  # of the last point only the last output is made
     count = (side // high) * (side // wide)
-    y, argmax = np.empty((count, n), dtype), np.full((count, n), 255, "uint8")
-    windows = size(count)
+    largest, argmax = np.empty((count, 1 + numbered, n), dtype), np.full((count, n), 255, "uint8")
     pool_tiles(
         x.reshape(-1),
-        planes,
-        y.reshape(-1),
-        argmax.reshape(-1),
+        largest.reshape(-1),
+        argmax,
         (size((side + 2) ** 2), size(side**2)),
-        windows,
-        windows if numbered else (),
-        size(high),
-        size(wide),
+        (size(planes), size(high), size(wide)),
+        size(count) if numbered else (),
     )
     cut = z.reshape(planes, side // high, high, side // wide, wide, n).transpose(1, 3, 0, 2, 4, 5)
     values = cut.reshape(count, -1, n)
     numbers = values.argmax(1)  # NumPy's takes the first of equals, and what is not a number
-    np.testing.assert_array_equal(y, np.take_along_axis(values, numbers[:, None], 1)[:, 0])
+    np.testing.assert_array_equal(largest[:, 0], np.take_along_axis(values, numbers[:, None], 1)[:, 0])
     np.testing.assert_array_equal(argmax, numbers if numbered else 255)

@@ -20,6 +20,11 @@ class Square:
         self._across = steps[-1]
         self._down = steps[0] if len(steps) == 2 else self._times(steps[0], side)
 
+    @classmethod
+    def of_points(cls, memory: vector_emit.Memory, first: Any, step: Any, side: int) -> Any:
+        """Points that begin at ``first``, ``step`` apart."""
+        return cls(memory, vector_emit.pack(memory.builder, [first, step]), side)
+
     def load(self, row: int, column: int, vector: Any) -> Any:
         """Load the vector in a row and a column."""
         return self._memory.load(self._at(row, column), vector)

@@ -184,17 +184,23 @@ def _are_twins(row: Sequence[Fraction], other: Sequence[Fraction]) -> bool:
 def _sum(builder: Any, factors: Sequence[Fraction], values: Sequence[Any]) -> Any:
     """The sum of factor * value; factors of one need no product."""
     terms = sorted(((c, v) for c, v in zip(factors, values, strict=True) if c), key=lambda term: term[0] != 1)
-    (factor, total), *rest = terms
-    if factor != 1:
-        total = builder.fmul(_constant(factor, total.type), total)
-    for factor, value in rest:
-        if factor == 1:
-            total = builder.fadd(total, value)
-        elif factor == -1:
-            total = builder.fsub(total, value)
-        else:
-            total = vector_emit.multiply_add(builder, _constant(factor, value.type), value, total)
+    total = None
+    for factor, value in terms:
+        total = add_term(builder, total, factor, value)
     return total
+
+
+def add_term(builder: Any, total: Any, factor: Fraction, value: Any) -> Any:
+    """total + factor * value, a product by one or minus one left out; a sum that begins is None."""
+    if factor == 0:
+        return total
+    if total is None:
+        return value if factor == 1 else builder.fmul(_constant(factor, value.type), value)
+    if factor == 1:
+        return builder.fadd(total, value)
+    if factor == -1:
+        return builder.fsub(total, value)
+    return vector_emit.multiply_add(builder, _constant(factor, value.type), value, total)
 
 
 def _constant(factor: Fraction, vector: Any) -> Any:

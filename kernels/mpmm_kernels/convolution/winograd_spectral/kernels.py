@@ -12,9 +12,9 @@ from mpmm_kernels.convolution.shared.geometry import Pooled
 from mpmm_kernels.convolution.shared.pooling import OutputSide, write_pooled
 from mpmm_kernels.convolution.winograd.transform import input_points
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, SpectralTiles
-from mpmm_kernels.convolution.winograd_spectral.pool_tile import nothing_yet, pool_plane, take_window
+from mpmm_kernels.convolution.winograd_spectral.pool_tile import pool_tile
 from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
-from mpmm_kernels.vector import Size, lanes_of, outer_run, store_block, store_bytes, zeros
+from mpmm_kernels.vector import Size, fetch, lanes_of, load, outer_run, slide, store_block, store_bytes, zeros
 
 
 @compiled(parallel=True)
@@ -37,10 +37,11 @@ def forward(
     outputs: Size,
     block: Size,
     columns: Size,
-    windows: Size,
     numbers: Size,
+    window_planes: Size,
     window_rows: Size,
     window_columns: Size,
+    taps: Size,
 ) -> None:
     """Fill y and argmax for the first samples of x; w are points (point, kernel depth, filter).
 
@@ -56,10 +57,11 @@ def forward(
             outputs=outputs,
             block=block,
             columns=columns,
-            windows=windows,
             numbers=numbers,
+            window_planes=window_planes,
             window_rows=window_rows,
             window_columns=window_columns,
+            taps=taps,
         )
         piece = next_piece(taken)
         while piece < shares:
@@ -74,9 +76,10 @@ def forward(
                     for first in range(0, tiles.depth, tiles.chunk):
                         # the last chunk begins early enough to be whole
                         plane = min(first, tiles.depth - tiles.chunk)
+                        _fetch_output(output, (n, plane, row, column), c, tiles, pooled, tile)
                         _multiply(points[worker], w, (plane, c), products[worker], tiles, tile)
-                        for d in range(0, tiles.chunk, pooled.window_depth):
-                            line = (n * pooled.depth + (plane + d) // pooled.window_depth) * pooled.rows
+                        for d in range(0, tiles.chunk, len(window_planes)):
+                            line = (n * pooled.depth + (plane + d) // len(window_planes)) * pooled.rows
                             at = line, d, row, column
                             _pool(products[worker], output, at, c, floor, tiles, pooled, tile)
             piece = next_piece(taken)
@@ -95,6 +98,31 @@ def _take_points(
 
 
 @compiled
+def _fetch_output(
+    output: OutputSide,
+    at: tuple[int, int, int, int],
+    c: int,
+    tiles: SpectralTiles,
+    pooled: Pooled,
+    tile: SpectralTile,
+) -> None:
+    """Ask memory for what a chunk is pooled to, while its products are made: the store after them would wait.
+
+    ``at`` is the sample, the first plane of the chunk, and the tile's row and column.
+    """
+    n, plane, row, column = at
+    windows = len(tile.window_planes)
+    left, right = column * tiles.windows_across, min((column + 1) * tiles.windows_across, pooled.columns)
+    for d in range(plane // windows, (plane + tiles.chunk) // windows):
+        for r in range(row * tiles.windows_down, min((row + 1) * tiles.windows_down, pooled.rows)):
+            line = ((n * pooled.depth + d) * pooled.rows + r) * pooled.columns
+            for k in range(left, right):
+                fetch(output.y, (line + k) * pooled.channels + c)
+            if len(tile.numbers) > 0:
+                fetch(output.argmax, (line + left) * pooled.padded + c)
+
+
+@compiled
 def _multiply(
     points: Floats, w: Floats, at: tuple[int, int], made: Floats, tiles: SpectralTiles, tile: SpectralTile
 ) -> None:
@@ -107,7 +135,10 @@ def _multiply(
     for point in range(len(tile.square)):
         starts = point * tiles.bands + plane, (point * tiles.filters + c) * tiles.kernel_depth
         sums = zeros(points, block)
-        sums = outer_run(sums, points, starts, (1, 1), w, step, tiles.kernel_depth, columns)
+        if len(tile.taps) > 0:
+            sums = slide(sums, points, starts[0], w, starts[1], step, tile.taps)
+        else:
+            sums = outer_run(sums, points, starts, (1, 1), w, step, tiles.kernel_depth, columns)
         store_block(sums, made, point * len(block) * lanes_of(points), step, columns)
 
 
@@ -126,22 +157,21 @@ def _pool(
 
     ``at`` is the output's first line, the plane in the chunk, and the tile's row and column.
     """
-    (line, plane, row, column), windows, numbers = at, tile.windows, tile.numbers
-    area, step = len(tile.window_rows) * len(tile.window_columns), len(tile.block) * lanes_of(products)
-    sizes, window_sides = (tile.square, tile.outputs), (tile.window_rows, tile.window_columns)
-    wide = len(tile.columns) * lanes_of(products)
-    for own in range(0, wide, lanes_of(products)):
-        best, c = nothing_yet(products, windows, numbers), first + own
-        for d in range(pooled.window_depth):
-            source = (plane + d) * wide + own, step
-            best = pool_plane(best, sizes, products, source, d * area, *window_sides)
-        for window in range(len(windows)):
-            r = row * tiles.windows_down + window // tiles.windows_across
-            k = column * tiles.windows_across + window % tiles.windows_across
-            if r < pooled.rows and k < pooled.columns:
-                pixel = (line + r) * pooled.columns + k
-                if len(numbers) > 0:
-                    store_bytes(
-                        output.argmax, pixel * pooled.padded + c, take_window(best, len(windows) + window)
-                    )
-                write_pooled(take_window(best, window), output, pixel, c, floor, pooled)
+    (line, plane, row, column), numbers = at, tile.numbers
+    lanes, wide = lanes_of(products), len(tile.columns) * lanes_of(products)
+    step, sizes = len(tile.block) * lanes, (tile.square, tile.outputs)
+    sides = (tile.window_planes, tile.window_rows, tile.window_columns)
+    largest = len(tile.square) * step
+    for own in range(0, wide, lanes):
+        source, c, at_window = plane * wide + own, first + own, largest
+        pool_tile(sizes, sides, numbers, products, (source, step), wide, products, largest)
+        for r in range(row * tiles.windows_down, (row + 1) * tiles.windows_down):
+            for k in range(column * tiles.windows_across, (column + 1) * tiles.windows_across):
+                if r < pooled.rows and k < pooled.columns:
+                    pixel = (line + r) * pooled.columns + k
+                    if len(numbers) > 0:
+                        store_bytes(
+                            output.argmax, pixel * pooled.padded + c, load(products, at_window + lanes)
+                        )
+                    write_pooled(load(products, at_window), output, pixel, c, floor, pooled)
+                at_window += lanes if len(numbers) == 0 else 2 * lanes

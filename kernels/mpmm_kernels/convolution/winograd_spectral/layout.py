@@ -10,7 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
-from mpmm_kernels.vector import PLANNED, Size, lanes, rows_of, size
+from mpmm_kernels.vector import PLANNED, REGISTERS, Size, lanes, rows_of, size
 
 # Bytes of a chunk's products, which stay in the first cache
 _CHUNK_BYTES = 10 * 1024
@@ -55,7 +55,8 @@ class SpectralGeometry(NamedTuple):
 class SpectralTile(NamedTuple):
     """Sizes that the kernels are compiled for; ``numbers`` are the windows, or none without argmax.
 
-    A ``block`` of accumulators is a chunk of planes, so many ``columns`` of vectors wide.
+    A ``block`` of accumulators is a chunk of planes, so many ``columns`` of vectors wide. ``taps`` are the
+    kernel's planes where they slide along a chunk, else none.
     """
 
     lanes: Size
@@ -63,10 +64,11 @@ class SpectralTile(NamedTuple):
     outputs: Size
     block: Size
     columns: Size
-    windows: Size
     numbers: Size
+    window_planes: Size
     window_rows: Size
     window_columns: Size
+    taps: Size
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ class SpectralLayout:
 
     geometry: SpectralGeometry
     tile: SpectralTile
+
+    @property
+    def products(self) -> int:
+        """Elements of a chunk's points, and of its largest outputs and their numbers behind them."""
+        vectors = len(self.tile.square) * len(self.tile.block) + 2 * len(self.tile.numbers)
+        return vectors * len(self.tile.lanes)
 
 
 def offers(plan: BlockPlan) -> bool:
@@ -120,8 +128,10 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
     staging = _staging(plan, outputs)
     staged = bands(staging, -(-staging.depth // vector) * vector)
     filters = shared.whole_vectors(plan.filters, plan.dtype)
-    wide = _columns(filters // vector, plan.kernel[0])
-    chunk = _chunk(plan, points * wide * vector * np.dtype(plan.dtype).itemsize, wide)
+    sliding = _slides(plan)
+    wide = 1 if sliding else _columns(filters // vector, plan.kernel[0])
+    plane_bytes = points * wide * vector * np.dtype(plan.dtype).itemsize
+    chunk = _sliding_chunk(plan, plane_bytes) if sliding else _chunk(plan, plane_bytes, wide)
     tiles = SpectralTiles(
         rows=-(-rows // outputs),
         columns=-(-columns // outputs),
@@ -134,7 +144,6 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
         windows_down=outputs // plan.window[1],
         windows_across=outputs // plan.window[2],
     )
-    windows = size(tiles.windows_down * tiles.windows_across)
     return SpectralLayout(
         geometry=SpectralGeometry(bands=staged, tiles=tiles, pooled=shared.pooled_shape(plan)),
         tile=SpectralTile(
@@ -143,10 +152,11 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
             outputs=size(outputs**2),
             block=size(chunk * wide),
             columns=size(wide),
-            windows=windows,
-            numbers=windows,
+            numbers=size(tiles.windows_down * tiles.windows_across),
+            window_planes=size(plan.window[0]),
             window_rows=size(plan.window[1]),
             window_columns=size(plan.window[2]),
+            taps=size(plan.kernel[0] if sliding else 0),
         ),
     )
 
@@ -155,6 +165,19 @@ def _columns(vectors: int, kernel_depth: int) -> int:
     """Vectors that a block is wide: one where it would be stored after a few products, in as many lines."""
     widths = (2, 3, 1) if kernel_depth >= _DEEP else (1,)
     return next(n for n in widths if vectors % n == 0)
+
+
+def _slides(plan: BlockPlan) -> bool:
+    """Whether a vector of weights for each plane of the kernel leaves registers for as many sums."""
+    return plan.kernel[0] < REGISTERS // 2
+
+
+def _sliding_chunk(plan: BlockPlan, plane_bytes: int) -> int:
+    """Planes of a block that slides: whole windows, with few planes made twice and few loads of weights."""
+    window, (depth, _, _) = plan.window[0], shared.needed(plan)
+    most = min(REGISTERS - 1 - plan.kernel[0], max(_ACCUMULATORS, _CHUNK_BYTES // plane_bytes), depth)
+    chunks = range(window, max(most, window) + 1, window)
+    return min(chunks, key=lambda chunk: -(-depth // chunk) * (chunk + 1))
 
 
 def _chunk(plan: BlockPlan, plane_bytes: int, wide: int) -> int:

@@ -68,7 +68,7 @@ def _cost(plan: BlockPlan) -> float:
 def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
     layout = layout_of(core(plan))
     bands, tiles, _ = layout.geometry
-    points = len(layout.tile.square) * (tiles.bands + len(layout.tile.block) * len(layout.tile.lanes))
+    points = len(layout.tile.square) * tiles.bands + layout.products
     row = (math.prod(bands[:3]) + points) * np.dtype(plan.dtype).itemsize
     return row + epilogue_bytes(plan, batch)
 
@@ -84,7 +84,7 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
         staged=scratch(math.prod(bands[:3]), plan.dtype),
         points=scratch(points * tiles.bands, plan.dtype),
-        products=scratch(points * len(layout.tile.block) * len(layout.tile.lanes), plan.dtype),
+        products=scratch(layout.products, plan.dtype),
     )
 
 

@@ -1,89 +1,89 @@
 """Max-pooling of a Winograd tile of outputs in registers: windows that tiles are made of whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from math import isqrt
-from typing import Any
+from typing import Any, TypeAlias
+
+from llvmlite import ir
 
 from mpmm_kernels.convolution.winograd.squares import Square, place
-from mpmm_kernels.convolution.winograd.transform import Matrix, combine, output_matrix
+from mpmm_kernels.convolution.winograd.transform import Matrix, add_term, combine, output_matrix
 from mpmm_kernels.runtime import compiled_intrinsic, types
-from mpmm_kernels.vector import Vector, emit_challenge, emit_larger
+from mpmm_kernels.vector import Vector, emit_challenge
 from mpmm_kernels.vector import emit as vector_emit
 
-
-@compiled_intrinsic
-def nothing_yet(typing: Any, like: Any, windows: Any, numbers: Any) -> Any:
-    """Largest elements before the first plane: values below all others, and as many numbers or none."""
-    vector = Vector(like.dtype)
-    block = types.UniTuple(vector, len(windows) + len(numbers))
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        lowest = vector_emit.constant(float("-inf"), vector.emitted)
-        zero = vector_emit.zero(vector.emitted)
-        return vector_emit.pack(builder, [lowest] * len(windows) + [zero] * len(numbers))
-
-    return block(like, windows, numbers), emit
+# A vector of values, and each one's number in its window
+Numbered: TypeAlias = tuple[Any, Any]
+# Rows of a tile's outputs whose sums fit the registers together
+_ROWS = 2
 
 
 @compiled_intrinsic
-def pool_plane(
-    typing: Any, best: Any, sizes: Any, x: Any, source: Any, first: Any, rows: Any, columns: Any
+def pool_tile(
+    typing: Any, sizes: Any, sides: Any, numbers: Any, x: Any, source: Any, plane_step: Any, y: Any, y_at: Any
 ) -> Any:
-    """Let a tile's outputs challenge the largest of its windows of ``rows`` x ``columns``.
+    """Write the largest outputs of a tile's windows to y, one window after the other.
 
-    ``best`` are the values of the windows, and then their numbers in the window unless there are none;
-    ``first`` is the number of a window's first element in this plane. Outputs are made of the points of x,
-    as `output_tile` does.
+    Where ``numbers`` has a length, the number of each in its window follows. ``sizes`` are two tuples, as
+    long as a tile has points and outputs, ``sides`` three, as long as a window has planes, rows and columns.
+    Outputs are made of the points of x, as `output_tile` does; ``source`` is the place of the first plane's.
     """
     points, outputs = map(len, sizes.types)
-    side, high, wide = isqrt(outputs), len(rows), len(columns)
-    matrix, vector = output_matrix(isqrt(points), side), Vector(x.dtype).emitted
+    window, matrix = list(map(len, sides.types)), output_matrix(isqrt(points), isqrt(outputs))
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        tile = Square(vector_emit.Memory(context, builder, x, args[2]), args[3], len(matrix[0]))
-        windows = side // high * (side // wide)
-        updated = [builder.extract_value(args[0], i) for i in range(len(best))]
-        rows_of_outputs = _output_rows(builder, matrix, lambda r, c: tile.load(r, c, vector))
-        for row, values in enumerate(rows_of_outputs):
-            for column, value in enumerate(values):
-                window = row // high * (side // wide) + column // wide
-                number = builder.add(args[4], args[4].type(row % high * wide + column % wide))
-                _challenge(builder, updated, windows, window, value, number)
-        return vector_emit.pack(builder, updated)
+        """Emit windows row by row, so that few of their sums and largest elements are held at a time."""
+        memory, target = (vector_emit.Memory(context, builder, a, args[i]) for a, i in ((x, 3), (y, 6)))
+        first, step = (builder.extract_value(args[4], i) for i in range(2))
+        starts = [builder.add(first, builder.mul(args[5], args[5].type(d))) for d in range(window[0])]
+        planes = [Square.of_points(memory, start, step, len(matrix[0])) for start in starts]
+        to = args[7]
+        for top in range(0, len(matrix), max(window[1], _ROWS)):
+            rows = range(top, min(top + max(window[1], _ROWS), len(matrix)))
+            for largest in _pooled(builder, matrix, planes, rows, window, Vector(x.dtype).emitted):
+                for value in largest if len(numbers) > 0 else largest[:1]:
+                    target.store(to, value)
+                    to = builder.add(to, to.type(value.type.count))
+        return context.get_dummy_value()
 
-    return best(best, sizes, x, place(source), types.intp, rows, columns), emit
+    return types.void(sizes, sides, numbers, x, place(source), types.intp, y, types.intp), emit
 
 
-def _output_rows(builder: Any, matrix: Matrix, load: Callable[[int, int], Any]) -> Iterator[list[Any]]:
-    """Rows of a tile's outputs, one after the other: made at once most of them would go to the stack."""
+def _pooled(
+    builder: Any, matrix: Matrix, planes: Sequence[Square], rows: range, window: Sequence[int], vector: Any
+) -> list[Numbered]:
+    """The largest of each window in some rows of a tile's outputs."""
+    _, high, wide = window
+    best: dict[tuple[int, int], Numbered] = {}
+    for d, points in enumerate(planes):
+        for lowest in rows[::_ROWS]:
+            part = range(lowest, min(lowest + _ROWS, rows.stop))
+            made = _output_rows(builder, matrix, part, points, vector)
+            for (row, c), value in made.items():
+                at, number = (row // high, c // wide), (d * high + row % high) * wide + c % wide
+                if at in best:
+                    challenger = ir.IntType(64)(number)
+                    best[at] = tuple(emit_challenge(builder, *best[at], value, challenger))
+                else:
+                    best[at] = value, vector_emit.constant(float(number), vector)
+    return [best[at] for at in sorted(best)]
+
+
+def _output_rows(
+    builder: Any, matrix: Matrix, rows: range, points: Square, vector: Any
+) -> dict[tuple[int, int], Any]:
+    """Some rows of a tile's outputs: each column of points is added to all its outputs once it is loaded.
+
+    All columns at once would go to the stack. Each sum is added up in the order of `combine`.
+    """
+    sums: dict[tuple[int, int], Any] = {(row, i): None for row in rows for i in range(len(matrix))}
     side = range(len(matrix[0]))
-    for r, row in enumerate(matrix):
-        if r > 0:
-            vector_emit.fence(builder)
-        across = [combine(builder, (row,), [load(i, c) for i in side])[0] for c in side]
-        yield combine(builder, matrix, across)
-
-
-def _challenge(builder: Any, best: list[Any], windows: int, window: int, value: Any, number: Any) -> None:
-    """Update a window's largest value, and its number if there are any."""
-    if len(best) == windows:
-        best[window] = emit_larger(builder, best[window], value)
-        return
-    best[window], best[windows + window] = emit_challenge(
-        builder, best[window], best[windows + window], value, number
-    )
-
-
-@compiled_intrinsic
-def take_window(typing: Any, block: Any, position: Any) -> Any:
-    """The block's vector at an index that is only known when it runs."""
-    vector = block.dtype
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        chosen = builder.extract_value(args[0], 0)
-        for i in range(1, len(block)):
-            here = builder.icmp_signed("==", args[1], args[1].type(i))
-            chosen = builder.select(here, builder.extract_value(args[0], i), chosen)
-        return chosen
-
-    return vector(block, types.intp), emit
+    # factors of one come first in each row's sum
+    for c in sorted(side, key=lambda c: matrix[-1][c] not in (0, 1)):
+        vector_emit.fence(builder)
+        column = [points.load(r, c, vector) for r in side]
+        for row in rows:
+            (value,) = combine(builder, (matrix[row],), column)
+            for i, factors in enumerate(matrix):
+                sums[row, i] = add_term(builder, sums[row, i], factors[c], value)
+    return sums
