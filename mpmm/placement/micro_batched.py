@@ -181,7 +181,7 @@ def _metrics(script: Script, parts: Sequence[Script]) -> Iterator[Instruction]:
     if script.serves:
         yield combined_metrics(script)
     else:
-        yield from sent_metrics(script, 1)
+        yield sent_metrics(script, 1)
 
 
 def _backward_of_part(

@@ -114,12 +114,10 @@ class Profile:
             operations = layer.flops_backward if backward else layer.flops_forward
             return operations * samples / self.flops / threads
         nearest = min({timing.threads for timing in timings}, key=lambda count: (abs(count - threads), count))
-        here = sorted(
-            (timing for timing in timings if timing.threads == nearest), key=lambda timing: timing.sums
-        )
-        shards: dict[int, Timing] = {}
-        for timing in here:
-            shards.setdefault(timing.samples, timing)
+        here = [timing for timing in timings if timing.threads == nearest]
+        # of as many samples those in the fewest groups
+        fewest_last = sorted(here, key=lambda timing: timing.sums, reverse=True)
+        shards = {timing.samples: timing for timing in fewest_last}
         points = sorted((count, timing.seconds(backward=backward)) for count, timing in shards.items())
         whole = _interpolated(points, samples)
         if sums:

@@ -99,9 +99,9 @@ def _metrics(script: Script, output: str) -> Iterator[Instruction]:
     yield combined_metrics(script)
 
 
-def sent_metrics(script: Script, sums: int) -> Iterator[Instruction]:
+def sent_metrics(script: Script, sums: int) -> Send:
     """So many partial sums of loss and accuracy, to the server on another rank."""
-    yield Send(Kind.METRICS, 0, "loss", script.layout.server, (sums, METRICS), "float64")
+    return Send(Kind.METRICS, 0, "loss", script.layout.server, (sums, METRICS), "float64")
 
 
 def combined_metrics(script: Script) -> Combine:

@@ -180,7 +180,7 @@ def _loss(script: Script) -> Iterator[Instruction]:
     if share.count:
         yield from measured_loss(script)
         if not script.serves:
-            yield from sent_metrics(script, len(share.sums))
+            yield sent_metrics(script, len(share.sums))
         elif script.pushers(output) == (script.rank,):
             yield combined_metrics(script)
 

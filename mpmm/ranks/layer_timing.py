@@ -44,7 +44,7 @@ def layer_timings(
 
     The largest number is the batch. The others are shards of it, whole groups each: sums are made for each
     group, so ten samples in four groups take less than ten of a batch of their own, in ten groups. That is
-    timed for a quarter of the batch.
+    timed for a quarter of the batch, beside the shard of as many.
 
     All cases take turns, so that seconds in which the processor is slow meet all of them alike, and count for
     as much as they last, as in a run: neighbours on a shared machine come and go. What counts is the mean
@@ -54,7 +54,8 @@ def layer_timings(
     """
     batch = max(samples)
     sizes = [(shard, batch) for shard in sorted(set(samples) - {0})]
-    if (quarter := batch // 4) and sums_of(quarter, quarter) > sums_of(quarter, batch):
+    quarter = batch // 4
+    if (quarter, batch) in sizes and sums_of(quarter, quarter) > sums_of(quarter, batch):
         sizes.append((quarter, quarter))
     cases = [Case(count, *size) for count, size in product(sorted(set(threads)), sizes)]
     rounds = _rounds(network, cases)
