@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Sequence
 
-from virtual_cluster.awake import may_sleep
 from virtual_cluster.cluster import Cluster, Host, load
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.job import deal_ranks, run
@@ -59,9 +58,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     cluster = plan_cluster(options)
-    for warning in (enough_cores([host.cores for host in cluster.hosts]), may_sleep()):
-        if warning is not None:
-            print(f"warning: {warning}", file=sys.stderr)
+    if (warning := enough_cores([host.cores for host in cluster.hosts])) is not None:
+        print(f"warning: {warning}", file=sys.stderr)
     up(cluster)
     print(f"{len(cluster.hosts)} hosts are up: {cluster.hosts[0].name} to {cluster.hosts[-1].name}")
     return 0

@@ -8,7 +8,8 @@ import subprocess
 
 from virtual_cluster.errors import ClusterError
 
-PACKAGES = {"ip": "iproute2", "tc": "iproute2", "nsenter": "util-linux", "unshare": "util-linux"}
+PACKAGES = {"ip": "iproute2", "tc": "iproute2"}
+PACKAGES |= dict.fromkeys(["nsenter", "unshare", "setpriv", "chrt", "taskset"], "util-linux")
 
 
 def require_root() -> None:

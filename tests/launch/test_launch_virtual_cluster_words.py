@@ -7,11 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from idle_loops import idle_loops, keeps_open, started_loops
 from virtual_cluster import accounting, quota, units
-from virtual_cluster.awake import cores_awake, may_sleep
+from virtual_cluster.awake import cores_awake
 from virtual_cluster.command_line import main
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.job import deal_ranks
+
+CORES = sorted(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(
@@ -160,28 +163,37 @@ def test_hosts_that_overfill_the_machine_are_told_of():
     assert "slow each other" in str(quota.enough_cores([1.0] * (cores + 1)))
 
 
-def test_cores_are_kept_awake_by_a_wish_for_wakes_within_0_us(tmp_path):
-    """The kernel's device takes a 32-bit integer, for as long as it stays open."""
-    latency = tmp_path / "latency"
-    latency.touch()
-    assert may_sleep(latency) is None
-    with cores_awake(latency):
+@pytest.fixture
+def latency(tmp_path):
+    """Where the kernel takes within how many microseconds it is asked to wake: a 32-bit integer."""
+    path = tmp_path / "latency"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def driver(tmp_path):
+    """Where the kernel names what lets idle cores sleep."""
+    path = tmp_path / "driver"
+    path.write_text("haltpoll\n")
+    return path
+
+
+def test_cores_are_kept_awake_by_a_wish_for_wakes_within_0_us(latency, driver):
+    with cores_awake(latency, driver):
         assert latency.read_bytes() == bytes(4)
-        assert str(latency) in open_files()
-    assert str(latency) not in open_files()
+        assert keeps_open(os.getpid(), latency)
+        assert idle_loops(os.getpid()) == []
+    assert not keeps_open(os.getpid(), latency)
 
 
-def test_where_cores_cannot_be_kept_awake_a_command_runs_and_up_warns(tmp_path):
-    missing = tmp_path / "none"
-    with pytest.raises(OSError, match="of the block"), cores_awake(missing):
-        raise OSError("of the block")
-    warning = may_sleep(missing)
-    assert warning is not None
-    assert "idle cores may sleep" in warning
-    assert f"{missing}: No such file or directory" in warning
-    assert not missing.exists()
-
-
-def open_files() -> list[str]:
-    """The files that this process holds open."""
-    return [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+@pytest.mark.parametrize("missing", ["a driver", "the driver's file", "the device"])
+def test_where_nothing_heeds_the_wish_a_loop_a_core_keeps_it_awake(missing, latency, driver):
+    if missing == "a driver":
+        driver.write_text("none\n")
+    else:
+        (driver if missing == "the driver's file" else latency).unlink()
+    with cores_awake(latency, driver):
+        loops = started_loops(os.getpid())
+        assert sorted(core for loop in loops for core in os.sched_getaffinity(loop)) == CORES
+    assert not any(Path(f"/proc/{loop}").exists() for loop in loops)
