@@ -45,7 +45,8 @@ class MetricsLog:
         write_whole(self.path, "".join(_line(entry) for entry in entries).encode())
         self._write_table()
         try:
-            self._file: TextIO = self.path.open("a", encoding="utf-8")
+            # a line at once, for who follows the run
+            self._file: TextIO = self.path.open("a", buffering=1, encoding="utf-8")
         except OSError as error:
             raise unwritable(self.path, error) from error
 

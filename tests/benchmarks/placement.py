@@ -6,11 +6,12 @@
     python tests/benchmarks/placement.py --quick              # fewer layouts, one round
 
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
-in virtual clusters. Every round runs each case of a place once, one after the other; shown are medians over
-rounds. Predictions are for hosts as fast as `single` was in the same place right before and after, one number
-for a machine whose neighbours slow it for minutes. placement.json and placement.md in --to are written after
-each case. A round takes some 38 minutes on two idle cores: hosts 14, peers 4, prediction 20; with --quick 12
-in all. Kernels that are not compiled yet take minutes more, once.
+in virtual clusters. All cases of a place are started at once, each in hosts of its own, and take turns of
+seconds, the others suspended: see placement_turns.py. Shown are medians over rounds, and of the ratios to one
+host in the same round. Predictions are for hosts as fast as `single` was in the same rounds, one number for a
+machine whose neighbours slow it. placement.json and placement.md in --to are written after each place. All of
+it takes some 80 minutes on two idle cores: hosts 35, peers 20, prediction 25; with --quick a fifth. Kernels
+that are not compiled yet take minutes more, once.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
@@ -30,10 +31,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from layouts import configured
 from placement_calibration import PLAYED, at_speed, speed_by
-from placement_places import Place, train, with_bands, with_batch, with_narrow_wires
+from placement_places import Place, with_bands, with_batch, with_narrow_wires
 from placement_tables import hosts_table, peers_table, prediction_table
+from placement_turns import Training, TurnFailed, started
 from step_ours import BATCH, paper_spec
 from step_timing import MALLOC
+from virtual_cluster.awake import cores_awake
 
 from mpmm.placement import choice_from_plain, describe, layout_for, simulate
 from mpmm.ranks import profile_of
@@ -55,9 +58,8 @@ PLACES = [
 # HybridSN's authors, for patches of this size too: more to compute, as many parameters to exchange
 FEW_BANDS, MANY_BANDS, LARGE_BATCH = 48, 224, 256
 TRAININGS = [(FEW_BANDS, BATCH), (MANY_BANDS, BATCH), (FEW_BANDS, LARGE_BATCH)]
-# hosts of 35%, but for six, which would want more than two cores have
-HOSTS = [(4, 0.35, (1, 2, 4), *training) for training in TRAININGS]
-HOSTS += [(6, 0.30, (1, 6), *training) for training in TRAININGS]
+# (a host's share of a core, hosts): six of 35% would want more than two cores have
+HOSTS = [(0.35, 1), (0.35, 2), (0.35, 4), (0.30, 1), (0.30, 6)]
 
 
 def main():
@@ -66,9 +68,9 @@ def main():
     parser.add_argument(
         "--place", default="", help='of prediction and hosts, those with this in their names: "48 bands"'
     )
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=14)
-    parser.add_argument("--quick", action="store_true", help="one round of fewer cases, shorter runs")
+    parser.add_argument("--rounds", type=int, default=20, help="in which each case has a turn")
+    parser.add_argument("--turn", type=float, default=3.0, help="seconds of a turn")
+    parser.add_argument("--quick", action="store_true", help="fewer cases, five rounds")
     parser.add_argument(
         "--to", type=Path, default=Path("placement-results"), help="folder of what is written"
     )
@@ -78,11 +80,11 @@ def main():
     if names and not any(options.place in name for name in names):
         parser.error(f"no place has '{options.place}' in its name; there are: {'; '.join(names)}")
     if options.quick:
-        options.rounds, options.steps = 1, min(options.steps, 10)
+        options.rounds = min(options.rounds, 5)
     options.to.mkdir(parents=True, exist_ok=True)
     # ended by another program, it takes its cluster down as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, cores_awake():
         bench = Bench(configured(Path(folder), "fast"), options)
         for part in parts:
             began = time.monotonic()
@@ -109,127 +111,105 @@ class Bench:
         quick = self.options.quick
         places = [each for each in PLACES if self.options.place in each[0].name]
         for place, cases in places[:3] if quick else places:
-            cases = cases[::3] if quick else cases
-            rows = [{"place": place.name, "layout": layout, "ranks": ranks} for layout, ranks in cases]
+            cases = [("single", 1), *(cases[1::3] if quick else cases)]
+            rows = [
+                {"place": place.name, "layout": layout, "ranks": ranks}
+                for layout, ranks in dict.fromkeys(cases)
+            ]
             self.results["prediction"] += rows
-            with place.up():
-                for _ in range(self.options.rounds):
-                    self._compare(place, rows)
-
-    def _compare(self, place, rows):
-        """Runs of all rows, and a prediction of each for a host as fast as `single` was before and after."""
-        profile = profile_of(self.spec, BATCH, (1, 2), anew=True)
-        before = self._single(place)
-        for row in rows:
-            trained = self._trained(place, row["layout"], row["ranks"], row)
-            # a row of `single` tells the speed after itself; predicted it is by the run before alone
-            alone = row["layout"] == "single"
-            after = _seconds(trained) if alone else self._single(place)
-            beside = [seconds for seconds in (before, None if alone else after) if seconds is not None]
-            if trained is not None and beside:
-                speed = speed_by(self.shape, BATCH, profile, place.machine(1), mean(beside))
-                seconds = self._predicted(place, row, trained.chosen, profile, speed)
-                row.setdefault("predictions", []).append(seconds)
-                row.setdefault("single", []).append(beside)
-                row["predicted"], row["measured"] = median(row["predictions"]), median(row["seconds"])
-            before = after
+            profile = profile_of(self.spec, BATCH, (1, 2), anew=True)
+            self._turns(rows, [self._training(place, self.config, row) for row in rows])
+            self._predict(place, rows, profile)
             self.write()
 
-    def _single(self, place):
-        """Seconds of a step of one process, which tells how fast the place's hosts are; None: it failed."""
-        return _seconds(self._trained(place, "single", 1, {}))
+    def _predict(self, place, rows, profile):
+        """A prediction for each row but `single`, whose speed they are for."""
+        single = rows[0]["measured"]
+        speed = speed_by(self.shape, BATCH, profile, place.machine(1), single)
+        for row in rows[1:]:
+            machine = at_speed(place.machine(row["ranks"]), speed)
+            chosen = row.get("chosen")
+            layout = choice_from_plain(chosen).layout if chosen else None
+            layout = layout or layout_for(self.shape, row["ranks"], row["layout"])
+            row["predicted"] = simulate(self.shape, layout, BATCH, profile, machine, PLAYED).seconds
+
+    def _training(self, place, config, row):
+        """A training of mpmm that is not started yet."""
+        path = config.parent / f"run-{time.time_ns()}"
+        command = ["mpmm", "train", str(config), "--run", str(path), "--steps", "1000000"]
+        if row["ranks"] > 1 or row["layout"] == "single":
+            command += ["--layout", row["layout"]]
+        return Training(place, row["ranks"], command, path / "metrics.jsonl")
+
+    def _turns(self, rows, trainings):
+        """Let the trainings take turns; seconds of a step by round, to their rows."""
+        try:
+            with started(trainings):
+                for row, training in zip(rows, trainings, strict=True):
+                    row |= {"seconds": [], "chosen": chosen_by(training)}
+                for _ in range(self.options.rounds):
+                    for row, training in zip(rows, trainings, strict=True):
+                        row["seconds"].append(training.turn(self.options.turn))
+        except TurnFailed as error:
+            rows[0]["failed"] = str(error)
+            self.note(f"failed: {error}")
+        for row in rows:
+            if row.get("seconds"):
+                row["measured"] = median(row["seconds"])
+        self.note(", ".join(f"{1e3 * row['measured']:.1f}" for row in rows if "measured" in row) + " ms")
+
+    def hosts(self):
+        """Patches a second of one host and of `auto` over several like it, at each rate."""
+        names = [(rate, *training) for rate in (GIGABIT, SLOW) for training in TRAININGS]
+        wanted = [each for each in names if self.options.place in place_name(*each)]
+        for rate, bands, batch in wanted[:1] if self.options.quick else wanted:
+            config = self._config_of(bands, batch)
+            rows, trainings = [], []
+            for quota, hosts in HOSTS:
+                place = Place(place_name(rate, bands, batch), (quota,) * hosts, rate)
+                row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
+                rows.append({**row, "ranks": hosts, "layout": "single" if hosts == 1 else "auto"})
+                trainings.append(self._training(place, config, rows[-1]))
+            self.results["hosts"] += rows
+            self.note(place_name(rate, bands, batch))
+            self._turns(rows, trainings)
+            self.write()
 
     def _config_of(self, bands, batch):
         """The configuration of a scene with so many hyperspectral bands, and of so large a batch."""
         config = self.config if bands == FEW_BANDS else with_bands(self.config, bands)
         return config if batch == BATCH else with_batch(config, batch)
 
-    def _trained(self, place, layout, ranks, row, config=None):
-        """One run; its seconds go to the row, or what it failed by."""
-        try:
-            trained = train(place, config or self.config, layout, ranks, self.options.steps)
-        except Exception as error:
-            row["failed"] = str(error)[-500:]
-            self.note(f"{place.name} {layout} {ranks}: {row['failed']}")
-            return None
-        row.setdefault("seconds", []).append(trained.seconds)
-        row["measured"] = median(row["seconds"])
-        self.note(f"{place.name} {layout} {ranks}: {1e3 * trained.seconds:.1f} ms")
-        return trained
-
-    def _predicted(self, place, row, chosen, profile, speed):
-        machine = at_speed(place.machine(row["ranks"]), speed)
-        if chosen is not None:
-            taken = choice_from_plain(chosen).layout
-        else:
-            taken = layout_for(self.shape, row["ranks"], row["layout"])
-        return simulate(self.shape, taken, BATCH, profile, machine, PLAYED).seconds
-
-    def hosts(self):
-        """Patches a second of one host and of `auto` over several like it, at each rate."""
-        for place, rows in [*self._clusters(GIGABIT), *self._clusters(SLOW)]:
-            self.results["hosts"] += rows
-            with place.up():
-                for _ in range(self.options.rounds):
-                    for row in rows:
-                        self._scale(place, row)
-
-    def _clusters(self, rate):
-        """Those that are wanted with links of a rate, with their rows; quickly the first."""
-        clusters = [cluster_of(rate, *case) for case in HOSTS]
-        wanted = [each for each in clusters if self.options.place in each[0].name]
-        return wanted[:1] if self.options.quick else wanted
-
-    def _scale(self, place, row):
-        layout = "single" if row["hosts"] == 1 else "auto"
-        trained = self._trained(place, layout, row["hosts"], row, self._config_of(row["bands"], row["batch"]))
-        if trained is not None and trained.chosen is not None:
-            row["chosen"] = trained.chosen["reasons"]
-        self.write()
-
     def peers(self):
         """Patches a second of PyTorch's ways beside `auto`, on the same four hosts of 35%."""
+        # the other parts need no torch
+        from placement_torch import PIPELINES, WAYS
+
         for rate in (GIGABIT, SLOW):
             place = Place(f"{rate}, 35%", (0.35,) * 4, rate)
-            ours = {"place": place.name, "way": "mpmm auto", "ours": True}
-            # other bits by choice, as PyTorch's bfloat16 are
-            rounded = {**ours, "way": "mpmm auto, bfloat16"}
-            theirs = {}
-            with place.up():
-                for _ in range(self.options.rounds):
-                    self._trained(place, "auto", 4, ours)
-                    self._trained(place, "auto", 4, rounded, with_narrow_wires(self.config))
-                    self._torch(place, theirs)
-                    self.results["peers"] = [
-                        *(row for row in self.results["peers"] if row["place"] != place.name),
-                        ours,
-                        rounded,
-                        *theirs.values(),
-                    ]
-                    self.write()
-
-    def _torch(self, place, rows):
-        """Every way of PyTorch once, in one start of its ranks."""
-        command = [
-            str(Path(__file__).with_name("placement_torch.py")),
-            "--steps",
-            str(self.options.steps - 4),
-        ]
-        os.environ.update(MALLOC)
-        try:
-            output = place.run(4, [*command, *(["--quick"] if self.options.quick else [])])
-        except Exception as error:
-            self.note(f"PyTorch: {str(error)[-1000:]}")
-            return
-        finally:
-            for name in MALLOC:
-                os.environ.pop(name, None)
-        found = json.loads(next(line for line in output.splitlines() if line.startswith("{")))
-        for way, seconds in found.items():
-            row = rows.setdefault(way, {"place": place.name, "way": way, "seconds": []})
-            row["seconds"].append(seconds)
-            row["measured"] = median(row["seconds"])
-            self.note(f"{place.name} {way}: {1e3 * seconds:.1f} ms")
+            ours = {"mpmm auto": self.config, "mpmm auto, bfloat16": with_narrow_wires(self.config)}
+            rows = [
+                {"place": place.name, "way": way, "ours": True, "ranks": 4, "layout": "auto"} for way in ours
+            ]
+            trainings = [
+                self._training(place, config, row) for row, config in zip(rows, ours.values(), strict=True)
+            ]
+            ways = [*WAYS, *PIPELINES]
+            for way in ways[3:6] if self.options.quick else ways:
+                log = self.config.parent / f"torch-{time.time_ns()}.jsonl"
+                command = [
+                    str(Path(__file__).with_name("placement_torch.py")),
+                    "--way",
+                    way,
+                    "--log",
+                    str(log),
+                ]
+                rows.append({"place": place.name, "way": way})
+                trainings.append(Training(place, 4, command, log, MALLOC))
+            self.results["peers"] += rows
+            self.note(place.name)
+            self._turns(rows, trainings)
+            self.write()
 
     def note(self, text):
         print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
@@ -250,23 +230,21 @@ class Bench:
         self.options.to.joinpath("placement.md").write_text("\n\n".join(tables) + "\n")
 
 
-def cluster_of(rate, count, quota, numbers, bands, batch):
-    """A cluster of so many hosts, and a row for each of the numbers of them that a training takes."""
-    place = Place(f"{rate}, {quota:.0%}, {bands} bands, batches of {batch}", (quota,) * count, rate)
-    row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
-    return place, [{**row, "hosts": each} for each in numbers]
+def chosen_by(training):
+    """What the search has chosen, if the training has a layout of its own; None for all else."""
+    layout = training.log.with_name("layout.json")
+    return json.loads(layout.read_text()).get("chosen") if layout.exists() else None
+
+
+def place_name(rate, bands, batch):
+    return f"{rate}, {bands} bands, batches of {batch}"
 
 
 def place_names(parts):
     """Of the places that parts measure in: prediction's and those of hosts; peers has its own two."""
-    clusters = [cluster_of(rate, *case) for rate in (GIGABIT, SLOW) for case in HOSTS]
-    places = {"prediction": PLACES, "hosts": clusters}
-    return [place.name for part in parts for place, _ in places.get(part, [])]
-
-
-def _seconds(trained):
-    """Seconds of a step of a run; None of one that failed."""
-    return None if trained is None else trained.seconds
+    hosts = [place_name(rate, *training) for rate in (GIGABIT, SLOW) for training in TRAININGS]
+    places = {"prediction": [place.name for place, _ in PLACES], "hosts": hosts}
+    return [name for part in parts for name in places.get(part, [])]
 
 
 if __name__ == "__main__":

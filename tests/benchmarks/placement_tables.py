@@ -1,6 +1,6 @@
 """The tables that placement.py writes, in markdown."""
 
-from statistics import mean
+from statistics import mean, median
 
 BATCH = 40
 
@@ -30,19 +30,26 @@ def prediction_table(rows):
 
 
 def hosts_table(rows):
-    """A row a number of hosts, with what it gains over one such host in the same place."""
+    """A row a number of hosts, with what it gains over one such host in the same place and rounds."""
     lines = [
-        "| link | a host's CPU | bands | batch | hosts | ms a step | patches/s | times one host |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| link | host's CPU | bands | batch | hosts | ms a step | patches/s | times one | half of rounds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    alone = {row["place"]: row["measured"] for row in rows if row["hosts"] == 1 and "measured" in row}
-    for row in rows:
-        if "measured" in row and row["place"] in alone:
-            times = alone[row["place"]] / row["measured"]
+    known = [row for row in rows if "measured" in row]
+    alone = {(row["place"], row["quota"]): row["seconds"] for row in known if row["ranks"] == 1}
+    for row in known:
+        if (row["place"], row["quota"]) in alone:
+            ratios = ratios_of(alone[row["place"], row["quota"]], row["seconds"])
             speed = f"{1e3 * row['measured']:.1f} | {row['batch'] / row['measured']:.0f}"
-            host = f"{row['rate']} | {row['quota']:.0%} | {row['bands']} | {row['batch']} | {row['hosts']}"
-            lines.append(f"| {host} | {speed} | {times:.2f} |")
+            host = f"{row['rate']} | {row['quota']:.0%} | {row['bands']} | {row['batch']} | {row['ranks']}"
+            middle = f"{ratios[len(ratios) // 4]:.2f} to {ratios[3 * len(ratios) // 4]:.2f}"
+            lines.append(f"| {host} | {speed} | {median(ratios):.2f} | {middle} |")
     return "\n".join(lines)
+
+
+def ratios_of(longer, shorter):
+    """How many times as long a step took, round by round, in order."""
+    return sorted(a / b for a, b in zip(longer, shorter, strict=False))
 
 
 def peers_table(rows):
@@ -56,13 +63,14 @@ def peers_table(rows):
         )
     for place in dict.fromkeys(row["place"] for row in known):
         here = [row for row in known if row["place"] == place]
-        theirs = {row["way"]: row["measured"] for row in here if not row.get("ours")}
-        exact = [seconds for way, seconds in theirs.items() if "bfloat16" not in way]
+        theirs = [row for row in here if not row.get("ours")]
+        exact = [row for row in theirs if "bfloat16" not in row["way"]]
         for row in here:
-            if row.get("ours") and theirs:
-                times = [f"{min(some) / row['measured']:.2f}" for some in (theirs.values(), exact) if some]
+            if row.get("ours") and exact:
+                best = [min(some, key=lambda row: row["measured"]) for some in (theirs, exact)]
+                times = [f"{median(ratios_of(each['seconds'], row['seconds'])):.2f}" for each in best]
                 lines.append(
                     f"\n{place}: {row['way']} {times[0]} times the best of PyTorch's ways, "
-                    f"{times[-1]} times the best that rounds nothing"
+                    f"{times[1]} times the best that rounds nothing"
                 )
     return "\n".join(lines)

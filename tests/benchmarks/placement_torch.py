@@ -1,15 +1,15 @@
-"""A rank of PyTorch's ways to train on several hosts, each at several settings; started by placement.py.
+"""A rank of one of PyTorch's ways to train on several hosts, until it is killed; started by placement.py.
 
 DistributedDataParallel over gloo with buckets of several sizes, a static graph and a hook for bfloat16, and
-pipelining, whose stages are blocks of the `paper` network in order. Rank 0 prints seconds a step of each
-setting as JSON. The batch is in memory, shared out equally; nothing is read.
+pipelining, whose stages are blocks of the `paper` network in order. Rank 0 logs the seconds of each step. The
+batch is in memory, shared out equally; nothing is read.
 """
 
 import argparse
 import json
 import os
-import statistics
 import time
+from pathlib import Path
 
 import torch
 from step_ours import BATCH, paper_spec, random_batch
@@ -30,45 +30,25 @@ PIPELINES = {
     "pipelining, GPipe, 4 micro-batches": (ScheduleGPipe, 4),
     "pipelining, 1F1B, 8 micro-batches": (Schedule1F1B, 8),
 }
-# a way that takes longer than this is not measured to its end
-PATIENCE = 60.0
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--way", choices=[*WAYS, *PIPELINES], required=True)
+    parser.add_argument("--log", type=Path, required=True, help="to which rank 0 writes a line a step")
     options = parser.parse_args()
     rank, size = (int(os.environ[f"OMPI_COMM_WORLD_{name}"]) for name in ("RANK", "SIZE"))
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", rank=rank, world_size=size)
-    ways = {name: lambda way=way: data_parallel(rank, size, **way) for name, way in WAYS.items()}
-    if size > 1:
-        ways |= {name: lambda way=way: pipelined(rank, size, *way) for name, way in PIPELINES.items()}
-    if options.quick:
-        ways = {name: ways[name] for name in list(ways)[-3:]}
-    found = {name: seconds_a_step(make(), options.steps) for name, make in ways.items()}
-    if rank == 0:
-        print(json.dumps(found), flush=True)
-    distributed.destroy_process_group()
-
-
-def seconds_a_step(step, steps):
-    """Median seconds of a step, as rank 0 sees it; all ranks make as many."""
-    step()
-    step()
-    distributed.barrier()
-    seconds = []
-    for _ in range(steps):
-        began = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - began)
-        # the ranks' clocks differ: they end together, by what rank 0 says
-        over = torch.tensor([float(sum(seconds) > PATIENCE)])
-        distributed.broadcast(over, 0)
-        if over.item():
-            break
-    return statistics.median(seconds)
+    if options.way in PIPELINES:
+        step = pipelined(rank, size, *PIPELINES[options.way])
+    else:
+        step = data_parallel(rank, size, **WAYS[options.way])
+    with open(options.log if rank == 0 else os.devnull, "w", buffering=1) as log:
+        while True:
+            began = time.perf_counter()
+            step()
+            log.write(json.dumps({"kind": "step", "seconds": time.perf_counter() - began}) + "\n")
 
 
 def tensors(spec, samples):

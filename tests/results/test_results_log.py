@@ -64,6 +64,12 @@ def test_the_table_has_what_only_later_epochs_measured(tmp_path):
     ]
 
 
+def test_steps_can_be_followed_while_the_run_goes_on(tmp_path):
+    with MetricsLog(tmp_path) as log:
+        log.step({"step": 1})
+        assert [entry["step"] for entry in read_log(tmp_path)] == [1]
+
+
 def test_epochs_reach_the_disk_while_the_run_goes_on(tmp_path):
     with MetricsLog(tmp_path) as log:
         write(log, range(2), epoch=0)
