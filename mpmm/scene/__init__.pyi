@@ -9,7 +9,7 @@ from .coordinates import pixel_area
 from .grid import Grid
 from .gridding import grid_like, grid_over
 from .headers import headers_read_once
-from .inputs import raster_files, scene_files
+from .inputs import named_files, raster_files, scene_files
 from .joined import (
     AlignedScenes,
     JoinedModality,
@@ -64,6 +64,7 @@ __all__ = [
     "headers_read_once",
     "join_scenes",
     "joined_grid",
+    "named_files",
     "pixel_area",
     "raster_files",
     "read_part_labels",
