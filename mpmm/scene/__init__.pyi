@@ -6,6 +6,7 @@ from .benchmark_files import benchmark_scene
 from .benchmarks import BenchmarkName
 from .cache_folder import CacheFolder
 from .coordinates import pixel_area
+from .disk import free_bytes, why_no_files
 from .grid import Grid
 from .gridding import grid_like, grid_over
 from .headers import headers_read_once
@@ -58,6 +59,7 @@ __all__ = [
     "check_modalities",
     "color_of",
     "dfc2018",
+    "free_bytes",
     "grid_like",
     "grid_over",
     "grids_of",
@@ -73,4 +75,5 @@ __all__ = [
     "scene_from_arrays",
     "transferred",
     "wavelength",
+    "why_no_files",
 ]
