@@ -1,6 +1,10 @@
 """The one family of errors that mpmm raises on purpose: what was found, what was expected, what to do."""
 
+import errno
 import unicodedata
+
+# of a disk, a quota or a limit on files that is reached; any other number is of a folder that takes no files
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class MpmmError(Exception):

@@ -7,7 +7,7 @@ from .errors import MessageError, RankLost, Stopped
 from .kinds import Kind, tag_of
 from .link_times import LinkTimes, measure_links
 from .local import LocalChannel
-from .stop import SIGNALS, Stop
+from .stop import SIGNALS, Stop, signal_words
 from .traffic import Amount, Flow, Traffic
 from .transfer import Transfer
 from .waiting import Waiter, looks_during
@@ -48,6 +48,7 @@ __all__ = [
     "looks_during",
     "measure_links",
     "ranks_on_host",
+    "signal_words",
     "tag_of",
     "world",
 ]

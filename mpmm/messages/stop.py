@@ -12,6 +12,13 @@ from mpmm.messages.errors import Stopped
 
 # SIGUSR1 is what mpirun passes on from launch/mpmm-run; SIGTERM of Open MPI's mpirun leaves 0.2 s
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+# those by which Ctrl-C reaches a process, which `kill` may send as well
+_OF_KEYS = (signal.SIGINT.name, signal.SIGUSR1.name)
+
+
+def signal_words(name: str) -> str:
+    """What a user who may have pressed Ctrl-C, and knows of no signal, reads of the signal of this name."""
+    return f"Ctrl-C or {name}" if name in _OF_KEYS else name
 
 
 class Stop:
@@ -52,9 +59,8 @@ class Stop:
             The request is older than the grace.
         """
         if self.asked and time.monotonic() - self._since > self.grace:
-            raise Stopped(
-                f"stopped by {self.reason} while waiting for {waiting_for}", "the run can be resumed"
-            )
+            by = signal_words(self.reason)
+            raise Stopped(f"stopped by {by} while waiting for {waiting_for}", "the run can be resumed")
 
     @contextmanager
     def on_signals(self, *numbers: signal.Signals) -> Iterator[Stop]:

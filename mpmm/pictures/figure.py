@@ -26,16 +26,15 @@ _NOTHING = "#1c1c1c"
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of this size in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=130)
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), layout="constrained", dpi=130)
 
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure as PNG."""
-    content = io.BytesIO()
-    # by which a scene knows that the picture is none of its rasters
-    figure.savefig(content, format="png", metadata={"Software": f"mpmm {__version__}"})
+    content, canvas = io.BytesIO(), FigureCanvasAgg(figure)
+    # pixels are those of `savefig`, which goes through a figure with a layout twice; by the metadata a scene
+    # knows that the picture is none of its rasters
+    canvas.print_png(content, metadata={"Software": f"mpmm {__version__}"})  # type: ignore[no-untyped-call]
     write_whole(path, content.getvalue())
 
 

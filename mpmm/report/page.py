@@ -17,7 +17,13 @@ from mpmm._version import __version__
 from mpmm.report.charts import embedded, library
 from mpmm.results import write_whole
 
-_FILES = PackageLoader("mpmm.report", "templates")
+_TEMPLATES = Environment(
+    loader=PackageLoader("mpmm.report", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 def write_page(
@@ -42,15 +48,12 @@ def write_page(
     values
         What else the template takes; `title` and `origin` are among it.
     """
-    environment = Environment(
-        loader=_FILES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     drawings, elements = embedded(charts)
-    page = environment.get_template(template).render(
+    page = _TEMPLATES.get_template(template).render(
         version=__version__,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        style=Markup(_source(environment, "style.css")),
-        script=Markup(_source(environment, "script.js")),
+        style=Markup(_source("style.css")),
+        script=Markup(_source("script.js")),
         library=Markup(packed(library()) if charts else ""),
         drawings=Markup(packed(drawings)),
         charts=_Elements({name: Markup(element) for name, element in elements.items()}),
@@ -78,5 +81,6 @@ class _Elements(dict[str, Markup]):
         return Markup()
 
 
-def _source(environment: Environment, name: str) -> str:
-    return _FILES.get_source(environment, name)[0]
+def _source(name: str) -> str:
+    assert _TEMPLATES.loader is not None, "the templates lie beside this file"
+    return _TEMPLATES.loader.get_source(_TEMPLATES, name)[0]

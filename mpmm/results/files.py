@@ -10,11 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mpmm.errors import RunError
+from mpmm.errors import FULL, RunError
 
 PARTIAL = ".partial"
-# errors of a disk, a quota or a limit on files that is reached
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -45,8 +45,9 @@ class RunFolder:
     @staticmethod
     def check_new(path: Path) -> None:
         """Refuse a new run's folder that already holds something: a run is never overwritten."""
-        if path.exists() and not path.is_dir():
-            raise RunError(f"{path}: is a file, a run needs a folder", "choose another name with --run")
+        there = next(part for part in (path, *path.absolute().parents) if part.exists())
+        if not there.is_dir():
+            raise RunError(f"{there}: is a file, a run needs a folder", "choose another name with --run")
         if path.is_dir() and any(path.iterdir()):
             raise RunError(
                 f"{path}: already holds files, a new run would overwrite them",

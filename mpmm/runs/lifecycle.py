@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from mpmm.display import say, say_network
-from mpmm.messages import INTERRUPTED, Stopped, abort
+from mpmm.messages import INTERRUPTED, Stopped, abort, signal_words
 from mpmm.placement import mathematics_text
 from mpmm.ranks import Driver, EpochDone, Event, Kept, Server, Validation, outcome
 from mpmm.runs.accounting import costs_by_rank, gather_costs, say_costs, write_costs
@@ -138,9 +138,9 @@ def _stop(writer: RunWriter, recorder: Recorder) -> NoReturn:
     """A signal to ranks: the last checkpoint is that of the last complete step; say so and end all."""
     group = writer.rank_run.group
     reason, step = group.shutdown.reason, writer.counters.step
-    text = f"{reason}: the state after step {step} is kept; go on: mpmm train --resume {writer.folder.path}"
+    line = f"{signal_words(reason)}: the state after step {step} is kept"
     # mpirun, once it ends, forwards errors only
-    os.write(2, f"{text}\n".encode())
+    os.write(2, f"{line}; go on: mpmm train --resume {writer.folder.path}\n".encode())
     writer.sum_up(recorder, None, reason)
     sys.stdout.flush()
     abort(group.channel.communicator, INTERRUPTED)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpmm.display import Display, Silent, display, duration, say, say_scenes, say_scores
+from mpmm.messages import signal_words
 from mpmm.network import state_sha256
 from mpmm.ranks import Counters, Snapshot, Validation
 from mpmm.results import MetricsLog, RunFolder, Scores, versions
@@ -92,7 +93,7 @@ class RunWriter:
         if validation is not None:
             scores, by_scene = scores_of(validation, self.rank_run.prepared)
         rate = recorder.throughput.patches_per_second
-        reason = f"interrupted by {interrupted}" if interrupted else self.ended
+        reason = f"interrupted by {signal_words(interrupted)}" if interrupted else self.ended
         sha256 = state_sha256(self.snapshot.arrays()["parameters"])
         counters = self.counters
         figures = {

@@ -230,9 +230,16 @@ def _say_going_on(folder: RunFolder, preparation: RankPreparation, start: StartP
 
 def _check_folder(config: Config, new: NewRun) -> None:
     """Refuse a folder that cannot be the new run's: one that holds files, or lies in what is read."""
-    if new.path is not None:
-        refuse_inputs([new.path], config.read_files())
+    if new.path is None:
+        return
+    try:
         RunFolder.check_new(new.path)
+    except RunError:
+        # rather in words that name what is read there
+        refuse_inputs([new.path], config.read_files())
+        raise
+    # other ranks wait: what only rasters tell of are files, of which a folder to be made is none
+    refuse_inputs([new.path], config.named_files())
 
 
 def _check_on_recorder(group: ProcessGroup, config: Config, new: NewRun, layout: Layout) -> None:

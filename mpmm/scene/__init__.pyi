@@ -6,10 +6,11 @@ from .benchmark_files import benchmark_scene
 from .benchmarks import BenchmarkName
 from .cache_folder import CacheFolder
 from .coordinates import pixel_area
+from .disk import free_bytes, why_no_files
 from .grid import Grid
 from .gridding import grid_like, grid_over
 from .headers import headers_read_once
-from .inputs import raster_files, scene_files
+from .inputs import named_files, raster_files, scene_files
 from .joined import (
     AlignedScenes,
     JoinedModality,
@@ -58,12 +59,14 @@ __all__ = [
     "check_modalities",
     "color_of",
     "dfc2018",
+    "free_bytes",
     "grid_like",
     "grid_over",
     "grids_of",
     "headers_read_once",
     "join_scenes",
     "joined_grid",
+    "named_files",
     "pixel_area",
     "raster_files",
     "read_part_labels",
@@ -72,4 +75,5 @@ __all__ = [
     "scene_from_arrays",
     "transferred",
     "wavelength",
+    "why_no_files",
 ]

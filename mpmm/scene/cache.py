@@ -1,6 +1,5 @@
 """The cache on disk: one folder for each prepared array set, either finished or not there."""
 
-import errno
 import json
 import logging
 import os
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from mpmm_kernels.runtime import in_turn
 
-from mpmm.errors import SceneError
+from mpmm.errors import FULL, SceneError
 from mpmm.scene.cache_folder import MARKER, VERSION, CacheFolder
+from mpmm.scene.disk import free_bytes, why_no_files
 from mpmm.scene.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ else:
     # twenty modules, which a run whose scene is prepared does without
     filelock = lazy_loader.load("filelock")
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger("mpmm.scene")
 
 
@@ -155,13 +154,9 @@ def _one_clear_error(entry: CacheEntry) -> Iterator[None]:
     try:
         yield
     except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise _disk_full(root, entry.bytes, name) from error
-        reason = getattr(error, "strerror", None) or error
-        raise SceneError(
-            f"{name}: cache {root} cannot be written: {reason}",
-            'name a folder on a local disk with cache = "..." under [scene]',
-        ) from error
+        raise _unwritable(root, name, getattr(error, "strerror", None) or str(error)) from error
 
 
 def make_folder(folder: Path) -> None:
@@ -175,16 +170,19 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def free_bytes(folder: Path) -> int:
-    """Free space where the cache is or would be."""
-    existing = next(parent for parent in [folder, *folder.absolute().parents] if parent.is_dir())
-    return shutil.disk_usage(existing).free
-
-
 def check_space(folder: Path, needed: int, name: str) -> None:
-    """Raise where less is free than is needed."""
-    if free_bytes(folder) < needed:
-        raise _disk_full(folder, needed, name)
+    """Raise where less is free than is needed: the disk is full, or takes no files whatever is free."""
+    if free_bytes(folder) >= needed:
+        return
+    reason = why_no_files(folder)
+    raise _disk_full(folder, needed, name) if reason is None else _unwritable(folder, name, reason)
+
+
+def _unwritable(folder: Path, name: str, reason: str) -> SceneError:
+    return SceneError(
+        f"{name}: cache {folder} cannot be written: {reason}",
+        'name a folder on a local disk with cache = "..." under [scene]',
+    )
 
 
 def _disk_full(folder: Path, needed: int, name: str) -> SceneError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,18 +34,39 @@ def scene_files(scene: Scene, more: Iterable[str] = ()) -> Iterator[Path]:
     ``more`` names rasters or tables besides, as the scene's own are named.
     What is missing or cannot be opened is no error here; a missing file is given under its name to be.
     """
-    leave_out = scene.own_files().holds
-    labels = () if scene.labels is None else (scene.labels.file,)
     for modality in scene.modalities:
         yield from _product_files(scene, modality)
+    for file in _found_files(scene, more, scene.own_files().holds):
+        yield from raster_files(file)
+    yield from _cached(scene)
+
+
+def named_files(scene: Scene, more: Iterable[str] = ()) -> Iterator[Path]:
+    """What of `scene_files` is known without a raster being opened.
+
+    It is enough for an output that is yet to be made: folders that are read are among it, and files that are
+    missing; what only an open raster tells of are files that are there. A pattern gives all that it matches.
+    """
+    for file in _found_files(scene, more):
+        yield from _known_files(file)
+    yield from _cached(scene)
+
+
+def _found_files(
+    scene: Scene, more: Iterable[str], leave_out: Callable[[Path], bool] | None = None
+) -> Iterator[Path]:
+    """The files that a scene's settings name; what is missing under its name to be."""
+    labels = () if scene.labels is None else (scene.labels.file,)
     for name in (*labels, *(name for modality in scene.modalities for name in modality.files), *more):
         try:
-            files = find_files(scene.folder, [name], _WHO, leave_out)
+            yield from find_files(scene.folder, [name], _WHO, leave_out)
         except SceneError:
-            files = (scene.folder / name,)
-        for file in files:
-            yield from raster_files(file)
-    yield from (marker.parent for marker in scene.cache_folder.glob("*/ready.json"))
+            yield scene.folder / name
+
+
+def _cached(scene: Scene) -> Iterator[Path]:
+    """The folders of a scene's cache."""
+    return (marker.parent for marker in scene.cache_folder.glob("*/ready.json"))
 
 
 def _product_files(scene: Scene, modality: Modality) -> Iterator[Path]:
@@ -62,6 +83,18 @@ def _product_files(scene: Scene, modality: Modality) -> Iterator[Path]:
 
 def raster_files(path: Path) -> Iterator[Path]:
     """The files that a raster is made of: its own, those beside it, and all that a VRT draws on."""
+    yield from _known_files(path)
+    if is_vector(path) or array_name(path) is not None:
+        return
+    try:
+        with raster.open_dataset(path, _WHO) as dataset:
+            yield from (file_behind(Path(file)) for file in dataset.files)
+    except (SceneError, OSError):
+        return
+
+
+def _known_files(path: Path) -> Iterator[Path]:
+    """Those of a raster's files that are known while it is closed."""
     if is_vector(path):
         yield from vector_files(path)
         return
@@ -69,13 +102,6 @@ def raster_files(path: Path) -> Iterator[Path]:
     for file in (file_behind(path), *sources):
         yield file
         yield from _beside(file)
-    if array_name(path) is not None:
-        return
-    try:
-        with raster.open_dataset(path, _WHO) as dataset:
-            yield from (file_behind(Path(file)) for file in dataset.files)
-    except (SceneError, OSError):
-        return
 
 
 def _beside(path: Path) -> Iterator[Path]:

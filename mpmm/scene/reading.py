@@ -10,8 +10,9 @@ from mpmm.errors import SceneError
 from mpmm.scene.aligned import AlignedLabels, AlignedModality, AlignedScene, Progress
 from mpmm.scene.aligning import BLOCK_CACHE_BYTES, WINDOW_BYTES
 from mpmm.scene.burning_grid import burning_grid
-from mpmm.scene.cache import CacheEntry, check_space, free_bytes, make_folder
+from mpmm.scene.cache import CacheEntry, check_space, make_folder
 from mpmm.scene.cache_folder import CacheFolder
+from mpmm.scene.disk import free_bytes
 from mpmm.scene.files import find_files
 from mpmm.scene.grid import Grid
 from mpmm.scene.inspecting import inspect_labels, inspect_modality

@@ -24,7 +24,7 @@ from mpmm.network import (
     preset_stream,
 )
 from mpmm.placement import BatchNormScope, LayoutName, LayoutOptions, UpdatePlace
-from mpmm.scene import Scene, check_modalities, scene_files
+from mpmm.scene import Scene, check_modalities, named_files, scene_files
 from mpmm.settings.patches import PatchesConfig
 from mpmm.settings.scene_table import SceneTable
 from mpmm.settings.several import check_parts, further_tables, scene_tables, together
@@ -185,6 +185,10 @@ class Config:
     def read_files(self) -> Iterator[Path]:
         """Every file on this machine that a run with these settings reads."""
         return chain.from_iterable(scene_files(scene, self.patches.files) for scene in self.scenes)
+
+    def named_files(self) -> Iterator[Path]:
+        """What of `read_files` is known without a raster being opened: enough for a new output."""
+        return chain.from_iterable(named_files(scene, self.patches.files) for scene in self.scenes)
 
     def as_json(self) -> str:
         """This configuration as JSON, for a run's folder; `config_from_json` reads it back."""

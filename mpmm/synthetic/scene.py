@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-from mpmm.errors import SceneError
+from mpmm.errors import FULL, SceneError
+from mpmm.scene import free_bytes, why_no_files
 from mpmm.synthetic.city import EXTENTS, Extent, SizeName, plan_city
 from mpmm.synthetic.config import config_text
 from mpmm.synthetic.files import TILES, TREE, FileTree, SceneFiles, check_sizes
@@ -75,8 +76,11 @@ def write_synthetic(
         (folder / CONFIG).write_text(config_text(size, seed), encoding="utf-8")
     except (OSError, RasterioError, CPLE_BaseError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        # GDAL tells by no number whether the disk is full
+        unfilled = isinstance(error, OSError) and error.errno is not None and error.errno not in FULL
         raise SceneError(
-            f"{folder}: the scene cannot be written: {reason}", "make room or name another folder"
+            f"{folder}: the scene cannot be written: {reason}",
+            "name a folder in which you may write" if unfilled else "make room or name another folder",
         ) from error
     return folder / CONFIG
 
@@ -121,10 +125,11 @@ def _clear(folder: Path) -> None:
 
 def _check_room(folder: Path, needed: int) -> None:
     """Refuse a disk too small, before anything is written; what is replaced makes room."""
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
     replaced = sum(file.stat().st_size for file in folder.glob(f"{TREE}/**/*") if file.is_file())
-    free = shutil.disk_usage(existing).free + replaced
+    free = free_bytes(folder) + replaced
     if free < needed:
+        if reason := why_no_files(folder):
+            raise SceneError(f"{folder}: cannot be written: {reason}", "name a folder in which you may write")
         raise SceneError(
             f"{folder}: the scene needs {needed / 1e6:,.0f} MB, the disk has {free / 1e6:,.0f} MB free",
             "make room, or choose a smaller --size",

@@ -172,7 +172,20 @@ def test_run_folder_over_files(run, tmp_path):
     for folder in (tmp_path / "scene", run.folder, tmp_path):
         assert "already holds files" in refused(train.command, tmp_path, config, "--run", folder)
     assert "is read" in refused(train.command, tmp_path, config, "--run", tmp_path / "scene" / "labels.tif")
-    refused(train.command, tmp_path, config, "--run", tmp_path / "scene" / "labels.tif" / "run")
+    line = refused(train.command, tmp_path, config, "--run", tmp_path / "scene" / "labels.tif" / "run")
+    assert "labels.tif/run: is read as" in line
+
+
+def test_run_folder_in_an_input_or_where_one_is_missing(tmp_path):
+    """A folder that is yet to be made is checked without a raster being opened, which made ranks wait."""
+    config = plain(tmp_path)
+    assert checked(config).exit_code == 0
+    (ready,) = (tmp_path / ".mpmm_cache").glob("hsi-*/ready.json")
+    for folder in (ready.parent / "run", ready.parent / "deep" / "run"):
+        line = refused(train.command, tmp_path, config, "--run", folder)
+        assert f"is read as {ready.parent}" in line
+    (tmp_path / "hsi.tif").unlink()
+    assert "is read" in refused(train.command, tmp_path, config, "--run", tmp_path / "hsi.tif")
 
 
 def test_scores_over_an_input(run, tmp_path):
@@ -270,7 +283,20 @@ def test_what_a_scene_reads(tmp_path):
     )
     (tmp_path / "b.vrt").write_text((tmp_path / "a.vrt").read_text().replace("b.vrt", "leaf.tif"))
     names = {file.name for file in scene_files(load_config(config).scene)}
-    assert {"labels.tif", "img.dat", "img.hdr", "img.dat.ovr", "a.zip", "a.vrt", "b.vrt", "leaf.tif"} <= names
+    expected = {"labels.tif", "img.dat", "img.hdr", "img.dat.ovr", "a.zip", "a.vrt", "b.vrt", "leaf.tif"}
+    assert expected <= names
+
+
+def test_what_is_known_of_a_scene_without_a_raster_being_opened(tmp_path, monkeypatch):
+    config = load_config(plain(tmp_path, files='["hsi.tif", "m*.tif", "missing.tif"]'))
+    write(tmp_path / "more.tif", cube())
+
+    def opened(*_):
+        raise AssertionError("a raster was opened")
+
+    monkeypatch.setattr(rasterio, "open", opened)
+    names = {file.name for file in config.named_files()}
+    assert {"labels.tif", "hsi.tif", "more.tif", "missing.tif"} <= names
 
 
 STEPS = st.lists(st.sampled_from([".", "sub/..", "link", "sub/../link"]), max_size=5)

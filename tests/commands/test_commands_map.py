@@ -289,11 +289,11 @@ def test_under_the_wrapper_a_rank_that_is_killed_means_its_windows_are_done_agai
 def test_ctrl_c_under_the_wrapper_did_not_stop_a_map(run, tmp_path):
     """A map ran under launch/mpmm-run, and Ctrl-C was pressed: the wrapper sends SIGUSR1.
     Training took it for a reason to stop, a map did not, and went on.
-    Right: the map says that it was stopped, and ends with 130 and no file.
+    Right: the map says that it was stopped, in words that name the keys, and ends with 130 and no file.
     """
     output, program = tmp_path / "m.tif", str(PROGRAMS / "map_and_die.py")
     ended = run_ranks(2, [program, str(run.folder), str(output), "2", "0", "asked"], limit=120)
-    assert "by SIGUSR1; the same command goes on with the map" in ended.out, ended.out
+    assert "by Ctrl-C or SIGUSR1; the same command goes on with the map" in ended.out, ended.out
     assert ended.code == 130
     assert not output.exists()
 

@@ -123,7 +123,7 @@ def test_interrupted_and_resumed_ends_with_the_same_bits(whole, config, tmp_path
     with signal_after(event_number, monkeypatch):
         left = fit(config, run=tmp_path / "run", progress=False)
     assert left.summary_["finished"] is False
-    assert left.summary_["ended"] == "interrupted by SIGINT"
+    assert left.summary_["ended"] == "interrupted by Ctrl-C or SIGINT"
     assert sha256(left) != sha256(whole)
     ending = go_on(left.folder, threads=available_threads())
     assert ending.interrupted is None

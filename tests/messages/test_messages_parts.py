@@ -145,6 +145,18 @@ def test_a_wait_ends_at_its_limit_or_some_time_after_a_request_to_stop() -> None
         Waiter(stop).until(lambda: False, "godot")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("SIGUSR1", "Ctrl-C or SIGUSR1"), ("SIGINT", "Ctrl-C or SIGINT"), ("SIGTERM", "SIGTERM")],
+)
+def test_who_pressed_ctrl_c_reads_so(name, words) -> None:
+    """Under launch/mpmm-run Ctrl-C reaches ranks as SIGUSR1, of which the user had never heard."""
+    stop = Stop(grace=-1)
+    stop.ask(name)
+    with pytest.raises(Stopped, match=f"stopped by {words} while"):
+        stop.check("godot")
+
+
 def test_the_first_signal_asks_and_the_second_acts_as_before() -> None:
     stop = Stop()
     before = signal.getsignal(signal.SIGTERM)

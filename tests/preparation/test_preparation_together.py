@@ -14,7 +14,9 @@ PROGRAM = Path(__file__).parent / "programs" / "prepare_together.py"
 
 
 def test_one_rank_of_a_machine_opens_the_rasters_of_a_scene_that_is_ready(tmp_path):
-    """Every rank loaded GDAL and read the headers for itself, a tenth of its start."""
+    """Every rank loaded GDAL and read the headers for itself, a tenth of its start.
+    So did the one that records, only to see that its folder was none of the rasters.
+    """
     config = small_config(tmp_path)
     config.write_text(config.read_text() + 'name = "data"\n')
     prepared, ready = (run_ranks(2, [str(PROGRAM), str(config)], 60) for _ in range(2))

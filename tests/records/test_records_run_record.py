@@ -64,7 +64,7 @@ def test_traffic_is_as_the_channels_counted_it(run):
 
 def test_a_summary_older_than_the_log_is_that_of_an_interruption(run, tmp_path, config):
     begun_run(tmp_path / "run", config, epochs=2)
-    summary = {"finished": False, "ended": "interrupted by SIGINT", "steps": STEPS, "ranks": 5}
+    summary = {"finished": False, "ended": "interrupted by Ctrl-C or SIGINT", "steps": STEPS, "ranks": 5}
     (tmp_path / "run" / "run.json").write_text(json.dumps(summary))
     assert read_record(tmp_path / "run").status == "going on or killed"
     summary["steps"] = 2 * STEPS

@@ -15,6 +15,10 @@ from mpmm.records import read_record
 from mpmm.report import write_run_report
 from mpmm.report.charts import curves
 
+# what charts of ranks, and all charts, are drawn from: left out, for seconds, where a test looks at none
+SAMPLES = shutil.ignore_patterns("monitor")
+CHARTED = shutil.ignore_patterns("monitor", "metrics.*")
+
 
 class Page(HTMLParser):
     """A page's visible text, its addresses and the ids of its elements."""
@@ -65,7 +69,7 @@ def change(file, **parts):
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory, run) -> Page:
     """Of a run without a map, of a version that told one part's leak."""
-    path = shutil.copytree(run, tmp_path_factory.mktemp("plain") / "run")
+    path = shutil.copytree(run, tmp_path_factory.mktemp("plain") / "run", ignore=CHARTED)
     change(path / "split.json", leak={"validation": 0.925})
     return written(path)[1]
 
@@ -73,7 +77,7 @@ def plain(tmp_path_factory, run) -> Page:
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory, run) -> tuple[str, Page]:
     """Of a run with settings of another version, the leak as one number, a damaged part and an evil name."""
-    path = shutil.copytree(run, tmp_path_factory.mktemp("odd") / "run")
+    path = shutil.copytree(run, tmp_path_factory.mktemp("odd") / "run", ignore=SAMPLES)
     training = json.loads((path / "config.json").read_text())["training"]
     change(path / "config.json", training=training | {"momentum": 0.9})
     change(path / "split.json", leak=0.925)
@@ -164,7 +168,7 @@ def test_a_run_without_map_says_how_to_make_one(plain):
 
 
 def test_its_own_map_beside_a_run_is_taken_and_no_other(tmp_path, run, config):
-    run = shutil.copytree(run, tmp_path / "own")
+    run = shutil.copytree(run, tmp_path / "own", ignore=CHARTED)
     class_map(tmp_path / "map.tif", run.with_name("another"), config)
     assert 'data-layer="map"' not in written(run)[0]
     class_map(tmp_path / "map.tif", run, config)
@@ -172,7 +176,7 @@ def test_its_own_map_beside_a_run_is_taken_and_no_other(tmp_path, run, config):
 
 
 def test_a_run_that_goes_on_is_reported_without_scores(tmp_path, config):
-    begun_run(tmp_path / "begun", config)
+    begun_run(tmp_path / "begun", config, ranks=1)
     _, parsed = written(tmp_path / "begun")
     assert "The run has not ended: 10 steps so far; its last sign of life was 2023-11-14" in parsed.words
     assert "No scores yet" in parsed.words

@@ -34,6 +34,8 @@ def test_an_empty_folder_is_taken_and_a_file_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="is a file"):
         RunFolder.create(tmp_path / "file")
+    with pytest.raises(RunError, match="file: is a file"):
+        RunFolder.create(tmp_path / "file" / "deep" / "run")
 
 
 def test_default_names_count_up(tmp_path):

@@ -91,7 +91,7 @@ def test_asked_to_end_without_haste_all_ranks_finish_the_step(config, tmp_path, 
         wait_for("epoch 2/", printed, mpirun)
         mpirun.send_signal(signal.SIGUSR1)
         assert mpirun.wait(LIMIT) == 130, printed()
-        assert "interrupted by SIGUSR1" in printed()
+        assert "interrupted by Ctrl-C or SIGUSR1" in printed()
         assert f"mpmm train --resume {path}" in printed()
     run = Run.open(path)
     assert run.summary_["finished"] is False

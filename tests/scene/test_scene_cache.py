@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from filelock import FileLock
 from mpmm_kernels.runtime import lock
 
 from mpmm.errors import SceneError
-from mpmm.scene import Labels, LandCover, Modality, Scene, cache, preparing
+from mpmm.scene import Labels, LandCover, Modality, Scene, cache, preparing, why_no_files
 
 
 @pytest.fixture
@@ -218,6 +219,25 @@ def test_a_disk_too_small_is_noticed_before_anything_is_written(scene, monkeypat
     with pytest.raises(SceneError, match="6,600 bytes are needed, 6,000 are free"):
         scene.align()
     assert not scene.cache_folder.exists()
+
+
+@pytest.mark.parametrize("place", ["/proc", "/proc/mpmm"])
+def test_a_folder_that_takes_no_files_is_no_full_disk(scene, place):
+    """Of /proc no byte is free: "the disk of /proc is full, make room" was said of it."""
+    blocked = Scene(scene.folder, scene.labels, scene.modalities, Path(place))
+    with pytest.raises(SceneError, match=f"cache {place} cannot be written: ") as caught:
+        blocked.align()
+    assert "make room" not in str(caught.value)
+    assert "cache =" in caught.value.hint
+
+
+def test_why_a_folder_takes_no_files(tmp_path, monkeypatch):
+    assert why_no_files(tmp_path / "to" / "be" / "made") is None
+    for code, reason in ((errno.ENOSPC, None), (errno.EDQUOT, None), (errno.EROFS, os.strerror(errno.EROFS))):
+        error = OSError(code, os.strerror(code))
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir, error=error: (_ for _ in ()).throw(error))
+        assert why_no_files(tmp_path) == reason
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_folder_that_cannot_be_made(scene, tmp_path):

@@ -1,9 +1,12 @@
 """Writing the synthetic scene: the same pixels for a seed, never over a user's files, whole or not ready."""
 
+import errno
 import hashlib
+import os
 import shutil
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,6 +156,20 @@ def test_a_disk_that_fills_up_is_one_clear_error(tmp_path, patch_size, monkeypat
     with pytest.raises(SceneError, match="No space left on device"):
         write_synthetic(tmp_path, "tiny", 0)
     assert not (tmp_path / "mpmm.toml").exists()
+
+
+def test_a_folder_that_takes_no_files_is_no_full_disk(tmp_path, patch_size, monkeypatch):
+    with pytest.raises(SceneError, match="/proc/scene: cannot be written: ") as caught:
+        write_synthetic(Path("/proc/scene"), "tiny", 0)
+    assert caught.value.hint == "name a folder in which you may write"
+
+    def refused(self, row, values):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(synthetic.SceneFiles, "write_hsi", refused)
+    with pytest.raises(SceneError, match="Read-only file system") as caught:
+        write_synthetic(tmp_path, "tiny", 0)
+    assert caught.value.hint == "name a folder in which you may write"
 
 
 def test_a_file_that_was_cut_short_is_noticed(tmp_path, patch_size, monkeypatch):

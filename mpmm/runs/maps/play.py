@@ -10,6 +10,7 @@ from mpmm_kernels.runtime import available_threads, set_threads
 
 from mpmm.display import Console, say
 from mpmm.mapping import map_worker
+from mpmm.messages import signal_words
 from mpmm.runs.maps.chosen import maps_of
 from mpmm.runs.maps.job import Job, MapOptions, check_outputs
 from mpmm.runs.maps.target import ground
@@ -86,7 +87,7 @@ def _made(job: Job, group: ProcessGroup, console: Console) -> MapEnding:
             job.compute(console, lambda: bool(shutdown.reason or shutdown.finishing), channel)
         if job.work.missing():
             reason = shutdown.reason or shutdown.finishing
-            say(console, "stopped", f"by {reason}; the same command goes on with the map")
+            say(console, "stopped", f"by {signal_words(reason)}; the same command goes on with the map")
             return MapEnding((), reason)
         return MapEnding(job.finish(console), None)
 
