@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -19,12 +20,17 @@ from virtual_cluster.errors import ClusterError
 from virtual_cluster.lifecycle import ENDING
 from virtual_cluster.network import INTERFACE, kill_processes
 from virtual_cluster.output import Output, write_out
+from virtual_cluster.stuck import Watch
 
 MPMM_RUN = Path(__file__).resolve().parents[1] / "mpmm-run"
 # for torch.distributed's init_method="env://"; ranks take RANK and WORLD_SIZE from their MPI's variables
 MASTER_PORT = "29500"
 # a daemon of Open MPI that ends before it reports, which happens once in hundreds of starts, is started again
 STARTS = 3
+# seconds that nothing may move in the hosts while no rank lives; a start may wait for a busy machine's answer
+STILL = 20.0
+# looks at the hosts in that time
+LOOKS = 4
 
 
 def deal_ranks(ranks: int | None, mapping: str | None, hosts: int) -> list[int]:
@@ -56,6 +62,12 @@ def run(cluster: Cluster, hosts: Sequence[int], command: Sequence[str]) -> tuple
 
     mpirun runs in the first host. A first Ctrl-C goes on to ``launch/mpmm-run``, which lets the ranks finish
     their step, and so does a second, which ends mpirun; a third kills all that runs in the cluster.
+
+    Raises
+    ------
+    ClusterError
+        mpirun did not end though nothing but it and its daemons was left; all of it was killed. The command
+        is not run again, for it may have done its work.
     """
     with _only_job(cluster) as folder, cores_awake():
         _end_all(cluster)
@@ -137,7 +149,13 @@ def _only_job(cluster: Cluster) -> Iterator[Path]:
 
 
 def _wait(job: subprocess.Popen[bytes], cluster: Cluster) -> bool:
-    """Wait for the job's end and pass signals on to it; whether there were any."""
+    """Wait for the job's end and pass signals on to it; whether there were any.
+
+    Raises
+    ------
+    ClusterError
+        It does not end by itself.
+    """
     signals: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
@@ -151,11 +169,42 @@ def _wait(job: subprocess.Popen[bytes], cluster: Cluster) -> bool:
 
     before = {number: signal.signal(number, pass_on) for number in ENDING}
     try:
-        job.wait()
+        with _ended_if_stuck(cluster) as stuck:
+            job.wait()
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+    if stuck and not signals:
+        raise ClusterError(
+            f"the command did not end: for {STILL:g} s no rank lived, and its launcher slept ({stuck[0]})",
+            "how the ranks ended is not known: see what they said and wrote; what was left has been killed",
+        )
     return bool(signals)
+
+
+@contextmanager
+def _ended_if_stuck(cluster: Cluster) -> Iterator[list[str]]:
+    """Kill what is left of a command that does not end by itself; what was left comes into the list."""
+    stuck: list[str] = []
+    over = threading.Event()
+
+    def look() -> None:
+        watch = Watch(cluster, STILL)
+        # `down` may take the hosts away meanwhile, and ends the command too
+        with suppress(FileNotFoundError, ClusterError):
+            while not over.wait(STILL / LOOKS):
+                if left := watch.stuck():
+                    stuck.append(left)
+                    _end_all(cluster)
+                    return
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield stuck
+    finally:
+        over.set()
+        thread.join()
 
 
 def _end_all(cluster: Cluster) -> None:

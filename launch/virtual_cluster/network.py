@@ -30,6 +30,8 @@ QUEUE = "100ms"
 ADDRESS_REQUESTS = 60
 # seconds that a busy kernel may take to open a port of the switch
 OPENING = 30
+# seconds that killed processes may take to end
+DYING = 60
 
 
 def refuse_clash(cluster: Cluster) -> None:
@@ -69,8 +71,21 @@ def processes(namespace: str) -> list[int]:
 
 
 def kill_processes(namespace: str) -> None:
-    """Kill all that runs in a network namespace, and what it starts meanwhile."""
+    """Kill all that runs in a network namespace, and what it starts meanwhile.
+
+    Raises
+    ------
+    ClusterError
+        Something lives on, such as a process that waits for a disk.
+    """
+    end = time.monotonic() + DYING
     while living := [pid for pid in processes(namespace) if not _is_ended(pid)]:
+        if time.monotonic() > end:
+            pids = ",".join(map(str, living))
+            raise ClusterError(
+                f"processes in {namespace} live on {DYING} s after they were killed: {pids}",
+                f"see what they wait for: ps -o pid,stat,wchan:30,cmd -p {pids}",
+            )
         for pid in living:
             try:
                 os.kill(pid, signal.SIGKILL)

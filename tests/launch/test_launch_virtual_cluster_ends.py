@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from virtual_cluster.command_line import main
 from virtual_clusters import BIN, PROGRAMS, VirtualCluster
 
 pytestmark = pytest.mark.mpi
@@ -91,6 +94,33 @@ def test_daemons_that_never_start_are_told_of_in_open_mpis_words(cluster, failin
     ended = cluster.call("run", "bash", "-c", "echo began")
     assert (ended.returncode, ended.stdout.count("A daemon failed to report back")) == (1, 1)
     assert ended.stderr.count("starting again") == 2
+
+
+@pytest.fixture
+def endless_mpirun(tmp_path, monkeypatch):
+    """A mpirun that sleeps on when its ranks have ended, as Open MPI's does that misses one's end."""
+    program = tmp_path / "bin" / "mpirun"
+    program.parent.mkdir()
+    # asleep under mpirun's own name, and waited for by a script of the same name
+    program.write_text('#!/bin/bash\nshift 2\n"$@"\n(exec -a prterun sleep 60)\ntrue\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("MPMM_BIN", str(program.parent))
+    monkeypatch.setattr("virtual_cluster.job.STILL", 1.0)
+
+
+def test_a_mpirun_that_outlives_its_ranks_is_ended_and_told_of(cluster, endless_mpirun, capfd):
+    cluster.succeed("up", 2)
+    began = time.monotonic()
+    # ranks that sleep for longer than the launcher may
+    code = main(["--name", cluster.name, "run", "bash", "-c", "echo began; sleep 3; echo done"])
+    assert time.monotonic() - began > 4
+    told = capfd.readouterr()
+    assert (code, told.out) == (1, "began\ndone\n")
+    assert re.match(
+        r"error: the command did not end: for 1 s no rank lived, .*prterun \d+ on node0", told.err
+    )
+    assert "starting again" not in told.err
+    assert [host["processes"] for host in cluster.hosts()] == [0, 0]
 
 
 def test_ctrl_c_ends_the_ranks_and_takes_the_cluster_down(cluster):
