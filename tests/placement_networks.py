@@ -16,7 +16,8 @@ def layer(name: str, size: int, flops: int = 0, statistics: int = 0) -> LayerSha
     parameters = (ParameterShape(f"{name}.weights", (size,)),) if size else ()
     if statistics:
         parameters += (ParameterShape(f"{name}.mean", (statistics,), trainable=False),)
-    return LayerShape(name, parameters, flops, 2 * flops, (2, statistics) if statistics else ())
+    sums = (2, statistics) if statistics else ()
+    return LayerShape(name, parameters, flops, 2 * flops, sums, splits="dense" in name)
 
 
 def network(streams: dict[str, list[int]], fusion: int = 1, dtype: str = "float32") -> NetworkShape:

@@ -9,7 +9,7 @@ from .dense import Dense
 from .dropout import Dropout
 from .flatten import Flatten
 from .joining import Add, Concatenate
-from .layer import EVALUATION, BatchLayer, Cost, Layer, Step
+from .layer import EVALUATION, BatchLayer, Cost, Layer, SplitLayer, Step
 from .loss import BatchLoss, SoftmaxCrossEntropy, probabilities
 from .names import FUSION, maker_of, section_of
 from .network import Network, parameters_sha256
@@ -64,6 +64,7 @@ __all__ = [
     "RateSchedule",
     "Rates",
     "SoftmaxCrossEntropy",
+    "SplitLayer",
     "Start",
     "Step",
     "StreamSpec",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from mpmm_kernels.layers import dense as kernel
 
 from mpmm.network.initialisation import Initializer
-from mpmm.network.layer import Cost, Layer, Step, Workspace
+from mpmm.network.layer import Cost, SplitLayer, Step, Workspace
 from mpmm.network.names import parameter_name
 from mpmm.network.parameter import Array, Parameter
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from mpmm_kernels.vocabulary import Activation
 
 
-class Dense(Layer):
+class Dense(SplitLayer):
     """(n, features) -> (n, units): y = activation(x w + b), with w of shape (features, units).
 
     Parameters
@@ -51,6 +52,8 @@ class Dense(Layer):
         self._needs_input_gradient = needs_input_gradient
         self._y = Workspace((units,), initializer.dtype)
         self._dx = Workspace((features,), initializer.dtype)
+        self._x = Workspace((features,), initializer.dtype)
+        self._later: tuple[Array, Array] | None = None
 
     def forward(self, x: Array, step: Step) -> Array:
         """y = activation(x w + b)."""
@@ -61,13 +64,32 @@ class Dense(Layer):
 
     def backward(self, dy: Array) -> Array | None:
         """With dz = dy activation'(z): dw = x^T dz, db = sum of dz, dx = dz w^T."""
-        x = self._taken()
-        dz = self._through_activation(dy)
+        x, dz = self._taken(), self._through_activation(dy)
+        self._sum_gradients(x, dz)
+        return self._input_gradient(dz)
+
+    def backward_input(self, dy: Array) -> Array | None:
+        """dx = dz w^T; x is copied, for the layer before may write its input gradient over it."""
+        x, dz = self._taken(), self._through_activation(dy)
+        kept = self._x.take(len(x))
+        np.copyto(kept, x)
+        self._later = kept, dz
+        return self._input_gradient(dz)
+
+    def backward_parameters(self) -> None:
+        """dw = x^T dz, db = sum of dz."""
+        assert self._later is not None, "the input's half comes first"
+        (x, dz), self._later = self._later, None
+        self._sum_gradients(x, dz)
+
+    def _sum_gradients(self, x: Array, dz: Array) -> None:
         dw, db = self._gradient_sums()
         kernel.dense_backward_weights(x, dz, dw, db, self._tree)
+
+    def _input_gradient(self, dz: Array) -> Array | None:
         if not self._needs_input_gradient:
             return None
-        dx = self._dx.take(len(x))
+        dx = self._dx.take(len(dz))
         kernel.dense_backward_input(dz, self.weights.value, dx)
         return dx
 

@@ -203,6 +203,21 @@ class BatchLayer(Layer):
         return self.proceed_back(self.measure_gradient(dy)[0])
 
 
+class SplitLayer(Layer):
+    """A layer whose input gradient can be had first, and its parameters' gradients later in the same step.
+
+    Whoever waits for the input's need not wait for the parameters', which take as long.
+    """
+
+    @abstractmethod
+    def backward_input(self, dy: Array) -> Array | None:
+        """Loss gradient of the output -> of the input; what the parameters' gradients need is kept."""
+
+    @abstractmethod
+    def backward_parameters(self) -> None:
+        """The other half of a backward: fills the parameters' gradients."""
+
+
 class Workspace:
     """An array for up to the largest batch seen so far; smaller batches use its beginning.
 

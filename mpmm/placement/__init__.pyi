@@ -9,17 +9,13 @@ from .instructions import (
     Combine,
     CopyRows,
     Forward,
+    Half,
     Infer,
     Instruction,
     LoadLabels,
     LoadPatches,
     Loss,
     Measure,
-    Message,
-    Receive,
-    Send,
-    Settle,
-    SettleAll,
     TakeSnapshot,
     Update,
 )
@@ -42,6 +38,7 @@ from .simulated import Prediction, RankTimes, Span, prediction_text
 from .simulator import Simulation, simulate, threads_of_hosts, threads_on
 from .sources import LABELS, label_rank, measured_by, modalities_of, required_sources
 from .threads import CoreAssignment, assign_cores, threads_per_rank
+from .transfers import Message, Receive, Send, Settle, SettleAll
 
 __all__ = [
     "COUNTERS",
@@ -61,6 +58,7 @@ __all__ = [
     "Costs",
     "Deadlock",
     "Forward",
+    "Half",
     "Host",
     "Infer",
     "Instruction",

@@ -8,11 +8,11 @@ from mpmm_kernels.groups import Node
 
 from mpmm.errors import LayoutError
 from mpmm.messages import Kind
-from mpmm.placement.instructions import Receive, Send
 from mpmm.placement.layout import Layout
 from mpmm.placement.schedule import StepKind
 from mpmm.placement.shape import NetworkShape, maker_of
 from mpmm.placement.shares import Share, micro_batches, share_of
+from mpmm.placement.transfers import Receive, Send
 
 Held = object
 # what comes in place of a rank's own partial sums

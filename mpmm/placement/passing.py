@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import AnyOrder, Instruction, Send, Update
+from mpmm.placement.instructions import AnyOrder, Backward, Instruction, Update
+from mpmm.placement.norm import SumSquares
 from mpmm.placement.script import Script
 from mpmm.placement.serving import added_up, handed_up, scattered
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.transfers import Receive, Send, Settle
 from mpmm.placement.updating import updated
 
 
@@ -79,15 +81,51 @@ def _adds_up(script: Script, block: BlockShape, layer: LayerShape) -> bool:
     return not script.layout.waits_for_batch(layer) and script.rank in receivers
 
 
-def gradients_first(backward: Iterable[Instruction]) -> Iterator[Instruction]:
-    """A backward in which a rank moves its own layers only when no other rank waits for its gradients.
+def gradients_first(script: Script, backward: Iterable[Instruction]) -> Iterator[Instruction]:
+    """A backward in which other ranks' gradients come before what only this rank's own layers need.
 
-    An update takes as long as the backward of a dense layer, and the next step is the first to need it.
+    Up to the last gradient that another rank waits for, layers that split find that of their input alone, and
+    none is moved: either takes as long, and the next step is the first to need it. It is made up for at once,
+    or on a shard when its sums have gone to the others, and it waits for theirs.
     """
     instructions = list(backward)
     gradients = (isinstance(each, Send) and each.kind == Kind.GRADIENT for each in instructions)
     sent = max((number for number, is_sent in enumerate(gradients, 1) if is_sent), default=0)
-    before = instructions[:sent]
-    yield from (each for each in before if not isinstance(each, Update))
-    yield from (each for each in before if isinstance(each, Update))
-    yield from instructions[sent:]
+    made_up = sent + _first_wait(instructions[sent:])
+    layers = _splitting(script)
+    later: list[Instruction] = []
+    for number, each in enumerate(instructions[:made_up]):
+        if number < sent and isinstance(each, Backward) and each.layer in layers:
+            yield replace(each, half="input")
+            later.append(replace(each, half="parameters"))
+        elif _follows(each, layers):
+            later.append(each)
+        else:
+            yield each
+    yield from (*later, *instructions[made_up:])
+
+
+def _splitting(script: Script) -> set[str]:
+    """Names of layers whose backward splits, and whose parameters are moved here, so that nobody waits."""
+    if not (script.serves or script.layout.owners_update):
+        return set()
+    blocks = [block for block in script.owned() if script.only_here(block.name)]
+    return {layer.name for block in blocks for layer in block.layers if layer.splits}
+
+
+def _follows(instruction: Instruction, layers: set[str]) -> bool:
+    """Whether it needs the gradients of some layers' parameters, or moves a layer."""
+    if isinstance(instruction, Send | Settle):
+        # squares of gradients that are clipped
+        return instruction.name in layers
+    return isinstance(instruction, Update) or (
+        isinstance(instruction, SumSquares) and instruction.layer in layers
+    )
+
+
+def _first_wait(instructions: Sequence[Instruction]) -> int:
+    """How many instructions come before the first wait for other shards' sums; 0: there is none."""
+    for number, each in enumerate(instructions):
+        if isinstance(each, Receive) and each.kind in (Kind.SUMS, Kind.SUMS_TOTAL):
+            return number
+    return 0

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpmm.messages import Traffic
-from mpmm.placement.instructions import Instruction, Settle
+from mpmm.placement.instructions import Instruction
 from mpmm.placement.layout import Layout
 from mpmm.placement.prediction import operations, traffic
 from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.sections import sections
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.threads import threads_per_rank
+from mpmm.placement.transfers import Settle
 
 
 @dataclass(frozen=True)

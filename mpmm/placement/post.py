@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import Receive, Send
 from mpmm.placement.links import Links
 from mpmm.placement.machine import Machine
+from mpmm.placement.transfers import Receive, Send
 
 # the sender, and what it sends: all messages with the same are received in the order of sending
 Key = tuple[int, Kind, int]

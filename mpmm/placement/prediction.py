@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mpmm.messages import Traffic
-from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send
+from mpmm.placement.instructions import AnyOrder, Instruction
 from mpmm.placement.layout import Layout
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.shares import share_of
+from mpmm.placement.transfers import Receive, Send
 
 
 def flattened(instructions: Iterable[Instruction]) -> Iterator[Instruction]:

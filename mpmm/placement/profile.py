@@ -269,6 +269,8 @@ class Costs:
         else:
             share = share_of(self._layout, backward.block, rank, self._batch)
         whole = self._layer(rank, layer, share.count, backward=True)
+        if backward.half:
+            return whole / 2
         waited = self._layout.waits_for_batch(layer) and share.batch
         return whole * (1 - _MEASURING) if waited else whole
 

@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpmm.placement.holdings import Holdings, RehearsalError, demand
-from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Settle, SettleAll
+from mpmm.placement.instructions import AnyOrder, Instruction
 from mpmm.placement.layout import Layout
 from mpmm.placement.rules import Rules
 from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.shares import Share
+from mpmm.placement.transfers import Receive, Settle, SettleAll
 
 
 class Deadlock(RehearsalError):

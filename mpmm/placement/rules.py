@@ -24,8 +24,6 @@ from mpmm.placement.instructions import (
     LoadPatches,
     Loss,
     Measure,
-    Receive,
-    Send,
     TakeSnapshot,
     Update,
 )
@@ -34,6 +32,7 @@ from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share
 from mpmm.placement.slice_rules import SliceRules, is_slice
+from mpmm.placement.transfers import Receive, Send
 from mpmm.placement.update_rules import UpdateRules
 
 _SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)
@@ -58,7 +57,7 @@ class Rules:
     def __init__(self, holdings: Holdings) -> None:
         self.collected: dict[int, list[Share]] = defaultdict(list)
         self.snapshots: list[int] = []
-        self._of, updates = holdings, UpdateRules(holdings)
+        self._of, self._updates = holdings, UpdateRules(holdings)
         self._slices = SliceRules(holdings)
         self._rules: dict[type[Any], Callable[[int, int, Any], None]] = {
             Send: self._send,
@@ -72,13 +71,13 @@ class Rules:
             Forward: self._forward,
             Measure: self._measure,
             Combine: self._combine,
-            Accumulate: updates.accumulate,
+            Accumulate: self._updates.accumulate,
             Infer: self._infer,
             Loss: self._loss,
             Backward: self._backward,
-            Update: updates.update,
-            SumSquares: updates.sum_squares,
-            Clip: updates.clip,
+            Update: self._updates.update,
+            SumSquares: self._updates.sum_squares,
+            Clip: self._updates.clip,
             TakeSnapshot: self._take_snapshot,
             Collect: self._collect,
         }
@@ -254,10 +253,14 @@ class Rules:
         self._of.hold(rank, Kind.METRICS.label, _part("loss", loss.share), (step, loss.share.sums))
 
     def _backward(self, rank: int, step: int, backward: Backward) -> None:
-        block, shape = self._of.shape.by_name[backward.block], self._of.shape
+        block = self._of.shape.by_name[backward.block]
         names = [layer.name for layer in block.layers]
         number, index = backward.micro_batch, names.index(backward.layer)
         share, part = self._of.share(rank, step, block.name, number), of_micro_batch(number)
+        if backward.half == "parameters":
+            self._of.need(rank, "backward", backward.layer + part, step)
+            self._updates.hold_gradients(rank, step, backward, share)
+            return
         if index + 1 < len(names):
             self._of.need(rank, "backward", names[index + 1] + part, step)
         else:
@@ -267,12 +270,8 @@ class Rules:
         whole = self._of.layout.waits_for_batch(block.layers[index])
         if whole and share.batch:
             self._need_total(rank, step, backward.layer + part)
-        if backward.layer in shape.layer_numbers:
-            for kind in (Kind.PUSH, Kind.TOTAL):
-                self._of.need_free(rank, kind, shape.layer_numbers[backward.layer])
-            held = step, self._of.total(step) if whole else share.sums
-            # what follows from sums over the batch is the batch's, of whichever micro-batch
-            self._of.hold(rank, Kind.PUSH.label, backward.layer + ("" if whole else part), held)
+        if not backward.half:
+            self._updates.hold_gradients(rank, step, backward, share)
         self._of.hold(rank, "backward", backward.layer + part, step)
         if index == 0:
             self._of.hold(rank, "backward", block.name + part, step)

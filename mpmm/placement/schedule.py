@@ -8,7 +8,7 @@ from enum import StrEnum
 from mpmm.errors import LayoutError
 from mpmm.messages import Kind
 from mpmm.placement.evaluation import evaluation_step
-from mpmm.placement.instructions import Instruction, Receive, Send, Settle, SettleAll, TakeSnapshot
+from mpmm.placement.instructions import Instruction, TakeSnapshot
 from mpmm.placement.layout import Layout
 from mpmm.placement.micro_batched import micro_batched
 from mpmm.placement.owning import gather_step
@@ -16,6 +16,7 @@ from mpmm.placement.pulling import pulls
 from mpmm.placement.script import COUNTERS, Script
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.training import training_step, whole_batch
+from mpmm.placement.transfers import Receive, Send, Settle, SettleAll
 from mpmm.placement.updating import answers
 
 # Snapshots that may be on their way to a driver that still validates an earlier one.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import Receive, Send, Settle
 from mpmm.placement.layout import Layout
 from mpmm.placement.reduction import Handover, Slice, branches, handovers, slices
 from mpmm.placement.shape import BlockShape, LayerShape, NetworkShape, maker_of
 from mpmm.placement.shares import Share, micro_batches, share_of, share_read
+from mpmm.placement.transfers import Receive, Send, Settle
 
 # loss summed over the samples, correct classifications, samples
 METRICS = 3

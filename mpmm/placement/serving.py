@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import AnyOrder, Combine, Instruction, Receive, Send, Settle
+from mpmm.placement.instructions import AnyOrder, Combine, Instruction
 from mpmm.placement.owning import moved, totals
 from mpmm.placement.script import CONTROL, METRICS, Script
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.transfers import Receive, Send, Settle
 from mpmm.placement.updating import told_squares, updated
 
 

@@ -40,7 +40,8 @@ class LayerShape:
     ``sums_shape`` is that of the sums over the batch which it needs in forward and backward; () for none. The
     gradients of its parameters follow from them, and so are those of the whole batch on every shard. ``held``
     are bytes that it keeps of a sample from its forward to its backward. Of so many ``groups`` of samples it
-    keeps a gradient each; 0 where they are added up as they are made.
+    keeps a gradient each; 0 where they are added up as they are made. Of one that ``splits`` the gradient of
+    the input can be had before those of the parameters.
     """
 
     name: str
@@ -50,6 +51,7 @@ class LayerShape:
     sums_shape: tuple[int, ...] = ()
     held: int = 0
     groups: int = 0
+    splits: bool = False
 
     @property
     def size(self) -> int:
@@ -194,7 +196,7 @@ def describe(spec: NetworkSpec) -> NetworkShape:
 
 
 def _layer_shape(layer: Layer) -> LayerShape:
-    from mpmm.network import BatchLayer, Convolution
+    from mpmm.network import BatchLayer, Convolution, SplitLayer
 
     cost = layer.cost()
     parameters = tuple(
@@ -204,4 +206,5 @@ def _layer_shape(layer: Layer) -> LayerShape:
     sums_shape = layer.sums_shape if isinstance(layer, BatchLayer) else ()
     flops = cost.flops_forward, cost.flops_backward
     groups = GROUPS if isinstance(layer, Convolution) else 0
-    return LayerShape(layer.name, parameters, *flops, sums_shape, cost.activation_bytes, groups)
+    splits, held = isinstance(layer, SplitLayer), cost.activation_bytes
+    return LayerShape(layer.name, parameters, *flops, sums_shape, held, groups, splits)

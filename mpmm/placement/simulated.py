@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mpmm.messages import Traffic
-from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send
+from mpmm.placement.instructions import AnyOrder, Instruction
 from mpmm.placement.layout import Layout
 from mpmm.placement.machine import Machine
 from mpmm.placement.plan import in_columns
 from mpmm.placement.prediction import traffic
+from mpmm.placement.transfers import Receive, Send
 
 
 @dataclass(frozen=True)

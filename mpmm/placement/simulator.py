@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mpmm.placement.cores import Cores
-from mpmm.placement.instructions import AnyOrder, Instruction, Receive, Send, Settle, SettleAll
+from mpmm.placement.instructions import AnyOrder, Instruction
 from mpmm.placement.layout import Layout
 from mpmm.placement.machine import Machine
 from mpmm.placement.post import Post, key_of
@@ -22,6 +22,7 @@ from mpmm.placement.schedule import StepKind, schedule
 from mpmm.placement.shape import NetworkShape
 from mpmm.placement.simulated import Prediction, Span, prediction
 from mpmm.placement.threads import threads_per_rank
+from mpmm.placement.transfers import Receive, Send, Settle, SettleAll
 
 # the first step fills what flows between ranks, in the last some have ended already
 _LEAST = 3

@@ -6,7 +6,8 @@ from mpmm_kernels.groups import Node
 
 from mpmm.messages import Kind
 from mpmm.placement.holdings import Held, Holdings, demand
-from mpmm.placement.instructions import Combine, Message, Receive, Send
+from mpmm.placement.instructions import Combine
+from mpmm.placement.transfers import Message, Receive, Send
 
 _ADDED, _TOTALS = "sum of gradients", "totals"
 

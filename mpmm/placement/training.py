@@ -18,8 +18,6 @@ from mpmm.placement.instructions import (
     LoadPatches,
     Loss,
     Measure,
-    Receive,
-    Settle,
 )
 from mpmm.placement.owning import totals
 from mpmm.placement.passing import Passing, gradients_first, pushes
@@ -27,6 +25,7 @@ from mpmm.placement.pulling import Ahead
 from mpmm.placement.script import CONTROL, Script
 from mpmm.placement.serving import announce, combined_metrics, sent_metrics, serve
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.transfers import Receive, Settle
 from mpmm.placement.updating import clipped_updates, shared_answers
 
 
@@ -55,7 +54,7 @@ def whole_batch(script: Script) -> Iterator[Instruction]:
     """Forward, loss and backward of the batch as a whole, or of this rank's share of it."""
     yield from _forward(script)
     yield from _loss(script)
-    yield from gradients_first(_backward(script))
+    yield from gradients_first(script, _backward(script))
 
 
 def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:

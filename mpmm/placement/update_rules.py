@@ -7,8 +7,9 @@ from mpmm_kernels.groups import additions
 from mpmm.messages import Kind
 from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.holdings import Holdings, demand
-from mpmm.placement.instructions import Update
+from mpmm.placement.instructions import Backward, Update
 from mpmm.placement.norm import Clip, SumSquares
+from mpmm.placement.shares import Share
 
 
 class UpdateRules:
@@ -22,6 +23,20 @@ class UpdateRules:
 
     def __init__(self, holdings: Holdings) -> None:
         self._of = holdings
+
+    def hold_gradients(self, rank: int, step: int, backward: Backward, share: Share) -> None:
+        """A backward has found the gradients of a layer's parameters."""
+        numbers, name = self._of.shape.layer_numbers, backward.layer
+        if name not in numbers:
+            return
+        for kind in (Kind.PUSH, Kind.TOTAL):
+            self._of.need_free(rank, kind, numbers[name])
+        (layer,) = (layer for layer in self._of.shape.by_name[backward.block].layers if layer.name == name)
+        whole = self._of.layout.waits_for_batch(layer)
+        held = step, self._of.total(step) if whole else share.sums
+        # what follows from sums over the batch is the batch's, of whichever micro-batch
+        part = "" if whole else of_micro_batch(backward.micro_batch)
+        self._of.hold(rank, Kind.PUSH.label, name + part, held)
 
     def update(self, rank: int, step: int, update: Update) -> None:
         """A layer moves, once a step, by its gradients, and where they are clipped by the norm of all."""

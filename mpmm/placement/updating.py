@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import Instruction, Receive, Send, Settle, Update
+from mpmm.placement.instructions import Instruction, Update
 from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.script import NORM, Script
 from mpmm.placement.shape import BlockShape, LayerShape
+from mpmm.placement.transfers import Receive, Send, Settle
 
 # the norm is of all gradients together: its messages name no layer
 _ALL = "of all gradients"

@@ -17,10 +17,12 @@ from mpmm.network import (
     Layer,
     Network,
     SoftmaxCrossEntropy,
+    SplitLayer,
     Step,
     forward_through,
     maker_of,
 )
+from mpmm.placement import Half
 
 LOSS = "loss"
 
@@ -143,15 +145,25 @@ class BlockRunner:
         assert dy is not None, "a layer that needs sums has an input gradient"
         self.sums[Kind.SUMS, layer] = self._batch_layer(layer).measure_gradient(dy)
 
-    def backward(self, block: str, layer: str) -> None:
-        """Backward of one layer; after a block's first layer the gradients of its inputs are there."""
-        computed, total = self._layers[layer], self.sums.pop((Kind.SUMS, layer), None)
+    def backward(self, block: str, layer: str, half: Half = "") -> None:
+        """Backward of one layer, or half of it; after the first of a block the input's gradient is there."""
+        computed = self._layers[layer]
+        if half != "parameters":
+            self._backward_input(block, computed, half)
+        elif isinstance(computed, SplitLayer):
+            computed.backward_parameters()
+        if half != "input":
+            self.sums[Kind.PUSH, layer] = computed.gradients
+
+    def _backward_input(self, block: str, computed: Layer, half: Half) -> None:
+        """The gradient of a layer's input, and unless that is the half that is wanted its parameters'."""
+        layer = computed.name
+        total = self.sums.pop((Kind.SUMS, layer), None)
         if total is not None and isinstance(computed, BatchLayer):
             dx: Array | None = computed.proceed_back(total[0])
         else:
             dy = self._gradient_of(block, layer)
-            dx = None if dy is None else computed.backward(dy)
-        self.sums[Kind.PUSH, layer] = computed.gradients
+            dx = None if dy is None else _backward_of(computed, dy, half)
         if layer == self.network.blocks[block].layers[0].name:
             self._input_gradients.update(self.network.blocks[block].split(dx))
         else:
@@ -183,3 +195,8 @@ class BlockRunner:
         layer = self._layers[name]
         assert isinstance(layer, BatchLayer), "only such layers have a shape of sums"
         return layer
+
+
+def _backward_of(layer: Layer, dy: Array, half: Half) -> Array | None:
+    """The gradient of a layer's input; of a half its parameters' gradients are found later."""
+    return layer.backward_input(dy) if half and isinstance(layer, SplitLayer) else layer.backward(dy)

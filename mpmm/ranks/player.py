@@ -213,7 +213,7 @@ class Player:
 
     def _backward(self, backward: Backward) -> Act:
         runner = self._runners.of(backward.micro_batch)
-        return lambda: runner.backward(backward.block, backward.layer)
+        return lambda: runner.backward(backward.block, backward.layer, backward.half)
 
     def _load_patches(self, load: LoadPatches) -> None:
         patches = self._loaded().inputs[load.modality][load.row : load.row + load.share.count]

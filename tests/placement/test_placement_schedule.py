@@ -24,6 +24,7 @@ from mpmm.placement import (
     LayoutOptions,
     LoadLabels,
     LoadPatches,
+    Measure,
     NetworkShape,
     Receive,
     Send,
@@ -162,6 +163,36 @@ def test_the_server_updates_its_own_layers_when_no_shard_waits_for_its_gradients
     assert 0 < max(number for number in gradients if isinstance(steps[number], Send)) < min(updated)
     dense = [layer.name for block in PAPER.blocks for layer in block.layers if layer.parameters]
     assert sorted(each.layer for each in of(Update, steps)) == sorted(dense)
+
+
+def test_gradients_that_others_wait_for_come_before_those_of_dense_parameters() -> None:
+    """Each layer's input half is before the last message to a shard, its other half and its update behind."""
+    steps = schedule(PAPER, layout_for(PAPER, 4, "hybrid"), 0, "train", 40)
+    sent = max(
+        number for number, each in enumerate(steps) if isinstance(each, Send) and each.kind == Kind.GRADIENT
+    )
+    halves = {
+        half: [each.layer for each in of(Backward, part) if each.half == half]
+        for half, part in (("input", steps[:sent]), ("parameters", steps[sent:]))
+    }
+    assert halves["input"] == [
+        *("fusion.output.dense", "fusion.block2.dense", "fusion.block1.dense", "hsi.head.dense1"),
+    ]
+    assert halves["parameters"] == halves["input"]
+    for layer in halves["input"]:
+        second = Backward(layer, layer.rpartition(".")[0], half="parameters")
+        update = next(each for each in of(Update, steps) if each.layer == layer)
+        assert sent < steps.index(second) < steps.index(update)
+
+
+def test_a_shard_makes_up_for_dense_parameters_while_it_waits_for_others_sums() -> None:
+    ranks = {f"hsi.block{number}": [0, 1, 2, 3] for number in (1, 2, 3)}
+    layout = layout_for(PAPER, 4, None, {**ranks, "hsi.head": 0, "rgb": 0, "fusion": 0})
+    steps = schedule(PAPER, layout, 0, "train", 40)
+    measured = steps.index(next(each for each in of(Measure, steps) if each.backward))
+    kinds = [(type(each), getattr(each, "kind", None)) for each in steps[measured : measured + 3]]
+    assert kinds == [(Measure, None), (Send, Kind.SUMS), (Backward, None)]
+    assert [each.half for each in of(Backward, steps[measured + 2 :])][:4] == ["parameters"] * 4
 
 
 def test_the_server_answers_shards_in_the_order_in_which_they_need_it() -> None:
