@@ -18,7 +18,7 @@ class Message:
     Attributes
     ----------
     kind, item
-        Decide the tag. The item is the number of the block or layer, or of the snapshot's part.
+        Decide the tag. The item is the number of the block, of the (first) layer, or of the snapshot's part.
     name
         Of the block, layer or part.
     peer
@@ -30,6 +30,8 @@ class Message:
         Of parameters and their gradients these values, of all that a layer has.
     micro_batch
         Of which micro-batch it is, as in `Share`.
+    layers
+        Of a block: those whose values it holds, one after the other; none where ``name`` says all.
     """
 
     kind: Kind
@@ -41,6 +43,7 @@ class Message:
     row: int = 0
     rows: int = 0
     micro_batch: int = 0
+    layers: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -294,10 +297,8 @@ class AnyOrder:
     chains: tuple[tuple[Instruction, ...], ...]
 
     def __str__(self) -> str:
-        chains = (
-            "; ".join(str(link) for link in chain if not isinstance(link, Settle)) for chain in self.chains
-        )
-        return "\n".join(["as messages arrive:", *(f"  - {chain}" for chain in chains)])
+        shown = ([str(each) for each in chain if not isinstance(each, Settle)] for chain in self.chains)
+        return "\n".join(["as messages arrive:", *(f"  - {'; '.join(chain)}" for chain in shown)])
 
 
 Instruction = (

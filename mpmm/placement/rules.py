@@ -102,6 +102,10 @@ class Rules:
             self._of.hold(rank, TOTALS[receive.kind].label, receive.name, held)
         elif receive.kind == Kind.NORM:
             self._of.hold(rank, label, "", held)
+        elif receive.kind == Kind.PULL:
+            for layer in receive.layers:
+                self._of.need_values_sent(rank, layer)
+                self._of.hold(rank, label, layer, held)
         elif receive.kind in _SUMS:
             if receive.kind == Kind.SUMS:
                 # they are added up where they are received, and sent from there
@@ -123,9 +127,7 @@ class Rules:
         elif send.kind in (*_SUMS, *TOTALS):
             held = self._of.sent_sums(rank, step, send)
         elif send.kind == Kind.PULL:
-            server = rank == self._of.layout.server
-            pulled = self._of.get(rank, send.kind.label, send.name)
-            held = self._of.updates(rank, send.name) if server else pulled
+            held = self._of.sent_values(rank, send)
         elif send.kind == Kind.STATE:
             self._of.need_free(rank, send.kind, send.item)
             held = self._of.updates(rank, send.name)

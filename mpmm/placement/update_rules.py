@@ -29,7 +29,7 @@ class UpdateRules:
         if self._of.layout.options.clips:
             self._of.need(rank, Kind.NORM.label, "", step)
         layer = update.layer
-        self._of.need_free(rank, Kind.PULL, self._of.shape.layer_numbers[layer])
+        self._of.need_values_sent(rank, layer)
         now, version = self._of.updates(rank, layer), self._of.version(step)
         demand(now == version, f"rank {rank} updates {layer} twice in step {step}")
         self._of.update(rank, layer)
