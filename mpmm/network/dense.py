@@ -71,9 +71,9 @@ class Dense(SplitLayer):
     def backward_input(self, dy: Array) -> Array | None:
         """dx = dz w^T; x is copied, for the layer before may write its input gradient over it."""
         x, dz = self._taken(), self._through_activation(dy)
-        kept = self._x.take(len(x))
-        np.copyto(kept, x)
-        self._later = kept, dz
+        copied = self._x.take(len(x))
+        np.copyto(copied, x)
+        self._later = copied, dz
         return self._input_gradient(dz)
 
     def backward_parameters(self) -> None:

@@ -5,6 +5,7 @@ from .holdings import RehearsalError
 from .instructions import (
     AnyOrder,
     Backward,
+    Clip,
     Collect,
     Combine,
     CopyRows,
@@ -16,13 +17,13 @@ from .instructions import (
     LoadPatches,
     Loss,
     Measure,
+    SumSquares,
     TakeSnapshot,
     Update,
 )
 from .layout import Layout, check
 from .machine import Host, Machine, bytes_a_second, cluster, one_host, quotas_of, read_hosts, seconds_of
 from .memory import held_bytes
-from .norm import Clip, SumSquares
 from .options import BatchNormScope, LayoutOptions, UpdatePlace
 from .plan import RankPlan, mathematics_text, plan, plan_text, schedule_text
 from .prediction import flattened, operations, traffic

@@ -111,7 +111,9 @@ class Arithmetic:
             if rank in ranks or rank == layout.server:
                 # of several shards one adds up for all: for the others it is a message each way
                 peers = len(ranks) - 1 if len(ranks) < HUB_FROM else 1
-                messages += 2 * moved * (ranks != (layout.server,)) + 2 * exchanges * peers
+                # gradients come layer by layer, new values go together
+                parameters = moved + (moved > 0)
+                messages += parameters * (ranks != (layout.server,)) + 2 * exchanges * peers
             sums += exchanges * (len(ranks) < HUB_FROM) + moved * (rank == layout.server)
             if layout.options.slices_from and rank in ranks and len(ranks) > 1:
                 long = sum(layer.size >= layout.options.slices_from for layer in layers)

@@ -145,6 +145,22 @@ class Holdings:
         demand(whole, f"rank {rank}: {send} of sums {sums}, which are not all")
         return step, sums
 
+    def sent_values(self, rank: int, send: Send) -> Held:
+        """After how many updates all layers are whose values a message holds."""
+        server = rank == self.layout.server
+        held = [
+            self.updates(rank, layer) if server else self.get(rank, Kind.PULL.label, layer)
+            for layer in send.layers
+        ]
+        demand(len(set(held)) == 1, f"rank {rank}: {send} of layers after {held} updates")
+        return held[0]
+
+    def need_values_sent(self, rank: int, layer: str) -> None:
+        """Demand that a layer's values can be written: no message that holds them is under way."""
+        sends = [send for send in self.under_way(rank) if send.kind == Kind.PULL]
+        free = all(layer != send.name and layer not in send.layers for send in sends)
+        demand(free, f"rank {rank} writes {Kind.PULL.label} {layer} under way")
+
     def need_free(
         self, rank: int, kind: Kind, item: int, pending: int = 0, micro_batch: int | None = None
     ) -> None:
@@ -197,4 +213,4 @@ class Holdings:
 
 def _agreed(message: Send | Receive) -> tuple[object, ...]:
     """What both ends of a message agree on."""
-    return message.name, message.micro_batch, message.shape, message.dtype
+    return message.name, message.micro_batch, message.shape, message.dtype, message.layers

@@ -7,7 +7,6 @@ from typing import Literal
 
 from mpmm.messages import Kind
 from mpmm.placement.accumulation import Accumulate, of_micro_batch
-from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.shares import Share
 from mpmm.placement.transfers import Receive, Send, Settle, SettleAll
 
@@ -200,6 +199,25 @@ class Update:
 
 
 @dataclass(frozen=True)
+class SumSquares:
+    """Sum the squares of the gradients by which a layer will be moved; ``parts`` are as in `Update`."""
+
+    layer: str
+    parts: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        return f"sum the squares of the gradients of {self.layer}"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Take the norm of all gradients, whose squares are here: from now on it clips them."""
+
+    def __str__(self) -> str:
+        return "take the norm of all gradients"
+
+
+@dataclass(frozen=True)
 class TakeSnapshot:
     """Copy all parameters, moments and counters as they are between two steps."""
 
@@ -224,10 +242,8 @@ class AnyOrder:
     chains: tuple[tuple[Instruction, ...], ...]
 
     def __str__(self) -> str:
-        chains = (
-            "; ".join(str(link) for link in chain if not isinstance(link, Settle)) for chain in self.chains
-        )
-        return "\n".join(["as messages arrive:", *(f"  - {chain}" for chain in chains)])
+        shown = ([str(each) for each in chain if not isinstance(each, Settle)] for chain in self.chains)
+        return "\n".join(["as messages arrive:", *(f"  - {'; '.join(chain)}" for chain in shown)])
 
 
 Instruction = (

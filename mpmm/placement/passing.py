@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import AnyOrder, Backward, Instruction, Update
-from mpmm.placement.norm import SumSquares
+from mpmm.placement.instructions import AnyOrder, Backward, Instruction, SumSquares, Update
 from mpmm.placement.script import Script
 from mpmm.placement.serving import added_up, handed_up, scattered
 from mpmm.placement.shape import BlockShape, LayerShape

@@ -23,11 +23,11 @@ from mpmm.placement.instructions import (
     LoadPatches,
     Loss,
     Measure,
+    SumSquares,
     TakeSnapshot,
     Update,
 )
 from mpmm.placement.layout import Layout
-from mpmm.placement.norm import SumSquares
 from mpmm.placement.shape import LayerShape, NetworkShape
 from mpmm.placement.shares import micro_batches, share_of
 

@@ -43,16 +43,15 @@ def _gathered(script: Script, block: BlockShape) -> Iterator[Instruction]:
         return
     parent, children = script.parent(block.name), script.children(block.name)
     for layer in block.layers:
-        parts = script.given_slices(block.name, layer)
-        for part in parts:
+        for part in script.given_slices(block.name, layer):
             if part.rank != script.rank:
                 yield script.receive_slice(Kind.PULL, layer, part.rank, part)
-        if layer.parameters and not parts:
-            if children:
-                yield script.settle_layer(Kind.PULL, layer)
-            yield script.receive_layer(Kind.PULL, layer, parent)
-            for child in children:
-                yield script.send_layer(Kind.PULL, layer, child)
+    for layers in script.given_together(block):
+        if children:
+            yield script.settle_values(block, layers)
+        yield script.receive_values(block, layers, parent)
+        for child in children:
+            yield script.send_values(block, layers, child)
 
 
 @dataclass(eq=False)

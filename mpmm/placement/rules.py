@@ -14,6 +14,7 @@ from mpmm.placement.evaluation import AHEAD
 from mpmm.placement.holdings import TOTALS, Held, Holdings, demand
 from mpmm.placement.instructions import (
     Backward,
+    Clip,
     Collect,
     Combine,
     CopyRows,
@@ -24,10 +25,10 @@ from mpmm.placement.instructions import (
     LoadPatches,
     Loss,
     Measure,
+    SumSquares,
     TakeSnapshot,
     Update,
 )
-from mpmm.placement.norm import Clip, SumSquares
 from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share
@@ -101,6 +102,10 @@ class Rules:
             self._of.hold(rank, TOTALS[receive.kind].label, receive.name, held)
         elif receive.kind == Kind.NORM:
             self._of.hold(rank, label, "", held)
+        elif receive.kind == Kind.PULL:
+            for layer in receive.layers:
+                self._of.need_values_sent(rank, layer)
+                self._of.hold(rank, label, layer, held)
         elif receive.kind in _SUMS:
             if receive.kind == Kind.SUMS:
                 # they are added up where they are received, and sent from there
@@ -122,9 +127,7 @@ class Rules:
         elif send.kind in (*_SUMS, *TOTALS):
             held = self._of.sent_sums(rank, step, send)
         elif send.kind == Kind.PULL:
-            server = rank == self._of.layout.server
-            pulled = self._of.get(rank, send.kind.label, send.name)
-            held = self._of.updates(rank, send.name) if server else pulled
+            held = self._of.sent_values(rank, send)
         elif send.kind == Kind.STATE:
             self._of.need_free(rank, send.kind, send.item)
             held = self._of.updates(rank, send.name)

@@ -84,9 +84,7 @@ def _start(script: Script) -> Iterator[Instruction]:
     yield SettleAll()
     if script.serves:
         for block in script.shape.play_order:
-            for layer in block.layers:
-                if layer.parameters:
-                    yield from answers(script, block, layer)
+            yield from answers(script, block)
 
 
 def _train(script: Script) -> Iterator[Instruction]:

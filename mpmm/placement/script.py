@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from mpmm.messages import Kind
 from mpmm.placement.layout import Layout
@@ -25,6 +26,8 @@ COUNTERS = 16
 
 # samples of a block's output that one rank makes and another reads: the owner's rank, and which
 Piece = tuple[int, Share]
+# of a block, those whose values travel together
+Layers = tuple[LayerShape, ...]
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,12 @@ class Script:
         """Which rank gives the others which new values of a layer; none: they come down the tree."""
         return self._slices(layer, self.layout.owner[block]) if self.layout.sharded(block) else ()
 
+    def given_together(self, block: BlockShape) -> tuple[tuple[LayerShape, ...], ...]:
+        """Layers of a block whose new values travel in one message: next to each other, and not in slices."""
+        layers = [layer for layer in block.layers if layer.parameters]
+        runs = groupby(layers, lambda layer: bool(self.given_slices(block.name, layer)))
+        return tuple(tuple(run) for in_slices, run in runs if not in_slices)
+
     def _slices(self, layer: LayerShape, ranks: tuple[int, ...]) -> tuple[Slice, ...]:
         others = tuple(rank for rank in ranks if rank != self.layout.server)
         least = max(self.layout.options.slices_from, len(others))
@@ -191,11 +200,11 @@ class Script:
         """Before the buffer of a block's output, or of the gradient of it, is written again."""
         return Settle(kind, self.shape.block_numbers[block], block, pending)
 
-    def send_layer(self, kind: Kind, layer: LayerShape, peer: int, sums: int = 0) -> Send:
-        """All parameters of a layer, or so many partial sums of all their gradients, one after the other."""
+    def send_layer(self, kind: Kind, layer: LayerShape, peer: int, sums: int) -> Send:
+        """So many partial sums of a layer's gradients, or of what it needs of the batch."""
         return Send(*self._layer(kind, layer, peer, sums))
 
-    def receive_layer(self, kind: Kind, layer: LayerShape, peer: int, sums: int = 0) -> Receive:
+    def receive_layer(self, kind: Kind, layer: LayerShape, peer: int, sums: int) -> Receive:
         """The other end of `send_layer`."""
         return Receive(*self._layer(kind, layer, peer, sums))
 
@@ -218,6 +227,24 @@ class Script:
         if rounds and layer.trainable_size == layer.size:
             return self.layout.options.gradient_format(self.shape.dtype)
         return self.shape.dtype
+
+    def send_values(self, block: BlockShape, layers: Layers, peer: int) -> Send:
+        """The new values of some layers of a block, one layer after the other."""
+        return Send(*self._values(block, layers, peer), layers=tuple(layer.name for layer in layers))
+
+    def receive_values(self, block: BlockShape, layers: Layers, peer: int) -> Receive:
+        """The other end of `send_values`."""
+        return Receive(*self._values(block, layers, peer), layers=tuple(layer.name for layer in layers))
+
+    def _values(
+        self, block: BlockShape, layers: Layers, peer: int
+    ) -> tuple[Kind, int, str, int, tuple[int, ...], str]:
+        shape = (sum(layer.size for layer in layers),)
+        return Kind.PULL, self.shape.layer_numbers[layers[0].name], block.name, peer, shape, self.shape.dtype
+
+    def settle_values(self, block: BlockShape, layers: Layers) -> Settle:
+        """Before the values that `send_values` sends are written again."""
+        return Settle(Kind.PULL, self.shape.layer_numbers[layers[0].name], block.name)
 
     def send_slice(self, kind: Kind, layer: LayerShape, peer: int, part: Slice, sums: int = 0) -> Send:
         """Some values of a layer, or so many partial sums of their gradients."""

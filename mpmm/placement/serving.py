@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from mpmm_kernels.groups import additions
 
@@ -12,7 +13,7 @@ from mpmm.placement.owning import moved, totals
 from mpmm.placement.script import CONTROL, METRICS, Script
 from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.transfers import Receive, Send, Settle
-from mpmm.placement.updating import told_squares, updated
+from mpmm.placement.updating import answers, told_squares, updated
 
 
 def announce(script: Script) -> Iterator[Instruction]:
@@ -70,7 +71,7 @@ def added_up(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[I
 
 
 def serve(script: Script) -> Iterator[Instruction]:
-    """What other ranks push is updated and sent back layer by layer, in the order of arrival.
+    """What other ranks push is updated layer by layer, and a block sent back, in the order of arrival.
 
     Where owners update it is their sums that come, of the blocks that the server shares with others.
     """
@@ -84,12 +85,21 @@ def serve(script: Script) -> Iterator[Instruction]:
 
 
 def _updates(script: Script) -> list[tuple[Instruction, ...]]:
-    return [
-        tuple(_update_of_layer(script, block, layer))
-        for block in reversed(script.shape.play_order)
-        for layer in reversed(block.layers)
-        if layer.parameters and not script.only_here(block.name)
-    ]
+    chains: list[tuple[Instruction, ...]] = []
+    for block in reversed(script.shape.play_order):
+        if script.only_here(block.name):
+            continue
+        updates = [
+            tuple(_update_of_layer(script, block, layer))
+            for layer in reversed(block.layers)
+            if layer.parameters
+        ]
+        if script.layout.sharded(block.name) or script.layout.options.clips:
+            # their new values are sent when all blocks are updated, or the norm is known
+            chains += updates
+        elif updates:
+            chains.append((*chain.from_iterable(updates), *answers(script, block)))
+    return chains
 
 
 def _metrics(script: Script, output: str) -> Iterator[Instruction]:

@@ -16,7 +16,7 @@ class Message:
     Attributes
     ----------
     kind, item
-        Decide the tag. The item is the number of the block or layer, or of the snapshot's part.
+        Decide the tag. The item is the number of the block, of the (first) layer, or of the snapshot's part.
     name
         Of the block, layer or part.
     peer
@@ -28,6 +28,8 @@ class Message:
         Of parameters and their gradients these values, of all that a layer has.
     micro_batch
         Of which micro-batch it is, as in `Share`.
+    layers
+        Of a block: those whose values it holds, one after the other; none where ``name`` says all.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class Message:
     row: int = 0
     rows: int = 0
     micro_batch: int = 0
+    layers: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:

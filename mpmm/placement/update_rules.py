@@ -7,8 +7,7 @@ from mpmm_kernels.groups import additions
 from mpmm.messages import Kind
 from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.holdings import Holdings, demand
-from mpmm.placement.instructions import Backward, Update
-from mpmm.placement.norm import Clip, SumSquares
+from mpmm.placement.instructions import Backward, Clip, SumSquares, Update
 from mpmm.placement.shares import Share
 
 
@@ -44,7 +43,7 @@ class UpdateRules:
         if self._of.layout.options.clips:
             self._of.need(rank, Kind.NORM.label, "", step)
         layer = update.layer
-        self._of.need_free(rank, Kind.PULL, self._of.shape.layer_numbers[layer])
+        self._of.need_values_sent(rank, layer)
         now, version = self._of.updates(rank, layer), self._of.version(step)
         demand(now == version, f"rank {rank} updates {layer} twice in step {step}")
         self._of.update(rank, layer)

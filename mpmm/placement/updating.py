@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mpmm.messages import Kind
-from mpmm.placement.instructions import Instruction, Update
-from mpmm.placement.norm import Clip, SumSquares
+from mpmm.placement.instructions import Clip, Instruction, SumSquares, Update
 from mpmm.placement.script import NORM, Script
 from mpmm.placement.shape import BlockShape, LayerShape
 from mpmm.placement.transfers import Receive, Send, Settle
@@ -25,21 +24,28 @@ def updated(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[In
 
 def _moved(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
     if not script.layout.owners_update and not script.only_here(block.name):
-        yield script.settle_layer(Kind.PULL, layer)
+        yield _settled_values(script, block, layer)
     yield Update(layer.name, _parts(script, block, layer))
-    if not script.layout.sharded(block.name):
-        yield from answers(script, block, layer)
 
 
-def answers(script: Script, block: BlockShape, layer: LayerShape) -> Iterator[Instruction]:
-    """A layer's parameters to all other ranks that compute with them, or to those who give them on."""
+def _settled_values(script: Script, block: BlockShape, layer: LayerShape) -> Settle:
+    """The message in which a layer's values were sent last has gone."""
+    for layers in script.given_together(block):
+        if layer in layers:
+            return script.settle_values(block, layers)
+    return script.settle_layer(Kind.PULL, layer)
+
+
+def answers(script: Script, block: BlockShape) -> Iterator[Instruction]:
+    """A block's parameters to all other ranks that compute with them, or to those who give them on."""
     if script.layout.owners_update:
         return
-    parts = script.given_slices(block.name, layer)
-    for part in parts:
-        yield script.send_slice(Kind.PULL, layer, part.rank, part)
-    for rank in script.children(block.name) if not parts else ():
-        yield script.send_layer(Kind.PULL, layer, rank)
+    for layer in block.layers:
+        for part in script.given_slices(block.name, layer):
+            yield script.send_slice(Kind.PULL, layer, part.rank, part)
+    for layers in script.given_together(block):
+        for rank in script.children(block.name):
+            yield script.send_values(block, layers, rank)
 
 
 def shared_answers(script: Script) -> Iterator[Instruction]:
@@ -52,9 +58,7 @@ def shared_answers(script: Script) -> Iterator[Instruction]:
         return
     for block in script.shape.play_order:
         if script.layout.sharded(block.name):
-            for layer in block.layers:
-                if layer.parameters:
-                    yield from answers(script, block, layer)
+            yield from answers(script, block)
 
 
 def _parts(script: Script, block: BlockShape, layer: LayerShape) -> tuple[tuple[int, int], ...]:
@@ -109,6 +113,8 @@ def clipped_updates(script: Script) -> Iterator[Instruction]:
             for layer in block.layers:
                 if layer.parameters:
                     yield from _moved(script, block, layer)
+            if not layout.sharded(block.name):
+                yield from answers(script, block)
 
 
 def _norm(script: Script) -> Iterator[Instruction]:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from mpmm_kernels.arrays import sum_groups
+from mpmm_kernels.arrays import sum_groups, zeros_aligned
 from numpy.typing import NDArray
 
 from mpmm.errors import RunError
@@ -21,6 +21,7 @@ from mpmm.network import (
     Step,
     forward_through,
     maker_of,
+    parts,
 )
 from mpmm.placement import Half
 
@@ -54,6 +55,8 @@ class BlockRunner:
         self._input_gradients: dict[str, Array] = {}
         # of each block that is under way, between two of its layers
         self._between: dict[str, Array | None] = {}
+        # the values of layers that are received in one message
+        self._together: dict[tuple[str, ...], Array] = {}
         self._layers: dict[str, Layer] = {
             layer.name: layer for block in network.blocks.values() for layer in block.layers
         }
@@ -61,6 +64,18 @@ class BlockRunner:
     def layer(self, name: str) -> Layer:
         """A layer by its name."""
         return self._layers[name]
+
+    def together(self, layers: tuple[str, ...]) -> Array:
+        """The values of some layers, one after the other in an array in which they lie from now on."""
+        if layers not in self._together:
+            built = [self._layers[name] for name in layers]
+            values = [layer.values for layer in built]
+            whole = zeros_aligned((sum(each.size for each in values),), values[0].dtype)
+            for layer, part in zip(built, parts(whole, values), strict=True):
+                part[...] = layer.values
+                layer.take_values(part)
+            self._together[layers] = whole
+        return self._together[layers]
 
     def share_values(self, other: BlockRunner, block: str) -> None:
         """Let a block's layers compute with the values that another runner's have now."""

@@ -81,8 +81,7 @@ class MessageBuffers:
             case Kind.TOTAL:
                 return lambda: blocks.sums[Kind.PUSH, name]
             case Kind.PULL:
-                layer = blocks.layer(name)
-                return lambda: _rows(layer.values, send)
+                return self._sent_values(send)
             case Kind.CONTROL:
                 return lambda: self.control.copy()
             case Kind.SQUARES | Kind.NORM:
@@ -106,7 +105,7 @@ class MessageBuffers:
         blocks, name = self._blocks, receive.name
         match receive.kind:
             case Kind.PULL:
-                return _rows(blocks.layer(name).values, receive), _nothing
+                return _rows(blocks.together(receive.layers or (name,)), receive), _nothing
             case Kind.CONTROL:
                 return self.control, _nothing
             case Kind.NORM:
@@ -136,6 +135,14 @@ class MessageBuffers:
                 return buffer, lambda: self._keep_logits(buffer)
             case _:
                 return buffer, lambda: self.snapshot.__setitem__(receive.item, buffer)
+
+    def _sent_values(self, send: Send) -> Callable[[], Buffer]:
+        """What gives the values of layers next to each other: the newest, or those that were received."""
+        layers, store = send.layers or (send.name,), self._store
+        if store is not None:
+            return lambda: _rows(store.newest(layers), send)
+        values = _rows(self._blocks.together(layers), send)
+        return lambda: values
 
     def _slice_of_sums(self, send: Send) -> Callable[[], Buffer]:
         """What gives some values of this rank's partial sums; of several sums they are copied together."""

@@ -132,6 +132,11 @@ class ParameterStore:
         stored.layer.take_values(new.values[stored.values])
         self._moved.add(layer)
 
+    def newest(self, layers: Sequence[str]) -> Array:
+        """The newest values of layers that follow each other in a state, all moved in this step or none."""
+        state = self._next if layers[0] in self._moved else self.complete
+        return state.values[self._layers[layers[0]].values.start : self._layers[layers[-1]].values.stop]
+
     def sum_squares(self, layer: str, pushed: Sequence[tuple[Array, int]]) -> None:
         """Measure the gradients by which `update` will move a layer, before the norm is known."""
         self.gradient_norm.measure(self._layers[layer].layer, _mean(pushed))

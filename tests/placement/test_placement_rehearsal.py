@@ -193,6 +193,23 @@ def test_the_player_finds_a_message_of_another_size(player: Rehearsal) -> None:
         spoiled(player, 1, Send, {"shape": (39, 4)}, kind=Kind.ACTIVATION).play()
 
 
+def test_the_player_finds_a_block_that_is_sent_before_its_last_layer_is_updated(player: Rehearsal) -> None:
+    server = player.ranks[0]
+    server.todo = [
+        (step, _without_last_updates(one) if isinstance(one, AnyOrder) else one) for step, one in server.todo
+    ]
+    with pytest.raises(RehearsalError, match=r"rank 0: send parameter pull .* after \[0, 1\] updates"):
+        player.play()
+
+
+def _without_last_updates(order: AnyOrder) -> AnyOrder:
+    chains = []
+    for chain in order.chains:
+        updates = [link for link in chain if isinstance(link, Update)]
+        chains.append(tuple(link for link in chain if len(updates) < 2 or link != updates[-1]))
+    return AnyOrder(tuple(chains))
+
+
 def test_the_player_finds_a_buffer_written_under_way(player: Rehearsal) -> None:
     driver = player.ranks[4]
     driver.todo = driver.todo[:4] * 0
