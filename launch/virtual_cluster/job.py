@@ -115,7 +115,9 @@ def _environment(cluster: Cluster, folder: Path) -> dict[str, str]:
     agent, ranks = str(folder / "enter"), str(folder / "ranks")
     return {
         "MPMM_CLUSTER": str(folder),
-        # Open MPI: its daemons start by the agent, rank k on the host of line k, messages by TCP alone
+        # Open MPI: its daemons start by the agent, rank k on the host of line k, messages by TCP alone;
+        # what a killed daemon leaves in a common folder keeps a later one with its process id from starting
+        "PRTE_MCA_prte_remote_tmpdir_base": str(folder),
         "PRTE_MCA_plm_ssh_agent": agent,
         "PRTE_MCA_prte_default_hostfile": ranks,
         "PRTE_MCA_rmaps_default_mapping_policy": "seq",

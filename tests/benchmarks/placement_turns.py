@@ -14,7 +14,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 
 import psutil
 from mpi_runner import ROOT, environment
@@ -25,6 +25,8 @@ from virtual_cluster.network import processes
 MPMM_RUN = ROOT / "launch" / "mpmm-run"
 # of a training's steps, those that load, compile or fill what flows between ranks
 SKIPPED = 3
+# what a step may take, in medians of its turn, before something else of the machine is in it
+OUTLIER = 2.5
 # seconds that a training may take to its first steps, and a turn to its first whole step
 START, STALL = 600, 120
 
@@ -109,7 +111,8 @@ class Training:
                 time.sleep(0.02)
         finally:
             self.suspend()
-        return mean(self._seconds()[before + 1 :])
+        whole = self._seconds()[before + 1 :]
+        return mean(each for each in whole if each < OUTLIER * median(whole))
 
     def _lines(self):
         return len(self._seconds())

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def test_ctrl_c_leaves_the_cluster_up_where_it_is_to_be_kept(cluster):
 
 def test_ranks_of_a_killed_run_are_gone_before_the_next(cluster):
     cluster.succeed("up", 3)
+    folders = daemons_folders()
     job = start_ranks(cluster, *ENDLESS)
     refused = cluster.call("run", "true")
     assert (refused.returncode, "another command runs" in refused.stderr) == (1, True)
@@ -155,6 +157,13 @@ def test_ranks_of_a_killed_run_are_gone_before_the_next(cluster):
     # the ranks had lived on and held these pipes
     job.communicate(timeout=10)
     assert [host["processes"] for host in cluster.hosts()] == [0, 0, 0]
+    # a daemon that gets the process id of a killed one would not start
+    assert daemons_folders() == folders
+
+
+def daemons_folders() -> set[Path]:
+    """What Open MPI's daemons of all programs have in the common folder."""
+    return set(Path(tempfile.gettempdir()).glob("prted.*"))
 
 
 def test_down_ends_a_run(cluster):
