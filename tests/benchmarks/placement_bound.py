@@ -1,11 +1,12 @@
 """How fast hosts with a share of a core can be at most, by the simulator; run by hand, a minute.
 
-    python tests/benchmarks/placement_bound.py [--anew] [--crowding 1.35]
+    python tests/benchmarks/placement_bound.py [--anew] [--crowding 1.35] [--tcp 40]
 
 For the `paper` network at steps of 40: the layout that the search finds, and what it would find were
 messages, sums, updates and Python free of any core time, on links of the rate and on links without limit.
 What remains is layers in eighths of a batch, cores that slow each other, quotas that stop hosts, and ranks
-that wait for each other.
+that wait for each other. With --tcp each end of a message between hosts takes so many microseconds of a core
+all the same: tcp_message.py measures them, and no engine that sends by TCP can do without.
 """
 
 import argparse
@@ -40,6 +41,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--anew", action="store_true", help="time layers, on an idle machine, first")
     parser.add_argument("--crowding", type=float, help="of an idle machine, where this one is busy")
+    parser.add_argument("--tcp", type=float, default=0.0, help="microseconds a message costs at each end")
     options = parser.parse_args()
     shape = describe(paper_spec())
     profile = profile_of(paper_spec(), BATCH, (1,), anew=options.anew)
@@ -53,7 +55,7 @@ def main():
         for hosts, quota, *goals in CASES:
             machine = cluster(range(hosts), Host(os.cpu_count(), rate=rate, machine=0), (quota,), 1e-4)
             found = search(Problem(shape, BATCH, profile, machine))
-            free = replace(machine, delay=0.0, **FREE)
+            free = replace(machine, delay=0.0, **FREE | {"wire_overhead": 1e-6 * options.tcp})
             endless = replace(free, hosts=tuple(replace(host, rate=math.inf) for host in free.hosts))
             bounds = [search(Problem(shape, BATCH, ideal, each)) for each in (free, endless)]
             steps = [each.prediction.seconds for each in (found, *bounds)]

@@ -154,14 +154,13 @@ class Training:
 def started(trainings):
     """All of the trainings are at their steps, and suspended, in the block."""
     with ExitStack() as stack:
+        # one after the other: those that step already would take the cores from those that start
         for training in trainings:
             stack.enter_context(training.started())
-        until, starting = time.monotonic() + START, list(trainings)
-        while starting:
-            for training in [each for each in starting if each.begun()]:
-                training.suspend()
-                starting.remove(training)
-            if time.monotonic() > until:
-                raise TurnFailed(f"{len(starting)} trainings made no steps within {START} s")
-            time.sleep(0.05)
+            until = time.monotonic() + START
+            while not training.begun():
+                if time.monotonic() > until:
+                    raise TurnFailed(f"{training.command} made no steps within {START} s")
+                time.sleep(0.05)
+            training.suspend()
         yield
