@@ -187,6 +187,11 @@ def _without_ipv6(namespace: str) -> None:
 def _is_ended(pid: int) -> bool:
     """Whether a process is gone, or a zombie that its parent has not taken note of."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        return status_fields(pid)[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def status_fields(pid: int) -> list[str]:
+    """What the kernel tells of a process behind its name: its state first (proc_pid_stat(5), field 3)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

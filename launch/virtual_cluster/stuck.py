@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from virtual_cluster.cluster import Cluster
-from virtual_cluster.network import NAMESPACES
+from virtual_cluster.network import processes, status_fields
 
-PROC = Path("/proc")
 # programs that start ranks and are none: ours, Open MPI's and MPICH's
 LAUNCHERS = frozenset(
     {"mpmm-run", "enter", "mpirun", "mpiexec", "prterun", "prte", "prted", "ompirun_wrapper"}
@@ -78,28 +77,19 @@ class Watch:
 
 def _living(cluster: Cluster) -> Iterable[Living]:
     """All processes in the hosts but ended ones, up to the first that is not the launcher's: it is enough."""
-    hosts = {_namespace(NAMESPACES / host.namespace): host.name for host in cluster.hosts}
-    for process in PROC.glob("[0-9]*"):
-        try:
-            host = hosts.get(_namespace(process / "ns" / "net"))
-            if host is None:
+    for host in cluster.hosts:
+        for pid in processes(host.namespace):
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                state, *fields = status_fields(pid)
+            except (FileNotFoundError, ProcessLookupError):
                 continue
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            state, *fields = (process / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            # it has ended, or belongs to the machine itself, which root in a container may not look at
-            continue
-        if state in "ZX":
-            continue
-        living = Living(int(process.name), host, _launcher(words), state == "S", sum(map(int, fields[10:12])))
-        yield living
-        if not living.program:
-            return
-
-
-def _namespace(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+            if state in "ZX":
+                continue
+            living = Living(pid, host.name, _launcher(words), state == "S", sum(map(int, fields[10:12])))
+            yield living
+            if not living.program:
+                return
 
 
 def _launcher(words: list[bytes]) -> str:

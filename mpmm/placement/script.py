@@ -115,7 +115,7 @@ class Script:
         """Which rank gives the others which new values of a layer; none: they come down the tree."""
         return self._slices(layer, self.layout.owner[block]) if self.layout.sharded(block) else ()
 
-    def given_together(self, block: BlockShape) -> tuple[tuple[LayerShape, ...], ...]:
+    def given_together(self, block: BlockShape) -> tuple[Layers, ...]:
         """Layers of a block whose new values travel in one message: next to each other, and not in slices."""
         layers = [layer for layer in block.layers if layer.parameters]
         runs = groupby(layers, lambda layer: bool(self.given_slices(block.name, layer)))

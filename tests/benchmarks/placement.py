@@ -6,7 +6,7 @@
     python tests/benchmarks/placement.py --quick              # fewer layouts, one round
 
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
-in virtual clusters. All cases of a place are started at once, each in hosts of its own, and take turns of
+in virtual clusters. All cases of a place are started, each in hosts of its own, and take turns of
 seconds, the others suspended: see placement_turns.py. Shown are medians over rounds, and of the ratios to one
 host in the same round. Predictions are for hosts as fast as `single` was in the same rounds, one number for a
 machine whose neighbours slow it. placement.json and placement.md in --to are written after each place. All of
@@ -124,9 +124,11 @@ class Bench:
 
     def _predict(self, place, rows, profile):
         """A prediction for each row but `single`, whose speed they are for."""
-        single = rows[0]["measured"]
-        speed = speed_by(self.shape, BATCH, profile, place.machine(1), single)
-        for row in rows[1:]:
+        known = [row for row in rows if "measured" in row]
+        if rows[0] not in known:
+            return
+        speed = speed_by(self.shape, BATCH, profile, place.machine(1), rows[0]["measured"])
+        for row in known[1:]:
             machine = at_speed(place.machine(row["ranks"]), speed)
             chosen = row.get("chosen")
             layout = choice_from_plain(chosen).layout if chosen else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -193,11 +194,14 @@ def test_the_player_finds_a_message_of_another_size(player: Rehearsal) -> None:
         spoiled(player, 1, Send, {"shape": (39, 4)}, kind=Kind.ACTIVATION).play()
 
 
+def change_orders(rehearsal: Rehearsal, change: Callable[[AnyOrder], AnyOrder]) -> None:
+    """Let rank 0 follow other chains wherever several go on as messages arrive."""
+    first = rehearsal.ranks[0]
+    first.todo = [(step, change(each) if isinstance(each, AnyOrder) else each) for step, each in first.todo]
+
+
 def test_the_player_finds_a_block_that_is_sent_before_its_last_layer_is_updated(player: Rehearsal) -> None:
-    server = player.ranks[0]
-    server.todo = [
-        (step, _without_last_updates(one) if isinstance(one, AnyOrder) else one) for step, one in server.todo
-    ]
+    change_orders(player, _without_last_updates)
     with pytest.raises(RehearsalError, match=r"rank 0: send parameter pull .* after \[0, 1\] updates"):
         player.play()
 
@@ -342,10 +346,7 @@ def test_the_rehearsal_finds_an_update_that_does_not_wait_for_the_norm() -> None
 
 
 def test_the_rehearsal_finds_a_total_that_was_not_added_up(owners: Rehearsal) -> None:
-    first = owners.ranks[0]
-    first.todo = [
-        (step, _without_combine(one) if isinstance(one, AnyOrder) else one) for step, one in first.todo
-    ]
+    change_orders(owners, _without_combine)
     with pytest.raises(RehearsalError, match=r"rank 0: send gradient total fusion.output.dense"):
         owners.play()
 
