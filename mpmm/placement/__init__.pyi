@@ -1,8 +1,8 @@
-from .accumulation import Accumulate
 from .candidates import Problem
 from .choice import Choice, choice_from_plain, choose, fits
 from .holdings import RehearsalError
 from .instructions import (
+    Accumulate,
     AnyOrder,
     Backward,
     Clip,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpmm.messages import Kind
-from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.shares import Share
-from mpmm.placement.transfers import Receive, Send, Settle, SettleAll
+from mpmm.placement.transfers import Receive, Send, Settle, SettleAll, of_micro_batch
 
 # of a layer's backward
 Half = Literal["", "input", "parameters"]
@@ -134,6 +133,29 @@ class Combine:
     def __str__(self) -> str:
         ranks = ", ".join(str(rank) for rank, _ in self.parts)
         return f"add up {self.kind.label} {self.name} of ranks {ranks}"
+
+
+@dataclass(frozen=True)
+class Accumulate:
+    """Add up the partial sums of this rank's micro-batches, as the tree of groups says: one sum is left.
+
+    Attributes
+    ----------
+    kind, name
+        Whose, as in `Combine`. Each micro-batch goes on with the total of batch sums (``SUMS``).
+    counts
+        Partial sums of each micro-batch, from the first on.
+    merges
+        As in `Combine`.
+    """
+
+    kind: Kind
+    name: str
+    counts: tuple[int, ...]
+    merges: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"add up {self.kind.label} {self.name} of {len(self.counts)} micro-batches"
 
 
 @dataclass(frozen=True)

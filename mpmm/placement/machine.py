@@ -98,7 +98,7 @@ class Machine:
     delay: float = 0.0
     overhead: float = 35e-6
     copy_rate: float = 4e9
-    wire_overhead: float = 15e-6
+    wire_overhead: float = 45e-6
     wire_rate: float = 2.2e9
     send_rate: float = 3e9
     eager: int = EAGER

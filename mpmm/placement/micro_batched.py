@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
-from mpmm.placement.accumulation import Accumulate
-from mpmm.placement.instructions import Backward, Forward, Instruction, Measure
+from mpmm.placement.instructions import Accumulate, Backward, Forward, Instruction, Measure
 from mpmm.placement.layout import Layout
 from mpmm.placement.passing import pushes
 from mpmm.placement.pulling import pulls

@@ -12,8 +12,8 @@ from typing import Any
 from mpmm_kernels.groups import GROUPS
 
 from mpmm.messages import Kind, looks_during
-from mpmm.placement.accumulation import Accumulate
 from mpmm.placement.instructions import (
+    Accumulate,
     Backward,
     Combine,
     CopyRows,

@@ -9,10 +9,10 @@ from typing import Any
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
-from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.evaluation import AHEAD
 from mpmm.placement.holdings import TOTALS, Held, Holdings, demand
 from mpmm.placement.instructions import (
+    Accumulate,
     Backward,
     Clip,
     Collect,
@@ -33,7 +33,7 @@ from mpmm.placement.schedule import SNAPSHOT_PARTS, SNAPSHOTS_AHEAD, StepKind
 from mpmm.placement.shape import maker_of
 from mpmm.placement.shares import Share
 from mpmm.placement.slice_rules import SliceRules, is_slice
-from mpmm.placement.transfers import Receive, Send
+from mpmm.placement.transfers import Receive, Send, of_micro_batch
 from mpmm.placement.update_rules import UpdateRules
 
 _SUMS = (Kind.PUSH, Kind.SUMS, Kind.METRICS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mpmm_kernels.groups import additions
 
@@ -19,6 +19,7 @@ from mpmm.placement.instructions import (
     Loss,
     Measure,
 )
+from mpmm.placement.meanwhile import LAST, REST, Meanwhile
 from mpmm.placement.owning import totals
 from mpmm.placement.passing import Passing, gradients_first, pushes
 from mpmm.placement.pulling import Ahead
@@ -74,16 +75,23 @@ def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
 
 
 def _forward(script: Script) -> Iterator[Instruction]:
-    owned, ahead = script.owned(), Ahead(script)
+    meanwhile, ahead = Meanwhile(script, backward=False), Ahead(script)
+    owned = [block for block in script.owned() if block.name not in meanwhile.blocks]
     for number, block in enumerate(owned):
-        yield from settled_pushes(script, block)
-        yield from ahead.pulls(block)
-        if script.share(block.name).count:
-            yield from inputs(script, block)
-            for source in moved_inputs(script, block):
-                yield script.settle_output(Kind.GRADIENT, source)
-            yield from _forward_of_layers(script, block, ahead, owned[number + 1 :])
-            yield from sent_outputs(script, block)
+        yield from _forward_of_block(script, block, ahead, owned[number + 1 :], meanwhile)
+
+
+def _forward_of_block(
+    script: Script, block: BlockShape, ahead: Ahead, following: Sequence[BlockShape], meanwhile: Meanwhile
+) -> Iterator[Instruction]:
+    yield from settled_pushes(script, block)
+    yield from ahead.pulls(block)
+    if script.share(block.name).count:
+        yield from inputs(script, block)
+        for source in moved_inputs(script, block):
+            yield script.settle_output(Kind.GRADIENT, source)
+        yield from _forward_of_layers(script, block, ahead, following, meanwhile)
+        yield from sent_outputs(script, block)
 
 
 def sent_outputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
@@ -105,12 +113,13 @@ def settled_pushes(script: Script, block: BlockShape) -> Iterator[Instruction]:
 
 
 def _forward_of_layers(
-    script: Script, block: BlockShape, ahead: Ahead, following: Sequence[BlockShape]
+    script: Script, block: BlockShape, ahead: Ahead, following: Sequence[BlockShape], meanwhile: Meanwhile
 ) -> Iterator[Instruction]:
     """All at once; on a shard, up to each layer that needs the batch's sums, and on when they are there.
 
     Meanwhile the parameters of blocks that come next, for which other ranks wait, are passed on to these:
-    behind this rank's sums, which are short, and before those of the next block.
+    behind this rank's sums, which are short, and before those of the next block. Then blocks are computed for
+    which nobody waits.
     """
     share, names = script.share(block.name), [layer.name for layer in block.layers]
     start, stops = 0, _stops(script, block)
@@ -120,6 +129,8 @@ def _forward_of_layers(
         layer = block.layers[stop]
         yield from _told_sums(script, block, layer, backward=False)
         yield from ahead.give(following[:1])
+        for other in meanwhile.during(layer.name):
+            yield from _forward_of_block(script, other, ahead, (), meanwhile)
         yield from _added_sums(script, block, layer, backward=False)
         yield from ahead.give(following[1:2])
         start = stop
@@ -131,14 +142,6 @@ def _stops(script: Script, block: BlockShape) -> list[int]:
     sharded = script.share(block.name).batch
     waits = script.layout.waits_for_batch
     return [number for number, layer in enumerate(block.layers) if sharded and waits(layer)]
-
-
-def _batch_sums(
-    script: Script, block: BlockShape, layer: LayerShape, *, backward: bool
-) -> Iterator[Instruction]:
-    """Every shard gets what the partial sums of all of them add up to."""
-    yield from _told_sums(script, block, layer, backward=backward)
-    yield from _added_sums(script, block, layer, backward=backward)
 
 
 def _told_sums(
@@ -203,24 +206,39 @@ def _backward(script: Script) -> Iterator[Instruction]:
     A rank that waits for it keeps all shards waiting for its sums over the batch, on slow links for long.
     """
     order = {block.name: position for position, block in enumerate(reversed(script.shape.play_order))}
-    passing = Passing(script)
-    for block in reversed(script.owned()):
+    passing, meanwhile = Passing(script), Meanwhile(script, backward=True)
+    for block in reversed([block for block in script.owned() if block.name not in meanwhile.blocks]):
         # the same moment in the order of all blocks on every rank: nobody waits in a circle
         while passing.blocks and order[passing.blocks[0].name] + 2 < order[block.name]:
             yield from passing.on()
         if script.share(block.name).count:
             yield from output_gradient(script, block)
-            yield from _backward_of_block(script, block, passing)
+            yield from _backward_of_block(script, block, passing, meanwhile)
+    yield from _backward_alone(script, meanwhile.during(LAST))
     while passing.blocks:
         yield from passing.on()
+    yield from _backward_alone(script, meanwhile.during(REST))
 
 
-def _backward_of_block(script: Script, block: BlockShape, passing: Passing) -> Iterator[Instruction]:
+def _backward_alone(script: Script, blocks: Iterable[BlockShape]) -> Iterator[Instruction]:
+    """Of blocks whose gradients come from this rank, and go nowhere else."""
+    for block in blocks:
+        for layer in reversed(block.layers):
+            yield Backward(layer.name, block.name)
+            if layer.parameters:
+                yield from pushes(script, block, layer)
+
+
+def _backward_of_block(
+    script: Script, block: BlockShape, passing: Passing, meanwhile: Meanwhile
+) -> Iterator[Instruction]:
     waiting: list[Instruction] = []
     for layer in reversed(block.layers):
         first = layer is block.layers[0]
         if script.layout.waits_for_batch(layer) and script.share(block.name).batch:
-            yield from _batch_sums(script, block, layer, backward=True)
+            yield from _told_sums(script, block, layer, backward=True)
+            yield from _backward_alone(script, meanwhile.during(layer.name))
+            yield from _added_sums(script, block, layer, backward=True)
             yield from passing.out()
         if first:
             yield from passing.out()

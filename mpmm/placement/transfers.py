@@ -6,7 +6,11 @@ import math
 from dataclasses import dataclass
 
 from mpmm.messages import Kind, carrier
-from mpmm.placement.accumulation import of_micro_batch
+
+
+def of_micro_batch(number: int) -> str:
+    """The words behind what is of one micro-batch; none where the batch is not cut into any."""
+    return f" of micro-batch {number}" if number else ""
 
 
 @dataclass(frozen=True)

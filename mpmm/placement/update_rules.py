@@ -5,10 +5,10 @@ from __future__ import annotations
 from mpmm_kernels.groups import additions
 
 from mpmm.messages import Kind
-from mpmm.placement.accumulation import Accumulate, of_micro_batch
 from mpmm.placement.holdings import Holdings, demand
-from mpmm.placement.instructions import Backward, Clip, SumSquares, Update
+from mpmm.placement.instructions import Accumulate, Backward, Clip, SumSquares, Update
 from mpmm.placement.shares import Share
+from mpmm.placement.transfers import of_micro_batch
 
 
 class UpdateRules:

@@ -11,13 +11,14 @@ from mpmm_kernels.runtime import available_threads, cache_key, set_threads
 from mpmm._version import __version__
 from mpmm.network import Network, NetworkSpec
 from mpmm.placement import Profile, profile_from_json
+from mpmm.ranks.host_facts import quota_here
 from mpmm.ranks.kept import keep_text, kept_text
 from mpmm.ranks.layer_timing import layer_timings
 from mpmm.ranks.probes import bytes_a_second, crowding_of, stop_seconds, updates_a_second
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 12
+_METHOD = 13
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, 8, GROUPS)
 
@@ -39,7 +40,9 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
     try:
         layers = layer_timings(network, samples, [count for count in threads if count <= available_threads()])
         set_threads(1)
-        values, memory, stop = updates_a_second(), bytes_a_second(), stop_seconds()
+        values, memory = updates_a_second(), bytes_a_second()
+        # where there is a quota, all that was timed has its stops within it
+        stop = 0.0 if quota_here()[0] else stop_seconds()
         # other ranks compute on the cores that this one has no thread for
         crowding = crowding_of(len(os.sched_getaffinity(0)))
     finally:
@@ -102,5 +105,5 @@ def keep_profile(spec: NetworkSpec, batch: int, profile: Profile) -> None:
 
 
 def _key(spec: NetworkSpec, batch: int) -> object:
-    """The network, the batch, and all that machine code follows from: kernels, processor."""
-    return _METHOD, __version__, cache_key(), os.cpu_count(), spec, batch
+    """The network, the batch, all that machine code follows from, and the quota, whose stops cost time."""
+    return _METHOD, __version__, cache_key(), os.cpu_count(), quota_here(), spec, batch

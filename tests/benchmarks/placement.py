@@ -38,9 +38,10 @@ from step_ours import BATCH, paper_spec
 from step_timing import MALLOC
 from virtual_cluster.awake import cores_awake
 
-from mpmm.placement import choice_from_plain, describe, layout_for, simulate
-from mpmm.ranks import profile_of
+from mpmm.placement import choice_from_plain, describe, layout_for, profile_from_json, simulate
 
+# times layers in a place's host
+PROFILE = str(Path(__file__).with_name("placement_profile.py"))
 GIGABIT, SLOW = "1gbit", "100mbit"
 SHARED = [("single", 1), ("baseline", 4), ("optimized", 4), ("sharded", 2), ("hybrid", 3), ("data", 3)]
 FEW = [("single", 1), ("baseline", 4), ("optimized", 4), ("sharded", 2), ("sharded", 4), ("hybrid", 3)]
@@ -98,13 +99,9 @@ class Bench:
 
     def __init__(self, config, options):
         self.config, self.options = config, options
-        self.results = {"load": os.getloadavg(), "prediction": [], "hosts": [], "peers": []}
+        self.results = {"load": os.getloadavg(), "profiles": {}, "prediction": [], "hosts": [], "peers": []}
         self.spec = paper_spec()
         self.shape = describe(self.spec)
-        # kept, for the searches of the runs
-        for bands, batch in TRAININGS:
-            profile_of(paper_spec(bands=bands), batch, (1, 2), anew=True)
-        self.note("layers are timed")
 
     def prediction(self):
         """Measured and predicted seconds a step of layouts and ranks, in each place."""
@@ -117,10 +114,18 @@ class Bench:
                 for layout, ranks in dict.fromkeys(cases)
             ]
             self.results["prediction"] += rows
-            profile = profile_of(self.spec, BATCH, (1, 2), anew=True)
+            profile = self._profile(place, FEW_BANDS, BATCH)
             self._turns(rows, [self._training(place, self.config, row) for row in rows])
             self._predict(place, rows, profile)
             self.write()
+
+    def _profile(self, place, bands, batch):
+        """What layers take in one of a place's hosts; kept there, for the searches of the runs."""
+        known = self.config.parent / f"profile-{time.time_ns()}.json"
+        training = Training(place, 1, [PROFILE, str(bands), str(batch), str(known)], known)
+        training.finish()
+        self.results["profiles"][f"{place.name}, {bands} bands, batch {batch}"] = known.read_text()
+        return profile_from_json(known.read_text())
 
     def _predict(self, place, rows, profile):
         """A prediction for each row but `single`, whose speed they are for."""
@@ -173,6 +178,8 @@ class Bench:
                 rows.append({**row, "ranks": hosts, "layout": "single" if hosts == 1 else "auto"})
                 trainings.append(self._training(place, config, rows[-1]))
             self.results["hosts"] += rows
+            for quota in dict.fromkeys(quota for quota, hosts in HOSTS):
+                self._profile(Place("one host", (quota,), rate), bands, batch)
             self.note(place_name(rate, bands, batch))
             self._turns(rows, trainings)
             self.write()
@@ -189,6 +196,7 @@ class Bench:
 
         for rate in (GIGABIT, SLOW):
             place = Place(f"{rate}, 35%", (0.35,) * 4, rate)
+            self._profile(place, FEW_BANDS, BATCH)
             ours = {"mpmm auto": self.config, "mpmm auto, bfloat16": with_narrow_wires(self.config)}
             rows = [
                 {"place": place.name, "way": way, "ours": True, "ranks": 4, "layout": "auto"} for way in ours

@@ -83,6 +83,16 @@ class Training:
             stack.callback(self._end)
             yield self
 
+    def finish(self):
+        """Run to the end: of a job that ends by itself."""
+        with self.started():
+            try:
+                self._job.wait(START)
+            except subprocess.TimeoutExpired:
+                raise TurnFailed(f"not done within {START} s") from None
+            if self._job.returncode:
+                self._check()
+
     def begun(self):
         """Whether it has made the steps that do not count."""
         self._check()

@@ -1,0 +1,27 @@
+"""Times the layers of `paper` where it runs, for the searches of later runs there; placement.py starts it.
+
+    python tests/benchmarks/placement_profile.py BANDS BATCH FILE
+
+Writes the profile to FILE as JSON.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from step_ours import paper_spec
+
+from mpmm.ranks import profile_of
+
+
+def main():
+    bands, batch, file = sys.argv[1:]
+    profile = profile_of(paper_spec(bands=int(bands)), int(batch), (1, 2), anew=True)
+    Path(file).write_text(profile.to_json())
+
+
+if __name__ == "__main__":
+    main()
