@@ -36,7 +36,6 @@ from placement_tables import hosts_table, peers_table, prediction_table
 from placement_turns import Training, TurnFailed, started
 from step_ours import BATCH, paper_spec
 from step_timing import MALLOC
-from virtual_cluster.awake import cores_awake
 
 from mpmm.placement import choice_from_plain, describe, layout_for, profile_from_json, simulate
 
@@ -85,7 +84,7 @@ def main():
     options.to.mkdir(parents=True, exist_ok=True)
     # ended by another program, it takes its cluster down as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with tempfile.TemporaryDirectory() as folder, cores_awake():
+    with tempfile.TemporaryDirectory() as folder:
         bench = Bench(configured(Path(folder), "fast"), options)
         for part in parts:
             began = time.monotonic()

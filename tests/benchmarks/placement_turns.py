@@ -71,7 +71,8 @@ class Training:
             else:
                 words = [str(MPMM_RUN)]
             rest = self.command if self.command[0] == "mpmm" else [sys.executable, *self.command]
-            rest = rest[1:] if rest[0] == "mpmm" and not self.place.virtual else rest
+            if not self.place.virtual:
+                rest = rest[1:] if rest[0] == "mpmm" else ["--", *rest]
             self._said = stack.enter_context(tempfile.TemporaryFile())
             self._job = subprocess.Popen(
                 [*words, "-np", str(self.ranks), *rest],

@@ -22,6 +22,18 @@ def started_loops(parent: int) -> list[int]:
     return loops
 
 
+def wait_until_loops_give_way(loops: list[int]) -> None:
+    """Wait until each is the least of all sessions, where the kernel shares cores out by session."""
+    until, autogroup = time.monotonic() + 30, Path("/proc/self/autogroup")
+    while autogroup.exists() and not all(_session_gives_way(loop) for loop in loops):
+        assert time.monotonic() < until, "a loop's session counts as much as others"
+        time.sleep(0.01)
+
+
+def _session_gives_way(process: int) -> bool:
+    return Path(f"/proc/{process}/autogroup").read_text().split()[-2:] == ["nice", "19"]
+
+
 def keeps_open(process: int, file: Path) -> bool:
     """Whether a process holds a file open."""
     return str(file) in [os.path.realpath(link) for link in Path(f"/proc/{process}/fd").iterdir()]

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from idle_loops import idle_loops, keeps_open, started_loops
+from idle_loops import idle_loops, keeps_open, started_loops, wait_until_loops_give_way
 from virtual_cluster import accounting, quota, units
 from virtual_cluster.awake import cores_awake
 from virtual_cluster.command_line import main
@@ -196,4 +196,5 @@ def test_where_nothing_heeds_the_wish_a_loop_a_core_keeps_it_awake(missing, late
     with cores_awake(latency, driver):
         loops = started_loops(os.getpid())
         assert sorted(core for loop in loops for core in os.sched_getaffinity(loop)) == CORES
+        wait_until_loops_give_way(loops)
     assert not any(Path(f"/proc/{loop}").exists() for loop in loops)

@@ -86,6 +86,25 @@ def test_a_profile_knows_the_cores_that_its_own_rank_does_not_use(monkeypatch: p
     assert set(profile.layers) >= {"hsi.block1.convolution", "fusion.output.dense"}
 
 
+def test_layers_timed_under_a_quota_hold_its_stops_and_count_for_it_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(probes, "_UPDATED", 1000)
+    monkeypatch.setattr(probes, "_COPIED", 4000)
+    monkeypatch.setattr(profiling, "crowding_of", lambda cores: 1.0)
+    monkeypatch.setattr(profiling, "stop_seconds", lambda: 0.002)
+    block = BlockSpec(2, (1, 2, 2), pool="none")
+    spec = NetworkSpec((StreamSpec("hsi", 3, 3, (block,)),), (), 2, kernels="reference")
+    kept = {}
+    for quota, stop in ((0.0, 0.002), (0.35, 0.0), (0.2, 0.0)):
+        monkeypatch.setattr(profiling, "quota_here", lambda quota=quota: (quota, 0.004))
+        assert profiling.kept_profile(spec, 2) is None
+        kept[quota] = profiling.profile_of(spec, 2, {1})
+        assert kept[quota].stop == stop
+    assert profiling.kept_profile(spec, 2) == kept[0.2]
+
+
 def test_ranks_of_one_host_need_no_link() -> None:
     machine = machine_of([HERE, HERE], LinkTimes())
     assert len(machine.hosts) == 1
