@@ -92,14 +92,13 @@ class Meanwhile:
 
     def _alone(self) -> Iterator[BlockShape]:
         """The last blocks first of all streams that are this rank's alone, and need no message."""
-        script, owned = self._script, self._script.owned()
+        script = self._script
         if not (script.serves or script.layout.owners_update):
             return
         for stream in reversed(script.shape.streams):
             blocks = script.shape.blocks_of(stream)
-            if all(block in owned and script.only_here(block.name) for block in blocks) and all(
-                script.stays(output) for block in blocks for output in script.shape.outputs[block.name]
-            ):
+            outputs = [output for block in blocks for output in script.shape.outputs[block.name]]
+            if all(script.only_here(block.name) for block in blocks) and all(map(script.stays, outputs)):
                 yield from reversed(blocks)
 
     def _cost(self, block: BlockShape) -> int:
