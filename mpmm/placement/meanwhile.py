@@ -33,15 +33,16 @@ class Meanwhile:
 
     Attributes
     ----------
-    blocks
-        Those that are dealt out, which come nowhere else.
+    others
+        This rank's other blocks, which keep their places, in the order of a forward.
     """
 
     def __init__(self, script: Script, *, backward: bool) -> None:
         self._script, self._backward = script, backward
         waits = self._waits()
         self._dealt = self._deal(waits) if any(waits.values()) else {}
-        self.blocks = {block.name for blocks in self._dealt.values() for block in blocks}
+        dealt = {block.name for blocks in self._dealt.values() for block in blocks}
+        self.others = tuple(block for block in script.owned() if block.name not in dealt)
 
     def during(self, wait: str) -> tuple[BlockShape, ...]:
         """The blocks for the wait before a layer, or for an end of backward, in their order."""

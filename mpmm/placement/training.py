@@ -76,9 +76,8 @@ def inputs(script: Script, block: BlockShape) -> Iterator[Instruction]:
 
 def _forward(script: Script) -> Iterator[Instruction]:
     meanwhile, ahead = Meanwhile(script, backward=False), Ahead(script)
-    owned = [block for block in script.owned() if block.name not in meanwhile.blocks]
-    for number, block in enumerate(owned):
-        yield from _forward_of_block(script, block, ahead, owned[number + 1 :], meanwhile)
+    for number, block in enumerate(meanwhile.others, 1):
+        yield from _forward_of_block(script, block, ahead, meanwhile.others[number:], meanwhile)
 
 
 def _forward_of_block(
@@ -207,7 +206,7 @@ def _backward(script: Script) -> Iterator[Instruction]:
     """
     order = {block.name: position for position, block in enumerate(reversed(script.shape.play_order))}
     passing, meanwhile = Passing(script), Meanwhile(script, backward=True)
-    for block in reversed([block for block in script.owned() if block.name not in meanwhile.blocks]):
+    for block in reversed(meanwhile.others):
         # the same moment in the order of all blocks on every rank: nobody waits in a circle
         while passing.blocks and order[passing.blocks[0].name] + 2 < order[block.name]:
             yield from passing.on()

@@ -14,8 +14,8 @@ from mpmm_kernels.runtime import set_threads
 from mpmm.network import Array, Layer, Network, Step
 from mpmm.placement import Timing, sums_of
 
-# rounds in which each case has a turn: at least so many, and more of them in so many seconds of processors,
-# so that a host with a share of a core has as many rounds as others
+# rounds in which each case has a turn: at least so many, and more of them until turns have taken so many
+# seconds, of which pauses by a quota are none: a host with a share of a core has as many rounds as others
 _FEWEST, _MOST, _SECONDS = 4, 12, 2.0
 # the part of rounds that counts: the slowest were interrupted by something else
 _COUNTED = 0.9
@@ -71,11 +71,12 @@ def layer_timings(
 def _rounds(network: Network, cases: Sequence[Case]) -> list[Round]:
     patches = {samples: _inputs(network, samples) for samples in {case.samples for case in cases}}
     rounds: list[Round] = []
-    began = time.process_time()
+    taken = 0.0
     for number in range(1 + _MOST):
-        if number > _FEWEST and time.process_time() - began > _SECONDS:
+        if number > _FEWEST and taken > _SECONDS:
             break
         rounds.append({case: _turn_of(case, network, patches[case.samples], number) for case in cases})
+        taken += _seconds(rounds[-1])
     return rounds[1:]
 
 

@@ -3,7 +3,7 @@
     python tests/benchmarks/placement.py                      # all of it, as root on an idle machine
     python tests/benchmarks/placement.py --only peers --rounds 2
     python tests/benchmarks/placement.py --only hosts --place "48 bands, batches of 40" --rounds 3
-    python tests/benchmarks/placement.py --quick              # fewer layouts, one round
+    python tests/benchmarks/placement.py --quick              # fewer cases, five rounds
 
 Trains the `paper` network (48 and 3 bands, 25 x 25 pixels, batches of 40) in this machine's shared memory and
 in virtual clusters. All cases of a place are started, each in hosts of its own, and take turns of
@@ -177,8 +177,8 @@ class Bench:
                 rows.append({**row, "ranks": hosts, "layout": "single" if hosts == 1 else "auto"})
                 trainings.append(self._training(place, config, rows[-1]))
             self.results["hosts"] += rows
-            for quota in dict.fromkeys(quota for quota, hosts in HOSTS):
-                self._profile(Place("one host", (quota,), rate), bands, batch)
+            for quota in dict.fromkeys(quota for quota, _ in HOSTS):
+                self._profile(Place(f"{rate}, {quota:.0%}", (quota,), rate), bands, batch)
             self.note(place_name(rate, bands, batch))
             self._turns(rows, trainings)
             self.write()

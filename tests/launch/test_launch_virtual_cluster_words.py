@@ -13,6 +13,7 @@ from virtual_cluster.awake import cores_awake
 from virtual_cluster.command_line import main
 from virtual_cluster.errors import ClusterError
 from virtual_cluster.job import deal_ranks
+from virtual_clusters import why_not
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -196,5 +197,13 @@ def test_where_nothing_heeds_the_wish_a_loop_a_core_keeps_it_awake(missing, late
     with cores_awake(latency, driver):
         loops = started_loops(os.getpid())
         assert sorted(core for loop in loops for core in os.sched_getaffinity(loop)) == CORES
-        wait_until_loops_give_way(loops)
     assert not any(Path(f"/proc/{loop}").exists() for loop in loops)
+
+
+def test_loops_count_least_of_all_sessions(latency, driver):
+    # without rights the kernel lets one session change in a tenth of a second, and no cluster can be up
+    if reason := why_not():
+        pytest.skip(reason)
+    driver.write_text("none\n")
+    with cores_awake(latency, driver):
+        wait_until_loops_give_way(started_loops(os.getpid()))

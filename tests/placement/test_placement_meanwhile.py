@@ -24,6 +24,7 @@ from mpmm.placement import (
     Receive,
     Send,
     StepKind,
+    SumSquares,
     describe,
     flattened,
     layout_for,
@@ -49,7 +50,7 @@ def waits_of(instructions: Sequence[Instruction]) -> dict[str, list[str]]:
         if isinstance(each, Backward):
             way = "backward"
         if isinstance(each, Send) and each.kind == Kind.SUMS:
-            wait = f"{way if way == 'forward' else 'backward'} {each.name}"
+            wait = f"{way} {each.name}"
         elif isinstance(each, Receive) and each.kind == Kind.SUMS:
             wait = f"after {wait}"
         name = each.block if isinstance(each, Forward | Backward) else ""
@@ -115,7 +116,7 @@ def test_clipped_gradients_are_measured_wherever_they_are_found() -> None:
     layout = two_ranks(TWO_STREAMS, (6, 10))
     clipped = replace(layout, options=LayoutOptions(clips=True))
     step = schedule(TWO_STREAMS, clipped, 0, StepKind.TRAIN, 40)
-    measured = [each.layer for each in flattened(step) if type(each).__name__ == "SumSquares"]
+    measured = [each.layer for each in flattened(step) if isinstance(each, SumSquares)]
     layers = [layer.name for layer in TWO_STREAMS.trained_layers()]
     assert sorted(measured) == sorted(layers)
     assert not isinstance(step[0], AnyOrder)

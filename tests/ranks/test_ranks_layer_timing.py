@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mpmm.network import BlockSpec, Network, NetworkSpec, Step, StreamSpec
@@ -27,6 +29,7 @@ def test_seconds_in_which_the_processor_is_slow_count_as_they_last(monkeypatch: 
         return {"core": [slow * samples, 2 * slow * samples]}
 
     monkeypatch.setattr(layer_timing, "_turn", turn)
+    monkeypatch.setattr(layer_timing, "_SECONDS", math.inf)
     timings = layer_timing.layer_timings(Network(SPEC), {4, 0, 2}, {1})["core"]
     mean = (6 + 5 * 1.5) / 11
     expected = [pytest.approx((2, 1, 2 * mean, 4 * mean)), pytest.approx((4, 1, 4 * mean, 8 * mean))]
@@ -44,6 +47,7 @@ def test_what_slows_one_case_alone_does_not_count(monkeypatch: pytest.MonkeyPatc
         return {"core": [slow * samples, 2 * slow * samples]}
 
     monkeypatch.setattr(layer_timing, "_turn", turn)
+    monkeypatch.setattr(layer_timing, "_SECONDS", math.inf)
     half, whole = layer_timing.layer_timings(Network(SPEC), {2, 40}, {1})["core"]
     assert half.forward / whole.forward == pytest.approx(2 / 40)
     # the rounds with a slow turn take longer by a seventieth, and count
@@ -81,6 +85,22 @@ def test_long_steps_are_timed_less_often(monkeypatch: pytest.MonkeyPatch) -> Non
     timings = layer_timing.layer_timings(Network(SPEC), {2}, {1})
     assert numbers == list(range(1 + layer_timing._FEWEST))
     assert timings["core"][0].forward == 2.5, "the mean without the first"
+
+
+def test_measuring_ends_when_turns_have_taken_long_whatever_lies_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pauses by a quota are between, so hosts with a share of a core have as many rounds."""
+    numbers: list[int] = []
+
+    def turn(network: Network, inputs: object, step: Step, now: object) -> layer_timing.Turn:
+        numbers.append(step.number)
+        return {"core": [0.25, 0.75]}
+
+    monkeypatch.setattr(layer_timing, "_turn", turn)
+    monkeypatch.setattr(layer_timing, "_SECONDS", 6.5)
+    layer_timing.layer_timings(Network(SPEC), {2}, {1})
+    assert numbers == list(range(7))
 
 
 def test_every_layer_of_a_network_is_timed() -> None:
