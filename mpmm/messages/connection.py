@@ -72,9 +72,9 @@ class Connection:
         self._last = ReceiveRequest(self._transport, self._envelope, buffer, after, self._received_count)
         return self._last
 
-    def receive(self, buffer: Buffer) -> None:
-        """Fill ``buffer`` with the next message."""
-        self._waiter.until(self.ireceive(buffer).done, self.received)
+    def receive(self, buffer: Buffer, pause: float = 0.0) -> None:
+        """Fill ``buffer`` with the next message; ``pause`` is that of `Waiter.until`."""
+        self._waiter.until(self.ireceive(buffer).done, self.received, pause)
 
     def settle(self, pending: int = 0) -> None:
         """Wait until at most ``pending`` sends are under way."""

@@ -14,7 +14,9 @@ from mpmm.messages.stop import Stop
 # a look with its sleep costs some 35 us of a core; the kernel makes at least 80 us of any sleep
 SHORTEST_PAUSE = 50e-6
 USUAL_PAUSE = 0.5e-3
-LONGEST_PAUSE = 5e-3
+LONGEST_PAUSE = 50e-3
+# of a rank that an alarm wakes
+ALARM_PAUSE = 5e-3
 # of the wait that is predicted, to be slept with few looks, each of which lets MPI move what is under way
 PATIENCE = 0.875
 LONGEST_SLEEP = 2e-3
@@ -24,13 +26,13 @@ _OVERSLEPT = 60e-6
 # while bytes come a rank with an alarm looks so often: it rests, wakes, and takes what has come
 WOKEN_PAUSE = 0.8e-3
 # of longer waits each second is taken to be like one of these
-_LONG = 0.5
+_LONG = 5.0
 
 
 def pause_after(waited: float) -> float:
     """Seconds to sleep after ``waited`` seconds of waiting: a sixteenth of them, from 50 us to 0.5 ms.
 
-    From 0.05 s on it is a hundredth of them, up to 5 ms: what has taken long may come one percent later.
+    From 0.05 s on it is a hundredth of them, up to 50 ms: what has taken long may come one percent later.
     """
     return max(SHORTEST_PAUSE, min(waited / 16, USUAL_PAUSE), min(waited / 100, LONGEST_PAUSE))
 
@@ -49,7 +51,7 @@ def looks_during(seconds: float, *, woken: bool = False, coming: float = 0.0) ->
     """
     if woken:
         flowing = min(coming, seconds)
-        return 1 + (seconds - flowing) / LONGEST_PAUSE + flowing / WOKEN_PAUSE
+        return 1 + (seconds - flowing) / ALARM_PAUSE + flowing / WOKEN_PAUSE
     return _looks(min(round(seconds, 4), _LONG)) * max(1.0, seconds / _LONG)
 
 
@@ -117,7 +119,7 @@ class Waiter:
         self.waits = False
         self._predictor = WaitPredictor()
 
-    def until(self, ready: Callable[[], bool], waiting_for: str) -> None:
+    def until(self, ready: Callable[[], bool], waiting_for: str, pause: float = 0.0) -> None:
         """Return as soon as ``ready()`` is true, or a little later.
 
         Parameters
@@ -126,6 +128,8 @@ class Waiter:
             Looked at again and again.
         waiting_for
             What for, in words; waits in the same words are expected to take equally long.
+        pause
+            Seconds from a look to the next at least, for what is in no hurry.
 
         Raises
         ------
@@ -135,11 +139,11 @@ class Waiter:
             The wait took longer than ``limit``.
         """
         if not ready():
-            self._wait(ready, waiting_for)
+            self._wait(ready, waiting_for, pause)
         elif self.alarm is None:
             self._predictor.learn(waiting_for, 0.0, late=False)
 
-    def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
+    def _wait(self, ready: Callable[[], bool], waiting_for: str, pause: float) -> None:
         start = time.perf_counter()
         # whom an alarm wakes, need not know how long
         predicted = 0.0 if self.alarm is not None else self._predictor.predicted(waiting_for)
@@ -149,9 +153,9 @@ class Waiter:
                 self.stop.check(waiting_for)
                 self._check_limit(waited, waiting_for)
                 if self.alarm is None:
-                    time.sleep(_sleep(waited, predicted))
+                    time.sleep(max(_sleep(waited, predicted), pause))
                 else:
-                    self.alarm.rest(LONGEST_PAUSE, again=looks > 0)
+                    self.alarm.rest(ALARM_PAUSE, again=looks > 0)
                 looks += 1
                 waited = time.perf_counter() - start
                 if ready():

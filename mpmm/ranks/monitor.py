@@ -36,7 +36,7 @@ class MeasuringWaiter(Waiter):
         # this thread's CPU seconds when the wait began, and before the last look
         self._began = self._looked = 0.0
 
-    def _wait(self, ready: Callable[[], bool], waiting_for: str) -> None:
+    def _wait(self, ready: Callable[[], bool], waiting_for: str, pause: float) -> None:
         self._began = self._looked = time.thread_time()
 
         def look() -> bool:
@@ -44,7 +44,7 @@ class MeasuringWaiter(Waiter):
             self._looked = time.thread_time()
             return ready()
 
-        super()._wait(look, waiting_for)
+        super()._wait(look, waiting_for, pause)
 
     def _over(self, waiting_for: str, seconds: float) -> None:
         super()._over(waiting_for, seconds)

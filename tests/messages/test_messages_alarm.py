@@ -9,7 +9,7 @@ import pytest
 
 from mpmm.messages import alarm, waiting
 from mpmm.messages.alarm import Alarm, mpi_alarm
-from mpmm.messages.waiting import LONGEST_PAUSE, Waiter, looks_during
+from mpmm.messages.waiting import ALARM_PAUSE, Waiter, looks_during
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="event polls are Linux's")
 
@@ -46,7 +46,7 @@ def test_a_wait_ends_when_something_has_come():
 
 
 def test_nothing_that_comes_lets_a_wait_look_once_a_pause(monkeypatch):
-    monkeypatch.setattr(waiting, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(waiting, "ALARM_PAUSE", 0.01)
     with watched() as (poll, *_):
         waiter, looks, began = Waiter(), [], time.perf_counter()
         waiter.alarm = Alarm([poll.fileno()])
@@ -69,7 +69,7 @@ def test_only_polls_of_connected_tcp_sockets_are_taken(monkeypatch):
 
 def test_looks_of_a_wait_with_an_alarm_grow_with_its_length_and_with_what_comes():
     assert looks_during(0.0, woken=True) == 1
-    assert looks_during(10 * LONGEST_PAUSE, woken=True) == pytest.approx(11)
+    assert looks_during(10 * ALARM_PAUSE, woken=True) == pytest.approx(11)
     assert looks_during(0.02, woken=True) < looks_during(0.02) / 2
     # bytes that come wake a rank again and again, for as long as it waits
     assert looks_during(0.02, woken=True, coming=0.005) == pytest.approx(1 + 3 + 5 / 0.8)

@@ -78,7 +78,7 @@ def test_traffic_adds_up_by_direction_kind_and_peer() -> None:
 @given(st.floats(0, 1000))
 def test_pauses_are_short_at_first_and_never_a_large_part_of_the_wait(waited: float) -> None:
     pause = pause_after(waited)
-    assert 50e-6 <= pause <= 5e-3
+    assert 50e-6 <= pause <= 50e-3
     assert pause <= max(50e-6, waited / 16)
     if waited < 0.05:
         assert pause <= 0.5e-3
@@ -104,7 +104,7 @@ def test_a_wait_that_comes_again_is_slept_through_but_never_for_long_after_its_e
     monkeypatch.setattr(waiting, "time", clock)
     waiter = Waiter()
 
-    def looks_and_delay(seconds: float) -> tuple[int, float]:
+    def looks_and_delay(seconds: float, pause: float = 0.0) -> tuple[int, float]:
         looks, end = 0, clock.now + seconds
 
         def ready() -> bool:
@@ -112,7 +112,7 @@ def test_a_wait_that_comes_again_is_slept_through_but_never_for_long_after_its_e
             looks += 1
             return clock.now >= end
 
-        waiter.until(ready, "the next step")
+        waiter.until(ready, "the next step", pause)
         return looks, clock.now - end
 
     first, _ = looks_and_delay(0.020)
@@ -126,7 +126,15 @@ def test_a_wait_that_comes_again_is_slept_through_but_never_for_long_after_its_e
     assert max(delays) <= 2e-3
     assert max(delays[6:]) < 0.5e-3
     # within a long one MPI is called, and signals looked at, often
-    assert max(looks_and_delay(10)[1] for _ in range(9)) <= 5e-3
+    looks, delay = looks_and_delay(10)
+    assert looks < 1500
+    assert delay <= 50e-3
+    # who has nothing to do for minutes takes no core from those who have
+    assert looks_and_delay(300)[0] < 8000
+    # what is in no hurry
+    looks, delay = looks_and_delay(0.1, pause=20e-3)
+    assert looks <= 7
+    assert delay <= 20e-3
 
 
 def test_a_wait_returns_when_it_is_over_and_counts_its_time() -> None:
@@ -199,7 +207,7 @@ def test_a_send_that_mpi_has_taken_over_is_not_looked_after(monkeypatch: pytest.
     assert transport.progress(), "the long one is"
 
 
-@pytest.mark.parametrize("length", [0.0, 0.7e-3, 9e-3, 0.3])
+@pytest.mark.parametrize("length", [0.0, 0.7e-3, 9e-3, 0.3, 4.0])
 def test_the_looks_of_a_wait_are_those_that_a_waiter_takes(
     length: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +226,7 @@ def test_the_looks_of_a_wait_are_those_that_a_waiter_takes(
 
         waiter.until(over, "it")
     assert looks_during(length) == pytest.approx(looks[0] - 1, abs=1)
-    assert looks_during(2000.0) == 4000 * looks_during(0.5), "each second alike"
+    assert looks_during(2000.0) == 400 * looks_during(5.0), "each second alike"
 
 
 def test_the_progress_thread_moves_as_long_as_there_is_something_and_never_after_its_end() -> None:

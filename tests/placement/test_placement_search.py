@@ -262,3 +262,21 @@ def test_threads_of_one_machine_are_used_by_one_rank_or_several() -> None:
     choice = choose(problem(one_host(4, 2)), "")
     alone = simulate(SMALL, layout_for(SMALL, 1), 40, SLOW, one_host(1, 2))
     assert choice.seconds <= alone.seconds * 1.02
+
+
+@pytest.mark.parametrize(("gain", "several"), [(1.0, True), (1.75, False)])
+def test_ranks_of_one_host_have_to_gain_a_fifth(gain: float, several: bool) -> None:
+    """Two threads are so many times as fast as one: two ranks of a thread each are about twice as fast."""
+    shape = network({"hsi": [100, 60], "rgb": [20]})
+    names = [layer.name for block in shape.blocks for layer in block.layers]
+    timings = tuple(
+        Timing(samples, count, samples * 1e-3 / speed, samples * 2e-3 / speed)
+        for samples in (20, 40)
+        for count, speed in ((1, 1.0), (2, gain))
+    )
+    profile = Profile(dict.fromkeys(names, timings), values=1e9, crowding=1.0)
+    choice = choose(Problem(shape, 40, profile, one_host(3, 2)), "")
+    assert (len(choice.layout.workers) > 1) == several, choice.reasons
+    best = simulate(shape, layout_for(shape, 2, "sharded"), 40, profile, one_host(2, 2))
+    alone = simulate(shape, layout_for(shape, 1), 40, profile, one_host(1, 2))
+    assert best.seconds < alone.seconds, "by prediction two ranks are faster in either case"
