@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,12 +124,19 @@ class Layer(ABC):
         """How the layer computes, in a few words."""
         return ""
 
-    def take_values(self, values: Array) -> None:
-        """Compute with these values from now on: as long as `values`, and not copied."""
-        own = parts(values, [parameter.value for parameter in self.parameters])
+    def take_values(self, values: Array, views: Sequence[Array] | None = None) -> None:
+        """Compute with these values from now on: as long as `values`, and not copied.
+
+        ``views`` are `views_of` them, where who gives the same values again and again keeps those.
+        """
+        own = self.views_of(values) if views is None else views
         for parameter, value in zip(self.parameters, own, strict=True):
             parameter.value = value
         self.values = values
+
+    def views_of(self, values: Array) -> list[Array]:
+        """Each parameter's part of an array as long as `values`, in its shape."""
+        return parts(values, [parameter.value for parameter in self.parameters])
 
     def _keep(self, x: Array, step: Step) -> None:
         """Keep a training forward's input for its backward; an evaluation ends what was kept."""

@@ -26,6 +26,10 @@ def forward_through(
     before
         Called with each layer before it is computed, in forward order.
     """
+    if step.training and before is None:
+        for layer in layers:
+            x = layer.forward(x, step)
+        return x
     for layer, batchnorm in _passes(layers, step):
         for computed in (layer, batchnorm):
             if before is not None and computed is not None:

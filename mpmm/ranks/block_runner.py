@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -110,17 +111,15 @@ class BlockRunner:
 
     def forward(self, block: str, step: Step, layers: tuple[str, ...] = ()) -> None:
         """Compute a block's output, or some layers of it."""
-        every = [layer.name for layer in self.network.blocks[block].layers]
-        names = layers or tuple(every)
-        # values that are not finite are reported once, by their loss
-        with np.errstate(over="ignore", invalid="ignore"):
-            x = self._forward_of_layers(block, [self._layers[name] for name in names], step)
-        if names[-1] == every[-1]:
+        built = self.network.blocks[block].layers
+        computed = [self._layers[name] for name in layers] if layers else built
+        x = self._forward_of_layers(block, computed, step)
+        if computed[-1] is built[-1]:
             self._outputs[block] = x
         else:
             self._between[block] = x
 
-    def _forward_of_layers(self, block: str, layers: list[Layer], step: Step) -> Array:
+    def _forward_of_layers(self, block: str, layers: Sequence[Layer], step: Step) -> Array:
         """Of some layers; the first one's sums over the batch may be there."""
         first, *others = layers
         total = self.sums.pop((Kind.SUMS, first.name), None)
@@ -131,8 +130,7 @@ class BlockRunner:
     def measure(self, block: str, layer: str, step: Step) -> None:
         """Partial sums of the input of a layer, whose forward goes on when all shards' have been added up."""
         x = self._input_of(block, layer)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.sums[Kind.SUMS, layer] = self._batch_layer(layer).measure(x, step)
+        self.sums[Kind.SUMS, layer] = self._batch_layer(layer).measure(x, step)
 
     def measure_loss(self, block: str, step: Step) -> None:
         """Loss of the share, correct classifications, and the gradient of the logits.
@@ -142,8 +140,7 @@ class BlockRunner:
         RunError
             The loss is not finite; no parameter has been changed by this step's gradients.
         """
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss = self._loss(self._outputs[block], self.labels, step.batch or None)
+        loss = self._loss(self._outputs[block], self.labels, step.batch or None)
         if not math.isfinite(loss.loss):
             raise RunError(
                 f"step {step.number + 1}: the loss is {loss.loss}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from mpmm_kernels.layers import exponential_average
@@ -39,6 +40,19 @@ class _StoredLayer:
     values: slice
     moments: slice
     runs: tuple[_Run, ...]
+
+    def views_of(self, state: Snapshot) -> _Views:
+        """Its part of a state."""
+        values = state.values[self.values]
+        return _Views(values, self.layer.views_of(values), [run.of(state) for run in self.runs])
+
+
+class _Views(NamedTuple):
+    """A layer's part of a state: all of its values, each parameter's, and those of each run with moments."""
+
+    values: Array
+    parameters: list[Array]
+    runs: list[tuple[Array, Array, Array]]
 
 
 class ParameterStore:
@@ -95,6 +109,9 @@ class ParameterStore:
         self._same = in_place or gathers
         self._gathers = gathers
         self._layers = {stored.layer.name: stored for stored in _stored_layers(network, optimizer)}
+        # made once for each of the two memories that states swap: an update of views alone took longer than
+        # the arithmetic of a small layer
+        self._views: dict[tuple[int, str], _Views] = {}
         self._moved: set[str] = set()
         # two, for one may still be under way to the driver
         self._sent: list[Snapshot] = []
@@ -115,22 +132,27 @@ class ParameterStore:
         """
         stored = self._layers[layer]
         gradients = _mean(pushed)
-        new = self._next
-        old = new if self._same else self.complete
-        for run in stored.runs:
+        new = self._views_of(self._next, stored)
+        old = new if self._same else self._views_of(self.complete, stored)
+        for run, before, after in zip(stored.runs, old.runs, new.runs, strict=True):
             gradient = gradients[run.gradients]
             if run.trainable:
-                into = None if new is old else run.of(new)
+                into = None if new is old else after
                 gradient = self.gradient_norm.clipped(gradient)
                 drops = self.counters.drops
-                self.optimizer.move(
-                    run.of(old), gradient, number + 1, decayed=run.decayed, drops=drops, into=into
-                )
+                self.optimizer.move(before, gradient, number + 1, decayed=run.decayed, drops=drops, into=into)
             else:
-                new.values[run.values] = old.values[run.values]
-                exponential_average(new.values[run.values], gradient, self.optimizer.average)
-        stored.layer.take_values(new.values[stored.values])
+                after[0][...] = before[0]
+                exponential_average(after[0], gradient, self.optimizer.average)
+        stored.layer.take_values(new.values, new.parameters)
         self._moved.add(layer)
+
+    def _views_of(self, state: Snapshot, stored: _StoredLayer) -> _Views:
+        """A layer's part of one of the two states."""
+        key = id(state.values), stored.layer.name
+        if key not in self._views:
+            self._views[key] = stored.views_of(state)
+        return self._views[key]
 
     def newest(self, layers: Sequence[str]) -> Array:
         """The newest values of layers that follow each other in a state, all moved in this step or none."""
@@ -197,6 +219,8 @@ class ParameterStore:
 
 
 def _mean(pushed: Sequence[tuple[Array, int]]) -> Array:
+    if len(pushed) == 1:
+        return pushed[0][0]
     return weighted_mean([flat for flat, _ in pushed], [samples for _, samples in pushed])
 
 

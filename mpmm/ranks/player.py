@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from mpmm.messages import Arrivals, Channel, Connection, Kind
 from mpmm.network import EVALUATION, Network, SoftmaxCrossEntropy, Step
@@ -70,7 +72,7 @@ class Player:
     watch
         Entered around each instruction; None costs nothing.
     check
-        Called before each instruction; raises to end what is under way.
+        Called before each instruction that computes for long; raises to end what is under way.
     """
 
     def __init__(
@@ -138,9 +140,10 @@ class Player:
         before = self._batch, self._step
         self._batch, self._step = batch, step
         name = f"step {step.number + 1}" if step.training else "between steps"
-        with nullcontext() if self._watch is None else self._watch("Step", name):
+        watched = nullcontext() if self._watch is None else self._watch("Step", name)
+        # values that are not finite are reported once, by their loss
+        with watched, np.errstate(over="ignore", invalid="ignore"):
             for act in self._made_ready(instructions):
-                self._check()
                 act()
         # a snapshot may be sent from within a step
         self._batch, self._step = before
@@ -148,7 +151,12 @@ class Player:
     def _made_ready(self, instructions: Sequence[Instruction]) -> list[Act]:
         ready = self._acts.get(id(instructions))
         if ready is None:
-            acts = [self._act(instruction) for instruction in instructions]
+            acts = [self._check]
+            for instruction in instructions:
+                # others take microseconds, or wait, and a wait checks by itself
+                if isinstance(instruction, _LONG):
+                    acts.append(self._check)
+                acts.append(self._act(instruction))
             ready = self._acts[id(instructions)] = instructions, acts
         return ready[1]
 
@@ -168,7 +176,8 @@ class Player:
         return watched
 
     def _step_of(self, share: Share) -> Step:
-        return replace(self._step, first_sample=share.first, batch=share.batch, per_shard=share.per_shard)
+        step = self._step
+        return Step(step.training, step.number, step.seed, share.first, share.batch, share.per_shard)
 
     def _send(self, message: Send) -> Act:
         connection = self.channel.connection(message.kind, message.item, message.peer)
@@ -261,6 +270,8 @@ class Player:
         return _Await(receive.line, receive.buffer, self._watched(instruction, receive.arrived))
 
 
+# what computes for long
+_LONG = (Forward, Infer, Backward)
 # sent from a block's own memory, which an evaluation writes again before they have gone
 _COPIED = (Kind.ACTIVATION, Kind.LOGITS)
 

@@ -57,7 +57,12 @@ PLACES = [
 # (bands, batch): the larger network has as many bands as sensors in space, the larger batch is that of
 # HybridSN's authors, for patches of this size too: more to compute, as many parameters to exchange
 FEW_BANDS, MANY_BANDS, LARGE_BATCH = 48, 224, 256
-TRAININGS = [(FEW_BANDS, BATCH), (MANY_BANDS, BATCH), (FEW_BANDS, LARGE_BATCH)]
+TRAININGS = [
+    (FEW_BANDS, BATCH),
+    (MANY_BANDS, BATCH),
+    (FEW_BANDS, LARGE_BATCH),
+    (MANY_BANDS, LARGE_BATCH),
+]
 # (a host's share of a core, hosts): six of 35% would want more than two cores have
 HOSTS = [(0.35, 1), (0.35, 2), (0.35, 4), (0.30, 1), (0.30, 6)]
 

@@ -54,16 +54,21 @@ def adam_step(
         Where the new value and moments go, while those of ``state`` stay as they are.
     """
     (value, first, second), (rate, beta1, beta2, epsilon, decay) = state, options
-    old = value.reshape(-1), first.reshape(-1), second.reshape(-1)
-    new = old if into is None else (into[0].reshape(-1), into[1].reshape(-1), into[2].reshape(-1))
+    old = _row(value), _row(first), _row(second)
+    new = old if into is None else (_row(into[0]), _row(into[1]), _row(into[2]))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
     factors = size, correction, float(epsilon), 1 - rate * decay
-    arguments = *old, gradient.reshape(-1), *new, float(beta1), float(beta2), factors, into is not None
+    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors, into is not None
     if value.size > PART:
         _adam(*arguments, computing_threads())
     else:
         _moved_part(*arguments)
+
+
+def _row(array: Floats) -> Floats:
+    """All elements in a row; mostly they are, and a view more of each array takes longer than to ask."""
+    return array if array.ndim == 1 else array.reshape(-1)
 
 
 @compiled(parallel=True)
