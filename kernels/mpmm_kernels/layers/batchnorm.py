@@ -10,6 +10,12 @@ import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats, flat
+from mpmm_kernels.layers.batch_sums import (
+    ForwardNorm,
+    sample_gradient,
+    sample_gradient_sums,
+    sample_sums,
+)
 from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, normalise_pixels
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
@@ -17,7 +23,7 @@ from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 def batchnorm_sums(x: Floats, sums: Floats) -> None:
     """Fill sums (n, 2, channels), float64: each sample's sum of x and of x squared."""
     with threads_for(x.size) as workers:
-        _sums(x, sums, workers)
+        _sums(flat(x), sums.reshape(-1), *x.shape, workers)
 
 
 def batchnorm_statistics(total: Floats, count: int) -> Floats:
@@ -71,7 +77,8 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats)
     is ReLU's, has let through, which x tells without a look at what it made: a trip through memory less.
     """
     with threads_for(x.size) as workers:
-        _backward_sums(x, dy, *by, sums, workers)
+        arrays = flat(x), flat(dy), by.mean, by.inverse, by.norm.reshape(-1), sums.reshape(-1)
+        _backward_sums(*arrays, *x.shape, workers)
 
 
 def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, count: int, dx: Floats) -> None:
@@ -87,7 +94,8 @@ def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, coun
         The whole batch's number of values per channel.
     """
     with threads_for(x.size) as workers:
-        _backward(x, dy, by.inverse, by.norm, sums, count, dx, workers)
+        arrays = flat(x), flat(dy), by.inverse, by.norm.reshape(-1), sums, count, dx.reshape(-1)
+        _backward(*arrays, *x.shape, workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -117,23 +125,13 @@ def _normalised_by(
 
 
 @compiled(parallel=True)
-def _sums(x: Floats, sums: Array, workers: int) -> None:
+def _sums(x: Floats, sums: Floats, samples: int, pixels: int, channels: int, workers: int) -> None:
     taken = tickets()
     for _worker in prange(workers):
         n = next_piece(taken)
-        while n < x.shape[0]:
-            _sample_sums(x[n], sums[n])
+        while n < samples:
+            sample_sums(x, n, pixels, channels, sums)
             n = next_piece(taken)
-
-
-@compiled
-def _sample_sums(x: Floats, sums: Array) -> None:
-    sums[:] = 0
-    for p in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            value = np.float64(x[p, c])
-            sums[0, c] += value
-            sums[1, c] += value * value
 
 
 @compiled(parallel=True)
@@ -148,34 +146,23 @@ def _normalise(x: Floats, norm: Floats, y: Floats, samples: int, workers: int) -
 
 @compiled(parallel=True)
 def _backward_sums(
-    x: Floats, dy: Floats, mean: Array, inverse: Array, norm: Floats, sums: Array, workers: int
+    x: Floats,
+    dy: Floats,
+    mean: Array,
+    inverse: Array,
+    norm: Floats,
+    sums: Floats,
+    samples: int,
+    pixels: int,
+    channels: int,
+    workers: int,
 ) -> None:
     taken = tickets()
     for _worker in prange(workers):
-        n = next_piece(taken)
-        while n < x.shape[0]:
-            _sample_backward_sums(x[n], dy[n], (mean, inverse), norm, sums[n])
+        by, n = ForwardNorm(mean, inverse, norm), next_piece(taken)
+        while n < samples:
+            sample_gradient_sums(x, dy, n, pixels, channels, by, sums)
             n = next_piece(taken)
-
-
-@compiled
-def _sample_backward_sums(
-    x: Floats, dy: Floats, batch: tuple[Array, Array], norm: Floats, sums: Array
-) -> None:
-    (mean, inverse), shift, scale, beta, floor = batch, norm[0], norm[1], norm[2], norm[3, 0]
-    sums[:] = 0
-    for p in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            made = (x[p, c] - shift[c]) * scale[c] + beta[c]
-            gradient = np.float64(_through(dy[p, c], made, floor))
-            sums[0, c] += gradient
-            sums[1, c] += gradient * (np.float64(x[p, c]) - mean[c]) * inverse[c]
-
-
-@compiled
-def _through(dy: float, made: float, floor: float) -> float:
-    """The gradient that a floor lets through: all where there is none."""
-    return dy if (made > floor) | (floor < 0) else type(dy)(0)
 
 
 @compiled(parallel=True)
@@ -187,26 +174,18 @@ def _backward(
     sums: Array,
     count: int,
     dx: Floats,
+    samples: int,
+    pixels: int,
+    channels: int,
     workers: int,
 ) -> None:
-    means = np.empty((2, x.shape[2]), x.dtype)
-    for c in range(x.shape[2]):
-        means[0, c] = sums[0, c] / count
-        means[1, c] = inverse[c] * sums[1, c] / count
+    means = np.empty(2 * channels, x.dtype)
+    for c in range(channels):
+        means[c] = sums[0, c] / count
+        means[channels + c] = inverse[c] * sums[1, c] / count
     taken = tickets()
     for _worker in prange(workers):
         n = next_piece(taken)
-        while n < x.shape[0]:
-            _backward_sample(x[n], dy[n], norm, means, dx[n])
+        while n < samples:
+            sample_gradient(x, dy, n, pixels, channels, norm, means, dx)
             n = next_piece(taken)
-
-
-@compiled
-def _backward_sample(x: Floats, dy: Floats, norm: Floats, means: Floats, dx: Floats) -> None:
-    mean, scale, beta, floor = norm[0], norm[1], norm[2], norm[3, 0]
-    level, slope = means[0], means[1]
-    for p in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            centred = x[p, c] - mean[c]
-            gradient = _through(dy[p, c], centred * scale[c] + beta[c], floor)
-            dx[p, c] = scale[c] * (gradient - level[c] - centred * slope[c])

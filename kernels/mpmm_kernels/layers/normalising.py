@@ -4,13 +4,26 @@ from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
-from mpmm_kernels.vector import Vector, lanes_of, load, load_part, store, store_part
+from mpmm_kernels.vector import (
+    Vector,
+    add,
+    at_least,
+    lanes_of,
+    less,
+    load,
+    load_part,
+    multiplied,
+    store,
+    store_part,
+)
 from mpmm_kernels.vector import emit as vector_emit
 
 # What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less. Rows
 # (NORM_ROWS, channels) of mean, scale, beta and floor, of the array's type
 Normalisation: TypeAlias = Floats
 NORM_ROWS = 4
+# Pixels whose next channels are still in the first cache
+TOGETHER = 64
 
 
 def emit_normalised(builder: Any, value: Any, norm: list[Any]) -> Any:
@@ -29,13 +42,20 @@ def normalise_pixels(x: Floats, first: int, pixels: int, norm: Floats, y: Floats
     """
     channels, step = norm.size // NORM_ROWS, lanes_of(x)
     whole = channels - channels % step
-    for pixel in range(first, first + pixels if channels > 0 else first):
-        at = pixel * channels
+    for begin in range(first, first + pixels if channels > 0 else first, TOGETHER):
+        end = min(begin + TOGETHER, first + pixels)
         for c in range(0, whole, step):
-            store(y, at + c, normalised(load(x, at + c), norm, c, channels))
+            mean, scale = load(norm, c), load(norm, channels + c)
+            beta, floor = load(norm, 2 * channels + c), load(norm, 3 * channels + c)
+            for pixel in range(begin, end):
+                at = pixel * channels + c
+                made = add(multiplied(less(load(x, at), mean), scale), beta)
+                store(y, at, at_least(made, floor))
         if whole < channels:
-            rest = load_part(x, at + whole, channels - whole)
-            store_part(y, at + whole, normalised_part(rest, norm, whole, channels), channels - whole)
+            for pixel in range(begin, end):
+                at = pixel * channels + whole
+                rest = load_part(x, at, channels - whole)
+                store_part(y, at, normalised_part(rest, norm, whole, channels), channels - whole)
 
 
 @compiled_intrinsic

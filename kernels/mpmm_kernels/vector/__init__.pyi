@@ -17,7 +17,7 @@ from .blocks import (
     transposed,
     zeros,
 )
-from .copy import copy_columns, copy_run, store_up_to
+from .copy import copy_columns, copy_run, load_up_to, store_up_to
 from .emit import FUSED
 from .registers import OWN, PLANNED, Registers
 from .tile import LANES, fetch, move_tile
@@ -32,9 +32,11 @@ from .vector import (
     emit_challenge,
     lanes,
     lanes_of,
+    less,
     load,
     load_bytes,
     load_part,
+    load_wide,
     multiplied,
     splat,
     store,
@@ -43,6 +45,7 @@ from .vector import (
     store_whole,
     where_above,
     where_number,
+    widened,
 )
 
 __all__ = [
@@ -70,11 +73,14 @@ __all__ = [
     "fetch",
     "lanes",
     "lanes_of",
+    "less",
     "load",
     "load_block",
     "load_bytes",
     "load_part",
+    "load_up_to",
     "load_vectors",
+    "load_wide",
     "move_tile",
     "multiplied",
     "outer",
@@ -93,5 +99,6 @@ __all__ = [
     "transposed",
     "where_above",
     "where_number",
+    "widened",
     "zeros",
 ]

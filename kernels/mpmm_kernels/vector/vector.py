@@ -161,6 +161,42 @@ def multiplied(typing: Any, a: Vector, b: Vector) -> Any:
 
 
 @compiled_intrinsic
+def less(typing: Any, a: Vector, b: Vector) -> Any:
+    """The difference a - b of two vectors, lane by lane."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit a subtraction of all lanes."""
+        return builder.fsub(*args)
+
+    return a(a, b), emit
+
+
+@compiled_intrinsic
+def widened(typing: Any, value: Vector) -> Any:
+    """The same lanes in float64, in several registers where one is too narrow."""
+    wide = Vector(types.float64, value.lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit a conversion of narrower lanes."""
+        return args[0] if value.dtype.bitwidth == 64 else builder.fpext(args[0], wide.emitted)
+
+    return wide(value), emit
+
+
+@compiled_intrinsic
+def load_wide(typing: Any, like: Any, array: Any, offset: Any, count: Any) -> Any:
+    """The first ``count`` elements of a float64 array, and zeros: lanes as a vector of ``like`` has."""
+    wide = Vector(types.float64, Vector(like.dtype).lanes)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit a load by a mask."""
+        memory = vector_emit.Memory(context, builder, array, args[1])
+        return memory.load_part(args[2], args[3], wide.emitted)
+
+    return wide(like, array, types.intp, types.intp), emit
+
+
+@compiled_intrinsic
 def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
     """The larger of value and floor, lane by lane; a NaN in ``value`` stays one."""
 

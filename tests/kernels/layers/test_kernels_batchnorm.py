@@ -17,7 +17,7 @@ from naive import normalisation as naive
 from naive.gradients import central_differences, relative_error
 
 EPSILON = 1e-3
-SHAPES = [(2, 1, 1), (1, 5, 3), (5, 7, 3), (40, 9, 16)]
+SHAPES = [(2, 1, 1), (1, 5, 3), (5, 7, 3), (40, 9, 16), (3, 130, 24), (2, 65, 40)]
 
 
 class Problem:

@@ -12,9 +12,11 @@ from mpmm_kernels.vector import (
     element,
     lanes,
     lanes_of,
+    less,
     load,
     load_bytes,
     load_part,
+    load_wide,
     multiplied,
     splat,
     store,
@@ -23,6 +25,7 @@ from mpmm_kernels.vector import (
     store_whole,
     where_above,
     where_number,
+    widened,
 )
 
 DTYPES = ["float32", "float64"]
@@ -31,6 +34,23 @@ DTYPES = ["float32", "float64"]
 def test_a_vector_fills_a_register():
     assert lanes("float32") * 32 == lanes("float64") * 64 == REGISTER_BITS
     assert (32 if REGISTER_BITS == 512 else 16) == REGISTERS
+
+
+@compiled
+def wide_difference(x, wide, count, out):
+    """The lanes of x in float64, less the first of ``wide``."""
+    store(out, 0, less(widened(load(x, 0)), load_wide(x, wide, 1, count)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_wide_lanes_are_float64_of_the_same_number(dtype):
+    n = lanes(dtype)
+    rng = np.random.default_rng(3)
+    x, wide, out = rng.standard_normal(n).astype(dtype), rng.standard_normal(n + 1), np.full(n + 1, 7.0)
+    for count in (n, n - 1, 1):
+        wide_difference(x, wide, count, out)
+        np.testing.assert_array_equal(out[:n], x - np.where(np.arange(n) < count, wide[1:], 0))
+        assert out[n] == 7.0
 
 
 @compiled

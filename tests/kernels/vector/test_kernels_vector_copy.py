@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.vector import copy_columns, copy_run, lanes
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import copy_columns, copy_run, lanes, load_up_to, store
 
 N = lanes("float32")
 
@@ -27,3 +28,15 @@ def test_columns_are_copied_from_their_steps_to_others(x_step, y_step):
         start = 1 + column * x_step
         expected[2 + column * y_step :][:channels] = x[start : start + channels]
     np.testing.assert_array_equal(y, expected)
+
+
+@compiled
+def loaded_up_to(x, offset, count, y):
+    store(y, 0, load_up_to(x, offset, count))
+
+
+@pytest.mark.parametrize("count", [1, N - 1, N, N + 1])
+def test_a_vector_is_loaded_whole_or_with_zeros(count):
+    x, y = np.arange(1, 3 * N, dtype="float32"), np.full(N, 7, "float32")
+    loaded_up_to(x, 2, count, y)
+    np.testing.assert_array_equal(y, np.where(np.arange(N) < count, x[2 : 2 + N], 0))

@@ -1,0 +1,157 @@
+"""What batch-norm makes of a sample's pixels: sums, in float64, and the gradient of what it normalised.
+
+Each channel's values are added one pixel after the other, whatever a vector's width: loops over elements made
+the same bits in twice the time, for the sums went to memory at each pixel.
+"""
+
+from typing import Any, NamedTuple
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.layers.normalising import TOGETHER, Normalisation
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import (
+    add,
+    lanes_of,
+    less,
+    load_part,
+    load_up_to,
+    load_wide,
+    multiplied,
+    store,
+    store_part,
+    store_up_to,
+    where_above,
+    widened,
+)
+
+
+class ForwardNorm(NamedTuple):
+    """What a forward normalised by: mean and inverse (channels,), float64, and the norm's rows, flat."""
+
+    mean: Array
+    inverse: Array
+    norm: Normalisation
+
+
+@compiled
+def sample_sums(x: Floats, n: int, pixels: int, channels: int, sums: Floats) -> None:
+    """Fill the n-th of flat sums (samples, 2, channels): of x, and of x squared."""
+    row = _begin(sums, n, channels)
+    for begin in range(n * pixels, (n + 1) * pixels, TOGETHER):
+        end = min(begin + TOGETHER, (n + 1) * pixels)
+        for c in range(0, channels, lanes_of(x)):
+            _add_values(x, (begin, end), (channels, c), sums, row)
+
+
+@compiled
+def sample_gradient_sums(
+    x: Floats, dy: Floats, n: int, pixels: int, channels: int, by: ForwardNorm, sums: Floats
+) -> None:
+    """Fill the n-th of flat sums (samples, 2, channels): of dy, and of dy * (x - mean) * inverse.
+
+    Of dy counts what the floor has let through: all, where that is less than zero.
+    """
+    row = _begin(sums, n, channels)
+    for begin in range(n * pixels, (n + 1) * pixels, TOGETHER):
+        end = min(begin + TOGETHER, (n + 1) * pixels)
+        for c in range(0, channels, lanes_of(x)):
+            _add_gradients(x, dy, (begin, end), (channels, c), by, sums, row)
+
+
+@compiled
+def sample_gradient(
+    x: Floats, dy: Floats, n: int, pixels: int, channels: int, norm: Floats, means: Floats, dx: Floats
+) -> None:
+    """Fill a sample's part of dx; flat ``means`` (2, channels) are of dy, and of dy z times the inverse."""
+    for begin in range(n * pixels, (n + 1) * pixels, TOGETHER):
+        end = min(begin + TOGETHER, (n + 1) * pixels)
+        for c in range(0, channels, lanes_of(x)):
+            _fill_gradients(x, dy, (begin, end), (channels, c), norm, means, dx)
+
+
+@compiled
+def _fill_gradients(
+    x: Floats,
+    dy: Floats,
+    pixels: tuple[int, int],
+    columns: tuple[int, int],
+    norm: Floats,
+    means: Floats,
+    dx: Floats,
+) -> None:
+    """Of some pixels and a vector's channels."""
+    channels, c = columns
+    left, floored = min(channels - c, lanes_of(x)), norm[3 * channels] >= 0
+    shift, scale = load_part(norm, c, left), load_part(norm, channels + c, left)
+    beta, floor = load_part(norm, 2 * channels + c, left), load_part(norm, 3 * channels + c, left)
+    level, slope = load_part(means, c, left), load_part(means, channels + c, left)
+    for pixel in range(pixels[0], pixels[1]):
+        at = pixel * channels + c
+        value, gradient = less(load_up_to(x, at, left), shift), load_up_to(dy, at, left)
+        if floored:
+            gradient = where_above(add(multiplied(value, scale), beta), floor, gradient)
+        store_up_to(dx, at, multiplied(scale, less(less(gradient, level), multiplied(value, slope))), left)
+
+
+@compiled
+def _begin(sums: Floats, n: int, channels: int) -> int:
+    """Where a sample's sums lie, which are zero from now on."""
+    row = 2 * channels * n
+    for i in range(row, row + 2 * channels):
+        sums[i] = 0
+    return row
+
+
+@compiled
+def _add_values(x: Floats, pixels: tuple[int, int], columns: tuple[int, int], sums: Floats, row: int) -> None:
+    """Of some pixels and a vector's channels."""
+    channels, c = columns
+    left = min(channels - c, lanes_of(x))
+    first = load_wide(x, sums, row + c, left)
+    second = load_wide(x, sums, row + channels + c, left)
+    for pixel in range(pixels[0], pixels[1]):
+        value = widened(load_up_to(x, pixel * channels + c, left))
+        first = add(first, value)
+        second = add(second, multiplied(value, value))
+    _store_sums(x, sums, row + c, left, first)
+    _store_sums(x, sums, row + channels + c, left, second)
+
+
+@compiled
+def _add_gradients(
+    x: Floats,
+    dy: Floats,
+    pixels: tuple[int, int],
+    columns: tuple[int, int],
+    by: ForwardNorm,
+    sums: Floats,
+    row: int,
+) -> None:
+    """Of some pixels and a vector's channels."""
+    channels, c = columns
+    left, norm, floored = min(channels - c, lanes_of(x)), by.norm, by.norm[3 * channels] >= 0
+    mean, inverse = load_wide(x, by.mean, c, left), load_wide(x, by.inverse, c, left)
+    shift, scale = load_part(norm, c, left), load_part(norm, channels + c, left)
+    beta, floor = load_part(norm, 2 * channels + c, left), load_part(norm, 3 * channels + c, left)
+    first = load_wide(x, sums, row + c, left)
+    second = load_wide(x, sums, row + channels + c, left)
+    for pixel in range(pixels[0], pixels[1]):
+        at = pixel * channels + c
+        value, gradient = load_up_to(x, at, left), load_up_to(dy, at, left)
+        if floored:
+            made = add(multiplied(less(value, shift), scale), beta)
+            gradient = where_above(made, floor, gradient)
+        wide = widened(gradient)
+        first = add(first, wide)
+        second = add(second, multiplied(multiplied(wide, less(widened(value), mean)), inverse))
+    _store_sums(x, sums, row + c, left, first)
+    _store_sums(x, sums, row + channels + c, left, second)
+
+
+@compiled
+def _store_sums(x: Floats, sums: Floats, at: int, left: int, total: Any) -> None:
+    """Write the first sums of a vector, or all: of as many channels as a vector of x has lanes."""
+    if left == lanes_of(x):
+        store(sums, at, total)
+    else:
+        store_part(sums, at, total, left)
