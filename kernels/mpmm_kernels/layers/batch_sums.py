@@ -7,7 +7,7 @@ the same bits in twice the time, for the sums went to memory at each pixel.
 from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.layers.normalising import TOGETHER, Normalisation
+from mpmm_kernels.layers.normalising import TOGETHER, Normalisation, norm_rows
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
     add,
@@ -82,8 +82,7 @@ def _fill_gradients(
     """Of some pixels and a vector's channels."""
     channels, c = columns
     left, floored = min(channels - c, lanes_of(x)), norm[3 * channels] >= 0
-    shift, scale = load_part(norm, c, left), load_part(norm, channels + c, left)
-    beta, floor = load_part(norm, 2 * channels + c, left), load_part(norm, 3 * channels + c, left)
+    shift, scale, beta, floor = norm_rows(norm, c, channels)
     level, slope = load_part(means, c, left), load_part(means, channels + c, left)
     for pixel in range(pixels[0], pixels[1]):
         at = pixel * channels + c
@@ -131,8 +130,7 @@ def _add_gradients(
     channels, c = columns
     left, norm, floored = min(channels - c, lanes_of(x)), by.norm, by.norm[3 * channels] >= 0
     mean, inverse = load_wide(x, by.mean, c, left), load_wide(x, by.inverse, c, left)
-    shift, scale = load_part(norm, c, left), load_part(norm, channels + c, left)
-    beta, floor = load_part(norm, 2 * channels + c, left), load_part(norm, 3 * channels + c, left)
+    shift, scale, beta, floor = norm_rows(norm, c, channels)
     first = load_wide(x, sums, row + c, left)
     second = load_wide(x, sums, row + channels + c, left)
     for pixel in range(pixels[0], pixels[1]):

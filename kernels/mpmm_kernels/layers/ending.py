@@ -9,13 +9,14 @@ from numba import prange
 from mpmm_kernels.arrays import Floats, flat
 from mpmm_kernels.layers.normalising import (
     NORM_ROWS,
+    TOGETHER,
     Normalisation,
+    norm_rows,
     normalise_pixels,
     normalised,
-    normalised_part,
 )
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
-from mpmm_kernels.vector import add, lanes_of, load, load_part, store, store_part
+from mpmm_kernels.vector import add, lanes_of, load_up_to, store_up_to
 
 # Arrays that a block's output may be added to
 MOST_ADDENDS = 3
@@ -85,40 +86,25 @@ def end_pixels(y: Floats, first: int, pixels: int, made: BlockEnding) -> None:
 @compiled
 def _add_pixels(y: Floats, first: int, pixels: int, made: BlockEnding, z: Floats, summed: bool) -> None:
     """Fill z with sums normalised, and y with the sums where they are asked for."""
-    channels, step, norm = made.norm.size // NORM_ROWS, lanes_of(y), made.norm
-    whole = channels - channels % step
-    for pixel in range(first, first + pixels):
-        at = pixel * channels
-        for c in range(0, whole, step):
-            total = add(_others(made, at + c), load(y, at + c))
-            if summed:
-                store(y, at + c, total)
-            store(z, at + c, normalised(total, norm, c, channels))
-        if whole < channels:
-            rest, left = at + whole, channels - whole
-            total = add(_others_part(made, rest, left), load_part(y, rest, left))
-            if summed:
-                store_part(y, rest, total, left)
-            store_part(z, rest, normalised_part(total, norm, whole, channels), left)
+    channels = made.norm.size // NORM_ROWS
+    for begin in range(first, first + pixels, TOGETHER):
+        end = min(begin + TOGETHER, first + pixels)
+        for c in range(0, channels, lanes_of(y)):
+            rows, left = norm_rows(made.norm, c, channels), channels - c
+            for pixel in range(begin, end):
+                at = pixel * channels + c
+                total = add(_others(made, at, left), load_up_to(y, at, left))
+                if summed:
+                    store_up_to(y, at, total, left)
+                store_up_to(z, at, normalised(total, rows), left)
 
 
 @compiled
-def _others(made: BlockEnding, at: int) -> Any:
+def _others(made: BlockEnding, at: int, left: int) -> Any:
     """The sum of the addends there, a vector of it, from first to last."""
-    total = load(made.a, at)
+    total = load_up_to(made.a, at, left)
     if made.b.size > 0:
-        total = add(total, load(made.b, at))
+        total = add(total, load_up_to(made.b, at, left))
     if made.c.size > 0:
-        total = add(total, load(made.c, at))
-    return total
-
-
-@compiled
-def _others_part(made: BlockEnding, at: int, count: int) -> Any:
-    """The same of the first elements of a vector."""
-    total = load_part(made.a, at, count)
-    if made.b.size > 0:
-        total = add(total, load_part(made.b, at, count))
-    if made.c.size > 0:
-        total = add(total, load_part(made.c, at, count))
+        total = add(total, load_up_to(made.c, at, left))
     return total

@@ -3,19 +3,8 @@
 from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
-from mpmm_kernels.vector import (
-    Vector,
-    add,
-    at_least,
-    lanes_of,
-    less,
-    load,
-    load_part,
-    multiplied,
-    store,
-    store_part,
-)
+from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector import add, at_least, lanes_of, less, load_up_to, multiplied, store_up_to
 from mpmm_kernels.vector import emit as vector_emit
 
 # What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less. Rows
@@ -40,51 +29,26 @@ def normalise_pixels(x: Floats, first: int, pixels: int, norm: Floats, y: Floats
     ``norm`` are rows one after the other (mean, scale, beta, floor), of a value for each channel; of none
     nothing happens.
     """
-    channels, step = norm.size // NORM_ROWS, lanes_of(x)
-    whole = channels - channels % step
+    channels = norm.size // NORM_ROWS
     for begin in range(first, first + pixels if channels > 0 else first, TOGETHER):
         end = min(begin + TOGETHER, first + pixels)
-        for c in range(0, whole, step):
-            mean, scale = load(norm, c), load(norm, channels + c)
-            beta, floor = load(norm, 2 * channels + c), load(norm, 3 * channels + c)
+        for c in range(0, channels, lanes_of(x)):
+            rows, left = norm_rows(norm, c, channels), channels - c
             for pixel in range(begin, end):
                 at = pixel * channels + c
-                made = add(multiplied(less(load(x, at), mean), scale), beta)
-                store(y, at, at_least(made, floor))
-        if whole < channels:
-            for pixel in range(begin, end):
-                at = pixel * channels + whole
-                rest = load_part(x, at, channels - whole)
-                store_part(y, at, normalised_part(rest, norm, whole, channels), channels - whole)
+                store_up_to(y, at, normalised(load_up_to(x, at, left), rows), left)
 
 
-@compiled_intrinsic
-def normalised(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) -> Any:
-    """The values of channels from c on, normalised."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit loads of the rows, and the arithmetic."""
-        memory = vector_emit.Memory(context, builder, norm, args[1])
-        rows = [memory.load(at, value.emitted) for at in _rows(builder, args)]
-        return emit_normalised(builder, args[0], rows)
-
-    return value(value, norm, types.intp, types.intp), emit
+@compiled
+def norm_rows(norm: Floats, c: int, channels: int) -> Any:
+    """Mean, scale, beta and floor of a vector's channels from c on, of rows one after the other."""
+    left = channels - c
+    mean, scale = load_up_to(norm, c, left), load_up_to(norm, channels + c, left)
+    return mean, scale, load_up_to(norm, 2 * channels + c, left), load_up_to(norm, 3 * channels + c, left)
 
 
-@compiled_intrinsic
-def normalised_part(typing: Any, value: Vector, norm: Any, c: Any, channels: Any) -> Any:
-    """The same of the last channels, which are fewer than a vector has lanes."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit loads of what is left of the rows, and the arithmetic."""
-        memory = vector_emit.Memory(context, builder, norm, args[1])
-        left = builder.sub(args[3], args[2])
-        rows = [memory.load_part(at, left, value.emitted) for at in _rows(builder, args)]
-        return emit_normalised(builder, args[0], rows)
-
-    return value(value, norm, types.intp, types.intp), emit
-
-
-def _rows(builder: Any, args: Any) -> list[Any]:
-    """Where each row of a norm has the first of the channels."""
-    return [builder.add(args[2], builder.mul(args[3], args[3].type(i))) for i in range(NORM_ROWS)]
+@compiled
+def normalised(value: Any, rows: Any) -> Any:
+    """A vector of the channels of `norm_rows`, normalised by these as `emit_normalised` does."""
+    mean, scale, beta, floor = rows
+    return at_least(add(multiplied(less(value, mean), scale), beta), floor)

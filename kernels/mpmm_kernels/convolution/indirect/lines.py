@@ -20,10 +20,13 @@ from mpmm_kernels.convolution.indirect.geometry import Cuts, FlippedConvolution,
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import Size, copy_run, element, lanes_of
+from mpmm_kernels.vector import Size, copy_run, element, fetch, lanes_of
 
 # accumulators of a block, and its rows
 Accumulators: TypeAlias = tuple[Size, Row]
+# Outputs ahead whose inputs are asked for, and numbers of a cache line
+_AHEAD = 16
+_LINE = 16
 
 
 class IndirectTarget(NamedTuple):
@@ -96,6 +99,8 @@ def _sum_blocks(
     span = len(row[0]) * lanes_of(w)
     while at + height <= stop:
         rows = take_offsets(tables.indirection, at, block, row)
+        if column == 0 and taps.size == 1:
+            _fetch_rows(x, x_at, tables.indirection, at + _AHEAD, height, shape.run)
         to = target.first + at * target.step + column
         sums = zero_rows(y, block, row) if begin == 0 else load_rows(block, y, to, target.step, row)
         weight = column * shape.terms + begin * shape.run * span
@@ -108,6 +113,14 @@ def _sum_blocks(
         store_rows(sums, y, to, target.step, row)
         at += height
     return at
+
+
+@compiled
+def _fetch_rows(x: Floats, x_at: int, indirection: Offsets, first: int, rows: int, run: int) -> None:
+    """Ask for what some outputs will read: single numbers of many lines, of which processors see no order."""
+    for i in range(first, min(first + rows, indirection.size)):
+        for k in range(0, run, _LINE):
+            fetch(x, x_at + element(indirection, i) + k)
 
 
 @compiled
