@@ -12,7 +12,7 @@ from mpmm_kernels.vector import emit as vector_emit
 Normalisation: TypeAlias = Floats
 NORM_ROWS = 4
 # Pixels whose next channels are still in the first cache
-TOGETHER = 64
+TOGETHER = 8
 
 
 def emit_normalised(builder: Any, value: Any, norm: list[Any]) -> Any:
