@@ -4,22 +4,23 @@ Each channel's values are added one pixel after the other, whatever a vector's w
 the same bits in twice the time, for the sums went to memory at each pixel.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.layers.normalising import TOGETHER, Normalisation, norm_rows
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
+    PART,
+    WHOLE,
+    Size,
     add,
     lanes_of,
     less,
+    load_lanes,
     load_part,
-    load_up_to,
     load_wide,
     multiplied,
-    store,
-    store_part,
-    store_up_to,
+    store_lanes,
     where_above,
     widened,
 )
@@ -40,7 +41,10 @@ def sample_sums(x: Floats, n: int, pixels: int, channels: int, sums: Floats) -> 
     for begin in range(n * pixels, (n + 1) * pixels, TOGETHER):
         end = min(begin + TOGETHER, (n + 1) * pixels)
         for c in range(0, channels, lanes_of(x)):
-            _add_values(x, (begin, end), (channels, c), sums, row)
+            if channels - c >= lanes_of(x):
+                _add_values(x, (begin, end), (channels, c), sums, row, WHOLE)
+            else:
+                _add_values(x, (begin, end), (channels, c), sums, row, PART)
 
 
 @compiled
@@ -55,7 +59,10 @@ def sample_gradient_sums(
     for begin in range(n * pixels, (n + 1) * pixels, TOGETHER):
         end = min(begin + TOGETHER, (n + 1) * pixels)
         for c in range(0, channels, lanes_of(x)):
-            _add_gradients(x, dy, (begin, end), (channels, c), by, sums, row)
+            if channels - c >= lanes_of(x):
+                _add_gradients(x, dy, (begin, end), (channels, c), by, sums, row, WHOLE)
+            else:
+                _add_gradients(x, dy, (begin, end), (channels, c), by, sums, row, PART)
 
 
 @compiled
@@ -66,10 +73,13 @@ def sample_gradient(
     for begin in range(n * pixels, (n + 1) * pixels, TOGETHER):
         end = min(begin + TOGETHER, (n + 1) * pixels)
         for c in range(0, channels, lanes_of(x)):
-            _fill_gradients(x, dy, (begin, end), (channels, c), norm, means, dx)
+            if channels - c >= lanes_of(x):
+                _fill_gradients(x, dy, (begin, end), (channels, c), norm, means, dx, WHOLE)
+            else:
+                _fill_gradients(x, dy, (begin, end), (channels, c), norm, means, dx, PART)
 
 
-@compiled
+@compiled(inlined=True)
 def _fill_gradients(
     x: Floats,
     dy: Floats,
@@ -78,6 +88,7 @@ def _fill_gradients(
     norm: Floats,
     means: Floats,
     dx: Floats,
+    whole: Size,
 ) -> None:
     """Of some pixels and a vector's channels."""
     channels, c = columns
@@ -86,10 +97,11 @@ def _fill_gradients(
     level, slope = load_part(means, c, left), load_part(means, channels + c, left)
     for pixel in range(pixels[0], pixels[1]):
         at = pixel * channels + c
-        value, gradient = less(load_up_to(x, at, left), shift), load_up_to(dy, at, left)
+        value, gradient = less(load_lanes(x, at, left, whole), shift), load_lanes(dy, at, left, whole)
         if floored:
             gradient = where_above(add(multiplied(value, scale), beta), floor, gradient)
-        store_up_to(dx, at, multiplied(scale, less(less(gradient, level), multiplied(value, slope))), left)
+        gradient = multiplied(scale, less(less(gradient, level), multiplied(value, slope)))
+        store_lanes(dx, at, gradient, left, whole)
 
 
 @compiled
@@ -101,22 +113,24 @@ def _begin(sums: Floats, n: int, channels: int) -> int:
     return row
 
 
-@compiled
-def _add_values(x: Floats, pixels: tuple[int, int], columns: tuple[int, int], sums: Floats, row: int) -> None:
+@compiled(inlined=True)
+def _add_values(
+    x: Floats, pixels: tuple[int, int], columns: tuple[int, int], sums: Floats, row: int, whole: Size
+) -> None:
     """Of some pixels and a vector's channels."""
     channels, c = columns
     left = min(channels - c, lanes_of(x))
     first = load_wide(x, sums, row + c, left)
     second = load_wide(x, sums, row + channels + c, left)
     for pixel in range(pixels[0], pixels[1]):
-        value = widened(load_up_to(x, pixel * channels + c, left))
+        value = widened(load_lanes(x, pixel * channels + c, left, whole))
         first = add(first, value)
         second = add(second, multiplied(value, value))
-    _store_sums(x, sums, row + c, left, first)
-    _store_sums(x, sums, row + channels + c, left, second)
+    store_lanes(sums, row + c, first, left, whole)
+    store_lanes(sums, row + channels + c, second, left, whole)
 
 
-@compiled
+@compiled(inlined=True)
 def _add_gradients(
     x: Floats,
     dy: Floats,
@@ -125,6 +139,7 @@ def _add_gradients(
     by: ForwardNorm,
     sums: Floats,
     row: int,
+    whole: Size,
 ) -> None:
     """Of some pixels and a vector's channels."""
     channels, c = columns
@@ -135,21 +150,12 @@ def _add_gradients(
     second = load_wide(x, sums, row + channels + c, left)
     for pixel in range(pixels[0], pixels[1]):
         at = pixel * channels + c
-        value, gradient = load_up_to(x, at, left), load_up_to(dy, at, left)
+        value, gradient = load_lanes(x, at, left, whole), load_lanes(dy, at, left, whole)
         if floored:
             made = add(multiplied(less(value, shift), scale), beta)
             gradient = where_above(made, floor, gradient)
         wide = widened(gradient)
         first = add(first, wide)
         second = add(second, multiplied(multiplied(wide, less(widened(value), mean)), inverse))
-    _store_sums(x, sums, row + c, left, first)
-    _store_sums(x, sums, row + channels + c, left, second)
-
-
-@compiled
-def _store_sums(x: Floats, sums: Floats, at: int, left: int, total: Any) -> None:
-    """Write the first sums of a vector, or all: of as many channels as a vector of x has lanes."""
-    if left == lanes_of(x):
-        store(sums, at, total)
-    else:
-        store_part(sums, at, total, left)
+    store_lanes(sums, row + c, first, left, whole)
+    store_lanes(sums, row + channels + c, second, left, whole)

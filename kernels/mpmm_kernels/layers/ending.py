@@ -16,7 +16,7 @@ from mpmm_kernels.layers.normalising import (
     normalised,
 )
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
-from mpmm_kernels.vector import add, lanes_of, load_up_to, store_up_to
+from mpmm_kernels.vector import PART, WHOLE, Size, add, lanes_of, load_lanes, store_lanes
 
 # Arrays that a block's output may be added to
 MOST_ADDENDS = 3
@@ -86,25 +86,42 @@ def end_pixels(y: Floats, first: int, pixels: int, made: BlockEnding) -> None:
 @compiled
 def _add_pixels(y: Floats, first: int, pixels: int, made: BlockEnding, z: Floats, summed: bool) -> None:
     """Fill z with sums normalised, and y with the sums where they are asked for."""
-    channels = made.norm.size // NORM_ROWS
+    channels, step = made.norm.size // NORM_ROWS, lanes_of(y)
     for begin in range(first, first + pixels, TOGETHER):
-        end = min(begin + TOGETHER, first + pixels)
-        for c in range(0, channels, lanes_of(y)):
-            rows, left = norm_rows(made.norm, c, channels), channels - c
-            for pixel in range(begin, end):
-                at = pixel * channels + c
-                total = add(_others(made, at, left), load_up_to(y, at, left))
-                if summed:
-                    store_up_to(y, at, total, left)
-                store_up_to(z, at, normalised(total, rows), left)
+        part = begin, min(begin + TOGETHER, first + pixels)
+        for c in range(0, channels, step):
+            if channels - c >= step:
+                _add_channels(y, part, (channels, c), made, z, summed, WHOLE)
+            else:
+                _add_channels(y, part, (channels, c), made, z, summed, PART)
+
+
+@compiled(inlined=True)
+def _add_channels(
+    y: Floats,
+    part: tuple[int, int],
+    columns: tuple[int, int],
+    made: BlockEnding,
+    z: Floats,
+    summed: bool,
+    whole: Size,
+) -> None:
+    """Of some pixels a vector's channels from the second of ``columns`` on, of so many."""
+    (begin, end), (channels, c) = part, columns
+    rows, left = norm_rows(made.norm, c, channels), channels - c
+    for at in range(begin * channels + c, end * channels, channels):
+        total = add(_others(made, at, left, whole), load_lanes(y, at, left, whole))
+        if summed:
+            store_lanes(y, at, total, left, whole)
+        store_lanes(z, at, normalised(total, rows), left, whole)
 
 
 @compiled
-def _others(made: BlockEnding, at: int, left: int) -> Any:
+def _others(made: BlockEnding, at: int, left: int, whole: Size) -> Any:
     """The sum of the addends there, a vector of it, from first to last."""
-    total = load_up_to(made.a, at, left)
+    total = load_lanes(made.a, at, left, whole)
     if made.b.size > 0:
-        total = add(total, load_up_to(made.b, at, left))
+        total = add(total, load_lanes(made.b, at, left, whole))
     if made.c.size > 0:
-        total = add(total, load_up_to(made.c, at, left))
+        total = add(total, load_lanes(made.c, at, left, whole))
     return total

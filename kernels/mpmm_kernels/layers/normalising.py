@@ -4,7 +4,19 @@ from typing import Any, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import add, at_least, lanes_of, less, load_up_to, multiplied, store_up_to
+from mpmm_kernels.vector import (
+    PART,
+    WHOLE,
+    Size,
+    add,
+    at_least,
+    lanes_of,
+    less,
+    load_lanes,
+    load_up_to,
+    multiplied,
+    store_lanes,
+)
 from mpmm_kernels.vector import emit as vector_emit
 
 # What an array is normalised by: (x - mean) * scale + beta, or the floor where that is less. Rows
@@ -29,14 +41,25 @@ def normalise_pixels(x: Floats, first: int, pixels: int, norm: Floats, y: Floats
     ``norm`` are rows one after the other (mean, scale, beta, floor), of a value for each channel; of none
     nothing happens.
     """
-    channels = norm.size // NORM_ROWS
+    channels, step = norm.size // NORM_ROWS, lanes_of(x)
     for begin in range(first, first + pixels if channels > 0 else first, TOGETHER):
-        end = min(begin + TOGETHER, first + pixels)
-        for c in range(0, channels, lanes_of(x)):
-            rows, left = norm_rows(norm, c, channels), channels - c
-            for pixel in range(begin, end):
-                at = pixel * channels + c
-                store_up_to(y, at, normalised(load_up_to(x, at, left), rows), left)
+        part = begin, min(begin + TOGETHER, first + pixels)
+        for c in range(0, channels, step):
+            if channels - c >= step:
+                _normalise_channels(x, part, (channels, c), norm, y, WHOLE)
+            else:
+                _normalise_channels(x, part, (channels, c), norm, y, PART)
+
+
+@compiled(inlined=True)
+def _normalise_channels(
+    x: Floats, part: tuple[int, int], columns: tuple[int, int], norm: Floats, y: Floats, whole: Size
+) -> None:
+    """Of some pixels a vector's channels from the second of ``columns`` on, of so many."""
+    (begin, end), (channels, c) = part, columns
+    rows, left = norm_rows(norm, c, channels), channels - c
+    for at in range(begin * channels + c, end * channels, channels):
+        store_lanes(y, at, normalised(load_lanes(x, at, left, whole), rows), left, whole)
 
 
 @compiled

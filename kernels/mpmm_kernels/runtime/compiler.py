@@ -53,7 +53,14 @@ def compiled(function: F) -> F: ...
 def compiled(*, parallel: Literal[True]) -> Callable[[Callable[..., None]], Kernel]: ...
 
 
-def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callable[[Any], Any]:
+@overload
+def compiled(*, inlined: Literal[True]) -> Callable[[F], F]:
+    """A part of every kernel that calls it."""
+
+
+def compiled(
+    function: F | None = None, *, parallel: bool = False, inlined: bool = False
+) -> F | Callable[[Any], Any]:
     """Compile a kernel at its first call and keep the machine code on disk.
 
     Kernels release the interpreter's lock, and compute as IEEE 754 says: a product and a sum are rounded once
@@ -65,10 +72,14 @@ def compiled(function: F | None = None, *, parallel: bool = False) -> F | Callab
     parallel
         Run the kernel's ``prange`` loops on several threads. Their iterations must not depend on each other
         and must not follow from the number of threads.
+    inlined
+        Make it a part of every kernel that calls it: a call of many arrays takes as long as the pixels of an
+        inner loop.
     """
 
     def decorate(kernel: Any) -> Any:
         options = _OPTIONS | ({"parallel": dict(_PRANGE_ONLY)} if parallel else {})
+        options |= {"forceinline": True} if inlined else {}
         if config.DISABLE_JIT:
             return kernel
         return KernelDispatcher(kernel, targetoptions=options, pipeline_class=KernelCompiler)

@@ -17,7 +17,16 @@ from .blocks import (
     transposed,
     zeros,
 )
-from .copy import copy_columns, copy_run, load_up_to, store_up_to
+from .copy import (
+    PART,
+    WHOLE,
+    copy_columns,
+    copy_run,
+    load_lanes,
+    load_up_to,
+    store_lanes,
+    store_up_to,
+)
 from .emit import FUSED
 from .registers import OWN, PLANNED, Registers
 from .tile import LANES, fetch, move_tile
@@ -53,9 +62,11 @@ __all__ = [
     "LANES",
     "ONE",
     "OWN",
+    "PART",
     "PLANNED",
     "REGISTERS",
     "REGISTER_BITS",
+    "WHOLE",
     "Block",
     "Registers",
     "Size",
@@ -77,6 +88,7 @@ __all__ = [
     "load",
     "load_block",
     "load_bytes",
+    "load_lanes",
     "load_part",
     "load_up_to",
     "load_vectors",
@@ -93,6 +105,7 @@ __all__ = [
     "store",
     "store_block",
     "store_bytes",
+    "store_lanes",
     "store_part",
     "store_up_to",
     "store_whole",

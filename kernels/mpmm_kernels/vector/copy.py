@@ -4,7 +4,11 @@ from typing import Any
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled
+from mpmm_kernels.vector.blocks import Size, size
 from mpmm_kernels.vector.vector import lanes_of, load, load_part, store, store_part
+
+# whether all lanes of a vector are meant: arguments for which kernels are compiled apart
+WHOLE, PART = size(1), size(0)
 
 
 @compiled
@@ -26,6 +30,23 @@ def load_up_to(x: Floats, offset: int, count: int) -> Any:
     if count >= lanes_of(x):
         return load(x, offset)
     return load_part(x, offset, count)
+
+
+@compiled
+def load_lanes(x: Floats, offset: int, count: int, whole: Size) -> Any:
+    """`load_up_to` in a loop, of which the caller says before whether vectors are `WHOLE` or a `PART`."""
+    if len(whole) > 0:
+        return load(x, offset)
+    return load_part(x, offset, count)
+
+
+@compiled
+def store_lanes(y: Floats, offset: int, value: Any, count: int, whole: Size) -> None:
+    """`store_up_to` in a loop in the same way."""
+    if len(whole) > 0:
+        store(y, offset, value)
+    else:
+        store_part(y, offset, value, count)
 
 
 @compiled

@@ -17,6 +17,7 @@ from mpmm_kernels.convolution.direct.tile import DirectTile
 from mpmm_kernels.convolution.indirect import kernels as indirect_kernels
 from mpmm_kernels.convolution.indirect import layout as indirect_layout
 from mpmm_kernels.convolution.indirect import method as indirect
+from mpmm_kernels.convolution.indirect import one_pass
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.arguments import (
     CoreGradient,
@@ -82,6 +83,19 @@ CALLS = {
             *NUMBERS,
             indirect_layout.IndirectInputGeometry,
             IndirectTile,
+        ),
+    ),
+    "indirect, to both": (
+        one_pass.backward,
+        (
+            "x",
+            *TO_INPUT,
+            WeightSums,
+            one_pass.OnePassScratch,
+            *BY_GROUPS,
+            one_pass.OnePassGeometry,
+            IndirectTile,
+            *(f"input_{name}" for name in IndirectTile._fields),
         ),
     ),
     "depth, forward": (

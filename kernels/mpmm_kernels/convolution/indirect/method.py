@@ -18,6 +18,8 @@ from mpmm_kernels.convolution.direct.tile import slide_width
 from mpmm_kernels.convolution.indirect import geometry, kernels
 from mpmm_kernels.convolution.indirect.cells import CELL
 from mpmm_kernels.convolution.indirect.layout import input_layout_of, layout_of
+from mpmm_kernels.convolution.indirect.one_pass import OnePassScratch, one_pass_geometry, suits_one_pass
+from mpmm_kernels.convolution.indirect.one_pass import backward as backward_in_one_pass
 from mpmm_kernels.convolution.method import Method, direct_cost
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
@@ -26,6 +28,7 @@ from mpmm_kernels.convolution.shared.arguments import (
     CoreGradient,
     ForwardArrays,
     InputGradientArrays,
+    WeightSums,
 )
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
@@ -133,6 +136,7 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     shape, lines = layout.forward.shape, layout.weights.cuts.lines
     filters, channels = shape.filters, shared.whole_vectors(plan.input_shape[3], plan.dtype)
     pixels = batch * math.prod(layout.forward.pooled[:3])
+    group = max(layout.group_elements, layout_of(_inferred(plan)).group_elements)
 
     def zeros(*shape: int) -> Floats:
         return zeros_aligned(shape, plan.dtype)
@@ -152,7 +156,7 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         unused=row(filters),
         input_gradient=zeros(batch, *plan.input_shape),
         staged=row(layout.staged_elements),
-        sums=row(max(layout.group_elements, layout_of(_inferred(plan)).group_elements, CELL * channels)),
+        sums=row(max(group, max(CELL, lines * shape.line) * channels)),
         line_gradients=row(lines * shape.line * filters),
         sample_gradients=row(math.prod(geometry.gradient_extents(core(plan))) * filters),
         by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
@@ -217,6 +221,8 @@ def _backward(
     plan: BlockPlan, buffers: IndirectBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
     core_gradient = begin_backward(plan, buffers.around, buffers.argmax, gradients.dy)
+    if to_input and _in_one_pass(plan, buffers):
+        return _both_gradients(plan, buffers, operands, core_gradient, gradients)
     weight_gradient(plan, buffers, operands.x, core_gradient, gradients)
     return input_gradient(plan, buffers, operands, core_gradient) if to_input else None
 
@@ -238,10 +244,39 @@ def weight_gradient(
     kernels.backward_weights(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.weights, *layout.tile
     )
-    add_groups(sums.dw, tree.merges)
-    for row, dw in zip(tree.rows, gradients.dw, strict=True):
+    _add_up(plan, buffers, sums, gradients)
+
+
+def _add_up(plan: BlockPlan, buffers: IndirectBuffers, sums: WeightSums, gradients: Gradients) -> None:
+    """Add up the groups' rows, and leave out the filters that only fill up vectors."""
+    add_groups(sums.dw, gradients.tree.merges)
+    for row, dw in zip(gradients.tree.rows, gradients.dw, strict=True):
         dw[...] = sums.dw[row].reshape(buffers.weights.shape)[..., : plan.filters]
     add_up_bias(sums, gradients)
+
+
+def _in_one_pass(plan: BlockPlan, buffers: IndirectBuffers) -> bool:
+    """Whether a pass makes both gradients: not where argmax says which few outputs count."""
+    return suits_one_pass(core(plan)) and buffers.by_argmax is None
+
+
+def _both_gradients(
+    plan: BlockPlan,
+    buffers: IndirectBuffers,
+    operands: Operands,
+    core_gradient: CoreGradient,
+    gradients: Gradients,
+) -> Floats:
+    """Fill dw and db, and return the gradient of the samples: a view into the buffers."""
+    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
+    flip(operands.w, buffers.flipped)
+    arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
+    rows = OnePassScratch(gradients=workers(buffers.line_gradients), scratch=workers(buffers.sums))
+    tiles = *layout_of(core(plan)).tile, *input_layout_of(core(plan)).tile
+    numbers, geometry = (tree.bounds, floor(plan)), one_pass_geometry(core(plan))
+    backward_in_one_pass(flat(operands.x), *core_gradient, *arrays, *sums, *rows, *numbers, *geometry, *tiles)
+    _add_up(plan, buffers, sums, gradients)
+    return buffers.input_gradient[: len(operands.x)]
 
 
 def input_gradient(

@@ -1,0 +1,137 @@
+"""Both gradients of a convolution by kernels of one pixel, in one pass over the output and its gradient.
+
+An input meets one output there: what a cut of lines gives the weights' gradient is all that its inputs'
+gradient needs, and it is still in the first cache.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.indirect.cells import Cell
+from mpmm_kernels.convolution.indirect.geometry import Cuts, FlippedConvolution, Sums
+from mpmm_kernels.convolution.indirect.layout import input_layout_of, layout_of
+from mpmm_kernels.convolution.indirect.lines import Taken, add_cell, add_weight_sums
+from mpmm_kernels.convolution.indirect.tile import IndirectTile
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
+from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_lines
+from mpmm_kernels.convolution.shared.staging import beginning
+from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.vector import Size, copy_columns
+
+
+class OnePassGeometry(NamedTuple):
+    """Extents and tables of the pass: those of the weights' gradient, and where a cut has its pixels."""
+
+    channels: int
+    pixels: Offsets
+    shape: Sums
+    runs: Offsets
+    begins: Offsets
+    cuts: Cuts
+    taps: Offsets
+    flipped: FlippedConvolution
+    spread: Spread
+    pooled: Pooled
+    offsets: Offsets
+
+
+class OnePassScratch(NamedTuple):
+    """Rows of workers: the gradient of a cut, and what it gives its inputs."""
+
+    gradients: Floats
+    scratch: Floats
+
+
+@cache
+def one_pass_geometry(plan: BlockPlan) -> OnePassGeometry:
+    """Of a block's core, by its shapes alone."""
+    layout = layout_of(plan)
+    own, most = layout.weights, layout.weights.cuts.lines * layout.weights.shape.line
+    return OnePassGeometry(
+        channels=plan.input_shape[3],
+        pixels=np.arange(most, dtype=np.int64) * own.shape.filters,
+        shape=own.shape,
+        runs=own.runs,
+        begins=own.begins,
+        cuts=own.cuts,
+        taps=own.taps,
+        flipped=input_layout_of(plan).geometry.shape,
+        spread=own.spread,
+        pooled=own.pooled,
+        offsets=own.offsets,
+    )
+
+
+def suits_one_pass(plan: BlockPlan) -> bool:
+    """Whether each input of a block's core meets one output, of which it has the number."""
+    return plan.kernel == plan.stride == plan.window == (1, 1, 1)
+
+
+@compiled(parallel=True)
+def backward(
+    x: Floats,
+    y: Floats,
+    dy: Floats,
+    argmax: Array,
+    w: Floats,
+    dx: Floats,
+    dw: Floats,
+    db: Floats,
+    gradients: Floats,
+    scratch: Floats,
+    bounds: Array,
+    floor: float,
+    channels: int,
+    pixels: Offsets,
+    shape: Sums,
+    runs: Offsets,
+    begins: Offsets,
+    cuts: Cuts,
+    taps: Offsets,
+    flipped: FlippedConvolution,
+    spread: Spread,
+    pooled: Pooled,
+    offsets: Offsets,
+    tall: Size,
+    short: Size,
+    columns: Size,
+    last: Size,
+    input_tall: Size,
+    input_short: Size,
+    input_columns: Size,
+    input_last: Size,
+) -> None:
+    """Fill dw (terms, filters) and db, a row for each group of samples, and dx.
+
+    A worker takes a whole group.
+    """
+    taken, step, together = tickets(), spread.planes * spread.plane_step, flipped.channels == channels
+    sample_size = shape.lines * shape.line * channels
+    for worker in prange(gradients.shape[0]):
+        group = next_piece(taken)
+        tile = IndirectTile(tall, short, columns, last)
+        input_tile = IndirectTile(input_tall, input_short, input_columns, input_last)
+        while group < dw.shape[0]:
+            db[group] = 0
+            output, gradient, sums = OutputSide(y, dy, argmax, db[group]), gradients[worker], scratch[worker]
+            for n in range(bounds[group], bounds[group + 1]):
+                for k in range(begins.size - 1):
+                    line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
+                    part, to = (n * shape.lines + line, many), (beginning(), step)
+                    spread_lines(output, part, floor, gradient, to, spread, pooled, offsets)
+                    own = Taken(taps, runs[begins[k] : begins[k + 1]], n == bounds[group] and k == 0)
+                    origin, rows = (x, n * sample_size), (beginning(), shape.terms)
+                    add_weight_sums(origin, gradient, dw[group], own, rows, cuts, tile)
+                    cell = Cell(beginning(), many * shape.line, 0, 1, 0, 1, 0, 1)
+                    to_dx = n * sample_size + line * shape.line * channels
+                    target = (dx, to_dx) if together else (sums, beginning())
+                    add_cell(gradient, w, target, pixels, cell, flipped, input_tile)
+                    if not together:
+                        padded, count = flipped.channels, cell.stop
+                        copy_columns(sums, beginning(), padded, dx, to_dx, channels, count, channels)
+            group = next_piece(taken)
