@@ -100,9 +100,8 @@ CASES["averaged, indirect"] = (
 # kernels of one pixel, whose gradients are made in one pass: of odd channels, and of whole vectors
 ONE_PIXEL = {
     "odd channels": ((5, 6, 7, 20), 40, STEP, STEP, VALID, "relu", None, STEP),
-    "averaged": ((5, 9, 8, 16), 24, STEP, STEP, VALID, "relu", "average", (2, 4, 3)),
+    "averaged": ((5, 9, 8, 16), 24, STEP, STEP, VALID, "sigmoid", "average", (2, 4, 3)),
     "whole vectors": ((6, 9, 9, 32), 64, STEP, STEP, SAME, "none", None, STEP),
-    "few channels": ((7, 5, 4, 3), 16, STEP, STEP, VALID, "sigmoid", None, STEP),
 }
 CASES |= {f"one pixel, {name}, indirect": ("indirect", case) for name, case in ONE_PIXEL.items()}
 # register blocks of neighbours in depth: rows of whole vectors, and of parts that two or four of them share
