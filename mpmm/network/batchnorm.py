@@ -8,7 +8,7 @@ import numpy as np
 from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import batchnorm as kernel
-from mpmm_kernels.layers.normalising import Normalisation
+from mpmm_kernels.layers.normalising import Normalisation, Normalised
 
 from mpmm.network.layer import BatchLayer, Cost, Step, Workspace
 from mpmm.network.names import parameter_name
@@ -45,7 +45,7 @@ class BatchNorm(BatchLayer):
 
     # what the last training's forward and the last inference normalised by: worked out by a kernel, which a
     # network that is only built and described neither compiles nor loads
-    _by: kernel.Normalised
+    _by: Normalised
     _running: Normalisation
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: str, relu: bool = False) -> None:
@@ -145,7 +145,7 @@ class BatchNorm(BatchLayer):
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
 
-    def _normalised_by(self, statistics: Array) -> kernel.Normalised:
+    def _normalised_by(self, statistics: Array) -> Normalised:
         """By mean and variance (2, channels), with ReLU where it follows."""
         affine = kernel.Affine(self.gamma.value, self.beta.value)
         return kernel.normalised_by(statistics, EPSILON, affine, self.relu)

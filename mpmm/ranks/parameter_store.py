@@ -219,8 +219,6 @@ class ParameterStore:
 
 
 def _mean(pushed: Sequence[tuple[Array, int]]) -> Array:
-    if len(pushed) == 1:
-        return pushed[0][0]
     return weighted_mean([flat for flat, _ in pushed], [samples for _, samples in pushed])
 
 

@@ -4,10 +4,8 @@ Each channel's values are added one pixel after the other, whatever a vector's w
 the same bits in twice the time, for the sums went to memory at each pixel.
 """
 
-from typing import NamedTuple
-
-from mpmm_kernels.arrays import Array, Floats
-from mpmm_kernels.layers.normalising import TOGETHER, Normalisation, norm_rows
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.layers.normalising import TOGETHER, Normalised, norm_rows
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
     PART,
@@ -26,14 +24,6 @@ from mpmm_kernels.vector import (
 )
 
 
-class ForwardNorm(NamedTuple):
-    """What a forward normalised by: mean and inverse (channels,), float64, and the norm's rows, flat."""
-
-    mean: Array
-    inverse: Array
-    norm: Normalisation
-
-
 @compiled
 def sample_sums(x: Floats, n: int, pixels: int, channels: int, sums: Floats) -> None:
     """Fill the n-th of flat sums (samples, 2, channels): of x, and of x squared."""
@@ -49,7 +39,7 @@ def sample_sums(x: Floats, n: int, pixels: int, channels: int, sums: Floats) -> 
 
 @compiled
 def sample_gradient_sums(
-    x: Floats, dy: Floats, n: int, pixels: int, channels: int, by: ForwardNorm, sums: Floats
+    x: Floats, dy: Floats, n: int, pixels: int, channels: int, by: Normalised, sums: Floats
 ) -> None:
     """Fill the n-th of flat sums (samples, 2, channels): of dy, and of dy * (x - mean) * inverse.
 
@@ -136,7 +126,7 @@ def _add_gradients(
     dy: Floats,
     pixels: tuple[int, int],
     columns: tuple[int, int],
-    by: ForwardNorm,
+    by: Normalised,
     sums: Floats,
     row: int,
     whole: Size,

@@ -11,12 +11,11 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats, flat
 from mpmm_kernels.layers.batch_sums import (
-    ForwardNorm,
     sample_gradient,
     sample_gradient_sums,
     sample_sums,
 )
-from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, normalise_pixels
+from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, Normalised, normalise_pixels
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 
 
@@ -31,17 +30,6 @@ def batchnorm_statistics(total: Floats, count: int) -> Floats:
     statistics = np.empty_like(total)
     _statistics(total, count, statistics)
     return statistics
-
-
-class Normalised(NamedTuple):
-    """What normalises by statistics: mean, 1 / sqrt(variance + epsilon), and the norm that follows from them.
-
-    Mean and the inverse are (channels,), float64; the norm is of the type of what it normalises.
-    """
-
-    mean: Floats
-    inverse: Floats
-    norm: Normalisation
 
 
 class Affine(NamedTuple):
@@ -159,7 +147,7 @@ def _backward_sums(
 ) -> None:
     taken = tickets()
     for _worker in prange(workers):
-        by, n = ForwardNorm(mean, inverse, norm), next_piece(taken)
+        by, n = Normalised(mean, inverse, norm), next_piece(taken)
         while n < samples:
             sample_gradient_sums(x, dy, n, pixels, channels, by, sums)
             n = next_piece(taken)

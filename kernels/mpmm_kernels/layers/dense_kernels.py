@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import CACHE_LINE, Array, Floats
+from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import (
     ONE,
     Size,
     add_blocks,
     fetch,
+    fetch_run,
     lanes_of,
     load_block,
     outer,
@@ -149,7 +150,7 @@ def multiply_groups(
         while piece < pieces:
             for task in range(piece * down // pieces, (piece + 1) * down // pieces):
                 row = task * height
-                _fetch_run(y, (row + height) * shape.columns, height * shape.columns)
+                fetch_run(y, (row + height) * shape.columns, height * shape.columns)
                 if row + height <= shape.rows:
                     _group_rows(x, w, y, scratch, row, (bounds, merges), shape, (block, width))
                 else:
@@ -214,13 +215,6 @@ def _group_block(
         store_block(total, y, k * node + to, shape.columns, width)
 
 
-@compiled
-def _fetch_run(array: Floats, start: int, count: int) -> None:
-    """Ask for a run of elements that is read or written soon."""
-    for at in range(start, start + count, CACHE_LINE // array.itemsize):
-        fetch(array, at)
-
-
 @compiled(parallel=True)
 def multiply_transposed(
     x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, square: Size, workers: int
@@ -239,7 +233,7 @@ def multiply_transposed(
             whole, soon = shape.rows // height * height, (task + workers) * step * shape.depth
             share = step * shape.depth // max(1, whole // height)
             for row in range(0, whole, height):
-                _fetch_run(w, soon + row // height * share, share)
+                fetch_run(w, soon + row // height * share, share)
                 _panel(x, panel, y, row, task * step, shape, block, width)
             for row in range(whole, shape.rows):
                 _panel(x, panel, y, row, task * step, shape, width, width)

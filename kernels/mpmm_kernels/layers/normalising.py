@@ -1,6 +1,6 @@
 """Batch-norm of pixels by vectors, wherever they lie: in registers, in the first caches, in place."""
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled
@@ -25,6 +25,18 @@ Normalisation: TypeAlias = Floats
 NORM_ROWS = 4
 # Pixels whose next channels are still in the first cache
 TOGETHER = 8
+
+
+class Normalised(NamedTuple):
+    """What normalises by statistics: mean, 1 / sqrt(variance + epsilon), and the norm that follows from them.
+
+    Mean and the inverse are (channels,), float64; the norm is of the type of what it normalises, in kernels
+    with its rows one after the other.
+    """
+
+    mean: Floats
+    inverse: Floats
+    norm: Normalisation
 
 
 def emit_normalised(builder: Any, value: Any, norm: list[Any]) -> Any:

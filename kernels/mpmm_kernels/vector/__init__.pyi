@@ -29,7 +29,7 @@ from .copy import (
 )
 from .emit import FUSED
 from .registers import OWN, PLANNED, Registers
-from .tile import LANES, fetch, move_tile
+from .tile import LANES, fetch, fetch_run, move_tile
 from .vector import (
     REGISTER_BITS,
     REGISTERS,
@@ -82,6 +82,7 @@ __all__ = [
     "emit",
     "emit_challenge",
     "fetch",
+    "fetch_run",
     "lanes",
     "lanes_of",
     "less",

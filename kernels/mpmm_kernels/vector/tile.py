@@ -9,7 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from mpmm_kernels.runtime import compiled_intrinsic, types
+from mpmm_kernels.arrays import CACHE_LINE, Floats
+from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
 from mpmm_kernels.vector.emit import transposed
 
 # pixels and bands of a tile; narrower processors split the vectors
@@ -63,6 +64,13 @@ def fetch(context, source, offset):  # type: ignore[no-untyped-def]
         return base.get_dummy_value()
 
     return types.void(source, types.intp), generate
+
+
+@compiled
+def fetch_run(array: Floats, start: int, count: int) -> None:
+    """Ask for a run of elements that is read or written soon."""
+    for at in range(start, start + count, CACHE_LINE // array.itemsize):
+        fetch(array, at)
 
 
 def _data(base: Any, builder: Any, signature: Any, values: Any, k: int) -> Any:

@@ -94,6 +94,7 @@ CALLS = {
             one_pass.OnePassScratch,
             *BY_GROUPS,
             one_pass.OnePassGeometry,
+            indirect_layout.IndirectWeightGeometry,
             IndirectTile,
             *(f"input_{name}" for name in IndirectTile._fields),
         ),

@@ -20,13 +20,12 @@ from mpmm_kernels.convolution.indirect.geometry import Cuts, FlippedConvolution,
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import Size, copy_run, element, fetch, lanes_of
+from mpmm_kernels.vector import Size, copy_run, element, fetch_run, lanes_of
 
 # accumulators of a block, and its rows
 Accumulators: TypeAlias = tuple[Size, Row]
-# Outputs ahead whose inputs are asked for, and numbers of a cache line
+# Outputs ahead whose inputs are asked for
 _AHEAD = 16
-_LINE = 16
 
 
 class IndirectTarget(NamedTuple):
@@ -119,8 +118,7 @@ def _sum_blocks(
 def _fetch_rows(x: Floats, x_at: int, indirection: Offsets, first: int, rows: int, run: int) -> None:
     """Ask for what some outputs will read: single numbers of many lines, of which processors see no order."""
     for i in range(first, min(first + rows, indirection.size)):
-        for k in range(0, run, _LINE):
-            fetch(x, x_at + element(indirection, i) + k)
+        fetch_run(x, x_at + element(indirection, i), run)
 
 
 @compiled

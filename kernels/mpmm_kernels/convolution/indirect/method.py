@@ -221,7 +221,7 @@ def _backward(
     plan: BlockPlan, buffers: IndirectBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
     core_gradient = begin_backward(plan, buffers.around, buffers.argmax, gradients.dy)
-    if to_input and _in_one_pass(plan, buffers):
+    if to_input and suits_one_pass(core(plan)):
         return _both_gradients(plan, buffers, operands, core_gradient, gradients)
     weight_gradient(plan, buffers, operands.x, core_gradient, gradients)
     return input_gradient(plan, buffers, operands, core_gradient) if to_input else None
@@ -255,11 +255,6 @@ def _add_up(plan: BlockPlan, buffers: IndirectBuffers, sums: WeightSums, gradien
     add_up_bias(sums, gradients)
 
 
-def _in_one_pass(plan: BlockPlan, buffers: IndirectBuffers) -> bool:
-    """Whether a pass makes both gradients: not where argmax says which few outputs count."""
-    return suits_one_pass(core(plan)) and buffers.by_argmax is None
-
-
 def _both_gradients(
     plan: BlockPlan,
     buffers: IndirectBuffers,
@@ -272,8 +267,9 @@ def _both_gradients(
     flip(operands.w, buffers.flipped)
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
     rows = OnePassScratch(gradients=workers(buffers.line_gradients), scratch=workers(buffers.sums))
-    tiles = *layout_of(core(plan)).tile, *input_layout_of(core(plan)).tile
-    numbers, geometry = (tree.bounds, floor(plan)), one_pass_geometry(core(plan))
+    layout, input_tile = layout_of(core(plan)), input_layout_of(core(plan)).tile
+    numbers, geometry = (tree.bounds, floor(plan)), (*one_pass_geometry(core(plan)), *layout.weights)
+    tiles = *layout.tile, *input_tile
     backward_in_one_pass(flat(operands.x), *core_gradient, *arrays, *sums, *rows, *numbers, *geometry, *tiles)
     _add_up(plan, buffers, sums, gradients)
     return buffers.input_gradient[: len(operands.x)]

@@ -17,7 +17,7 @@ from mpmm_kernels.convolution.indirect.layout import input_layout_of, layout_of
 from mpmm_kernels.convolution.indirect.lines import Taken, add_cell, add_weight_sums
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
+from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_lines
 from mpmm_kernels.convolution.shared.staging import beginning
 from mpmm_kernels.runtime import compiled, next_piece, tickets
@@ -25,19 +25,10 @@ from mpmm_kernels.vector import Size, copy_columns
 
 
 class OnePassGeometry(NamedTuple):
-    """Extents and tables of the pass: those of the weights' gradient, and where a cut has its pixels."""
+    """Beside the geometry of the weights' gradient: where a cut has its pixels, and the convolution to dx."""
 
-    channels: int
     pixels: Offsets
-    shape: Sums
-    runs: Offsets
-    begins: Offsets
-    cuts: Cuts
-    taps: Offsets
     flipped: FlippedConvolution
-    spread: Spread
-    pooled: Pooled
-    offsets: Offsets
 
 
 class OnePassScratch(NamedTuple):
@@ -50,21 +41,9 @@ class OnePassScratch(NamedTuple):
 @cache
 def one_pass_geometry(plan: BlockPlan) -> OnePassGeometry:
     """Of a block's core, by its shapes alone."""
-    layout = layout_of(plan)
-    own, most = layout.weights, layout.weights.cuts.lines * layout.weights.shape.line
-    return OnePassGeometry(
-        channels=plan.input_shape[3],
-        pixels=np.arange(most, dtype=np.int64) * own.shape.filters,
-        shape=own.shape,
-        runs=own.runs,
-        begins=own.begins,
-        cuts=own.cuts,
-        taps=own.taps,
-        flipped=input_layout_of(plan).geometry.shape,
-        spread=own.spread,
-        pooled=own.pooled,
-        offsets=own.offsets,
-    )
+    own = layout_of(plan).weights
+    pixels = np.arange(own.cuts.lines * own.shape.line, dtype=np.int64) * own.shape.filters
+    return OnePassGeometry(pixels, input_layout_of(plan).geometry.shape)
 
 
 def suits_one_pass(plan: BlockPlan) -> bool:
@@ -86,14 +65,14 @@ def backward(
     scratch: Floats,
     bounds: Array,
     floor: float,
-    channels: int,
     pixels: Offsets,
+    flipped: FlippedConvolution,
+    staging: Staging,
     shape: Sums,
     runs: Offsets,
     begins: Offsets,
     cuts: Cuts,
     taps: Offsets,
-    flipped: FlippedConvolution,
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
@@ -108,9 +87,10 @@ def backward(
 ) -> None:
     """Fill dw (terms, filters) and db, a row for each group of samples, and dx.
 
-    A worker takes a whole group.
+    A worker takes a whole group; no sample has zeros around it (``staging``).
     """
-    taken, step, together = tickets(), spread.planes * spread.plane_step, flipped.channels == channels
+    channels, taken, step = staging.channels, tickets(), spread.planes * spread.plane_step
+    together = flipped.channels == channels
     sample_size = shape.lines * shape.line * channels
     for worker in prange(gradients.shape[0]):
         group = next_piece(taken)

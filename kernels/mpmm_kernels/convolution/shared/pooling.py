@@ -13,6 +13,7 @@ from mpmm_kernels.vector import (
     load,
     load_bytes,
     load_part,
+    load_up_to,
     multiplied,
     splat,
     store,
@@ -155,10 +156,7 @@ def spread_line(
         pixel, at = first + column, to + column * pooled.window_columns * spread.column_step
         for c in range(0, pooled.padded, lanes_of(g)):
             start, count = pixel * pooled.channels + c, pooled.channels - c
-            if count < lanes_of(g):
-                y, dy = load_part(output.y, start, count), load_part(output.dy, start, count)
-            else:
-                y, dy = load(output.y, start), load(output.dy, start)
+            y, dy = load_up_to(output.y, start, count), load_up_to(output.dy, start, count)
             value = _collected(output, c, y, dy, floor)
             number = load_bytes(g, output.argmax, pixel * pooled.padded + c)
             for i in range(offsets.size):
