@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mpi_runner import ROOT, SYNCHRONOUS, Job, run_in_turn
+from mpmm_kernels.runtime import with_room_for_frames
 
 if TYPE_CHECKING:
     from mpmm.runs import Run
@@ -40,6 +41,13 @@ RANKS, LONG_JOBS, SMALL_SCENE = "ranks", "long jobs", "ranks of the small scene"
 FIRST = (SMALL_SCENE, RANKS, "own width", LONG_JOBS, "tests/learning/test_learning_accuracy.py")
 # the layout of five ranks of which each has its part, whatever the machine
 BASELINE = ("--layout", "baseline")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> object:
+    """Run the tests with room for frames: compiling calls functions at every depth."""
+    others = session.config.pluginmanager.subset_hook_caller("pytest_runtestloop", [sys.modules[__name__]])
+    return with_room_for_frames(others)(session=session)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NoReturn
 
 import click
-from mpmm_kernels.runtime import kept_to_the_end
+from mpmm_kernels.runtime import kept_to_the_end, with_room_for_frames
 
 from mpmm._version import __version__
 from mpmm.errors import MpmmError
@@ -73,6 +73,7 @@ def program() -> None:
     """
 
 
+@with_room_for_frames
 def main() -> None:
     """Run the command line; exit with 0 done, 1 bad input, 2 wrong usage, 130 interrupted."""
     _print_in_any_encoding()

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from mpmm_kernels.layers import adam
 from mpmm_kernels.patches import gather_none
-from mpmm_kernels.runtime import compile_for_holder
+from mpmm_kernels.runtime import compile_for_holder, with_room_for_frames
 
 from mpmm.network.block import Block
 from mpmm.network.layer import EVALUATION, Step
@@ -75,6 +75,7 @@ def _update(classes: int, dtype: np.dtype[np.floating], uses: Collection[Use]) -
         Adam().update(Parameter.statistic("warm", logits[0].copy()), 1)
 
 
+@with_room_for_frames
 def main() -> None:
     """Answer the process at the other end of standard input, until it closes it."""
     # the other end decides what an interrupt means, and ends this process

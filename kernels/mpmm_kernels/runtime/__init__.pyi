@@ -1,7 +1,7 @@
 from .cache import cache_key, carry_cache, sources_key
 from .cold_start import compile_for_holder, compile_once
 from .compiler import compiled
-from .garbage import kept_to_the_end
+from .interpreter import kept_to_the_end, with_room_for_frames
 from .intrinsic import compiled_intrinsic, types
 from .locator import all_on_disk
 from .lock import HeldElsewhere, at_once, in_turn, wait_together
@@ -42,4 +42,5 @@ __all__ = [
     "tickets",
     "types",
     "wait_together",
+    "with_room_for_frames",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from numba.core import compiler, compiler_machinery, typed_passes
 from numba.parfors.parfor import Parfor
 
-from mpmm_kernels.runtime.garbage import no_search_for_garbage
+from mpmm_kernels.runtime.interpreter import no_search_for_garbage
 from mpmm_kernels.runtime.linked_code import all_only_linked, for_another, insert_linked, run_library
 from mpmm_kernels.runtime.shortcuts import shortcuts
 
