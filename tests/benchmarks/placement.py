@@ -10,7 +10,7 @@ in virtual clusters. All cases of a place are started, each in hosts of its own,
 seconds, the others suspended: see placement_turns.py. Shown are medians over rounds, and of the ratios to one
 host in the same round. Predictions are for hosts as fast as `single` was in the same rounds, one number for a
 machine whose neighbours slow it. placement.json and placement.md in --to are written after each place. All of
-it takes some 80 minutes on two idle cores: hosts 35, peers 20, prediction 25; with --quick a fifth. Kernels
+it takes some 90 minutes on two idle cores: hosts 45, peers 20, prediction 25; with --quick a fifth. Kernels
 that are not compiled yet take minutes more, once.
 """
 
@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from layouts import configured
 from placement_calibration import PLAYED, at_speed, speed_by
-from placement_places import Place, with_bands, with_batch, with_narrow_wires
+from placement_places import Place, Work, with_narrow_wires
 from placement_tables import hosts_table, peers_table, prediction_table
 from placement_turns import Training, TurnFailed, started
 from step_ours import BATCH, paper_spec
@@ -54,14 +54,15 @@ PLACES = [
     (Place("1 Gb/s, 22%", (0.22,) * 8, GIGABIT), MANY),
     (Place("1 Gb/s, 35% to 20%", (0.35, 0.2, 0.5, 0.35), GIGABIT), UNEVEN),
 ]
-# (bands, batch): the larger network has as many bands as sensors in space, the larger batch is that of
-# HybridSN's authors, for patches of this size too: more to compute, as many parameters to exchange
-FEW_BANDS, MANY_BANDS, LARGE_BATCH = 48, 224, 256
+# what hosts train: more bands, as sensors in space have, and the larger batch that HybridSN's authors use are
+# more to compute with as many parameters to exchange; SSRN computes 16 times as long with a quarter of them
+MANY_BANDS, LARGE_BATCH = 224, 256
 TRAININGS = [
-    (FEW_BANDS, BATCH),
-    (MANY_BANDS, BATCH),
-    (FEW_BANDS, LARGE_BATCH),
-    (MANY_BANDS, LARGE_BATCH),
+    Work(),
+    Work(bands=MANY_BANDS),
+    Work(batch=LARGE_BATCH),
+    Work(bands=MANY_BANDS, batch=LARGE_BATCH),
+    Work("ssrn", batch=96),
 ]
 # (a host's share of a core, hosts): six of 35% would want more than two cores have
 HOSTS = [(0.35, 1), (0.35, 2), (0.35, 4), (0.30, 1), (0.30, 6)]
@@ -118,17 +119,19 @@ class Bench:
                 for layout, ranks in dict.fromkeys(cases)
             ]
             self.results["prediction"] += rows
-            profile = self._profile(place, FEW_BANDS, BATCH)
+            profile = self._profile(place, Work())
             self._turns(rows, [self._training(place, self.config, row) for row in rows])
             self._predict(place, rows, profile)
             self.write()
 
-    def _profile(self, place, bands, batch):
+    def _profile(self, place, work):
         """What layers take in one of a place's hosts; kept there, for the searches of the runs."""
         known = self.config.parent / f"profile-{time.time_ns()}.json"
-        training = Training(place, 1, [PROFILE, str(bands), str(batch), str(known)], known)
+        training = Training(
+            place, 1, [PROFILE, work.preset, str(work.bands), str(work.batch), str(known)], known
+        )
         training.finish()
-        self.results["profiles"][f"{place.name}, {bands} bands, batch {batch}"] = known.read_text()
+        self.results["profiles"][f"{place.name}, {work.name}"] = known.read_text()
         return profile_from_json(known.read_text())
 
     def _predict(self, place, rows, profile):
@@ -171,27 +174,23 @@ class Bench:
 
     def hosts(self):
         """Patches a second of one host and of `auto` over several like it, at each rate."""
-        names = [(rate, *training) for rate in (GIGABIT, SLOW) for training in TRAININGS]
-        wanted = [each for each in names if self.options.place in place_name(*each)]
-        for rate, bands, batch in wanted[:1] if self.options.quick else wanted:
-            config = self._config_of(bands, batch)
+        places = [(rate, work) for rate in (GIGABIT, SLOW) for work in TRAININGS]
+        wanted = [each for each in places if self.options.place in place_name(*each)]
+        for rate, work in wanted[:1] if self.options.quick else wanted:
+            config = work.config(self.config)
             rows, trainings = [], []
             for quota, hosts in HOSTS:
-                place = Place(place_name(rate, bands, batch), (quota,) * hosts, rate)
-                row = {"place": place.name, "rate": rate, "quota": quota, "bands": bands, "batch": batch}
-                rows.append({**row, "ranks": hosts, "layout": "single" if hosts == 1 else "auto"})
-                trainings.append(self._training(place, config, rows[-1]))
+                place = Place(place_name(rate, work), (quota,) * hosts, rate)
+                row = {"place": place.name, "rate": rate, "quota": quota, "trained": work.name}
+                row |= {"batch": work.batch, "ranks": hosts, "layout": "single" if hosts == 1 else "auto"}
+                rows.append(row)
+                trainings.append(self._training(place, config, row))
             self.results["hosts"] += rows
             for quota in dict.fromkeys(quota for quota, _ in HOSTS):
-                self._profile(Place(f"{rate}, {quota:.0%}", (quota,), rate), bands, batch)
-            self.note(place_name(rate, bands, batch))
+                self._profile(Place(f"{rate}, {quota:.0%}", (quota,), rate), work)
+            self.note(place_name(rate, work))
             self._turns(rows, trainings)
             self.write()
-
-    def _config_of(self, bands, batch):
-        """The configuration of a scene with so many hyperspectral bands, and of so large a batch."""
-        config = self.config if bands == FEW_BANDS else with_bands(self.config, bands)
-        return config if batch == BATCH else with_batch(config, batch)
 
     def peers(self):
         """Patches a second of PyTorch's ways beside `auto`, on the same four hosts of 35%."""
@@ -200,7 +199,7 @@ class Bench:
 
         for rate in (GIGABIT, SLOW):
             place = Place(f"{rate}, 35%", (0.35,) * 4, rate)
-            self._profile(place, FEW_BANDS, BATCH)
+            self._profile(place, Work())
             ours = {"mpmm auto": self.config, "mpmm auto, bfloat16": with_narrow_wires(self.config)}
             rows = [
                 {"place": place.name, "way": way, "ours": True, "ranks": 4, "layout": "auto"} for way in ours
@@ -250,13 +249,13 @@ def chosen_by(training):
     return json.loads(layout.read_text()).get("chosen") if layout.exists() else None
 
 
-def place_name(rate, bands, batch):
-    return f"{rate}, {bands} bands, batches of {batch}"
+def place_name(rate, work):
+    return f"{rate}, {work.name}"
 
 
 def place_names(parts):
     """Of the places that parts measure in: prediction's and those of hosts; peers has its own two."""
-    hosts = [place_name(rate, *training) for rate in (GIGABIT, SLOW) for training in TRAININGS]
+    hosts = [place_name(rate, work) for rate in (GIGABIT, SLOW) for work in TRAININGS]
     places = {"prediction": [place.name for place, _ in PLACES], "hosts": hosts}
     return [name for part in parts for name in places.get(part, [])]
 

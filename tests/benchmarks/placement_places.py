@@ -8,10 +8,13 @@ from dataclasses import dataclass
 
 import rasterio
 from mpi_runner import ROOT
+from step_ours import BATCH, CLASSES, SIZE, paper_spec
 
+from mpmm.network import NetworkSpec, preset_fusion, preset_stream
 from mpmm.placement import Host, bytes_a_second, cluster, one_host
 
 VIRTUAL_CLUSTER = ROOT / "launch" / "virtual-cluster"
+PAPER, FEW_BANDS = "paper", 48
 # seconds in which hosts are up, or down
 LIMIT = 300
 
@@ -46,6 +49,33 @@ class Place:
             virtual_cluster(name, "down")
 
 
+@dataclass(frozen=True)
+class Work:
+    """What is trained: a preset, for both sensors if it is `paper`, else for the hyperspectral one alone."""
+
+    preset: str = PAPER
+    bands: int = FEW_BANDS
+    batch: int = BATCH
+
+    @property
+    def name(self):
+        network = "" if self.preset == PAPER else f"{self.preset}, "
+        return f"{network}{self.bands} bands, batches of {self.batch}"
+
+    def spec(self):
+        """Of the network that `config` trains."""
+        if self.preset == PAPER:
+            return paper_spec(bands=self.bands)
+        streams = (preset_stream(self.preset, "hsi", self.bands, SIZE),)
+        return NetworkSpec(streams, preset_fusion(self.preset), CLASSES)
+
+    def config(self, plain):
+        """A configuration beside the plain one, which is of `paper` with few bands."""
+        config = plain if self.bands == FEW_BANDS else with_bands(plain, self.bands)
+        config = config if self.preset == PAPER else with_preset(config, self.preset)
+        return config if self.batch == BATCH else with_batch(config, self.batch)
+
+
 def virtual_cluster(name, *words):
     """Run a command of the virtual cluster of that name to its end."""
     command = [sys.executable, str(VIRTUAL_CLUSTER), "--name", name, *words]
@@ -70,6 +100,15 @@ def with_bands(config, bands):
     for name, files in {"hsi": repeated, "rgb": tiles / "*.tif"}.items():
         scene += f"[scene.modalities.{name}]\nfiles = ['{files}']\n"
     path.write_text(scene + config.read_text()[config.read_text().index("[patches]") :])
+    return path
+
+
+def with_preset(config, preset):
+    """The configuration of another network, for hyperspectral patches alone."""
+    path = config.with_name(f"{preset}-{config.name}")
+    before, after = config.read_text().split("[network]\n")
+    after = after.replace('modalities = ["hsi", "rgb"]', 'modalities = ["hsi"]')
+    path.write_text(f'{before}[network]\npreset = "{preset}"\n{after}')
     return path
 
 

@@ -1,6 +1,6 @@
-"""Times the layers of `paper` where it runs, for the searches of later runs there; placement.py starts it.
+"""Times a network's layers where it runs, for the searches of later runs there; placement.py starts it.
 
-    python tests/benchmarks/placement_profile.py BANDS BATCH FILE
+    python tests/benchmarks/placement_profile.py PRESET BANDS BATCH FILE
 
 Writes the profile to FILE as JSON.
 """
@@ -11,9 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "kernels"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "launch"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from step_ours import paper_spec
+from placement_places import Work
 
 from mpmm.messages import LinkTimes
 from mpmm.placement import threads_of_hosts
@@ -21,9 +22,10 @@ from mpmm.ranks import facts_here, machine_of, profile_of
 
 
 def main():
-    bands, batch, file = sys.argv[1:]
+    preset, bands, batch, file = sys.argv[1:]
+    work = Work(preset, int(bands), int(batch))
     here = machine_of([facts_here(len(os.sched_getaffinity(0)))], LinkTimes())
-    profile = profile_of(paper_spec(bands=int(bands)), int(batch), threads_of_hosts(here), anew=True)
+    profile = profile_of(work.spec(), work.batch, threads_of_hosts(here), anew=True)
     Path(file).write_text(profile.to_json())
 
 

@@ -32,8 +32,8 @@ def prediction_table(rows):
 def hosts_table(rows):
     """A row a number of hosts, with what it gains over one such host in the same place and rounds."""
     lines = [
-        "| link | host's CPU | bands | batch | hosts | ms a step | patches/s | times one | half of rounds |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| link | host's CPU | trained | hosts | ms a step | patches/s | times one | half of rounds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     known = [row for row in rows if "measured" in row]
     alone = {(row["place"], row["quota"]): row["seconds"] for row in known if row["ranks"] == 1}
@@ -41,7 +41,7 @@ def hosts_table(rows):
         if (row["place"], row["quota"]) in alone:
             ratios = ratios_of(alone[row["place"], row["quota"]], row["seconds"])
             speed = f"{1e3 * row['measured']:.1f} | {row['batch'] / row['measured']:.0f}"
-            host = f"{row['rate']} | {row['quota']:.0%} | {row['bands']} | {row['batch']} | {row['ranks']}"
+            host = f"{row['rate']} | {row['quota']:.0%} | {row['trained']} | {row['ranks']}"
             middle = f"{ratios[len(ratios) // 4]:.2f} to {ratios[3 * len(ratios) // 4]:.2f}"
             lines.append(f"| {host} | {speed} | {median(ratios):.2f} | {middle} |")
     return "\n".join(lines)
