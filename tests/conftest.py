@@ -46,7 +46,11 @@ BASELINE = ("--layout", "baseline")
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> object:
     """Run the tests with room for frames: compiling calls functions at every depth."""
-    others = session.config.pluginmanager.subset_hook_caller("pytest_runtestloop", [sys.modules[__name__]])
+    name = "pytest_runtestloop"
+    manager = session.config.pluginmanager
+    # not by its name, which every folder's has
+    this = [each for each in manager.get_plugins() if getattr(each, name, None) is pytest_runtestloop]
+    others = manager.subset_hook_caller(name, this)
     return with_room_for_frames(others)(session=session)
 
 

@@ -164,6 +164,14 @@ def repeated(builder: Any, value: Any, times: int) -> Any:
     return _shuffled(builder, value, list(range(value.type.count)) * times)
 
 
+def side_by_side(builder: Any, first: Any, second: Any) -> Any:
+    """Two vectors of one length as one."""
+    chosen = ir.Constant(
+        ir.VectorType(ir.IntType(32), 2 * first.type.count), list(range(2 * first.type.count))
+    )
+    return builder.shuffle_vector(first, second, chosen)
+
+
 def lanes_from(builder: Any, first: int, count: int) -> Any:
     """A mask of the lanes from ``first`` on; LLVM does not see that, for of a constant it makes a shuffle."""
     kind = ir.IntType(max(count, 32))

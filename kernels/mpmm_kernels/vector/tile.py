@@ -66,11 +66,25 @@ def fetch(context, source, offset):  # type: ignore[no-untyped-def]
     return types.void(source, types.intp), generate
 
 
+@compiled_intrinsic
+def line_of(context, array):  # type: ignore[no-untyped-def]
+    """Elements of a cache line: known when compiling, for a division takes longer than to fetch a line."""
+    elements = CACHE_LINE * 8 // array.dtype.bitwidth
+
+    def generate(base: Any, builder: Any, signature: Any, values: Any) -> Any:
+        """The number as a constant."""
+        return base.get_constant(types.intp, elements)
+
+    return types.intp(array), generate
+
+
 @compiled
 def fetch_run(array: Floats, start: int, count: int) -> None:
     """Ask for a run of elements that is read or written soon."""
-    for at in range(start, start + count, CACHE_LINE // array.itemsize):
+    at = start
+    while at < start + count:
         fetch(array, at)
+        at += line_of(array)
 
 
 def _data(base: Any, builder: Any, signature: Any, values: Any, k: int) -> Any:

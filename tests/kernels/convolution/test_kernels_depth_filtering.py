@@ -1,10 +1,13 @@
-"""Matrices of minimal filtering along the bands, in exact fractions, part by part as kernels apply them."""
+"""Minimal filtering along the bands: its matrices in exact fractions, as kernels apply them; its blocks."""
 
+import math
 from fractions import Fraction
 
 import pytest
-from mpmm_kernels.convolution.winograd_depth import filtering
+from mpmm_kernels.convolution import ConvolutionBlock, plan_block
+from mpmm_kernels.convolution.winograd_depth import filtering, geometry
 from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS, TAPS, inputs, points
+from mpmm_kernels.vector import REGISTERS
 
 
 def applied(parts, values):
@@ -56,3 +59,18 @@ def test_numbers_are_small(taps):
         max(abs(factor) for part in parts for factors in part.matrices for row in factors for factor in row)
         <= 8
     )
+
+
+@pytest.mark.parametrize("pixels", [16, 25, 49, 81])
+@pytest.mark.parametrize("channels", [16, 24, 48])
+def test_blocks_fit_the_registers_and_make_few_rows_beyond_the_last(pixels, channels):
+    side = math.isqrt(pixels)
+    block = ConvolutionBlock(channels, (7, 1, 1), padding=("same",) * 3)
+    shape = geometry.tiles(plan_block((20, side, side, channels), block, "float32", "reference"))
+    tile = geometry.product_tile(shape, 7, "float32")
+    height, columns = len(tile.block) // len(tile.columns), len(tile.columns)
+    assert (height + 1) * columns + 1 <= REGISTERS
+    made = -(-shape.run // height) * height
+    assert shape.run <= made <= 1.15 * shape.run
+    # there is room for them behind the last
+    assert made <= shape.product_step // shape.filters

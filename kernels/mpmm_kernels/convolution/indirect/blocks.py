@@ -1,10 +1,11 @@
 """Micro-kernels whose rows lie anywhere: a tuple of offsets, read from a table, instead of one step.
 
 A row's last vector may be narrower than the others: 20 filters are one of 16 lanes and one of 4. Half a
-vector takes half the time where the processor makes the widest in two halves.
+vector takes half the time where the processor makes the widest in two halves. Where it takes as long as a
+whole one, two rows share one while products are added to it (`Products`): 24 filters take three for two rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from llvmlite import ir
@@ -125,23 +126,24 @@ def outer_run(
         firsts = [builder.extract_value(args[2], i) for i in range(len(rows))]
         x_at, w_at, x_step, w_step = (builder.extract_value(args[4 + i // 2], i % 2) for i in range(4))
 
+        accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
+        sums = Products(builder, vectors, len(firsts))
+
         def products(carried: list[Any]) -> list[Any]:
             (from_x, from_w), out = carried[:2], carried[2:]
             from_x = vector_emit.unforeseen(builder, from_x)
             at = row_starts(builder, from_w, from_w, vectors, row)
             column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
-            for i, first in enumerate(firsts):
-                value = source.broadcast(builder.add(first, from_x), vectors[0])
-                if vectors[-1] != vectors[0]:
-                    value = vector_emit.kept(builder, value)
-                for j, weight in enumerate(column, start=i * len(column)):
-                    factor = vector_emit.lanes(builder, value, 0, weight.type.count)
-                    out[j] = vector_emit.multiply_add(builder, factor, weight, out[j])
-            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *out]
 
-        accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
-        made = vector_emit.loop(builder, args[6], [x_at, w_at, *accumulators], products)
-        return vector_emit.pack(builder, made[2:])
+            def value(i: int) -> Any:
+                """A row's element in every lane."""
+                made = source.broadcast(builder.add(firsts[i], from_x), vectors[0])
+                return made if vectors[-1] == vectors[0] else vector_emit.kept(builder, made)
+
+            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *sums.added(out, value, column)]
+
+        made = vector_emit.loop(builder, args[6], [x_at, w_at, *sums.joined(accumulators)], products)
+        return vector_emit.pack(builder, sums.parted(made[2:]))
 
     return block(*arguments), emit
 
@@ -149,3 +151,57 @@ def outer_run(
 def row_starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType], row: Any) -> Iterator[Any]:
     """`block_offsets`: only the last vector of a row is narrow, behind which none begins."""
     return block_offsets(builder, start, step, len(vectors), len(row.types[0]), vectors[0].count)
+
+
+class Products:
+    """A block while products are added to it: two rows that end in half a vector share a whole one.
+
+    Parameters
+    ----------
+    builder
+        Emits the code.
+    vectors
+        The types of a row's vectors.
+    rows
+        Of the block.
+    """
+
+    def __init__(self, builder: Any, vectors: list[ir.VectorType], rows: int) -> None:
+        half, whole, last = vectors[-1].count, vectors[0].count, len(vectors) - 1
+        self._builder, self._half = builder, half
+        self._pairs = rows // 2 if 2 * half == whole else 0
+        self._corners = [(i, j) for i in range(rows) for j in range(len(vectors))]
+        self._shared = [(i, last) for i in range(2 * self._pairs)]
+        self._own = [corner for corner in self._corners if corner not in self._shared]
+        self._second = vector_emit.lanes_from(builder, half, whole) if self._pairs else None
+
+    def joined(self, block: list[Any]) -> list[Any]:
+        """The block's vectors, those that are shared last."""
+        by_corner = dict(zip(self._corners, block, strict=True))
+        ends = [by_corner[corner] for corner in self._shared]
+        pairs = zip(ends[::2], ends[1::2], strict=True)
+        shared = [vector_emit.side_by_side(self._builder, first, second) for first, second in pairs]
+        return [by_corner[corner] for corner in self._own] + shared
+
+    def parted(self, sums: list[Any]) -> list[Any]:
+        """The block that `joined` was made of."""
+        by_corner = dict(zip(self._own, sums[: len(self._own)], strict=True))
+        for i, corner in enumerate(self._shared):
+            shared = sums[len(self._own) + i // 2]
+            by_corner[corner] = vector_emit.lanes(self._builder, shared, i % 2 * self._half, self._half)
+        return [by_corner[corner] for corner in self._corners]
+
+    def added(self, sums: list[Any], value_of: Callable[[int], Any], column: list[Any]) -> list[Any]:
+        """Each row's value times the vectors of a column, added to what was `joined`."""
+        builder, out, values = self._builder, list(sums), {}
+        end = vector_emit.repeated(builder, column[-1], 2) if self._pairs else None
+        for k, (i, j) in enumerate(self._own):
+            if i not in values:
+                values[i] = value_of(i)
+            factor = vector_emit.lanes(builder, values[i], 0, column[j].type.count)
+            out[k] = vector_emit.multiply_add(builder, factor, column[j], sums[k])
+            # the row is through with its own vectors, and may be a pair's second
+            if i % 2 == 1 and i < 2 * self._pairs and j == len(column) - 2:
+                both, k = builder.select(self._second, values[i], values[i - 1]), len(self._own) + i // 2
+                out[k] = vector_emit.multiply_add(builder, both, end, sums[k])
+        return out

@@ -6,13 +6,16 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
+    PART,
+    WHOLE,
+    Size,
     add,
     at_least,
     challenge,
     lanes_of,
     load,
     load_bytes,
-    load_part,
+    load_lanes,
     load_up_to,
     multiplied,
     splat,
@@ -22,6 +25,9 @@ from mpmm_kernels.vector import (
     where_above,
     where_number,
 )
+
+# Pixels of which a vector's channels are taken one after the other
+_TOGETHER = 8
 
 
 class OutputSide(NamedTuple):
@@ -195,19 +201,40 @@ def spread_pixels(
     """The same of pixels that are windows of their own: ``part`` is the first and how many.
 
     ``to`` is where they go in g and the step to the next. Memory gives whole pixels: to take a vector's
-    channels of all of them first, then the next, takes three times as long.
+    channels of all of them first, then the next, takes three times as long as those of a few.
     """
-    (first, pixels), (g_at, step) = part, to
-    whole = pooled.channels - pooled.channels % lanes_of(g)
-    for i in range(pixels):
-        start, at = (first + i) * pooled.channels, g_at + i * step
-        for c in range(0, whole, lanes_of(g)):
-            y, dy = load(output.y, start + c), load(output.dy, start + c)
-            store(g, at + c, _collected(output, c, y, dy, floor))
-        if whole < pooled.channels:
-            rest, count = start + whole, pooled.channels - whole
-            y, dy = load_part(output.y, rest, count), load_part(output.dy, rest, count)
-            store(g, at + whole, _collected(output, whole, y, dy, floor))
+    (first, pixels), channels = part, pooled.channels
+    for begin in range(first, first + pixels, _TOGETHER):
+        some, start = (begin, min(begin + _TOGETHER, first + pixels)), to[0] + (begin - first) * to[1]
+        for c in range(0, channels, lanes_of(g)):
+            if channels - c >= lanes_of(g):
+                _spread_few(output, some, floor, g, (start, to[1]), (channels, c), WHOLE)
+            else:
+                _spread_few(output, some, floor, g, (start, to[1]), (channels, c), PART)
+
+
+@compiled(inlined=True)
+def _spread_few(
+    output: OutputSide,
+    pixels: tuple[int, int],
+    floor: float,
+    g: Floats,
+    to: tuple[int, int],
+    columns: tuple[int, int],
+    whole: Size,
+) -> None:
+    """A vector's channels of a few pixels, of which the bias's gradient is a register's."""
+    channels, c = columns
+    left, at = min(channels - c, lanes_of(g)), to[0] + c
+    total, least = load(output.bias, c), splat(floor)
+    for pixel in range(pixels[0], pixels[1]):
+        start = pixel * channels + c
+        y, dy = load_lanes(output.y, start, left, whole), load_lanes(output.dy, start, left, whole)
+        value = where_above(y, least, dy)
+        store(g, at, value)
+        total = add(total, value)
+        at += to[1]
+    store(output.bias, c, total)
 
 
 @compiled

@@ -10,8 +10,8 @@ from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Points of a run of pixels and of their products, in elements that stay in the second cache
 _MOST_POINTS = 64 * 1024
-# Rows of a block by the vectors it is wide, as far as registers go
-_ROWS = {1: 12, 2: 8, 3: 5, 4: 5}
+# Rows of a block by the vectors it is wide, at most and as far as registers go
+_MOST_ROWS = {1: 25, 2: 13, 3: 8, 4: 6}
 # Elements that transforms take at once, at most: channels are a multiple of these
 WIDTH = 8
 # Channels up to which the last vector of a row may be a part of one
@@ -92,7 +92,7 @@ def _tiles(extents: tuple[int, int, int], before: int, pixels: int, channels: tu
     taps, depth, made = extents
     most = max(_MOST_POINTS // (points(taps) * sum(channels)), 1)
     run = -(-pixels // -(-pixels // most))
-    spare = max(_ROWS.values())
+    spare = max(_MOST_ROWS.values())
     return DepthTiles(
         depth=depth,
         made=made,
@@ -114,7 +114,7 @@ def _tiles(extents: tuple[int, int, int], before: int, pixels: int, channels: tu
 def product_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile:
     """The block that multiplies rows of so many channels by weights."""
     columns, last = row_of(shape.filters, dtype)
-    block = size(_rows(len(columns)) * len(columns))
+    block = size(_height(shape.run, len(columns)) * len(columns))
     return DepthFilteringTile(
         width(dtype), size(taps), block, columns, last, gap=size(shape.channels // WIDTH)
     )
@@ -124,17 +124,27 @@ def product_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile
 def weight_tile(shape: DepthTiles, taps: int, dtype: str) -> DepthFilteringTile:
     """The block that adds up weights' gradients: its rows are neighbouring channels."""
     columns, last = row_of(shape.filters, dtype)
-    rows = max(n for n in range(1, _rows(len(columns)) + 1) if shape.channels % n == 0)
+    rows = max(n for n in range(1, _most_rows(len(columns)) + 1) if shape.channels % n == 0)
     return DepthFilteringTile(width(dtype), size(taps), size(rows * len(columns)), columns, last, gap=size(0))
 
 
 def width(dtype: str) -> Size:
     """Elements that transforms take at once."""
-    return size(min(lanes(dtype), WIDTH))
+    return size(lanes(dtype))
 
 
-def _rows(columns: int) -> int:
-    return min(_ROWS[columns], (REGISTERS - columns - 1) // columns)
+def _most_rows(columns: int) -> int:
+    return min(_MOST_ROWS[columns], (REGISTERS - columns - 1) // columns)
+
+
+def _height(rows: int, columns: int) -> int:
+    """Rows of a block by which so many are made in the shortest time: few are made beyond the last."""
+
+    def cost(height: int) -> tuple[int, int]:
+        """Of all blocks: products, and for each channel a vector of weights a column; the tallest first."""
+        return -(-rows // height) * (height * columns + columns + 1), -height
+
+    return min(range(1, _most_rows(columns) + 1), key=cost)
 
 
 def part_of_products(plan: BlockPlan) -> float:

@@ -17,7 +17,7 @@ from mpmm_kernels.convolution.winograd_depth.blocks import (
 from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.geometry import DepthTiles, ProductTile
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import Size, copy_run, lanes_of
+from mpmm_kernels.vector import PART, WHOLE, Size, add, copy_run, lanes_of, load_lanes, store_lanes
 
 # elements that a transform takes at once, and taps of the kernel
 Filter: TypeAlias = tuple[Size, Size]
@@ -44,12 +44,19 @@ def planes_of(
 
 
 @compiled
+def _start(begin: int, length: int, size: Filter) -> int:
+    """Where a transform begins whose vector would reach beyond a run: it makes some elements again."""
+    return min(begin, length - len(size[0]))
+
+
+@compiled
 def take_points(
     origin: tuple[Floats, int, int], length: int, points: Floats, step: int, size: Filter
 ) -> None:
     """The points of a tile's inputs, for a run of so many elements."""
     x, at, plane = origin
-    for e in range(0, length, len(size[0])):
+    for begin in range(0, length, len(size[0])):
+        e = _start(begin, length, size)
         input_points(size, x, (at + e, plane), points, (e, step))
 
 
@@ -59,7 +66,8 @@ def take_gradient_points(
 ) -> None:
     """The points of the gradient of a tile's outputs, for a run of so many elements."""
     g, at, plane = origin
-    for e in range(0, length, len(size[0])):
+    for begin in range(0, length, len(size[0])):
+        e = _start(begin, length, size)
         gradient_points(size, g, (at + e, plane), points, (e, step))
 
 
@@ -108,10 +116,12 @@ def give_planes(
     (products, y, made), (first, plane, count), (ends, floor) = arrays, at, output
     row = ends.size // ENDS
     if count >= OUTPUTS:
-        for e in range(0, length, len(size[0])):
+        for begin in range(0, length, len(size[0])):
+            e = _start(begin, length, size)
             finished_planes(size, products, (e, step), y, (first + e, plane), ends, (e, row), floor)
         return
-    for e in range(0, length, len(size[0])):
+    for begin in range(0, length, len(size[0])):
+        e = _start(begin, length, size)
         finished_planes(size, products, (e, step), made, (e, length), ends, (e, row), floor)
     for i in range(count):
         copy_run(made, i * length, y, first + i * plane, length)
@@ -120,12 +130,24 @@ def give_planes(
 @compiled
 def add_bias_gradient(origin: tuple[Floats, int, int], planes: int, rows: int, db: Floats) -> None:
     """Add up the first planes of a tile's gradient, rows of filters."""
-    g, at, step = origin
+    for f in range(0, db.size, lanes_of(db)):
+        if db.size - f >= lanes_of(db):
+            _add_rows(origin, planes, rows, db, f, WHOLE)
+        else:
+            _add_rows(origin, planes, rows, db, f, PART)
+
+
+@compiled(inlined=True)
+def _add_rows(
+    origin: tuple[Floats, int, int], planes: int, rows: int, db: Floats, first: int, whole: Size
+) -> None:
+    """Of a vector's filters."""
+    (g, at, step), left = origin, min(db.size - first, lanes_of(db))
+    total = load_lanes(db, first, left, whole)
     for i in range(planes):
         for r in range(rows):
-            start = at + i * step + r * db.size
-            for f in range(db.size):
-                db[f] += g[start + f]
+            total = add(total, load_lanes(g, at + i * step + r * db.size + first, left, whole))
+    store_lanes(db, first, total, left, whole)
 
 
 @compiled
@@ -150,7 +172,8 @@ def add_weight_products(
 def transform_weights(w: Floats, points: Floats, size: Filter) -> None:
     """Points (point, pair of channels) of weights (tap, pair)."""
     pairs = w.size // len(size[1])
-    for pair in range(0, pairs, len(size[0])):
+    for begin in range(0, pairs, len(size[0])):
+        pair = _start(begin, pairs, size)
         weight_points(size, w, (pair, pairs), points, (pair, pairs))
 
 
@@ -158,5 +181,6 @@ def transform_weights(w: Floats, points: Floats, size: Filter) -> None:
 def transform_weights_back(points: Floats, dw: Floats, size: Filter) -> None:
     """The gradient of weights by that of their points; dw has room for one tap more."""
     pairs = dw.size // (len(size[1]) + 1)
-    for pair in range(0, pairs, len(size[0])):
+    for begin in range(0, pairs, len(size[0])):
+        pair = _start(begin, pairs, size)
         weight_gradient(size, points, (pair, pairs), dw, (pair, pairs))
