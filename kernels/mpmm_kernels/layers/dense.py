@@ -2,7 +2,8 @@
 
 Products are made by the convolutions' micro-kernel, on all threads, two vectors of columns at a time.
 Features or units that are no whole pairs of vectors, mostly the few classes of a last layer, are filled up
-with zeros: so one kernel serves all layers.
+with zeros: so one kernel serves all layers, but for those of many inputs and a vector of units, which would
+take twice as long.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ from mpmm_kernels.layers.dense_kernels import (
     multiply_transposed,
 )
 from mpmm_kernels.runtime import computing_threads, threads_for
-from mpmm_kernels.vector import REGISTERS, lanes, size
+from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
 # Rows and vectors a row of a block of sums: it fits the registers, batches are often multiples of its rows
@@ -28,6 +29,8 @@ _HEIGHT, _WIDTH = 8 if REGISTERS == 32 else 4, 2
 # Products that take as long as going through an element of an array
 _PRODUCTS = 8
 _SIZES = size(_HEIGHT * _WIDTH), size(_WIDTH)
+# Of products with one vector of columns, and the inputs from which they are worth kernels of their own
+_NARROW, _MANY = (size(_HEIGHT), size(1)), 4096
 
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
@@ -52,7 +55,7 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
     """Fill dx = dz w^T."""
-    if w.shape[0] % _pair(w) or w.shape[1] % lanes(w.dtype):
+    if w.shape[0] % _columns(w, _SIZES) or w.shape[1] % lanes(w.dtype):
         dense_product(dz, np.ascontiguousarray(w.T), dx)
         return
     shape, square = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), size(lanes(w.dtype))
@@ -72,10 +75,11 @@ def dense_backward_weights(
     """
     if tree is None:
         dw, db, tree = dw[None], db[None], group_tree(len(x))
-    wide, sums = _filled_up(dz), _beside(dw)
-    shape = DenseProduct(dw.shape[1], wide.shape[1], len(x), 1, dw.shape[1])
+    inputs, sizes = dw.shape[1], _sizes(dw.shape[1], dw)
+    wide, sums = _filled_up(dz, sizes), _beside(dw, sizes)
+    shape = DenseProduct(inputs, wide.shape[1], len(x), 1, inputs)
     groups = tree.bounds, tree.merges
-    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *_SIZES, computing_threads())
+    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *sizes, computing_threads())
     if sums is not dw:
         dw[...] = sums[..., : dw.shape[2]]
     db[...] = sum_groups(dz, tree)
@@ -83,22 +87,28 @@ def dense_backward_weights(
 
 def dense_product(x: Floats, w: Floats, y: Floats) -> None:
     """Fill y (n, units) = x w for x (n, inputs) and w (inputs, units)."""
-    wide, products = _filled_up(w), _beside(y)
+    sizes = _sizes(len(w), w)
+    wide, products = _filled_up(w, sizes), _beside(y, sizes)
     shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
     with threads_for(len(x) * wide.size // _PRODUCTS) as workers:
-        multiply(flat(x), flat(wide), flat(products), shape, *_SIZES, workers)
+        multiply(flat(x), flat(wide), flat(products), shape, *sizes, workers)
     if products is not y:
         y[...] = products[..., : y.shape[-1]]
 
 
-def _pair(w: Floats) -> int:
+def _sizes(inputs: int, w: Floats) -> tuple[Size, Size]:
+    """The block of sums, and vectors of its rows, by which columns of w are made of so many inputs."""
+    return _NARROW if inputs >= _MANY and w.shape[-1] <= lanes(w.dtype) else _SIZES
+
+
+def _columns(w: Floats, sizes: tuple[Size, Size]) -> int:
     """Columns of a block of sums."""
-    return _WIDTH * lanes(w.dtype)
+    return len(sizes[1]) * lanes(w.dtype)
 
 
-def _filled_up(w: Floats) -> Floats:
-    """The array itself where its columns are whole pairs of vectors; else a copy with zeros behind them."""
-    more = -w.shape[1] % _pair(w)
+def _filled_up(w: Floats, sizes: tuple[Size, Size]) -> Floats:
+    """The array itself where its columns are whole blocks; else a copy with zeros behind them."""
+    more = -w.shape[1] % _columns(w, sizes)
     if not more:
         return w
     wide = np.zeros((len(w), w.shape[1] + more), w.dtype)
@@ -106,7 +116,7 @@ def _filled_up(w: Floats) -> Floats:
     return wide
 
 
-def _beside(y: Floats) -> Floats:
-    """The array itself where it takes pairs of vectors and lies in one piece; else memory of its own."""
-    more = -y.shape[-1] % _pair(y)
+def _beside(y: Floats, sizes: tuple[Size, Size]) -> Floats:
+    """The array itself where it takes whole blocks and lies in one piece; else memory of its own."""
+    more = -y.shape[-1] % _columns(y, sizes)
     return np.empty((*y.shape[:-1], y.shape[-1] + more), y.dtype) if more or not y.flags.c_contiguous else y

@@ -15,6 +15,7 @@ from mpmm_kernels.vector import (
     ONE,
     Size,
     add_blocks,
+    copy_run,
     fetch,
     fetch_run,
     lanes_of,
@@ -140,7 +141,10 @@ def multiply_groups(
     width: Size,
     workers: int,
 ) -> None:
-    """Fill y (nodes, rows, columns) with the products over the terms of each group, added up as a tree."""
+    """Fill y (nodes, rows, columns) with the products over the terms of each group, added up as a tree.
+
+    Rows are neighbours in x: of ``shape`` the row's step is one.
+    """
     height, step = len(block) // len(width), len(width) * lanes_of(y)
     down, taken = -(-shape.rows // height), tickets()
     pieces = min(PIECES * workers, down)
@@ -174,8 +178,7 @@ def _group_rows(
     (panel, sums), (block, width) = scratch, sizes
     height = len(block) // len(width)
     for k in range(shape.depth):
-        for i in range(height):
-            panel[k * height + i] = x[(row + i) * shape.row_step + k * shape.depth_step]
+        copy_run(x, row + k * shape.depth_step, panel, k * height, height)
     for column in range(0, shape.columns, len(width) * lanes_of(y)):
         _group_block(panel, w, y, sums, (row, column), groups, shape, sizes)
 

@@ -12,6 +12,8 @@ from naive.gradients import central_differences, relative_error
 
 # the last in whole vectors: rows that fill no block, and more terms than are added at a time
 SHAPES = [(1, 1, 1), (1, 7, 3), (5, 3, 8), (40, 33, 20), (11, 304, 48)]
+# so many inputs of one vector of units have kernels of their own
+NARROW = (9, 4101, 5)
 ACTIVATIONS = ("none", "relu", "sigmoid")
 
 
@@ -39,7 +41,7 @@ class Problem:
 
 
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-13), ("float32", 1e-5)])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, NARROW])
 def test_equals_plain_sums(shape, dtype, error):
     problem = Problem(shape, dtype, "none")
     x, w, dy = (array.astype(float) for array in (problem.x, problem.w, problem.dy))
@@ -74,13 +76,15 @@ def test_equals_pytorch(shape, activation, dtype, error):
         assert relative_error(actual, theirs.grad.numpy()) < error
 
 
-@pytest.mark.parametrize("units", [256, 100], ids=["micro-kernel", "BLAS"])
-def test_bits_follow_neither_the_number_of_threads_nor_the_address(units):
+@pytest.mark.parametrize(
+    ("inputs", "units"), [(768, 256), (768, 100), NARROW[1:]], ids=["micro-kernel", "BLAS", "narrow"]
+)
+def test_bits_follow_neither_the_number_of_threads_nor_the_address(inputs, units):
     """BLAS on two threads cuts the sums elsewhere; the layer must not notice what the process has set."""
     from mpmm_kernels.runtime import available_threads, set_threads
     from threadpoolctl import threadpool_limits
 
-    problem = Problem((43, 768, units), "float32", "none")
+    problem = Problem((43, inputs, units), "float32", "none")
     answers = []
     for count, shift in ((1, 0), (2, 1), (3, 5)):
         moved = np.empty(problem.x.size + shift, np.float32)[shift:].reshape(problem.x.shape)
