@@ -19,7 +19,7 @@ _PLAYED, _REFINED, _TURN = 16, 12, 4
 # steps of each, of which one counts
 _STEPS = 3
 # layouts that are judged again where a quota's pauses make one step unlike the next, and steps for that
-_FINALISTS, _FINAL_STEPS = 4, 6
+_FINALISTS, _FINAL_STEPS = 8, 6
 # by so much more or less of a quota too: how pauses fall together is chance, and moves a step by a tenth
 _SHARES = (0.97, 1.0, 1.03)
 # a rank more has to make a step shorter by this part
