@@ -122,28 +122,20 @@ def outer_run(
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[3])
-        vectors = [vector.emitted for vector in row_vectors(row, w)]
         firsts = [builder.extract_value(args[2], i) for i in range(len(rows))]
-        x_at, w_at, x_step, w_step = (builder.extract_value(args[4 + i // 2], i % 2) for i in range(4))
+        sums = Products(builder, weights, row_vectors(row, w), len(rows))
 
-        accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
-        sums = Products(builder, vectors, len(firsts))
-
-        def products(carried: list[Any]) -> list[Any]:
-            (from_x, from_w), out = carried[:2], carried[2:]
+        def values_at(from_x: Any) -> tuple[Any, Callable[[int], Any]]:
             from_x = vector_emit.unforeseen(builder, from_x)
-            at = row_starts(builder, from_w, from_w, vectors, row)
-            column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
 
             def value(i: int) -> Any:
                 """A row's element in every lane."""
-                made = source.broadcast(builder.add(firsts[i], from_x), vectors[0])
-                return made if vectors[-1] == vectors[0] else vector_emit.kept(builder, made)
+                made = source.broadcast(builder.add(firsts[i], from_x), sums.whole)
+                return made if sums.last == sums.whole else vector_emit.kept(builder, made)
 
-            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *sums.added(out, value, column)]
+            return from_x, value
 
-        made = vector_emit.loop(builder, args[6], [x_at, w_at, *sums.joined(accumulators)], products)
-        return vector_emit.pack(builder, sums.parted(made[2:]))
+        return sums.run(args[0], args[4], args[5], args[6], values_at)
 
     return block(*arguments), emit
 
@@ -154,54 +146,106 @@ def row_starts(builder: Any, start: Any, step: Any, vectors: list[ir.VectorType]
 
 
 class Products:
-    """A block while products are added to it: two rows that end in half a vector share a whole one.
+    """A block to which products are added: two rows that end in half a vector share a whole one meanwhile.
 
     Parameters
     ----------
     builder
         Emits the code.
+    weights
+        The second factors, rows of them.
     vectors
         The types of a row's vectors.
     rows
         Of the block.
+
+    Attributes
+    ----------
+    whole, last
+        The emitted types of all vectors of a row, and of its last.
     """
 
-    def __init__(self, builder: Any, vectors: list[ir.VectorType], rows: int) -> None:
-        half, whole, last = vectors[-1].count, vectors[0].count, len(vectors) - 1
-        self._builder, self._half = builder, half
-        self._pairs = rows // 2 if 2 * half == whole else 0
-        self._corners = [(i, j) for i in range(rows) for j in range(len(vectors))]
-        self._shared = [(i, last) for i in range(2 * self._pairs)]
-        self._own = [corner for corner in self._corners if corner not in self._shared]
-        self._second = vector_emit.lanes_from(builder, half, whole) if self._pairs else None
+    def __init__(self, builder: Any, weights: vector_emit.Memory, vectors: list[Vector], rows: int) -> None:
+        self._builder, self._weights = builder, weights
+        self._vectors = [vector.emitted for vector in vectors]
+        self.whole, self.last = self._vectors[0], self._vectors[-1]
+        team = min(2, rows) if 2 * self.last.count == self.whole.count else 1
+        # rows that share their last vector; of an odd number of rows the last has its own
+        self._teams = [range(i, min(i + team, rows)) for i in range(0, rows, team)]
+        self._second = (
+            vector_emit.lanes_from(builder, self.last.count, self.whole.count) if team > 1 else None
+        )
 
-    def joined(self, block: list[Any]) -> list[Any]:
-        """The block's vectors, those that are shared last."""
-        by_corner = dict(zip(self._corners, block, strict=True))
-        ends = [by_corner[corner] for corner in self._shared]
-        pairs = zip(ends[::2], ends[1::2], strict=True)
-        shared = [vector_emit.side_by_side(self._builder, first, second) for first, second in pairs]
-        return [by_corner[corner] for corner in self._own] + shared
+    def run(
+        self,
+        block: Any,
+        starts: Any,
+        steps: Any,
+        count: Any,
+        values_at: Callable[[Any], tuple[Any, Callable[[int], Any]]],
+    ) -> Any:
+        """The block after so many rounds.
 
-    def parted(self, sums: list[Any]) -> list[Any]:
-        """The block that `joined` was made of."""
-        by_corner = dict(zip(self._own, sums[: len(self._own)], strict=True))
-        for i, corner in enumerate(self._shared):
-            shared = sums[len(self._own) + i // 2]
-            by_corner[corner] = vector_emit.lanes(self._builder, shared, i % 2 * self._half, self._half)
-        return [by_corner[corner] for corner in self._corners]
+        ``starts`` and ``steps`` are those of elements and weights; of an element's offset ``values_at`` makes
+        the offset as the loop goes on from it, and what gives a row's element in every lane.
+        """
+        builder, vectors = self._builder, self._vectors
+        (x_at, w_at), (x_step, w_step) = (
+            [builder.extract_value(pair, i) for i in range(2)] for pair in (starts, steps)
+        )
 
-    def added(self, sums: list[Any], value_of: Callable[[int], Any], column: list[Any]) -> list[Any]:
-        """Each row's value times the vectors of a column, added to what was `joined`."""
-        builder, out, values = self._builder, list(sums), {}
-        end = vector_emit.repeated(builder, column[-1], 2) if self._pairs else None
-        for k, (i, j) in enumerate(self._own):
-            if i not in values:
-                values[i] = value_of(i)
-            factor = vector_emit.lanes(builder, values[i], 0, column[j].type.count)
-            out[k] = vector_emit.multiply_add(builder, factor, column[j], sums[k])
-            # the row is through with its own vectors, and may be a pair's second
-            if i % 2 == 1 and i < 2 * self._pairs and j == len(column) - 2:
-                both, k = builder.select(self._second, values[i], values[i - 1]), len(self._own) + i // 2
-                out[k] = vector_emit.multiply_add(builder, both, end, sums[k])
-        return out
+        def products(carried: list[Any]) -> list[Any]:
+            """One round: a vector of weights for each column, an element for each row."""
+            (from_x, from_w), sums = carried[:2], carried[2:]
+            from_x, value_of = values_at(from_x)
+            at = block_offsets(builder, from_w, from_w, len(vectors), len(vectors), self.whole.count)
+            column = [self._weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
+            made = self._added(sums, value_of, column)
+            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *made]
+
+        made = vector_emit.loop(builder, count, [x_at, w_at, *self._joined(block)], products)
+        return vector_emit.pack(builder, self._parted(made[2:]))
+
+    def _joined(self, block: Any) -> list[Any]:
+        """A team after the other: its rows but for their last vectors, then the one of those."""
+        columns, sums = len(self._vectors), []
+        for team in self._teams:
+            rows = [
+                [self._builder.extract_value(block, i * columns + j) for j in range(columns)] for i in team
+            ]
+            sums += [vector for row in rows for vector in row[:-1]]
+            ends = [row[-1] for row in rows]
+            sums.append(vector_emit.side_by_side(self._builder, *ends) if len(ends) > 1 else ends[0])
+        return sums
+
+    def _parted(self, sums: list[Any]) -> list[Any]:
+        """The vectors of the block, row by row."""
+        left, own, block = iter(sums), len(self._vectors) - 1, []
+        for team in self._teams:
+            rows = [[next(left) for _ in range(own)] for _ in team]
+            end = next(left)
+            for number, row in enumerate(rows):
+                half = vector_emit.lanes(self._builder, end, number * self.last.count, self.last.count)
+                block += [*row, half]
+        return block
+
+    def _added(self, sums: list[Any], value_of: Callable[[int], Any], column: list[Any]) -> list[Any]:
+        """Each row's value times the vectors of a column, added to what was joined."""
+        builder, before, made = self._builder, iter(sums), []
+        for team in self._teams:
+            values = []
+            for i in team:
+                values.append(value_of(i))
+                made += [
+                    vector_emit.multiply_add(builder, values[-1], weight, next(before))
+                    for weight in column[:-1]
+                ]
+            if len(team) > 1:
+                value, end = (
+                    builder.select(self._second, *reversed(values)),
+                    vector_emit.repeated(builder, column[-1], 2),
+                )
+            else:
+                value, end = vector_emit.lanes(builder, values[0], 0, self.last.count), column[-1]
+            made.append(vector_emit.multiply_add(builder, value, end, next(before)))
+        return made

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from mpmm_kernels.convolution.indirect.blocks import Products, row_starts, row_vectors
+from mpmm_kernels.convolution.indirect.blocks import Products, row_vectors
 from mpmm_kernels.convolution.winograd.transform import combine
 from mpmm_kernels.convolution.winograd_depth import filtering
 from mpmm_kernels.layers.normalising import NORM_ROWS, emit_normalised
@@ -151,27 +151,17 @@ def product_run(
         """Emit the loop over k."""
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[2])
-        vectors = [vector.emitted for vector in row_vectors(row, w)]
-        x_at, w_at, x_step, w_step = (builder.extract_value(args[3 + i // 2], i % 2) for i in range(4))
+        vectors = row_vectors(row, w)
+        sums = Products(builder, weights, vectors, len(block) // len(vectors))
 
-        accumulators = [builder.extract_value(args[0], i) for i in range(len(block))]
-        rows = len(block) // len(vectors)
-        sums = Products(builder, vectors, rows)
-
-        def products(carried: list[Any]) -> list[Any]:
-            """One step: a vector of weights for each column, an element for each row."""
-            (from_x, from_w), out = carried[:2], carried[2:]
-            at = row_starts(builder, from_w, from_w, vectors, row)
-            column = [weights.load(offset, vector) for offset, vector in zip(at, vectors, strict=True)]
-
+        def values_at(from_x: Any) -> tuple[Any, Callable[[int], Any]]:
             def value(i: int) -> Any:
                 """A row's element in every lane."""
-                return source.broadcast(builder.add(from_x, from_x.type(i * distance)), vectors[0])
+                return source.broadcast(builder.add(from_x, from_x.type(i * distance)), sums.whole)
 
-            return [builder.add(from_x, x_step), builder.add(from_w, w_step), *sums.added(out, value, column)]
+            return from_x, value
 
-        made = vector_emit.loop(builder, args[5], [x_at, w_at, *sums.joined(accumulators)], products)
-        return vector_emit.pack(builder, sums.parted(made[2:]))
+        return sums.run(args[0], args[3], args[4], args[5], values_at)
 
     pair = types.UniTuple(types.intp, 2)
     return block(block, x, w, pair, pair, types.intp, gap, row), emit
