@@ -55,7 +55,7 @@ PLACES = [
     (Place("1 Gb/s, 35% to 20%", (0.35, 0.2, 0.5, 0.35), GIGABIT), UNEVEN),
 ]
 # what hosts train: more bands, as sensors in space have, and the larger batch that HybridSN's authors use are
-# more to compute with as many parameters to exchange; SSRN computes 16 times as long with a quarter of them
+# more to compute with as many parameters to exchange; SSRN computes 14 times as long with a quarter of them
 MANY_BANDS, LARGE_BATCH = 224, 256
 TRAININGS = [
     Work(),

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import rasterio
 from mpi_runner import ROOT
-from step_ours import BATCH, CLASSES, SIZE, paper_spec
+from step_ours import BANDS, BATCH, CLASSES, SIZE, paper_spec
 
 from mpmm.network import NetworkSpec, preset_fusion, preset_stream
 from mpmm.placement import Host, bytes_a_second, cluster, one_host
 
 VIRTUAL_CLUSTER = ROOT / "launch" / "virtual-cluster"
-PAPER, FEW_BANDS = "paper", 48
+PAPER, FEW_BANDS = "paper", BANDS["hsi"]
 # seconds in which hosts are up, or down
 LIMIT = 300
 

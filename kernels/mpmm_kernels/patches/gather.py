@@ -6,13 +6,10 @@ import numpy as np
 
 from mpmm_kernels.arrays import Array
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import LANES, fetch, move_tile
+from mpmm_kernels.vector import LANES, fetch, fetch_run, move_tile
 
 # first row and column of a run of pixels, and the steps down and right from one to the next
 Line: TypeAlias = tuple[int, int, int, int]
-
-# numbers in a cache line of 64 bytes, of the four-byte numbers that scenes hold
-LINE = 16
 
 
 @compiled
@@ -45,7 +42,7 @@ def gather_patches(values: Array, centres: Array, codes: Array, linear: Array, p
         ahead = ((centres[following, 0] - half) * columns + centres[following, 1] - half) * bands
         _fetch_ends(source, ahead, columns * bands, size, bands)
         for i in range(size):
-            _fetch_run(source, ahead + i * columns * bands, size * bands)
+            fetch_run(source, ahead + i * columns * bands, size * bands)
             row, column, down, right = _line(i, size, codes[n])
             start = ((top + row) * columns + left + column) * bands
             step = (down * columns + right) * bands
@@ -108,10 +105,3 @@ def _fetch_ends(source: Array, start: int, pitch: int, size: int, bands: int) ->
     for offset in range(start, start + size * pitch, pitch):
         fetch(source, offset)
         fetch(source, offset + size * bands - 1)
-
-
-@compiled
-def _fetch_run(source: Array, start: int, length: int) -> None:
-    """Ask for all numbers of a run."""
-    for offset in range(start, start + length, LINE):
-        fetch(source, offset)

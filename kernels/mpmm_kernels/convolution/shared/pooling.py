@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
+from mpmm_kernels.layers.normalising import TOGETHER
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
     PART,
@@ -25,9 +26,6 @@ from mpmm_kernels.vector import (
     where_above,
     where_number,
 )
-
-# Pixels of which a vector's channels are taken one after the other
-_TOGETHER = 8
 
 
 class OutputSide(NamedTuple):
@@ -204,8 +202,8 @@ def spread_pixels(
     channels of all of them first, then the next, takes three times as long as those of a few.
     """
     (first, pixels), channels = part, pooled.channels
-    for begin in range(first, first + pixels, _TOGETHER):
-        some, start = (begin, min(begin + _TOGETHER, first + pixels)), to[0] + (begin - first) * to[1]
+    for begin in range(first, first + pixels, TOGETHER):
+        some, start = (begin, min(begin + TOGETHER, first + pixels)), to[0] + (begin - first) * to[1]
         for c in range(0, channels, lanes_of(g)):
             if channels - c >= lanes_of(g):
                 _spread_few(output, some, floor, g, (start, to[1]), (channels, c), WHOLE)

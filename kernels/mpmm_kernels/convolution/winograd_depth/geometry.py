@@ -12,7 +12,7 @@ from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 _MOST_POINTS = 64 * 1024
 # Rows of a block by the vectors it is wide, at most and as far as registers go
 _MOST_ROWS = {1: 25, 2: 13, 3: 8, 4: 6}
-# Elements that transforms take at once, at most: channels are a multiple of these
+# Elements of which channels are a multiple, on any processor
 WIDTH = 8
 # Channels up to which the last vector of a row may be a part of one
 _MOST_PARTS = 56
