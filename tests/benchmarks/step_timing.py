@@ -29,6 +29,8 @@ AVX2 = {
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
 }
 _ROW, _TAPS, _REPEATS = 24, 3, 20_000
+# seconds that a rival runs before the run that counts, and that a process at rest computes in a millisecond
+_WARM, _IDLE = 0.01, 0.0003
 
 
 def environment(threads, cpu="native"):
@@ -47,8 +49,9 @@ def in_process(script, threads, cpu, *arguments):
 def in_turn(rivals, rounds):
     """Median and least seconds of each of the named functions, called one after the other, round by round.
 
-    In its turn each runs twice, and the second run counts, as in a loop of its own: the threads of the one
-    before it spin for up to 0.3 ms, on cores that the first run needs.
+    A turn begins when the threads of the one before it are asleep: PyTorch's computed for up to four
+    milliseconds after a convolution had returned. Then it runs for a while, as in a loop of its own, and the
+    next run counts: of a step that takes one millisecond not the second, whose code is in no cache yet.
     """
     for run in rivals.values():
         run()
@@ -56,11 +59,23 @@ def in_turn(rivals, rounds):
     seconds = {name: [] for name in rivals}
     for _ in range(rounds):
         for name, run in rivals.items():
+            _wait_until_idle()
+            start = time.perf_counter()
             run()
+            while time.perf_counter() < start + _WARM:
+                run()
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
     return {name: (median(values), min(values)) for name, values in seconds.items()}
+
+
+def _wait_until_idle():
+    """Return once no thread of this process has computed for a millisecond."""
+    before = None
+    while before is None or time.process_time() > before + _IDLE:
+        before = time.process_time()
+        time.sleep(0.001)
 
 
 def peak(threads):
