@@ -14,7 +14,7 @@ from .threads import (
     side_by_side,
     threads_for,
 )
-from .work_queue import Tickets, next_piece, parts, tickets
+from .work_queue import Tickets, next_piece, parts, shared_better_by_halves, tickets
 
 __all__ = [
     "HeldElsewhere",
@@ -36,6 +36,7 @@ __all__ = [
     "parts",
     "pin_threads",
     "set_threads",
+    "shared_better_by_halves",
     "side_by_side",
     "sources_key",
     "threads_for",

@@ -39,3 +39,9 @@ def next_piece(typing: Any, taken: Any) -> Any:
 def parts(items: int, workers: int) -> int:
     """Into how many pieces to cut: one an item where there are many, else one a worker."""
     return items if items >= 4 * workers else workers
+
+
+@compiled
+def shared_better_by_halves(pieces: int, workers: int) -> bool:
+    """Whether workers are through with all pieces sooner if each piece is cut into two."""
+    return -(-2 * pieces // workers) < 2 * -(-pieces // workers)

@@ -208,10 +208,12 @@ def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
 
 @compiled_intrinsic
 def where_above(typing: Any, value: Vector, floor: Vector, chosen: Vector) -> Any:
-    """``chosen`` in the lanes where value > floor, else 0."""
+    """``chosen`` in the lanes where value > floor, else 0; all of it where the floor is not a number."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        above = builder.fcmp_ordered(">", args[0], args[1])
+        value, floor, _ = args
+        none = builder.fcmp_unordered("uno", floor, floor)
+        above = builder.or_(builder.fcmp_ordered(">", value, floor), none)
         return builder.select(above, args[2], vector_emit.zero(args[2].type))
 
     return chosen(value, floor, chosen), emit

@@ -1,7 +1,8 @@
 """Pieces of work that workers take while it is done."""
 
 import numpy as np
-from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+import pytest
+from mpmm_kernels.runtime import compiled, next_piece, parts, shared_better_by_halves, tickets
 from numba import prange
 from numpy.typing import NDArray
 
@@ -30,3 +31,11 @@ def test_few_items_are_cut_into_one_part_a_worker() -> None:
     assert parts(7, 2) == 2
     assert parts(8, 2) == 8
     assert parts(1, 4) == 4
+
+
+@pytest.mark.parametrize(
+    ("pieces", "workers", "better"),
+    [(16, 2, False), (3, 2, True), (1, 2, True), (2, 2, False), (5, 1, False), (16, 3, True), (4, 16, True)],
+)
+def test_pieces_are_halved_where_that_leaves_fewer_workers_waiting(pieces, workers, better):
+    assert shared_better_by_halves(pieces, workers) == better

@@ -12,7 +12,7 @@ from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, argmax_l
 from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import CoreGradient
-from mpmm_kernels.convolution.shared.epilogue import floor
+from mpmm_kernels.convolution.shared.epilogue import gate
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
 
@@ -38,6 +38,7 @@ class ArgmaxBuffers:
     staged: Floats
     gradients: Floats
     positions: Array
+    bias_scratch: Floats
 
 
 def allocate(plan: BlockPlan) -> ArgmaxBuffers:
@@ -52,6 +53,7 @@ def allocate(plan: BlockPlan) -> ArgmaxBuffers:
         staged=scratch(layout.staged, plan.dtype),
         gradients=scratch(slab, plan.dtype),
         positions=scratch(slab, "int32"),
+        bias_scratch=scratch(pooled.padded, plan.dtype),
     )
 
 
@@ -61,11 +63,12 @@ def allocate_if_suited(plan: BlockPlan) -> ArgmaxBuffers | None:
 
 
 class ArgmaxScratch(NamedTuple):
-    """Rows of workers: a staged sample, a slab's gradients, and the positions of its largest elements."""
+    """Rows of workers: a staged sample, a slab's gradients and largest elements' positions, bias's sums."""
 
     staged: Floats
     gradients: Floats
     positions: Array
+    bias_sums: Floats
 
 
 def weight_gradient(
@@ -78,9 +81,10 @@ def weight_gradient(
         staged=workers(buffers.staged),
         gradients=workers(buffers.gradients),
         positions=workers(buffers.positions),
+        bias_sums=workers(buffers.bias_scratch),
     )
     kernels.backward_weights(
-        flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.geometry, *layout.tile
+        flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.geometry, *layout.tile
     )
     add_groups(sums.dw, tree.merges)
     for row, dw in zip(tree.rows, gradients.dw, strict=True):

@@ -13,7 +13,7 @@ from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_pixels
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, shared_better_by_halves, tickets
 from mpmm_kernels.vector import (
     Size,
     add,
@@ -40,6 +40,7 @@ def backward_weights(
     staged: Floats,
     gradients: Floats,
     positions: Array,
+    bias_sums: Floats,
     bounds: Array,
     floor: float,
     staging: Staging,
@@ -54,15 +55,21 @@ def backward_weights(
     width: Size,
     square: Size,
 ) -> None:
-    """Fill dw (part, filter, vector) and db, a row for each group of samples; scratch has one a worker."""
+    """Fill dw (part, filter, vector) and db, a row for each group of samples; scratch has one a worker.
+
+    Where some workers would have a group less than others, each takes half of a group's filters at a time.
+    """
     workers, groups = gradients.shape[0], dw.shape[0]
+    halves = 2 if shared_better_by_halves(groups, workers) else 1
     taken = tickets()
     for worker in prange(workers):
-        group, tile = next_piece(taken), ArgmaxTile(adjacent, rows, block, width, square)
-        while group < groups:
-            dw[group] = 0
-            db[group] = 0
-            output = OutputSide(y, dy, argmax, db[group])
+        piece, tile = next_piece(taken), ArgmaxTile(adjacent, rows, block, width, square)
+        while piece < halves * groups:
+            group, half = piece // halves, piece % halves
+            filters = half * walk.filters // halves, (half + 1) * walk.filters // halves
+            _clear_filters(dw[group], filters, walk.filters, parts.size)
+            bias_sums[worker] = 0
+            output = OutputSide(y, dy, argmax, bias_sums[worker])
             for n in range(bounds[group], bounds[group + 1]):
                 origin = _stage(x, n, staged[worker], staging, bands, adjacent, square)
                 for d in range(pooled.depth):
@@ -75,9 +82,19 @@ def backward_weights(
                         start = origin[1] + d * walk.depth_step + r * walk.row_step
                         slab = pixels, pooled.padded
                         corner = origin[0], start
-                        gradient, position = gradients[worker], positions[worker]
-                        _add_slab(corner, gradient, position, slab, dw[group], walk, parts, tile)
-            group = next_piece(taken)
+                        values = gradients[worker], positions[worker]
+                        _add_slab(corner, values, slab, filters, dw[group], walk, parts, tile)
+            if half == 0:
+                db[group] = bias_sums[worker, : db.shape[1]]
+            piece = next_piece(taken)
+
+
+@compiled
+def _clear_filters(dw: Floats, filters: tuple[int, int], of: int, parts: int) -> None:
+    """Zero the gradient of a run of filters, ``of`` so many, in all parts of the kernel."""
+    step = dw.size // (parts * of)
+    for part in range(parts):
+        dw[(part * of + filters[0]) * step : (part * of + filters[1]) * step] = 0
 
 
 @compiled
@@ -117,24 +134,26 @@ def _fill_positions(
 @compiled
 def _add_slab(
     origin: tuple[Floats, int],
-    gradient: Floats,
-    positions: Array,
+    values: tuple[Floats, Array],
     slab: tuple[int, int],
+    filters: tuple[int, int],
     dw: Floats,
     walk: Walk,
     parts: Offsets,
     tile: ArgmaxTile,
 ) -> None:
-    """Add to dw the sample around each largest element, scaled by its gradient.
+    """Add to dw, for a run of filters, the sample around each largest element, scaled by its gradient.
 
-    ``slab`` is how many pixels, and the step from one to the next.
+    ``values`` are the gradients and the positions of the largest elements, ``slab`` is how many pixels, and
+    the step from one to the next.
     """
-    (x, x_at), (pixels, step), block, width = origin, slab, tile.block, tile.width
+    (x, x_at), (gradient, positions), (pixels, step) = origin, values, slab
+    block, width = tile.block, tile.width
     # neighbouring vectors lie side by side, or a column apart
     column_step = walk.tap_column_step if len(tile.adjacent) == 2 else len(width)
     for part in range(parts.size):
         start = x_at + parts[part]
-        for f in range(walk.filters):
+        for f in range(filters[0], filters[1]):
             to = (part * walk.filters + f) * len(block) * len(width)
             sums = load_vectors(block, width, dw, to)
             for k in range(f, f + pixels * step, step):

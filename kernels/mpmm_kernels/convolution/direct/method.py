@@ -27,6 +27,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
+    gate,
     pad,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
@@ -144,7 +145,7 @@ def _weight_gradient(
     )
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     kernels.backward_weights(
-        flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.weights, *layout.weights_tile
+        flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.weights_tile
     )
     add_groups(sums.dw, tree.merges)
     for row, dw in zip(tree.rows, gradients.dw, strict=True):
@@ -168,7 +169,7 @@ def _input_gradient(
     arrays = InputGradientArrays(w=buffers.flipped_weights, dx=flat(buffers.input_gradient))
     rows = DirectSampleScratch(gradients=workers(buffers.gradients), lines=workers(buffers.lines))
     kernels.backward_input(
-        *core_gradient, *arrays, *rows, samples, floor(plan), *layout.input, *layout.input_tile
+        *core_gradient, *arrays, *rows, samples, gate(plan), *layout.input, *layout.input_tile
     )
     return buffers.input_gradient[:samples]
 

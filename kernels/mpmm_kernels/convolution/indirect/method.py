@@ -41,6 +41,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     flip,
     floor,
+    gate,
     kernel_ending,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
@@ -242,7 +243,7 @@ def weight_gradient(
         unused=workers(buffers.unused),
     )
     kernels.backward_weights(
-        flat(x), *core_gradient, *sums, *rows, tree.bounds, floor(plan), *layout.weights, *layout.tile
+        flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.tile
     )
     _add_up(plan, buffers, sums, gradients)
 
@@ -268,7 +269,7 @@ def _both_gradients(
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
     rows = OnePassScratch(gradients=workers(buffers.line_gradients), scratch=workers(buffers.sums))
     layout, input_tile = layout_of(core(plan)), input_layout_of(core(plan)).tile
-    numbers, geometry = (tree.bounds, floor(plan)), (*one_pass_geometry(core(plan)), *layout.weights)
+    numbers, geometry = (tree.bounds, gate(plan)), (*one_pass_geometry(core(plan)), *layout.weights)
     tiles = *layout.tile, *input_tile
     backward_in_one_pass(flat(operands.x), *core_gradient, *arrays, *sums, *rows, *numbers, *geometry, *tiles)
     _add_up(plan, buffers, sums, gradients)
@@ -288,7 +289,7 @@ def input_gradient(
         unused=workers(buffers.unused),
     )
     kernels.backward_input(
-        *core_gradient, *arrays, *rows, samples, floor(plan), *layout.geometry, *layout.tile
+        *core_gradient, *arrays, *rows, samples, gate(plan), *layout.geometry, *layout.tile
     )
     return buffers.input_gradient[:samples]
 

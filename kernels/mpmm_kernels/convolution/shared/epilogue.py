@@ -37,6 +37,12 @@ def floor(plan: BlockPlan) -> float:
     return bound
 
 
+def gate(plan: BlockPlan) -> float:
+    """What the output is above where its gradient goes on: of no ReLU not a number, which all is above."""
+    bound: float = np.dtype(plan.dtype).type(0.0 if plan.activation == "relu" else np.nan)
+    return bound
+
+
 def ends_core(plan: BlockPlan) -> bool:
     """Whether what an inference ends with comes right behind the core: no sigmoid or average pool between."""
     return plan.activation != "sigmoid" and plan.pool != "average"
@@ -44,8 +50,9 @@ def ends_core(plan: BlockPlan) -> bool:
 
 def kernel_ending(plan: BlockPlan, operands: Operands, ended: bool) -> BlockEnding:
     """What a method's kernel ends with; nothing where the block is not ``ended`` by it."""
-    made = operands[3:] if ended else (None, (), None)
-    return ending(*made, plan.dtype)
+    if not ended:
+        return ending(None, (), None, plan.dtype)
+    return ending(operands.norm, operands.addends, operands.normalised, plan.dtype)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,10 @@ def finish_forward(plan: BlockPlan, arrays: Surroundings, samples: int) -> Float
 
 
 def begin_backward(plan: BlockPlan, arrays: Surroundings, argmax: Array, dy: Floats) -> CoreGradient:
-    """The gradient of the core's output by that of the block's, flat, next to the output and argmax."""
+    """The gradient of the core's output by that of the block's, flat, next to the output and argmax.
+
+    Only ReLU asks for the output, which comes from memory: where there is none the gradient is in its place.
+    """
     y, gradient = arrays.core_output[: len(dy)], arrays.core_gradient[: len(dy)]
     if plan.pool == "average":
         average_pool3d_backward(dy, gradient, plan.window, plan.window)
@@ -99,7 +109,8 @@ def begin_backward(plan: BlockPlan, arrays: Surroundings, argmax: Array, dy: Flo
     if plan.activation == "sigmoid":
         sigmoid_backward(y, dy, gradient)
         dy = gradient
-    return CoreGradient(y=flat(arrays.core_output), dy=flat(dy), argmax=argmax)
+    output = arrays.core_output if plan.activation == "relu" else dy
+    return CoreGradient(y=flat(output), dy=flat(dy), argmax=argmax)
 
 
 def pad(operands: Operands, weights: Floats, bias: Floats) -> None:

@@ -23,7 +23,7 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_output_back,
     transform_weights_back,
 )
-from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.runtime import compiled, next_piece, parts, shared_better_by_halves, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
 
@@ -205,18 +205,27 @@ def backward(
     """Fill dw and db, a row for each group of samples, and dx.
 
     A group's gradient goes back from points to weights as soon as it is there: that is not exact, so who adds
-    up the groups must do it afterwards. An empty x leaves dw as it is, an empty dx has no gradient.
+    up the groups must do it afterwards. An empty x leaves dw as it is, an empty dx has no gradient. Where
+    some workers would have a group less than others, one takes a group's dw and another its dx.
     """
     workers, groups = points.shape[0], dw.shape[0]
+    halves = 2 if x.size > 0 and dx.size > 0 and shared_better_by_halves(groups, workers) else 1
     taken = tickets()
     for worker in prange(workers):
         input_side = InputSide(x, staged[worker], points[worker])
         gradient_side = InputSide(dx, staged_gradient[worker], products[worker])
         start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
-        group = next_piece(taken)
-        while group < groups:
-            db[group] = 0
-            output = OutputSide(y, dy, argmax, db[group])
+        piece = next_piece(taken)
+        while piece < halves * groups:
+            group, to_weights, to_inputs = piece // halves, x.size > 0, dx.size > 0
+            # db is collected where dw is
+            bias_sums = db[group]
+            if halves == 2:
+                to_weights, to_inputs = piece % 2 == 0, piece % 2 == 1
+                if to_inputs:
+                    bias_sums = point_sums[worker]
+            bias_sums[: pooled.padded] = 0
+            output = OutputSide(y, dy, argmax, bias_sums)
             last = bounds[group + 1]
             for n in range(bounds[group], last, tiles.samples):
                 count = min(tiles.samples, last - n)
@@ -225,7 +234,7 @@ def backward(
                     transform_output_back(
                         gradient[worker], gradient_points[worker], s, count, tiles, square, outputs
                     )
-                if x.size > 0:
+                if to_weights:
                     take_points(input_side, n, count, staging, tiles, square)
                     add_weight_products(
                         input_side.points,
@@ -236,12 +245,12 @@ def backward(
                         n == bounds[group],
                         (weights_block, weights_columns, taps),
                     )
-                if dx.size > 0:
+                if to_inputs:
                     give_points(gradient_side, own_points, flipped, (n, count), staging, tiles, square, size)
-            if x.size > 0:
+            if to_weights:
                 kernel = tiles.kernel_depth, tiles.kernel_rows
                 transform_weights_back(point_sums[worker], dw[group], kernel, plane, square)
-            group = next_piece(taken)
+            piece = next_piece(taken)
 
 
 @compiled

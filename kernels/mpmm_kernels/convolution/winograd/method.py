@@ -22,6 +22,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     epilogue_bytes,
     finish_forward,
     floor,
+    gate,
     pad_blocks,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
@@ -285,7 +286,7 @@ def _run_backward(
         *arrays,
         *rows,
         tree.bounds,
-        floor(plan),
+        gate(plan),
         *layout.geometry,
         *layout.backward_tile,
     )
