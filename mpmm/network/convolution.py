@@ -93,6 +93,7 @@ class Convolution(Layer):
         norm: Normalisation | None = None,
         addends: tuple[Array, ...] = (),
         normalised: Array | None = None,
+        onto: Array | None = None,
     ) -> Array:
         """Forward without what backward needs, ended by a sum and a batch-norm in the same pass.
 
@@ -108,13 +109,20 @@ class Convolution(Layer):
             Up to three arrays of the output's shape, to which it is added.
         normalised
             Takes what the norm makes of the sum, which is returned then.
+        onto
+            An array of the output's shape to which it is added and which is returned, if the layer `adds`.
         """
         self._keep(x, EVALUATION)
         self._make_room(len(x))
-        operands = self._operands(x)._replace(norm=norm, addends=addends, normalised=normalised)
+        operands = self._operands(x)._replace(norm=norm, addends=addends, normalised=normalised, onto=onto)
         with nullcontext() if self._inferred else compile_once(f"inference {self.plan!r}"):
             self._inferred = True
             return kernel.infer(self.plan, self._buffers, operands)
+
+    @property
+    def adds(self) -> bool:
+        """Whether an inference can add the output to an array in place."""
+        return kernel.adds(self.plan)
 
     def _make_room(self, samples: int) -> None:
         """Allocate buffers for so many samples, if there are only smaller ones."""

@@ -15,7 +15,7 @@ from mpmm.network.passes import forward_through
 from mpmm.network.spec import NetworkSpec
 from mpmm.network.state import check_state
 from mpmm.network.summary import summary_table
-from mpmm.network.sums import Begun, sum_passes
+from mpmm.network.sums import Begun, sum_passes, summands
 
 
 class Network:
@@ -53,6 +53,7 @@ class Network:
         }
         self.missing = tuple(name for name in builders if name not in self.blocks)
         self._sums = sum_passes(self.blocks)
+        self._summands = summands(self.blocks, self._sums)
         parameters = [parameter for block in self.blocks.values() for parameter in block.parameters]
         self.parameters: dict[str, Parameter] = {
             parameter.name: parameter for parameter in sorted(parameters, key=attrgetter("name"))
@@ -85,7 +86,9 @@ class Network:
             if name in self._sums and not step.training:
                 begun.update(self._sums[name].infer(outputs))
                 continue
-            if name in begun:
+            if name in self._summands and not step.training:
+                y = self._summands[name].infer(outputs)
+            elif name in begun:
                 x, layers = begun.pop(name)
                 y = forward_through(layers, x, step)
             else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from mpmm_kernels.layers.ending import MOST_ADDENDS, unchanged
@@ -32,11 +33,15 @@ class SumPass(NamedTuple):
         The block that would add.
     norm
         The block that begins with a batch-norm of the sum, which is made too: the join, or one that reads it.
+    addends
+        Names of the outputs to which the convolution's is added: those of the join, or, where the first few
+        are added up before (`Summand`), the last of these and the others.
     """
 
     convolution: Block
     join: Block
     norm: Block | None
+    addends: tuple[str, ...]
 
     def infer(self, outputs: Mapping[str, Array]) -> dict[str, Begun]:
         """What the join and the block of the batch-norm go on with, by their names.
@@ -49,7 +54,7 @@ class SumPass(NamedTuple):
         layer, join, norm = self.convolution.layers[0], self.join, self.norm
         assert isinstance(layer, Convolution), "a block of it alone"
         x = self.convolution.join(outputs)
-        addends = tuple(outputs[name] for name in join.inputs[:-1])
+        addends = tuple(outputs[name] for name in self.addends)
         if norm is None:
             return {join.name: (layer.infer(x, self._relu(), addends), join.layers)}
         batchnorm = norm.layers[0]
@@ -65,21 +70,85 @@ class SumPass(NamedTuple):
         return unchanged(self.join.layers[0].input_shape[-1], self.join.dtype.name, self.join.joining.relu)
 
 
+class Summand(NamedTuple):
+    """A convolution that adds its output to the summands before it, in the memory of the first.
+
+    So a sum of several needs the memory of two: more would come from beyond the caches.
+
+    Attributes
+    ----------
+    convolution
+        The block of that convolution alone.
+    before
+        Name of the summand before it, whose array holds the sum so far.
+    """
+
+    convolution: Block
+    before: str
+
+    def infer(self, outputs: Mapping[str, Array]) -> Array:
+        """The sum so far.
+
+        Parameters
+        ----------
+        outputs
+            (n, *shape) by the names of what the convolution reads, and of the summand before it.
+        """
+        layer = self.convolution.layers[0]
+        assert isinstance(layer, Convolution), "a block of it alone"
+        return layer.infer(self.convolution.join(outputs), onto=outputs[self.before])
+
+
 def sum_passes(blocks: Mapping[str, Block]) -> dict[str, SumPass]:
     """The sums that convolutions make, by the names of their blocks; ``blocks`` are in forward order."""
     readers = {source: block for block in blocks.values() for source in block.inputs}
     passes: dict[str, SumPass] = {}
-    earlier: set[str] = set()
+    earlier: dict[str, Block] = {}
     for block in blocks.values():
         join = readers.get(block.outputs[0])
-        alone = len(block.layers) == len(block.outputs) == 1 and isinstance(block.layers[0], Convolution)
-        if alone and join is not None and _ends_with(join, block.outputs[0], earlier):
-            passes[block.name] = SumPass(block, join, _normalising(join, readers))
-        earlier.add(block.name)
+        if _is_convolution(block) and join is not None and _ends_with(join, block.outputs[0], earlier):
+            added = _added_before(join, earlier)
+            addends = join.inputs[added:-1]
+            passes[block.name] = SumPass(block, join, _normalising(join, readers), addends)
+        earlier[block.name] = block
     return passes
 
 
-def _ends_with(join: Block, summand: str, earlier: set[str]) -> bool:
+def summands(blocks: Mapping[str, Block], passes: Mapping[str, SumPass]) -> dict[str, Summand]:
+    """The convolutions that add to sums so far, by the names of their blocks."""
+    makers = {output: block for block in blocks.values() for output in block.outputs}
+    running: dict[str, Summand] = {}
+    for each in passes.values():
+        added = len(each.join.inputs) - 1 - len(each.addends)
+        for before, output in pairwise(each.join.inputs[: added + 1]):
+            running[makers[output].name] = Summand(makers[output], before)
+    return running
+
+
+def _is_convolution(block: Block) -> bool:
+    """Whether a block is a convolution alone, whose output one other block reads."""
+    return len(block.layers) == len(block.outputs) == 1 and isinstance(block.layers[0], Convolution)
+
+
+def _adds(layer: Layer) -> bool:
+    return isinstance(layer, Convolution) and layer.adds
+
+
+def _added_before(join: Block, earlier: Mapping[str, Block]) -> int:
+    """How many of a join's inputs, from the second on, can be added to the first while they are made."""
+    *others, _ = join.inputs
+    order = list(earlier)
+    made = [earlier[maker_of(other)] for other in others]
+    added = 0
+    for before, block in pairwise(made if _is_convolution(made[0]) else made[:1]):
+        later = order.index(before.name) < order.index(block.name)
+        if not (later and _is_convolution(block) and _adds(block.layers[0])):
+            break
+        added += 1
+    return added
+
+
+def _ends_with(join: Block, summand: str, earlier: Collection[str]) -> bool:
     """Whether a block adds an output to a few others, all made by then."""
     *others, last = join.inputs
     few = isinstance(join.joining, Add) and len(others) <= MOST_ADDENDS

@@ -28,7 +28,7 @@ from mpmm.network.flatten import Flatten
 from mpmm.network.initialisation import Initializer
 from mpmm.network.names import OUTPUT
 from mpmm.network.pooling_layer import PoolingLayer
-from mpmm.network.sums import sum_passes
+from mpmm.network.sums import sum_passes, summands
 
 CONVOLUTION = BlockSpec(2, (1, 1, 1), pool="none", batch_norm=False)
 
@@ -192,6 +192,43 @@ def test_inference_makes_a_sum_with_the_convolution_before_it_and_keeps_the_bits
         parameter.value[:] += np.linspace(0.1, 0.7, parameter.value.size).reshape(parameter.value.shape)
     made = network.forward(patches, EVALUATION).copy()
     assert made.tobytes() == separate(network, patches).tobytes()
+
+
+# of a kernel that can add its output in place
+SLICES = BlockSpec(16, (5, 1, 1), padding=("same", "valid", "valid"), pool="none", batch_norm=False)
+BRANCH = replace(SLICES, inputs=("block1",))
+SUM_OF_FOUR = JoinSpec("add", ("block2", "block3", "block4", "block5"))
+IN_PLACE = {
+    "all after the first": ((*[BRANCH] * 4, SUM_OF_FOUR), 2),
+    "a norm behind": ((*[BRANCH] * 4, SUM_OF_FOUR, NORMED), 2),
+    "until one is read twice": ((*[BRANCH] * 4, SUM_OF_FOUR, JoinSpec("add", ("block4", "block6"))), 1),
+    "not onto what a norm gives": ((replace(BRANCH, batch_norm=True), *[BRANCH] * 3, SUM_OF_FOUR), 0),
+    "not by a kernel that cannot": (
+        (*[BRANCH] * 2, replace(BRANCH, kernel=(1, 1, 1)), BRANCH, SUM_OF_FOUR),
+        1,
+    ),
+    "until one was made before": (
+        (*[BRANCH] * 4, JoinSpec("add", ("block2", "block4", "block3", "block5"))),
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_summands_are_added_in_place_where_nobody_else_reads_the_sum_so_far(name):
+    blocks, count = IN_PLACE[name]
+    spec = StreamSpec("hsi", 20, 3, (replace(SLICES, kernel=(1, 1, 1)), *blocks), ())
+    network = Network(replace(branched(), streams=(spec,), fusion=(), dtype="float32", kernels="fast"))
+    layer = network.blocks["hsi.block3"].layers[0]
+    assert isinstance(layer, Convolution)
+    assert layer.adds
+    assert len(summands(network.blocks, sum_passes(network.blocks))) == count
+    patches, _ = random_batch(network.spec, 3)
+    for parameter in network.parameters.values():
+        parameter.value[:] += np.linspace(0.1, 0.7, parameter.value.size).reshape(parameter.value.shape)
+    for _ in range(2):
+        made = network.forward(patches, EVALUATION).copy()
+        assert made.tobytes() == separate(network, patches).tobytes()
 
 
 def test_an_inference_that_makes_sums_leaves_nothing_for_a_backward():

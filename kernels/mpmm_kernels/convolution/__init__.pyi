@@ -1,4 +1,4 @@
-from .block import Buffers, allocate, backward, cost, forward, infer, plan_block, scratch_bytes
+from .block import Buffers, adds, allocate, backward, cost, forward, infer, plan_block, scratch_bytes
 from .method import Method
 from .operands import ConvolutionBlock, Gradients, Operands
 from .plan import BlockPlan, Volume
@@ -11,6 +11,7 @@ __all__ = [
     "Method",
     "Operands",
     "Volume",
+    "adds",
     "allocate",
     "backward",
     "cost",

@@ -75,6 +75,11 @@ def backward(
     return METHODS[plan.method].backward(plan, buffers, operands, gradients, to_input)
 
 
+def adds(plan: BlockPlan) -> bool:
+    """Whether `infer` can add a plan's output to an array in place (``Operands.onto``)."""
+    return METHODS[plan.method].adds(plan)
+
+
 def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     """The same output as `forward`, keeping nothing for `backward`; added and normalised as operands ask for.
 
@@ -82,7 +87,8 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     first caches is gone through once more, in place.
     """
     method = METHODS[plan.method]
+    assert operands.onto is None or method.adds(plan), f"{plan} adds to nothing in place"
     y = method.infer(plan, buffers, operands)
     if operands.norm is not None and not method.ends(plan):
-        end(y, ending(*operands[3:], plan.dtype))
+        end(y, ending(operands.norm, operands.addends, operands.normalised, plan.dtype))
     return y

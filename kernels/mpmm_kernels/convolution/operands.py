@@ -41,6 +41,7 @@ class Operands(NamedTuple):
 
     Inference may end with a batch-norm of the block's output, by values of its own type; or with the sum of
     other arrays, from first to last, and that output, which then has a norm too (`unchanged` does nothing).
+    Or it is one summand of several, added to those before it.
 
     Attributes
     ----------
@@ -48,6 +49,9 @@ class Operands(NamedTuple):
         At most three, of the output's shape.
     normalised
         Filled with what the norm makes of a sum, which is the output then; None: the output is normalised.
+    onto
+        A contiguous array of the output's shape: the output is added to it, and it is returned. Without norm
+        and addends, and only by a plan that `adds`.
     """
 
     x: Floats
@@ -56,6 +60,7 @@ class Operands(NamedTuple):
     norm: Normalisation | None = None
     addends: tuple[Floats, ...] = ()
     normalised: Floats | None = None
+    onto: Floats | None = None
 
 
 class Gradients(NamedTuple):

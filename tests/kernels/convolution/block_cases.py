@@ -113,6 +113,7 @@ DEPTH = {
     "two planes pooled": ((35, 5, 4, 4), 24, (3, 2, 2), STEP, VALID, "none", "max", (2, 2, 2)),
     "half a vector": ((38, 7, 6, 2), 8, (7, 3, 3), STEP, VALID, "relu", "average", (2, 2, 2)),
     "odd filters": ((40, 5, 4, 2), 3, (3, 2, 3), STEP, SPECTRAL, "relu", None, STEP),
+    "half a vector, no pool": ((36, 3, 4, 6), 8, (3, 1, 1), STEP, SPECTRAL, "none", None, STEP),
 }
 CASES |= {f"{name}, depth": ("depth", case) for name, case in DEPTH.items()}
 # large ones, never run here
@@ -148,6 +149,8 @@ REBUILT = (
 )
 # ones whose inference ends with a sum and batch-norm: by their own kernels, and by one behind it
 ENDED = "F(8,7), padded", "averaged, indirect", "odd channels, pooled"
+# ones that an inference can add to what is there
+ADDED = "sixteen filters, depth", "half a vector, no pool, depth", "two share, depth"
 
 
 def planned(case, dtype, kernels):

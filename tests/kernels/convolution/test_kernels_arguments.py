@@ -101,7 +101,14 @@ CALLS = {
     ),
     "depth, forward": (
         depth_kernels.forward,
-        (*FORWARD, depth.DepthForwardScratch, *NUMBERS, depth_layout.DepthForwardGeometry, DepthTile),
+        (
+            *FORWARD,
+            depth.DepthForwardScratch,
+            *NUMBERS,
+            "added",
+            depth_layout.DepthForwardGeometry,
+            DepthTile,
+        ),
     ),
     "depth, to input": (
         depth_kernels.backward_input,

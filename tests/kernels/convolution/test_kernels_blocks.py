@@ -1,8 +1,10 @@
 """Blocks by emitted kernels against the reference kernels: shapes, precisions, batches, inference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from block_cases import CASES, SOME, STEP, VALID, each, errors, make, norm_of, plan_of, planned, run
+from block_cases import ADDED, CASES, SOME, STEP, VALID, each, errors, make, norm_of, plan_of, planned, run
 from mpmm_kernels.convolution import Gradients, Operands, argmax_gradient, block
 from mpmm_kernels.layers.batchnorm import normalise
 from mpmm_kernels.layers.ending import unchanged
@@ -145,6 +147,49 @@ def test_an_inference_that_ends_with_a_sum_alone_changes_no_bit_of_it(name, relu
         add([addend, block.infer(plan, block.allocate(plan, 3), operands)], total, relu)
         ended = operands._replace(norm=unchanged(plan.filters, "float32", relu), addends=(addend,))
         assert block.infer(plan, block.allocate(plan, 3), ended).tobytes() == total.tobytes()
+
+
+@each(ADDED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_inference_added_to_what_is_there_has_the_bits_of_their_sum(name, dtype):
+    kernels, case = CASES[name]
+    plan, x, w, b, dy = make(kernels, case, dtype, 3)
+    assert block.adds(plan)
+    x[0, 2, 2, 2], buffers = np.nan, block.allocate(plan, 3)
+    plain = block.infer(plan, buffers, Operands(x, w, b)).copy()
+    total = np.empty_like(dy)
+    add([dy, plain], total)
+    onto = dy.copy()
+    assert block.infer(plan, buffers, Operands(x, w, b, onto=onto)) is onto
+    assert onto.tobytes() == total.tobytes()
+    # the block's own output is not touched, nor added to by what comes next
+    assert block.infer(plan, buffers, Operands(x, w, b)).tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize(
+    "case", ["two share, strided, depth", "two planes pooled, depth", "half a vector, depth", "first layer"]
+)
+def test_outputs_pooled_changed_by_sigmoid_or_made_by_other_kernels_are_not_added(case):
+    plan, x, w, b, dy = make(*CASES[case], "float32", 3)
+    assert not block.adds(plan)
+    with pytest.raises(AssertionError, match="adds"):
+        block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, onto=dy))
+
+
+@each(SOME)
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_gradient_that_is_no_number_or_not_finite_is_not_hidden(name, wrong):
+    """Where there is no ReLU every gradient goes on; a bias's is the sum of all."""
+    kernels, case = CASES[name]
+    plan = replace(plan_of(kernels, case), activation="none")
+    _, x, w, b, dy = make(kernels, case, "float32", 2)
+    dy[1, 0, 0, 0, 1] = wrong
+    buffers, dw, db = block.allocate(plan, 2), np.empty_like(w), np.empty_like(b)
+    block.forward(plan, buffers, Operands(x, w, b))
+    block.backward(plan, buffers, Operands(x, w, b), Gradients.of_batch(dy, dw, db), True)
+    np.testing.assert_array_equal(db[1], wrong)
+    assert np.isfinite(np.delete(db, 1)).all()
+    assert not np.isfinite(dw[..., 1]).all()
 
 
 @each(SOME)

@@ -87,11 +87,11 @@ def test_only_gradients_without_strides_and_many_zeros_are_columns(planes, kerne
     assert (depth.input_layout_of(plan) is not None) is taken
 
 
-def test_groups_are_windows_and_scratch_holds_a_group_behind_a_block(plan):
+def test_groups_are_windows_and_scratch_holds_a_group_behind_a_block_or_a_block(plan):
     layout = depth.layout_of(plan)
     shape, span = layout.columns, layout.tile.span(lanes(plan.dtype))
     if layout.straight:
-        assert (layout.group, layout.room) == (shape.planes, 0)
+        assert (layout.group, layout.room) == (shape.planes, span * shape.filters)
         return
     assert layout.group % plan.window[0] == 0
     line = shape.columns * shape.filters

@@ -59,6 +59,15 @@ class _Rows:
             )
             yield partner, (self.vectors - 1) * self.vector.count, part
 
+    def written(self, builder: Any, args: Any, length: int, planes: int) -> Iterator[tuple[Any, Any]]:
+        """Offset and value of each vector of a block, by the arguments of `store_depth`."""
+        start, step = args[2], args[3]
+        out = [builder.extract_value(args[0], i) for i in range(length)]
+        for i in range(planes):
+            for partner, lane, value in self.split(builder, out, i * self.each):
+                offset = builder.mul(step, step.type(partner * planes + i))
+                yield builder.add(builder.add(start, offset), start.type(lane)), value
+
 
 class _Column:
     """Broadcasts of neighbours in depth, for each partner and for the vector they share."""
@@ -171,12 +180,22 @@ def store_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: A
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
-        start, step = args[2], args[3]
-        out = [builder.extract_value(args[0], i) for i in range(len(block))]
-        for i in range(len(planes)):
-            for partner, lane, value in rows.split(builder, out, i * rows.each):
-                offset = builder.mul(step, step.type(partner * len(planes) + i))
-                memory.store(builder.add(builder.add(start, offset), start.type(lane)), value)
+        for offset, value in rows.written(builder, args, len(block), len(planes)):
+            memory.store(offset, value)
+        return context.get_dummy_value()
+
+    return types.void(block, y, types.intp, types.intp, planes, row), emit
+
+
+@compiled_intrinsic
+def add_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: Any, row: Any) -> Any:
+    """Add the rows of a block to what is there: y + block, ``step`` apart, partner after partner."""
+    rows = _Rows(row, y)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        for offset, value in rows.written(builder, args, len(block), len(planes)):
+            memory.store(offset, builder.fadd(memory.load(offset, value.type), value))
         return context.get_dummy_value()
 
     return types.void(block, y, types.intp, types.intp, planes, row), emit

@@ -3,14 +3,17 @@
 from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Floats
-from mpmm_kernels.convolution.depth.blocks import finish_depth, slide_depth, store_depth
+from mpmm_kernels.convolution.depth.blocks import add_depth, finish_depth, slide_depth, store_depth
 from mpmm_kernels.convolution.depth.geometry import DepthColumns, DepthTile
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import Block, lanes_of, zeros
+from mpmm_kernels.vector import Block, Size, lanes_of, zeros
 
 
 class DepthTarget(NamedTuple):
-    """Where a convolution is written, after bias and floor: the array, the offset of plane 0, and steps."""
+    """Where a convolution goes, after bias and floor: the array, the offset of plane 0, and steps.
+
+    It is added to what is there if there is ``room`` for a block, else written in its place.
+    """
 
     y: Floats
     first: int
@@ -19,6 +22,7 @@ class DepthTarget(NamedTuple):
     column: int
     bias: Floats
     floor: Any
+    room: Floats
 
 
 @compiled
@@ -31,11 +35,11 @@ def fill_columns(
     shape: DepthColumns,
     tile: DepthTile,
 ) -> None:
-    """Fill a part of the planes of some lines with max(convolution + bias, floor).
+    """Fill a part of the planes of some lines with max(convolution + bias, floor), or add that to them.
 
     w is (taps, kernel rows, kernel columns, padded terms, filters). The last block of a column begins early
     enough to be whole: it may write planes of one block before the first of the part, and the only one of a
-    part that is shorter some behind it.
+    part that is shorter some behind it. Of what is added, which must be longer, it adds the new ones alone.
     """
     (first, stop), (top, bottom), (x, x_at) = part, lines, origin
     row, span = (tile.columns, tile.last), len(tile.planes) * (lanes_of(x) // len(tile.last))
@@ -46,10 +50,29 @@ def fill_columns(
             for f in range(0, shape.filters, len(tile.columns) * lanes_of(x)):
                 for begin in range(first, stop, span):
                     d = max(min(begin, stop - span), 0)
-                    at = from_x + d * len(tile.stride) * shape.plane
-                    sums = _sum_block((x, at), w, f, (r, c), shape, tile)
+                    from_d = from_x + d * len(tile.stride) * shape.plane
+                    sums = _sum_block((x, from_d), w, f, (r, c), shape, tile)
                     sums = finish_depth(sums, target.bias, f, target.floor, row)
-                    store_depth(sums, target.y, to + f + d * target.plane, target.plane, tile.planes, row)
+                    at = to + f + d * target.plane
+                    if target.room.size == 0:
+                        store_depth(sums, target.y, at, target.plane, tile.planes, row)
+                    elif d == begin:
+                        add_depth(sums, target.y, at, target.plane, tile.planes, row)
+                    else:
+                        store_depth(sums, target.room, 0, shape.filters, tile.planes, row)
+                        _add_planes(target, at, (begin - d, span), shape.filters, row)
+
+
+@compiled
+def _add_planes(
+    target: DepthTarget, at: int, planes: tuple[int, int], step: int, row: tuple[Size, Size]
+) -> None:
+    """Add some planes of a block in ``target.room``, ``step`` apart there, whose first one belongs ``at``."""
+    width = (len(row[0]) - 1) * lanes_of(target.y) + len(row[1])
+    for plane in range(planes[0], planes[1]):
+        start = at + plane * target.plane
+        for c in range(width):
+            target.y[start + c] += target.room[plane * step + c]
 
 
 @compiled

@@ -31,6 +31,7 @@ def forward(
     zeros: Floats,
     samples: int,
     floor: float,
+    added: bool,
     staging: Staging,
     shape: DepthColumns,
     group: int,
@@ -47,7 +48,7 @@ def forward(
     """Fill y and argmax for the first samples of x, ``group`` planes of a line of windows at a time.
 
     Without a pool, and where a row's vectors hold no more than its filters (``straight``), sums go to y at
-    once. ``staged`` and ``scratch`` have a row for each worker.
+    once, and may be ``added`` to what is there. ``staged`` and ``scratch`` have a row for each worker.
     """
     groups, high = -(-shape.planes // group), pooled.window_depth
     workers, tasks = scratch.shape[0], samples * pooled.rows * groups
@@ -71,10 +72,11 @@ def forward(
                 part = first, min(first + group, shape.planes)
                 lines = r * pooled.window_rows, (r + 1) * pooled.window_rows
                 if straight:
-                    target = straight_to(y, n, r, shape, pooled.channels, bias, floor)
+                    room = sums if added else sums[:0]
+                    target = straight_to(y, n, r, shape, pooled.channels, (bias, floor, room))
                 else:
                     at, step = (before - first) * line, shape.columns * shape.filters
-                    target = DepthTarget(sums, at, line, step, shape.filters, zeros, least)
+                    target = DepthTarget(sums, at, line, step, shape.filters, zeros, least, y[:0])
                 fill_columns(origin, w, target, part, lines, shape, tile)
                 if not straight:
                     d, end = part[0] // high, part[1] // high
@@ -86,12 +88,15 @@ def forward(
 
 @compiled
 def straight_to(
-    y: Floats, sample: int, row: int, shape: DepthColumns, channels: int, bias: Floats, floor: Any
+    y: Floats, sample: int, row: int, shape: DepthColumns, channels: int, ending: tuple[Floats, Any, Floats]
 ) -> DepthTarget:
-    """A line of an array (samples, planes, rows, columns, channels), in all planes."""
+    """A line of an array (samples, planes, rows, columns, channels), in all planes.
+
+    ``ending`` are bias and floor, and room for a block where that is added to what is there.
+    """
     line = shape.columns * channels
     first = (sample * shape.planes * shape.rows + row) * line
-    return DepthTarget(y, first, shape.rows * line, line, channels, bias, floor)
+    return DepthTarget(y, first, shape.rows * line, line, channels, *ending)
 
 
 @compiled(parallel=True)
@@ -139,10 +144,10 @@ def backward_input(
                     seen = n
                 part, origin = (first, min(first + group, shape.planes)), (gradient, beginning())
                 if straight:
-                    target = straight_to(dx, n, r, shape, channels, zeros, least)
+                    target = straight_to(dx, n, r, shape, channels, (zeros, least, y[:0]))
                 else:
                     target = DepthTarget(
-                        sums, (before - first) * line, line, line, shape.filters, zeros, least
+                        sums, (before - first) * line, line, line, shape.filters, zeros, least, y[:0]
                     )
                 fill_columns(origin, w, target, part, (r, r + 1), shape, tile)
                 if not straight:

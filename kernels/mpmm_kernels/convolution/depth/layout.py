@@ -53,10 +53,11 @@ class DepthLayout:
 
     @property
     def room(self) -> int:
-        """Elements of scratch for a line: a group's sums, and a block's before them."""
+        """Elements of scratch for a line: a group's sums, and a block's before them; or a block alone."""
         span = self.tile.span(self.lanes)
-        planes = span + max(self.group, span)
-        return 0 if self.straight else planes * self.columns.columns * self.columns.filters
+        if self.straight:
+            return span * self.columns.filters
+        return (span + max(self.group, span)) * self.columns.columns * self.columns.filters
 
 
 @cache

@@ -24,10 +24,12 @@ from mpmm_kernels.convolution.shared.epilogue import (
     argmax_bytes,
     begin_backward,
     core,
+    ends_core,
     epilogue_bytes,
     finish_forward,
     flip,
     floor,
+    gate,
     pad,
 )
 from mpmm_kernels.convolution.shared.geometry import needed
@@ -97,13 +99,33 @@ def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
     )
 
 
+def _adds(plan: BlockPlan) -> bool:
+    """Whether sums go to the output at once, from planes enough for a block."""
+    layout = layout_of(core(plan))
+    enough = layout.columns.planes >= layout.tile.span(layout.lanes)
+    return ends_core(plan) and layout.straight and enough
+
+
 def _forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats:
-    inner, outer, samples = core(plan), buffers.indirect, len(operands.x)
+    _run_forward(plan, buffers, operands, buffers.indirect.around.core_output)
+    return finish_forward(plan, buffers.indirect.around, len(operands.x))
+
+
+def _infer(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats:
+    """The same, which keeps nothing but a byte for each element of a pooled output; or added in place."""
+    if operands.onto is None:
+        return _forward(plan, buffers, operands)
+    _run_forward(plan, buffers, operands, operands.onto)
+    return operands.onto
+
+
+def _run_forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands, y: Floats) -> None:
+    inner, outer = core(plan), buffers.indirect
     pad(operands, outer.weights, outer.bias)
-    arrays = indirect.forward_arrays(outer, operands, outer.around.core_output)
+    arrays, numbers = indirect.forward_arrays(outer, operands, y), (len(operands.x), floor(plan))
     rows = DepthForwardScratch(staged=workers(outer.staged), scratch=workers(buffers.sums), zeros=outer.zeros)
-    kernels.forward(*arrays, *rows, samples, floor(plan), *forward_geometry(inner), *layout_of(inner).tile)
-    return finish_forward(plan, outer.around, samples)
+    added, tile = operands.onto is not None, layout_of(inner).tile
+    kernels.forward(*arrays, *rows, *numbers, added, *forward_geometry(inner), *tile)
 
 
 def _backward(
@@ -133,11 +155,12 @@ def _input_gradient(
         zeros=outer.zeros,
     )
     geometry = input_geometry(core(plan), layout)
-    kernels.backward_input(*core_gradient, *arrays, *rows, samples, floor(plan), *geometry, *layout.tile)
+    kernels.backward_input(*core_gradient, *arrays, *rows, samples, gate(plan), *geometry, *layout.tile)
     return outer.input_gradient[:samples]
 
 
-# Inference does the same: it keeps nothing but a byte for each element of a pooled output.
-DEPTH = Method("depth", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)
+DEPTH = Method(
+    "depth", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _infer, _backward, adds=_adds
+)
 # Where half a vector holds all filters, partners do twice as much with each product
 DEPTH_IF_NARROW = replace(DEPTH, offer=_offer_narrow)
