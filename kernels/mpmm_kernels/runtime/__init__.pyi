@@ -14,7 +14,7 @@ from .threads import (
     side_by_side,
     threads_for,
 )
-from .work_queue import Tickets, next_piece, parts, shared_better_by_halves, tickets
+from .work_queue import Tickets, next_piece, nth_longest, parts, shared_better_by_halves, tickets
 
 __all__ = [
     "HeldElsewhere",
@@ -33,6 +33,7 @@ __all__ = [
     "in_turn",
     "kept_to_the_end",
     "next_piece",
+    "nth_longest",
     "parts",
     "pin_threads",
     "set_threads",

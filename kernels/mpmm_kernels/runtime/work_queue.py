@@ -16,6 +16,8 @@ from mpmm_kernels.runtime.intrinsic import compiled_intrinsic, types
 
 # how many pieces have been taken, in its first element
 Tickets = NDArray[np.int64]
+# where runs of samples begin, and the last one ends
+Bounds = NDArray[np.int64]
 
 
 @compiled
@@ -45,3 +47,20 @@ def parts(items: int, workers: int) -> int:
 def shared_better_by_halves(pieces: int, workers: int) -> bool:
     """Whether workers are through with all pieces sooner if each piece is cut into two."""
     return -(-2 * pieces // workers) < 2 * -(-pieces // workers)
+
+
+@compiled
+def nth_longest(bounds: Bounds, n: int) -> int:
+    """Which of the runs between bounds is the n-th longest, the earlier one of equal ones.
+
+    Taken in this order no long one is left when all but one worker are through: of groups of two and three
+    samples two workers would need a twentieth more time.
+    """
+    for run in range(bounds.size - 1):
+        length, longer = bounds[run + 1] - bounds[run], 0
+        for other in range(bounds.size - 1):
+            others = bounds[other + 1] - bounds[other]
+            longer += others > length or (others == length and other < run)
+        if longer == n:
+            return run
+    return -1

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.runtime import compiled, next_piece, parts, shared_better_by_halves, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, shared_better_by_halves, tickets
 from numba import prange
 from numpy.typing import NDArray
 
@@ -39,3 +39,17 @@ def test_few_items_are_cut_into_one_part_a_worker() -> None:
 )
 def test_pieces_are_halved_where_that_leaves_fewer_workers_waiting(pieces, workers, better):
     assert shared_better_by_halves(pieces, workers) == better
+
+
+@pytest.mark.parametrize(
+    ("bounds", "order"),
+    [
+        ([0, 2, 5, 7, 10], [1, 3, 0, 2]),
+        ([0, 1, 2, 3], [0, 1, 2]),
+        ([3, 3, 9, 10], [1, 2, 0]),
+        ([4, 7], [0]),
+    ],
+)
+def test_longer_runs_are_taken_first_each_once(bounds, order):
+    taken = [nth_longest(np.array(bounds), n) for n in range(len(order))]
+    assert taken == order

@@ -13,7 +13,7 @@ from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_pixels
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.runtime import compiled, next_piece, shared_better_by_halves, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, shared_better_by_halves, tickets
 from mpmm_kernels.vector import (
     Size,
     add,
@@ -65,7 +65,7 @@ def backward_weights(
     for worker in prange(workers):
         piece, tile = next_piece(taken), ArgmaxTile(adjacent, rows, block, width, square)
         while piece < halves * groups:
-            group, half = piece // halves, piece % halves
+            group, half = nth_longest(bounds, piece // halves), piece % halves
             filters = half * walk.filters // halves, (half + 1) * walk.filters // halves
             _clear_filters(dw[group], filters, walk.filters, parts.size)
             bias_sums[worker] = 0

@@ -13,7 +13,7 @@ from mpmm_kernels.convolution.direct.tile import DirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
-from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
 
@@ -108,8 +108,9 @@ def backward_weights(
     taken = tickets()
     for worker in prange(workers):
         scratch, tile = lines[worker], DirectTile(block, columns, taps)
-        group = next_piece(taken)
-        while group < groups:
+        piece = next_piece(taken)
+        while piece < groups:
+            group = nth_longest(bounds, piece)
             dw[group] = 0
             db[group] = 0
             output = OutputSide(y, dy, argmax, db[group])
@@ -120,7 +121,7 @@ def backward_weights(
                         spread_slab(output, n, (d, r), floor, scratch, spread, pooled, offsets)
                         slab = window_line(d, r, spread.planes, spread.lines, pooled)
                         add_weight_gradient(origin, scratch, dw[group], slab, source, spread, tile)
-            group = next_piece(taken)
+            piece = next_piece(taken)
 
 
 @compiled(parallel=True)

@@ -32,7 +32,7 @@ from mpmm_kernels.convolution.shared.pooling import (
 )
 from mpmm_kernels.convolution.shared.staging import beginning, stage
 from mpmm_kernels.layers.ending import BlockEnding, end_pixels
-from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, tickets
 from mpmm_kernels.vector import Size
 
 
@@ -205,7 +205,8 @@ def backward_weights(
     for worker in prange(workers):
         piece, tile = next_piece(taken), IndirectTile(tall, short, columns, last)
         while piece < shares:
-            begin, stop = piece * tasks // shares, (piece + 1) * tasks // shares
+            part_of_all = nth_longest(bounds, piece) if shares == groups else piece
+            begin, stop = part_of_all * tasks // shares, (part_of_all + 1) * tasks // shares
             for group in range(begin // blocks, -(-stop // blocks)):
                 part, end = max(begin - group * blocks, 0), min(stop - group * blocks, blocks)
                 rows = part * height, min(end * height, shape.terms)

@@ -20,7 +20,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_lines
 from mpmm_kernels.convolution.shared.staging import beginning
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
 
@@ -93,10 +93,11 @@ def backward(
     together = flipped.channels == channels
     sample_size = shape.lines * shape.line * channels
     for worker in prange(gradients.shape[0]):
-        group = next_piece(taken)
+        piece = next_piece(taken)
         tile = IndirectTile(tall, short, columns, last)
         input_tile = IndirectTile(input_tall, input_short, input_columns, input_last)
-        while group < dw.shape[0]:
+        while piece < dw.shape[0]:
+            group = nth_longest(bounds, piece)
             db[group] = 0
             output, gradient, sums = OutputSide(y, dy, argmax, db[group]), gradients[worker], scratch[worker]
             for n in range(bounds[group], bounds[group + 1]):
@@ -114,4 +115,4 @@ def backward(
                     if not together:
                         padded, count = flipped.channels, cell.stop
                         copy_columns(sums, beginning(), padded, dx, to_dx, channels, count, channels)
-            group = next_piece(taken)
+            piece = next_piece(taken)

@@ -23,7 +23,7 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_output_back,
     transform_weights_back,
 )
-from mpmm_kernels.runtime import compiled, next_piece, parts, shared_better_by_halves, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, shared_better_by_halves, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
 
@@ -217,7 +217,7 @@ def backward(
         start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
         piece = next_piece(taken)
         while piece < halves * groups:
-            group, to_weights, to_inputs = piece // halves, x.size > 0, dx.size > 0
+            group, to_weights, to_inputs = nth_longest(bounds, piece // halves), x.size > 0, dx.size > 0
             # db is collected where dw is
             bias_sums = db[group]
             if halves == 2:

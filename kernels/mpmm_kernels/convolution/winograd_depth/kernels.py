@@ -21,7 +21,7 @@ from mpmm_kernels.convolution.winograd_depth.lines import (
     transform_weights_back,
 )
 from mpmm_kernels.layers.ending import BlockEnding, end_pixels
-from mpmm_kernels.runtime import compiled, next_piece, parts, tickets
+from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, tickets
 from mpmm_kernels.vector import Size
 
 # Pieces of a sample that threads take: for the last of them the others wait
@@ -132,8 +132,9 @@ def backward_weights(
             point_sums[worker],
             gradient_points[worker],
         )
-        size, group = (width, taps), next_piece(taken)
-        while group < groups:
+        size, piece = (width, taps), next_piece(taken)
+        while piece < groups:
+            group = nth_longest(bounds, piece)
             sums[:] = 0
             db[group] = 0
             for task in range(bounds[group] * each, bounds[group + 1] * each):
@@ -143,7 +144,7 @@ def backward_weights(
                 _take_gradient(dy, at, staged[worker], gradient, db[group], shape, size)
                 add_weight_products(points[worker], gradient, sums, rows, shape, tile)
             transform_weights_back(sums, dw[group], size)
-            group = next_piece(taken)
+            piece = next_piece(taken)
 
 
 @compiled
