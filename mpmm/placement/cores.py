@@ -1,20 +1,25 @@
-"""The cores of a simulated machine: all runnable threads share them equally, each host within its quota."""
+"""The cores of a simulated machine: runnable threads share them, each host within its quota."""
 
 from __future__ import annotations
 
 import heapq
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mpmm.placement.machine import Host
 
 # seconds; less than this is rounding
 _NOTHING = 1e-10
+# seconds that a core idles before it gets a thread that waits for another core
+_PATIENCE = 0.004
 
 
 class Cores:
-    """Tasks that share a machine's cores: of n threads on c cores each has c / n of one, at most a whole one.
+    """Tasks that share a machine's cores.
 
+    A host that has them alone and all the time gives each thread one to stay on (`_Seats`). Of n threads of
+    hosts with quotas on c cores each has c / n of one, at most a whole one: quotas move them about.
     Where cores share execution units or a power budget, each is slower the more of them compute. A host with
     a quota uses up core seconds as it computes; at zero it stands still until it is given more.
 
@@ -25,11 +30,14 @@ class Cores:
     crowding
         What work takes while all cores compute, as a multiple of what it takes alone.
     stop
-        Core seconds that a host loses each time it stands still, its quota used up.
+        Core seconds that a host loses each time it stands still, its quota used up, and a task that begins
+        where another one was before: caches are cold.
     """
 
     def __init__(self, hosts: Sequence[Host], crowding: float = 1.0, stop: float = 0.0) -> None:
-        self._shares = [_Share(host, stop) for host in hosts]
+        self._shares: list[_Share] | list[_Seats] = [_Share(host, stop) for host in hosts]
+        if len(hosts) == 1 and not hosts[0].quota:
+            self._shares = [_Seats(hosts[0].cores, stop)]
         self._cores = hosts[0].cores
         self._crowding = crowding
         self._now = 0.0
@@ -80,6 +88,99 @@ def slowdown(crowding: float, cores: int, running: float) -> float:
     """
     others = min(running, cores) - 1
     return 1.0 + (crowding - 1.0) * others / (cores - 1) if others > 0 else 1.0
+
+
+@dataclass
+class _Seated:
+    """A task, the seconds of work that are left of it, and the core of each of its threads."""
+
+    task: int
+    left: float
+    seats: tuple[int, ...]
+
+
+class _Seats:
+    """Tasks whose threads stay on the cores on which they begin, and share each with whoever is there too.
+
+    They begin on the cores with the fewest threads, by choice where they were before. Linux moves a thread
+    that waits to a core that idles, but seldom to one where a rank looks for its message again and again.
+    Threads of one task wait for the one that is slowest.
+
+    Parameters
+    ----------
+    cores
+        How many there are.
+    switch
+        Core seconds that a task loses where another one was before.
+    """
+
+    def __init__(self, cores: int, switch: float) -> None:
+        self._switch = switch
+        self._tasks: list[_Seated] = []
+        self._threads = [0] * cores
+        # by core the task that was there last, by task its cores
+        self._last: dict[int, int] = {}
+        self._before: dict[int, tuple[int, ...]] = {}
+        # of cores without a thread, since when
+        self._idle = dict.fromkeys(range(cores), 0.0)
+
+    @property
+    def running(self) -> int:
+        """Threads that compute, or would if they had a core."""
+        return sum(self._threads)
+
+    def begin(self, task: int, seconds: float, threads: int) -> None:
+        """Begin a task of so many seconds at the speed of a core; one below 0 leaves caches as they are."""
+        usual = self._before.get(task, ())
+        cores = sorted(range(len(self._threads)), key=lambda core: (self._threads[core], core not in usual))
+        seats = tuple(cores[thread % len(cores)] for thread in range(threads))
+        for seat in seats:
+            self._threads[seat] += 1
+            self._idle.pop(seat, None)
+        if task >= 0:
+            if any(self._last.get(seat, task) != task for seat in seats):
+                seconds += self._switch
+            self._last.update(dict.fromkeys(seats, task))
+            self._before[task] = seats
+        self._tasks.append(_Seated(task, seconds, seats))
+
+    def advance(self, before: float, now: float, part: float, speed: float) -> list[int]:
+        """Go on at this speed of threads that have this part of a core; what has ended."""
+        for each in self._tasks:
+            each.left -= (now - before) * self._rate(each, part, speed)
+        ended = [each for each in self._tasks if each.left < _NOTHING]
+        self._tasks = [each for each in self._tasks if each.left >= _NOTHING]
+        for each in ended:
+            for seat in each.seats:
+                self._threads[seat] -= 1
+                if self._threads[seat] == 0:
+                    self._idle[seat] = now
+        if any(since + _PATIENCE <= now + _NOTHING for since in self._idle.values()):
+            self._move(now)
+        return [each.task for each in ended]
+
+    def next_change(self, now: float, part: float, speed: float) -> float:
+        """When a task ends, if nothing else happens before."""
+        changes = [now + max(each.left, 0.0) / self._rate(each, part, speed) for each in self._tasks]
+        if self._idle and max(self._threads) > 1:
+            changes.append(max(now, min(self._idle.values()) + _PATIENCE))
+        return min(changes, default=math.inf)
+
+    def _move(self, now: float) -> None:
+        """Give cores that have idled for long a thread each of those with several."""
+        for idle, since in sorted(self._idle.items()):
+            busiest = max(range(len(self._threads)), key=self._threads.__getitem__)
+            if self._threads[busiest] > 1 and since + _PATIENCE <= now + _NOTHING:
+                moved = next(each for each in self._tasks if busiest in each.seats)
+                first = moved.seats.index(busiest)
+                moved.seats = (*moved.seats[:first], idle, *moved.seats[first + 1 :])
+                self._threads[busiest] -= 1
+                self._threads[idle] += 1
+                del self._idle[idle]
+
+    def _rate(self, each: _Seated, part: float, speed: float) -> float:
+        """How fast a task gets on."""
+        return speed / part / max(self._threads[seat] for seat in each.seats)
 
 
 class _Share:

@@ -1,0 +1,51 @@
+"""Tasks on the cores of a host that has them alone: where threads stay, move, and find caches cold."""
+
+import math
+
+import pytest
+
+from mpmm.placement import Host
+from mpmm.placement.cores import Cores
+
+
+def ends(cores: Cores, *tasks: tuple[int, float, int]) -> dict[int, float]:
+    """When tasks (number, seconds, threads) end that begin together, one after the other in their order."""
+    ended = {}
+    for task in tasks:
+        cores.begin(*task)
+    while (now := cores.next_change) < math.inf:
+        ended |= dict.fromkeys(cores.advance(now), now)
+    return ended
+
+
+def test_a_thread_that_shares_a_core_moves_to_one_that_has_idled_for_four_milliseconds() -> None:
+    # of 2 s each the first and third have done half when the second ends; 4 ms later each has a core
+    done = ends(Cores([Host(2)]), (0, 2.0, 1), (1, 2.0, 1), (2, 2.0, 1))
+    assert done == pytest.approx({0: 3.002, 1: 2.0, 2: 3.002})
+
+
+def test_no_thread_moves_to_a_core_that_idles_for_less() -> None:
+    done = ends(Cores([Host(2)]), (0, 0.003, 1), (1, 0.003, 1), (2, 0.003, 1))
+    assert done == pytest.approx({0: 0.006, 1: 0.003, 2: 0.006})
+
+
+def test_threads_of_a_task_wait_for_the_one_that_shares_its_core() -> None:
+    # at half speed until the other has ended at 2
+    assert ends(Cores([Host(2)]), (0, 2.0, 2), (1, 1.0, 1)) == pytest.approx({0: 3.0, 1: 2.0})
+
+
+def test_caches_are_cold_where_another_task_was_and_warm_where_it_was_itself() -> None:
+    cores = Cores([Host(1)], stop=0.5)
+    assert ends(cores, (0, 1.0, 1)) == pytest.approx({0: 1.0})
+    assert ends(cores, (0, 1.0, 1)) == pytest.approx({0: 2.0})
+    assert ends(cores, (1, 1.0, 1)) == pytest.approx({1: 3.5})
+    # a reader's, which goes on beside its rank, is nobody's
+    assert ends(cores, (-1, 1.0, 1), (1, 1.0, 1)) == pytest.approx({-1: 5.5, 1: 5.5})
+
+
+def test_tasks_come_back_to_the_core_where_they_were() -> None:
+    cores = Cores([Host(2)], stop=0.5)
+    ends(cores, (0, 1.0, 1), (1, 1.0, 1))
+    began = 1.0
+    # in another order
+    assert ends(cores, (1, 1.0, 1), (0, 1.0, 1)) == pytest.approx({0: began + 1, 1: began + 1})
