@@ -102,7 +102,8 @@ class Arithmetic:
 
     def _handling(self, layout: Layout, rank: int) -> float:
         """Core seconds that a rank's messages take besides their bytes, and its step besides its layers."""
-        machine, profile = self.problem.machine, self.problem.profile
+        profile = self.problem.profile
+        machine = profile.on_this(self.problem.machine)
         messages = sums = 0
         for name, ranks in layout.owners:
             layers = self.problem.shape.by_name[name].layers

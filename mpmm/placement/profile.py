@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -28,6 +28,7 @@ from mpmm.placement.instructions import (
     Update,
 )
 from mpmm.placement.layout import Layout
+from mpmm.placement.machine import Machine
 from mpmm.placement.shape import LayerShape, NetworkShape
 from mpmm.placement.shares import micro_batches, share_of
 
@@ -86,6 +87,9 @@ class Profile:
     stop
         Core seconds that a host loses each time that its quota makes it stand still: caches are cold
         afterwards, and an idle core is slow at first.
+    python, tcp
+        What messages and TCP take here, as multiples of what a `Machine` says; ``instruction``, ``arrays``,
+        ``step`` and ``look`` are those of this machine.
     """
 
     layers: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
@@ -99,6 +103,19 @@ class Profile:
     look: float = 60e-6
     crowding: float = 1.0
     stop: float = 0.0
+    python: float = 1.0
+    tcp: float = 1.0
+
+    def on_this(self, machine: Machine) -> Machine:
+        """A machine whose messages take what they take on the one that the profile is of."""
+        return replace(
+            machine,
+            overhead=machine.overhead * self.python,
+            copy_rate=machine.copy_rate / self.python,
+            wire_overhead=machine.wire_overhead * self.tcp,
+            wire_rate=machine.wire_rate / self.python,
+            send_rate=machine.send_rate / self.python,
+        )
 
     def seconds(
         self, layer: LayerShape, samples: int, threads: int, *, backward: bool = False, sums: float = 0.0

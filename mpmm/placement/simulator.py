@@ -76,7 +76,7 @@ def simulate(
         raise ValueError(f"{steps} steps, expected {_LEAST} or more: the first and the last are not counted")
     speeds = tuple(machine.hosts[host].speed for host in machine.host_of)
     costs = Costs(shape, layout, batch, profile, threads_on(shape, layout, machine), speeds)
-    simulation = Simulation(machine, costs, layout.server)
+    simulation = Simulation(profile.on_this(machine), costs, layout.server)
     for rank in range(layout.ranks):
         start = schedule(shape, layout, rank, StepKind.START)
         simulation.add(start, schedule(shape, layout, rank, StepKind.TRAIN, batch), steps)

@@ -1,19 +1,28 @@
-"""What a core of this machine takes for updates and copies, while the others compute, and after a pause."""
+"""What a core takes for updates, copies, patches, Python and TCP, beside busy cores, and after a pause."""
 
 from __future__ import annotations
 
+import socket
 import statistics
 import threading
 import time
 from collections.abc import Callable
 
 import numpy as np
+from mpmm_kernels.patches import gather_patches
 from numpy.typing import NDArray
 
 from mpmm.network import Adam, Parameter
 
-# times that parameters are updated and bytes are copied
+# times that parameters are updated, bytes are copied and calls are made
 _TURNS = 4
+# patches of a probe, pixels of their sides, and the scene that they are cut from: rows, columns, bands
+_CUT, _SIDE, _SCENE = 40, 25, (200, 200, 48)
+# The costs of instructions and messages were fitted on a machine where these calls of NumPy and messages over
+# loopback were never timed. Ranks start there in 1.9 times the time of one on which a call takes 0.26 us, and
+# TCP between two hosts takes seven times that of one on which a message takes 7 us, both ends.
+_CALLS, _FITTED_CALL = 2000, 0.49e-6
+_MESSAGE, _MESSAGES, _FITTED_MESSAGE = 4096, 200, 50e-6
 # parameters and bytes that no cache holds: a step comes back to its parameters after everything else
 _UPDATED = 4_000_000
 _COPIED = 64_000_000
@@ -33,6 +42,59 @@ def bytes_a_second() -> float:
     """Bytes a second that one thread copies, none of them in a cache."""
     source, target = np.ones(_COPIED // 4, np.float32), np.zeros(_COPIED // 4, np.float32)
     return _COPIED / _best(lambda: np.copyto(target, source))
+
+
+def bytes_cut_a_second() -> float:
+    """Bytes of patches of many bands a second that one thread cuts, as a rank's reader does."""
+    rows, columns, bands = _SCENE
+    values = np.zeros(_SCENE, np.float32)
+    values.flags.writeable = False
+    steps = np.arange(_CUT)
+    centres = np.stack(
+        [_SIDE + 7 * steps % (rows - 2 * _SIDE), _SIDE + 11 * steps % (columns - 2 * _SIDE)], 1
+    )
+    codes, linear = (steps % 8).astype(np.uint8), np.ones((2, bands), np.float32)
+    patches = np.zeros((_CUT, bands, _SIDE, _SIDE), np.float32)
+    return patches.nbytes / _best(
+        lambda: gather_patches(values, centres.astype(np.int32), codes, linear, patches)
+    )
+
+
+def python_share() -> float:
+    """What small calls take of this thread, as a multiple of where instructions' costs were fitted."""
+    array = np.zeros(16, np.float32)
+
+    def call() -> None:
+        """What an instruction consists of besides its kernel: views, and calls of little work."""
+        for _ in range(_CALLS // 2):
+            np.add(array, array, out=array)
+            array.reshape(4, 4)[1:]
+
+    return _best(call) / _CALLS / _FITTED_CALL
+
+
+def tcp_share() -> float:
+    """What a message over loopback takes of this thread, both ends, as a multiple of where TCP was fitted.
+
+    1 where there is no loopback.
+    """
+    message, into, seconds = bytes(_MESSAGE), bytearray(_MESSAGE), []
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as sender,
+            server.accept()[0] as receiver,
+        ):
+            for _ in range(_MESSAGES):
+                began = time.thread_time()
+                sender.sendall(message)
+                received = 0
+                while received < _MESSAGE:
+                    received += receiver.recv_into(into)
+                seconds.append(time.thread_time() - began)
+    except OSError:
+        return 1.0
+    return statistics.median(seconds) / _FITTED_MESSAGE
 
 
 def crowding_of(cores: int) -> float:
@@ -97,10 +159,10 @@ def _seconds_of(matrices: list[NDArray[np.float32]]) -> float:
 
 
 def _best(run: Callable[[], object]) -> float:
-    """Seconds of the fastest of some turns; the first loads what is needed."""
+    """This thread's seconds for the fastest of some turns; the first loads what is needed."""
     seconds = []
     for _ in range(_TURNS):
-        began = time.perf_counter()
+        began = time.thread_time()
         run()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.thread_time() - began)
     return min(seconds)

@@ -14,11 +14,19 @@ from mpmm.placement import Profile, profile_from_json
 from mpmm.ranks.host_facts import quota_here
 from mpmm.ranks.kept import keep_text, kept_text
 from mpmm.ranks.layer_timing import layer_timings
-from mpmm.ranks.probes import bytes_a_second, crowding_of, stop_seconds, updates_a_second
+from mpmm.ranks.probes import (
+    bytes_a_second,
+    bytes_cut_a_second,
+    crowding_of,
+    python_share,
+    stop_seconds,
+    tcp_share,
+    updates_a_second,
+)
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 13
+_METHOD = 14
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, 8, GROUPS)
 
@@ -40,14 +48,27 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
     try:
         layers = layer_timings(network, samples, [count for count in threads if count <= available_threads()])
         set_threads(1)
-        values, memory = updates_a_second(), bytes_a_second()
+        values, memory, python = updates_a_second(), bytes_a_second(), python_share()
         # where there is a quota, all that was timed has its stops within it
         stop = 0.0 if quota_here()[0] else stop_seconds()
         # other ranks compute on the cores that this one has no thread for
         crowding = crowding_of(len(os.sched_getaffinity(0)))
     finally:
         set_threads(available_threads())
-    return Profile(layers, values=values, memory=memory, crowding=crowding, stop=stop)
+    return Profile(
+        layers,
+        values=values,
+        memory=memory,
+        instruction=python * Profile.instruction,
+        arrays=python * Profile.arrays,
+        step=python * Profile.step,
+        read=bytes_cut_a_second(),
+        look=python * Profile.look,
+        crowding=crowding,
+        stop=stop,
+        python=python,
+        tcp=tcp_share(),
+    )
 
 
 def profile_of(

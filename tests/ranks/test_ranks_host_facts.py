@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from mpmm.messages import LinkTimes
 from mpmm.network import BlockSpec, Network, NetworkSpec, StreamSpec
+from mpmm.placement import Profile, one_host
 from mpmm.ranks import HostFacts, facts_here, machine_of, probes, profiling
 from mpmm.ranks.host_facts import quota_here
 from mpmm.ranks.probes import crowding_of
@@ -95,6 +98,55 @@ def test_a_profile_knows_the_cores_that_its_own_rank_does_not_use(monkeypatch: p
     profile = profiling.measured(Network(spec), {2}, {1})
     assert profile.crowding == 1 + len(os.sched_getaffinity(0))
     assert set(profile.layers) >= {"hsi.block1.convolution", "fusion.output.dense"}
+
+
+def test_probes_count_what_their_thread_computes_and_not_how_long_its_quota_lets_it_wait() -> None:
+    assert probes._best(lambda: time.sleep(0.01)) < 0.005
+
+
+def test_a_reader_is_timed_on_patches_that_lie_within_the_scene() -> None:
+    rows, columns, bands = probes._SCENE
+    assert min(rows, columns) > 3 * probes._SIDE
+    assert bands > 16
+    assert 1e8 < probes.bytes_cut_a_second() < 1e12
+
+
+def test_python_and_tcp_are_multiples_of_where_their_costs_were_fitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert 0 < probes.python_share() < 100
+    assert 0 < probes.tcp_share() < 100
+    monkeypatch.setattr(probes, "_best", lambda run: 3 * probes._CALLS * probes._FITTED_CALL)
+    assert probes.python_share() == pytest.approx(3)
+    steps = iter(range(2 * probes._MESSAGES))
+    monkeypatch.setattr(time, "thread_time", lambda: next(steps) * 2 * probes._FITTED_MESSAGE)
+    assert probes.tcp_share() == pytest.approx(2)
+
+
+def test_without_loopback_tcp_takes_what_was_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        """As where the interface is down."""
+        raise OSError
+
+    monkeypatch.setattr(socket, "create_server", refused)
+    assert probes.tcp_share() == 1
+
+
+def test_a_profile_has_the_python_and_tcp_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_UPDATED", 1000)
+    monkeypatch.setattr(probes, "_COPIED", 4000)
+    monkeypatch.setattr(profiling, "python_share", lambda: 0.5)
+    monkeypatch.setattr(profiling, "tcp_share", lambda: 0.25)
+    block = BlockSpec(2, (1, 2, 2), pool="none")
+    spec = NetworkSpec((StreamSpec("hsi", 3, 3, (block,)),), (), 2, kernels="reference")
+    profile = profiling.measured(Network(spec), {2}, {1})
+    for name in ("instruction", "arrays", "step", "look"):
+        assert getattr(profile, name) == getattr(Profile, name) / 2
+    fitted = one_host(2, 2)
+    here = profile.on_this(fitted)
+    assert (here.overhead, here.wire_overhead) == (fitted.overhead / 2, fitted.wire_overhead / 4)
+    for name in ("copy_rate", "wire_rate", "send_rate"):
+        assert getattr(here, name) == 2 * getattr(fitted, name)
 
 
 def test_layers_timed_under_a_quota_hold_its_stops_and_count_for_it_alone(
