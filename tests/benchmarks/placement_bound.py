@@ -29,8 +29,8 @@ from mpmm.ranks import profile_of
 LINKS = [("1gbit", "1 Gb/s"), ("100mbit", "100 Mb/s")]
 # (hosts, share of a core, goals at 1 Gb/s and at 100 Mb/s)
 CASES = [(2, 0.35, 1.7, 1.5), (4, 0.35, 3.2, 2.4), (6, 0.30, 4.2, 3.0)]
-# no instruction, message or wait takes a core any time
-NOTHING = {"instruction": 0.0, "arrays": 0.0, "step": 0.0, "look": 0.0}
+# no instruction, message or wait takes a core any time; TCP takes what is asked for
+NOTHING = {"instruction": 0.0, "arrays": 0.0, "step": 0.0, "look": 0.0, "python": 1.0, "tcp": 1.0}
 AT_ONCE = {"values": math.inf, "memory": math.inf, "read": math.inf}
 FREE = {"overhead": 0.0, "wire_overhead": 0.0} | dict.fromkeys(
     ["copy_rate", "wire_rate", "send_rate"], math.inf
