@@ -106,7 +106,7 @@ def sum_passes(blocks: Mapping[str, Block]) -> dict[str, SumPass]:
     earlier: dict[str, Block] = {}
     for block in blocks.values():
         join = readers.get(block.outputs[0])
-        if _is_convolution(block) and join is not None and _ends_with(join, block.outputs[0], earlier):
+        if _convolution_of(block) and join is not None and _ends_with(join, block.outputs[0], earlier):
             added = _added_before(join, earlier)
             addends = join.inputs[added:-1]
             passes[block.name] = SumPass(block, join, _normalising(join, readers), addends)
@@ -125,13 +125,11 @@ def summands(blocks: Mapping[str, Block], passes: Mapping[str, SumPass]) -> dict
     return running
 
 
-def _is_convolution(block: Block) -> bool:
-    """Whether a block is a convolution alone, whose output one other block reads."""
-    return len(block.layers) == len(block.outputs) == 1 and isinstance(block.layers[0], Convolution)
-
-
-def _adds(layer: Layer) -> bool:
-    return isinstance(layer, Convolution) and layer.adds
+def _convolution_of(block: Block) -> Convolution | None:
+    """The layer of a block that is a convolution alone, whose output one other block reads."""
+    layer = block.layers[0]
+    alone = len(block.layers) == len(block.outputs) == 1
+    return layer if alone and isinstance(layer, Convolution) else None
 
 
 def _added_before(join: Block, earlier: Mapping[str, Block]) -> int:
@@ -140,9 +138,9 @@ def _added_before(join: Block, earlier: Mapping[str, Block]) -> int:
     order = list(earlier)
     made = [earlier[maker_of(other)] for other in others]
     added = 0
-    for before, block in pairwise(made if _is_convolution(made[0]) else made[:1]):
-        later = order.index(before.name) < order.index(block.name)
-        if not (later and _is_convolution(block) and _adds(block.layers[0])):
+    for before, block in pairwise(made if _convolution_of(made[0]) else made[:1]):
+        layer, later = _convolution_of(block), order.index(before.name) < order.index(block.name)
+        if layer is None or not (layer.adds and later):
             break
         added += 1
     return added

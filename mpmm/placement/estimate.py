@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from mpmm.messages import carrier
 from mpmm.placement.candidates import Problem
@@ -103,7 +103,6 @@ class Arithmetic:
     def _handling(self, layout: Layout, rank: int) -> float:
         """Core seconds that a rank's messages take besides their bytes, and its step besides its layers."""
         profile = self.problem.profile
-        machine = profile.on_this(self.problem.machine)
         messages = sums = 0
         for name, ranks in layout.owners:
             layers = self.problem.shape.by_name[name].layers
@@ -119,8 +118,14 @@ class Arithmetic:
             if layout.options.slices_from and rank in ranks and len(ranks) > 1:
                 long = sum(layer.size >= layout.options.slices_from for layer in layers)
                 messages += 4 * long * (len(ranks) - 1)
-        each = machine.overhead + machine.wire_overhead + 2 * profile.instruction
-        return messages * each + sums * profile.arrays + profile.step
+        return messages * self._message + sums * profile.arrays + profile.step
+
+    @cached_property
+    def _message(self) -> float:
+        """Core seconds of a message between hosts at one of its ends, besides its bytes."""
+        profile = self.problem.profile
+        machine = profile.on_this(self.problem.machine)
+        return machine.overhead + machine.wire_overhead + 2 * profile.instruction
 
     def _work(self, layout: Layout, block: str, rank: int, threads: int) -> float:
         """Seconds of a rank's share of a block, forward and backward."""

@@ -1,6 +1,7 @@
 """Timing of rivals in turn, the processor's measured peak, an environment in which PyTorch is at its best."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -60,9 +61,8 @@ def in_turn(rivals, rounds):
     for _ in range(rounds):
         for name, run in rivals.items():
             _wait_until_idle()
-            start = time.perf_counter()
-            run()
-            while time.perf_counter() < start + _WARM:
+            warm = time.perf_counter() + _WARM
+            while time.perf_counter() < warm:
                 run()
             start = time.perf_counter()
             run()
@@ -72,10 +72,11 @@ def in_turn(rivals, rounds):
 
 def _wait_until_idle():
     """Return once no thread of this process has computed for a millisecond."""
-    before = None
-    while before is None or time.process_time() > before + _IDLE:
+    computed = math.inf
+    while computed > _IDLE:
         before = time.process_time()
         time.sleep(0.001)
+        computed = time.process_time() - before
 
 
 def peak(threads):

@@ -7,7 +7,8 @@ from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.methods import METHODS, choose
 from mpmm_kernels.convolution.operands import ConvolutionBlock, Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan, Volume, draft
-from mpmm_kernels.layers.ending import end, ending
+from mpmm_kernels.convolution.shared.epilogue import kernel_ending
+from mpmm_kernels.layers.ending import end
 from mpmm_kernels.vocabulary import Kernels
 
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
@@ -90,5 +91,5 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     assert operands.onto is None or method.adds(plan), f"{plan} adds to nothing in place"
     y = method.infer(plan, buffers, operands)
     if operands.norm is not None and not method.ends(plan):
-        end(y, ending(operands.norm, operands.addends, operands.normalised, plan.dtype))
+        end(y, kernel_ending(plan, operands, True))
     return y

@@ -261,10 +261,17 @@ def run_ended(name):
     return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm, (dy,), apart)), apart
 
 
+def run_added(name):
+    """What an inference makes of an array that it adds its output to."""
+    plan, x, w, b, dy = make(*CASES[name], "float32", 3)
+    return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, onto=dy))
+
+
 def print_ended():
-    """Print the fingerprints of what some inferences end with."""
+    """Print the fingerprints of what some inferences end with, and of what one adds to."""
     for name in ENDED:
         print(f"{name}, ended: {digest(run_ended(name))}")
+    print(f"{ADDED[-1]}, added: {digest([run_added(ADDED[-1])])}")
 
 
 def bits():

@@ -5,7 +5,7 @@ Where the last vector of a row would be a half or a quarter empty, two or four p
 partner, in this order: for a row, the whole vectors of every partner, and the one they share.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mpmm_kernels.convolution.indirect.blocks import Row
@@ -58,15 +58,6 @@ class _Rows:
                 builder, block[at + self.each - 1], partner * self.part.count, self.part.count
             )
             yield partner, (self.vectors - 1) * self.vector.count, part
-
-    def written(self, builder: Any, args: Any, length: int, planes: int) -> Iterator[tuple[Any, Any]]:
-        """Offset and value of each vector of a block, by the arguments of `store_depth`."""
-        start, step = args[2], args[3]
-        out = [builder.extract_value(args[0], i) for i in range(length)]
-        for i in range(planes):
-            for partner, lane, value in self.split(builder, out, i * self.each):
-                offset = builder.mul(step, step.type(partner * planes + i))
-                yield builder.add(builder.add(start, offset), start.type(lane)), value
 
 
 class _Column:
@@ -176,26 +167,34 @@ def finish_depth(typing: Any, block: Any, bias: Any, bias_at: Any, floor: Any, r
 @compiled_intrinsic
 def store_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: Any, row: Any) -> Any:
     """Write the rows of a block ``step`` apart, partner after partner."""
-    rows = _Rows(row, y)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, y, args[1])
-        for offset, value in rows.written(builder, args, len(block), len(planes)):
-            memory.store(offset, value)
-        return context.get_dummy_value()
-
-    return types.void(block, y, types.intp, types.intp, planes, row), emit
+    return _at_each_vector(block, y, planes, row, lambda memory, offset, value: memory.store(offset, value))
 
 
 @compiled_intrinsic
 def add_depth(typing: Any, block: Any, y: Any, y_at: Any, step: Any, planes: Any, row: Any) -> Any:
     """Add the rows of a block to what is there: y + block, ``step`` apart, partner after partner."""
+
+    def add(memory: vector_emit.Memory, offset: Any, value: Any) -> None:
+        """Add a vector to what is there."""
+        memory.store(offset, memory.builder.fadd(memory.load(offset, value.type), value))
+
+    return _at_each_vector(block, y, planes, row, add)
+
+
+def _at_each_vector(
+    block: Any, y: Any, planes: Any, row: Any, put: Callable[[vector_emit.Memory, Any, Any], None]
+) -> Any:
+    """An intrinsic that puts each vector of a block to its offset in y."""
     rows = _Rows(row, y)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, y, args[1])
-        for offset, value in rows.written(builder, args, len(block), len(planes)):
-            memory.store(offset, builder.fadd(memory.load(offset, value.type), value))
+        start, step = args[2], args[3]
+        out = [builder.extract_value(args[0], i) for i in range(len(block))]
+        for i in range(len(planes)):
+            for partner, lane, value in rows.split(builder, out, i * rows.each):
+                offset = builder.mul(step, step.type(partner * len(planes) + i))
+                put(memory, builder.add(builder.add(start, offset), start.type(lane)), value)
         return context.get_dummy_value()
 
     return types.void(block, y, types.intp, types.intp, planes, row), emit

@@ -217,13 +217,10 @@ def backward(
         start, size, own_points = (beginning(), beginning()), (block, columns), gradient_points[worker]
         piece = next_piece(taken)
         while piece < halves * groups:
-            group, to_weights, to_inputs = nth_longest(bounds, piece // halves), x.size > 0, dx.size > 0
-            # db is collected where dw is
-            bias_sums = db[group]
-            if halves == 2:
-                to_weights, to_inputs = piece % 2 == 0, piece % 2 == 1
-                if to_inputs:
-                    bias_sums = point_sums[worker]
+            group, half = nth_longest(bounds, piece // halves), piece % halves
+            to_weights, to_inputs = x.size > 0 and half == 0, dx.size > 0 and half == halves - 1
+            # the bias's gradient is the first half's: the other one adds it up where nobody asks for it
+            bias_sums = db[group] if half == 0 else point_sums[worker]
             bias_sums[: pooled.padded] = 0
             output = OutputSide(y, dy, argmax, bias_sums)
             last = bounds[group + 1]
