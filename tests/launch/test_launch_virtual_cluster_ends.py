@@ -102,8 +102,8 @@ def endless_mpirun(tmp_path, monkeypatch):
     """A mpirun that sleeps on when its ranks have ended, as Open MPI's does that misses one's end."""
     program = tmp_path / "bin" / "mpirun"
     program.parent.mkdir()
-    # asleep under mpirun's own name, and waited for by a script of the same name
-    program.write_text('#!/bin/bash\nshift 2\n"$@"\n(exec -a prterun sleep 60)\ntrue\n')
+    # asleep under mpirun's own name, and waited for by a script of that name, which says nothing of its end
+    program.write_text('#!/bin/bash\nshift 2\n"$@"\nexec 2>/dev/null\n(exec -a prterun sleep 60)\ntrue\n')
     program.chmod(0o755)
     monkeypatch.setenv("MPMM_BIN", str(program.parent))
     monkeypatch.setattr("virtual_cluster.job.STILL", 1.0)
