@@ -97,6 +97,15 @@ def test_daemons_that_never_start_are_told_of_in_open_mpis_words(cluster, failin
     assert ended.stderr.count("starting again") == 2
 
 
+def test_daemons_start_ranks_from_no_threads_that_miss_a_quick_end(cluster):
+    """A rank's parent is its host's daemon, which has a thread of its own and those of its messages."""
+    cluster.succeed("up", 2)
+    counts = cluster.succeed("run", "bash", "-c", "ls /proc/$PPID/task | wc -l")
+    threads = [int(line) for line in counts.splitlines()]
+    assert len(threads) == 2
+    assert max(threads) <= 3
+
+
 @pytest.fixture
 def endless_mpirun(tmp_path, monkeypatch):
     """A mpirun that sleeps on when its ranks have ended, as Open MPI's does that misses one's end."""
