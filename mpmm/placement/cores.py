@@ -13,6 +13,8 @@ from mpmm.placement.machine import Host
 _NOTHING = 1e-10
 # seconds that a core idles before it gets a thread that waits for another core
 _PATIENCE = 0.004
+# seconds without a task after which a host finds its core's caches filled by another one
+_AWAY = 200e-6
 
 
 class Cores:
@@ -21,7 +23,8 @@ class Cores:
     A host that has them alone and all the time gives each thread one to stay on (`_Seats`). Of n threads of
     hosts with quotas on c cores each has c / n of one, at most a whole one: quotas move them about.
     Where cores share execution units or a power budget, each is slower the more of them compute. A host with
-    a quota uses up core seconds as it computes; at zero it stands still until it is given more.
+    a quota uses up core seconds as it computes; at zero it stands still until it is given more. Of more hosts
+    than cores one that has waited or stood still finds caches cold.
 
     Parameters
     ----------
@@ -32,10 +35,16 @@ class Cores:
     stop
         Core seconds that a host loses each time it stands still, its quota used up, and a task that begins
         where another one was before: caches are cold.
+    switch
+        Core seconds that a host loses when it goes on, and another one's threads were on its core meanwhile.
     """
 
-    def __init__(self, hosts: Sequence[Host], crowding: float = 1.0, stop: float = 0.0) -> None:
-        self._shares: list[_Share] | list[_Seats] = [_Share(host, stop) for host in hosts]
+    def __init__(
+        self, hosts: Sequence[Host], crowding: float = 1.0, stop: float = 0.0, switch: float = 0.0
+    ) -> None:
+        # as many hosts as cores keep to one each
+        met = max(0.0, 1.0 - hosts[0].cores / len(hosts))
+        self._shares: list[_Share] | list[_Seats] = [_Share(host, stop, met * switch) for host in hosts]
         if len(hosts) == 1 and not hosts[0].quota:
             self._shares = [_Seats(hosts[0].cores, stop)]
         self._cores = hosts[0].cores
@@ -192,10 +201,15 @@ class _Share:
         Its quota.
     stop
         Core seconds that it loses each time it stands still.
+    switch
+        Core seconds that it loses on average when it goes on after standing still, or after `_AWAY` without a
+        task.
     """
 
-    def __init__(self, host: Host, stop: float) -> None:
-        self._host, self._stop = host, stop
+    def __init__(self, host: Host, stop: float, switch: float) -> None:
+        self._host, self._stop, self._switch = host, stop, switch
+        # up to when it has advanced, and when it last had a task
+        self._now = self._left = 0.0
         # seconds of work that each task would have done had it run from the start
         self._progress = 0.0
         self._tasks: list[tuple[float, int, int]] = []
@@ -211,6 +225,8 @@ class _Share:
 
     def begin(self, task: int, seconds: float, threads: int) -> None:
         """Begin a task of so many seconds at the speed of a core."""
+        if not self._tasks and self._now - self._left >= _AWAY:
+            seconds += self._switch
         heapq.heappush(self._tasks, (self._progress + seconds, task, threads))
         self._threads += threads
 
@@ -226,6 +242,9 @@ class _Share:
             _, task, threads = heapq.heappop(self._tasks)
             self._threads -= threads
             ended.append(task)
+        self._now = now
+        if self._tasks or ended:
+            self._left = now
         return ended
 
     def next_change(self, now: float, part: float, speed: float) -> float:
@@ -257,6 +276,8 @@ class _Share:
             most = self._gift * (1 + self._host.burst)
             self._budget = min(self._budget + gifts * self._gift, most)
         if self._budget > _NOTHING:
+            if self._throttled:
+                self._progress -= self._switch
             self._throttled = False
         elif not self._throttled and (
             not self._host.tick or _passed(now, self._host.tick) > _passed(before, self._host.tick)

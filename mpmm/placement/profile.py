@@ -87,6 +87,8 @@ class Profile:
     stop
         Core seconds that a host loses each time that its quota makes it stand still: caches are cold
         afterwards, and an idle core is slow at first.
+    switch
+        Core seconds that a host loses when it goes on where another host's threads were meanwhile.
     python, tcp
         What messages and TCP take here, as multiples of what a `Machine` says; ``instruction``, ``arrays``,
         ``step`` and ``look`` are those of this machine.
@@ -103,6 +105,7 @@ class Profile:
     look: float = 60e-6
     crowding: float = 1.0
     stop: float = 0.0
+    switch: float = 0.0
     python: float = 1.0
     tcp: float = 1.0
 
@@ -227,14 +230,9 @@ class Costs:
         }
 
     @property
-    def crowding(self) -> float:
-        """What work takes while all cores compute, as a multiple of what it takes alone."""
-        return self._profile.crowding
-
-    @property
-    def stop(self) -> float:
-        """Core seconds that a host loses each time that its quota makes it stand still."""
-        return self._profile.stop
+    def profile(self) -> Profile:
+        """What layers, messages and cores take."""
+        return self._profile
 
     def seconds(self, rank: int, instruction: Instruction) -> float:
         """Seconds that the rank's threads take together, with a core for each."""

@@ -30,6 +30,8 @@ _COPIED = 64_000_000
 _ORDER, _PRODUCTS, _PROBES, _ROUNDS = 160, 8, 9, 6
 # what a stop costs: matrices that fill the second cache, and seconds and number of the pauses
 _LARGE, _MATRICES, _PAUSE, _STOPS = 256, 4, 0.008, 24
+# bytes that fill any second cache with something else
+_OTHERS = 16_000_000
 
 
 def updates_a_second() -> float:
@@ -140,10 +142,24 @@ def stop_seconds() -> float:
     Lower quartiles of turns with and without, by this thread's time: what slows the processor for a while
     does not count.
     """
+    return _longer_after(lambda: time.sleep(_PAUSE))
+
+
+def switch_seconds() -> float:
+    """Core seconds that products of matrices take longer after a copy that has filled the second cache.
+
+    So it is after another program's turn on the core. Lower quartiles, as in `stop_seconds`.
+    """
+    source, target = np.ones(_OTHERS // 4, np.float32), np.zeros(_OTHERS // 4, np.float32)
+    return _longer_after(lambda: np.copyto(target, source))
+
+
+def _longer_after(disturb: Callable[[], None]) -> float:
+    """This thread's seconds that products take longer just after a disturbance than once more behind it."""
     matrices = [np.ones((_LARGE, _LARGE), np.float32) for _ in range(_MATRICES)]
     after, without = [], []
     for _ in range(_STOPS):
-        time.sleep(_PAUSE)
+        disturb()
         after.append(_seconds_of(matrices))
         without.append(_seconds_of(matrices))
     fast, slow = (statistics.quantiles(seconds, n=4)[0] for seconds in (without, after))

@@ -20,13 +20,14 @@ from mpmm.ranks.probes import (
     crowding_of,
     python_share,
     stop_seconds,
+    switch_seconds,
     tcp_share,
     updates_a_second,
 )
 from mpmm.ranks.warm_up import warm_up
 
 # to be counted up when layers are timed in another way: profiles that were kept before are of no use then
-_METHOD = 14
+_METHOD = 15
 # groups of a batch for which layers are timed: other shares are on a line between these
 _TIMED_GROUPS = (1, 2, 4, 8, GROUPS)
 
@@ -66,6 +67,7 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
         look=python * Profile.look,
         crowding=crowding,
         stop=stop,
+        switch=switch_seconds(),
         python=python,
         tcp=tcp_share(),
     )

@@ -43,6 +43,33 @@ def test_caches_are_cold_where_another_task_was_and_warm_where_it_was_itself() -
     assert ends(cores, (-1, 1.0, 1), (1, 1.0, 1)) == pytest.approx({-1: 5.5, 1: 5.5})
 
 
+def switched(hosts: list[Host], gap: float) -> float:
+    """When a host's second task of 1 s ends that begins so long after its first."""
+    cores = Cores(hosts, switch=0.5)
+    cores.begin(0, 1.0, 1)
+    cores.begin(1, 9.0, 1, len(hosts) - 1)
+    cores.advance(cores.next_change)
+    cores.advance(1.0 + gap)
+    cores.begin(2, 1.0, 1)
+    return cores.next_change
+
+
+def test_caches_are_cold_for_a_host_that_waited_where_more_hosts_share_the_cores() -> None:
+    host = Host(2, quota=2.0, period=100.0, machine=0)
+    # of four hosts on two cores two in four meet another one's caches
+    assert switched([host] * 4, 0.1) == pytest.approx(1.0 + 0.1 + 1.0 + 0.25)
+    # at once they are its own, and so they are where each has a core
+    assert switched([host] * 4, 0.0) == pytest.approx(1.0 + 1.0)
+    assert switched([host] * 2, 0.1) == pytest.approx(1.0 + 0.1 + 1.0)
+
+
+def test_caches_are_cold_after_standing_still_where_more_hosts_share_the_cores() -> None:
+    host = Host(1, quota=0.5, period=2.0, burst=0.0, tick=0.0, machine=0)
+    # given a second at 0 and at 2; the other host does nothing, but may have been there
+    assert ends(Cores([host] * 2, switch=0.5), (0, 1.5, 1)) == pytest.approx({0: 2.0 + 0.5 + 0.25})
+    assert ends(Cores([host], switch=0.5), (0, 1.5, 1)) == pytest.approx({0: 2.0 + 0.5})
+
+
 def test_tasks_come_back_to_the_core_where_they_were() -> None:
     cores = Cores([Host(2)], stop=0.5)
     ends(cores, (0, 1.0, 1), (1, 1.0, 1))

@@ -188,3 +188,17 @@ def test_what_a_pause_costs_is_the_difference_of_turns(monkeypatch: pytest.Monke
     monkeypatch.setattr(probes, "_seconds_of", lambda matrices: next(seconds))
     monkeypatch.setattr(probes, "_PAUSE", 0.0)
     assert probes.stop_seconds() == 1.5
+
+
+def test_what_another_programs_turn_costs_is_found_after_a_copy_that_fills_the_caches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = []
+    monkeypatch.setattr(
+        probes, "_seconds_of", lambda matrices: done.append("products") or len(done) % 3 * 1.0
+    )
+    monkeypatch.setattr(
+        probes.np, "copyto", lambda target, source: done.append(f"copy of {source.nbytes} bytes")
+    )
+    assert probes.switch_seconds() == 2.0
+    assert done[:4] == ["copy of 16000000 bytes", "products", "products", "copy of 16000000 bytes"]
