@@ -42,12 +42,14 @@ class Cores:
     def __init__(
         self, hosts: Sequence[Host], crowding: float = 1.0, stop: float = 0.0, switch: float = 0.0
     ) -> None:
-        # as many hosts as cores keep to one each
-        met = max(0.0, 1.0 - hosts[0].cores / len(hosts))
-        self._shares: list[_Share] | list[_Seats] = [_Share(host, stop, met * switch) for host in hosts]
-        if len(hosts) == 1 and not hosts[0].quota:
-            self._shares = [_Seats(hosts[0].cores, stop)]
         self._cores = hosts[0].cores
+        # as many hosts as cores keep to one each
+        met = max(0.0, 1.0 - self._cores / len(hosts))
+        self._shares: list[_Share] | list[_Seats]
+        if len(hosts) == 1 and not hosts[0].quota:
+            self._shares = [_Seats(self._cores, stop)]
+        else:
+            self._shares = [_Share(host, stop, met * switch) for host in hosts]
         self._crowding = crowding
         self._now = 0.0
 
@@ -208,8 +210,8 @@ class _Share:
 
     def __init__(self, host: Host, stop: float, switch: float) -> None:
         self._host, self._stop, self._switch = host, stop, switch
-        # up to when it has advanced, and when it last had a task
-        self._now = self._left = 0.0
+        # seconds without a task
+        self._idle = 0.0
         # seconds of work that each task would have done had it run from the start
         self._progress = 0.0
         self._tasks: list[tuple[float, int, int]] = []
@@ -225,8 +227,9 @@ class _Share:
 
     def begin(self, task: int, seconds: float, threads: int) -> None:
         """Begin a task of so many seconds at the speed of a core."""
-        if not self._tasks and self._now - self._left >= _AWAY:
+        if self._idle >= _AWAY:
             seconds += self._switch
+        self._idle = 0.0
         heapq.heappush(self._tasks, (self._progress + seconds, task, threads))
         self._threads += threads
 
@@ -242,9 +245,7 @@ class _Share:
             _, task, threads = heapq.heappop(self._tasks)
             self._threads -= threads
             ended.append(task)
-        self._now = now
-        if self._tasks or ended:
-            self._left = now
+        self._idle = 0.0 if self._tasks or ended else self._idle + now - before
         return ended
 
     def next_change(self, now: float, part: float, speed: float) -> float:

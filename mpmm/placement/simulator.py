@@ -130,9 +130,9 @@ class Simulation:
         self.ends: list[float] = []
         self._machine, self._costs, self._server = machine, costs, server
         self._post = Post(machine)
-        crowding, stop, switch = costs.profile.crowding, costs.profile.stop, costs.profile.switch
+        profile = costs.profile
         self._cores = [
-            Cores([machine.hosts[host] for host in hosts], crowding, stop, switch)
+            Cores([machine.hosts[host] for host in hosts], profile.crowding, profile.stop, profile.switch)
             for hosts in machine.sharing
         ]
         # of each host the number of its cores, and its own among those that share them

@@ -49,28 +49,26 @@ def measured(network: Network, samples: Collection[int], threads: Collection[int
     try:
         layers = layer_timings(network, samples, [count for count in threads if count <= available_threads()])
         set_threads(1)
-        values, memory, python = updates_a_second(), bytes_a_second(), python_share()
-        # where there is a quota, all that was timed has its stops within it
-        stop = 0.0 if quota_here()[0] else stop_seconds()
-        # other ranks compute on the cores that this one has no thread for
-        crowding = crowding_of(len(os.sched_getaffinity(0)))
+        python = python_share()
+        return Profile(
+            layers,
+            values=updates_a_second(),
+            memory=bytes_a_second(),
+            instruction=python * Profile.instruction,
+            arrays=python * Profile.arrays,
+            step=python * Profile.step,
+            read=bytes_cut_a_second(),
+            look=python * Profile.look,
+            # other ranks compute on the cores that this one has no thread for
+            crowding=crowding_of(len(os.sched_getaffinity(0))),
+            # where there is a quota, all that was timed has its stops within it
+            stop=0.0 if quota_here()[0] else stop_seconds(),
+            switch=switch_seconds(),
+            python=python,
+            tcp=tcp_share(),
+        )
     finally:
         set_threads(available_threads())
-    return Profile(
-        layers,
-        values=values,
-        memory=memory,
-        instruction=python * Profile.instruction,
-        arrays=python * Profile.arrays,
-        step=python * Profile.step,
-        read=bytes_cut_a_second(),
-        look=python * Profile.look,
-        crowding=crowding,
-        stop=stop,
-        switch=switch_seconds(),
-        python=python,
-        tcp=tcp_share(),
-    )
 
 
 def profile_of(

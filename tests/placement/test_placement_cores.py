@@ -1,4 +1,4 @@
-"""Tasks on the cores of a host that has them alone: where threads stay, move, and find caches cold."""
+"""Tasks on simulated cores: where threads stay, when they move, and who finds caches cold."""
 
 import math
 
