@@ -31,6 +31,7 @@ class ActivationLayer(Layer):
     def __init__(self, name: str, shape: tuple[int, ...], activation: Activation, dtype: str) -> None:
         super().__init__(name, shape, shape)
         self.activation: Activation = activation
+        self.hands_on = activation == "none"
         self._dtype = np.dtype(dtype)
         self._y = Workspace(shape, dtype)
 

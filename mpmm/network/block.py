@@ -59,6 +59,8 @@ class Block:
         self.outputs = (name,) if outputs is None else outputs
         self.output_shape = layers[-1].output_shape
         self._dy = Workspace(self.output_shape, dtype)
+        # whether the gradient that comes out of the layers is in memory of the block's own
+        self._owns_gradient = len(self.outputs) > 1 or not all(layer.hands_on for layer in layers)
         self.parameters: tuple[Parameter, ...] = tuple(
             parameter for layer in layers for parameter in layer.parameters
         )
@@ -121,7 +123,8 @@ class Block:
         if dx is None or self.reads_modality:
             return {}
         if self.joining is not None:
-            return dict(zip(self.inputs, self.joining.backward(dx), strict=True))
+            gradients = self.joining.backward(dx, own=self._owns_gradient)
+            return dict(zip(self.inputs, gradients, strict=True))
         name = self.inputs[0]
         return {name: dx.reshape(len(dx), *self.input_shapes[name])}
 

@@ -11,6 +11,8 @@ from mpmm.network.parameter import Array
 class Flatten(Layer):
     """(n, D, H, W, C) -> (n, D * H * W * C) without copying."""
 
+    hands_on = True
+
     def __init__(self, name: str, input_shape: tuple[int, ...]) -> None:
         super().__init__(name, input_shape, (math.prod(input_shape),))
 

@@ -23,10 +23,17 @@ class Joining(Protocol):
         """The first layer's input."""
         ...
 
-    def backward(self, dy: Array) -> list[Array]:
-        """Each input's gradient, contiguous, in the join's own memory, ready to be sent.
+    def backward(self, dy: Array, *, own: bool) -> list[Array]:
+        """Each input's gradient, contiguous, ready to be sent until the block's next forward.
 
         Those that are equal may be one array: who gets a gradient only reads it (`Layer.backward`).
+
+        Parameters
+        ----------
+        dy
+            Of the first layer's input.
+        own
+            Whether it is in memory of the block, and may itself be handed on; else of whom it came from.
         """
         ...
 
@@ -56,7 +63,7 @@ class Concatenate:
         np.concatenate(inputs, axis=-1, out=y)
         return y
 
-    def backward(self, dy: Array) -> list[Array]:
+    def backward(self, dy: Array, *, own: bool) -> list[Array]:
         """Each input's columns of ``dy``."""
         parts = [workspace.take(len(dy)) for workspace in self._dx]
         for part, end in zip(parts, self._ends, strict=True):
@@ -97,14 +104,19 @@ class Add:
         """y = x1 + x2 + ..., or ReLU of that."""
         return add_arrays(inputs, self._y.take(len(inputs[0])), self.relu)
 
-    def backward(self, dy: Array) -> list[Array]:
-        """``dy`` where ReLU lets it through: one array for all inputs."""
+    def backward(self, dy: Array, *, own: bool) -> list[Array]:
+        """``dy``, where ReLU lets it through: one array for all inputs."""
+        if own and not self.relu:
+            return [dy] * self._inputs
         dx = self._dx.take(len(dy))
-        kernel.give(dy, self._y.take(len(dy)) if self.relu else None, dx)
+        if self.relu:
+            kernel.give(dy, self._y.take(len(dy)), dx)
+        else:
+            dx[...] = dy
         return [dx] * self._inputs
 
     def cost(self) -> Cost:
-        """An addition a value and further input; one copy backward."""
+        """An addition a value and further input; a copy backward at most."""
         values = math.prod(self.output_shape)
         return Cost((self._inputs - 1) * values, 0, values * self._dtype.itemsize)
 

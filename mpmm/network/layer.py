@@ -87,7 +87,11 @@ class Layer(ABC):
     gradients
         Likewise, (sums, values): of a shard of a batch the partial sums that its groups add up to, else one.
         A parameter's gradient is a view of the first.
+    hands_on
+        Whether a backward gives the very array that it gets.
     """
+
+    hands_on = False
 
     def __init__(
         self,

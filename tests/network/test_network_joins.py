@@ -60,6 +60,17 @@ def test_a_join_is_the_sum_or_the_channels_of_its_inputs_in_order(join):
     assert not any(np.shares_memory(dy, gradient) for gradient in dx.values())
 
 
+def test_the_gradient_that_a_block_made_of_a_sum_is_handed_on_uncopied():
+    joined = JoinSpec("add", ("block2", "block1"), batch_norm=True)
+    blocks = CONVOLUTION, replace(CONVOLUTION, inputs=("patch",)), joined
+    block = Network(replace(branched(), streams=(stream(*blocks),))).blocks["hsi.block3"]
+    dy = block.forward(volumes(["hsi.block1", "hsi.block2"]), TRAINING).copy()
+    normalised = block.layers[0]
+    made, backward = [], normalised.backward
+    normalised.backward = lambda dy: made.append(backward(dy)) or made[0]
+    assert all(gradient is made[0] for gradient in block.backward(dy).values())
+
+
 SHAPE = (2, 4, 4, 3)
 
 

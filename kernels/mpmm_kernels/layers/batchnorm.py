@@ -11,12 +11,14 @@ from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats, flat
 from mpmm_kernels.layers.batch_sums import (
-    sample_gradient,
+    GRADIENT_ROWS,
+    gradient_piece,
     sample_gradient_sums,
     sample_sums,
 )
-from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, Normalised, normalise_pixels
+from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, Normalised, around, normalise_piece
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
+from mpmm_kernels.vector import KEPT, PAST, PIECE, end_streams, goes_past
 
 
 def batchnorm_sums(x: Floats, sums: Floats) -> None:
@@ -55,7 +57,7 @@ def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
     """
     values, made = flat(x), y.reshape(-1)
     with threads_for(x.size) as workers:
-        _normalise(values, norm.reshape(-1), made, len(x), workers)
+        _normalise(values, norm.reshape(-1), made, goes_past(made), workers)
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats) -> None:
@@ -83,7 +85,7 @@ def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, coun
     """
     with threads_for(x.size) as workers:
         arrays = flat(x), flat(dy), by.inverse, by.norm.reshape(-1), sums, count, dx.reshape(-1)
-        _backward(*arrays, *x.shape, workers)
+        _backward(*arrays, goes_past(dx), workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -123,13 +125,19 @@ def _sums(x: Floats, sums: Floats, samples: int, pixels: int, channels: int, wor
 
 
 @compiled(parallel=True)
-def _normalise(x: Floats, norm: Floats, y: Floats, samples: int, workers: int) -> None:
-    taken, pixels = tickets(), x.size // (norm.size // NORM_ROWS) // samples
+def _normalise(x: Floats, norm: Floats, y: Floats, past: bool, workers: int) -> None:
+    taken, pieces, channels = tickets(), -(-x.size // PIECE), norm.size // NORM_ROWS
+    rows = around(norm, NORM_ROWS, channels, x)
     for _worker in prange(workers):
-        n = next_piece(taken)
-        while n < samples:
-            normalise_pixels(x, n * pixels, pixels, norm, y)
-            n = next_piece(taken)
+        piece = next_piece(taken)
+        while piece < pieces:
+            part = piece * PIECE, min((piece + 1) * PIECE, x.size)
+            if past:
+                normalise_piece(x, part, rows, channels, y, PAST)
+            else:
+                normalise_piece(x, part, rows, channels, y, KEPT)
+            piece = next_piece(taken)
+        end_streams()
 
 
 @compiled(parallel=True)
@@ -162,18 +170,25 @@ def _backward(
     sums: Array,
     count: int,
     dx: Floats,
-    samples: int,
-    pixels: int,
-    channels: int,
+    past: bool,
     workers: int,
 ) -> None:
-    means = np.empty(2 * channels, x.dtype)
+    channels = inverse.size
+    each = np.empty(GRADIENT_ROWS * channels, x.dtype)
+    for i in range(norm.size):
+        each[i] = norm[i]
     for c in range(channels):
-        means[c] = sums[0, c] / count
-        means[channels + c] = inverse[c] * sums[1, c] / count
-    taken = tickets()
+        each[norm.size + c] = sums[0, c] / count
+        each[norm.size + channels + c] = inverse[c] * sums[1, c] / count
+    rows = around(each, GRADIENT_ROWS, channels, x)
+    taken, pieces = tickets(), -(-x.size // PIECE)
     for _worker in prange(workers):
-        n = next_piece(taken)
-        while n < samples:
-            sample_gradient(x, dy, n, pixels, channels, norm, means, dx)
-            n = next_piece(taken)
+        piece = next_piece(taken)
+        while piece < pieces:
+            part = piece * PIECE, min((piece + 1) * PIECE, x.size)
+            if past:
+                gradient_piece(x, dy, part, rows, channels, dx, PAST)
+            else:
+                gradient_piece(x, dy, part, rows, channels, dx, KEPT)
+            piece = next_piece(taken)
+        end_streams()

@@ -16,7 +16,7 @@ from mpmm_kernels.layers.normalising import (
     normalised,
 )
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
-from mpmm_kernels.vector import PART, WHOLE, Size, add, lanes_of, load_lanes, store_lanes
+from mpmm_kernels.vector import HALF, PART, WHOLE, Size, add, lanes_of, load_lanes, store_lanes
 
 # Arrays that a block's output may be added to
 MOST_ADDENDS = 3
@@ -92,6 +92,8 @@ def _add_pixels(y: Floats, first: int, pixels: int, made: BlockEnding, z: Floats
         for c in range(0, channels, step):
             if channels - c >= step:
                 _add_channels(y, part, (channels, c), made, z, summed, WHOLE)
+            elif 2 * (channels - c) == step:
+                _add_channels(y, part, (channels, c), made, z, summed, HALF)
             else:
                 _add_channels(y, part, (channels, c), made, z, summed, PART)
 
@@ -108,7 +110,7 @@ def _add_channels(
 ) -> None:
     """Of some pixels a vector's channels from the second of ``columns`` on, of so many."""
     (begin, end), (channels, c) = part, columns
-    rows, left = norm_rows(made.norm, c, channels), channels - c
+    rows, left = norm_rows(made.norm, c, channels, whole), channels - c
     for at in range(begin * channels + c, end * channels, channels):
         total = add(_others(made, at, left, whole), load_lanes(y, at, left, whole))
         if summed:

@@ -1,16 +1,45 @@
 """Sums of several arrays of one shape, with ReLU where asked for, and the way back of their gradients."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Floats, copy_row, flat
+from mpmm_kernels.arrays import Floats, flat
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
+from mpmm_kernels.vector import (
+    AHEAD,
+    KEPT,
+    PAST,
+    PIECE,
+    Size,
+    at_least,
+    end_streams,
+    fetch,
+    goes_past,
+    lanes_of,
+    load,
+    load_part,
+    put,
+    splat,
+    store_part,
+    where_above,
+)
+from mpmm_kernels.vector import add as add_vectors
 
-# Elements that a worker takes at a time, and arrays that are added together
-_PIECE = 4096
+# Arrays that are added together
 _TOGETHER = 4
+
+
+class _Summands(NamedTuple):
+    """Two arrays to add up, and as many of two more as there are ``others``."""
+
+    a: Floats
+    b: Floats
+    c: Floats
+    d: Floats
+    others: int
 
 
 def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
@@ -35,83 +64,93 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
         unused = [total] * (_TOGETHER - 1 - len(added))
         floor = zero if relu and last else nothing
         with threads_for(made.size) as workers:
-            _add(total, *added, *unused, len(added), floor, made, workers)
+            _add(total, *added, *unused, len(added), floor, made, goes_past(made), workers)
         total = made
 
 
-def give(dy: Floats, y: Floats | None, dx: Floats) -> None:
-    """Fill dx with dy, or with dy where the output y of ReLU is positive, else 0.
+def give(dy: Floats, y: Floats, dx: Floats) -> None:
+    """Fill dx with dy where the output y of ReLU is positive, else 0.
 
     Parameters
     ----------
     dy
         Gradient of the sum, contiguous.
     y
-        What `add` made with ReLU; None without.
+        What `add` made with ReLU.
     dx
         The gradient of every summand.
     """
-    gradient, masked = flat(dy), y is not None
-    output = gradient if y is None else flat(y)
-    with threads_for(gradient.size) as workers:
-        _give(gradient, output, masked, dx.reshape(-1), workers)
+    gradients = dx.reshape(-1)
+    with threads_for(dy.size) as workers:
+        _give(flat(dy), flat(y), gradients, goes_past(gradients), workers)
 
 
 @compiled(parallel=True)
 def _add(
-    a: Floats, b: Floats, c: Floats, d: Floats, others: int, floor: float, y: Floats, workers: int
+    a: Floats, b: Floats, c: Floats, d: Floats, others: int, floor: float, y: Floats, past: bool, workers: int
 ) -> None:
-    taken, pieces = tickets(), -(-y.size // _PIECE)
+    taken, pieces = tickets(), -(-y.size // PIECE)
     for _worker in prange(workers):
-        piece = next_piece(taken)
+        summands, piece = _Summands(a, b, c, d, others), next_piece(taken)
         while piece < pieces:
-            first, last = piece * _PIECE, min((piece + 1) * _PIECE, y.size)
-            begun, target = a[first:last], y[first:last]
-            if others == 1:
-                _add_two(begun, b[first:last], floor, target)
-            elif others == 2:
-                _add_three(begun, b[first:last], c[first:last], floor, target)
+            part = piece * PIECE, min((piece + 1) * PIECE, y.size)
+            if past:
+                _add_piece(summands, floor, part, y, PAST)
             else:
-                _add_four(begun, b[first:last], c[first:last], d[first:last], floor, target)
+                _add_piece(summands, floor, part, y, KEPT)
             piece = next_piece(taken)
+        end_streams()
 
 
 @compiled
-def _add_two(a: Floats, b: Floats, floor: float, y: Floats) -> None:
-    for i in range(y.size):
-        value = a[i] + b[i]
-        y[i] = floor if value < floor else value
-
-
-@compiled
-def _add_three(a: Floats, b: Floats, c: Floats, floor: float, y: Floats) -> None:
-    for i in range(y.size):
-        value = a[i] + b[i] + c[i]
-        y[i] = floor if value < floor else value
-
-
-@compiled
-def _add_four(a: Floats, b: Floats, c: Floats, d: Floats, floor: float, y: Floats) -> None:
-    for i in range(y.size):
-        value = a[i] + b[i] + c[i] + d[i]
-        y[i] = floor if value < floor else value
+def _add_piece(summands: _Summands, floor: float, piece: tuple[int, int], y: Floats, where: Size) -> None:
+    (first, last), step, (a, b, c, d, others) = piece, lanes_of(y), summands
+    whole, least = last - (last - first) % step, splat(floor)
+    for at in range(first, whole, step):
+        fetch(a, at + AHEAD)
+        fetch(b, at + AHEAD)
+        value = add_vectors(load(a, at), load(b, at))
+        if others > 1:
+            fetch(c, at + AHEAD)
+            value = add_vectors(value, load(c, at))
+        if others > 2:
+            fetch(d, at + AHEAD)
+            value = add_vectors(value, load(d, at))
+        put(y, at, at_least(value, least), where)
+    if whole < last:
+        left = last - whole
+        value = add_vectors(load_part(a, whole, left), load_part(b, whole, left))
+        if others > 1:
+            value = add_vectors(value, load_part(c, whole, left))
+        if others > 2:
+            value = add_vectors(value, load_part(d, whole, left))
+        store_part(y, whole, at_least(value, least), left)
 
 
 @compiled(parallel=True)
-def _give(dy: Floats, y: Floats, masked: bool, dx: Floats, workers: int) -> None:
-    taken, pieces = tickets(), -(-dy.size // _PIECE)
+def _give(dy: Floats, y: Floats, dx: Floats, past: bool, workers: int) -> None:
+    taken, pieces = tickets(), -(-dy.size // PIECE)
     for _worker in prange(workers):
         piece = next_piece(taken)
         while piece < pieces:
-            first, last = piece * _PIECE, min((piece + 1) * _PIECE, dy.size)
-            _give_piece(dy[first:last], y[first:last], masked, dx[first:last])
+            part = piece * PIECE, min((piece + 1) * PIECE, dy.size)
+            if past:
+                _give_piece(dy, y, part, dx, PAST)
+            else:
+                _give_piece(dy, y, part, dx, KEPT)
             piece = next_piece(taken)
+        end_streams()
 
 
 @compiled
-def _give_piece(dy: Floats, y: Floats, masked: bool, dx: Floats) -> None:
-    if masked:
-        for i in range(dy.size):
-            dx[i] = dy[i] if y[i] > 0 else 0
-    else:
-        copy_row(dx, dy)
+def _give_piece(dy: Floats, y: Floats, piece: tuple[int, int], dx: Floats, where: Size) -> None:
+    (first, last), step = piece, lanes_of(dx)
+    whole, zero = last - (last - first) % step, splat(dx.dtype.type(0))
+    for at in range(first, whole, step):
+        fetch(dy, at + AHEAD)
+        fetch(y, at + AHEAD)
+        put(dx, at, where_above(load(y, at), zero, load(dy, at)), where)
+    if whole < last:
+        left = last - whole
+        value = where_above(load_part(y, whole, left), zero, load_part(dy, whole, left))
+        store_part(dx, whole, value, left)

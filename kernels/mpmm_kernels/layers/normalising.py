@@ -2,20 +2,28 @@
 
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
+    AHEAD,
+    HALF,
     PART,
     WHOLE,
     Size,
     add,
     at_least,
+    fetch,
     lanes_of,
     less,
+    load,
     load_lanes,
-    load_up_to,
+    load_part,
     multiplied,
+    put,
     store_lanes,
+    store_part,
 )
 from mpmm_kernels.vector import emit as vector_emit
 
@@ -59,6 +67,8 @@ def normalise_pixels(x: Floats, first: int, pixels: int, norm: Floats, y: Floats
         for c in range(0, channels, step):
             if channels - c >= step:
                 _normalise_channels(x, part, (channels, c), norm, y, WHOLE)
+            elif 2 * (channels - c) == step:
+                _normalise_channels(x, part, (channels, c), norm, y, HALF)
             else:
                 _normalise_channels(x, part, (channels, c), norm, y, PART)
 
@@ -69,17 +79,55 @@ def _normalise_channels(
 ) -> None:
     """Of some pixels a vector's channels from the second of ``columns`` on, of so many."""
     (begin, end), (channels, c) = part, columns
-    rows, left = norm_rows(norm, c, channels), channels - c
+    rows, left = norm_rows(norm, c, channels, whole), channels - c
     for at in range(begin * channels + c, end * channels, channels):
         store_lanes(y, at, normalised(load_lanes(x, at, left, whole), rows), left, whole)
 
 
 @compiled
-def norm_rows(norm: Floats, c: int, channels: int) -> Any:
+def normalise_piece(
+    x: Floats, piece: tuple[int, int], norm: Floats, channels: int, y: Floats, where: Size
+) -> None:
+    """Normalise the elements from one to another, wherever pixels begin, by rows that go `around`."""
+    (first, last), step, width = piece, lanes_of(x), channels + lanes_of(x)
+    c, further = first % channels, step % channels
+    whole = last - (last - first) % step
+    for at in range(first, whole, step):
+        fetch(x, at + AHEAD)
+        put(y, at, normalised(load(x, at), _rows_at(norm, c, width)), where)
+        c = c + further if c + further < channels else c + further - channels
+    if whole < last:
+        value = normalised(load_part(x, whole, last - whole), _rows_at(norm, c, width))
+        store_part(y, whole, value, last - whole)
+
+
+@compiled
+def around(rows: Floats, count: int, channels: int, like: Floats) -> Floats:
+    """Rows of a value for each channel, each begun anew behind its end for as long as a vector is.
+
+    So a vector of neighbours of pixels' channels, of whichever channel it begins with, finds their values.
+    """
+    width = channels + lanes_of(like)
+    made = np.empty(count * width, like.dtype)
+    for row in range(count):
+        for c in range(width):
+            made[row * width + c] = rows[row * channels + c % channels]
+    return made
+
+
+@compiled
+def _rows_at(norm: Floats, c: int, width: int) -> Any:
+    """Mean, scale, beta and floor of a vector whose first channel is c, of rows that go `around`."""
+    return load(norm, c), load(norm, width + c), load(norm, 2 * width + c), load(norm, 3 * width + c)
+
+
+@compiled
+def norm_rows(norm: Floats, c: int, channels: int, whole: Size) -> Any:
     """Mean, scale, beta and floor of a vector's channels from c on, of rows one after the other."""
     left = channels - c
-    mean, scale = load_up_to(norm, c, left), load_up_to(norm, channels + c, left)
-    return mean, scale, load_up_to(norm, 2 * channels + c, left), load_up_to(norm, 3 * channels + c, left)
+    mean, scale = load_lanes(norm, c, left, whole), load_lanes(norm, channels + c, left, whole)
+    beta = load_lanes(norm, 2 * channels + c, left, whole)
+    return mean, scale, beta, load_lanes(norm, 3 * channels + c, left, whole)
 
 
 @compiled

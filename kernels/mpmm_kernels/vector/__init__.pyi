@@ -18,6 +18,7 @@ from .blocks import (
     zeros,
 )
 from .copy import (
+    HALF,
     PART,
     WHOLE,
     copy_columns,
@@ -29,6 +30,7 @@ from .copy import (
 )
 from .emit import FUSED
 from .registers import OWN, PLANNED, Registers
+from .streaming import AHEAD, KEPT, PAST, PIECE, end_streams, goes_past, put
 from .tile import LANES, fetch, fetch_run, move_tile
 from .vector import (
     REGISTER_BITS,
@@ -44,6 +46,7 @@ from .vector import (
     less,
     load,
     load_bytes,
+    load_half,
     load_part,
     load_wide,
     multiplied,
@@ -58,11 +61,16 @@ from .vector import (
 )
 
 __all__ = [
+    "AHEAD",
     "FUSED",
+    "HALF",
+    "KEPT",
     "LANES",
     "ONE",
     "OWN",
     "PART",
+    "PAST",
+    "PIECE",
     "PLANNED",
     "REGISTERS",
     "REGISTER_BITS",
@@ -81,14 +89,17 @@ __all__ = [
     "element",
     "emit",
     "emit_challenge",
+    "end_streams",
     "fetch",
     "fetch_run",
+    "goes_past",
     "lanes",
     "lanes_of",
     "less",
     "load",
     "load_block",
     "load_bytes",
+    "load_half",
     "load_lanes",
     "load_part",
     "load_up_to",
@@ -98,6 +109,7 @@ __all__ = [
     "multiplied",
     "outer",
     "outer_run",
+    "put",
     "rows_of",
     "scaled",
     "size",

@@ -5,10 +5,11 @@ from typing import Any
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector.blocks import Size, size
-from mpmm_kernels.vector.vector import lanes_of, load, load_part, store, store_part
+from mpmm_kernels.vector.vector import lanes_of, load, load_half, load_part, store, store_part
 
-# whether all lanes of a vector are meant: arguments for which kernels are compiled apart
-WHOLE, PART = size(1), size(0)
+# what is meant of a vector, its first lanes, all, or those of one half as wide: arguments for which kernels
+# are compiled apart
+PART, WHOLE, HALF = size(0), size(1), size(2)
 
 
 @compiled
@@ -34,9 +35,11 @@ def load_up_to(x: Floats, offset: int, count: int) -> Any:
 
 @compiled
 def load_lanes(x: Floats, offset: int, count: int, whole: Size) -> Any:
-    """`load_up_to` in a loop, of which the caller says before whether vectors are `WHOLE` or a `PART`."""
-    if len(whole) > 0:
+    """`load_up_to` in a loop, of which the caller says before what is meant: `WHOLE`, `HALF` or `PART`."""
+    if len(whole) == 1:
         return load(x, offset)
+    if len(whole) == 2:
+        return load_half(x, offset)
     return load_part(x, offset, count)
 
 

@@ -6,17 +6,21 @@ from typing import Any
 
 import numba.core.cgutils
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
+from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
 from numba.core import config
 
 _FEATURES = (vars(config)["CPU_FEATURES"] or get_host_cpu_features().flatten()).split(",")
 # Width of the vector registers of the processor Numba makes code for
 PROCESSOR_BITS = 512 if "+avx512f" in _FEATURES else 256 if "+avx2" in _FEATURES else 128
+_PROCESSOR: str = vars(config)["CPU_NAME"] or get_host_cpu_name()
+# Whether a large array is written faster past the caches: on Intel's servers, whose last cache is nearly as
+# far as memory, and which read first what is written through it
+STREAMS = PROCESSOR_BITS == 512 and not _PROCESSOR.startswith("znver")
 # Whether stores of a part of a vector are one step: of AVX2's some processors make forty
 _MASKS = "+avx512f" in _FEATURES
 _INDEX = ir.IntType(64)
 # What assembly calls a vector register
-_ARM = platform.machine() in ("aarch64", "arm64")
+_ARM, _X86 = (platform.machine() in names for names in (("aarch64", "arm64"), ("x86_64", "AMD64")))
 _REGISTER = "w" if _ARM else "v"
 # Whether it rounds a product and its sum once; without that, bits are others
 FUSED = _ARM or "+fma" in _FEATURES
@@ -52,6 +56,12 @@ class Memory:
         """Write a vector's elements from ``offset`` on."""
         stored = self.builder.store(value, self._pointer(offset, value.type, value.type.count))
         stored.align = self.alignment
+
+    def stream(self, offset: Any, value: Any) -> None:
+        """Write a vector past the caches; its address must be a multiple of its length."""
+        stored = self.builder.store(value, self._pointer(offset, value.type, value.type.count))
+        stored.align = self.alignment * value.type.count
+        stored.set_metadata("nontemporal", self.builder.module.add_metadata([ir.IntType(32)(1)]))
 
     def store_part(self, offset: Any, count: Any, value: Any) -> None:
         """Write the first ``count`` elements of a vector, fewer than it has."""
@@ -215,6 +225,13 @@ def unforeseen(builder: Any, value: Any, *, in_order: bool = False) -> Any:
     """
     constraint = "=r,0,~{memory}" if in_order else "=r,0"
     return _kept_by_assembly(builder, value.type, constraint, [value])
+
+
+def end_streams(builder: Any) -> None:
+    """What was streamed is seen by other threads as soon as anything that is written after this."""
+    if _X86:
+        function = _declare(builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse.sfence")
+        builder.call(function, [])
 
 
 def fence(builder: Any) -> None:

@@ -95,6 +95,19 @@ def load(typing: Any, array: Any, offset: Any) -> Any:
 
 
 @compiled_intrinsic
+def load_half(typing: Any, array: Any, offset: Any) -> Any:
+    """As many elements as half of a vector has, as one of so many lanes."""
+    vector = Vector(array.dtype, Vector(array.dtype).lanes // 2)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit a load of a narrower vector."""
+        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
+        return memory.load(args[1], vector.emitted)
+
+    return vector(array, types.intp), emit
+
+
+@compiled_intrinsic
 def load_part(typing: Any, array: Any, offset: Any, count: Any) -> Any:
     """The same of the first ``count`` elements only, and zeros."""
     vector = Vector(array.dtype)
@@ -184,16 +197,16 @@ def widened(typing: Any, value: Vector) -> Any:
 
 
 @compiled_intrinsic
-def load_wide(typing: Any, like: Any, array: Any, offset: Any, count: Any) -> Any:
-    """The first ``count`` elements of a float64 array, and zeros: lanes as a vector of ``like`` has."""
-    wide = Vector(types.float64, Vector(like.dtype).lanes)
+def load_wide(typing: Any, value: Vector, array: Any, offset: Any, count: Any) -> Any:
+    """The first ``count`` elements of a float64 array, and zeros: as many lanes as a vector has."""
+    wide = Vector(types.float64, value.lanes)
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         """Emit a load by a mask."""
         memory = vector_emit.Memory(context, builder, array, args[1])
         return memory.load_part(args[2], args[3], wide.emitted)
 
-    return wide(like, array, types.intp, types.intp), emit
+    return wide(value, array, types.intp, types.intp), emit
 
 
 @compiled_intrinsic

@@ -15,6 +15,7 @@ from mpmm_kernels.vector import (
     less,
     load,
     load_bytes,
+    load_half,
     load_part,
     load_wide,
     multiplied,
@@ -39,7 +40,8 @@ def test_a_vector_fills_a_register():
 @compiled
 def wide_difference(x, wide, count, out):
     """The lanes of x in float64, less the first of ``wide``."""
-    store(out, 0, less(widened(load(x, 0)), load_wide(x, wide, 1, count)))
+    value = load(x, 0)
+    store(out, 0, less(widened(value), load_wide(value, wide, 1, count)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -51,6 +53,21 @@ def test_wide_lanes_are_float64_of_the_same_number(dtype):
         wide_difference(x, wide, count, out)
         np.testing.assert_array_equal(out[:n], x - np.where(np.arange(n) < count, wide[1:], 0))
         assert out[n] == 7.0
+
+
+@compiled
+def half_of(x, out):
+    """The second half of a vector of x, as one of so many lanes, and that in float64."""
+    value = load_half(x, lanes_of(x) // 2)
+    store(out, 0, widened(value))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_half_a_vector_has_half_the_lanes(dtype):
+    n = lanes(dtype)
+    x, out = np.random.default_rng(3).standard_normal(n).astype(dtype), np.full(n, 7.0)
+    half_of(x, out)
+    np.testing.assert_array_equal(out, np.concatenate([x[n // 2 :], np.full(n // 2, 7.0)]))
 
 
 @compiled

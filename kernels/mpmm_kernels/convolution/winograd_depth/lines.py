@@ -17,7 +17,7 @@ from mpmm_kernels.convolution.winograd_depth.blocks import (
 from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.geometry import DepthTiles, ProductTile
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import PART, WHOLE, Size, add, copy_run, lanes_of, load_lanes, store_lanes
+from mpmm_kernels.vector import HALF, PART, WHOLE, Size, add, copy_run, lanes_of, load_lanes, store_lanes
 
 # elements that a transform takes at once, and taps of the kernel
 Filter: TypeAlias = tuple[Size, Size]
@@ -133,6 +133,8 @@ def add_bias_gradient(origin: tuple[Floats, int, int], planes: int, rows: int, d
     for f in range(0, db.size, lanes_of(db)):
         if db.size - f >= lanes_of(db):
             _add_rows(origin, planes, rows, db, f, WHOLE)
+        elif 2 * (db.size - f) == lanes_of(db):
+            _add_rows(origin, planes, rows, db, f, HALF)
         else:
             _add_rows(origin, planes, rows, db, f, PART)
 

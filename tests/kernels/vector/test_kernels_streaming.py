@@ -1,0 +1,64 @@
+"""Passes over whole arrays: written into the caches or past them the bits are the same."""
+
+import numpy as np
+import pytest
+from mpmm_kernels.arrays import CACHE_LINE, zeros_aligned
+from mpmm_kernels.layers import batchnorm, joining
+from mpmm_kernels.vector import streaming
+
+# two pieces and a bit, of which no vector's width is a divisor
+SHAPES = [(3, 151, 24), (2, 411, 11), (5, 2053, 1)]
+
+
+def arrays(shape, dtype, count):
+    chance = np.random.default_rng(count)
+    for _ in range(count):
+        array = zeros_aligned(shape, dtype)
+        array[...] = chance.standard_normal(shape)
+        yield array
+
+
+def normalised(x, dy, y):
+    sums = np.empty((len(x), 2, x.shape[2]))
+    batchnorm.batchnorm_sums(x, sums)
+    count, affine = x.shape[0] * x.shape[1], batchnorm.Affine(*np.ones((2, x.shape[2]), x.dtype))
+    statistics = batchnorm.batchnorm_statistics(sums.sum(axis=0), count)
+    by = batchnorm.normalised_by(statistics, 1e-5, affine, relu=True)
+    batchnorm.normalise(x, by.norm, y)
+    yield y.copy()
+    batchnorm.batchnorm_backward_sums(x, dy, by, sums)
+    batchnorm.batchnorm_backward(x, dy, by, sums.sum(axis=0), count, y)
+    yield y
+
+
+def joined(x, dy, y):
+    joining.add([x, dy, x, dy], y, relu=True)
+    yield y.copy()
+    joining.give(dy, x, y)
+    yield y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("passes", [normalised, joined])
+def test_written_past_the_caches_the_bits_are_the_same(passes, shape, dtype, monkeypatch):
+    (x, dy), made = arrays(shape, dtype, 2), []
+    for past in (False, True):
+        for module in (batchnorm, joining):
+            monkeypatch.setattr(module, "goes_past", lambda y, past=past: past)
+        y = zeros_aligned(shape, dtype)
+        y[...] = np.nan
+        made.append([result.tobytes() for result in passes(x, dy, y)])
+    assert made[0] == made[1]
+    assert not np.isnan(y).any()
+
+
+def test_only_what_begins_on_a_line_and_fills_the_second_cache_is_written_past_it(monkeypatch):
+    monkeypatch.setattr(streaming, "STREAMS", True)
+    large, small = zeros_aligned((1 << 20,), "float32"), zeros_aligned((1 << 19,), "float32")
+    assert streaming.goes_past(large)
+    assert not streaming.goes_past(small)
+    shifted = zeros_aligned((CACHE_LINE + (4 << 20),), "uint8")[4:][: 4 << 20].view("float32")
+    assert not streaming.goes_past(shifted)
+    monkeypatch.setattr(streaming, "STREAMS", False)
+    assert not streaming.goes_past(large)
