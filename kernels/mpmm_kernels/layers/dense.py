@@ -21,7 +21,7 @@ from mpmm_kernels.layers.dense_kernels import (
     multiply_transposed,
 )
 from mpmm_kernels.runtime import computing_threads, threads_for
-from mpmm_kernels.vector import REGISTERS, Size, lanes, size
+from mpmm_kernels.vector import REGISTERS, Size, goes_past, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
 # Rows and vectors a row of a block of sums: it fits the registers, batches are often multiples of its rows
@@ -78,8 +78,8 @@ def dense_backward_weights(
     inputs, sizes = dw.shape[1], _sizes(dw.shape[1], dw)
     wide, sums = _filled_up(dz, sizes), _beside(dw, sizes)
     shape = DenseProduct(inputs, wide.shape[1], len(x), 1, inputs)
-    groups = tree.bounds, tree.merges
-    multiply_groups(flat(x), flat(wide), flat(sums), *groups, shape, *sizes, computing_threads())
+    arrays, past = (flat(x), flat(wide), flat(sums), tree.bounds, tree.merges), goes_past(sums)
+    multiply_groups(*arrays, shape, *sizes, past, computing_threads())
     if sums is not dw:
         dw[...] = sums[..., : dw.shape[2]]
     db[...] = sum_groups(dz, tree)

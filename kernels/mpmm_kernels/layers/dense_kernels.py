@@ -16,11 +16,13 @@ from mpmm_kernels.vector import (
     Size,
     add_blocks,
     copy_run,
+    end_streams,
     fetch,
     fetch_run,
     lanes_of,
     load_block,
     outer,
+    put_block,
     store_block,
     transposed,
     zeros,
@@ -139,6 +141,7 @@ def multiply_groups(
     shape: DenseProduct,
     block: Size,
     width: Size,
+    past: bool,
     workers: int,
 ) -> None:
     """Fill y (nodes, rows, columns) with the products over the terms of each group, added up as a tree.
@@ -149,45 +152,51 @@ def multiply_groups(
     down, taken = -(-shape.rows // height), tickets()
     pieces = min(PIECES * workers, down)
     for _worker in prange(workers):
+        target = y, past
         scratch = np.empty(shape.depth * height, x.dtype), np.empty(merges.size * height * step, y.dtype)
         piece = next_piece(taken)
         while piece < pieces:
             for task in range(piece * down // pieces, (piece + 1) * down // pieces):
                 row = task * height
-                fetch_run(y, (row + height) * shape.columns, height * shape.columns)
+                if not past:
+                    fetch_run(y, (row + height) * shape.columns, height * shape.columns)
                 if row + height <= shape.rows:
-                    _group_rows(x, w, y, scratch, row, (bounds, merges), shape, (block, width))
+                    _group_rows(x, w, target, scratch, row, (bounds, merges), shape, (block, width))
                 else:
                     for single in range(row, shape.rows):
-                        _group_rows(x, w, y, scratch, single, (bounds, merges), shape, (width, width))
+                        _group_rows(x, w, target, scratch, single, (bounds, merges), shape, (width, width))
             piece = next_piece(taken)
+        end_streams()
 
 
 @compiled
 def _group_rows(
     x: Floats,
     w: Floats,
-    y: Floats,
+    target: tuple[Floats, bool],
     scratch: tuple[Floats, Floats],
     row: int,
     groups: tuple[Array, Array],
     shape: DenseProduct,
     sizes: tuple[Size, Size],
 ) -> None:
-    """Fill all blocks of some rows, whose terms are brought together as (depth, rows) first."""
+    """Fill all blocks of some rows, whose terms are brought together as (depth, rows) first.
+
+    ``target`` is an array, and whether it is written past the caches.
+    """
     (panel, sums), (block, width) = scratch, sizes
     height = len(block) // len(width)
     for k in range(shape.depth):
         copy_run(x, row + k * shape.depth_step, panel, k * height, height)
-    for column in range(0, shape.columns, len(width) * lanes_of(y)):
-        _group_block(panel, w, y, sums, (row, column), groups, shape, sizes)
+    for column in range(0, shape.columns, len(width) * lanes_of(x)):
+        _group_block(panel, w, target, sums, (row, column), groups, shape, sizes)
 
 
 @compiled
 def _group_block(
     panel: Floats,
     w: Floats,
-    y: Floats,
+    target: tuple[Floats, bool],
     sums: Floats,
     corner: tuple[int, int],
     groups: tuple[Array, Array],
@@ -198,7 +207,7 @@ def _group_block(
 
     The newest group's sum stays in registers, and so does what it is added to.
     """
-    (row, column), (bounds, merges), (block, width) = corner, groups, sizes
+    (row, column), (bounds, merges), (block, width), (y, past) = corner, groups, sizes, target
     height, step, top = len(block) // len(width), len(width) * lanes_of(y), 0
     whole, to, node = height * step, row * shape.columns + column, shape.rows * shape.columns
     for group in range(merges.size):
@@ -212,10 +221,10 @@ def _group_block(
             store_block(total, sums, top * whole, step, width)
             top += 1
         else:
-            store_block(total, y, top * node + to, shape.columns, width)
+            put_block(total, y, top * node + to, shape.columns, width, past)
     for k in range(top):
         total = load_block(block, sums, k * whole, step, width)
-        store_block(total, y, k * node + to, shape.columns, width)
+        put_block(total, y, k * node + to, shape.columns, width, past)
 
 
 @compiled(parallel=True)

@@ -30,7 +30,7 @@ from .copy import (
 )
 from .emit import FUSED
 from .registers import OWN, PLANNED, Registers
-from .streaming import AHEAD, KEPT, PAST, PIECE, end_streams, goes_past, put
+from .streaming import AHEAD, KEPT, PAST, PIECE, end_streams, goes_past, put, put_block
 from .tile import LANES, fetch, fetch_run, move_tile
 from .vector import (
     REGISTER_BITS,
@@ -110,6 +110,7 @@ __all__ = [
     "outer",
     "outer_run",
     "put",
+    "put_block",
     "rows_of",
     "scaled",
     "size",

@@ -9,7 +9,7 @@ from typing import Any
 from mpmm_kernels.arrays import CACHE_LINE, Floats
 from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.blocks import Size, size
+from mpmm_kernels.vector.blocks import Block, Size, block_offsets, size, store_block
 from mpmm_kernels.vector.emit import STREAMS
 from mpmm_kernels.vector.vector import Vector, store
 
@@ -35,6 +35,31 @@ def put(y: Floats, at: int, value: Any, where: Size) -> None:
         _stream(y, at, value)
     else:
         store(y, at, value)
+
+
+@compiled
+def put_block(block: Block, y: Floats, at: int, step: int, columns: Size, past: bool) -> None:
+    """Write a block's rows of ``columns`` vectors ``step`` apart, into the caches or past them."""
+    if past:
+        _stream_block(block, y, at, step, columns)
+    else:
+        store_block(block, y, at, step, columns)
+
+
+@compiled_intrinsic
+def _stream_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
+    """`store_block` past the caches, rows a multiple of a vector's length apart."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit a store that is not temporal for each vector."""
+        memory = vector_emit.Memory(context, builder, y, args[1])
+        vectors = [builder.extract_value(args[0], i) for i in range(args[0].type.count)]
+        offsets = block_offsets(builder, args[2], args[3], len(vectors), len(columns), vectors[0].type.count)
+        for offset, value in zip(offsets, vectors, strict=True):
+            memory.stream(offset, value)
+        return context.get_dummy_value()
+
+    return types.void(block, y, types.intp, types.intp, columns), emit
 
 
 @compiled_intrinsic

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from mpmm_kernels.arrays import CACHE_LINE, zeros_aligned
-from mpmm_kernels.layers import batchnorm, joining
+from mpmm_kernels.groups import group_tree
+from mpmm_kernels.layers import batchnorm, dense, joining
 from mpmm_kernels.vector import streaming
 
 # two pieces and a bit, of which no vector's width is a divisor
@@ -51,6 +52,22 @@ def test_written_past_the_caches_the_bits_are_the_same(passes, shape, dtype, mon
         made.append([result.tobytes() for result in passes(x, dy, y)])
     assert made[0] == made[1]
     assert not np.isnan(y).any()
+
+
+@pytest.mark.parametrize(("inputs", "samples"), [(67, 5), (4099, 3)])
+def test_weights_gradients_of_dense_layers_too(inputs, samples, monkeypatch):
+    """Rows of blocks and single ones, of two vectors and of one; of shards whose tree leaves several sums."""
+    units, made = 16 if inputs > 4096 else 64, []
+    (x,), (dz,) = arrays((samples, inputs), "float32", 1), arrays((samples, units), "float32", 1)
+    tree = group_tree(samples, 16, 1)
+    for past in (False, True):
+        monkeypatch.setattr(dense, "goes_past", lambda y, past=past: past)
+        dw = zeros_aligned((len(tree.nodes), inputs, units), "float32")
+        db = np.empty((len(tree.nodes), units), "float32")
+        dense.dense_backward_weights(x, dz, dw, db, tree)
+        made.append(dw.tobytes())
+    assert made[0] == made[1]
+    np.testing.assert_allclose(dw.sum(axis=0), x.T @ dz, rtol=0, atol=1e-5)
 
 
 def test_only_what_begins_on_a_line_and_fills_the_second_cache_is_written_past_it(monkeypatch):
