@@ -1,12 +1,30 @@
 """Adam (Kingma and Ba 2015, arXiv:1412.6980) with bias correction, and decoupled weight decay by choice."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numba import prange
 
-from mpmm_kernels.arrays import Floats, copy_row
+from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled, computing_threads, next_piece, tickets
+from mpmm_kernels.vector import (
+    KEPT,
+    PAST,
+    Size,
+    add,
+    divided,
+    end_streams,
+    goes_past,
+    lanes_of,
+    less,
+    load,
+    load_part,
+    multiplied,
+    put,
+    root,
+    splat,
+    store_part,
+)
 
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
@@ -59,11 +77,12 @@ def adam_step(
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
     factors = size, correction, float(epsilon), 1 - rate * decay
-    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors, into is not None
+    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors
     if value.size > PART:
-        _adam(*arguments, computing_threads())
+        past = into is not None and goes_past(new, [*old, gradient])
+        _adam(*arguments, past, computing_threads())
     else:
-        _moved_part(*arguments)
+        _moved_part(*arguments, KEPT)
 
 
 def _row(array: Floats) -> Floats:
@@ -83,7 +102,7 @@ def _adam(
     beta1: float,
     beta2: float,
     factors: tuple[float, float, float, float],
-    elsewhere: bool,
+    past: bool,
     workers: int,
 ) -> None:
     taken = tickets()
@@ -93,8 +112,12 @@ def _adam(
             stop = min(start + PART, value.size)
             old = value[start:stop], first[start:stop], second[start:stop]
             new = to_value[start:stop], to_first[start:stop], to_second[start:stop]
-            _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, elsewhere)
+            if past:
+                _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, PAST)
+            else:
+                _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, KEPT)
             start = PART * next_piece(taken)
+        end_streams()
 
 
 @compiled
@@ -109,33 +132,36 @@ def _moved_part(
     beta1: float,
     beta2: float,
     factors: tuple[float, float, float, float],
-    elsewhere: bool,
+    where: Size,
 ) -> None:
-    """Copies what fits the cache and moves it there: one loop over both would not be vectorised in place."""
-    if elsewhere:
-        copy_row(to_value, value)
-        copy_row(to_first, first)
-        copy_row(to_second, second)
-    _adam_part(to_value, gradient, to_first, to_second, beta1, beta2, factors)
+    """One pass over memory, though arrays may be the same: compiled loops over elements would take two."""
+    number, (size, correction, epsilon, shrinking) = value.dtype.type, factors
+    one, keep1, keep2 = number(1), number(beta1), number(beta2)
+    rates = splat(keep1), splat(one - keep1), splat(keep2), splat(one - keep2)
+    ends = splat(number(size)), splat(number(correction)), splat(number(epsilon)), splat(number(shrinking))
+    step, count = lanes_of(value), value.size
+    whole = count - count % step
+    for at in range(0, whole, step):
+        old = load(value, at), load(first, at), load(second, at)
+        made = _moved(old, load(gradient, at), rates, ends)
+        put(to_value, at, made[0], where)
+        put(to_first, at, made[1], where)
+        put(to_second, at, made[2], where)
+    if whole < count:
+        left = count - whole
+        old = load_part(value, whole, left), load_part(first, whole, left), load_part(second, whole, left)
+        made = _moved(old, load_part(gradient, whole, left), rates, ends)
+        store_part(to_value, whole, made[0], left)
+        store_part(to_first, whole, made[1], left)
+        store_part(to_second, whole, made[2], left)
 
 
 @compiled
-def _adam_part(
-    value: Floats,
-    gradient: Floats,
-    first: Floats,
-    second: Floats,
-    beta1: float,
-    beta2: float,
-    factors: tuple[float, float, float, float],
-) -> None:
-    number = value.dtype.type
-    size, correction, epsilon, kept = factors
-    whole = number(1)
-    keep1, keep2 = number(beta1), number(beta2)
-    for i in range(value.size):
-        g = gradient[i]
-        first[i] = keep1 * first[i] + (whole - keep1) * g
-        second[i] = keep2 * second[i] + (whole - keep2) * g * g
-        scale = math.sqrt(second[i]) * number(correction) + number(epsilon)
-        value[i] = number(kept) * value[i] - number(size) * first[i] / scale
+def _moved(old: Any, gradient: Any, rates: Any, ends: Any) -> Any:
+    """A vector's new value and moments."""
+    (value, first, second), (keep1, new1, keep2, new2) = old, rates
+    size, correction, epsilon, shrinking = ends
+    first = add(multiplied(keep1, first), multiplied(new1, gradient))
+    second = add(multiplied(keep2, second), multiplied(multiplied(new2, gradient), gradient))
+    scale = add(multiplied(root(second), correction), epsilon)
+    return less(multiplied(shrinking, value), divided(multiplied(size, first), scale)), first, second

@@ -64,7 +64,8 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
         unused = [total] * (_TOGETHER - 1 - len(added))
         floor = zero if relu and last else nothing
         with threads_for(made.size) as workers:
-            _add(total, *added, *unused, len(added), floor, made, goes_past(made), workers)
+            past = goes_past([made], [total, *added])
+            _add(total, *added, *unused, len(added), floor, made, past, workers)
         total = made
 
 
@@ -82,7 +83,7 @@ def give(dy: Floats, y: Floats, dx: Floats) -> None:
     """
     gradients = dx.reshape(-1)
     with threads_for(dy.size) as workers:
-        _give(flat(dy), flat(y), gradients, goes_past(gradients), workers)
+        _give(flat(dy), flat(y), gradients, goes_past([dx], [dy, y]), workers)
 
 
 @compiled(parallel=True)

@@ -152,6 +152,13 @@ def _bits(vector: ir.VectorType) -> int:
     return 32 if isinstance(vector.element, ir.FloatType) else 64
 
 
+def root(builder: Any, value: Any) -> Any:
+    """The square root, lane by lane, rounded once."""
+    name = f"llvm.sqrt.v{value.type.count}f{_bits(value.type)}"
+    function = _declare(builder.module, ir.FunctionType(value.type, [value.type]), name)
+    return builder.call(function, [value])
+
+
 def at_least(builder: Any, value: Any, floor: Any) -> Any:
     """The larger of value and floor, lane by lane; what is not a number stays so."""
     return builder.select(builder.fcmp_ordered("<", value, floor), floor, value)

@@ -4,6 +4,7 @@ A cache reads each line of an array from memory before it is written, and puts o
 soon. Where an array is larger than the caches and memory as near as the last of them both are in vain.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from mpmm_kernels.arrays import CACHE_LINE, Floats
@@ -19,13 +20,18 @@ PIECE = 4096
 AHEAD = 1024
 # Where an output goes, into the caches or past them: arguments for which kernels are compiled apart
 KEPT, PAST = size(0), size(1)
-# Bytes of an array that a core's second cache does not hold
+# Bytes of the arrays of a pass of which a core's second cache holds none until it is read again
 _LARGE = 4 << 20
 
 
-def goes_past(y: Floats) -> bool:
-    """Whether to write all of an array past the caches; it begins on a cache line then."""
-    return STREAMS and y.nbytes >= _LARGE and y.ctypes.data % CACHE_LINE == 0
+def goes_past(written: Sequence[Floats], read: Sequence[Floats]) -> bool:
+    """Whether a pass writes its arrays past the caches: where they begin on cache lines, and all are large.
+
+    ``written`` are in memory of their own.
+    """
+    if not STREAMS or sum(array.nbytes for array in (*written, *read)) < _LARGE:
+        return False
+    return all(array.ctypes.data % CACHE_LINE == 0 for array in written)
 
 
 @compiled

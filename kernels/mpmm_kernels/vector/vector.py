@@ -152,36 +152,44 @@ def splat(typing: Any, value: Any) -> Any:
     return vector(value), emit
 
 
+def _of_two(instruction: str) -> Any:
+    """Emits an instruction of two vectors, which LLVM never joins with another."""
+    return lambda context, builder, signature, args: getattr(builder, instruction)(*args)
+
+
 @compiled_intrinsic
 def add(typing: Any, a: Vector, b: Vector) -> Any:
     """The sum a + b of two vectors, lane by lane."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fadd(*args)
-
-    return a(a, b), emit
+    return a(a, b), _of_two("fadd")
 
 
 @compiled_intrinsic
 def multiplied(typing: Any, a: Vector, b: Vector) -> Any:
     """The product a * b of two vectors, lane by lane, rounded before it is added to anything."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit the product, which LLVM never joins with a sum."""
-        return builder.fmul(*args)
-
-    return a(a, b), emit
+    return a(a, b), _of_two("fmul")
 
 
 @compiled_intrinsic
 def less(typing: Any, a: Vector, b: Vector) -> Any:
     """The difference a - b of two vectors, lane by lane."""
+    return a(a, b), _of_two("fsub")
+
+
+@compiled_intrinsic
+def divided(typing: Any, a: Vector, b: Vector) -> Any:
+    """The quotient a / b of two vectors, lane by lane."""
+    return a(a, b), _of_two("fdiv")
+
+
+@compiled_intrinsic
+def root(typing: Any, value: Vector) -> Any:
+    """The square root, lane by lane; what is less than zero gives what is not a number."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit a subtraction of all lanes."""
-        return builder.fsub(*args)
+        """Emit a square root of all lanes."""
+        return vector_emit.root(builder, args[0])
 
-    return a(a, b), emit
+    return value(value), emit
 
 
 @compiled_intrinsic

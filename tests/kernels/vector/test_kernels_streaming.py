@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mpmm_kernels.arrays import CACHE_LINE, zeros_aligned
 from mpmm_kernels.groups import group_tree
-from mpmm_kernels.layers import batchnorm, dense, joining
+from mpmm_kernels.layers import adam, batchnorm, dense, joining
 from mpmm_kernels.vector import streaming
 
 # two pieces and a bit, of which no vector's width is a divisor
@@ -46,7 +46,7 @@ def test_written_past_the_caches_the_bits_are_the_same(passes, shape, dtype, mon
     (x, dy), made = arrays(shape, dtype, 2), []
     for past in (False, True):
         for module in (batchnorm, joining):
-            monkeypatch.setattr(module, "goes_past", lambda y, past=past: past)
+            monkeypatch.setattr(module, "goes_past", lambda written, read, past=past: past)
         y = zeros_aligned(shape, dtype)
         y[...] = np.nan
         made.append([result.tobytes() for result in passes(x, dy, y)])
@@ -61,7 +61,7 @@ def test_weights_gradients_of_dense_layers_too(inputs, samples, monkeypatch):
     (x,), (dz,) = arrays((samples, inputs), "float32", 1), arrays((samples, units), "float32", 1)
     tree = group_tree(samples, 16, 1)
     for past in (False, True):
-        monkeypatch.setattr(dense, "goes_past", lambda y, past=past: past)
+        monkeypatch.setattr(dense, "goes_past", lambda written, read, past=past: past)
         dw = zeros_aligned((len(tree.nodes), inputs, units), "float32")
         db = np.empty((len(tree.nodes), units), "float32")
         dense.dense_backward_weights(x, dz, dw, db, tree)
@@ -70,12 +70,30 @@ def test_weights_gradients_of_dense_layers_too(inputs, samples, monkeypatch):
     np.testing.assert_allclose(dw.sum(axis=0), x.T @ dz, rtol=0, atol=1e-5)
 
 
-def test_only_what_begins_on_a_line_and_fills_the_second_cache_is_written_past_it(monkeypatch):
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_updates_too(dtype, monkeypatch):
+    """Three parts, of which the last ends within a vector."""
+    made, state = [], list(arrays((2 * adam.PART + 4099,), dtype, 4))
+    state[2][...] = np.abs(state[2])
+    options = adam.AdamOptions(1e-3, 0.9, 0.999, 1e-8, 1e-2)
+    for past in (False, True):
+        monkeypatch.setattr(adam, "goes_past", lambda written, read, past=past: past)
+        into = tuple(zeros_aligned(state[0].shape, dtype) for _ in range(3))
+        adam.adam_step(adam.AdamState(*state[:3]), state[3], options, 3, into)
+        made.append([array.tobytes() for array in into])
+    adam.adam_step(adam.AdamState(*state[:3]), state[3], options, 3)
+    made.append([array.tobytes() for array in state[:3]])
+    assert made[0] == made[1] == made[2]
+
+
+def test_only_large_arrays_that_begin_on_a_line_are_written_past_the_caches(monkeypatch):
     monkeypatch.setattr(streaming, "STREAMS", True)
-    large, small = zeros_aligned((1 << 20,), "float32"), zeros_aligned((1 << 19,), "float32")
-    assert streaming.goes_past(large)
-    assert not streaming.goes_past(small)
+    large, small = zeros_aligned((1 << 20,), "float32"), zeros_aligned((1 << 18,), "float32")
+    assert streaming.goes_past([large], [])
+    assert not streaming.goes_past([small], [small, small])
+    assert streaming.goes_past([small], [small, small, small])
     shifted = zeros_aligned((CACHE_LINE + (4 << 20),), "uint8")[4:][: 4 << 20].view("float32")
-    assert not streaming.goes_past(shifted)
+    assert not streaming.goes_past([large, shifted], [])
+    assert streaming.goes_past([large], [shifted])
     monkeypatch.setattr(streaming, "STREAMS", False)
-    assert not streaming.goes_past(large)
+    assert not streaming.goes_past([large], [large])
