@@ -1,6 +1,7 @@
 """Types of arrays, memory on cache lines, scratch of workers, and sums over the fixed groups of samples."""
 
 from typing import Any, TypeAlias
+from weakref import finalize
 
 import numba
 import numpy as np
@@ -20,6 +21,8 @@ CACHE_LINE = 64
 _TOGETHER = 1024
 # Sums that one thread adds up in less time than it may wait for another whose core is taken
 _FEW = 1 << 18
+# Of arrays on cache lines
+_held = 0
 _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
 
 
@@ -27,8 +30,21 @@ def zeros_aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> Array:
     """An array of zeros that begins on a cache line; the memory is taken when it is first written."""
     count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     raw = np.zeros(count + CACHE_LINE, np.uint8)
+    _hold(count)
+    finalize(raw, _hold, -count).atexit = False
     start = -raw.ctypes.data % CACHE_LINE
     return raw[start : start + count].view(dtype).reshape(shape)
+
+
+def held_bytes() -> int:
+    """Bytes of all arrays of `zeros_aligned` that there are: about what a step of a network goes through."""
+    return _held
+
+
+def _hold(count: int) -> None:
+    """So many bytes more are held, or less."""
+    global _held
+    _held += count
 
 
 def scratch(elements: int, dtype: str) -> Array:

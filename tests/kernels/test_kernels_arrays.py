@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.arrays import add_groups, flat, same_bits, scratch, sum_groups, workers, zeros_aligned
+from mpmm_kernels.arrays import (
+    add_groups,
+    flat,
+    held_bytes,
+    same_bits,
+    scratch,
+    sum_groups,
+    workers,
+    zeros_aligned,
+)
 from mpmm_kernels.groups import GROUPS, group_tree
 from naive.groups import tree_sum
 
@@ -75,3 +84,14 @@ def test_bits_are_compared_not_numbers(dtype):
     assert same_bits(array, array.copy())
     assert not same_bits(array, np.array([-0.0, np.nan, 1.0], dtype))
     assert not same_bits(array[::2], np.array([0.0, 2.0], dtype))
+
+
+def test_arrays_count_as_held_until_nothing_refers_to_them():
+    before = held_bytes()
+    whole = zeros_aligned((3, 1000), "float32")
+    part = whole[1:]
+    assert held_bytes() == before + 12000
+    del whole
+    assert held_bytes() == before + 12000
+    del part
+    assert held_bytes() == before

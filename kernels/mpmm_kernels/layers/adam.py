@@ -79,7 +79,7 @@ def adam_step(
     factors = size, correction, float(epsilon), 1 - rate * decay
     arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors
     if value.size > PART:
-        past = into is not None and goes_past(new, [*old, gradient])
+        past = into is not None and goes_past(new, [*old, gradient], soon=False)
         _adam(*arguments, past, computing_threads())
     else:
         _moved_part(*arguments, KEPT)

@@ -57,7 +57,7 @@ def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
     """
     values, made = flat(x), y.reshape(-1)
     with threads_for(x.size) as workers:
-        _normalise(values, norm.reshape(-1), made, goes_past([made], [values]), workers)
+        _normalise(values, norm.reshape(-1), made, goes_past([made], [values], soon=True), workers)
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats) -> None:
@@ -85,7 +85,7 @@ def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, coun
     """
     with threads_for(x.size) as workers:
         arrays = flat(x), flat(dy), by.inverse, by.norm.reshape(-1), sums, count, dx.reshape(-1)
-        _backward(*arrays, goes_past([dx], [x, dy]), workers)
+        _backward(*arrays, goes_past([dx], [x, dy], soon=True), workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:

@@ -64,7 +64,7 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
         unused = [total] * (_TOGETHER - 1 - len(added))
         floor = zero if relu and last else nothing
         with threads_for(made.size) as workers:
-            past = goes_past([made], [total, *added])
+            past = goes_past([made], [total, *added], soon=True)
             _add(total, *added, *unused, len(added), floor, made, past, workers)
         total = made
 
@@ -83,7 +83,7 @@ def give(dy: Floats, y: Floats, dx: Floats) -> None:
     """
     gradients = dx.reshape(-1)
     with threads_for(dy.size) as workers:
-        _give(flat(dy), flat(y), gradients, goes_past([dx], [dy, y]), workers)
+        _give(flat(dy), flat(y), gradients, goes_past([dx], [dy, y], soon=True), workers)
 
 
 @compiled(parallel=True)

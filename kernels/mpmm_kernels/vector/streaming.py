@@ -7,8 +7,8 @@ soon. Where an array is larger than the caches and memory as near as the last of
 from collections.abc import Sequence
 from typing import Any
 
-from mpmm_kernels.arrays import CACHE_LINE, Floats
-from mpmm_kernels.runtime import compiled, compiled_intrinsic, types
+from mpmm_kernels.arrays import CACHE_LINE, Floats, held_bytes
+from mpmm_kernels.runtime import compiled, compiled_intrinsic, computing_threads, types
 from mpmm_kernels.vector import emit as vector_emit
 from mpmm_kernels.vector.blocks import Block, Size, block_offsets, size, store_block
 from mpmm_kernels.vector.emit import STREAMS
@@ -20,16 +20,22 @@ PIECE = 4096
 AHEAD = 1024
 # Where an output goes, into the caches or past them: arguments for which kernels are compiled apart
 KEPT, PAST = size(0), size(1)
-# Bytes of the arrays of a pass of which a core's second cache holds none until it is read again
-_LARGE = 4 << 20
+# Bytes for each thread: of a pass's arrays, of which second caches keep nothing then, and of all of a network,
+# of which the last cache keeps little from one layer to the next
+_LARGE, _MANY = 4 << 20, 64 << 20
 
 
-def goes_past(written: Sequence[Floats], read: Sequence[Floats]) -> bool:
+def goes_past(written: Sequence[Floats], read: Sequence[Floats], *, soon: bool) -> bool:
     """Whether a pass writes its arrays past the caches: where they begin on cache lines, and all are large.
 
-    ``written`` are in memory of their own.
+    ``written`` are in memory of their own. Where the next layer reads them ``soon``, they are kept as long as
+    all arrays that there are may be in the last cache.
     """
-    if not STREAMS or sum(array.nbytes for array in (*written, *read)) < _LARGE:
+    if not STREAMS:
+        return False
+    threads = computing_threads()
+    large = sum(array.nbytes for array in (*written, *read)) >= _LARGE * threads
+    if not large or (soon and held_bytes() < _MANY * threads):
         return False
     return all(array.ctypes.data % CACHE_LINE == 0 for array in written)
 

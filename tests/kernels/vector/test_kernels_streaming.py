@@ -46,7 +46,7 @@ def test_written_past_the_caches_the_bits_are_the_same(passes, shape, dtype, mon
     (x, dy), made = arrays(shape, dtype, 2), []
     for past in (False, True):
         for module in (batchnorm, joining):
-            monkeypatch.setattr(module, "goes_past", lambda written, read, past=past: past)
+            monkeypatch.setattr(module, "goes_past", lambda written, read, soon, past=past: past)
         y = zeros_aligned(shape, dtype)
         y[...] = np.nan
         made.append([result.tobytes() for result in passes(x, dy, y)])
@@ -61,7 +61,7 @@ def test_weights_gradients_of_dense_layers_too(inputs, samples, monkeypatch):
     (x,), (dz,) = arrays((samples, inputs), "float32", 1), arrays((samples, units), "float32", 1)
     tree = group_tree(samples, 16, 1)
     for past in (False, True):
-        monkeypatch.setattr(dense, "goes_past", lambda written, read, past=past: past)
+        monkeypatch.setattr(dense, "goes_past", lambda written, read, soon, past=past: past)
         dw = zeros_aligned((len(tree.nodes), inputs, units), "float32")
         db = np.empty((len(tree.nodes), units), "float32")
         dense.dense_backward_weights(x, dz, dw, db, tree)
@@ -77,7 +77,7 @@ def test_updates_too(dtype, monkeypatch):
     state[2][...] = np.abs(state[2])
     options = adam.AdamOptions(1e-3, 0.9, 0.999, 1e-8, 1e-2)
     for past in (False, True):
-        monkeypatch.setattr(adam, "goes_past", lambda written, read, past=past: past)
+        monkeypatch.setattr(adam, "goes_past", lambda written, read, soon, past=past: past)
         into = tuple(zeros_aligned(state[0].shape, dtype) for _ in range(3))
         adam.adam_step(adam.AdamState(*state[:3]), state[3], options, 3, into)
         made.append([array.tobytes() for array in into])
@@ -89,11 +89,24 @@ def test_updates_too(dtype, monkeypatch):
 def test_only_large_arrays_that_begin_on_a_line_are_written_past_the_caches(monkeypatch):
     monkeypatch.setattr(streaming, "STREAMS", True)
     large, small = zeros_aligned((1 << 20,), "float32"), zeros_aligned((1 << 18,), "float32")
-    assert streaming.goes_past([large], [])
-    assert not streaming.goes_past([small], [small, small])
-    assert streaming.goes_past([small], [small, small, small])
     shifted = zeros_aligned((CACHE_LINE + (4 << 20),), "uint8")[4:][: 4 << 20].view("float32")
-    assert not streaming.goes_past([large, shifted], [])
-    assert streaming.goes_past([large], [shifted])
+
+    def past(*written, read=(), soon=False):
+        return streaming.goes_past(written, read, soon=soon)
+
+    monkeypatch.setattr(streaming, "computing_threads", lambda: 1)
+    assert past(large)
+    assert not past(small, read=[small, small])
+    assert past(small, read=[small, small, small])
+    assert not past(large, shifted)
+    assert past(large, read=[shifted])
+    monkeypatch.setattr(streaming, "held_bytes", lambda: 100 << 20)
+    assert past(large, soon=True)
+    monkeypatch.setattr(streaming, "held_bytes", lambda: 50 << 20)
+    assert not past(large, soon=True)
+    monkeypatch.setattr(streaming, "computing_threads", lambda: 2)
+    assert not past(large)
+    assert past(large, read=[large])
     monkeypatch.setattr(streaming, "STREAMS", False)
-    assert not streaming.goes_past([large], [large])
+    monkeypatch.setattr(streaming, "computing_threads", lambda: 1)
+    assert not past(large, read=[large])
