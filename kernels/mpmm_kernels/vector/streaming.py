@@ -20,7 +20,7 @@ PIECE = 4096
 AHEAD = 1024
 # Where an output goes, into the caches or past them: arguments for which kernels are compiled apart
 KEPT, PAST = size(0), size(1)
-# Bytes for each thread: of a pass's arrays, of which second caches keep nothing then, and of all of a network,
+# Bytes for each thread: of a pass, of whose arrays second caches keep nothing then, and of all of a network,
 # of which the last cache keeps little from one layer to the next
 _LARGE, _MANY = 4 << 20, 64 << 20
 
