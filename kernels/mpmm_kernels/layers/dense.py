@@ -78,10 +78,8 @@ def dense_backward_weights(
     inputs, sizes = dw.shape[1], _sizes(dw.shape[1], dw)
     wide, sums = _filled_up(dz, sizes), _beside(dw, sizes)
     shape = DenseProduct(inputs, wide.shape[1], len(x), 1, inputs)
-    arrays, past = (
-        (flat(x), flat(wide), flat(sums), tree.bounds, tree.merges),
-        goes_past([sums], [x, wide], soon=False),
-    )
+    arrays = flat(x), flat(wide), flat(sums), tree.bounds, tree.merges
+    past = goes_past([sums], [x, wide], soon=False)
     multiply_groups(*arrays, shape, *sizes, past, computing_threads())
     if sums is not dw:
         dw[...] = sums[..., : dw.shape[2]]
