@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from mpmm_kernels.layers.ending import MOST_ADDENDS, unchanged
+from mpmm_kernels.layers.ending import unchanged
+from mpmm_kernels.layers.joining import MOST_ADDENDS
 from mpmm_kernels.layers.normalising import Normalisation
 
 from mpmm.network.activation_layer import ActivationLayer

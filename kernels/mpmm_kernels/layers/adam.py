@@ -1,15 +1,15 @@
 """Adam (Kingma and Ba 2015, arXiv:1412.6980) with bias correction, and decoupled weight decay by choice."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from numba import prange
 
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.runtime import compiled, computing_threads, next_piece, tickets
+from mpmm_kernels.vector import PART as SOME_LANES
 from mpmm_kernels.vector import (
-    KEPT,
-    PAST,
+    WHOLE,
     Size,
     add,
     divided,
@@ -17,15 +17,15 @@ from mpmm_kernels.vector import (
     goes_past,
     lanes_of,
     less,
-    load,
-    load_part,
+    load_lanes,
     multiplied,
-    put,
+    put_lanes,
     root,
     splat,
-    store_part,
 )
 
+# A parameter's value and its two moments, flat
+_State: TypeAlias = tuple[Floats, Floats, Floats]
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
 
@@ -82,7 +82,7 @@ def adam_step(
         past = into is not None and goes_past(new, [*old, gradient], soon=False)
         _adam(*arguments, past, computing_threads())
     else:
-        _moved_part(*arguments, KEPT)
+        _moved_part(*arguments, False)
 
 
 def _row(array: Floats) -> Floats:
@@ -112,10 +112,7 @@ def _adam(
             stop = min(start + PART, value.size)
             old = value[start:stop], first[start:stop], second[start:stop]
             new = to_value[start:stop], to_first[start:stop], to_second[start:stop]
-            if past:
-                _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, PAST)
-            else:
-                _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, KEPT)
+            _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, past)
             start = PART * next_piece(taken)
         end_streams()
 
@@ -132,36 +129,36 @@ def _moved_part(
     beta1: float,
     beta2: float,
     factors: tuple[float, float, float, float],
-    where: Size,
+    past: bool,
 ) -> None:
     """One pass over memory, though arrays may be the same: compiled loops over elements would take two."""
     number, (size, correction, epsilon, shrinking) = value.dtype.type, factors
     one, keep1, keep2 = number(1), number(beta1), number(beta2)
     rates = splat(keep1), splat(one - keep1), splat(keep2), splat(one - keep2)
     ends = splat(number(size)), splat(number(correction)), splat(number(epsilon)), splat(number(shrinking))
-    step, count = lanes_of(value), value.size
-    whole = count - count % step
+    old, new, how = (value, first, second), (to_value, to_first, to_second), (rates, ends)
+    step = lanes_of(value)
+    whole = value.size - value.size % step
     for at in range(0, whole, step):
-        old = load(value, at), load(first, at), load(second, at)
-        made = _moved(old, load(gradient, at), rates, ends)
-        put(to_value, at, made[0], where)
-        put(to_first, at, made[1], where)
-        put(to_second, at, made[2], where)
-    if whole < count:
-        left = count - whole
-        old = load_part(value, whole, left), load_part(first, whole, left), load_part(second, whole, left)
-        made = _moved(old, load_part(gradient, whole, left), rates, ends)
-        store_part(to_value, whole, made[0], left)
-        store_part(to_first, whole, made[1], left)
-        store_part(to_second, whole, made[2], left)
+        _move(old, gradient, new, (at, step), how, WHOLE, past)
+    if whole < value.size:
+        _move(old, gradient, new, (whole, value.size - whole), how, SOME_LANES, past)
 
 
 @compiled
-def _moved(old: Any, gradient: Any, rates: Any, ends: Any) -> Any:
-    """A vector's new value and moments."""
-    (value, first, second), (keep1, new1, keep2, new2) = old, rates
-    size, correction, epsilon, shrinking = ends
-    first = add(multiplied(keep1, first), multiplied(new1, gradient))
-    second = add(multiplied(keep2, second), multiplied(multiplied(new2, gradient), gradient))
+def _move(
+    old: _State, gradient: Floats, new: _State, part: tuple[int, int], how: Any, whole: Size, past: bool
+) -> None:
+    """A vector's new value and moments; ``part`` is where it begins, and its elements."""
+    (at, left), ((keep1, new1, keep2, new2), (size, correction, epsilon, shrinking)) = part, how
+    value = load_lanes(old[0], at, left, whole)
+    first, second = load_lanes(old[1], at, left, whole), load_lanes(old[2], at, left, whole)
+    g = load_lanes(gradient, at, left, whole)
+    first = add(multiplied(keep1, first), multiplied(new1, g))
+    second = add(multiplied(keep2, second), multiplied(multiplied(new2, g), g))
     scale = add(multiplied(root(second), correction), epsilon)
-    return less(multiplied(shrinking, value), divided(multiplied(size, first), scale)), first, second
+    value = less(multiplied(shrinking, value), divided(multiplied(size, first), scale))
+    to_value, to_first, to_second = new
+    put_lanes(to_value, at, value, left, whole, past)
+    put_lanes(to_first, at, first, left, whole, past)
+    put_lanes(to_second, at, second, left, whole, past)

@@ -25,7 +25,7 @@ from mpmm_kernels.vector import (
     load_part,
     load_wide,
     multiplied,
-    put,
+    put_lanes,
     store_lanes,
     store_part,
     where_above,
@@ -76,7 +76,7 @@ def sample_gradient_sums(
 
 @compiled
 def gradient_piece(
-    x: Floats, dy: Floats, piece: tuple[int, int], rows: Floats, channels: int, dx: Floats, where: Size
+    x: Floats, dy: Floats, piece: tuple[int, int], rows: Floats, channels: int, dx: Floats, past: bool
 ) -> None:
     """Fill the elements of dx from one to another, wherever pixels begin; rows are those that go `around`."""
     (first, last), step, width = piece, lanes_of(x), channels + lanes_of(x)
@@ -86,7 +86,8 @@ def gradient_piece(
     for at in range(first, whole, step):
         fetch(x, at + AHEAD)
         fetch(dy, at + AHEAD)
-        put(dx, at, _gradient(load(x, at), load(dy, at), rows, c, width, floored), where)
+        gradient = _gradient(load(x, at), load(dy, at), rows, c, width, floored)
+        put_lanes(dx, at, gradient, step, WHOLE, past)
         c = c + further if c + further < channels else c + further - channels
     if whole < last:
         value, gradient = load_part(x, whole, last - whole), load_part(dy, whole, last - whole)
@@ -96,10 +97,10 @@ def gradient_piece(
 @compiled
 def _gradient(value: Any, gradient: Any, rows: Floats, c: int, width: int, floored: bool) -> Any:
     """A vector of dx whose first channel is c."""
-    value, scale = less(value, load(rows, c)), load(rows, width + c)
+    shift, scale, beta, floor = norm_rows(rows, c, width, WHOLE)
+    value = less(value, shift)
     if floored:
-        made = add(multiplied(value, scale), load(rows, 2 * width + c))
-        gradient = where_above(made, load(rows, 3 * width + c), gradient)
+        gradient = where_above(add(multiplied(value, scale), beta), floor, gradient)
     level, slope = load(rows, 4 * width + c), load(rows, 5 * width + c)
     return multiplied(scale, less(less(gradient, level), multiplied(value, slope)))
 

@@ -18,7 +18,7 @@ from mpmm_kernels.layers.batch_sums import (
 )
 from mpmm_kernels.layers.normalising import NORM_ROWS, Normalisation, Normalised, around, normalise_piece
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
-from mpmm_kernels.vector import KEPT, PAST, PIECE, end_streams, goes_past
+from mpmm_kernels.vector import PIECE, end_streams, goes_past
 
 
 def batchnorm_sums(x: Floats, sums: Floats) -> None:
@@ -132,10 +132,7 @@ def _normalise(x: Floats, norm: Floats, y: Floats, past: bool, workers: int) -> 
         piece = next_piece(taken)
         while piece < pieces:
             part = piece * PIECE, min((piece + 1) * PIECE, x.size)
-            if past:
-                normalise_piece(x, part, rows, channels, y, PAST)
-            else:
-                normalise_piece(x, part, rows, channels, y, KEPT)
+            normalise_piece(x, part, rows, channels, y, past)
             piece = next_piece(taken)
         end_streams()
 
@@ -186,9 +183,6 @@ def _backward(
         piece = next_piece(taken)
         while piece < pieces:
             part = piece * PIECE, min((piece + 1) * PIECE, x.size)
-            if past:
-                gradient_piece(x, dy, part, rows, channels, dx, PAST)
-            else:
-                gradient_piece(x, dy, part, rows, channels, dx, KEPT)
+            gradient_piece(x, dy, part, rows, channels, dx, past)
             piece = next_piece(taken)
         end_streams()

@@ -1,12 +1,13 @@
 """What an inference ends a block with: a sum with other blocks' outputs, and batch-norm of that."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Floats, flat
+from mpmm_kernels.arrays import Floats
+from mpmm_kernels.layers.joining import Addends, addends_of, sum_of
 from mpmm_kernels.layers.normalising import (
     NORM_ROWS,
     TOGETHER,
@@ -17,9 +18,6 @@ from mpmm_kernels.layers.normalising import (
 )
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 from mpmm_kernels.vector import HALF, PART, WHOLE, Size, add, lanes_of, load_lanes, store_lanes
-
-# Arrays that a block's output may be added to
-MOST_ADDENDS = 3
 
 
 class BlockEnding(NamedTuple):
@@ -48,10 +46,8 @@ def ending(
 ) -> BlockEnding:
     """The arrays of an ending as kernels take them."""
     nothing: Floats = np.empty(0, dtype)
-    arrays = [*map(flat, addends), *[nothing] * (MOST_ADDENDS - len(addends))]
-    a, b, c = arrays
     rows, made = (nothing if each is None else each.reshape(-1) for each in (norm, z))
-    return BlockEnding(a, b, c, rows, made)
+    return BlockEnding(*addends_of(addends, dtype), rows, made)
 
 
 def end(y: Floats, made: BlockEnding) -> None:
@@ -111,19 +107,9 @@ def _add_channels(
     """Of some pixels a vector's channels from the second of ``columns`` on, of so many."""
     (begin, end), (channels, c) = part, columns
     rows, left = norm_rows(made.norm, c, channels, whole), channels - c
+    addends = Addends(made.a, made.b, made.c)
     for at in range(begin * channels + c, end * channels, channels):
-        total = add(_others(made, at, left, whole), load_lanes(y, at, left, whole))
+        total = add(sum_of(addends, at, left, whole), load_lanes(y, at, left, whole))
         if summed:
             store_lanes(y, at, total, left, whole)
         store_lanes(z, at, normalised(total, rows), left, whole)
-
-
-@compiled
-def _others(made: BlockEnding, at: int, left: int, whole: Size) -> Any:
-    """The sum of the addends there, a vector of it, from first to last."""
-    total = load_lanes(made.a, at, left, whole)
-    if made.b.size > 0:
-        total = add(total, load_lanes(made.b, at, left, whole))
-    if made.c.size > 0:
-        total = add(total, load_lanes(made.c, at, left, whole))
-    return total

@@ -1,7 +1,7 @@
 """Sums of several arrays of one shape, with ReLU where asked for, and the way back of their gradients."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
@@ -10,9 +10,9 @@ from mpmm_kernels.arrays import Floats, flat
 from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 from mpmm_kernels.vector import (
     AHEAD,
-    KEPT,
-    PAST,
+    PART,
     PIECE,
+    WHOLE,
     Size,
     at_least,
     end_streams,
@@ -20,26 +20,42 @@ from mpmm_kernels.vector import (
     goes_past,
     lanes_of,
     load,
+    load_lanes,
     load_part,
-    put,
+    put_lanes,
     splat,
     store_part,
     where_above,
 )
 from mpmm_kernels.vector import add as add_vectors
 
-# Arrays that are added together
-_TOGETHER = 4
+# Arrays that are added to another in one pass
+MOST_ADDENDS = 3
 
 
-class _Summands(NamedTuple):
-    """Two arrays to add up, and as many of two more as there are ``others``."""
+class Addends(NamedTuple):
+    """Flat arrays whose sum is (a + b) + c; empty are those that there are not."""
 
     a: Floats
     b: Floats
     c: Floats
-    d: Floats
-    others: int
+
+
+def addends_of(arrays: Sequence[Floats], dtype: np.typing.DTypeLike) -> Addends:
+    """Up to `MOST_ADDENDS` arrays as kernels take them."""
+    nothing: Floats = np.empty(0, dtype)
+    return Addends(*map(flat, arrays), *[nothing] * (MOST_ADDENDS - len(arrays)))
+
+
+@compiled
+def sum_of(addends: Addends, at: int, left: int, whole: Size) -> Any:
+    """A vector of their sum, from first to last."""
+    total = load_lanes(addends.a, at, left, whole)
+    if addends.b.size > 0:
+        total = add_vectors(total, load_lanes(addends.b, at, left, whole))
+    if addends.c.size > 0:
+        total = add_vectors(total, load_lanes(addends.c, at, left, whole))
+    return total
 
 
 def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
@@ -56,16 +72,14 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
     relu
         Whether what is less than 0 becomes 0.
     """
-    total, *others = map(flat, arrays)
+    total, *others = arrays
     made, nothing, zero = y.reshape(-1), y.dtype.type(-np.inf), y.dtype.type(0)
-    for first in range(0, len(others), _TOGETHER - 1):
-        added = others[first : first + _TOGETHER - 1]
-        last = first + len(added) == len(others)
-        unused = [total] * (_TOGETHER - 1 - len(added))
-        floor = zero if relu and last else nothing
+    for first in range(0, len(others), MOST_ADDENDS):
+        *between, last = others[first : first + MOST_ADDENDS]
+        floor = zero if relu and first + MOST_ADDENDS >= len(others) else nothing
         with threads_for(made.size) as workers:
-            past = goes_past([made], [total, *added], soon=True)
-            _add(total, *added, *unused, len(added), floor, made, past, workers)
+            past = goes_past([made], [total, *between, last], soon=True)
+            _add(*addends_of([total, *between], made.dtype), flat(last), floor, made, past, workers)
         total = made
 
 
@@ -88,44 +102,37 @@ def give(dy: Floats, y: Floats, dx: Floats) -> None:
 
 @compiled(parallel=True)
 def _add(
-    a: Floats, b: Floats, c: Floats, d: Floats, others: int, floor: float, y: Floats, past: bool, workers: int
+    a: Floats, b: Floats, c: Floats, last: Floats, floor: float, y: Floats, past: bool, workers: int
 ) -> None:
     taken, pieces = tickets(), -(-y.size // PIECE)
     for _worker in prange(workers):
-        summands, piece = _Summands(a, b, c, d, others), next_piece(taken)
+        addends, piece = Addends(a, b, c), next_piece(taken)
         while piece < pieces:
             part = piece * PIECE, min((piece + 1) * PIECE, y.size)
-            if past:
-                _add_piece(summands, floor, part, y, PAST)
-            else:
-                _add_piece(summands, floor, part, y, KEPT)
+            _add_piece(addends, last, floor, part, y, past)
             piece = next_piece(taken)
         end_streams()
 
 
 @compiled
-def _add_piece(summands: _Summands, floor: float, piece: tuple[int, int], y: Floats, where: Size) -> None:
-    (first, last), step, (a, b, c, d, others) = piece, lanes_of(y), summands
-    whole, least = last - (last - first) % step, splat(floor)
+def _add_piece(
+    addends: Addends, last: Floats, floor: float, piece: tuple[int, int], y: Floats, past: bool
+) -> None:
+    (first, end), step, least = piece, lanes_of(y), splat(floor)
+    whole = end - (end - first) % step
     for at in range(first, whole, step):
-        fetch(a, at + AHEAD)
-        fetch(b, at + AHEAD)
-        value = add_vectors(load(a, at), load(b, at))
-        if others > 1:
-            fetch(c, at + AHEAD)
-            value = add_vectors(value, load(c, at))
-        if others > 2:
-            fetch(d, at + AHEAD)
-            value = add_vectors(value, load(d, at))
-        put(y, at, at_least(value, least), where)
-    if whole < last:
-        left = last - whole
-        value = add_vectors(load_part(a, whole, left), load_part(b, whole, left))
-        if others > 1:
-            value = add_vectors(value, load_part(c, whole, left))
-        if others > 2:
-            value = add_vectors(value, load_part(d, whole, left))
-        store_part(y, whole, at_least(value, least), left)
+        fetch(last, at + AHEAD)
+        fetch(addends.a, at + AHEAD)
+        if addends.b.size > 0:
+            fetch(addends.b, at + AHEAD)
+        if addends.c.size > 0:
+            fetch(addends.c, at + AHEAD)
+        total = add_vectors(sum_of(addends, at, step, WHOLE), load(last, at))
+        put_lanes(y, at, at_least(total, least), step, WHOLE, past)
+    if whole < end:
+        left = end - whole
+        total = add_vectors(sum_of(addends, whole, left, PART), load_part(last, whole, left))
+        store_part(y, whole, at_least(total, least), left)
 
 
 @compiled(parallel=True)
@@ -135,22 +142,19 @@ def _give(dy: Floats, y: Floats, dx: Floats, past: bool, workers: int) -> None:
         piece = next_piece(taken)
         while piece < pieces:
             part = piece * PIECE, min((piece + 1) * PIECE, dy.size)
-            if past:
-                _give_piece(dy, y, part, dx, PAST)
-            else:
-                _give_piece(dy, y, part, dx, KEPT)
+            _give_piece(dy, y, part, dx, past)
             piece = next_piece(taken)
         end_streams()
 
 
 @compiled
-def _give_piece(dy: Floats, y: Floats, piece: tuple[int, int], dx: Floats, where: Size) -> None:
+def _give_piece(dy: Floats, y: Floats, piece: tuple[int, int], dx: Floats, past: bool) -> None:
     (first, last), step = piece, lanes_of(dx)
     whole, zero = last - (last - first) % step, splat(dx.dtype.type(0))
     for at in range(first, whole, step):
         fetch(dy, at + AHEAD)
         fetch(y, at + AHEAD)
-        put(dx, at, where_above(load(y, at), zero, load(dy, at)), where)
+        put_lanes(dx, at, where_above(load(y, at), zero, load(dy, at)), step, WHOLE, past)
     if whole < last:
         left = last - whole
         value = where_above(load_part(y, whole, left), zero, load_part(dy, whole, left))

@@ -21,7 +21,7 @@ from mpmm_kernels.vector import (
     load_lanes,
     load_part,
     multiplied,
-    put,
+    put_lanes,
     store_lanes,
     store_part,
 )
@@ -86,7 +86,7 @@ def _normalise_channels(
 
 @compiled
 def normalise_piece(
-    x: Floats, piece: tuple[int, int], norm: Floats, channels: int, y: Floats, where: Size
+    x: Floats, piece: tuple[int, int], norm: Floats, channels: int, y: Floats, past: bool
 ) -> None:
     """Normalise the elements from one to another, wherever pixels begin, by rows that go `around`."""
     (first, last), step, width = piece, lanes_of(x), channels + lanes_of(x)
@@ -94,10 +94,11 @@ def normalise_piece(
     whole = last - (last - first) % step
     for at in range(first, whole, step):
         fetch(x, at + AHEAD)
-        put(y, at, normalised(load(x, at), _rows_at(norm, c, width)), where)
+        value = normalised(load(x, at), norm_rows(norm, c, width, WHOLE))
+        put_lanes(y, at, value, step, WHOLE, past)
         c = c + further if c + further < channels else c + further - channels
     if whole < last:
-        value = normalised(load_part(x, whole, last - whole), _rows_at(norm, c, width))
+        value = normalised(load_part(x, whole, last - whole), norm_rows(norm, c, width, WHOLE))
         store_part(y, whole, value, last - whole)
 
 
@@ -116,14 +117,11 @@ def around(rows: Floats, count: int, channels: int, like: Floats) -> Floats:
 
 
 @compiled
-def _rows_at(norm: Floats, c: int, width: int) -> Any:
-    """Mean, scale, beta and floor of a vector whose first channel is c, of rows that go `around`."""
-    return load(norm, c), load(norm, width + c), load(norm, 2 * width + c), load(norm, 3 * width + c)
-
-
-@compiled
 def norm_rows(norm: Floats, c: int, channels: int, whole: Size) -> Any:
-    """Mean, scale, beta and floor of a vector's channels from c on, of rows one after the other."""
+    """Mean, scale, beta and floor of a vector's channels from c on, of rows one after the other.
+
+    Of rows that go `around` a row's length takes the place of ``channels``.
+    """
     left = channels - c
     mean, scale = load_lanes(norm, c, left, whole), load_lanes(norm, channels + c, left, whole)
     beta = load_lanes(norm, 2 * channels + c, left, whole)

@@ -30,7 +30,7 @@ from .copy import (
 )
 from .emit import FUSED
 from .registers import OWN, PLANNED, Registers
-from .streaming import AHEAD, KEPT, PAST, PIECE, end_streams, goes_past, put, put_block
+from .streaming import AHEAD, PIECE, end_streams, goes_past, put_block, put_lanes
 from .tile import LANES, fetch, fetch_run, move_tile
 from .vector import (
     REGISTER_BITS,
@@ -66,12 +66,10 @@ __all__ = [
     "AHEAD",
     "FUSED",
     "HALF",
-    "KEPT",
     "LANES",
     "ONE",
     "OWN",
     "PART",
-    "PAST",
     "PIECE",
     "PLANNED",
     "REGISTERS",
@@ -112,8 +110,8 @@ __all__ = [
     "multiplied",
     "outer",
     "outer_run",
-    "put",
     "put_block",
+    "put_lanes",
     "root",
     "rows_of",
     "scaled",

@@ -199,16 +199,29 @@ def load_block(typing: Any, like: Any, y: Any, y_at: Any, step: Any, columns: An
 @compiled_intrinsic
 def store_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
     """Write the block's rows of ``columns`` vectors ``step`` apart, from y_at on."""
+    return types.void(block, y, types.intp, types.intp, columns), _stores("store")
+
+
+@compiled_intrinsic
+def stream_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
+    """`store_block` past the caches, rows a multiple of a vector's length apart."""
+    return types.void(block, y, types.intp, types.intp, columns), _stores("stream")
+
+
+def _stores(method: str) -> Any:
+    """Emits the stores of a block's rows, by a method of `Memory`."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit one store for each vector."""
+        block, y, *_, columns = signature.args
         memory = vector_emit.Memory(context, builder, y, args[1])
         lanes = args[0].type.element.count
         offsets = block_offsets(builder, args[2], args[3], len(block), len(columns), lanes)
         for offset, value in zip(offsets, _parts(builder, args[0]), strict=True):
-            memory.store(offset, value)
+            getattr(memory, method)(offset, value)
         return context.get_dummy_value()
 
-    return types.void(block, y, types.intp, types.intp, columns), emit
+    return emit
 
 
 def block_offsets(

@@ -10,16 +10,15 @@ from typing import Any
 from mpmm_kernels.arrays import CACHE_LINE, Floats, held_bytes
 from mpmm_kernels.runtime import compiled, compiled_intrinsic, computing_threads, types
 from mpmm_kernels.vector import emit as vector_emit
-from mpmm_kernels.vector.blocks import Block, Size, block_offsets, size, store_block
+from mpmm_kernels.vector.blocks import Block, Size, store_block, stream_block
+from mpmm_kernels.vector.copy import store_lanes
 from mpmm_kernels.vector.emit import STREAMS
-from mpmm_kernels.vector.vector import Vector, store
+from mpmm_kernels.vector.vector import stream
 
 # Elements that a worker takes at a time: whole vectors of any width
 PIECE = 4096
 # Elements that are asked for before they are read: too few to push what is in use out of the first cache
 AHEAD = 1024
-# Where an output goes, into the caches or past them: arguments for which kernels are compiled apart
-KEPT, PAST = size(0), size(1)
 # Bytes for each thread: of a pass, of whose arrays second caches keep nothing then, and of all of a network,
 # of which the last cache keeps little from one layer to the next
 _LARGE, _MANY = 4 << 20, 64 << 20
@@ -41,49 +40,21 @@ def goes_past(written: Sequence[Floats], read: Sequence[Floats], *, soon: bool) 
 
 
 @compiled
-def put(y: Floats, at: int, value: Any, where: Size) -> None:
-    """Write a vector to a multiple of its length, into the caches or past them (`end_streams`)."""
-    if len(where) > 0:
-        _stream(y, at, value)
+def put_lanes(y: Floats, at: int, value: Any, count: int, whole: Size, past: bool) -> None:
+    """`store_lanes`, of whole vectors into the caches or past them (`end_streams`)."""
+    if past and len(whole) == 1:
+        stream(y, at, value)
     else:
-        store(y, at, value)
+        store_lanes(y, at, value, count, whole)
 
 
 @compiled
 def put_block(block: Block, y: Floats, at: int, step: int, columns: Size, past: bool) -> None:
     """Write a block's rows of ``columns`` vectors ``step`` apart, into the caches or past them."""
     if past:
-        _stream_block(block, y, at, step, columns)
+        stream_block(block, y, at, step, columns)
     else:
         store_block(block, y, at, step, columns)
-
-
-@compiled_intrinsic
-def _stream_block(typing: Any, block: Any, y: Any, y_at: Any, step: Any, columns: Any) -> Any:
-    """`store_block` past the caches, rows a multiple of a vector's length apart."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit a store that is not temporal for each vector."""
-        memory = vector_emit.Memory(context, builder, y, args[1])
-        vectors = [builder.extract_value(args[0], i) for i in range(args[0].type.count)]
-        offsets = block_offsets(builder, args[2], args[3], len(vectors), len(columns), vectors[0].type.count)
-        for offset, value in zip(offsets, vectors, strict=True):
-            memory.stream(offset, value)
-        return context.get_dummy_value()
-
-    return types.void(block, y, types.intp, types.intp, columns), emit
-
-
-@compiled_intrinsic
-def _stream(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
-    """Write a vector past the caches, to a multiple of its length."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit a store that is not temporal."""
-        vector_emit.Memory(context, builder, signature.args[0], args[0]).stream(args[1], args[2])
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, value), emit
 
 
 @compiled_intrinsic

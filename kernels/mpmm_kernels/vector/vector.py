@@ -82,29 +82,41 @@ def element(typing: Any, array: Any, offset: Any) -> Any:
     return array.dtype(array, types.intp), emit
 
 
+def _loads(vector: Vector) -> Any:
+    """Emits the load of such a vector from an offset of an array on."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the load itself."""
+        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
+        return memory.load(args[1], vector.emitted)
+
+    return emit
+
+
+def _stores(method: str) -> Any:
+    """Emits a vector's store from an offset of an array on, by a method of `Memory`."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the store itself."""
+        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
+        getattr(memory, method)(args[1], args[2])
+        return context.get_dummy_value()
+
+    return emit
+
+
 @compiled_intrinsic
 def load(typing: Any, array: Any, offset: Any) -> Any:
     """Elements array[offset], array[offset + 1], ... as a vector."""
     vector = Vector(array.dtype)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
-        return memory.load(args[1], vector.emitted)
-
-    return vector(array, types.intp), emit
+    return vector(array, types.intp), _loads(vector)
 
 
 @compiled_intrinsic
 def load_half(typing: Any, array: Any, offset: Any) -> Any:
     """As many elements as half of a vector has, as one of so many lanes."""
     vector = Vector(array.dtype, Vector(array.dtype).lanes // 2)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit a load of a narrower vector."""
-        memory = vector_emit.Memory(context, builder, signature.args[0], args[0])
-        return memory.load(args[1], vector.emitted)
-
-    return vector(array, types.intp), emit
+    return vector(array, types.intp), _loads(vector)
 
 
 @compiled_intrinsic
@@ -122,12 +134,13 @@ def load_part(typing: Any, array: Any, offset: Any, count: Any) -> Any:
 @compiled_intrinsic
 def store(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
     """Write a vector to array[offset], array[offset + 1], ..."""
+    return types.void(array, types.intp, value), _stores("store")
 
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector_emit.Memory(context, builder, signature.args[0], args[0]).store(args[1], args[2])
-        return context.get_dummy_value()
 
-    return types.void(array, types.intp, value), emit
+@compiled_intrinsic
+def stream(typing: Any, array: Any, offset: Any, value: Vector) -> Any:
+    """`store` past the caches, to a multiple of the vector's length; `end_streams` has to follow."""
+    return types.void(array, types.intp, value), _stores("stream")
 
 
 @compiled_intrinsic
@@ -184,12 +197,7 @@ def divided(typing: Any, a: Vector, b: Vector) -> Any:
 @compiled_intrinsic
 def root(typing: Any, value: Vector) -> Any:
     """The square root, lane by lane; what is less than zero gives what is not a number."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        """Emit a square root of all lanes."""
-        return vector_emit.root(builder, args[0])
-
-    return value(value), emit
+    return value(value), lambda context, builder, signature, args: vector_emit.root(builder, *args)
 
 
 @compiled_intrinsic
@@ -220,11 +228,7 @@ def load_wide(typing: Any, value: Vector, array: Any, offset: Any, count: Any) -
 @compiled_intrinsic
 def at_least(typing: Any, value: Vector, floor: Vector) -> Any:
     """The larger of value and floor, lane by lane; a NaN in ``value`` stays one."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return vector_emit.at_least(builder, *args)
-
-    return value(value, floor), emit
+    return value(value, floor), lambda context, builder, signature, args: vector_emit.at_least(builder, *args)
 
 
 @compiled_intrinsic
