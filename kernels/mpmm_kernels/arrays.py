@@ -80,11 +80,15 @@ def sum_groups(values: Floats, tree: GroupTree) -> Floats:
     """
     rows = np.ascontiguousarray(values).reshape(len(values), -1)
     sums = np.empty((len(tree.merges), rows.shape[1]), values.dtype)
-    _sum_groups(rows, tree.bounds, tree.merges, sums)
+    sum_rows(rows, tree.bounds, tree.merges, sums)
+    return left_rows(sums, tree).reshape(-1, *values.shape[1:])
+
+
+def left_rows(sums: Floats, tree: GroupTree) -> Floats:
+    """The rows that are left of the groups' when they have been added up."""
     first = tree.rows[0]
-    # of a whole batch one row is left, which needs no copy
-    left = sums[first : first + 1] if len(tree.rows) == 1 else sums[list(tree.rows)]
-    return left.reshape(-1, *values.shape[1:])
+    # of a whole batch it is one, which needs no copy
+    return sums[first : first + 1] if len(tree.rows) == 1 else sums[list(tree.rows)]
 
 
 @compiled
@@ -98,7 +102,8 @@ def copy_row(target: Floats, source: Floats) -> None:
 
 
 @compiled
-def _sum_groups(rows: Floats, bounds: Array, merges: Array, sums: Floats) -> None:
+def sum_rows(rows: Floats, bounds: Array, merges: Array, sums: Floats) -> None:
+    """Fill sums, a row for each group of samples' rows, and add those up as a `GroupTree` says."""
     for group in range(merges.size):
         copy_row(sums[group], rows[bounds[group]])
         for n in range(bounds[group] + 1, bounds[group + 1]):

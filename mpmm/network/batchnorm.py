@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from mpmm_kernels.arrays import sum_groups
 from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import batchnorm as kernel
 from mpmm_kernels.layers.normalising import Normalisation, Normalised
@@ -97,22 +96,20 @@ class BatchNorm(BatchLayer):
             samples = len(x)
             self._sum_alone(samples)
         self._count, self._part = samples * self._positions, samples / batch
-        sums = self._sample_sums.take(len(x))
-        kernel.batchnorm_sums(self._rows(x), sums)
-        return sum_groups(sums, self._tree)
+        return kernel.batchnorm_sums(x, self._sample_sums.take(len(x)), self._tree)
 
     def proceed(self, total: Array) -> Array:
         """Normalise by the batch's mean and variance; these go where the optimizer looks."""
         assert self._kept is not None, "measured just before"
-        statistics = kernel.batchnorm_statistics(total, self._count)
-        mean, variance = statistics
-        if self._count > 1:
-            self.mean.gradient[:] = mean * self._part
-            self.variance.gradient[:] = variance * (self._count / (self._count - 1)) * self._part
-        else:
+        summed, affine = (
+            kernel.BatchTotal(total, self._count),
+            kernel.Affine(self.gamma.value, self.beta.value),
+        )
+        running = kernel.BatchStatistics(self.mean.gradient, self.variance.gradient, self._part)
+        self._by = kernel.normalised_by_batch(summed, EPSILON, affine, self.relu, running)
+        if self._count == 1:
             self.mean.gradient[:] = self.mean.value * self._part
             self.variance.gradient[:] = self.variance.value * self._part
-        self._by = self._normalised_by(statistics)
         return self._normalised(self._kept, self._by.norm)
 
     def _sum_alone(self, samples: int) -> None:
@@ -125,15 +122,14 @@ class BatchNorm(BatchLayer):
         """With z = (x - mean) inverse: sums of dy and of dy z, which are dbeta and dgamma."""
         self._kept, self._dy = self._taken(), dy
         sums = self._sample_sums.take(len(dy))
-        kernel.batchnorm_backward_sums(self._rows(self._kept), self._rows(dy), self._by, sums)
-        return sum_groups(sums, self._tree)
+        return kernel.batchnorm_backward_sums(self._kept, dy, self._by, sums, self._tree)
 
     def proceed_back(self, total: Array) -> Array:
         """dx = gamma inverse (dy - mean of dy - z mean of dy z), the means over the batch and per channel."""
         x, dy = self._taken(), self._dy
         dx = self._y.take(len(x))  # nobody needs y any more
-        self.beta.gradient[:], self.gamma.gradient[:] = total
-        kernel.batchnorm_backward(self._rows(x), self._rows(dy), self._by, total, self._count, self._rows(dx))
+        gradients = kernel.Affine(self.gamma.gradient, self.beta.gradient)
+        kernel.batchnorm_backward(x, dy, self._by, kernel.BatchTotal(total, self._count), dx, gradients)
         return dx
 
     def describe(self) -> str:
@@ -152,9 +148,5 @@ class BatchNorm(BatchLayer):
 
     def _normalised(self, x: Array, norm: Normalisation) -> Array:
         y = self._y.take(len(x))
-        kernel.normalise(self._rows(x), norm, self._rows(y))
+        kernel.normalise(x, norm, y)
         return y
-
-    def _rows(self, x: Array) -> Array:
-        """(n, positions, channels) of an array of this layer's shape."""
-        return x.reshape(len(x), self._positions, self.output_shape[-1])

@@ -1,7 +1,8 @@
 """Batch normalisation over samples and positions, per channel (Ioffe and Szegedy 2015, arXiv:1502.03167).
 
-Arrays are (n, positions, channels). Sums are made per sample, in float64, and added up group by group: who
-holds only a shard of the samples tells the others its partial sums, and gets the same bits.
+Arrays are (n, ..., channels), contiguous. Sums are made per sample, in float64, and added up group by group:
+who holds only a shard of the samples tells the others its partial sums, and gets the same bits. What is done
+with few numbers is done by the kernels that go through many: Python took as long as they for small layers.
 """
 
 from typing import NamedTuple
@@ -9,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Array, Floats, flat
+from mpmm_kernels.arrays import Array, Floats, left_rows, sum_rows
+from mpmm_kernels.groups import GroupTree
 from mpmm_kernels.layers.batch_sums import (
     GRADIENT_ROWS,
     gradient_piece,
@@ -21,17 +23,19 @@ from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 from mpmm_kernels.vector import PIECE, end_streams, goes_past
 
 
-def batchnorm_sums(x: Floats, sums: Floats) -> None:
-    """Fill sums (n, 2, channels), float64: each sample's sum of x and of x squared."""
+def batchnorm_sums(x: Floats, sums: Floats, tree: GroupTree) -> Floats:
+    """Fill sums (n, 2, channels), float64: each sample's sum of x and of x squared.
+
+    Returns
+    -------
+    numpy.ndarray
+        (nodes, 2, channels): what the groups of samples add up to.
+    """
+    groups = np.empty((len(tree.merges), sums[0].size))
     with threads_for(x.size) as workers:
-        _sums(flat(x), sums.reshape(-1), *x.shape, workers)
-
-
-def batchnorm_statistics(total: Floats, count: int) -> Floats:
-    """Mean and (biased) variance (2, channels) of ``count`` values a channel, from the sums of these."""
-    statistics = np.empty_like(total)
-    _statistics(total, count, statistics)
-    return statistics
+        arrays = x.reshape(-1), sums.reshape(-1), sums.reshape(len(sums), -1), groups
+        _sums(*arrays, tree.bounds, tree.merges, workers)
+    return left_rows(groups, tree).reshape(-1, *sums.shape[1:])
 
 
 class Affine(NamedTuple):
@@ -39,6 +43,21 @@ class Affine(NamedTuple):
 
     gamma: Floats
     beta: Floats
+
+
+class BatchTotal(NamedTuple):
+    """The whole batch's sums (2, channels), float64, and over how many values of a channel they are."""
+
+    sums: Floats
+    values: int
+
+
+class BatchStatistics(NamedTuple):
+    """A batch's statistics as the running ones take them: (channels,), times the batch's part of them."""
+
+    mean: Floats
+    variance: Floats
+    part: float
 
 
 def normalised_by(statistics: Floats, epsilon: float, affine: Affine, relu: bool = False) -> Normalised:
@@ -49,43 +68,77 @@ def normalised_by(statistics: Floats, epsilon: float, affine: Affine, relu: bool
     return Normalised(statistics[0], inverse, norm)
 
 
+def normalised_by_batch(
+    total: BatchTotal, epsilon: float, affine: Affine, relu: bool, running: BatchStatistics
+) -> Normalised:
+    """What normalises by the batch's mean and (biased) variance.
+
+    Parameters
+    ----------
+    total
+        Sums of x and of x squared.
+    epsilon, affine, relu
+        As of `normalised_by`.
+    running
+        Where the mean goes, and the unbiased variance if there are two values or more.
+    """
+    gamma, beta = affine
+    statistics, norm = np.empty((3, len(gamma))), np.empty((NORM_ROWS, len(gamma)), gamma.dtype)
+    floor = 0.0 if relu else -np.inf
+    means, variances, part = running
+    numbers = *total, epsilon, floor, part
+    _normalised_by_batch(*numbers, gamma, beta, means, variances, statistics, norm)
+    return Normalised(statistics[0], statistics[2], norm)
+
+
 def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
     """Fill y = (x - mean) * scale + beta, or the floor where that is less; y may be x.
 
     With the batch's statistics when training, with the running ones afterwards. ReLU in the same pass saves
     another through memory; a NaN stays one.
     """
-    values, made = flat(x), y.reshape(-1)
+    values, made = x.reshape(-1), y.reshape(-1)
     with threads_for(x.size) as workers:
         _normalise(values, norm.reshape(-1), made, goes_past([made], [values], soon=True), workers)
 
 
-def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats) -> None:
+def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats, tree: GroupTree) -> Floats:
     """Fill sums (n, 2, channels), float64: each sample's sum of dy and of dy * (x - mean) * inverse.
 
     Added over all samples they are the gradients of beta and gamma. Of dy counts what the norm's floor, if it
     is ReLU's, has let through, which x tells without a look at what it made: a trip through memory less.
+
+    Returns
+    -------
+    numpy.ndarray
+        (nodes, 2, channels): what the groups of samples add up to.
     """
+    groups = np.empty((len(tree.merges), sums[0].size))
     with threads_for(x.size) as workers:
-        arrays = flat(x), flat(dy), by.mean, by.inverse, by.norm.reshape(-1), sums.reshape(-1)
-        _backward_sums(*arrays, *x.shape, workers)
+        arrays = x.reshape(-1), dy.reshape(-1), by.mean, by.inverse, by.norm.reshape(-1)
+        rows = sums.reshape(-1), sums.reshape(len(sums), -1), groups
+        _backward_sums(*arrays, *rows, tree.bounds, tree.merges, workers)
+    return left_rows(groups, tree).reshape(-1, *sums.shape[1:])
 
 
-def batchnorm_backward(x: Floats, dy: Floats, by: Normalised, sums: Floats, count: int, dx: Floats) -> None:
+def batchnorm_backward(
+    x: Floats, dy: Floats, by: Normalised, total: BatchTotal, dx: Floats, gradients: Affine
+) -> None:
     """Fill dx = gamma * inverse * (dy - mean of dy - z * mean of dy z), z being (x - mean) * inverse.
 
     Parameters
     ----------
     by
         What the forward normalised by; behind ReLU dy counts where that was positive.
-    sums
-        The whole batch's sums of dy and of dy z (2, channels).
-    count
-        The whole batch's number of values per channel.
+    total
+        Sums of dy and of dy z.
+    gradients
+        Filled with those of gamma and beta.
     """
     with threads_for(x.size) as workers:
-        arrays = flat(x), flat(dy), by.inverse, by.norm.reshape(-1), sums, count, dx.reshape(-1)
-        _backward(*arrays, goes_past([dx], [x, dy], soon=True), workers)
+        arrays = x.reshape(-1), dy.reshape(-1), by.inverse, by.norm.reshape(-1)
+        past = goes_past([dx], [x, dy], soon=True)
+        _backward(*arrays, *total, *gradients, dx.reshape(-1), past, workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -95,11 +148,26 @@ def exponential_average(running: Floats, batch: Floats, momentum: float) -> None
 
 
 @compiled
-def _statistics(total: Array, count: int, statistics: Array) -> None:
-    for c in range(total.shape[1]):
-        mean = total[0, c] / count
-        statistics[0, c] = mean
-        statistics[1, c] = np.maximum(total[1, c] / count - mean * mean, 0.0)
+def _normalised_by_batch(
+    total: Array,
+    count: int,
+    epsilon: float,
+    floor: float,
+    part: float,
+    gamma: Floats,
+    beta: Floats,
+    mean: Floats,
+    variance: Floats,
+    statistics: Array,
+    norm: Floats,
+) -> None:
+    unbiased = count / (count - 1) if count > 1 else 1.0
+    for c in range(gamma.size):
+        center = total[0, c] / count
+        spread = np.maximum(total[1, c] / count - center * center, 0.0)
+        statistics[0, c], statistics[1, c] = center, spread
+        mean[c], variance[c] = center * part, spread * unbiased * part
+    _normalised_by(statistics, epsilon, gamma, beta, floor, statistics[2], norm)
 
 
 @compiled
@@ -115,13 +183,17 @@ def _normalised_by(
 
 
 @compiled(parallel=True)
-def _sums(x: Floats, sums: Floats, samples: int, pixels: int, channels: int, workers: int) -> None:
-    taken = tickets()
+def _sums(
+    x: Floats, sums: Floats, rows: Floats, groups: Floats, bounds: Array, merges: Array, workers: int
+) -> None:
+    taken, samples, channels = tickets(), len(rows), rows.shape[1] // 2
+    pixels = x.size // (samples * channels)
     for _worker in prange(workers):
         n = next_piece(taken)
         while n < samples:
             sample_sums(x, n, pixels, channels, sums)
             n = next_piece(taken)
+    sum_rows(rows, bounds, merges, groups)
 
 
 @compiled(parallel=True)
@@ -145,17 +217,20 @@ def _backward_sums(
     inverse: Array,
     norm: Floats,
     sums: Floats,
-    samples: int,
-    pixels: int,
-    channels: int,
+    rows: Floats,
+    groups: Floats,
+    bounds: Array,
+    merges: Array,
     workers: int,
 ) -> None:
-    taken = tickets()
+    taken, samples, channels = tickets(), len(rows), rows.shape[1] // 2
+    pixels = x.size // (samples * channels)
     for _worker in prange(workers):
         by, n = Normalised(mean, inverse, norm), next_piece(taken)
         while n < samples:
             sample_gradient_sums(x, dy, n, pixels, channels, by, sums)
             n = next_piece(taken)
+    sum_rows(rows, bounds, merges, groups)
 
 
 @compiled(parallel=True)
@@ -166,6 +241,8 @@ def _backward(
     norm: Floats,
     sums: Array,
     count: int,
+    gamma_gradient: Floats,
+    beta_gradient: Floats,
     dx: Floats,
     past: bool,
     workers: int,
@@ -175,6 +252,7 @@ def _backward(
     for i in range(norm.size):
         each[i] = norm[i]
     for c in range(channels):
+        beta_gradient[c], gamma_gradient[c] = sums[0, c], sums[1, c]
         each[norm.size + c] = sums[0, c] / count
         each[norm.size + channels + c] = inverse[c] * sums[1, c] / count
     rows = around(each, GRADIENT_ROWS, channels, x)

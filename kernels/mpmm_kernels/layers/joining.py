@@ -100,6 +100,13 @@ def give(dy: Floats, y: Floats, dx: Floats) -> None:
         _give(flat(dy), flat(y), gradients, goes_past([dx], [dy, y], soon=True), workers)
 
 
+def copy(dy: Floats, dx: Floats) -> None:
+    """Fill dx with dy, both contiguous: the gradient of every summand where no ReLU follows."""
+    gradients = dx.reshape(-1)
+    with threads_for(dy.size) as workers:
+        _copy(flat(dy), gradients, goes_past([dx], [dy], soon=True), workers)
+
+
 @compiled(parallel=True)
 def _add(
     a: Floats, b: Floats, c: Floats, last: Floats, floor: float, y: Floats, past: bool, workers: int
@@ -143,6 +150,23 @@ def _give(dy: Floats, y: Floats, dx: Floats, past: bool, workers: int) -> None:
         while piece < pieces:
             part = piece * PIECE, min((piece + 1) * PIECE, dy.size)
             _give_piece(dy, y, part, dx, past)
+            piece = next_piece(taken)
+        end_streams()
+
+
+@compiled(parallel=True)
+def _copy(dy: Floats, dx: Floats, past: bool, workers: int) -> None:
+    taken, pieces, step = tickets(), -(-dy.size // PIECE), lanes_of(dx)
+    for _worker in prange(workers):
+        piece = next_piece(taken)
+        while piece < pieces:
+            last = min((piece + 1) * PIECE, dy.size)
+            whole = last - last % step
+            for at in range(piece * PIECE, whole, step):
+                fetch(dy, at + AHEAD)
+                put_lanes(dx, at, load(dy, at), step, WHOLE, past)
+            if whole < last:
+                store_part(dx, whole, load_part(dy, whole, last - whole), last - whole)
             piece = next_piece(taken)
         end_streams()
 

@@ -255,7 +255,7 @@ def test_weights_points_are_the_matrix_on_both_sides_and_back_its_adjoint(plan):
     w = normal(12, *plan.kernel, tiles.channels, tiles.filters)
     points = np.full((side, side, tiles.kernel_depth, tiles.channels, tiles.filters), np.nan)
     sizes = slab.tile.plane, slab.tile.square
-    transform_weights(w.reshape(-1), points.reshape(-1), plan.kernel[:2], *sizes)
+    transform_weights(w.reshape(-1), points.reshape(-1), plan.kernel[:2], *sizes, 1)
     np.testing.assert_allclose(points, np.einsum("ij,djkab,lk->ildab", g, w, g), atol=1e-12)
     gradient = normal(13, *points.shape)
     dw = np.full_like(w, np.nan)

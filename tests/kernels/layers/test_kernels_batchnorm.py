@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+from mpmm_kernels.groups import add_up, additions, group_tree
 from mpmm_kernels.layers import exponential_average
 from mpmm_kernels.layers.activation import relu
 from mpmm_kernels.layers.batchnorm import (
     Affine,
+    BatchStatistics,
+    BatchTotal,
     batchnorm_backward,
     batchnorm_backward_sums,
-    batchnorm_statistics,
     batchnorm_sums,
     normalise,
     normalised_by,
+    normalised_by_batch,
 )
 from naive import normalisation as naive
 from naive.gradients import central_differences, relative_error
@@ -28,13 +31,14 @@ class Problem:
         self.gamma, self.beta = rng.random(shape[2]).astype(dtype) + 0.5, rng.random(shape[2]).astype(dtype)
         self.count = shape[0] * shape[1]
 
-    def statistics(self):
-        sums = np.full((len(self.x), 2, self.x.shape[2]), np.nan)
-        batchnorm_sums(self.x, sums)
-        return batchnorm_statistics(sums.sum(axis=0), self.count)
+        self.tree = group_tree(shape[0])
+        self.affine = Affine(self.gamma, self.beta)
+        self.running = BatchStatistics(*np.full((2, shape[2]), np.nan, dtype), 1.0)
 
     def normalised_by(self, relu=False):
-        return normalised_by(self.statistics(), EPSILON, Affine(self.gamma, self.beta), relu)
+        sums = np.full((len(self.x), 2, self.x.shape[2]), np.nan)
+        (total,) = batchnorm_sums(self.x, sums, self.tree)
+        return normalised_by_batch(BatchTotal(total, self.count), EPSILON, self.affine, relu, self.running)
 
     def forward(self, relu=False):
         y = np.full_like(self.x, np.nan)
@@ -44,10 +48,10 @@ class Problem:
     def backward(self, relu=False, dy=None):
         sums, dx = np.full((len(self.x), 2, self.x.shape[2]), np.nan), np.full_like(self.x, np.nan)
         by, dy = self.normalised_by(relu), self.dy if dy is None else dy
-        batchnorm_backward_sums(self.x, dy, by, sums)
-        total = np.add.reduce(sums, axis=0)
-        batchnorm_backward(self.x, dy, by, total, self.count, dx)
-        return dx, total[1], total[0]
+        (total,) = batchnorm_backward_sums(self.x, dy, by, sums, self.tree)
+        gradients = Affine(*np.full((2, self.x.shape[2]), np.nan, dx.dtype))
+        batchnorm_backward(self.x, dy, by, BatchTotal(total, self.count), dx, gradients)
+        return dx, *gradients
 
 
 @pytest.mark.parametrize(("dtype", "error"), [("float64", 1e-12), ("float32", 1e-5)])
@@ -81,10 +85,10 @@ def test_what_is_not_a_number_passes_no_relu_but_stays_one_without():
     problem.x[1, 2, 1] = np.nan
     for floor, by in normalised:
         dx = np.empty_like(problem.x)
-        problem.dy[1, 2, 1], total = np.nan, np.zeros((2, 3))
-        batchnorm_backward(problem.x, problem.dy, by, total, 35, dx)
+        problem.dy[1, 2, 1], total = np.nan, BatchTotal(np.zeros((2, 3)), 35)
+        batchnorm_backward(problem.x, problem.dy, by, total, dx, Affine(*np.empty((2, 3))))
         sums = np.empty((5, 2, 3))
-        batchnorm_backward_sums(problem.x, problem.dy, by, sums)
+        batchnorm_backward_sums(problem.x, problem.dy, by, sums, problem.tree)
         assert np.isnan(sums[1, 0, 1]) != floor
         assert np.isnan(dx[1, 2, 1])
 
@@ -116,25 +120,41 @@ def test_equals_pytorch(shape, dtype, error):
 def test_shards_that_gather_their_sums_get_the_same_bits():
     problem = Problem((10, 6, 4), "float32")
     whole, shards = np.empty((10, 2, 4)), np.empty((10, 2, 4))
-    batchnorm_sums(problem.x, whole)
-    for start, stop in ((0, 3), (3, 10)):
-        batchnorm_sums(problem.x[start:stop], shards[start:stop])
+    (total,), partial, held = batchnorm_sums(problem.x, whole, problem.tree), [], []
+    for start, stop in ((0, 5), (5, 10)):
+        tree = group_tree(stop - start, 10, start)
+        partial += [*batchnorm_sums(problem.x[start:stop], shards[start:stop], tree)]
+        held += tree.nodes
     np.testing.assert_array_equal(shards, whole)
+    assert len(partial) == len(held)
+    (added,) = add_up(partial, additions(tuple(held), 10).merges)
+    assert added.tobytes() == total.tobytes()
+
+
+def test_the_running_statistics_take_the_batchs_part_of_mean_and_unbiased_variance():
+    problem = Problem((5, 7, 3), "float32")
+    problem.running = problem.running._replace(part=0.25)
+    by = problem.normalised_by()
+    np.testing.assert_allclose(problem.running.mean, problem.x.mean((0, 1)) / 4, rtol=1e-5)
+    np.testing.assert_allclose(problem.running.variance, problem.x.var((0, 1), ddof=1) / 4, rtol=1e-5)
+    np.testing.assert_allclose(by.mean, problem.x.mean((0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(by.inverse, (problem.x.var((0, 1)) + EPSILON) ** -0.5, rtol=1e-5)
 
 
 def test_a_constant_channel_has_no_negative_variance():
-    x, sums = np.full((3, 50, 1), 0.1), np.empty((3, 2, 1))
-    batchnorm_sums(x, sums)
-    mean, variance = batchnorm_statistics(sums.sum(axis=0), 150)
-    assert mean.item() == pytest.approx(0.1)
-    assert 0 <= variance.item() < 1e-15
+    problem = Problem((3, 50, 1), "float64")
+    problem.x[...] = 0.1
+    problem.normalised_by()
+    assert problem.running.mean.item() == pytest.approx(0.1)
+    assert 0 <= problem.running.variance.item() < 1e-15
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_relu_in_the_same_pass_gives_the_bits_of_relu_behind_it(dtype):
     problem = Problem((3, 35, 24), dtype)
     problem.x[1, 2, 3] = np.nan
-    problem.statistics = lambda: np.array([np.full(24, 2.0), np.full(24, 4.0)])
+    statistics = np.array([np.full(24, 2.0), np.full(24, 4.0)])
+    problem.normalised_by = lambda relu=False: normalised_by(statistics, EPSILON, problem.affine, relu)
     expected = problem.forward()
     relu(expected, expected)
     made = problem.forward(relu=True)

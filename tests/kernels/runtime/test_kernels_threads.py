@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, Gradients, Operands, block
+from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import activation, batchnorm, dense, dropout, joining
 from mpmm_kernels.runtime import available_threads, computing_threads, pin_threads, set_threads, threads_for
 
@@ -26,16 +27,19 @@ def results(dtype: str) -> Iterator[np.ndarray]:
     for pool in ("max", "average"):
         yield from block_results(pool, dtype, rng)
     x, dy = (rng.standard_normal((21, 33, 12)).astype(dtype) for _ in range(2))
-    sums, y = np.empty((21, 2, 12)), np.empty_like(x)
-    batchnorm.batchnorm_sums(x, sums)
-    statistics = batchnorm.batchnorm_statistics(sums.sum(axis=0), 21 * 33)
-    yield statistics
+    sums, y, tree = np.empty((21, 2, 12)), np.empty_like(x), group_tree(21)
+    (total,) = batchnorm.batchnorm_sums(x, sums, tree)
+    yield sums
     affine = batchnorm.Affine(*rng.random((2, 12)).astype(dtype))
-    by = batchnorm.normalised_by(statistics, 1e-5, affine, relu=True)
+    running = batchnorm.BatchStatistics(*np.empty((2, 12), dtype), 1.0)
+    summed = batchnorm.BatchTotal(total, 21 * 33)
+    by = batchnorm.normalised_by_batch(summed, 1e-5, affine, True, running)
+    yield from running[:2]
     batchnorm.normalise(x, by.norm, y)
     yield y
-    batchnorm.batchnorm_backward_sums(x, dy, by, sums)
-    batchnorm.batchnorm_backward(x, dy, by, sums[0], 21 * 33, y)
+    (total,) = batchnorm.batchnorm_backward_sums(x, dy, by, sums, tree)
+    yield total
+    batchnorm.batchnorm_backward(x, dy, by, batchnorm.BatchTotal(total, 21 * 33), y, affine)
     yield y
     activation.sigmoid(x, y)
     yield y

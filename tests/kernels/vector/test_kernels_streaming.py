@@ -20,15 +20,15 @@ def arrays(shape, dtype, count):
 
 
 def normalised(x, dy, y):
-    sums = np.empty((len(x), 2, x.shape[2]))
-    batchnorm.batchnorm_sums(x, sums)
+    sums, tree = np.empty((len(x), 2, x.shape[2])), group_tree(len(x))
+    (total,) = batchnorm.batchnorm_sums(x, sums, tree)
     count, affine = x.shape[0] * x.shape[1], batchnorm.Affine(*np.ones((2, x.shape[2]), x.dtype))
-    statistics = batchnorm.batchnorm_statistics(sums.sum(axis=0), count)
-    by = batchnorm.normalised_by(statistics, 1e-5, affine, relu=True)
+    running = batchnorm.BatchStatistics(*np.ones((2, x.shape[2]), x.dtype), 1.0)
+    by = batchnorm.normalised_by_batch(batchnorm.BatchTotal(total, count), 1e-5, affine, True, running)
     batchnorm.normalise(x, by.norm, y)
     yield y.copy()
-    batchnorm.batchnorm_backward_sums(x, dy, by, sums)
-    batchnorm.batchnorm_backward(x, dy, by, sums.sum(axis=0), count, y)
+    (total,) = batchnorm.batchnorm_backward_sums(x, dy, by, sums, tree)
+    batchnorm.batchnorm_backward(x, dy, by, batchnorm.BatchTotal(total, count), y, affine)
     yield y
 
 

@@ -68,7 +68,7 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
     outputs = geometry.best_outputs(plan)
     tiles, pooled = geometry.tiles(plan, outputs), shared.pooled_shape(plan)
     columns, input_columns = (_columns(n, plan.dtype) for n in (tiles.filters, tiles.channels))
-    taps = max(n for n in range(1, rows_of(columns) + 1) if tiles.channels % n == 0)
+    taps = _taps(tiles, rows_of(columns))
     plane = size(plan.kernel[1] * plan.kernel[2])
     spread, points = geometry.spread(tiles), (size(geometry.points(plan, outputs)), size(outputs**2))
     return WinogradLayout(
@@ -89,6 +89,13 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
 def _columns(channels: int, dtype: str) -> int:
     """Vectors of channels that a block of products is wide: several, whose loads serve all its rows."""
     return next(n for n in (2, 3, 5, 1) if channels // lanes(dtype) % n == 0)
+
+
+def _taps(tiles: geometry.WinogradTiles, most: int) -> int:
+    """Channels whose weights' gradients are made at once: all together fewest of those that only fill up."""
+    numbers = range(1, min(most, tiles.channels) + 1)
+    made = {n: -(-tiles.own_channels // n) * n for n in numbers}
+    return min((n for n in numbers if made[n] <= tiles.channels), key=lambda n: (made[n], -n))
 
 
 def _block(columns: int) -> tuple[Size, Size]:

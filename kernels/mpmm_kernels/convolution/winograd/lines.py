@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from numba import prange
+
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
 from mpmm_kernels.convolution.winograd.squares import load_tile, store_tile
@@ -13,13 +15,15 @@ from mpmm_kernels.convolution.winograd.transform import (
     weight_gradient,
     weight_points,
 )
-from mpmm_kernels.runtime import compiled
+from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, store_block, zeros
 
 # Channels, by kernel planes, of the weights that all rows of a point meet before the next: in the first cache
 _MOST_TERMS = 128
 # Elements of inputs and gradients, of the rows that all weights of a point meet before the next: there too
 _MOST_ELEMENTS = 5 * 1024
+# Vectors of weights whose points a thread makes at a time
+_VECTORS = 16
 
 
 class PointProduct(NamedTuple):
@@ -89,19 +93,18 @@ def _add_taps(
     start = rows[0] + max(0, (product.before + 1 - taps[1]) * product.tiles - rows[0]) // height * height
     finished = (product.planes + product.before - taps[0]) * product.tiles
     stop = rows[1] if taps[0] == 0 else min(rows[1], finished)
-    first_plane, last_plane = start // product.tiles, start // product.tiles
+    # rows whose planes all meet the whole kernel, which most do
+    within = product.before * product.tiles - height
+    beyond = (product.planes + product.before - product.kernel_depth + 1) * product.tiles
     for row in range(start, stop, height):
-        while row >= (first_plane + 1) * product.tiles:
-            first_plane += 1
-        while row + height > (last_plane + 1) * product.tiles:
-            last_plane += 1
-        # the kernel's planes that these rows meet, and those of them whose turn it is
-        least = max(0, product.before - last_plane)
-        most = max(least, min(product.kernel_depth, product.planes + product.before - first_plane))
-        first, last = max(taps[0], least), min(taps[1], most)
-        begins = taps[0] <= least < taps[1] if least < most else taps[0] == 0
-        if first >= last and not begins:
-            continue
+        first, last, begins = taps[0], taps[1], taps[0] == 0
+        if row <= within or row >= beyond:
+            # the kernel's planes that these rows meet, and those of them whose turn it is
+            least = max(0, product.before - (row + height - 1) // product.tiles)
+            most = min(product.kernel_depth, product.planes + product.before - row // product.tiles)
+            first, last, begins = _met(taps, least, max(least, most))
+            if first >= last and not begins:
+                continue
         line = to + (row - rows[0]) * product.outer
         sums: Block = zeros(a, block)
         if not begins:
@@ -110,9 +113,22 @@ def _add_taps(
             from_row = HEIGHT + row + (kd - product.before) * product.tiles
             origin = point * product.step + from_row * product.inner
             weight = weights + kd * product.inner * wide
-            for k in range(product.summed):
+            # two channels a turn: each row's address moves on by an addition a turn, which took the place of
+            # products
+            for k in range(0, product.summed - 1, 2):
+                sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * wide, columns)
+                sums = outer(sums, a, origin + k + 1, product.inner, ONE, w, weight + (k + 1) * wide, columns)
+            if product.summed % 2 > 0:
+                k = product.summed - 1
                 sums = outer(sums, a, origin + k, product.inner, ONE, w, weight + k * wide, columns)
         store_block(sums, made, line, product.outer, columns)
+
+
+@compiled
+def _met(taps: tuple[int, int], least: int, most: int) -> tuple[int, int, bool]:
+    """Of some planes of the kernel those that rows meet, and whether these begin the rows' sums."""
+    begins = taps[0] <= least < taps[1] if least < most else taps[0] == 0
+    return max(taps[0], least), min(taps[1], most), begins
 
 
 @compiled
@@ -240,8 +256,10 @@ def transform_output_back(
                 output_points((square, outputs), g, source, points, target)
 
 
-@compiled
-def transform_weights(w: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size) -> None:
+@compiled(parallel=True)
+def transform_weights(
+    w: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size, workers: int
+) -> None:
     """Points (point, kernel depth, pairs) of weights (kernel depth, rows, columns, pairs of channels).
 
     ``kernel`` is its depth and its rows, ``taps`` as long as one of its planes. Points are an equal share of
@@ -250,10 +268,15 @@ def transform_weights(w: Floats, points: Floats, kernel: tuple[int, int], taps: 
     kernel_depth, rows = kernel
     plane, step = w.size // kernel_depth, points.size // len(square)
     pairs = plane // len(taps)
-    for kd in range(kernel_depth):
-        for pair in range(0, pairs, lanes_of(w)):
-            values = weight_points(load_tile(taps, w, (kd * plane + pair, plane // rows, pairs)), square)
-            store_block(values, points, kd * pairs + pair, step, ONE)
+    vectors, taken = pairs // lanes_of(w), tickets()
+    for _worker in prange(workers):
+        vector = _VECTORS * next_piece(taken)
+        while vector < kernel_depth * vectors:
+            for i in range(vector, min(vector + _VECTORS, kernel_depth * vectors)):
+                kd, pair = i // vectors, i % vectors * lanes_of(w)
+                values = weight_points(load_tile(taps, w, (kd * plane + pair, plane // rows, pairs)), square)
+                store_block(values, points, kd * pairs + pair, step, ONE)
+            vector = _VECTORS * next_piece(taken)
 
 
 @compiled

@@ -30,6 +30,7 @@ from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.groups import GROUPS, GroupTree
+from mpmm_kernels.runtime import threads_for
 from mpmm_kernels.vector import PLANNED, Size, lanes
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
@@ -232,7 +233,8 @@ def _take_weights(plan: BlockPlan, weights: Floats, w: Floats, points: Floats) -
     """Fill weights by w, but for what fills up vectors, and their points."""
     pad_blocks(w, weights)
     tile, planes = layout_of(core(plan)).backward_tile, len(weights) * plan.kernel[0]
-    transform_weights(flat(weights), points, (planes, plan.kernel[1]), tile.plane, tile.square)
+    with threads_for(points.size) as threads:
+        transform_weights(flat(weights), points, (planes, plan.kernel[1]), tile.plane, tile.square, threads)
 
 
 def _backward(

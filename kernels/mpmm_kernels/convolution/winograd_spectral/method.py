@@ -24,6 +24,7 @@ from mpmm_kernels.convolution.winograd.lines import transform_weights
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_spectral import kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, offers, spectral_layout
+from mpmm_kernels.runtime import threads_for
 from mpmm_kernels.vector import size
 
 layout_of = cache(spectral_layout)
@@ -121,9 +122,9 @@ def _take_weights(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands,
     pad_blocks(operands.w, buffers.weights)
     buffers.back.bias[: plan.filters] = operands.b
     planes, plane = len(buffers.weights) * plan.kernel[0], size(plan.kernel[1] * plan.kernel[2])
-    transform_weights(
-        flat(buffers.weights), buffers.weight_points, (planes, plan.kernel[1]), plane, tile.square
-    )
+    arrays, kernel = (flat(buffers.weights), buffers.weight_points), (planes, plan.kernel[1])
+    with threads_for(buffers.weight_points.size) as threads:
+        transform_weights(*arrays, kernel, plane, tile.square, threads)
 
 
 def _backward(
