@@ -7,12 +7,14 @@ from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
 from mpmm_kernels.layers.normalising import TOGETHER
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
+    AHEAD,
     PART,
     WHOLE,
     Size,
     add,
     at_least,
     challenge,
+    fetch_run,
     lanes_of,
     load,
     load_bytes,
@@ -204,6 +206,8 @@ def spread_pixels(
     (first, pixels), channels = part, pooled.channels
     for begin in range(first, first + pixels, TOGETHER):
         some, start = (begin, min(begin + TOGETHER, first + pixels)), to[0] + (begin - first) * to[1]
+        fetch_run(output.y, begin * channels + AHEAD, TOGETHER * channels)
+        fetch_run(output.dy, begin * channels + AHEAD, TOGETHER * channels)
         for c in range(0, channels, lanes_of(g)):
             if channels - c >= lanes_of(g):
                 _spread_few(output, some, floor, g, (start, to[1]), (channels, c), WHOLE)
