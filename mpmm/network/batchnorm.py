@@ -101,10 +101,8 @@ class BatchNorm(BatchLayer):
     def proceed(self, total: Array) -> Array:
         """Normalise by the batch's mean and variance; these go where the optimizer looks."""
         assert self._kept is not None, "measured just before"
-        summed, affine = (
-            kernel.BatchTotal(total, self._count),
-            kernel.Affine(self.gamma.value, self.beta.value),
-        )
+        summed = kernel.BatchTotal(total, self._count)
+        affine = kernel.Affine(self.gamma.value, self.beta.value)
         running = kernel.BatchStatistics(self.mean.gradient, self.variance.gradient, self._part)
         self._by = kernel.normalised_by_batch(summed, EPSILON, affine, self.relu, running)
         if self._count == 1:

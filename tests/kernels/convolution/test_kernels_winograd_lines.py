@@ -256,6 +256,9 @@ def test_weights_points_are_the_matrix_on_both_sides_and_back_its_adjoint(plan):
     points = np.full((side, side, tiles.kernel_depth, tiles.channels, tiles.filters), np.nan)
     sizes = slab.tile.plane, slab.tile.square
     transform_weights(w.reshape(-1), points.reshape(-1), plan.kernel[:2], *sizes, 1)
+    shared = np.full_like(points, np.nan)
+    transform_weights(w.reshape(-1), shared.reshape(-1), plan.kernel[:2], *sizes, 3)
+    assert shared.tobytes() == points.tobytes()
     np.testing.assert_allclose(points, np.einsum("ij,djkab,lk->ildab", g, w, g), atol=1e-12)
     gradient = normal(13, *points.shape)
     dw = np.full_like(w, np.nan)
