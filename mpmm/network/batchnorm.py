@@ -81,7 +81,8 @@ class BatchNorm(BatchLayer):
         bits = [parameter.value.tobytes() for parameter in self.parameters]
         if bits != self._bits:
             running = np.array([self.mean.value, self.variance.value], "float64")
-            self._running, self._bits = self._normalised_by(running).norm, bits
+            by = kernel.normalised_by(running, EPSILON, self._affine, self.relu)
+            self._running, self._bits = by.norm, bits
         return self._running
 
     def output(self, samples: int) -> Array:
@@ -102,9 +103,8 @@ class BatchNorm(BatchLayer):
         """Normalise by the batch's mean and variance; these go where the optimizer looks."""
         assert self._kept is not None, "measured just before"
         summed = kernel.BatchTotal(total, self._count)
-        affine = kernel.Affine(self.gamma.value, self.beta.value)
         running = kernel.BatchStatistics(self.mean.gradient, self.variance.gradient, self._part)
-        self._by = kernel.normalised_by_batch(summed, EPSILON, affine, self.relu, running)
+        self._by = kernel.normalised_by_batch(summed, EPSILON, self._affine, self.relu, running)
         if self._count == 1:
             self.mean.gradient[:] = self.mean.value * self._part
             self.variance.gradient[:] = self.variance.value * self._part
@@ -139,10 +139,10 @@ class BatchNorm(BatchLayer):
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
 
-    def _normalised_by(self, statistics: Array) -> Normalised:
-        """By mean and variance (2, channels), with ReLU where it follows."""
-        affine = kernel.Affine(self.gamma.value, self.beta.value)
-        return kernel.normalised_by(statistics, EPSILON, affine, self.relu)
+    @property
+    def _affine(self) -> kernel.Affine:
+        """Gamma and beta as they are now."""
+        return kernel.Affine(self.gamma.value, self.beta.value)
 
     def _normalised(self, x: Array, norm: Normalisation) -> Array:
         y = self._y.take(len(x))

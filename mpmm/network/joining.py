@@ -109,10 +109,7 @@ class Add:
         if own and not self.relu:
             return [dy] * self._inputs
         dx = self._dx.take(len(dy))
-        if self.relu:
-            kernel.give(dy, self._y.take(len(dy)), dx)
-        else:
-            kernel.copy(dy, dx)
+        kernel.give(dy, self._y.take(len(dy)) if self.relu else None, dx)
         return [dx] * self._inputs
 
     def cost(self) -> Cost:

@@ -31,11 +31,27 @@ def batchnorm_sums(x: Floats, sums: Floats, tree: GroupTree) -> Floats:
     numpy.ndarray
         (nodes, 2, channels): what the groups of samples add up to.
     """
-    groups = np.empty((len(tree.merges), sums[0].size))
+    rows = _rows_of(sums, tree)
     with threads_for(x.size) as workers:
-        arrays = x.reshape(-1), sums.reshape(-1), sums.reshape(len(sums), -1), groups
-        _sums(*arrays, tree.bounds, tree.merges, workers)
-    return left_rows(groups, tree).reshape(-1, *sums.shape[1:])
+        _sums(x.reshape(-1), *rows, workers)
+    return left_rows(rows.groups, tree).reshape(-1, *sums.shape[1:])
+
+
+class _SumRows(NamedTuple):
+    """The samples' sums, flat and as a row each; rows for the groups, and how a `GroupTree` makes those."""
+
+    sums: Floats
+    samples: Floats
+    groups: Floats
+    bounds: Array
+    merges: Array
+
+
+def _rows_of(sums: Floats, tree: GroupTree) -> _SumRows:
+    """Sums (n, 2, channels) as kernels fill them and add them up."""
+    samples = sums.reshape(len(sums), -1)
+    groups = np.empty((len(tree.merges), samples.shape[1]))
+    return _SumRows(sums.reshape(-1), samples, groups, tree.bounds, tree.merges)
 
 
 class Affine(NamedTuple):
@@ -113,12 +129,11 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats,
     numpy.ndarray
         (nodes, 2, channels): what the groups of samples add up to.
     """
-    groups = np.empty((len(tree.merges), sums[0].size))
+    rows = _rows_of(sums, tree)
     with threads_for(x.size) as workers:
         arrays = x.reshape(-1), dy.reshape(-1), by.mean, by.inverse, by.norm.reshape(-1)
-        rows = sums.reshape(-1), sums.reshape(len(sums), -1), groups
-        _backward_sums(*arrays, *rows, tree.bounds, tree.merges, workers)
-    return left_rows(groups, tree).reshape(-1, *sums.shape[1:])
+        _backward_sums(*arrays, *rows, workers)
+    return left_rows(rows.groups, tree).reshape(-1, *sums.shape[1:])
 
 
 def batchnorm_backward(

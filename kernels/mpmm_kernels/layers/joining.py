@@ -83,28 +83,23 @@ def add(arrays: Sequence[Floats], y: Floats, relu: bool = False) -> None:
         total = made
 
 
-def give(dy: Floats, y: Floats, dx: Floats) -> None:
-    """Fill dx with dy where the output y of ReLU is positive, else 0.
+def give(dy: Floats, y: Floats | None, dx: Floats) -> None:
+    """Fill dx with dy where the output y of ReLU is positive, else 0; without ReLU with all of dy.
 
     Parameters
     ----------
     dy
         Gradient of the sum, contiguous.
     y
-        What `add` made with ReLU.
+        What `add` made with ReLU; None: it made no ReLU.
     dx
         The gradient of every summand.
     """
-    gradients = dx.reshape(-1)
+    # all is above what is not a number
+    read, floor = ([dy], np.nan) if y is None else ([dy, y], 0)
+    arrays = flat(dy), flat(read[-1]), dx.reshape(-1), dx.dtype.type(floor)
     with threads_for(dy.size) as workers:
-        _give(flat(dy), flat(y), gradients, goes_past([dx], [dy, y], soon=True), workers)
-
-
-def copy(dy: Floats, dx: Floats) -> None:
-    """Fill dx with dy, both contiguous: the gradient of every summand where no ReLU follows."""
-    gradients = dx.reshape(-1)
-    with threads_for(dy.size) as workers:
-        _copy(flat(dy), gradients, goes_past([dx], [dy], soon=True), workers)
+        _give(*arrays, goes_past([dx], read, soon=True), workers)
 
 
 @compiled(parallel=True)
@@ -143,43 +138,26 @@ def _add_piece(
 
 
 @compiled(parallel=True)
-def _give(dy: Floats, y: Floats, dx: Floats, past: bool, workers: int) -> None:
+def _give(dy: Floats, y: Floats, dx: Floats, floor: float, past: bool, workers: int) -> None:
     taken, pieces = tickets(), -(-dy.size // PIECE)
     for _worker in prange(workers):
         piece = next_piece(taken)
         while piece < pieces:
             part = piece * PIECE, min((piece + 1) * PIECE, dy.size)
-            _give_piece(dy, y, part, dx, past)
-            piece = next_piece(taken)
-        end_streams()
-
-
-@compiled(parallel=True)
-def _copy(dy: Floats, dx: Floats, past: bool, workers: int) -> None:
-    taken, pieces, step = tickets(), -(-dy.size // PIECE), lanes_of(dx)
-    for _worker in prange(workers):
-        piece = next_piece(taken)
-        while piece < pieces:
-            last = min((piece + 1) * PIECE, dy.size)
-            whole = last - last % step
-            for at in range(piece * PIECE, whole, step):
-                fetch(dy, at + AHEAD)
-                put_lanes(dx, at, load(dy, at), step, WHOLE, past)
-            if whole < last:
-                store_part(dx, whole, load_part(dy, whole, last - whole), last - whole)
+            _give_piece(dy, y, part, dx, floor, past)
             piece = next_piece(taken)
         end_streams()
 
 
 @compiled
-def _give_piece(dy: Floats, y: Floats, piece: tuple[int, int], dx: Floats, past: bool) -> None:
+def _give_piece(dy: Floats, y: Floats, piece: tuple[int, int], dx: Floats, floor: float, past: bool) -> None:
     (first, last), step = piece, lanes_of(dx)
-    whole, zero = last - (last - first) % step, splat(dx.dtype.type(0))
+    whole, least = last - (last - first) % step, splat(floor)
     for at in range(first, whole, step):
         fetch(dy, at + AHEAD)
         fetch(y, at + AHEAD)
-        put_lanes(dx, at, where_above(load(y, at), zero, load(dy, at)), step, WHOLE, past)
+        put_lanes(dx, at, where_above(load(y, at), least, load(dy, at)), step, WHOLE, past)
     if whole < last:
         left = last - whole
-        value = where_above(load_part(y, whole, left), zero, load_part(dy, whole, left))
+        value = where_above(load_part(y, whole, left), least, load_part(dy, whole, left))
         store_part(dx, whole, value, left)

@@ -51,7 +51,7 @@ def allocate(plan: BlockPlan) -> ArgmaxBuffers:
     slab = walk.lines * pooled.columns * pooled.padded
     return ArgmaxBuffers(
         weight_sums=zeros_aligned((GROUPS, weights), plan.dtype),
-        sum_places=np.ascontiguousarray(_as_weights(plan, tile, np.arange(weights, dtype="uint32"))),
+        sum_places=flat(_as_weights(plan, tile, np.arange(weights, dtype="uint32"))),
         bias_sums=zeros_aligned((GROUPS, pooled.padded), plan.dtype),
         staged=scratch(layout.staged, plan.dtype),
         gradients=scratch(slab, plan.dtype),
@@ -91,7 +91,7 @@ def weight_gradient(
     )
     add_groups(sums.dw, tree.merges)
     for row, dw in zip(tree.rows, gradients.dw, strict=True):
-        _take(sums.dw[row], buffers.sum_places.reshape(-1), dw.reshape(-1))
+        _take(sums.dw[row], buffers.sum_places, dw.reshape(-1))
     add_up_bias(sums, gradients)
 
 

@@ -15,7 +15,7 @@ from mpmm_kernels.convolution.winograd.transform import (
     weight_gradient,
     weight_points,
 )
-from mpmm_kernels.runtime import compiled, next_piece, tickets
+from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
 from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, store_block, zeros
 
 # Channels, by kernel planes, of the weights that all rows of a point meet before the next: in the first cache
@@ -254,6 +254,18 @@ def transform_output_back(
             for c in range(0, tiles.filters, lanes_of(g)):
                 source, target = (at + c, row_step, tiles.filters), (to + c, tiles.output_step)
                 output_points((square, outputs), g, source, points, target)
+
+
+def fill_weight_points(
+    weights: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size
+) -> None:
+    """Points of weights by blocks of filters (block, kernel, channels, filters), by as many threads as pays.
+
+    The other arguments are those of `transform_weights`.
+    """
+    depth, rows = kernel
+    with threads_for(points.size) as workers:
+        transform_weights(weights.reshape(-1), points, (len(weights) * depth, rows), taps, square, workers)
 
 
 @compiled(parallel=True)

@@ -28,9 +28,8 @@ from mpmm_kernels.convolution.shared.epilogue import (
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
-from mpmm_kernels.convolution.winograd.lines import transform_weights
+from mpmm_kernels.convolution.winograd.lines import fill_weight_points
 from mpmm_kernels.groups import GROUPS, GroupTree
-from mpmm_kernels.runtime import threads_for
 from mpmm_kernels.vector import PLANNED, Size, lanes
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
@@ -232,9 +231,8 @@ def _run_forward(
 def _take_weights(plan: BlockPlan, weights: Floats, w: Floats, points: Floats) -> None:
     """Fill weights by w, but for what fills up vectors, and their points."""
     pad_blocks(w, weights)
-    tile, planes = layout_of(core(plan)).backward_tile, len(weights) * plan.kernel[0]
-    with threads_for(points.size) as threads:
-        transform_weights(flat(weights), points, (planes, plan.kernel[1]), tile.plane, tile.square, threads)
+    tile = layout_of(core(plan)).backward_tile
+    fill_weight_points(weights, points, plan.kernel[:2], tile.plane, tile.square)
 
 
 def _backward(

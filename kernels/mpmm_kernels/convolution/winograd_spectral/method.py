@@ -20,11 +20,10 @@ from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import ForwardArrays
 from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor, pad_blocks
-from mpmm_kernels.convolution.winograd.lines import transform_weights
+from mpmm_kernels.convolution.winograd.lines import fill_weight_points
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_spectral import kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, offers, spectral_layout
-from mpmm_kernels.runtime import threads_for
 from mpmm_kernels.vector import size
 
 layout_of = cache(spectral_layout)
@@ -121,10 +120,8 @@ def _take_weights(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands,
     """The weights' points, and the bias, of filters rounded up to whole vectors."""
     pad_blocks(operands.w, buffers.weights)
     buffers.back.bias[: plan.filters] = operands.b
-    planes, plane = len(buffers.weights) * plan.kernel[0], size(plan.kernel[1] * plan.kernel[2])
-    arrays, kernel = (flat(buffers.weights), buffers.weight_points), (planes, plan.kernel[1])
-    with threads_for(buffers.weight_points.size) as threads:
-        transform_weights(*arrays, kernel, plane, tile.square, threads)
+    plane = size(plan.kernel[1] * plan.kernel[2])
+    fill_weight_points(buffers.weights, buffers.weight_points, plan.kernel[:2], plane, tile.square)
 
 
 def _backward(
