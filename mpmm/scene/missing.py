@@ -68,11 +68,15 @@ def equals(values: NDArray[Any], number: float) -> NDArray[np.bool_]:
     """Which values are this number, as their own type holds it; none where it cannot.
 
     A byte raster with nodata -9999 has no missing pixel; in one of float32, 0.1 means the float32 next to it.
-    Not a number equals nothing. The largest float, written with the 15 digits of other programs, is itself. A
-    float beyond 2^53 means all whole numbers of 64 bits that round to it, as nothing tells which it was.
+    Not a number equals nothing. The largest float, written with the 15 digits of other programs, is itself.
+    Of float64 those digits read as infinity, which therefore means the largest too. A float beyond 2^53 means
+    all whole numbers of 64 bits that round to it, as nothing tells which it was.
     """
     if values.dtype.kind == "f":
         largest = float(np.finfo(values.dtype).max)
+        if abs(number) == math.inf and values.dtype.itemsize == 8:
+            beyond: NDArray[np.bool_] = values >= largest if number > 0 else values <= -largest
+            return beyond
         if largest < abs(number) <= largest * (1 + _ROUNDED):
             number = math.copysign(largest, number)
         fits = abs(number) <= largest or number in (math.inf, -math.inf)

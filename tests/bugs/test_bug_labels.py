@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mpmm.errors import SceneError
 from mpmm.scene import Labels, Scene
+from mpmm.scene.missing import equals
 
 COLOURS = np.array([[0, 0, 0], [255, 255, 255], [0, 0, 255], [0, 255, 0]], np.uint8)
 
@@ -170,6 +171,28 @@ def test_a_mask_beside_the_labels_hides_them(tmp_path):
     ids = Scene(tmp_path, Labels("labels.tif"), ()).read_labels().ids
     assert (ids[:7] == -1).all()
     np.testing.assert_array_equal(ids[7:], labels()[7:])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("dtype", "held", "nodata", "missing"),
+    [
+        ("float64", np.inf, np.inf, True),
+        ("float64", np.finfo(np.float64).max, np.finfo(np.float64).max, True),
+        # fifteen digits of the largest are beyond it, and read as infinity
+        ("float64", np.finfo(np.float64).max, float("1.79769313486232e+308"), True),
+        ("float64", np.inf, np.finfo(np.float64).max, False),
+        ("float32", np.inf, np.inf, True),
+        ("float32", np.finfo(np.float32).max, np.inf, False),
+        ("float32", np.finfo(np.float32).max, 3.40282346638529e38, True),
+    ],
+)
+def test_infinity_and_the_largest_float_as_nodata(dtype, held, nodata, missing, sign):
+    """A label raster of float64 has nodata infinity: it was taken for the largest, and infinity for an id.
+    Right: infinity is itself, and of float64 the largest too, which others write with digits beyond it.
+    """
+    values = np.array([1, sign * held, -sign * held, 2], dtype)
+    np.testing.assert_array_equal(equals(values, sign * nodata), [False, missing, False, False])
 
 
 @given(
