@@ -15,6 +15,7 @@ from .blocks import (
     slide,
     store_block,
     transposed,
+    zero_vectors,
     zeros,
 )
 from .copy import (
@@ -129,5 +130,6 @@ __all__ = [
     "where_above",
     "where_number",
     "widened",
+    "zero_vectors",
     "zeros",
 ]

@@ -138,25 +138,23 @@ def outer_run(
 
 
 @compiled_intrinsic
-def scaled(
-    typing: Any, block: Any, g: Any, g_at: Any, x: Any, x_at: Any, row_step: Any, column_step: Any, rows: Any
-) -> Any:
-    """block[i, j] += g[g_at] * x[x_at + i * row_step + j * column_step ...], i over ``rows``."""
+def scaled(typing: Any, block: Any, g: Any, g_at: Any, x: Any, x_at: Any, row_step: Any, sizes: Any) -> Any:
+    """block[i, j] += g[g_at] * x[x_at + i * row_step + j * apart ...]; ``sizes`` are rows and ``apart``."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        out = _parts(builder, args[0])
-        vector, index, columns = out[0].type, args[4].type, len(block) // len(rows)
+        """Emit one product for each vector; of a row each is at a known distance from the row's first."""
+        out, (rows, apart) = _parts(builder, args[0]), (len(size) for size in sizes)
+        vector, index = out[0].type, args[4].type
         value = vector_emit.Memory(context, builder, g, args[1]).broadcast(args[2], vector)
         source = vector_emit.Memory(context, builder, x, args[3])
-        for i in range(len(rows)):
-            row = builder.add(args[4], builder.mul(index(i), args[5]))
-            for j in range(columns):
-                offset = builder.add(row, builder.mul(index(j), args[6]))
-                k = i * columns + j
-                out[k] = vector_emit.multiply_add(builder, value, source.load(offset, vector), out[k])
+        for i in range(rows):
+            row = source.moved(builder.add(args[4], builder.mul(index(i), args[5])))
+            for j in range(len(out) // rows):
+                k = i * (len(out) // rows) + j
+                out[k] = vector_emit.multiply_add(builder, value, row.load(index(j * apart), vector), out[k])
         return vector_emit.pack(builder, out)
 
-    return block(block, g, types.intp, x, types.intp, types.intp, types.intp, rows), emit
+    return block(block, g, types.intp, x, types.intp, types.intp, sizes), emit
 
 
 @compiled_intrinsic
@@ -180,6 +178,17 @@ def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
         return vector_emit.pack(builder, [memory.load(offset, block.dtype.emitted) for offset in offsets])
 
     return block(like, width, y, types.intp), emit
+
+
+@compiled_intrinsic
+def zero_vectors(typing: Any, like: Any, width: Any, y: Any) -> Any:
+    """The same block of zeros."""
+    block = types.UniTuple(Vector(y.dtype, len(width)), len(like))
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, [vector_emit.zero(block.dtype.emitted)] * len(like))
+
+    return block(like, width, y), emit
 
 
 @compiled_intrinsic

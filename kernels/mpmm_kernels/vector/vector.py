@@ -278,10 +278,10 @@ def where_number(typing: Any, number: Vector, wanted: Any, value: Vector) -> Any
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         number, wanted, value = args
-        one = vector_emit.splat(builder, builder.sitofp(wanted, number.type.element), number.type)
+        one = vector_emit.splat(builder, wanted, number.type)
         return builder.select(builder.fcmp_ordered("==", number, one), value, vector_emit.zero(value.type))
 
-    return value(number, types.intp, value), emit
+    return value(number, number.dtype, value), emit
 
 
 @compiled_intrinsic

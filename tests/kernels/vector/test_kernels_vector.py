@@ -113,7 +113,7 @@ def largest_of(x, rows, out, numbers, where, whole):
         best, number = challenge(best, number, load(x, i * n), i)
     store(out, 0, best)
     store_bytes(numbers, 0, number)
-    store(where, 0, where_number(load_bytes(x, numbers, 0), 1, best))
+    store(where, 0, where_number(load_bytes(x, numbers, 0), x.dtype.type(1), best))
     store_whole(whole, 0, number)
 
 

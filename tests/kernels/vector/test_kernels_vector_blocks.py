@@ -84,10 +84,10 @@ def test_sliding_is_a_line_of_a_convolution():
 
 
 @compiled
-def add_scaled(x, g, y, block, rows, width):
-    """y[i, j] += g x[i row step + j column step]: vectors of the sample around a position."""
+def add_scaled(x, g, y, block, rows, width, apart):
+    """y[i, j] += g x[i row step + j apart]: vectors of the sample around a position."""
     sums = load_vectors(block, width, y, 0)
-    store_block(scaled(sums, g, 1, x, 0, 20, 7, rows), y, 0, 0, block)
+    store_block(scaled(sums, g, 1, x, 0, 20, (rows, apart)), y, 0, 0, block)
 
 
 def test_scaling_adds_the_sample_around_a_position():
@@ -95,7 +95,7 @@ def test_scaling_adds_the_sample_around_a_position():
     rows, columns = 2, 3
     x, g = rng.standard_normal(20 + 14 + N).astype(DTYPE), np.array([9, 0.5], DTYPE)
     y = np.ones((rows * columns, N), DTYPE)
-    add_scaled(x, g, y.reshape(-1), size(rows * columns), size(rows), size(N))
+    add_scaled(x, g, y.reshape(-1), size(rows * columns), size(rows), size(N), size(7))
     for k in range(rows * columns):
         i, j = divmod(k, columns)
         start = i * 20 + j * 7

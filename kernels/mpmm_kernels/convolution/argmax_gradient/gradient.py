@@ -38,6 +38,7 @@ class ArgmaxBuffers:
     sum_places: Array
     bias_sums: Floats
     staged: Floats
+    unfolded: Floats
     gradients: Floats
     positions: Array
     bias_scratch: Floats
@@ -46,14 +47,16 @@ class ArgmaxBuffers:
 def allocate(plan: BlockPlan) -> ArgmaxBuffers:
     """The arrays for a block's core."""
     layout = layout_of(plan)
-    (_, _, walk, pooled, _, parts), tile = layout.geometry, layout.tile
-    weights = len(parts) * plan.filters * len(tile.block) * len(tile.width)
-    slab = walk.lines * pooled.columns * pooled.padded
+    geometry, tile = layout.geometry, layout.tile
+    pooled = geometry.pooled
+    weights = len(geometry.parts) * plan.filters * len(tile.block) * len(tile.width)
+    slab = layout.windows * pooled.padded
     return ArgmaxBuffers(
         weight_sums=zeros_aligned((GROUPS, weights), plan.dtype),
         sum_places=flat(_as_weights(plan, tile, np.arange(weights, dtype="uint32"))),
         bias_sums=zeros_aligned((GROUPS, pooled.padded), plan.dtype),
         staged=scratch(layout.staged, plan.dtype),
+        unfolded=scratch(layout.unfolded, plan.dtype),
         gradients=scratch(slab, plan.dtype),
         positions=scratch(slab, "int32"),
         bias_scratch=scratch(pooled.padded, plan.dtype),
@@ -66,9 +69,10 @@ def allocate_if_suited(plan: BlockPlan) -> ArgmaxBuffers | None:
 
 
 class ArgmaxScratch(NamedTuple):
-    """Rows of workers: a staged sample, a slab's gradients and largest elements' positions, bias's sums."""
+    """Rows of workers: a staged sample, a slab of it unfolded, its gradients and positions, bias's sums."""
 
     staged: Floats
+    unfolded: Floats
     gradients: Floats
     positions: Array
     bias_sums: Floats
@@ -82,6 +86,7 @@ def weight_gradient(
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     rows = ArgmaxScratch(
         staged=workers(buffers.staged),
+        unfolded=workers(buffers.unfolded),
         gradients=workers(buffers.gradients),
         positions=workers(buffers.positions),
         bias_sums=workers(buffers.bias_scratch),

@@ -2,11 +2,20 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mpmm_kernels.arrays import CACHE_LINE, Floats, Triple
+from mpmm_kernels.convolution.argmax_gradient.slabs import (
+    FOLDED,
+    Steps,
+    Unfolding,
+    WindowSlab,
+    folded_slab,
+    unfolded_bands,
+    unfolded_channels,
+)
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
@@ -15,43 +24,56 @@ from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
 # Accumulators, all but the registers that addresses of memory and the gradient take
 _MOST = 24 if REGISTERS == 32 else 12
-# Bytes of the sample that a slab of windows and a part of the kernel meet, in the first cache
-_SLAB_BYTES = 24 * 1024
 
 
 class Walk(NamedTuple):
-    """Steps through a staged sample: from a window to the next, and from a tap of the kernel to the next.
+    """Steps from window to window and from tap to tap.
 
-    A slab is ``lines`` lines of windows.
+    ``sample_step``, ``depth_step`` and ``row_step`` lead through staged samples, of which lines of windows
+    meet ``line_rows`` rows each, and ``more_rows``. ``down``, ``across`` and ``tap_row_step`` lead through
+    what vectors are read from.
     """
 
+    sample_step: int
     depth_step: int
     row_step: int
-    column_step: int
+    line_rows: int
+    more_rows: int
+    down: int
+    across: int
     tap_row_step: int
-    tap_column_step: int
     filters: int
-    lines: int
 
 
 class ArgmaxGeometry(NamedTuple):
-    """Extents and steps of a staged sample and of its windows; tables of positions and of parts."""
+    """Extents and steps of a staged sample and of its windows; tables of positions and of parts.
+
+    ``numbers`` are those of a window's positions, ``offsets`` how far each is from the first one, both in the
+    block's type.
+    """
 
     staging: shared.Staging
     bands: Bands
+    unfolding: Unfolding
     walk: Walk
+    slab: WindowSlab
     pooled: shared.Pooled
+    numbers: Floats
     offsets: Floats
     parts: Offsets
 
 
 class ArgmaxTile(NamedTuple):
-    """Accumulators: ``rows`` of a ``block`` of vectors as long as ``width``; ``square`` as a whole one."""
+    """Accumulators: ``rows`` of a ``block`` of vectors as long as ``width``; ``square`` as a whole one.
+
+    What they read begins as far ``apart`` in a row.
+    """
 
     adjacent: Size
     rows: Size
     block: Size
     width: Size
+    apart: Size
     square: Size
 
 
@@ -68,21 +90,31 @@ class ArgmaxLayout:
 
     @property
     def staged(self) -> int:
-        """Elements of a staged sample and what the last vector reads past it; 0 where it is read in place."""
-        (staging, bands, walk, *_), tile = self.geometry, self.tile
-        whole = len(tile.block) // len(tile.rows) * len(tile.width)
+        """Elements of a slab's staged samples, and the last run's past them; 0 where none is staged."""
+        (staging, bands, unfolding, _, slab, *_), tile = self.geometry, self.tile
         if len(tile.adjacent) == 2:
-            return bands.rows * bands.columns * bands.bands + len(tile.width)
-        if walk.tap_column_step % whole == 0 and not shared.is_staged(staging):
+            return bands.rows * bands.columns * bands.bands + unfolding.pieces * unfolding.run
+        if unfolding.planes == 0 and not shared.is_staged(staging):
             return 0
-        return math.prod(staging[:4]) + whole
+        return slab.samples * math.prod(staging[:4]) + unfolding.run
+
+    @property
+    def unfolded(self) -> int:
+        """Elements of what is unfolded at a time."""
+        return self.geometry.unfolding.pieces * self.geometry.unfolding.piece
+
+    @property
+    def windows(self) -> int:
+        """Windows of a slab."""
+        return math.prod(self.geometry.slab) * self.geometry.pooled.columns
 
     @property
     def farthest(self) -> int:
         """How far a slab's last position is from its first."""
-        walk, offsets = self.geometry.walk, self.geometry.offsets
-        down, across = (walk.lines - 1) * walk.row_step, self.geometry.pooled.columns - 1
-        return down + across * walk.column_step + int(offsets.max())
+        _, _, _, walk, slab, pooled, _, offsets, _ = self.geometry
+        deep = (slab.samples - 1) * walk.sample_step + (slab.depths - 1) * walk.depth_step
+        down, across = (slab.lines - 1) * walk.down, (pooled.columns - 1) * walk.across
+        return deep + down + across + int(offsets.max())
 
 
 def argmax_layout(plan: BlockPlan) -> ArgmaxLayout:
@@ -93,22 +125,33 @@ def argmax_layout(plan: BlockPlan) -> ArgmaxLayout:
 def _of_channels(plan: BlockPlan) -> ArgmaxLayout:
     staging, vector = shared.staging(plan, 0), lanes(plan.dtype)
     channels, (planes, rows, columns) = staging.channels, plan.kernel
-    row, plane = staging.columns * channels, staging.rows * staging.columns * channels
     vectors = -(-columns * channels // vector)
     wide = max(n for n in range(1, min(vectors, _MOST) + 1) if vectors % n == 0)
     high = rows if rows * vectors <= _MOST else 1
+    source = Steps(staging.rows * staging.columns * channels, staging.columns * channels, channels)
+    if channels % vector == 0:
+        unfolding, slab, read = FOLDED, folded_slab(plan, source, high), source
+    else:
+        unfolding, slab = unfolded_channels(plan, source, vectors * vector, high)
+        read = unfolding.steps
     parts = [
-        kd * plane + kh * row + v * wide * vector
+        kd * read.plane + kh * read.row + v * wide * vector
         for kd in range(planes)
         for kh in range(0, rows, high)
         for v in range(vectors // wide)
     ]
-    walk = _walk(plan, (plane, row, channels), (row, columns * channels))
-    lines = _lines(plan, high, plan.window[0] * row * np.dtype(plan.dtype).itemsize)
-    block = size(high * wide)
+    plane, row, column = np.multiply(plan.stride, read).tolist()
     return ArgmaxLayout(
-        geometry=_geometry(plan, bands(staging, 0), walk._replace(lines=lines), parts),
-        tile=ArgmaxTile(size(1), size(high), block, width=size(vector), square=size(vector)),
+        geometry=ArgmaxGeometry(
+            staging=staging,
+            bands=bands(staging, 0),
+            unfolding=unfolding,
+            walk=_walk(plan, staging.depth * source.plane, source, (plane, row, column), read.row),
+            slab=slab,
+            pooled=shared.pooled_shape(plan),
+            **_tables(plan, (plane, row, column), parts),
+        ),
+        tile=ArgmaxTile(size(1), size(high), size(high * wide), *(size(vector),) * 3),
     )
 
 
@@ -117,56 +160,64 @@ def _of_bands(plan: BlockPlan) -> ArgmaxLayout:
     planes, rows, columns = plan.kernel
     # a quarter of a register is enough for the kernels of few planes
     width = next((n for n in (vector // 4, vector // 2) if n >= max(planes, 2)), vector)
-    pieces = -(-planes // width)
     staged = bands(staging, _spread_over_cache(staging.depth, plan.dtype))
-    row = staged.columns * staged.bands
     wide = max(n for n in range(1, min(columns, _MOST) + 1) if columns % n == 0)
     high = max(n for n in range(1, rows + 1) if rows % n == 0 and (n == 1 or n * columns <= _MOST))
+    source = Steps(1, staged.columns * staged.bands, staged.bands)
+    unfolding, slab = unfolded_bands(plan, source, width, high)
+    read = unfolding.steps
     parts = [
-        kh * row + kw * staged.bands + piece * width
+        kh * read.row + kw * read.column + piece * unfolding.piece
         for kh in range(0, rows, high)
         for kw in range(0, columns, wide)
-        for piece in range(pieces)
+        for piece in range(unfolding.pieces)
     ]
-    walk = _walk(plan, (1, row, staged.bands), (row, staged.bands))
-    # of each pixel the vectors of a line of windows meet two cache lines
-    lines = _lines(plan, high, staged.columns * 2 * CACHE_LINE)
-    block = size(high * wide)
+    # a window's planes share a run, or each has its own
+    plane = plan.stride[0] if unfolding.planes == 1 else read.plane
+    strides = plane, plan.stride[1] * read.row, plan.stride[2] * read.column
     return ArgmaxLayout(
-        geometry=_geometry(plan, staged, walk._replace(lines=lines), parts),
-        tile=ArgmaxTile(size(2), size(high), block, width=size(width), square=size(vector)),
+        geometry=ArgmaxGeometry(
+            staging=staging,
+            bands=staged,
+            unfolding=unfolding,
+            walk=_walk(plan, 0, source, strides, read.row),
+            slab=slab,
+            pooled=shared.pooled_shape(plan),
+            **_tables(plan, strides, parts),
+        ),
+        tile=ArgmaxTile(
+            size(2), size(high), size(high * wide), size(width), size(unfolding.run), size(vector)
+        ),
     )
 
 
-def _walk(plan: BlockPlan, steps: Triple, tap_steps: tuple[int, int]) -> Walk:
-    """Steps between windows of a staged sample with these steps along its axes, a line at a time."""
-    depth, row, column = (np.multiply(plan.stride, steps) * plan.window).tolist()
-    return Walk(depth, row, column, *tap_steps, filters=plan.filters, lines=1)
+def _walk(plan: BlockPlan, sample_step: int, source: Steps, strides: Triple, tap_row_step: int) -> Walk:
+    """Steps between windows, by the staged sample's steps and by the convolution's where vectors are read."""
+    line_rows = plan.window[1] * plan.stride[1]
+    return Walk(
+        sample_step=sample_step,
+        depth_step=plan.window[0] * plan.stride[0] * source.plane,
+        row_step=line_rows * source.row,
+        line_rows=line_rows,
+        more_rows=plan.kernel[1] - plan.stride[1],
+        down=plan.window[1] * strides[1],
+        across=plan.window[2] * strides[2],
+        tap_row_step=tap_row_step,
+        filters=plan.filters,
+    )
 
 
-def _geometry(plan: BlockPlan, bands: Bands, walk: Walk, parts: list[int]) -> ArgmaxGeometry:
-    windows = walk.depth_step, walk.row_step, walk.column_step
-    strides = np.floor_divide(windows, plan.window)
+def _tables(plan: BlockPlan, strides: Triple, parts: list[int]) -> dict[str, Any]:
+    """A window's positions, their numbers and how far each is from the first; where parts begin."""
     positions = np.indices(plan.window).reshape(3, -1)
-    return ArgmaxGeometry(
-        staging=shared.staging(plan, 0),
-        bands=bands,
-        walk=walk,
-        pooled=shared.pooled_shape(plan),
-        # of a window's positions from its first one, in the type they are added in
-        offsets=(strides @ positions).astype(plan.dtype),
-        parts=np.array(parts),
-    )
+    return {
+        "numbers": np.arange(positions.shape[1], dtype=plan.dtype),
+        "offsets": (np.array(strides) @ positions).astype(plan.dtype),
+        "parts": np.array(parts),
+    }
 
 
 def _spread_over_cache(bands: int, dtype: str) -> int:
     """At least so many bands, so that the same band of neighbouring pixels does not fall into few lines."""
     line = CACHE_LINE // np.dtype(dtype).itemsize
     return bands + line if bands % (2 * line) == 0 else bands
-
-
-def _lines(plan: BlockPlan, taps: int, row_bytes: int) -> int:
-    """Lines of windows of a slab, as even as can be."""
-    rows, window = plan.output_shape[1], plan.window[1] * plan.stride[1]
-    fit = max(1, (_SLAB_BYTES // row_bytes - taps) // window)
-    return -(-rows // -(-rows // fit))

@@ -166,7 +166,7 @@ def spread_line(
             value = _collected(output, c, y, dy, floor)
             number = load_bytes(g, output.argmax, pixel * pooled.padded + c)
             for i in range(offsets.size):
-                store(g, at + offsets[i] + c, where_number(number, i, value))
+                store(g, at + offsets[i] + c, where_number(number, g.dtype.type(i), value))
 
 
 @compiled
