@@ -13,7 +13,6 @@ from mpmm_kernels.convolution.shared.epilogue import (
     flip,
     floor,
     pad,
-    pad_blocks,
 )
 from mpmm_kernels.vector import lanes
 from naive import pooling
@@ -99,15 +98,6 @@ def test_padded_weights_leave_zeros_behind_the_filters():
     np.testing.assert_array_equal(weights[..., :5], w)
     np.testing.assert_array_equal(bias, [2] * 5 + [0] * 3)
     assert not weights[..., 5:].any()
-
-
-def test_weights_by_blocks_leave_zeros_behind_channels_and_filters():
-    w = np.random.default_rng(4).standard_normal((2, 1, 2, 3, 11))
-    blocks = np.zeros((3, 2, 1, 2, 4, 4))
-    pad_blocks(w, blocks)
-    np.testing.assert_array_equal(np.concatenate(blocks, axis=-1)[..., :3, :11], w)
-    assert not blocks[..., 3:, :].any()
-    assert not blocks[-1, ..., 3:].any()
 
 
 def test_the_flipped_kernel_leads_from_filters_to_channels():

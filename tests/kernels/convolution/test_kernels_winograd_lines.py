@@ -15,10 +15,8 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_input_back,
     transform_output,
     transform_output_back,
-    transform_weights,
-    transform_weights_back,
 )
-from mpmm_kernels.convolution.winograd.transform import input_matrix, output_matrix, weights_matrix
+from mpmm_kernels.convolution.winograd.transform import input_matrix, output_matrix
 from mpmm_kernels.vector import lanes
 
 SAME = ("same",) * 3
@@ -246,24 +244,6 @@ def test_an_outputs_gradient_becomes_points_by_the_transposed_matrix(plan):
             expected = np.einsum("ij,ilc,lk->jkc", a, g[d, r : r + tiles.outputs, c : c + tiles.outputs], a)
             actual = seen[:, d * SLAB * per_sample + tile].reshape(side, side, -1)
             np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
-
-
-def test_weights_points_are_the_matrix_on_both_sides_and_back_its_adjoint(plan):
-    slab = Slab(plan)
-    tiles, side = slab.tiles, int(slab.points**0.5)
-    g = matrix(weights_matrix(side, plan.kernel[1]))
-    w = normal(12, *plan.kernel, tiles.channels, tiles.filters)
-    points = np.full((side, side, tiles.kernel_depth, tiles.channels, tiles.filters), np.nan)
-    sizes = slab.tile.plane, slab.tile.square
-    transform_weights(w.reshape(-1), points.reshape(-1), plan.kernel[:2], *sizes, 1)
-    shared = np.full_like(points, np.nan)
-    transform_weights(w.reshape(-1), shared.reshape(-1), plan.kernel[:2], *sizes, 3)
-    assert shared.tobytes() == points.tobytes()
-    np.testing.assert_allclose(points, np.einsum("ij,djkab,lk->ildab", g, w, g), atol=1e-12)
-    gradient = normal(13, *points.shape)
-    dw = np.full_like(w, np.nan)
-    transform_weights_back(gradient.reshape(-1), dw.reshape(-1), plan.kernel[:2], *sizes)
-    np.testing.assert_allclose((gradient * points).sum(), (dw * w).sum(), rtol=1e-10)
 
 
 def test_rows_of_points_leave_room_for_the_slab(plan):

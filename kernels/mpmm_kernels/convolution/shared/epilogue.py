@@ -120,17 +120,6 @@ def pad(operands: Operands, weights: Floats, bias: Floats) -> None:
     bias[:filters] = operands.b
 
 
-def pad_blocks(weights: Floats, blocks: Floats) -> None:
-    """Put weights where kernels read their filters by blocks (block, kernel, channels, filters of a block).
-
-    What only fills up vectors stays zero.
-    """
-    channels, wide = weights.shape[-2], blocks.shape[-1]
-    for number, block in enumerate(blocks):
-        filters = weights[..., number * wide : (number + 1) * wide]
-        block[..., :channels, : filters.shape[-1]] = filters
-
-
 def flip(w: Floats, flipped: Floats) -> None:
     """The same of the flipped kernel, by which the input's gradient is made: filters, then channels."""
     flipped[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)

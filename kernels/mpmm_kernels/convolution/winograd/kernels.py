@@ -21,8 +21,8 @@ from mpmm_kernels.convolution.winograd.lines import (
     transform_input_back,
     transform_output,
     transform_output_back,
-    transform_weights_back,
 )
+from mpmm_kernels.convolution.winograd.weights import transform_weights_back
 from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, shared_better_by_halves, tickets
 from mpmm_kernels.vector import Size, copy_columns
 

@@ -7,6 +7,13 @@ from typing import NamedTuple
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.winograd import geometry
+from mpmm_kernels.convolution.winograd.weights import (
+    PointTile,
+    PointWeights,
+    point_tile,
+    to_inputs,
+    to_outputs,
+)
 from mpmm_kernels.vector import Size, lanes, rows_of, size
 
 
@@ -42,13 +49,22 @@ class WinogradBackwardTile(NamedTuple):
     plane: Size
 
 
+class WinogradWeights(NamedTuple):
+    """Weights as the products of a pass forward read them, and as those of the input's gradient do."""
+
+    forward: PointWeights
+    backward: PointWeights
+    tile: PointTile
+
+
 @dataclass(frozen=True)
 class WinogradLayout:
-    """Geometry and tiles of a block."""
+    """Geometry, tiles and weights of a block."""
 
     geometry: WinogradGeometry
     forward_tile: WinogradForwardTile
     backward_tile: WinogradBackwardTile
+    weights: WinogradWeights
 
     @property
     def points(self) -> int:
@@ -82,6 +98,11 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
         forward_tile=WinogradForwardTile(*points, *_block(columns)),
         backward_tile=WinogradBackwardTile(
             *points, *_block(input_columns), size(taps * columns), size(columns), size(taps), plane
+        ),
+        weights=WinogradWeights(
+            forward=to_outputs(plan, tiles.channels, tiles.filters, columns * lanes(plan.dtype)),
+            backward=to_inputs(plan, tiles.filters, tiles.channels, input_columns * lanes(plan.dtype)),
+            tile=point_tile(plan, points[0]),
         ),
     )
 

@@ -2,28 +2,21 @@
 
 from typing import NamedTuple
 
-from numba import prange
-
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.winograd.geometry import HEIGHT, WinogradTiles
-from mpmm_kernels.convolution.winograd.squares import load_tile, store_tile
 from mpmm_kernels.convolution.winograd.transform import (
     input_gradient,
     input_points,
     output_points,
     output_tile,
-    weight_gradient,
-    weight_points,
 )
-from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
+from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import ONE, Block, Size, lanes_of, load_block, outer, store_block, zeros
 
 # Channels, by kernel planes, of the weights that all rows of a point meet before the next: in the first cache
 _MOST_TERMS = 128
 # Elements of inputs and gradients, of the rows that all weights of a point meet before the next: there too
 _MOST_ELEMENTS = 5 * 1024
-# Vectors of weights whose points a thread makes at a time
-_VECTORS = 16
 
 
 class PointProduct(NamedTuple):
@@ -254,52 +247,3 @@ def transform_output_back(
             for c in range(0, tiles.filters, lanes_of(g)):
                 source, target = (at + c, row_step, tiles.filters), (to + c, tiles.output_step)
                 output_points((square, outputs), g, source, points, target)
-
-
-def fill_weight_points(
-    weights: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size
-) -> None:
-    """Points of weights by blocks of filters (block, kernel, channels, filters), by as many threads as pays.
-
-    The other arguments are those of `transform_weights`.
-    """
-    depth, rows = kernel
-    with threads_for(points.size) as workers:
-        transform_weights(weights.reshape(-1), points, (len(weights) * depth, rows), taps, square, workers)
-
-
-@compiled(parallel=True)
-def transform_weights(
-    w: Floats, points: Floats, kernel: tuple[int, int], taps: Size, square: Size, workers: int
-) -> None:
-    """Points (point, kernel depth, pairs) of weights (kernel depth, rows, columns, pairs of channels).
-
-    ``kernel`` is its depth and its rows, ``taps`` as long as one of its planes. Points are an equal share of
-    the array apart.
-    """
-    kernel_depth, rows = kernel
-    plane, step = w.size // kernel_depth, points.size // len(square)
-    pairs = plane // len(taps)
-    vectors, taken = pairs // lanes_of(w), tickets()
-    for _worker in prange(workers):
-        vector = _VECTORS * next_piece(taken)
-        while vector < kernel_depth * vectors:
-            for i in range(vector, min(vector + _VECTORS, kernel_depth * vectors)):
-                kd, pair = i // vectors, i % vectors * lanes_of(w)
-                values = weight_points(load_tile(taps, w, (kd * plane + pair, plane // rows, pairs)), square)
-                store_block(values, points, kd * pairs + pair, step, ONE)
-            vector = _VECTORS * next_piece(taken)
-
-
-@compiled
-def transform_weights_back(
-    points: Floats, dw: Floats, kernel: tuple[int, int], taps: Size, square: Size
-) -> None:
-    """The gradient of weights by the gradient of their points, which lie as in `transform_weights`."""
-    kernel_depth, rows = kernel
-    plane, step = dw.size // kernel_depth, points.size // len(square)
-    pairs = plane // len(taps)
-    for kd in range(kernel_depth):
-        for pair in range(0, pairs, lanes_of(dw)):
-            values = load_block(square, points, kd * pairs + pair, step, ONE)
-            store_tile(weight_gradient(values, taps), dw, (kd * plane + pair, plane // rows, pairs))

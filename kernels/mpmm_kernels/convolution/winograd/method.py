@@ -23,14 +23,13 @@ from mpmm_kernels.convolution.shared.epilogue import (
     finish_forward,
     floor,
     gate,
-    pad_blocks,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
-from mpmm_kernels.convolution.winograd.lines import fill_weight_points
+from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
 from mpmm_kernels.groups import GROUPS, GroupTree
-from mpmm_kernels.vector import PLANNED, Size, lanes
+from mpmm_kernels.vector import PLANNED
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
 _OVERHEAD = 1.4
@@ -76,7 +75,7 @@ class WinogradBackwardScratch(NamedTuple):
 
 @dataclass(frozen=True)
 class WinogradBuffers:
-    """Arrays of a block: its output side, weights and their points, sums of gradients, workers' scratch.
+    """Arrays of a block: its output side, its weights' points, sums of gradients, workers' scratch.
 
     ``inferred_points`` are always those of ``inferred_weights``, which the last inference was given; a
     training leaves both alone.
@@ -86,10 +85,9 @@ class WinogradBuffers:
     argmax: Array
     inferred_weights: Floats
     inferred_points: Floats
-    weights: Floats
+    gathered: Floats
     weight_points: Floats
     bias: Floats
-    flipped: Floats
     flipped_points: Floats
     weight_sums: Floats
     bias_sums: Floats
@@ -155,10 +153,9 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         argmax=zeros_aligned((pixels * tiles.filters,), "uint8"),
         inferred_weights=zeros(*plan.weights_shape),
         inferred_points=zeros(weight_points),
-        weights=_by_blocks(plan, tiles.channels, tiles.filters, layout.forward_tile.columns),
+        gathered=row(gathered_elements(plan)),
         weight_points=zeros(weight_points),
         bias=zeros(tiles.filters),
-        flipped=_by_blocks(plan, tiles.filters, tiles.channels, layout.backward_tile.columns),
         flipped_points=zeros(weight_points),
         weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
@@ -175,12 +172,6 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
     )
 
 
-def _by_blocks(plan: BlockPlan, summed: int, made: int, columns: Size) -> Floats:
-    """Weights (block, kernel, summed, column): those of a product's block one behind the other."""
-    wide = len(columns) * lanes(plan.dtype)
-    return zeros_aligned((made // wide, *plan.kernel, summed, wide), plan.dtype)
-
-
 def _by_argmax(plan: BlockPlan) -> bool:
     """Whether the weights' gradient takes argmax alone: where that is fewer products than the tiles are."""
     pair = plan.input_shape[3], plan.filters
@@ -191,18 +182,19 @@ def _by_argmax(plan: BlockPlan) -> bool:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
-    _take_weights(plan, buffers.weights, operands.w, buffers.weight_points)
+    weights = layout_of(core(plan)).weights
+    fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, weights.forward, weights.tile)
     return _run_forward(plan, buffers, operands, buffers.weight_points)
 
 
 def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
-    """The same, with the points of weights kept from call to call where no bit of these has changed.
-
-    Weights in one piece are compared with those before in a third of the time that block by block takes.
-    """
+    """The same, with the points of weights kept from call to call where no bit of these has changed."""
     if not same_bits(buffers.inferred_weights, operands.w):
         buffers.inferred_weights[...] = operands.w
-        _take_weights(plan, buffers.weights, operands.w, buffers.inferred_points)
+        weights = layout_of(core(plan)).weights
+        fill_weight_points(
+            operands.w, buffers.inferred_points, buffers.gathered, weights.forward, weights.tile
+        )
     return _run_forward(plan, buffers, operands, buffers.inferred_points)
 
 
@@ -228,13 +220,6 @@ def _run_forward(
     return finish_forward(plan, buffers.around, samples)
 
 
-def _take_weights(plan: BlockPlan, weights: Floats, w: Floats, points: Floats) -> None:
-    """Fill weights by w, but for what fills up vectors, and their points."""
-    pad_blocks(w, weights)
-    tile = layout_of(core(plan)).backward_tile
-    fill_weight_points(weights, points, plan.kernel[:2], tile.plane, tile.square)
-
-
 def _backward(
     plan: BlockPlan, buffers: WinogradBuffers, operands: Operands, gradients: Gradients, to_input: bool
 ) -> Floats | None:
@@ -242,9 +227,10 @@ def _backward(
     x, samples = operands.x, len(operands.x)
     dx = buffers.input_gradient[: samples if to_input else 0]
     if to_input:
-        # points of the weights that lead from the output's gradient to the input's
-        flipped = operands.w[::-1].swapaxes(3, 4)
-        _take_weights(plan, buffers.flipped, flipped, buffers.flipped_points)
+        weights = layout_of(core(plan)).weights
+        fill_weight_points(
+            operands.w, buffers.flipped_points, buffers.gathered, weights.backward, weights.tile
+        )
     if buffers.by_argmax is not None:
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         if to_input:

@@ -10,6 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
+from mpmm_kernels.convolution.winograd.weights import PointTile, PointWeights, point_tile, to_outputs
 from mpmm_kernels.vector import PLANNED, REGISTERS, Size, lanes, rows_of, size
 
 # Bytes of a chunk's products, which stay in the first cache
@@ -73,10 +74,12 @@ class SpectralTile(NamedTuple):
 
 @dataclass(frozen=True)
 class SpectralLayout:
-    """Geometry and register tile of a block."""
+    """Geometry, register tile and weights of a block."""
 
     geometry: SpectralGeometry
     tile: SpectralTile
+    weights: PointWeights
+    weights_tile: PointTile
 
     @property
     def products(self) -> int:
@@ -158,6 +161,8 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
             window_columns=size(plan.window[2]),
             taps=size(plan.kernel[0] if sliding else 0),
         ),
+        weights=to_outputs(plan, 1, filters, wide * vector),
+        weights_tile=point_tile(plan, size(points)),
     )
 
 

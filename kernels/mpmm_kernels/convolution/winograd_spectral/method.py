@@ -19,9 +19,9 @@ from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import ForwardArrays
-from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor, pad_blocks
-from mpmm_kernels.convolution.winograd.lines import fill_weight_points
+from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor
 from mpmm_kernels.convolution.winograd.method import TILED_COST
+from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
 from mpmm_kernels.convolution.winograd_spectral import kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, offers, spectral_layout
 from mpmm_kernels.vector import size
@@ -42,7 +42,7 @@ class SpectralBuffers:
     """Arrays of a block: those of the method that goes backward, the weights' points, workers' scratch."""
 
     back: DirectBuffers | IndirectBuffers
-    weights: Floats
+    gathered: Floats
     weight_points: Floats
     staged: Floats
     points: Floats
@@ -77,10 +77,9 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
     layout = layout_of(core(plan))
     bands, tiles, _ = layout.geometry
     points, filters = len(layout.tile.square), tiles.filters
-    wide = len(layout.tile.columns) * len(layout.tile.lanes)
     return SpectralBuffers(
         back=_back(plan).allocate(plan, batch),
-        weights=zeros_aligned((filters // wide, *plan.kernel, 1, wide), plan.dtype),
+        gathered=scratch(gathered_elements(plan), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
         staged=scratch(math.prod(bands[:3]), plan.dtype),
         points=scratch(points * tiles.bands, plan.dtype),
@@ -99,7 +98,10 @@ def _infer(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Flo
 def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> Floats:
     """Run the kernel; argmax is kept where the tile has numbers, for the backward pass only."""
     layout, back, samples = layout_of(core(plan)), buffers.back, len(operands.x)
-    _take_weights(plan, buffers, operands, tile)
+    back.bias[: plan.filters] = operands.b
+    fill_weight_points(
+        operands.w, buffers.weight_points, buffers.gathered, layout.weights, layout.weights_tile
+    )
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=buffers.weight_points,
@@ -114,14 +116,6 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
     )
     kernels.forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *tile)
     return finish_forward(plan, back.around, samples)
-
-
-def _take_weights(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> None:
-    """The weights' points, and the bias, of filters rounded up to whole vectors."""
-    pad_blocks(operands.w, buffers.weights)
-    buffers.back.bias[: plan.filters] = operands.b
-    plane = size(plan.kernel[1] * plan.kernel[2])
-    fill_weight_points(buffers.weights, buffers.weight_points, plan.kernel[:2], plane, tile.square)
 
 
 def _backward(

@@ -1,0 +1,170 @@
+"""Winograd's weights: their points in the order in which products read them, and back to weights."""
+
+from typing import NamedTuple
+
+from numba import prange
+
+from mpmm_kernels.arrays import Array, Floats, flat, workers
+from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.winograd.squares import load_tile, store_tile
+from mpmm_kernels.convolution.winograd.transform import weight_gradient, weight_points
+from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
+from mpmm_kernels.vector import (
+    ONE,
+    Size,
+    lanes,
+    lanes_of,
+    load_block,
+    size,
+    store_block,
+    transposed,
+)
+
+
+class PointWeights(NamedTuple):
+    """Weights as products of points read them: (block, plane, summed, ``wide`` of the made).
+
+    A product adds up the ``summed`` channels, of ``inner`` that are read, and makes the ``made`` ones, by
+    blocks. ``rows`` are those of the kernel's planes. Of the weights as they are trained ``first`` is where
+    the first plane begins, and steps lead from one to the next.
+    """
+
+    planes: int
+    rows: int
+    summed: int
+    inner: int
+    made: int
+    wide: int
+    blocks: int
+    first: int
+    plane_step: int
+    tap_step: int
+    summed_step: int
+    made_step: int
+
+
+class PointTile(NamedTuple):
+    """Taps of a kernel's plane, points of a tile, and vectors that are transposed at once."""
+
+    taps: Size
+    square: Size
+    group: Size
+
+
+def to_outputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeights:
+    """Of channels, ``inner`` with those that fill up vectors, filters are made, ``outer`` with those."""
+    planes, rows, columns, channels, filters = plan.weights_shape
+    plane = rows * columns * channels * filters
+    steps = 0, plane, channels * filters, filters, 1
+    return PointWeights(planes, rows, channels, inner, filters, wide, outer // wide, *steps)
+
+
+def to_inputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeights:
+    """The same of the filters' gradients the channels', by the kernel's planes in turned order."""
+    planes, rows, columns, channels, filters = plan.weights_shape
+    plane = rows * columns * channels * filters
+    steps = (planes - 1) * plane, -plane, channels * filters, 1, filters
+    return PointWeights(planes, rows, filters, inner, channels, wide, outer // wide, *steps)
+
+
+def point_tile(plan: BlockPlan, square: Size) -> PointTile:
+    """The sizes that the points of a block's weights are compiled for."""
+    return PointTile(size(plan.kernel[1] * plan.kernel[2]), square, size(lanes(plan.dtype)))
+
+
+def gathered_elements(plan: BlockPlan) -> int:
+    """Elements of a worker's scratch: a vector of channels by one of filters, for each tap of a plane."""
+    return plan.kernel[1] * plan.kernel[2] * lanes(plan.dtype) ** 2
+
+
+def fill_weight_points(
+    w: Floats, points: Floats, gathered: Array, weights: PointWeights, tile: PointTile
+) -> None:
+    """Fill points by the weights w, with as many threads as that is worth.
+
+    What only fills up vectors stays as it is; ``gathered`` has a row of `gathered_elements` for each thread.
+    """
+    with threads_for(points.size):
+        transform_weights(flat(w), points, workers(gathered), weights, *tile)
+
+
+@compiled(parallel=True)
+def transform_weights(
+    w: Floats,
+    points: Floats,
+    gathered: Floats,
+    weights: PointWeights,
+    taps: Size,
+    square: Size,
+    group: Size,
+) -> None:
+    """Points, each an equal share of the array apart, of the weights w; as many summed channels at a time."""
+    together = -(-weights.summed // len(group))
+    tasks, taken = weights.blocks * weights.planes * together, tickets()
+    for worker in prange(gathered.shape[0]):
+        task = next_piece(taken)
+        while task < tasks:
+            line, first = task // together, task % together * len(group)
+            _transform(w, points, gathered[worker], (line, first), weights, PointTile(taps, square, group))
+            task = next_piece(taken)
+
+
+@compiled
+def _transform(
+    w: Floats,
+    points: Floats,
+    gathered: Floats,
+    part: tuple[int, int],
+    weights: PointWeights,
+    tile: PointTile,
+) -> None:
+    """Points of a block's plane, and some summed channels; ``part`` are its number and the first one."""
+    (line, first), step, width = part, points.size // len(tile.square), len(tile.group)
+    block, plane = line // weights.planes, line % weights.planes
+    count = min(width, weights.summed - first)
+    for column in range(0, min(weights.wide, weights.made - block * weights.wide), width):
+        made = block * weights.wide + column
+        at = weights.first + plane * weights.plane_step + first * weights.summed_step
+        at += made * weights.made_step
+        source, way, apart = w, weights.summed_step, weights.tap_step
+        if weights.made_step != 1 or weights.made - made < width:
+            _gather(w, at, gathered, (count, min(width, weights.made - made)), weights, tile)
+            source, at, way, apart = gathered, 0, width, width * width
+        for k in range(count):
+            values = load_tile(tile.taps, source, (at + k * way, weights.rows * apart, apart))
+            to = (line * weights.inner + first + k) * weights.wide + column
+            store_block(weight_points(values, tile.square), points, to, step, ONE)
+
+
+@compiled
+def _gather(
+    w: Floats, at: int, gathered: Floats, counts: tuple[int, int], weights: PointWeights, tile: PointTile
+) -> None:
+    """Weights as (tap, summed, made), of both up to a vector; zeros behind the made ones that there are."""
+    width, (count, made) = len(tile.group), counts
+    turned = weights.summed_step == 1 and count == width and made == width
+    for tap in range(len(tile.taps)):
+        start, to = at + tap * weights.tap_step, tap * width * width
+        if turned:
+            block = transposed(load_block(tile.group, w, start, weights.made_step, ONE))
+            store_block(block, gathered, to, width, ONE)
+            continue
+        for k in range(count):
+            for m in range(width):
+                inside = m < made
+                source = start + k * weights.summed_step + m * weights.made_step
+                gathered[to + k * width + m] = w[source] if inside else w.dtype.type(0)
+
+
+@compiled
+def transform_weights_back(
+    points: Floats, dw: Floats, kernel: tuple[int, int], taps: Size, square: Size
+) -> None:
+    """The gradient of weights by the gradient of their points, which lie as weights do."""
+    kernel_depth, rows = kernel
+    plane, step = dw.size // kernel_depth, points.size // len(square)
+    pairs = plane // len(taps)
+    for kd in range(kernel_depth):
+        for pair in range(0, pairs, lanes_of(dw)):
+            values = load_block(square, points, kd * pairs + pair, step, ONE)
+            store_tile(weight_gradient(values, taps), dw, (kd * plane + pair, plane // rows, pairs))
