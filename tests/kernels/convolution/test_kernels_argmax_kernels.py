@@ -15,6 +15,7 @@ SAME = ("same",) * 3
 BLOCKS = {
     "several channels": ((4, 6, 5, 3), ConvolutionBlock(4, (2, 2, 2), pool="max", window=(1, 2, 2))),
     "one channel": ((9, 6, 7, 1), ConvolutionBlock(3, (5, 3, 3), pool="max", window=(2, 2, 2))),
+    "no pool": ((17, 5, 5, 1), ConvolutionBlock(2, (7, 3, 3))),
     "padded, strided": (
         (6, 7, 7, 2),
         ConvolutionBlock(3, (3, 2, 3), (2, 1, 2), SAME, pool="max", window=(2, 1, 2)),
@@ -47,7 +48,9 @@ class Problem:
         nodes = len(tree.nodes)
         dw = np.full((nodes, *plan.weights_shape), np.nan, plan.dtype)
         db = np.full((nodes, plan.filters), np.nan, plan.dtype)
-        side = CoreGradient(y=self.y.reshape(-1), dy=self.dy.reshape(-1), argmax=self.argmax.reshape(-1))
+        # without a pool nobody writes down where the largest elements are
+        argmax = self.argmax.reshape(-1)[: 0 if plan.pool is None else None]
+        side = CoreGradient(y=self.y.reshape(-1), dy=self.dy.reshape(-1), argmax=argmax)
         buffers = argmax_gradient.allocate(plan)
         argmax_gradient.weight_gradient(plan, buffers, self.x, side, Gradients(self.dy, dw, db, tree))
         return dw, db

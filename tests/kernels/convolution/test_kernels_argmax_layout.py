@@ -22,6 +22,7 @@ PLANS = {
     "strided bands": ((19, 9, 9, 1), ConvolutionBlock(3, (3, 2, 3), (2, 1, 2), pool="max", window=(2, 2, 2))),
     "deep windows": ((31, 5, 5, 1), ConvolutionBlock(3, (9, 2, 2), pool="max", window=(11, 1, 1))),
     "same": ((5, 6, 7, 16), ConvolutionBlock(3, (3, 3, 3), padding=SAME, pool="max", window=(2, 2, 2))),
+    "no pool": ((23, 5, 5, 1), ConvolutionBlock(2, (7, 3, 3))),
     "few windows": ((7, 3, 3, 16), ConvolutionBlock(3, (2, 3, 3), pool="max", window=(3, 1, 1))),
 }
 
@@ -120,6 +121,19 @@ def test_a_slab_is_some_windows(plan):
     assert 1 <= slab.lines <= plan.output_shape[1]
     assert slab.depths == 1 or (slab.lines == plan.output_shape[1] and slab.depths <= plan.output_shape[0])
     assert slab.samples == 1 or slab.depths == plan.output_shape[0]
+
+
+def test_without_a_pool_one_channel_and_few_filters_are_taken():
+    def taken(shape, filters, kernel):
+        block = ConvolutionBlock(filters, kernel)
+        plan = plan_block(shape, block, "float32", "reference")
+        return argmax_gradient.allocate_if_suited(plan) is not None
+
+    # 18 vectors of seven bands for 63 taps, if a vector holds so many
+    assert taken((20, 5, 5, 1), 2, (7, 3, 3)) is (lanes("float32") > 4)
+    assert taken((20, 5, 5, 1), 2, (3, 3, 3)) is False
+    assert not taken((20, 5, 5, 1), 24, (7, 3, 3))
+    assert not taken((20, 5, 5, 2), 2, (7, 3, 3))
 
 
 def test_a_block_of_few_windows_takes_several_depths_or_samples():

@@ -1,5 +1,6 @@
 """Gradients of weights and bias by argmax: for every method whose block has a max-pool."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -64,8 +65,22 @@ def allocate(plan: BlockPlan) -> ArgmaxBuffers:
 
 
 def allocate_if_suited(plan: BlockPlan) -> ArgmaxBuffers | None:
-    """The arrays where argmax alone is half of a window's positions at most, else None."""
-    return allocate(plan) if suits(plan, least=2) else None
+    """The arrays where this takes half of the products at most, else None.
+
+    Of a window argmax alone is half of the positions or less. Without a pool each position is its own window,
+    but of one channel a vector holds planes of the kernel, where others hold the filters: of two or three of
+    these they are nearly empty.
+    """
+    return allocate(plan) if suits(plan, least=2) or _has_few_filters(plan) else None
+
+
+def _has_few_filters(plan: BlockPlan) -> bool:
+    """Whether a block without a pool has far fewer vectors of bands than taps."""
+    if plan.input_shape[3] != 1 or plan.window != (1, 1, 1):
+        return False
+    layout = layout_of(plan)
+    vectors = plan.filters * len(layout.geometry.parts) * len(layout.tile.block)
+    return 2 * vectors <= math.prod(plan.kernel) and layout.farthest < _EXACT
 
 
 class ArgmaxScratch(NamedTuple):

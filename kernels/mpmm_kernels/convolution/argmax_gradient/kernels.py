@@ -172,19 +172,21 @@ def _fill_positions(
     ``first`` is its first window, ``window`` its positions' numbers and offsets.
     """
     (numbers, offsets), to = window, beginning()
-    for line in range(slab.samples * slab.depths * slab.lines):
-        depth = line // slab.lines
+    for depth in range(slab.samples * slab.depths):
         start = depth // slab.depths * walk.sample_step + depth % slab.depths * walk.depth_step
-        start += line % slab.lines * walk.down
-        for column in range(pooled.columns):
-            corner = splat(offsets.dtype.type(start + column * walk.across))
-            for _ in range(0, pooled.padded, lanes_of(offsets)):
-                number, position = load_bytes(offsets, argmax, first * pooled.padded + to), corner
-                for i in range(1, offsets.size):
-                    offset = splat(element(offsets, i))
-                    position = add(position, where_number(number, element(numbers, i), offset))
-                store_whole(positions, to, position)
-                to += lanes_of(offsets)
+        for line in range(slab.lines):
+            for column in range(pooled.columns):
+                corner = splat(offsets.dtype.type(start + line * walk.down + column * walk.across))
+                for _ in range(0, pooled.padded, lanes_of(offsets)):
+                    position = corner
+                    # a window of one position has no number
+                    if offsets.size > 1:
+                        number = load_bytes(offsets, argmax, first * pooled.padded + to)
+                        for i in range(1, offsets.size):
+                            offset = splat(element(offsets, i))
+                            position = add(position, where_number(number, element(numbers, i), offset))
+                    store_whole(positions, to, position)
+                    to += lanes_of(offsets)
 
 
 @compiled

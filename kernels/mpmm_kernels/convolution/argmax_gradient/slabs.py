@@ -105,9 +105,11 @@ def unfolded_bands(plan: BlockPlan, source: Steps, width: int, taps: int) -> tup
     needed = (plan.output_shape[0] - 1) * step + span
     line = CACHE_LINE // np.dtype(plan.dtype).itemsize
     planes, run = (1, min(line, 1 << (needed - 1).bit_length())) if span <= line else (window, width)
-    depths = max(1, (run - span) // step + 1)
     columns = reach(plan, 2, plan.output_shape[2])
     lines = _lines(plan, planes * columns * run, taps)
+    room = max(1, (run - span) // step + 1)
+    together = min(room, _fitting_depths(plan)) if lines == plan.output_shape[1] else 1
+    depths = room // together * together
     unfolding = Unfolding(
         pieces=-(-plan.kernel[0] // width),
         planes=planes,
@@ -123,7 +125,7 @@ def unfolded_bands(plan: BlockPlan, source: Steps, width: int, taps: int) -> tup
         depth_shift=step,
         line_shift=plan.window[1] * plan.stride[1] * columns * run if depths > 1 else 0,
     )
-    return unfolding, WindowSlab(1, 1, lines)
+    return unfolding, WindowSlab(1, together, lines)
 
 
 def folded_slab(plan: BlockPlan, source: Steps, taps: int) -> WindowSlab:
@@ -144,6 +146,12 @@ def _lines(plan: BlockPlan, row: int, taps: int) -> int:
     window = plan.window[1] * plan.stride[1]
     fit = (_SLAB_BYTES // (row * np.dtype(plan.dtype).itemsize) - taps) // window
     return _even(plan.output_shape[1], fit)
+
+
+def _fitting_depths(plan: BlockPlan) -> int:
+    """Depths of windows that are few enough for a slab, at least one of those that there are."""
+    fit = _MOST_WINDOWS // (plan.output_shape[1] * plan.output_shape[2])
+    return max(1, min(fit, plan.output_shape[0]))
 
 
 def _even(count: int, fit: int) -> int:
