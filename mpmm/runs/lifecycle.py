@@ -109,13 +109,15 @@ def _keep(rank_run: RankRun, recorder: Recorder, events: Events) -> Ending:
     group, validation = rank_run.group, None
     with closing(events):
         for event in events:
-            group.shutdown.check()
+            # before a signal is looked at, for the counters count the event: a checkpoint without its line
+            # in the log would leave that out for good
             if isinstance(event, Kept):
                 recorder.checkpoint("last")
-                continue
-            recorder.record(event)
-            validation = event.validation if isinstance(event, EpochDone) else None
-            if group.alone and group.shutdown.finishing:
+            else:
+                recorder.record(event)
+                validation = event.validation if isinstance(event, EpochDone) else None
+            group.shutdown.check()
+            if group.alone and group.shutdown.finishing and not isinstance(event, Kept):
                 # ranks are told by the server, whose next step is then the last
                 return Ending(None, group.shutdown.finishing)
     return Ending(validation, None)

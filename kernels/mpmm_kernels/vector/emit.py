@@ -37,17 +37,17 @@ class Memory:
         self.context, self.builder = context, builder
         self.array = context.make_array(array_type)(context, builder, array)
         self.alignment = array_type.dtype.bitwidth // 8
-        self.first, self.begins = self.array.data, _INDEX(0)
+        self.first, self.start = self.array.data, _INDEX(0)
 
     def moved(self, offset: Any) -> "Memory":
-        """The same with offsets counted from one on, whose address has a register of its own.
+        """The same array with offsets that count from ``offset`` on, whose address is in one register.
 
         LLVM would add up two registers in each load; with a product that is two steps in place of one.
         """
         builder, other = self.builder, copy(self)
         address = builder.ptrtoint(builder.gep(self.first, [offset]), _INDEX)
         other.first = builder.inttoptr(unforeseen(builder, address), self.first.type)
-        other.begins = builder.add(self.begins, offset)
+        other.start = builder.add(self.start, offset)
         return other
 
     def load(self, offset: Any, vector: ir.VectorType) -> Any:
@@ -123,7 +123,7 @@ class Memory:
         if vars(config)["BOUNDSCHECK"] != 1:  # -1 where it is not set
             return
         builder = self.builder
-        offset = builder.add(self.begins, offset)
+        offset = builder.add(self.start, offset)
         end = builder.add(offset, count if isinstance(count, ir.Value) else _INDEX(count))
         outside = builder.or_(
             builder.icmp_signed("<", offset, _INDEX(0)), builder.icmp_signed(">", end, self.array.nitems)

@@ -3,6 +3,7 @@
 Only one position of a window passes a gradient on, a different one for each filter, and none where ReLU is
 closed. So for each filter and window the sample around its largest element, scaled by the gradient, is added
 to the filter's gradient: a fraction of the products of the whole convolution, whose factors mostly are zeros.
+Without a pool each position is a window of its own.
 """
 
 from numba import prange
@@ -202,9 +203,8 @@ def _add_slab(
 ) -> None:
     """Add to dw, for a run of filters, the sample around each largest element, scaled by its gradient.
 
-    Where dw ``begins``, what it held is overwritten.
     ``values`` are the gradients and the positions of the largest elements, ``slab`` is how many pixels, and
-    the step from one to the next; ``target`` is dw, and whether it begins.
+    the step from one to the next. ``target`` is dw, and whether it begins: then what it held is overwritten.
     """
     (x, x_at), (gradient, positions), (pixels, step), (dw, begins) = origin, values, slab, target
     block, width = tile.block, tile.width

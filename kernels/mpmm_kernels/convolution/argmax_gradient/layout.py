@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -141,16 +141,10 @@ def _of_channels(plan: BlockPlan) -> ArgmaxLayout:
         for v in range(vectors // wide)
     ]
     plane, row, column = np.multiply(plan.stride, read).tolist()
+    strides = plane, row, column
+    walk = _walk(plan, staging.depth * source.plane, source, strides, read.row)
     return ArgmaxLayout(
-        geometry=ArgmaxGeometry(
-            staging=staging,
-            bands=bands(staging, 0),
-            unfolding=unfolding,
-            walk=_walk(plan, staging.depth * source.plane, source, (plane, row, column), read.row),
-            slab=slab,
-            pooled=shared.pooled_shape(plan),
-            **_tables(plan, (plane, row, column), parts),
-        ),
+        geometry=_geometry(plan, bands(staging, 0), (unfolding, walk, slab), strides, parts),
         tile=ArgmaxTile(size(1), size(high), size(high * wide), *(size(vector),) * 3),
     )
 
@@ -175,16 +169,9 @@ def _of_bands(plan: BlockPlan) -> ArgmaxLayout:
     # a window's planes share a run, or each has its own
     plane = plan.stride[0] if unfolding.planes == 1 else read.plane
     strides = plane, plan.stride[1] * read.row, plan.stride[2] * read.column
+    walk = _walk(plan, 0, source, strides, read.row)
     return ArgmaxLayout(
-        geometry=ArgmaxGeometry(
-            staging=staging,
-            bands=staged,
-            unfolding=unfolding,
-            walk=_walk(plan, 0, source, strides, read.row),
-            slab=slab,
-            pooled=shared.pooled_shape(plan),
-            **_tables(plan, strides, parts),
-        ),
+        geometry=_geometry(plan, staged, (unfolding, walk, slab), strides, parts),
         tile=ArgmaxTile(
             size(2), size(high), size(high * wide), size(width), size(unfolding.run), size(vector)
         ),
@@ -207,14 +194,26 @@ def _walk(plan: BlockPlan, sample_step: int, source: Steps, strides: Triple, tap
     )
 
 
-def _tables(plan: BlockPlan, strides: Triple, parts: list[int]) -> dict[str, Any]:
-    """A window's positions, their numbers and how far each is from the first; where parts begin."""
-    positions = np.indices(plan.window).reshape(3, -1)
-    return {
-        "numbers": np.arange(positions.shape[1], dtype=plan.dtype),
-        "offsets": (np.array(strides) @ positions).astype(plan.dtype),
-        "parts": np.array(parts),
-    }
+def _geometry(
+    plan: BlockPlan,
+    staged: Bands,
+    way: tuple[Unfolding, Walk, WindowSlab],
+    strides: Triple,
+    parts: list[int],
+) -> ArgmaxGeometry:
+    """Of ``strides``, those of the convolution where vectors are read, a table of a window's positions."""
+    positions, (unfolding, walk, slab) = np.indices(plan.window).reshape(3, -1), way
+    return ArgmaxGeometry(
+        staging=shared.staging(plan, 0),
+        bands=staged,
+        unfolding=unfolding,
+        walk=walk,
+        slab=slab,
+        pooled=shared.pooled_shape(plan),
+        numbers=np.arange(positions.shape[1], dtype=plan.dtype),
+        offsets=(np.array(strides) @ positions).astype(plan.dtype),
+        parts=np.array(parts),
+    )
 
 
 def _spread_over_cache(bands: int, dtype: str) -> int:

@@ -6,9 +6,11 @@ import numpy as np
 
 from mpmm_kernels.arrays import CACHE_LINE
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.vector import REGISTERS
 
-# Bytes that a slab of windows and a part of the kernel read, in the first cache
-_SLAB_BYTES = 32 * 1024
+# Bytes that a slab of windows and a part of the kernel read, in the first cache: of processors with 32
+# registers mostly 48 KB, of others 32
+_SLAB_BYTES = (32 if REGISTERS == 32 else 24) * 1024
 # Windows of a slab beyond which it takes far longer to use a filter's gradient than to fetch and store it
 _MOST_WINDOWS = 64
 
@@ -107,6 +109,7 @@ def unfolded_bands(plan: BlockPlan, source: Steps, width: int, taps: int) -> tup
     planes, run = (1, min(line, 1 << (needed - 1).bit_length())) if span <= line else (window, width)
     columns = reach(plan, 2, plan.output_shape[2])
     lines = _lines(plan, planes * columns * run, taps)
+    # depths are as far apart in a run as in the staged sample, so that a slab may hold several
     room = max(1, (run - span) // step + 1)
     together = min(room, _fitting_depths(plan)) if lines == plan.output_shape[1] else 1
     depths = room // together * together

@@ -52,7 +52,7 @@ class PointTile(NamedTuple):
 
 
 def to_outputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeights:
-    """Of channels, ``inner`` with those that fill up vectors, filters are made, ``outer`` with those."""
+    """From channels to filters, ``inner`` and ``outer`` of them with those that only fill up vectors."""
     planes, rows, columns, channels, filters = plan.weights_shape
     plane = rows * columns * channels * filters
     steps = 0, plane, channels * filters, filters, 1
@@ -60,7 +60,7 @@ def to_outputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeigh
 
 
 def to_inputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeights:
-    """The same of the filters' gradients the channels', by the kernel's planes in turned order."""
+    """From filters to channels in the same way, for the input's gradient: the kernel's planes are turned."""
     planes, rows, columns, channels, filters = plan.weights_shape
     plane = rows * columns * channels * filters
     steps = (planes - 1) * plane, -plane, channels * filters, 1, filters
