@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mpmm.network import Array, Parameter, parts
 
@@ -16,9 +17,9 @@ def pack(arrays: Sequence[Array], flat: Array) -> Array:
     return flat
 
 
-def flat_of(arrays: Sequence[Array]) -> Array:
-    """The arrays in a new one."""
-    return pack(arrays, np.empty(sum(array.size for array in arrays), arrays[0].dtype))
+def flat_of(arrays: Sequence[Array], dtype: npt.DTypeLike) -> Array:
+    """The arrays, of which there may be none, in a new one."""
+    return pack(arrays, np.empty(sum(array.size for array in arrays), dtype))
 
 
 def unpack(flat: Array, arrays: Sequence[Array]) -> None:

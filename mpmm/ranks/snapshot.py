@@ -31,9 +31,10 @@ class Snapshot:
     def __init__(self, network: Network) -> None:
         self._parameters = ordered(network)
         self._trained = [parameter for parameter in self._parameters if parameter.trainable]
-        dtype = self._parameters[0].value.dtype
+        # a rank's blocks may have no parameters, where it holds a sum of branches alone
+        dtype = network.spec.dtype
         self.counters = np.zeros(COUNTERS)
-        self.values = flat_of(values_of(self._parameters))
+        self.values = flat_of(values_of(self._parameters), dtype)
         self.first = np.zeros(_size(self._trained), dtype)
         self.second = np.zeros(_size(self._trained), dtype)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from placement_networks import layouts
 from threaded_ranks import Outcome, play
 
-from mpmm.network import BlockSpec, DenseSpec, NetworkSpec, Preset, StreamSpec
+from mpmm.network import BlockSpec, DenseSpec, Network, NetworkSpec, Preset, StreamSpec
 from mpmm.patches import Batch
 from mpmm.placement import Layout, LayoutOptions, Rehearsal, StepKind, UpdatePlace, describe, layout_for
 
@@ -84,6 +84,14 @@ def test_each_branch_on_a_rank_of_its_own_and_the_joins_in_shards() -> None:
     blocks = {"hsi.block1": 1, "hsi.block2": 2, "hsi.block3": 3, "hsi.block4": [1, 2, 3], "hsi": 0}
     blocks |= {"hsi.block6": 1, "hsi.block8": [0, 2], "rgb": 3, "fusion": 0}
     check(layout_for(SHAPE, 4, blocks=blocks, shares={"hsi.block4": [2, 9, 5]}))
+
+
+@pytest.mark.parametrize("update", get_args(UpdatePlace))
+def test_a_rank_without_any_parameters(update: UpdatePlace) -> None:
+    """Rank 1 has a sum of branches alone: where owners update, its state is empty."""
+    blocks: dict[str, int | list[int]] = {block.name: 0 for block in SHAPE.blocks}
+    assert not Network(SPEC).blocks["hsi.block7"].parameters
+    check(layout_for(SHAPE, 2, blocks=blocks | {"hsi.block7": 1}, options=LayoutOptions(update)))
 
 
 @settings(max_examples=8, deadline=None)

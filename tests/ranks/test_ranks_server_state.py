@@ -29,7 +29,7 @@ def moved(steps: int = 2) -> tuple[Network, Adam, Counters]:
 
 def test_unpacking_is_the_inverse_of_packing():
     arrays = [np.arange(6.0).reshape(2, 3), np.array([7.0]), np.full((2, 1, 2), 9.0)]
-    flat = flat_of(arrays)
+    flat = flat_of(arrays, arrays[0].dtype)
     others = [np.zeros_like(array) for array in arrays]
     unpack(flat, others)
     assert all((a == b).all() for a, b in zip(arrays, others, strict=True))
@@ -75,7 +75,7 @@ def test_what_is_complete_is_not_touched_by_the_step_under_way():
     store = ParameterStore(network, adam, counters)
     before = state_sha256(store.complete.arrays()["parameters"])
     layer = next(layer for block in network.blocks.values() for layer in block.layers if layer.parameters)
-    gradient = flat_of([np.ones_like(one.value) for one in layer.parameters])
+    gradient = flat_of([np.ones_like(one.value) for one in layer.parameters], network.spec.dtype)
     store.update(layer.name, [(gradient, 4)], counters.step)
     assert state_sha256(network.state()) != before
     assert state_sha256(store.complete.arrays()["parameters"]) == before
@@ -91,8 +91,12 @@ def test_own_gradients_count_as_those_that_were_pushed():
         layer = next(layer for block in network.blocks.values() for layer in block.layers if layer.parameters)
         for one in layer.parameters:
             one.gradient[...] = 0.5
-        mine = layer.gradients[0] if own else flat_of([one.gradient for one in layer.parameters])
-        other = flat_of([np.full_like(one.gradient, 2.0) for one in layer.parameters])
+        mine = (
+            layer.gradients[0]
+            if own
+            else flat_of([one.gradient for one in layer.parameters], network.spec.dtype)
+        )
+        other = flat_of([np.full_like(one.gradient, 2.0) for one in layer.parameters], network.spec.dtype)
         store.update(layer.name, [(mine, 1), (other, 3)], counters.step)
         updated.append(state_sha256(network.state()))
     assert updated[0] == updated[1]
