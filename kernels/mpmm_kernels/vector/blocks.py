@@ -28,16 +28,20 @@ def _parts(builder: Any, block: Any) -> list[Any]:
     return [builder.extract_value(block, i) for i in range(block.type.count)]
 
 
+def emit_zeros(block: Any) -> Any:
+    """What emits a block of a type, zero in every lane."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return vector_emit.pack(builder, [vector_emit.zero(vector.emitted) for vector in block.types])
+
+    return emit
+
+
 @compiled_intrinsic
 def zeros(typing: Any, like: Any, count: Any) -> Any:
     """A block of as many zero vectors as ``count`` is long, of the elements of ``like``."""
-    vector = Vector(like.dtype)
-    block = types.UniTuple(vector, len(count))
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return vector_emit.pack(builder, [vector_emit.zero(vector.emitted)] * len(count))
-
-    return block(like, count), emit
+    block = types.UniTuple(Vector(like.dtype), len(count))
+    return block(like, count), emit_zeros(block)
 
 
 @compiled_intrinsic
@@ -184,11 +188,7 @@ def load_vectors(typing: Any, like: Any, width: Any, y: Any, y_at: Any) -> Any:
 def zero_vectors(typing: Any, like: Any, width: Any, y: Any) -> Any:
     """The same block of zeros."""
     block = types.UniTuple(Vector(y.dtype, len(width)), len(like))
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return vector_emit.pack(builder, [vector_emit.zero(block.dtype.emitted)] * len(like))
-
-    return block(like, width, y), emit
+    return block(like, width, y), emit_zeros(block)
 
 
 @compiled_intrinsic

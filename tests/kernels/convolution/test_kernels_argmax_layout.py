@@ -149,7 +149,7 @@ def test_a_block_of_few_windows_takes_several_depths_or_samples():
 
 def test_only_windows_of_several_positions_are_taken():
     block = ConvolutionBlock(4, (3, 3, 3), pool="max", window=(1, 1, 1))
-    assert not argmax_gradient.suits(plan_block((5, 5, 5, 2), block, "float32", "reference"), least=2)
+    assert not argmax_gradient.suits(plan_block((5, 5, 5, 2), block, "float32", "reference"))
     averaged = ConvolutionBlock(4, (3, 3, 3), pool="average", window=(1, 2, 2))
-    assert not argmax_gradient.suits(plan_block((5, 5, 5, 2), averaged, "float32", "reference"), least=2)
+    assert not argmax_gradient.suits(plan_block((5, 5, 5, 2), averaged, "float32", "reference"))
     assert argmax_gradient.allocate_if_suited(plan_block((5, 5, 5, 2), block, "float32", "reference")) is None

@@ -40,11 +40,12 @@ def drawn(plan):
     return w, np.einsum("ij,djkab,lk->ildab", g, w, g), side
 
 
-def filled(plan, weights, w, side):
+def filled(plan, product, w, side):
     """Points as a product reads them, put in order again: (row, column, plane, summed, made)."""
-    tile, size = layout_of(plan).weights.tile, weights.planes * weights.inner * weights.wide * weights.blocks
+    weights = product.weights
+    size = weights.planes * weights.inner * weights.wide * weights.blocks
     points = np.full(side * side * (size + 16), np.nan)
-    fill_weight_points(w, points, scratch(gathered_elements(plan), "float64"), weights, tile)
+    fill_weight_points(w, points, scratch(gathered_elements(plan), "float64"), product)
     blocks = points.reshape(side, side, -1)[..., :size]
     blocks = blocks.reshape(side, side, weights.blocks, weights.planes, weights.inner, weights.wide)
     return blocks.transpose(0, 1, 3, 4, 2, 5).reshape(side, side, weights.planes, weights.inner, -1)
@@ -52,7 +53,7 @@ def filled(plan, weights, w, side):
 
 def test_forward_points_lead_from_channels_to_filters(plan):
     w, expected, side = drawn(plan)
-    made = filled(plan, layout_of(plan).weights.forward, w, side)
+    made = filled(plan, layout_of(plan).forward_weights, w, side)
     channels, filters = plan.weights_shape[3:]
     assert made.shape[3:] == (whole(channels), whole(filters))
     np.testing.assert_allclose(made[..., :channels, :filters], expected, atol=1e-12)
@@ -63,7 +64,7 @@ def test_forward_points_lead_from_channels_to_filters(plan):
 
 def test_backward_points_lead_from_filters_to_channels_by_planes_in_turned_order(plan):
     w, expected, side = drawn(plan)
-    made = filled(plan, layout_of(plan).weights.backward, w, side)
+    made = filled(plan, layout_of(plan).backward_weights, w, side)
     channels, filters = plan.weights_shape[3:]
     turned = expected[:, :, ::-1].swapaxes(3, 4)
     np.testing.assert_allclose(made[..., :filters, :channels], turned, atol=1e-12)
@@ -73,12 +74,12 @@ def test_backward_points_lead_from_filters_to_channels_by_planes_in_turned_order
 
 def test_threads_share_the_weights_and_have_the_same_bits(plan):
     w, _, side = drawn(plan)
-    weights = layout_of(plan).weights
+    weights, tile = layout_of(plan).backward_weights
     gathered = np.zeros((3, gathered_elements(plan)))
     made = []
     for rows in (gathered[:1], gathered):
-        points = np.zeros(side * side * weights.backward.planes * whole(w.shape[3]) * whole(w.shape[4]))
-        transform_weights(w.reshape(-1), points, rows, weights.backward, *weights.tile)
+        points = np.zeros(side * side * weights.planes * whole(w.shape[3]) * whole(w.shape[4]))
+        transform_weights(w.reshape(-1), points, rows, weights, *tile)
         made.append(points.tobytes())
     assert made[0] == made[1]
 
@@ -92,6 +93,6 @@ def test_the_gradient_of_points_goes_back_by_the_adjoint(plan):
     w, points = np.ascontiguousarray(w[..., :filters]), points[..., :filters]
     gradient = np.random.default_rng(13).standard_normal(points.shape)
     dw = np.full((*plan.kernel, channels, filters), np.nan)
-    tile = layout_of(plan).weights.tile
+    tile = layout_of(plan).backward_weights.tile
     transform_weights_back(gradient.reshape(-1), dw.reshape(-1), plan.kernel[:2], tile.taps, tile.square)
     np.testing.assert_allclose((gradient * points).sum(), (dw * w).sum(), rtol=1e-10)

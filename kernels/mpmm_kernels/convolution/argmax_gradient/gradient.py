@@ -1,4 +1,4 @@
-"""Gradients of weights and bias by argmax: for every method whose block has a max-pool."""
+"""Gradients of weights and bias by argmax: of max-pools, and of one channel with few filters."""
 
 import math
 from dataclasses import dataclass
@@ -24,10 +24,12 @@ _EXACT = 1 << 24
 layout_of = cache(argmax_layout)
 
 
-def suits(plan: BlockPlan, least: int) -> bool:
-    """Whether a block's core has a max-pool over at least so many positions, none of them too far away."""
-    if plan.pool != "max" or np.prod(plan.window) < least:
-        return False
+def suits(plan: BlockPlan) -> bool:
+    """Whether a block's core has a max-pool over several positions, none of them too far away."""
+    return plan.pool == "max" and plan.window != (1, 1, 1) and _counts_exactly(plan)
+
+
+def _counts_exactly(plan: BlockPlan) -> bool:
     return layout_of(plan).farthest < _EXACT
 
 
@@ -71,7 +73,7 @@ def allocate_if_suited(plan: BlockPlan) -> ArgmaxBuffers | None:
     but of one channel a vector holds planes of the kernel, where others hold the filters: of two or three of
     these they are nearly empty.
     """
-    return allocate(plan) if suits(plan, least=2) or _has_few_filters(plan) else None
+    return allocate(plan) if suits(plan) or _has_few_filters(plan) else None
 
 
 def _has_few_filters(plan: BlockPlan) -> bool:
@@ -80,7 +82,7 @@ def _has_few_filters(plan: BlockPlan) -> bool:
         return False
     layout = layout_of(plan)
     vectors = plan.filters * len(layout.geometry.parts) * len(layout.tile.block)
-    return 2 * vectors <= math.prod(plan.kernel) and layout.farthest < _EXACT
+    return 2 * vectors <= math.prod(plan.kernel) and _counts_exactly(plan)
 
 
 class ArgmaxScratch(NamedTuple):

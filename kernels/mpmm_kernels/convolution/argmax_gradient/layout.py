@@ -140,8 +140,7 @@ def _of_channels(plan: BlockPlan) -> ArgmaxLayout:
         for kh in range(0, rows, high)
         for v in range(vectors // wide)
     ]
-    plane, row, column = np.multiply(plan.stride, read).tolist()
-    strides = plane, row, column
+    strides = plan.stride[0] * read.plane, plan.stride[1] * read.row, plan.stride[2] * read.column
     walk = _walk(plan, staging.depth * source.plane, source, strides, read.row)
     return ArgmaxLayout(
         geometry=_geometry(plan, bands(staging, 0), (unfolding, walk, slab), strides, parts),

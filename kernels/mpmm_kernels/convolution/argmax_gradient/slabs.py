@@ -6,6 +6,7 @@ import numpy as np
 
 from mpmm_kernels.arrays import CACHE_LINE
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.geometry import even_part
 from mpmm_kernels.vector import REGISTERS
 
 # Bytes that a slab of windows and a part of the kernel read, in the first cache: of processors with 32
@@ -140,7 +141,7 @@ def folded_slab(plan: BlockPlan, source: Steps, taps: int) -> WindowSlab:
     plane, window = source.plane * np.dtype(plan.dtype).itemsize, plan.window[0] * plan.stride[0]
     fit = min((_SLAB_BYTES // plane - 1) // window, _MOST_WINDOWS // (rows * columns))
     if fit < depth:
-        return WindowSlab(1, _even(depth, fit), lines)
+        return WindowSlab(1, even_part(depth, fit), lines)
     return WindowSlab(fit // depth, depth, lines)
 
 
@@ -148,16 +149,10 @@ def _lines(plan: BlockPlan, row: int, taps: int) -> int:
     """Lines of windows of a slab, by the elements of a row that they meet."""
     window = plan.window[1] * plan.stride[1]
     fit = (_SLAB_BYTES // (row * np.dtype(plan.dtype).itemsize) - taps) // window
-    return _even(plan.output_shape[1], fit)
+    return even_part(plan.output_shape[1], fit)
 
 
 def _fitting_depths(plan: BlockPlan) -> int:
     """Depths of windows that are few enough for a slab, at least one of those that there are."""
     fit = _MOST_WINDOWS // (plan.output_shape[1] * plan.output_shape[2])
     return max(1, min(fit, plan.output_shape[0]))
-
-
-def _even(count: int, fit: int) -> int:
-    """The most of so many that fit at a time, as even as can be."""
-    turns = -(-count // max(1, fit))
-    return -(-count // turns)

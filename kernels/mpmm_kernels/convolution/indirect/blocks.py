@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from llvmlite import ir
 
 from mpmm_kernels.runtime import compiled_intrinsic, types
-from mpmm_kernels.vector import Size, Vector, block_offsets
+from mpmm_kernels.vector import Size, Vector, block_offsets, emit_zeros
 from mpmm_kernels.vector import emit as vector_emit
 
 # a row of a block: how many vectors, and the lanes of the last
@@ -48,11 +48,7 @@ def take_offsets(typing: Any, table: Any, first: Any, block: Any, row: Any) -> A
 def zero_rows(typing: Any, like: Any, block: Any, row: Any) -> Any:
     """A block of zeros, of the elements of ``like`` and as large as the tuple ``block``."""
     zeros = _block(block, row, like)
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return vector_emit.pack(builder, [vector_emit.zero(vector.emitted) for vector in zeros.types])
-
-    return zeros(like, block, row), emit
+    return zeros(like, block, row), emit_zeros(zeros)
 
 
 @compiled_intrinsic

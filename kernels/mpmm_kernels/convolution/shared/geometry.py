@@ -100,6 +100,12 @@ def whole_vectors(channels: int, dtype: str, registers: Registers = OWN) -> int:
     return -(-channels // lanes) * lanes
 
 
+def even_part(count: int, most: int) -> int:
+    """The largest of as few parts of at most ``most`` as ``count`` needs, cut as evenly as can be."""
+    parts = -(-count // max(1, most))
+    return -(-count // parts)
+
+
 def pooled_shape(plan: BlockPlan) -> Pooled:
     """The block's output, and its pooling windows on the convolution."""
     return Pooled(*plan.output_shape, *plan.window, whole_vectors(plan.filters, plan.dtype))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mpmm_kernels.convolution.plan import BlockPlan
-from mpmm_kernels.convolution.shared.geometry import Spread, Staging, needed, whole_vectors
+from mpmm_kernels.convolution.shared.geometry import Spread, Staging, even_part, needed, whole_vectors
 from mpmm_kernels.convolution.winograd.transform import LARGEST
 from mpmm_kernels.vector import PLANNED, REGISTERS
 
@@ -168,8 +168,7 @@ def spread(tiled: WinogradTiles) -> Spread:
 
 def _chunk(depth: int, window: int, plane_bytes: int) -> int:
     """Planes of a chunk: whole windows, as even as can be, with products that stay in the cache."""
-    most, windows = max(1, _PRODUCTS_BYTES // (plane_bytes * window)), depth // window
-    return -(-windows // -(-windows // most)) * window
+    return even_part(depth // window, _PRODUCTS_BYTES // (plane_bytes * window)) * window
 
 
 def _waste(rows: int) -> float:

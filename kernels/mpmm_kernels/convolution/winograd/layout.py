@@ -8,9 +8,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.winograd import geometry
 from mpmm_kernels.convolution.winograd.weights import (
-    PointTile,
-    PointWeights,
-    point_tile,
+    WeightPoints,
     to_inputs,
     to_outputs,
 )
@@ -49,22 +47,15 @@ class WinogradBackwardTile(NamedTuple):
     plane: Size
 
 
-class WinogradWeights(NamedTuple):
-    """Weights as the products of a pass forward read them, and as those of the input's gradient do."""
-
-    forward: PointWeights
-    backward: PointWeights
-    tile: PointTile
-
-
 @dataclass(frozen=True)
 class WinogradLayout:
-    """Geometry, tiles and weights of a block."""
+    """Geometry, tiles and weights of a block: as a pass forward takes them, and as the input's gradient."""
 
     geometry: WinogradGeometry
     forward_tile: WinogradForwardTile
     backward_tile: WinogradBackwardTile
-    weights: WinogradWeights
+    forward_weights: WeightPoints
+    backward_weights: WeightPoints
 
     @property
     def points(self) -> int:
@@ -82,7 +73,7 @@ class WinogradLayout:
 def layout_of(plan: BlockPlan) -> WinogradLayout:
     """The layout of a block's core, by its shapes alone."""
     outputs = geometry.best_outputs(plan)
-    tiles, pooled = geometry.tiles(plan, outputs), shared.pooled_shape(plan)
+    tiles, pooled, vector = geometry.tiles(plan, outputs), shared.pooled_shape(plan), lanes(plan.dtype)
     columns, input_columns = (_columns(n, plan.dtype) for n in (tiles.filters, tiles.channels))
     taps = _taps(tiles, rows_of(columns))
     plane = size(plan.kernel[1] * plan.kernel[2])
@@ -99,11 +90,8 @@ def layout_of(plan: BlockPlan) -> WinogradLayout:
         backward_tile=WinogradBackwardTile(
             *points, *_block(input_columns), size(taps * columns), size(columns), size(taps), plane
         ),
-        weights=WinogradWeights(
-            forward=to_outputs(plan, tiles.channels, tiles.filters, columns * lanes(plan.dtype)),
-            backward=to_inputs(plan, tiles.filters, tiles.channels, input_columns * lanes(plan.dtype)),
-            tile=point_tile(plan, points[0]),
-        ),
+        forward_weights=to_outputs(plan, points[0], (tiles.channels, tiles.filters), columns * vector),
+        backward_weights=to_inputs(plan, points[0], (tiles.filters, tiles.channels), input_columns * vector),
     )
 
 

@@ -178,12 +178,12 @@ def _by_argmax(plan: BlockPlan) -> bool:
     whole = [shared.whole_vectors(channels, plan.dtype, PLANNED) for channels in pair]
     padded = math.prod(whole) / math.prod(pair)
     fewer = _BY_ARGMAX / math.prod(plan.window) < _part(core(plan)) * padded
-    return argmax_gradient.suits(core(plan), least=2) and fewer
+    return argmax_gradient.suits(core(plan)) and fewer
 
 
 def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
-    weights = layout_of(core(plan)).weights
-    fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, weights.forward, weights.tile)
+    weights = layout_of(core(plan)).forward_weights
+    fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, weights)
     return _run_forward(plan, buffers, operands, buffers.weight_points)
 
 
@@ -191,10 +191,8 @@ def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Flo
     """The same, with the points of weights kept from call to call where no bit of these has changed."""
     if not same_bits(buffers.inferred_weights, operands.w):
         buffers.inferred_weights[...] = operands.w
-        weights = layout_of(core(plan)).weights
-        fill_weight_points(
-            operands.w, buffers.inferred_points, buffers.gathered, weights.forward, weights.tile
-        )
+        weights = layout_of(core(plan)).forward_weights
+        fill_weight_points(operands.w, buffers.inferred_points, buffers.gathered, weights)
     return _run_forward(plan, buffers, operands, buffers.inferred_points)
 
 
@@ -227,10 +225,8 @@ def _backward(
     x, samples = operands.x, len(operands.x)
     dx = buffers.input_gradient[: samples if to_input else 0]
     if to_input:
-        weights = layout_of(core(plan)).weights
-        fill_weight_points(
-            operands.w, buffers.flipped_points, buffers.gathered, weights.backward, weights.tile
-        )
+        weights = layout_of(core(plan)).backward_weights
+        fill_weight_points(operands.w, buffers.flipped_points, buffers.gathered, weights)
     if buffers.by_argmax is not None:
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         if to_input:

@@ -51,24 +51,33 @@ class PointTile(NamedTuple):
     group: Size
 
 
-def to_outputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeights:
-    """From channels to filters, ``inner`` and ``outer`` of them with those that only fill up vectors."""
-    planes, rows, columns, channels, filters = plan.weights_shape
-    plane = rows * columns * channels * filters
-    steps = 0, plane, channels * filters, filters, 1
-    return PointWeights(planes, rows, channels, inner, filters, wide, outer // wide, *steps)
+class WeightPoints(NamedTuple):
+    """The points of a product's weights: how they lie, and the sizes that they are compiled for."""
+
+    weights: PointWeights
+    tile: PointTile
 
 
-def to_inputs(plan: BlockPlan, inner: int, outer: int, wide: int) -> PointWeights:
+def to_outputs(plan: BlockPlan, square: Size, channels: tuple[int, int], wide: int) -> WeightPoints:
+    """Weights from channels to filters, of both with those that only fill up vectors."""
+    planes, rows, columns, summed, made = plan.weights_shape
+    inner, outer = channels
+    steps = 0, rows * columns * summed * made, summed * made, made, 1
+    weights = PointWeights(planes, rows, summed, inner, made, wide, outer // wide, *steps)
+    return WeightPoints(weights, _tile(plan, square))
+
+
+def to_inputs(plan: BlockPlan, square: Size, channels: tuple[int, int], wide: int) -> WeightPoints:
     """From filters to channels in the same way, for the input's gradient: the kernel's planes are turned."""
-    planes, rows, columns, channels, filters = plan.weights_shape
-    plane = rows * columns * channels * filters
-    steps = (planes - 1) * plane, -plane, channels * filters, 1, filters
-    return PointWeights(planes, rows, filters, inner, channels, wide, outer // wide, *steps)
+    planes, rows, columns, made, summed = plan.weights_shape
+    inner, outer = channels
+    plane = rows * columns * summed * made
+    steps = (planes - 1) * plane, -plane, summed * made, 1, summed
+    weights = PointWeights(planes, rows, summed, inner, made, wide, outer // wide, *steps)
+    return WeightPoints(weights, _tile(plan, square))
 
 
-def point_tile(plan: BlockPlan, square: Size) -> PointTile:
-    """The sizes that the points of a block's weights are compiled for."""
+def _tile(plan: BlockPlan, square: Size) -> PointTile:
     return PointTile(size(plan.kernel[1] * plan.kernel[2]), square, size(lanes(plan.dtype)))
 
 
@@ -77,15 +86,13 @@ def gathered_elements(plan: BlockPlan) -> int:
     return plan.kernel[1] * plan.kernel[2] * lanes(plan.dtype) ** 2
 
 
-def fill_weight_points(
-    w: Floats, points: Floats, gathered: Array, weights: PointWeights, tile: PointTile
-) -> None:
+def fill_weight_points(w: Floats, points: Floats, gathered: Array, product: WeightPoints) -> None:
     """Fill points by the weights w, with as many threads as that is worth.
 
     What only fills up vectors stays as it is; ``gathered`` has a row of `gathered_elements` for each thread.
     """
     with threads_for(points.size):
-        transform_weights(flat(w), points, workers(gathered), weights, *tile)
+        transform_weights(flat(w), points, workers(gathered), product.weights, *product.tile)
 
 
 @compiled(parallel=True)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from mpmm_kernels.convolution.indirect.geometry import row_of
 from mpmm_kernels.convolution.plan import BlockPlan
+from mpmm_kernels.convolution.shared.geometry import even_part
 from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS, TAPS, inputs, points
 from mpmm_kernels.vector import REGISTERS, Size, lanes, size
 
@@ -90,8 +91,7 @@ def input_tiles(plan: BlockPlan) -> DepthTiles:
 
 def _tiles(extents: tuple[int, int, int], before: int, pixels: int, channels: tuple[int, int]) -> DepthTiles:
     taps, depth, made = extents
-    most = max(_MOST_POINTS // (points(taps) * sum(channels)), 1)
-    run = -(-pixels // -(-pixels // most))
+    run = even_part(pixels, _MOST_POINTS // (points(taps) * sum(channels)))
     spare = max(_MOST_ROWS.values())
     return DepthTiles(
         depth=depth,

@@ -10,7 +10,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.convolution.shared.bands import Bands, bands
 from mpmm_kernels.convolution.winograd import geometry as winograd
-from mpmm_kernels.convolution.winograd.weights import PointTile, PointWeights, point_tile, to_outputs
+from mpmm_kernels.convolution.winograd.weights import WeightPoints, to_outputs
 from mpmm_kernels.vector import PLANNED, REGISTERS, Size, lanes, rows_of, size
 
 # Bytes of a chunk's products, which stay in the first cache
@@ -78,8 +78,7 @@ class SpectralLayout:
 
     geometry: SpectralGeometry
     tile: SpectralTile
-    weights: PointWeights
-    weights_tile: PointTile
+    weights: WeightPoints
 
     @property
     def products(self) -> int:
@@ -161,8 +160,7 @@ def spectral_layout(plan: BlockPlan) -> SpectralLayout:
             window_columns=size(plan.window[2]),
             taps=size(plan.kernel[0] if sliding else 0),
         ),
-        weights=to_outputs(plan, 1, filters, wide * vector),
-        weights_tile=point_tile(plan, size(points)),
+        weights=to_outputs(plan, size(points), (1, filters), wide * vector),
     )
 
 
@@ -189,8 +187,7 @@ def _chunk(plan: BlockPlan, plane_bytes: int, wide: int) -> int:
     """Planes of a block of accumulators so many vectors wide: whole windows, as even as can be."""
     window, (depth, _, _) = plan.window[0], shared.needed(plan)
     most = min(rows_of(wide), max(_ACCUMULATORS // wide, _CHUNK_BYTES // plane_bytes))
-    whole, windows = max(1, most // window), depth // window
-    return -(-windows // -(-windows // whole)) * window
+    return shared.even_part(depth // window, most // window) * window
 
 
 def _staging(plan: BlockPlan, outputs: int) -> shared.Staging:

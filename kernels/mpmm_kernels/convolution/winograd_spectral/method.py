@@ -99,9 +99,7 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
     """Run the kernel; argmax is kept where the tile has numbers, for the backward pass only."""
     layout, back, samples = layout_of(core(plan)), buffers.back, len(operands.x)
     back.bias[: plan.filters] = operands.b
-    fill_weight_points(
-        operands.w, buffers.weight_points, buffers.gathered, layout.weights, layout.weights_tile
-    )
+    fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, layout.weights)
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=buffers.weight_points,
