@@ -53,6 +53,8 @@ def play(shape, dtype, floor, seed=3):
     """What kernels and plain loops make: (made, expected), both (planes, filters)."""
     columns, part, planes, taps, stride = shape
     vector = lanes(dtype)
+    if part > vector:
+        pytest.skip(f"a vector of {vector} lanes has no {part} parts")
     tile = tile_of(columns, vector // part, planes, taps, stride, dtype)
     filters, rows = (columns - 1) * vector + vector // part, planes * part
     rng = np.random.default_rng(seed)
