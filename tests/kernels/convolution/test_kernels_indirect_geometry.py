@@ -7,6 +7,7 @@ import pytest
 from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.indirect import geometry
 from mpmm_kernels.convolution.indirect.cells import CELL, cells_of
+from mpmm_kernels.convolution.indirect.layout import layout_of
 from mpmm_kernels.convolution.shared import geometry as shared
 from mpmm_kernels.vector import REGISTERS
 from naive import convolution
@@ -81,6 +82,25 @@ def test_runs_of_uneven_offsets_are_single():
     starts, run = geometry.in_runs(np.array([0, 1, 5, 6, 7]))
     assert run.length == 1
     np.testing.assert_array_equal(starts, [0, 1, 5, 6, 7])
+
+
+def test_taps_of_tall_blocks_lie_side_by_side_as_the_layout_says(plan):
+    layout = layout_of(plan)
+    height, adjacent = len(layout.tile.tall) // len(layout.tile.columns), len(layout.weights.adjacent)
+    taps = layout.weights.taps
+    blocks = taps[: len(taps) // height * height].reshape(-1, height // adjacent, adjacent)
+    assert (np.diff(blocks) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "whole"),
+    [((3, 3, 3, 12), (3, 3, 3), True), ((24, 1, 1, 1), (24, 1, 1), True), ((9, 4, 4, 1), (5, 1, 1), False)],
+    ids=["rows of channels", "bands of one pixel", "bands, pixels apart"],
+)
+def test_a_tall_blocks_taps_need_one_address_where_all_are_neighbours(shape, kernel, whole):
+    layout = layout_of(plan_block(shape, ConvolutionBlock(6, kernel), "float32", "reference"))
+    height = len(layout.tile.tall) // len(layout.tile.columns)
+    assert len(layout.weights.adjacent) == (height if whole else 1)
 
 
 def test_cuts_hold_every_output_once(plan):

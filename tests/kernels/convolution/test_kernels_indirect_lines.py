@@ -1,5 +1,7 @@
 """Sums of outputs and of weights from anywhere in a sample, against plain loops over tables of offsets."""
 
+import math
+
 import numpy as np
 import pytest
 from mpmm_kernels.convolution.indirect.cells import Cell
@@ -80,11 +82,22 @@ def test_outputs_are_sums_over_runs_of_terms(case, chunk):
     assert (y[: first + step] == 7).all(), "outputs before the part stay as they are"
 
 
+def taps_of_blocks(filters, dtype, adjacent):
+    """Offsets of taps, of which as many as ``adjacent`` lie side by side in a tall block; others anywhere."""
+    tall, _ = heights(len(row_of(filters, dtype)[0]))
+    taps = some_offsets(7, outputs_that_fill(filters, dtype), 150)
+    taps[:tall] = np.repeat(taps[:tall:adjacent], adjacent) + np.arange(tall) % adjacent
+    return taps
+
+
 @pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "added"])
-def test_weights_are_sums_over_runs_of_outputs(case, fresh):
+@pytest.mark.parametrize("part", [1, 2, 3, "all"])
+def test_weights_are_sums_over_runs_of_outputs(case, fresh, part):
     dtype, filters, padded, tolerance = case
-    terms = outputs_that_fill(filters, dtype)
-    x, taps = normal(6, SAMPLE, dtype), some_offsets(7, terms, 150)
+    tall, _ = heights(len(row_of(filters, dtype)[0]))
+    adjacent = tall if part == "all" else math.gcd(tall, part)
+    x, taps = normal(6, SAMPLE, dtype), taps_of_blocks(filters, dtype, adjacent)
+    terms = len(taps)
     # offset, number of the first output, outputs; and none of one between the runs
     runs = np.array([[3, 0, 4], [40, 5, 1], [60, 6, 3]])
     g, dw = normal(8, (9, padded), dtype), normal(9, (terms, padded), dtype)
@@ -93,7 +106,7 @@ def test_weights_are_sums_over_runs_of_outputs(case, fresh):
         for offset, number, length in runs:
             for k in range(length):
                 expected[term] += float(x[2 + tap + offset + k * STEP]) * g[number + k]
-    taken = Taken(taps, runs, fresh)
+    taken = Taken(taps, size(adjacent), runs, fresh)
     shape = Cuts(1, STEP, padded)
     add_weight_sums((x, 2), g.reshape(-1), dw.reshape(-1), taken, (0, terms), shape, tile_of(filters, dtype))
     np.testing.assert_allclose(dw[:, :filters], expected[:, :filters], rtol=tolerance, atol=tolerance)

@@ -31,17 +31,19 @@ def _block(like: Any, row: Any, array: Any) -> Any:
 
 
 @compiled_intrinsic
-def take_offsets(typing: Any, table: Any, first: Any, block: Any, row: Any) -> Any:
-    """table[first], table[first + 1], ...: one for each row of a block."""
+def take_offsets(typing: Any, table: Any, first: Any, block: Any, row: Any, adjacent: Any) -> Any:
+    """table[first], table[first + 1], ...: one for each row of a block, or for as many as ``adjacent``."""
     rows = len(block) // len(row.types[0])
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         memory = vector_emit.Memory(context, builder, table, args[0])
         together = memory.load(args[1], ir.VectorType(args[1].type, rows))
-        offsets = [builder.extract_element(together, ir.IntType(32)(i)) for i in range(rows)]
+        firsts = range(0, rows, len(adjacent))
+        offsets = [builder.extract_element(together, ir.IntType(32)(i)) for i in firsts]
         return vector_emit.pack(builder, offsets)
 
-    return types.UniTuple(types.intp, rows)(table, types.intp, block, row), emit
+    taken = types.UniTuple(types.intp, rows // len(adjacent))
+    return taken(table, types.intp, block, row, adjacent), emit
 
 
 @compiled_intrinsic
@@ -107,7 +109,8 @@ def outer_run(
 ) -> Any:
     """block[i, j] += x[x_at + rows[i] + k x_step] * w[w_at + k w_step + vector j ...] for all k < count.
 
-    ``starts`` are x_at and w_at, ``steps`` x_step and w_step.
+    ``starts`` are x_at and w_at, ``steps`` x_step and w_step. Where ``rows`` are fewer than the block's, each
+    is the first of some that follow it one by one, and of which it is all that takes a register.
 
     A run of outer products, with the loop in it: around one alone Numba and LLVM spend as many instructions
     on addresses as on products.
@@ -119,14 +122,17 @@ def outer_run(
         source = vector_emit.Memory(context, builder, x, args[1])
         weights = vector_emit.Memory(context, builder, w, args[3])
         firsts = [builder.extract_value(args[2], i) for i in range(len(rows))]
-        sums = Products(builder, weights, row_vectors(row, w), len(rows))
+        vectors = row_vectors(row, w)
+        height = len(block) // len(vectors)
+        adjacent, sums = height // len(rows), Products(builder, weights, vectors, height)
 
         def values_at(from_x: Any) -> tuple[Any, Callable[[int], Any]]:
             from_x = vector_emit.unforeseen(builder, from_x)
 
             def value(i: int) -> Any:
                 """A row's element in every lane."""
-                made = source.broadcast(builder.add(firsts[i], from_x), sums.whole)
+                offset = builder.add(builder.add(firsts[i // adjacent], from_x), from_x.type(i % adjacent))
+                made = source.broadcast(offset, sums.whole)
                 return made if sums.last == sums.whole else vector_emit.kept(builder, made)
 
             return from_x, value

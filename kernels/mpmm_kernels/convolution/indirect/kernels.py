@@ -186,6 +186,7 @@ def backward_weights(
     begins: Offsets,
     cuts: Cuts,
     taps: Offsets,
+    adjacent: Size,
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
@@ -220,6 +221,6 @@ def backward_weights(
                         line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
                         part_of_y, to = (n * shape.lines + line, many), (beginning(), step)
                         spread_lines(output, part_of_y, floor, gradient, to, spread, pooled, offsets)
-                        own = Taken(taps, runs[begins[k] : begins[k + 1]], n == first and k == 0)
+                        own = Taken(taps, adjacent, runs[begins[k] : begins[k + 1]], n == first and k == 0)
                         add_weight_sums(origin, gradient, dw[group], own, rows, cuts, tile)
             piece = next_piece(taken)

@@ -12,7 +12,7 @@ from mpmm_kernels.convolution.indirect.cells import cells_of
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared import geometry as shared
-from mpmm_kernels.vector import size
+from mpmm_kernels.vector import Size, size
 
 
 class IndirectForwardGeometry(NamedTuple):
@@ -28,7 +28,10 @@ class IndirectForwardGeometry(NamedTuple):
 
 
 class IndirectWeightGeometry(NamedTuple):
-    """Extents and tables of the weights' gradient: runs of outputs, in cuts that begin at ``begins``."""
+    """Extents and tables of the weights' gradient: runs of outputs, in cuts that begin at ``begins``.
+
+    Of the taps of a tall block as many as ``adjacent`` is long lie side by side.
+    """
 
     staging: shared.Staging
     shape: geometry.Sums
@@ -36,6 +39,7 @@ class IndirectWeightGeometry(NamedTuple):
     begins: shared.Offsets
     cuts: geometry.Cuts
     taps: shared.Offsets
+    adjacent: Size
     spread: shared.Spread
     pooled: shared.Pooled
     offsets: shared.Offsets
@@ -103,6 +107,7 @@ def layout_of(plan: BlockPlan) -> IndirectLayout:
             begins=begins,
             cuts=cuts,
             taps=taps,
+            adjacent=size(_adjacent(run, tile)),
             spread=lines,
             pooled=pooled,
             offsets=offsets,
@@ -132,6 +137,11 @@ def input_layout_of(plan: BlockPlan) -> IndirectInputLayout:
         ),
         tile=_tile(channels, plan.dtype),
     )
+
+
+def _adjacent(run: geometry.OffsetRun, tile: IndirectTile) -> int:
+    """Taps that lie side by side at the same places of all tall blocks."""
+    return math.gcd(run.length, len(tile.tall) // len(tile.columns)) if run.step == 1 else 1
 
 
 def _tile(filters: int, dtype: str) -> IndirectTile:

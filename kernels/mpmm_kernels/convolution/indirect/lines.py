@@ -20,10 +20,11 @@ from mpmm_kernels.convolution.indirect.geometry import Cuts, FlippedConvolution,
 from mpmm_kernels.convolution.indirect.tile import IndirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets
 from mpmm_kernels.runtime import compiled
-from mpmm_kernels.vector import Size, copy_run, element, fetch_run, lanes_of
+from mpmm_kernels.vector import ONE, Size, copy_run, element, fetch_run, lanes_of
 
-# accumulators of a block, and its rows
+# accumulators of a block, and its rows; and as many of these as lie side by side
 Accumulators: TypeAlias = tuple[Size, Row]
+TapAccumulators: TypeAlias = tuple[Size, Row, Size]
 # Outputs ahead whose inputs are asked for
 _AHEAD = 16
 
@@ -46,9 +47,13 @@ class Tables(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a weights' gradient takes next: all taps, some runs of outputs; ``fresh`` sums begin at zero."""
+    """What a weights' gradient takes next: all taps, some runs of outputs; ``fresh`` sums begin at zero.
+
+    Of the taps of a tall block as many as ``adjacent`` is long lie side by side.
+    """
 
     taps: Offsets
+    adjacent: Size
     runs: Offsets
     fresh: bool
 
@@ -97,7 +102,7 @@ def _sum_blocks(
     (at, stop), y, taps, height = part, target.y, tables.taps, len(block) // len(row[0])
     span = len(row[0]) * lanes_of(w)
     while at + height <= stop:
-        rows = take_offsets(tables.indirection, at, block, row)
+        rows = take_offsets(tables.indirection, at, block, row, ONE)
         if column == 0 and taps.size == 1:
             _fetch_rows(x, x_at, tables.indirection, at + _AHEAD, height, shape.run)
         to = target.first + at * target.step + column
@@ -137,9 +142,14 @@ def add_weight_sums(
     """
     (first, stop), row = part, (tile.columns, tile.last)
     for column in range(0, shape.filters, len(tile.columns) * lanes_of(g)):
-        at = _weight_blocks(origin, g, dw, taken, (first, stop, column), shape, (tile.tall, row))
-        at = _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, (tile.short, row))
-        _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, (tile.columns, row))
+        tall, short, single = (
+            (tile.tall, row, taken.adjacent),
+            (tile.short, row, ONE),
+            (tile.columns, row, ONE),
+        )
+        at = _weight_blocks(origin, g, dw, taken, (first, stop, column), shape, tall)
+        at = _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, short)
+        _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, single)
 
 
 @compiled
@@ -150,12 +160,12 @@ def _weight_blocks(
     taken: Taken,
     part: tuple[int, int, int],
     shape: Cuts,
-    accumulators: Accumulators,
+    accumulators: TapAccumulators,
 ) -> int:
-    (x, x_at), filters, (block, row), runs = origin, shape.filters, accumulators, taken.runs
+    (x, x_at), filters, (block, row, adjacent), runs = origin, shape.filters, accumulators, taken.runs
     (at, stop, column), height = part, len(block) // len(row[0])
     while at + height <= stop:
-        rows = take_offsets(taken.taps, at, block, row)
+        rows = take_offsets(taken.taps, at, block, row, adjacent)
         to = at * filters + column
         sums = zero_rows(g, block, row) if taken.fresh else load_rows(block, dw, to, filters, row)
         for k in range(runs.shape[0]):
@@ -205,7 +215,7 @@ def _cell_blocks(
     step = max(cell.to_column - cell.from_column, 1) if together else shape.column_stride
     run = step * shape.filters if together else shape.filters
     while at + height <= cell.stop:
-        rows, sums = take_offsets(indirection, at, block, row), zero_rows(y, block, row)
+        rows, sums = take_offsets(indirection, at, block, row, ONE), zero_rows(y, block, row)
         for kd in range(cell.from_depth, cell.to_depth, shape.depth_stride):
             for kh in range(cell.from_row, cell.to_row, shape.row_stride):
                 for kw in range(cell.from_column, cell.to_column, step):

@@ -73,6 +73,7 @@ def backward(
     begins: Offsets,
     cuts: Cuts,
     taps: Offsets,
+    adjacent: Size,
     spread: Spread,
     pooled: Pooled,
     offsets: Offsets,
@@ -105,7 +106,9 @@ def backward(
                     line, many = k * cuts.lines, min(cuts.lines, shape.lines - k * cuts.lines)
                     part, to = (n * shape.lines + line, many), (beginning(), step)
                     spread_lines(output, part, floor, gradient, to, spread, pooled, offsets)
-                    own = Taken(taps, runs[begins[k] : begins[k + 1]], n == bounds[group] and k == 0)
+                    own = Taken(
+                        taps, adjacent, runs[begins[k] : begins[k + 1]], n == bounds[group] and k == 0
+                    )
                     origin, rows = (x, n * sample_size), (beginning(), shape.terms)
                     add_weight_sums(origin, gradient, dw[group], own, rows, cuts, tile)
                     cell = Cell(beginning(), many * shape.line, 0, 1, 0, 1, 0, 1)
