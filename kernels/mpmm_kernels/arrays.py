@@ -1,6 +1,6 @@
 """Types of arrays, memory on cache lines, scratch of workers, and sums over the fixed groups of samples."""
 
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import finalize
 
 import numba
@@ -14,6 +14,7 @@ from mpmm_kernels.runtime import compiled, computing_threads
 Array: TypeAlias = NDArray[Any]
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Triple: TypeAlias = tuple[int, int, int]
+Arrays = TypeVar("Arrays", bound=tuple[Array, ...])
 
 # Bytes of a line of the caches
 CACHE_LINE = 64
@@ -56,6 +57,30 @@ def scratch(elements: int, dtype: str) -> Array:
 def workers(rows: Array) -> Array:
     """The rows of scratch of as many workers as there are threads now."""
     return rows[: computing_threads()]
+
+
+class WorkerScratch(Generic[Arrays]):
+    """A kernel's scratch, a named tuple of `scratch`; arrays of one axis are for all workers.
+
+    Views are made once for each number of workers: of one at every call they took longer than a small layer.
+
+    Parameters
+    ----------
+    whole
+        Every array with its row for every thread there may ever be.
+    """
+
+    def __init__(self, whole: Arrays) -> None:
+        self.whole = whole
+        self._rows: dict[int, Arrays] = {}
+
+    def rows(self) -> Arrays:
+        """The rows of as many workers as there are threads now."""
+        count = computing_threads()
+        if count not in self._rows:
+            own = [array if array.ndim == 1 else array[:count] for array in self.whole]
+            self._rows[count] = type(self.whole)(*own)
+        return self._rows[count]
 
 
 def add_groups(sums: Floats, merges: Array) -> None:

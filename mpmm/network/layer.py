@@ -106,6 +106,7 @@ class Layer(ABC):
         self.parameters = parameters
         self.values, gradients = in_one_array(parameters)
         self._sums = self.gradients = gradients[None]
+        self._sums_of: dict[int, list[Array]] = {}
         self._tree = group_tree(1)
         self._kept: Array | None = None
 
@@ -155,11 +156,18 @@ class Layer(ABC):
             own = parts(self._sums[0], [parameter.value for parameter in self.parameters])
             for parameter, gradient in zip(self.parameters, own, strict=True):
                 parameter.gradient = gradient
+            self._sums_of.clear()
+        if count not in self._sums_of:
+            self._sums_of[count] = self._columns_of(self._sums[:count])
         self.gradients = self._sums[:count]
+        return self._sums_of[count]
+
+    def _columns_of(self, sums: Array) -> list[Array]:
+        """Each parameter's part of flat sums, in its shape: (sums, *shape)."""
         columns, start = [], 0
         for parameter in self.parameters:
             stop = start + parameter.value.size
-            columns.append(self.gradients[:, start:stop].reshape(count, *parameter.value.shape))
+            columns.append(sums[:, start:stop].reshape(len(sums), *parameter.value.shape))
             start = stop
         return columns
 
@@ -243,4 +251,4 @@ class Workspace:
         """Uninitialised (samples, *shape), the same memory at every call."""
         if samples > len(self._array):
             self._array = zeros_aligned((samples, *self._array.shape[1:]), self._array.dtype)
-        return self._array[:samples]
+        return self._array if samples == len(self._array) else self._array[:samples]

@@ -1,8 +1,11 @@
 """Memory on cache lines, scratch of workers, and rows of groups added up as their tree says."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from mpmm_kernels.arrays import (
+    WorkerScratch,
     add_groups,
     flat,
     held_bytes,
@@ -13,6 +16,7 @@ from mpmm_kernels.arrays import (
     zeros_aligned,
 )
 from mpmm_kernels.groups import GROUPS, group_tree
+from mpmm_kernels.runtime import available_threads, set_threads
 from naive.groups import tree_sum
 
 
@@ -36,11 +40,21 @@ def test_no_two_workers_share_a_cache_line(elements, dtype):
     assert rows.ctypes.data % 64 == 0 or elements == 0
 
 
-def test_there_is_a_row_for_each_thread_there_is_now():
-    from mpmm_kernels.runtime import set_threads
+class Rows(NamedTuple):
+    points: np.ndarray
+    bias: np.ndarray
 
-    set_threads(1)
-    assert len(workers(scratch(4, "float32"))) == 1
+
+def test_there_is_a_row_for_each_thread_there_is_now():
+    rows = scratch(4, "float32")
+    kept = WorkerScratch(Rows(rows, np.zeros(3)))
+    for threads in (available_threads(), 1):
+        set_threads(threads)
+        assert len(workers(rows)) == threads
+        assert len(kept.rows().points) == threads
+        assert np.shares_memory(kept.rows().points, rows)
+        assert kept.rows() is kept.rows()
+        assert kept.rows().bias is kept.whole.bias, "one row for all workers"
 
 
 def test_a_flat_array_is_a_view_where_it_can_be():

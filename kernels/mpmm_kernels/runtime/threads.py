@@ -68,7 +68,13 @@ def threads_for(elements: int) -> AbstractContextManager[int]:
         Which gives the number of threads.
     """
     many = computing_threads()
-    return nullcontext(many) if many == 1 or elements >= _LEAST_ELEMENTS else _OneThread(many)
+    return _all_of(many) if many == 1 or elements >= _LEAST_ELEMENTS else _OneThread(many)
+
+
+@cache
+def _all_of(many: int) -> AbstractContextManager[int]:
+    """A context that changes nothing, the same at every call."""
+    return nullcontext(many)
 
 
 class _OneThread:

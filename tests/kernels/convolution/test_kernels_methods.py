@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import pytest
+from mpmm_kernels.arrays import WorkerScratch
 from mpmm_kernels.convolution import ConvolutionBlock, cost, plan_block, scratch_bytes
 from mpmm_kernels.convolution.methods import METHODS
 from mpmm_kernels.vocabulary import Kernels, MethodName
@@ -61,12 +63,17 @@ def test_scratch_is_part_of_what_is_allocated(name, pool):
 
 
 def total_bytes(buffers):
-    """Bytes of the arrays of buffers, and of the buffers inside."""
-    return sum(
-        array.nbytes if hasattr(array, "nbytes") else total_bytes(array)
-        for array in vars(buffers).values()
-        if array is not None
-    )
+    """Bytes of the arrays of buffers, and of the buffers inside; each once, though passes share scratch."""
+    return sum({id(array): array.nbytes for array in arrays_of(buffers)}.values())
+
+
+def arrays_of(buffers):
+    """The arrays of buffers, of a kernel's scratch and of the buffers inside."""
+    for part in buffers if isinstance(buffers, tuple) else vars(buffers).values():
+        if isinstance(part, np.ndarray):
+            yield part
+        elif part is not None:
+            yield from arrays_of(part.whole if isinstance(part, WorkerScratch) else part)
 
 
 def test_the_reference_keeps_the_convolution_and_argmax():

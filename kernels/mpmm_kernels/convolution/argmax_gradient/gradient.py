@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import kernels
 from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, argmax_layout
 from mpmm_kernels.convolution.operands import Gradients
@@ -33,6 +33,16 @@ def _counts_exactly(plan: BlockPlan) -> bool:
     return layout_of(plan).farthest < _EXACT
 
 
+class ArgmaxScratch(NamedTuple):
+    """Rows of workers: a staged sample, a slab of it unfolded, its gradients and positions, bias's sums."""
+
+    staged: Floats
+    unfolded: Floats
+    gradients: Floats
+    positions: Array
+    bias_sums: Floats
+
+
 @dataclass(frozen=True)
 class ArgmaxBuffers:
     """Sums of gradients for each group of samples, each weight's place in a row, and the workers' scratch."""
@@ -40,11 +50,7 @@ class ArgmaxBuffers:
     weight_sums: Floats
     sum_places: Array
     bias_sums: Floats
-    staged: Floats
-    unfolded: Floats
-    gradients: Floats
-    positions: Array
-    bias_scratch: Floats
+    scratch: WorkerScratch[ArgmaxScratch]
 
 
 def allocate(plan: BlockPlan) -> ArgmaxBuffers:
@@ -58,11 +64,15 @@ def allocate(plan: BlockPlan) -> ArgmaxBuffers:
         weight_sums=zeros_aligned((GROUPS, weights), plan.dtype),
         sum_places=flat(_as_weights(plan, tile, np.arange(weights, dtype="uint32"))),
         bias_sums=zeros_aligned((GROUPS, pooled.padded), plan.dtype),
-        staged=scratch(layout.staged, plan.dtype),
-        unfolded=scratch(layout.unfolded, plan.dtype),
-        gradients=scratch(slab, plan.dtype),
-        positions=scratch(slab, "int32"),
-        bias_scratch=scratch(pooled.padded, plan.dtype),
+        scratch=WorkerScratch(
+            ArgmaxScratch(
+                staged=scratch(layout.staged, plan.dtype),
+                unfolded=scratch(layout.unfolded, plan.dtype),
+                gradients=scratch(slab, plan.dtype),
+                positions=scratch(slab, "int32"),
+                bias_sums=scratch(pooled.padded, plan.dtype),
+            )
+        ),
     )
 
 
@@ -85,29 +95,13 @@ def _has_few_filters(plan: BlockPlan) -> bool:
     return 2 * vectors <= math.prod(plan.kernel) and _counts_exactly(plan)
 
 
-class ArgmaxScratch(NamedTuple):
-    """Rows of workers: a staged sample, a slab of it unfolded, its gradients and positions, bias's sums."""
-
-    staged: Floats
-    unfolded: Floats
-    gradients: Floats
-    positions: Array
-    bias_sums: Floats
-
-
 def weight_gradient(
     plan: BlockPlan, buffers: ArgmaxBuffers, x: Floats, core_gradient: CoreGradient, gradients: Gradients
 ) -> None:
     """Fill dw and db of a block's core, from its flat output, the gradient of that, and argmax."""
     layout = layout_of(plan)
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
-    rows = ArgmaxScratch(
-        staged=workers(buffers.staged),
-        unfolded=workers(buffers.unfolded),
-        gradients=workers(buffers.gradients),
-        positions=workers(buffers.positions),
-        bias_sums=workers(buffers.bias_scratch),
-    )
+    rows = buffers.scratch.rows()
     kernels.backward_weights(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.geometry, *layout.tile
     )

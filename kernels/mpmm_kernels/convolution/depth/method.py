@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, flat, scratch, workers
+from mpmm_kernels.arrays import Floats, WorkerScratch, flat, scratch
 from mpmm_kernels.convolution.depth import kernels
 from mpmm_kernels.convolution.depth.layout import (
     forward_geometry,
@@ -39,15 +39,6 @@ from mpmm_kernels.vector import PLANNED, lanes
 _LEAST_TERMS = 4
 
 
-@dataclass(frozen=True)
-class DepthBuffers:
-    """The arrays of "indirect", and scratch for sums of columns."""
-
-    indirect: indirect.IndirectBuffers
-    sums: Floats
-    input_sums: Floats
-
-
 class DepthForwardScratch(NamedTuple):
     """Rows of workers: a staged sample and a group's sums; zeros for want of a bias."""
 
@@ -63,6 +54,15 @@ class DepthInputScratch(NamedTuple):
     scratch: Floats
     unused: Floats
     zeros: Floats
+
+
+@dataclass(frozen=True)
+class DepthBuffers:
+    """The arrays of "indirect", and scratch for sums of columns."""
+
+    indirect: indirect.IndirectBuffers
+    forward_scratch: WorkerScratch[DepthForwardScratch]
+    input_scratch: WorkerScratch[DepthInputScratch]
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -92,10 +92,15 @@ def _scratch_bytes(plan: BlockPlan, batch: int) -> int:
 
 def _allocate(plan: BlockPlan, batch: int) -> DepthBuffers:
     layout, to_input = layout_of(core(plan)), input_layout_of(core(plan))
+    outer = indirect.INDIRECT.allocate(plan, batch)
+    staged, _, zeros = outer.forward_scratch.whole
+    gradients, _, unused = outer.input_scratch.whole
+    sums = scratch(layout.room * core(plan).window[1], plan.dtype)
+    input_sums = scratch(to_input.room if to_input else 0, plan.dtype)
     return DepthBuffers(
-        indirect=indirect.INDIRECT.allocate(plan, batch),
-        sums=scratch(layout.room * core(plan).window[1], plan.dtype),
-        input_sums=scratch(to_input.room if to_input else 0, plan.dtype),
+        indirect=outer,
+        forward_scratch=WorkerScratch(DepthForwardScratch(staged, sums, zeros)),
+        input_scratch=WorkerScratch(DepthInputScratch(gradients, input_sums, unused, zeros)),
     )
 
 
@@ -123,7 +128,7 @@ def _run_forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands, y: 
     inner, outer = core(plan), buffers.indirect
     pad(operands, outer.weights, outer.bias)
     arrays, numbers = indirect.forward_arrays(outer, operands, y), (len(operands.x), floor(plan))
-    rows = DepthForwardScratch(staged=workers(outer.staged), scratch=workers(buffers.sums), zeros=outer.zeros)
+    rows = buffers.forward_scratch.rows()
     added, tile = operands.onto is not None, layout_of(inner).tile
     kernels.forward(*arrays, *rows, *numbers, added, *forward_geometry(inner), *tile)
 
@@ -148,12 +153,7 @@ def _input_gradient(
     assert layout is not None, "asked for only where there is one"
     flip(operands.w, outer.flipped)
     arrays = InputGradientArrays(w=flat(outer.flipped), dx=flat(outer.input_gradient))
-    rows = DepthInputScratch(
-        gradients=workers(outer.sample_gradients),
-        scratch=workers(buffers.input_sums),
-        unused=workers(outer.unused),
-        zeros=outer.zeros,
-    )
+    rows = buffers.input_scratch.rows()
     geometry = input_geometry(core(plan), layout)
     kernels.backward_input(*core_gradient, *arrays, *rows, samples, gate(plan), *geometry, *layout.tile)
     return outer.input_gradient[:samples]

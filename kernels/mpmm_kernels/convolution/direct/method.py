@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct import kernels
 from mpmm_kernels.convolution.direct.layout import layout_of
@@ -60,9 +60,9 @@ class DirectBuffers:
     weight_sums: Floats
     bias_sums: Floats
     input_gradient: Floats
-    staged: Floats
-    lines: Floats
-    gradients: Floats
+    forward_scratch: WorkerScratch[DirectLineScratch]
+    weights_scratch: WorkerScratch[DirectLineScratch]
+    input_scratch: WorkerScratch[DirectSampleScratch]
     by_argmax: argmax_gradient.ArgmaxBuffers | None
 
 
@@ -93,6 +93,9 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
     def zeros(*shape: int) -> Floats:
         return zeros_aligned(shape, plan.dtype)
 
+    staged, lines = scratch(layout.staged_elements, plan.dtype), scratch(line, plan.dtype)
+    gradients = scratch(layout.sample_elements, plan.dtype)
+    by_lines = layout.weights.spread is layout.lines
     return DirectBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * filters,), "uint8"),
@@ -102,9 +105,9 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
         weight_sums=zeros(GROUPS, weights),
         bias_sums=zeros(GROUPS, filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=scratch(layout.staged_elements, plan.dtype),
-        lines=scratch(line, plan.dtype),
-        gradients=scratch(layout.sample_elements, plan.dtype),
+        forward_scratch=WorkerScratch(DirectLineScratch(staged, lines)),
+        weights_scratch=WorkerScratch(DirectLineScratch(staged, lines if by_lines else gradients)),
+        input_scratch=WorkerScratch(DirectSampleScratch(gradients, lines)),
         by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
     )
 
@@ -119,7 +122,7 @@ def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Flo
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
     )
-    rows = DirectLineScratch(staged=workers(buffers.staged), lines=workers(buffers.lines))
+    rows = buffers.forward_scratch.rows()
     kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.forward_tile)
     return finish_forward(plan, buffers.around, samples)
 
@@ -138,11 +141,7 @@ def _backward(
 def _weight_gradient(
     plan: BlockPlan, buffers: DirectBuffers, x: Floats, core_gradient: CoreGradient, gradients: Gradients
 ) -> None:
-    layout = layout_of(core(plan))
-    by_lines = layout.weights.spread is layout.lines
-    rows = DirectLineScratch(
-        staged=workers(buffers.staged), lines=workers(buffers.lines if by_lines else buffers.gradients)
-    )
+    layout, rows = layout_of(core(plan)), buffers.weights_scratch.rows()
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     kernels.backward_weights(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.weights_tile
@@ -167,7 +166,7 @@ def _input_gradient(
     shape = *plan.kernel, len(buffers.bias), layout.input.source.filters
     flip(operands.w, buffers.flipped_weights.reshape(shape))
     arrays = InputGradientArrays(w=buffers.flipped_weights, dx=flat(buffers.input_gradient))
-    rows = DirectSampleScratch(gradients=workers(buffers.gradients), lines=workers(buffers.lines))
+    rows = buffers.input_scratch.rows()
     kernels.backward_input(
         *core_gradient, *arrays, *rows, samples, gate(plan), *layout.input, *layout.input_tile
     )

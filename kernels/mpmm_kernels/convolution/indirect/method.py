@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, add_groups, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct.tile import slide_width
 from mpmm_kernels.convolution.indirect import geometry, kernels
@@ -84,16 +84,14 @@ class IndirectBuffers:
     argmax: Array
     weights: Floats
     bias: Floats
-    zeros: Floats
     flipped: Floats
     weight_sums: Floats
     bias_sums: Floats
-    unused: Floats
     input_gradient: Floats
-    staged: Floats
-    sums: Floats
-    line_gradients: Floats
-    sample_gradients: Floats
+    forward_scratch: WorkerScratch[IndirectForwardScratch]
+    weights_scratch: WorkerScratch[IndirectWeightScratch]
+    input_scratch: WorkerScratch[IndirectInputScratch]
+    one_pass_scratch: WorkerScratch[OnePassScratch]
     by_argmax: argmax_gradient.ArgmaxBuffers | None
 
 
@@ -145,21 +143,25 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     def row(elements: int) -> Floats:
         return scratch(elements, plan.dtype)
 
+    staged, unused = row(layout.staged_elements), row(filters)
+    sums, gradients = (
+        row(max(group, max(CELL, lines * shape.line) * channels)),
+        row(lines * shape.line * filters),
+    )
+    sample_gradients = row(math.prod(geometry.gradient_extents(core(plan))) * filters)
     return IndirectBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * filters,), "uint8"),
         weights=zeros(*plan.kernel, plan.input_shape[3], filters),
         bias=zeros(filters),
-        zeros=zeros(max(filters, channels)),
         flipped=zeros(*plan.kernel, filters, channels),
         weight_sums=zeros(GROUPS, shape.terms * filters),
         bias_sums=zeros(GROUPS, filters),
-        unused=row(filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=row(layout.staged_elements),
-        sums=row(max(group, max(CELL, lines * shape.line) * channels)),
-        line_gradients=row(lines * shape.line * filters),
-        sample_gradients=row(math.prod(geometry.gradient_extents(core(plan))) * filters),
+        forward_scratch=WorkerScratch(IndirectForwardScratch(staged, sums, zeros(max(filters, channels)))),
+        weights_scratch=WorkerScratch(IndirectWeightScratch(staged, gradients, unused)),
+        input_scratch=WorkerScratch(IndirectInputScratch(sample_gradients, sums, unused)),
+        one_pass_scratch=WorkerScratch(OnePassScratch(gradients, sums)),
         by_argmax=argmax_gradient.allocate_if_suited(core(plan)),
     )
 
@@ -209,9 +211,7 @@ def _run_forward(
     layout = layout_of(made)
     _pack(plan, operands, buffers)
     arrays = forward_arrays(buffers, operands, y)
-    rows = IndirectForwardScratch(
-        staged=workers(buffers.staged), scratch=workers(buffers.sums), zeros=buffers.zeros
-    )
+    rows = buffers.forward_scratch.rows()
     share = np.dtype(plan.dtype).type(1 / math.prod(made.window) if made.pool == "average" else 0)
     numbers = len(operands.x), floor(plan), share
     ending = kernel_ending(plan, operands, _ends(plan))
@@ -237,11 +237,7 @@ def weight_gradient(
         return
     layout = layout_of(core(plan))
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
-    rows = IndirectWeightScratch(
-        staged=workers(buffers.staged),
-        gradients=workers(buffers.line_gradients),
-        unused=workers(buffers.unused),
-    )
+    rows = buffers.weights_scratch.rows()
     kernels.backward_weights(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.tile
     )
@@ -267,7 +263,7 @@ def _both_gradients(
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     flip(operands.w, buffers.flipped)
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
-    rows = OnePassScratch(gradients=workers(buffers.line_gradients), scratch=workers(buffers.sums))
+    rows = buffers.one_pass_scratch.rows()
     layout, input_tile = layout_of(core(plan)), input_layout_of(core(plan)).tile
     numbers, geometry = (tree.bounds, gate(plan)), (*one_pass_geometry(core(plan)), *layout.weights)
     tiles = *layout.tile, *input_tile
@@ -283,11 +279,7 @@ def input_gradient(
     layout, samples = input_layout_of(core(plan)), len(operands.x)
     flip(operands.w, buffers.flipped)
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
-    rows = IndirectInputScratch(
-        gradients=workers(buffers.sample_gradients),
-        scratch=workers(buffers.sums),
-        unused=workers(buffers.unused),
-    )
+    rows = buffers.input_scratch.rows()
     kernels.backward_input(
         *core_gradient, *arrays, *rows, samples, gate(plan), *layout.geometry, *layout.tile
     )

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, add_groups, flat, same_bits, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import (
+    Array,
+    Floats,
+    WorkerScratch,
+    add_groups,
+    flat,
+    same_bits,
+    scratch,
+    zeros_aligned,
+)
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
@@ -92,14 +101,8 @@ class WinogradBuffers:
     weight_sums: Floats
     bias_sums: Floats
     input_gradient: Floats
-    staged: Floats
-    staged_gradient: Floats
-    points: Floats
-    products: Floats
-    convolved: Floats
-    gradient: Floats
-    gradient_points: Floats
-    point_sums: Floats
+    forward_scratch: WorkerScratch[WinogradForwardScratch]
+    backward_scratch: WorkerScratch[WinogradBackwardScratch]
     by_argmax: argmax_gradient.ArgmaxBuffers | None
 
 
@@ -148,6 +151,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
     def row(elements: int) -> Floats:
         return scratch(elements, plan.dtype)
 
+    staged, input_points = row(layout.staged_elements), row(points * tiles.input_step)
+    products = row(points * max(tiles.chunk_step, tiles.input_chunk_step))
     return WinogradBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * tiles.filters,), "uint8"),
@@ -160,14 +165,25 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=row(layout.staged_elements),
-        staged_gradient=row(layout.staged_elements),
-        points=row(points * tiles.input_step),
-        products=row(points * max(tiles.chunk_step, tiles.input_chunk_step)),
-        convolved=row(tiles.chunk_depth * spread.plane_step),
-        gradient=row(spread.planes * spread.plane_step),
-        gradient_points=row(points * tiles.output_step),
-        point_sums=row(weight_points),
+        forward_scratch=WorkerScratch(
+            WinogradForwardScratch(
+                staged=staged,
+                points=input_points,
+                products=products,
+                convolved=row(tiles.chunk_depth * spread.plane_step),
+            )
+        ),
+        backward_scratch=WorkerScratch(
+            WinogradBackwardScratch(
+                staged=staged,
+                staged_gradient=row(layout.staged_elements),
+                points=input_points,
+                products=products,
+                gradient=row(spread.planes * spread.plane_step),
+                gradient_points=row(points * tiles.output_step),
+                point_sums=row(weight_points),
+            )
+        ),
         by_argmax=argmax_gradient.allocate(core(plan)) if _by_argmax(plan) else None,
     )
 
@@ -208,12 +224,7 @@ def _run_forward(
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
     )
-    rows = WinogradForwardScratch(
-        staged=workers(buffers.staged),
-        points=workers(buffers.points),
-        products=workers(buffers.products),
-        convolved=workers(buffers.convolved),
-    )
+    rows = buffers.forward_scratch.rows()
     kernels.forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *layout.forward_tile)
     return finish_forward(plan, buffers.around, samples)
 
@@ -253,15 +264,7 @@ def _run_backward(
         db=sums.db,
         dx=flat(dx),
     )
-    rows = WinogradBackwardScratch(
-        staged=workers(buffers.staged),
-        staged_gradient=workers(buffers.staged_gradient),
-        points=workers(buffers.points),
-        products=workers(buffers.products),
-        gradient=workers(buffers.gradient),
-        gradient_points=workers(buffers.gradient_points),
-        point_sums=workers(buffers.point_sums),
-    )
+    rows = buffers.backward_scratch.rows()
     kernels.backward(
         flat(x),
         *core_gradient,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, add_groups, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
@@ -84,10 +84,8 @@ class WinogradDepthBuffers:
     weight_sums: Floats
     bias_sums: Floats
     input_gradient: Floats
-    staged: Floats
-    points: Floats
-    products: Floats
-    point_sums: Floats
+    scratch: WorkerScratch[DepthFilteringScratch]
+    weights_scratch: WorkerScratch[DepthWeightScratch]
 
 
 @cache
@@ -124,7 +122,8 @@ def _row_elements(plan: BlockPlan) -> tuple[int, int, int]:
 def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
     tiles, to_input = _tiles(core(plan))
     pairs = tiles.channels * tiles.filters
-    rows = [scratch(elements, plan.dtype) for elements in _row_elements(core(plan))]
+    staged, points, products = (scratch(elements, plan.dtype) for elements in _row_elements(core(plan)))
+    point_sums = scratch(tiles.points * pairs, plan.dtype)
     masked = batch * math.prod(plan.convolved_shape) if plan.activation == "relu" else 0
 
     def zeros(*shape: int) -> Floats:
@@ -140,10 +139,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
         weight_sums=zeros(GROUPS, (plan.kernel[0] + 1) * pairs),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
-        staged=rows[0],
-        points=rows[1],
-        products=rows[2],
-        point_sums=scratch(tiles.points * pairs, plan.dtype),
+        scratch=WorkerScratch(DepthFilteringScratch(staged, points, products)),
+        weights_scratch=WorkerScratch(DepthWeightScratch(staged, points, products, point_sums)),
     )
 
 
@@ -190,9 +187,7 @@ def _run(
     tiles: geometry.DepthTiles,
 ) -> None:
     """Convolve a number of samples, with a floor and what an inference ends with."""
-    rows = DepthFilteringScratch(
-        staged=workers(buffers.staged), points=workers(buffers.points), products=workers(buffers.products)
-    )
+    rows = buffers.scratch.rows()
     tile = geometry.product_tile(tiles, plan.kernel[0], plan.dtype)
     kernels.forward(*arrays, *made, *rows, *numbers, tiles, *tile)
 
@@ -232,12 +227,7 @@ def _weight_gradient(
     """Fill dw and db by the gradient of the core's output."""
     tiles, tree = _tiles(plan)[0], gradients.tree
     sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, tree)
-    rows = DepthWeightScratch(
-        staged=workers(buffers.staged),
-        points=workers(buffers.points),
-        gradient_points=workers(buffers.products),
-        point_sums=workers(buffers.point_sums),
-    )
+    rows = buffers.weights_scratch.rows()
     tile = geometry.weight_tile(tiles, plan.kernel[0], plan.dtype)
     kernels.backward_weights(flat(x), dy, *sums, *rows, tree.bounds, tiles, *tile)
     add_groups(sums.dw, tree.merges)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, flat, scratch, workers, zeros_aligned
+from mpmm_kernels.arrays import Floats, WorkerScratch, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution.direct.method import DIRECT, DirectBuffers
 from mpmm_kernels.convolution.indirect.method import INDIRECT, IndirectBuffers
 from mpmm_kernels.convolution.method import Method
@@ -44,9 +44,7 @@ class SpectralBuffers:
     back: DirectBuffers | IndirectBuffers
     gathered: Floats
     weight_points: Floats
-    staged: Floats
-    points: Floats
-    products: Floats
+    scratch: WorkerScratch[SpectralForwardScratch]
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -81,9 +79,13 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
         back=_back(plan).allocate(plan, batch),
         gathered=scratch(gathered_elements(plan), plan.dtype),
         weight_points=zeros_aligned((points * plan.kernel[0] * filters,), plan.dtype),
-        staged=scratch(math.prod(bands[:3]), plan.dtype),
-        points=scratch(points * tiles.bands, plan.dtype),
-        products=scratch(layout.products, plan.dtype),
+        scratch=WorkerScratch(
+            SpectralForwardScratch(
+                staged=scratch(math.prod(bands[:3]), plan.dtype),
+                points=scratch(points * tiles.bands, plan.dtype),
+                products=scratch(layout.products, plan.dtype),
+            )
+        ),
     )
 
 
@@ -107,11 +109,7 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
         y=flat(back.around.core_output),
         argmax=back.argmax,
     )
-    rows = SpectralForwardScratch(
-        staged=workers(buffers.staged),
-        points=workers(buffers.points),
-        products=workers(buffers.products),
-    )
+    rows = buffers.scratch.rows()
     kernels.forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *tile)
     return finish_forward(plan, back.around, samples)
 
