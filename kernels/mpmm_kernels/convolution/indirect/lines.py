@@ -142,14 +142,10 @@ def add_weight_sums(
     """
     (first, stop), row = part, (tile.columns, tile.last)
     for column in range(0, shape.filters, len(tile.columns) * lanes_of(g)):
-        tall, short, single = (
-            (tile.tall, row, taken.adjacent),
-            (tile.short, row, ONE),
-            (tile.columns, row, ONE),
-        )
+        tall = tile.tall, row, taken.adjacent
         at = _weight_blocks(origin, g, dw, taken, (first, stop, column), shape, tall)
-        at = _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, short)
-        _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, single)
+        at = _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, (tile.short, row, ONE))
+        _weight_blocks(origin, g, dw, taken, (at, stop, column), shape, (tile.columns, row, ONE))
 
 
 @compiled

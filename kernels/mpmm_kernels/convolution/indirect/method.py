@@ -144,10 +144,8 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         return scratch(elements, plan.dtype)
 
     staged, unused = row(layout.staged_elements), row(filters)
-    sums, gradients = (
-        row(max(group, max(CELL, lines * shape.line) * channels)),
-        row(lines * shape.line * filters),
-    )
+    sums = row(max(group, max(CELL, lines * shape.line) * channels))
+    gradients = row(lines * shape.line * filters)
     sample_gradients = row(math.prod(geometry.gradient_extents(core(plan))) * filters)
     return IndirectBuffers(
         around=allocate_surroundings(plan, batch),
