@@ -106,7 +106,7 @@ class Layer(ABC):
         self.parameters = parameters
         self.values, gradients = in_one_array(parameters)
         self._sums = self.gradients = gradients[None]
-        self._sums_of: dict[int, list[Array]] = {}
+        self._columns = self._columns_of_sums()
         self._tree = group_tree(1)
         self._kept: Array | None = None
 
@@ -156,18 +156,16 @@ class Layer(ABC):
             own = parts(self._sums[0], [parameter.value for parameter in self.parameters])
             for parameter, gradient in zip(self.parameters, own, strict=True):
                 parameter.gradient = gradient
-            self._sums_of.clear()
-        if count not in self._sums_of:
-            self._sums_of[count] = self._columns_of(self._sums[:count])
+            self._columns = self._columns_of_sums()
         self.gradients = self._sums[:count]
-        return self._sums_of[count]
+        return [column[:count] for column in self._columns]
 
-    def _columns_of(self, sums: Array) -> list[Array]:
-        """Each parameter's part of flat sums, in its shape: (sums, *shape)."""
+    def _columns_of_sums(self) -> list[Array]:
+        """Each parameter's part of all sums that there is room for, in its shape."""
         columns, start = [], 0
         for parameter in self.parameters:
             stop = start + parameter.value.size
-            columns.append(sums[:, start:stop].reshape(len(sums), *parameter.value.shape))
+            columns.append(self._sums[:, start:stop].reshape(-1, *parameter.value.shape))
             start = stop
         return columns
 

@@ -71,24 +71,23 @@ def adam_step(
     into
         Where the new value and moments go, while those of ``state`` stay as they are.
     """
-    rate, beta1, beta2, epsilon, decay = options
-    old, row = _rows(state), gradient if gradient.ndim == 1 else gradient.reshape(-1)
-    new = old if into is None else _rows(into)
+    (value, first, second), (rate, beta1, beta2, epsilon, decay) = state, options
+    old = _row(value), _row(first), _row(second)
+    new = old if into is None else (_row(into[0]), _row(into[1]), _row(into[2]))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
     factors = size, correction, float(epsilon), 1 - rate * decay
-    arguments = *old, row, *new, float(beta1), float(beta2), factors
-    if row.size > PART:
+    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors
+    if value.size > PART:
         past = into is not None and goes_past(new, [*old, gradient], soon=False)
         _adam(*arguments, past, computing_threads())
     else:
         _moved_part(*arguments, False)
 
 
-def _rows(arrays: _State) -> _State:
-    """All elements of each in a row; mostly they are, and a view more takes longer than to ask."""
-    value, first, second = [array if array.ndim == 1 else array.reshape(-1) for array in arrays]
-    return value, first, second
+def _row(array: Floats) -> Floats:
+    """All elements in a row; mostly they are, and a view more of each array takes longer than to ask."""
+    return array if array.ndim == 1 else array.reshape(-1)
 
 
 @compiled(parallel=True)
