@@ -37,6 +37,13 @@ def zeros_aligned(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> Array:
     return raw[start : start + count].view(dtype).reshape(shape)
 
 
+def read_only(values: Array) -> Array:
+    """A scene's values as contiguous read-only float32: one type, so that kernels are compiled once."""
+    array = np.ascontiguousarray(values, np.float32).view(np.ndarray)
+    array.flags.writeable = False
+    return array
+
+
 def held_bytes() -> int:
     """Bytes of all arrays of `zeros_aligned` that there are: about what a step of a network goes through."""
     return _held

@@ -7,11 +7,12 @@ import importlib
 import io
 import os
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
 import click
-from mpmm_kernels.runtime import kept_to_the_end, with_room_for_frames
+from mpmm_kernels.runtime import as_if_not_installed, kept_to_the_end, with_room_for_frames
 
 from mpmm._version import __version__
 from mpmm.errors import MpmmError
@@ -51,6 +52,8 @@ class _LazyGroup(click.Group):
             # it gets one thread in any case, and to start one a core takes a tenth of the imports' time
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         with kept_to_the_end():
+            if name in TOGETHER:
+                _import_numba()
             command: click.Command = importlib.import_module(f"mpmm.commands.{name}").command
         return command
 
@@ -102,6 +105,16 @@ def main() -> None:
         name = "the output" if error.filename is None else error.filename
         _fail(f"error: {name}: {error.strerror or error}\nhint: look at the disk and its permissions\n", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _import_numba() -> None:
+    """Import Numba without what it looks for besides, a twentieth of a rank's imports.
+
+    It asks SciPy for nothing but its version, and YAML for settings in a file that is hardly ever there.
+    """
+    unread = () if Path(".numba_config.yaml").exists() else ("yaml",)
+    with as_if_not_installed("scipy", *unread):
+        importlib.import_module("numba")
 
 
 def _fail(text: str, code: int) -> NoReturn:

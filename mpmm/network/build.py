@@ -14,30 +14,37 @@ from mpmm.network.convolution import Convolution
 from mpmm.network.dense import Dense
 from mpmm.network.dropout import Dropout
 from mpmm.network.flatten import Flatten
-from mpmm.network.initialisation import Initializer
+from mpmm.network.initialisation import Initializer, Undrawn
 from mpmm.network.joining import Add, Concatenate, Joining
 from mpmm.network.layer import Layer
 from mpmm.network.names import FUSION, OUTPUT, block_name, head_name, layer_name, output_name
 from mpmm.network.pooling_layer import PoolingLayer
 from mpmm.network.spec import NetworkSpec, StreamSpec
+from mpmm.network.vocabulary import Kernels
 
 Builder = Callable[[], Block]
 
 
-def block_builders(spec: NetworkSpec) -> dict[str, Builder]:
-    """What builds each block of the network, by block name in forward order; building one needs no other."""
+def block_builders(spec: NetworkSpec, drawn: bool = True) -> dict[str, Builder]:
+    """What builds each block of the network, by block name in forward order; building one needs no other.
+
+    Weights are ``drawn``, or zeros.
+    """
+    initializer = (Initializer if drawn else Undrawn)(spec.seed, spec.dtype, spec.start)
     builders: dict[str, Builder] = {}
     for stream in spec.streams:
         for index in range(1, len(stream.blocks) + 1):
-            builders[block_name(stream.name, index)] = partial(_stream_block, spec, stream, index)
-        builders[head_name(stream.name)] = partial(_head, spec, stream)
+            builders[block_name(stream.name, index)] = partial(
+                _stream_block, spec, initializer, stream, index
+            )
+        builders[head_name(stream.name)] = partial(_head, initializer, stream)
     for index in range(1, len(spec.fusion) + 1):
-        builders[block_name(FUSION, index)] = partial(_fusion_block, spec, index)
-    builders[OUTPUT] = partial(_output, spec)
+        builders[block_name(FUSION, index)] = partial(_fusion_block, spec, initializer, index)
+    builders[OUTPUT] = partial(_output, spec, initializer)
     return builders
 
 
-def _stream_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Block:
+def _stream_block(spec: NetworkSpec, initializer: Initializer, stream: StreamSpec, index: int) -> Block:
     """A convolution or a join, with what follows it in the block."""
     name, block = block_name(stream.name, index), stream.blocks[index - 1]
     inputs, shapes = _inputs(stream, index), stream.shapes()
@@ -50,7 +57,14 @@ def _stream_block(spec: NetworkSpec, stream: StreamSpec, index: int) -> Block:
         layers = _join_layers(spec, name, replace(block, activation="none") if done else block, shape)
     else:
         (source,) = stream.sources()[index - 1]
-        layers = _convolution_layers(spec, name, block, shapes[source], needs_input_gradient=source > 0)
+        layers = _convolution_layers(
+            initializer,
+            name,
+            block,
+            shapes[source],
+            kernels=block.kernels or spec.kernels,
+            needs_input_gradient=source > 0,
+        )
     outputs = _outputs(stream, index)
     return Block(name, inputs, tuple(layers), spec.dtype, joining=joining, outputs=outputs)
 
@@ -64,7 +78,13 @@ def _joining(spec: NetworkSpec, name: str, block: JoinSpec, shapes: Sequence[tup
 
 
 def _convolution_layers(
-    spec: NetworkSpec, name: str, block: BlockSpec, shape: tuple[int, ...], *, needs_input_gradient: bool
+    initializer: Initializer,
+    name: str,
+    block: BlockSpec,
+    shape: tuple[int, ...],
+    *,
+    kernels: Kernels,
+    needs_input_gradient: bool,
 ) -> list[Layer]:
     """Convolution with activation and pool, then batch-norm, activation and dropout where asked for.
 
@@ -74,19 +94,19 @@ def _convolution_layers(
         layer_name(name, "convolution"),
         shape,
         block,
-        initializer=Initializer(spec.seed, spec.dtype, spec.start),
-        kernels=block.kernels or spec.kernels,
+        initializer=initializer,
+        kernels=kernels,
         needs_input_gradient=needs_input_gradient,
     )
     layers: list[Layer] = [convolution]
-    shape = convolution.output_shape
+    shape, dtype = convolution.output_shape, initializer.dtype
     if block.batch_norm:
         relu = block.after == "relu"
-        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, spec.dtype, relu))
+        layers.append(BatchNorm(layer_name(name, "batchnorm"), shape, dtype, relu))
     if block.after != "none" and not (block.batch_norm and block.after == "relu"):
-        layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.after, spec.dtype))
+        layers.append(ActivationLayer(layer_name(name, "activation"), shape, block.after, dtype))
     if block.dropout > 0:
-        layers.append(Dropout(layer_name(name, "dropout"), shape, block.dropout, spec.dtype))
+        layers.append(Dropout(layer_name(name, "dropout"), shape, block.dropout, dtype))
     return layers
 
 
@@ -110,7 +130,7 @@ def _join_layers(spec: NetworkSpec, name: str, block: JoinSpec, shape: tuple[int
     return layers
 
 
-def _head(spec: NetworkSpec, stream: StreamSpec) -> Block:
+def _head(initializer: Initializer, stream: StreamSpec) -> Block:
     """Flatten, then the stream's dense layers, each with its dropout."""
     name, first = head_name(stream.name), not stream.blocks
     shape = stream.shapes()[-1]
@@ -118,8 +138,10 @@ def _head(spec: NetworkSpec, stream: StreamSpec) -> Block:
     layers: list[Layer] = [Flatten(layer_name(name, "flatten"), next(iter(read.values())))]
     for index, dense in enumerate(stream.dense, 1):
         needs = not (first and index == 1)
-        layers += _dense(spec, name, layers[-1].output_shape[0], dense, index, needs_input_gradient=needs)
-    return Block(name, read, tuple(layers), spec.dtype)
+        layers += _dense(
+            initializer, name, layers[-1].output_shape[0], dense, index, needs_input_gradient=needs
+        )
+    return Block(name, read, tuple(layers), initializer.dtype)
 
 
 def _inputs(stream: StreamSpec, index: int) -> dict[str, tuple[int, ...]]:
@@ -148,18 +170,18 @@ def _readers(stream: StreamSpec, index: int) -> tuple[int, ...]:
     return (*readers, len(stream.blocks) + 1) if index == len(stream.blocks) else tuple(readers)
 
 
-def _fusion_block(spec: NetworkSpec, index: int) -> Block:
+def _fusion_block(spec: NetworkSpec, initializer: Initializer, index: int) -> Block:
     name = block_name(FUSION, index)
     sources, concatenate = _fusion_inputs(spec, index, name)
-    layers = _dense(spec, name, sum(sources.values()), spec.fusion[index - 1])
+    layers = _dense(initializer, name, sum(sources.values()), spec.fusion[index - 1])
     shapes = {source: (features,) for source, features in sources.items()}
     return Block(name, shapes, tuple(layers), spec.dtype, joining=concatenate)
 
 
-def _output(spec: NetworkSpec) -> Block:
+def _output(spec: NetworkSpec, initializer: Initializer) -> Block:
     """The last dense layer, to one logit a class; its softmax belongs to the loss."""
     sources, concatenate = _fusion_inputs(spec, len(spec.fusion) + 1, OUTPUT)
-    layers = _dense(spec, OUTPUT, sum(sources.values()), DenseSpec(spec.classes, "none"))
+    layers = _dense(initializer, OUTPUT, sum(sources.values()), DenseSpec(spec.classes, "none"))
     shapes = {source: (features,) for source, features in sources.items()}
     return Block(OUTPUT, shapes, tuple(layers), spec.dtype, joining=concatenate)
 
@@ -177,7 +199,7 @@ def _fusion_inputs(spec: NetworkSpec, index: int, name: str) -> tuple[dict[str, 
 
 
 def _dense(
-    spec: NetworkSpec,
+    initializer: Initializer,
     block: str,
     features: int,
     dense: DenseSpec,
@@ -191,9 +213,12 @@ def _dense(
         features,
         dense.units,
         dense.activation,
-        initializer=Initializer(spec.seed, spec.dtype, spec.start),
+        initializer=initializer,
         needs_input_gradient=needs_input_gradient,
     )
     if dense.dropout == 0:
         return [layer]
-    return [layer, Dropout(layer_name(block, "dropout", number), (dense.units,), dense.dropout, spec.dtype)]
+    return [
+        layer,
+        Dropout(layer_name(block, "dropout", number), (dense.units,), dense.dropout, initializer.dtype),
+    ]

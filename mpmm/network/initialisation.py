@@ -71,6 +71,14 @@ class Initializer:
         return np.zeros(length, self.dtype)
 
 
+class Undrawn(Initializer):
+    """Gives zeros, for a network that is only looked at: memory that nobody touches."""
+
+    def weights(self, name: str, shape: tuple[int, ...], fan_in: int, fan_out: int, activation: str) -> Array:
+        """Zeros of the weights' shape."""
+        return np.zeros(shape, self.dtype)
+
+
 def _generator(seed: int, name: str) -> np.random.Generator:
     """A stream of random numbers of its own for each (seed, name)."""
     digest = hashlib.sha256(name.encode()).digest()

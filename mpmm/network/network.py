@@ -28,6 +28,8 @@ class Network:
     only
         Names of the blocks to build; all by default. A parameter's initial value depends on the seed and
         its name alone, so parts of a network built in several places hold what the whole would.
+    drawn
+        Whether initial weights are drawn; zeros otherwise, for a network that is only looked at or loaded.
 
     Attributes
     ----------
@@ -42,8 +44,8 @@ class Network:
         ``only`` names a block that the network has not.
     """
 
-    def __init__(self, spec: NetworkSpec, only: Collection[str] | None = None) -> None:
-        builders = block_builders(spec)
+    def __init__(self, spec: NetworkSpec, only: Collection[str] | None = None, *, drawn: bool = True) -> None:
+        builders = block_builders(spec, drawn)
         unknown = sorted(set(only or ()) - set(builders))
         if unknown:
             raise NetworkError(f"no block '{unknown[0]}' in this network", f"known: {', '.join(builders)}")

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from mpmm_kernels.layers import adam
-from mpmm_kernels.patches import gather_none
+from mpmm_kernels.patches import run_readers
 from mpmm_kernels.runtime import compile_for_holder, with_room_for_frames
 
 from mpmm.network.block import Block
@@ -26,7 +26,7 @@ from mpmm.network.optimizer import Adam
 from mpmm.network.parameter import Parameter
 from mpmm.network.spec import NetworkSpec
 
-# Stand among names of blocks for what belongs to none: the loss and the update of parameters; cutting patches
+# Stand among names of blocks for what belongs to none: loss and update of parameters; what reads scenes
 UPDATE, READER = "update", "reader"
 
 # What kernels are for: steps, scores and maps, the focal loss
@@ -47,7 +47,7 @@ def run_on_zeros(network: Network, name: str, uses: Collection[Use] = USES) -> N
         What the kernels are for; by default all.
     """
     if name == READER:
-        gather_none()
+        run_readers()
     elif name == UPDATE:
         _update(network.spec.classes, np.dtype(network.spec.dtype), uses)
     else:
@@ -90,4 +90,5 @@ def main() -> None:
 
 
 def _run_alone(spec: NetworkSpec, name: str, uses: Collection[Use]) -> None:
-    run_on_zeros(Network(spec, only=() if name in (UPDATE, READER) else (name,)), name, uses)
+    only = () if name in (UPDATE, READER) else (name,)
+    run_on_zeros(Network(spec, only, drawn=False), name, uses)

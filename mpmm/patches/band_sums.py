@@ -1,49 +1,41 @@
-"""Sums over a scene's pixels that count, each as often as it does: the same bits however they are cut."""
+"""A scene's pixels that count, each as often as it does: their sums and their pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from mpmm_kernels.arrays import read_only
+from mpmm_kernels.patches import add_pixels, load_readers
 
 Doubles = npt.NDArray[np.float64]
 Values = npt.NDArray[np.float32]
 # values of a scene, and for each of its pixels the patches that it is in
 Covered = tuple[Values, npt.NDArray[np.int32]]
 
-# terms of a sum are made for so many numbers at a time
+# so many numbers at a time stay in the second cache
 PIECE = 2**15
 
 
-def sum_of_bands(chunks: Iterator[Covered], fill: Callable[[Values, Doubles], None]) -> Doubles:
-    """Sum of each band's terms over the pixels that count, as often as they do.
+def sum_of_bands(chunks: Iterator[Covered], mean: Doubles, squared: bool = False) -> Doubles:
+    """Sum over the pixels that count, as often as they do, of how far a band is from its mean, or of squares.
 
     Parameters
     ----------
     chunks
-        Runs of rows; each is summed up for itself.
-    fill
-        Makes of pixels, (pixels, bands), the terms of the sum, into an array of the same shape.
+        Runs of rows; each is summed up for itself, pixel behind pixel.
+    mean
+        Of each band.
+    squared
+        Whether it is the squares that are summed up.
     """
-    total: Doubles = np.add.reduce([_sum_of_chunk(values, times, fill) for values, times in chunks])
-    return total
-
-
-def _sum_of_chunk(
-    values: Values, times: npt.NDArray[np.int32], fill: Callable[[Values, Doubles], None]
-) -> Doubles:
-    """Sum of one chunk's terms, pixel behind pixel: a piece of them goes on from the sum of those before."""
-    sums, terms = np.empty((0, values.shape[2])), np.empty((0, values.shape[2]))
-    for pixels, weight in pieces_of(values, times):
-        first, end = len(sums), len(sums) + len(pixels)
-        if len(terms) < end:
-            terms = np.empty((end, values.shape[2]))
-        fill(pixels, terms[first:end])
-        terms[first:end] *= weight[:, None]
-        terms[:first] = sums
-        sums = terms[:end].sum(axis=0, keepdims=True)
-    total: Doubles = sums[0]
+    load_readers()
+    sums = []
+    for values, times in chunks:
+        sums.append(np.zeros(len(mean)))
+        add_pixels(read_only(values), times, mean, squared, sums[-1])
+    total: Doubles = np.add.reduce(sums)
     return total
 
 
@@ -55,15 +47,12 @@ def chunks_of(scenes: Sequence[Covered], numbers: int) -> Iterator[Covered]:
                 yield values[rows], times[rows]
 
 
-def pieces_of(values: Values, times: npt.NDArray[np.int32]) -> Iterator[tuple[Values, Doubles]]:
-    """A chunk's covered pixels and how often each counts, so many at a time as stay in the second cache.
-
-    A single band's are all given at once: NumPy adds them in pairs, by how many there are.
-    """
-    for rows in _rows(values, PIECE if values.shape[2] > 1 else values.size):
-        pixels, weight = inside(values[rows], times[rows])
+def pieces_of(values: Values, times: npt.NDArray[np.int32]) -> Iterator[Values]:
+    """A chunk's pixels that count, (pixels, bands), so many at a time as stay in the second cache."""
+    for rows in _rows(values, PIECE):
+        pixels, _ = inside(values[rows], times[rows])
         if len(pixels):
-            yield pixels, weight
+            yield pixels
 
 
 def _rows(values: Values, numbers: int) -> Iterator[slice]:

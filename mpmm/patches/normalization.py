@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, Self, get_args
 
 import numpy as np
@@ -156,21 +155,17 @@ def coverage(samples: Samples, size: int, shape: tuple[int, ...]) -> npt.NDArray
     """Count for every pixel the patches that it is in, shape (rows, columns)."""
     centres = np.zeros(shape, np.int32)
     np.add.at(centres, (samples.rows, samples.columns), 1)
-    return window_sums(centres, size)
+    # row by row, as the scene's values are
+    return np.ascontiguousarray(window_sums(centres, size))
 
 
 def _moments(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of each band, in two passes."""
     total = float(sum(int(times.sum(dtype=np.int64)) for _, times in scenes))
-    mean = sum_of_bands(chunks_of(scenes, CHUNK), lambda pixels, terms: np.copyto(terms, pixels)) / total
-    squares = sum_of_bands(chunks_of(scenes, CHUNK), partial(_fill_squares, mean))
+    bands = scenes[0][0].shape[2]
+    mean = sum_of_bands(chunks_of(scenes, CHUNK), np.zeros(bands)) / total
+    squares = sum_of_bands(chunks_of(scenes, CHUNK), mean, squared=True)
     return mean, np.sqrt(squares / total)
-
-
-def _fill_squares(mean: Doubles, pixels: Values, terms: Doubles) -> None:
-    """Squares of how far each value is from its band's mean."""
-    np.subtract(pixels, mean, out=terms)
-    np.square(terms, out=terms)
 
 
 def _extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
@@ -182,7 +177,7 @@ def _extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
 def band_extremes(scenes: Sequence[Covered]) -> tuple[Doubles, Doubles]:
     """Smallest and largest value of each band in the pixels that count."""
     ends = [
-        _ends(pixels) for values, times in chunks_of(scenes, CHUNK) for pixels, _ in pieces_of(values, times)
+        _ends(pixels) for values, times in chunks_of(scenes, CHUNK) for pixels in pieces_of(values, times)
     ]
     low, high = (np.array(end, np.float64) for end in zip(*ends, strict=True))
     return low.min(axis=0), high.max(axis=0)

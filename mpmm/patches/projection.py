@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from mpmm_kernels.arrays import read_only
 from mpmm_kernels.patches import project_pixels
 from mpmm_kernels.runtime import compile_once
 
@@ -61,9 +62,7 @@ class Projection:
 
     def fill(self, values: Values, projected: Values) -> None:
         """Put the components of pixels, (..., bands), into an array of theirs, (..., components)."""
-        pixels = np.ascontiguousarray(values, np.float32).view(np.ndarray).reshape(-1, len(self.mean))
-        # one type of array, read-only, so that the kernel is compiled once
-        pixels.flags.writeable = False
+        pixels = read_only(values).reshape(-1, len(self.mean))
         axes = np.ascontiguousarray(np.array(self.axes).T)
         into = projected.view(np.ndarray).reshape(-1, self.components)
         with compile_once("project float32"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mpmm_kernels.patches import gather_none
+from mpmm_kernels.arrays import read_only
 from mpmm_kernels.patches import gather_patches as gather
-from mpmm_kernels.runtime import compile_once
+from mpmm_kernels.patches import load_readers
 
 from mpmm.errors import PatchError
 from mpmm.patches.augmentation import orientations
@@ -57,7 +56,7 @@ class PatchReader:
         scene_of = _check(modality, samples, size, normalization)
         self.name, self.samples, self.size = modality.name, samples, size
         self.augment, self.seed = augment, seed
-        self._scenes = [_read_only(values) for _, values in modality.pieces]
+        self._scenes = [read_only(values) for _, values in modality.pieces]
         self._linear = normalization.linear()
         firsts = np.array([first for first, _ in modality.pieces], np.int32)
         self._scene_of = scene_of
@@ -98,7 +97,7 @@ class PatchReader:
                 f"patches of shape {shape} cannot be read into {patches.dtype} {patches.shape}",
                 "give a contiguous float32 array of that shape",
             )
-        _compile_reader()
+        load_readers()
         centres, codes = self._centres[indices], self._codes(indices, epoch)
         if len(self._scenes) == 1:
             gather(self._scenes[0], centres, codes, self._linear, patches)
@@ -115,20 +114,6 @@ class PatchReader:
         if not self.augment:
             return np.zeros(len(indices), np.uint8)
         return orientations(indices, epoch, self.seed)
-
-
-@cache
-def _compile_reader() -> None:
-    """Load or compile the kernel of all readers; of several ranks that start cold, one compiles."""
-    with compile_once("gather float32"):
-        gather_none()
-
-
-def _read_only(values: Patches) -> Patches:
-    """One type of array, read-only, so that the kernel is compiled once."""
-    array = np.ascontiguousarray(values, np.float32).view(np.ndarray)
-    array.flags.writeable = False
-    return array
 
 
 def _check(

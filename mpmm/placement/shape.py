@@ -186,7 +186,7 @@ def describe(spec: NetworkSpec) -> NetworkShape:
     # the one function here that needs the network itself, and with it the compiler
     from mpmm.network import block_builders
 
-    builders, blocks = block_builders(spec), []
+    builders, blocks = block_builders(spec, drawn=False), []
     for build in builders.values():
         block = build()
         layers = tuple(_layer_shape(layer) for layer in block.layers)

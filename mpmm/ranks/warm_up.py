@@ -50,7 +50,7 @@ def _run_each(network: Network, names: Iterable[str], uses: Collection[Use]) -> 
     """Run these blocks; one that another rank has is made of the network's description."""
     for name in names:
         there = name in (UPDATE, READER) or name in network.blocks
-        run_on_zeros(network if there else Network(network.spec, only=(name,)), name, uses)
+        run_on_zeros(network if there else Network(network.spec, (name,), drawn=False), name, uses)
 
 
 def unlike_first(names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from mpmm.display import Console, say
 from mpmm.placement import sections
 from mpmm.preparation import RankPreparation
 from mpmm.ranks import ScheduleCache, trace_events
-from mpmm.results import write_whole
+from mpmm.results import RunFolder, write_whole
 from mpmm.runs.process_group import ProcessGroup
 
 MONITOR = "monitor"
@@ -22,9 +22,10 @@ def monitor_file(folder: Path, rank: int) -> Path:
     return folder / MONITOR / f"rank-{rank}.jsonl"
 
 
-def watch_from_here(group: ProcessGroup, recording_rank: int, folder: Path | None) -> None:
+def watch_from_here(group: ProcessGroup, recording_rank: int, folder: RunFolder | None) -> None:
     """Let ranks on the recording rank's machine write their samples themselves, as they come."""
-    path, _ = group.collectives.broadcast(None if folder is None else str(folder.resolve()), recording_rank)
+    own = None if folder is None else str(folder.path.resolve())
+    path, _ = group.collectives.broadcast(own, recording_rank)
     if recording_rank in group.together:
         group.monitor.write_to(monitor_file(Path(path), group.rank))
 

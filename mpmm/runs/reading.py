@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from functools import partial
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from mpmm.errors import MpmmError
-from mpmm.messages import Channel, Collectives, end_together, launched_ranks, world
+from mpmm.messages import Channel, Collectives, end_together, launched_rank, launched_ranks, world
 from mpmm.results import RunFolder
 from mpmm.runs.run import Run
 from mpmm.settings import Config, load_config
 
 T = TypeVar("T")
+# loaded by every rank's first step
+MEANWHILE = ("mpmm_kernels.convolution.methods", "multiprocessing.util", "numpy.ma")
 
 
 def load_together(path: Path, partly: bool = True) -> Config:
@@ -50,22 +53,38 @@ def _read_together(path: Path, read: Callable[[Path], T]) -> T:
     """What the first rank of this machine that names a path reads there, or its error."""
     if launched_ranks() == 1:
         return read(path)
+    early: T | MpmmError | None = None
+    if launched_rank() == 0:
+        # it reads in any case, and need not wait until all have met
+        early = _outcome(path, read)
+    else:
+        _load_meanwhile()
     communicator = world()
     with end_together(communicator):
-        outcome = _given(Collectives(Channel(communicator)), path, read)
+        outcome = _given(Collectives(Channel(communicator)), path, read, early)
     if isinstance(outcome, MpmmError):
         raise outcome
     return outcome
 
 
-def _given(collectives: Collectives, path: Path, read: Callable[[Path], T]) -> T | MpmmError:
+def _given(
+    collectives: Collectives, path: Path, read: Callable[[Path], T], early: T | MpmmError | None
+) -> T | MpmmError:
     """What the first rank of this machine that names the path comes to when it reads there."""
     named = collectives.allgather([os.uname().nodename, str(path.absolute())])
     readers = [named.index(name) for name in named]
-    mine = _outcome(path, read) if readers[collectives.rank] == collectives.rank else None
+    mine = early
+    if readers[collectives.rank] == collectives.rank != 0:
+        mine = _outcome(path, read)
     outcomes = {reader: collectives.broadcast_object(mine, reader) for reader in sorted(set(readers))}
     # what a machine's own reader came to; None only where that is what it read
     return cast(T | MpmmError, outcomes[readers[collectives.rank]])
+
+
+def _load_meanwhile() -> None:
+    """Load what comes with a rank's first step, while the first rank reads."""
+    for name in MEANWHILE:
+        importlib.import_module(name)
 
 
 def _outcome(path: Path, read: Callable[[Path], T]) -> T | MpmmError:

@@ -6,7 +6,7 @@ import math
 
 from mpmm.network import Adam, Network
 from mpmm.ranks import Driver, ParameterStore, Player, Scoring, Server, Snapshot, Worker
-from mpmm.runs.accounting import gather_costs, watch_from_here
+from mpmm.runs.accounting import gather_costs
 from mpmm.runs.lifecycle import record
 from mpmm.runs.rank_run import RankRun, loss_of
 
@@ -19,8 +19,7 @@ def play(rank_run: RankRun) -> str | None:
     str or None
         On the rank that records the run, the name of the signal that interrupted it, if one did.
     """
-    rank, layout, folder = rank_run.group.rank, rank_run.layout, rank_run.start.folder
-    watch_from_here(rank_run.group, rank_run.recording_rank, None if folder is None else folder.path)
+    rank, layout = rank_run.group.rank, rank_run.layout
     with rank_run.group.moving():
         if rank == layout.driver:
             return _drive(rank_run)

@@ -26,6 +26,7 @@ from mpmm.preparation import (
     restore_on_ranks,
 )
 from mpmm.results import Checkpoint, RunFolder, environment, refuse_inputs
+from mpmm.runs.accounting import watch_from_here
 from mpmm.runs.observers import check_endpoint, check_libraries
 from mpmm.runs.overrides import Overrides, check_layout, overridden
 from mpmm.runs.process_group import ProcessGroup, process_group
@@ -131,6 +132,9 @@ def train(config: Config, new: NewRun, options: TrainOptions | None = None) -> T
         if group.rank == recording_rank:
             folder = _new_folder(new)
             stack.enter_context(folder.locked())
+        # first, for the others go on meanwhile
+        watch_from_here(group, recording_rank, folder)
+        if folder is not None:
             _describe(folder, preparation, new, options)
             _keep_environment(folder, options.console, mixed, threads[group.rank])
         start = StartPoint(folder, None, new.steps, threads, options.console, options.began)
@@ -184,6 +188,7 @@ def go_on(
         checkpoint = broadcast_checkpoint(group, folder, recording_rank)
         steps = _steps_limit(checkpoint, given)
         start = StartPoint(folder, checkpoint, steps, threads, options.console, options.began)
+        watch_from_here(group, recording_rank, folder)
         if folder is not None:
             _say_going_on(folder, preparation, start)
             _keep_environment(folder, options.console, mixed, threads[group.rank])

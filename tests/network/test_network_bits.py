@@ -78,6 +78,18 @@ def test_a_part_of_a_network_holds_what_the_whole_does():
         assert np.array_equal(parameter.value, whole.parameters[name].value)
 
 
+def test_weights_that_are_not_drawn_are_zeros_of_their_shapes():
+    drawn, zeros = Network(SPEC), Network(SPEC, drawn=False)
+    assert [(name, value.shape, value.dtype) for name, value in drawn.state().items()] == [
+        (name, value.shape, value.dtype) for name, value in zeros.state().items()
+    ]
+    weights = [value for name, value in zeros.state().items() if name.endswith("weights")]
+    assert len(weights) == 8
+    assert not any(value.any() for value in weights)
+    zeros.load(drawn.state())
+    assert parameters_sha256(zeros) == parameters_sha256(drawn)
+
+
 def test_seed_and_name_decide_the_initial_parameters():
     hsi, again = Network(small(seed=1)).state(), Network(small(seed=2)).state()
     assert not np.array_equal(hsi["hsi.head.dense1.weights"], again["hsi.head.dense1.weights"])

@@ -1,4 +1,4 @@
-"""Sums over pixels are to the bit those of whole chunks, in whatever pieces they are made."""
+"""Sums over the pixels that count, chunk by chunk, and the chunks themselves."""
 
 import numpy as np
 import pytest
@@ -7,19 +7,23 @@ from mpmm.patches import band_sums
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3, 8, 17])
-@pytest.mark.parametrize("piece", [1, 100, 2**15])
-def test_pieces_change_no_bit(monkeypatch, bands, piece):
-    monkeypatch.setattr(band_sums, "PIECE", piece)
+@pytest.mark.parametrize("rows", [1, 4, 31])
+def test_sums_are_those_of_the_chunks_pixel_behind_pixel(bands, rows):
     rng = np.random.default_rng(bands)
     values = (1e4 * rng.standard_normal((31, 13, bands))).astype(np.float32)
     times = rng.integers(0, 4, values.shape[:2]).astype(np.int32)
     # a row that counts whole, as most of a scene's do, and one that does not count
     times[3], times[4] = 2, 0
-    weight = times[times > 0].astype(np.float64)
-    pixels = values[times > 0].astype(np.float64)
-    chunks = band_sums.chunks_of([(values, times)], values.size)
-    total = band_sums.sum_of_bands(chunks, lambda given, terms: np.square(given, out=terms, dtype=np.float64))
-    np.testing.assert_array_equal(total, (weight[:, None] * pixels**2).sum(axis=0))
+    mean = rng.standard_normal(bands)
+    chunks = [*band_sums.chunks_of([(values, times)], rows * 13 * bands)]
+    assert len(chunks) == {1: 30, 4: 8, 31: 1}[rows]
+    expected = []
+    for pixels, weight in (band_sums.inside(*chunk) for chunk in chunks):
+        terms = np.square(pixels - mean) * weight[:, None]
+        # running sums add one by one, where a sum of a single band would be made in pairs
+        expected.append(np.cumsum(terms, axis=0)[-1])
+    total = band_sums.sum_of_bands(iter(chunks), mean, squared=True)
+    assert total.tobytes() == np.add.reduce(expected).tobytes()
 
 
 def test_chunks_without_pixels_that_count_are_left_out():

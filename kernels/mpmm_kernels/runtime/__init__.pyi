@@ -1,7 +1,7 @@
 from .cache import cache_key, carry_cache, sources_key
 from .cold_start import compile_for_holder, compile_once
 from .compiler import compiled
-from .interpreter import kept_to_the_end, with_room_for_frames
+from .interpreter import as_if_not_installed, kept_to_the_end, with_room_for_frames
 from .intrinsic import compiled_intrinsic, types
 from .locator import all_on_disk
 from .lock import HeldElsewhere, at_once, in_turn, wait_together
@@ -20,6 +20,7 @@ __all__ = [
     "HeldElsewhere",
     "Tickets",
     "all_on_disk",
+    "as_if_not_installed",
     "at_once",
     "available_threads",
     "cache_key",

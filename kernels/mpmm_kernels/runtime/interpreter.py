@@ -1,9 +1,10 @@
-"""What Python's interpreter is spared: looking for objects to free while all stay, and memory for frames."""
+"""What Python's interpreter is spared: modules, looking for objects to free, and memory for frames."""
 
 from __future__ import annotations
 
 import functools
 import gc
+import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,22 @@ def kept_to_the_end() -> Iterator[None]:
             yield
         finally:
             gc.freeze()
+
+
+@contextmanager
+def as_if_not_installed(*modules: str) -> Iterator[None]:
+    """A context in which these modules cannot be imported, but for those that already are.
+
+    For a library that imports another where it is there, and does as well without.
+    """
+    hidden = [name for name in modules if name not in sys.modules]
+    # what the import system takes for a module that is known not to be there
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def with_room_for_frames(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:

@@ -12,7 +12,9 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from numba.core import caching, runtime
+import llvmlite.binding
+from numba.core import caching
+from numba.core.runtime import nrt
 
 from mpmm_kernels.runtime.cache import cache_folder, cache_key
 from mpmm_kernels.runtime.linked_code import NotRun
@@ -22,7 +24,7 @@ from mpmm_kernels.runtime.loaded_code import only_run_code_read
 _Locator: Any = caching._CacheLocator
 _Contents: Any = caching.CompileResultCacheImpl
 _Cache: Any = caching.FunctionCache
-_runtime: Any = runtime
+_memory: Any = vars(nrt)["_nrt"]
 
 _log = logging.getLogger("mpmm.kernels")
 
@@ -76,9 +78,9 @@ class KernelCache(_Cache):  # type: ignore[misc]
         """Machine code from an earlier start; none where there is none.
 
         Numba gets ready to compile first, which takes a fifth of a warm start; code that is there needs no
-        more than the memory manager that it was linked with.
+        more than the functions of the memory manager.
         """
-        _runtime.rtsys.initialize(context)
+        _name_memory_functions()
         code = None
         with self._guard_against_spurious_io_errors(), only_run_code_read(context.codegen()):
             code = self._load_overload(signature, context)
@@ -118,3 +120,14 @@ def all_on_disk(run: Callable[[], None]) -> bool:
 def _say_unwritten(reason: str) -> None:
     """Say once why the next start will compile again."""
     _log.warning("kernel cache %s cannot be written: %s; every start compiles anew", cache_folder(), reason)
+
+
+@cache
+def _name_memory_functions() -> None:
+    """Tell LLVM where the functions are that machine code counts references with.
+
+    Numba compiles some of its own for kernels to link as well, some 40 ms, before it compiles one.
+    """
+    for name, address in _memory.c_helpers.items():
+        # as Numba names them: those with an underscore already have their full name
+        llvmlite.binding.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)

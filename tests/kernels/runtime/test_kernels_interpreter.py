@@ -1,10 +1,12 @@
-"""Room for frames: a call at any depth takes no memory from the system."""
+"""What the interpreter is spared: memory for frames, and modules that nobody asks for."""
 
+import importlib.util
 import resource
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mpmm_kernels.runtime import with_room_for_frames
+from mpmm_kernels.runtime import as_if_not_installed, with_room_for_frames
 
 CALLS = 500
 DEPTHS = 300
@@ -52,3 +54,16 @@ def test_results_arguments_and_errors_pass():
     assert (ratio.__name__, ratio.__doc__) == ("ratio", "Divide.")
     with pytest.raises(ZeroDivisionError):
         ratio(1, below=0)
+
+
+def test_what_is_as_if_not_installed_can_be_imported_afterwards(monkeypatch):
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    loaded = sys.modules["resource"]
+    with as_if_not_installed("this", "resource"):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("this")
+        assert importlib.import_module("resource") is loaded, "it was there already"
+    assert "this" not in sys.modules
+    with pytest.raises(ZeroDivisionError), as_if_not_installed("this"):
+        raise ZeroDivisionError
+    assert importlib.util.find_spec("this") is not None

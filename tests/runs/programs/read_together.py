@@ -25,6 +25,8 @@ def error_of(read: Callable[[Path], object], path: Path) -> str:
 folder, rank = Path(sys.argv[1]), launched_rank()
 config = load_together(folder / ("own.toml" if rank == 1 else "common.toml"))
 read = "read" if "pydantic_core._pydantic_core" in sys.modules else "given"
+# which loads what its first step needs while the first rank reads
+assert rank == 0 or "mpmm_kernels.convolution.methods" in sys.modules
 wrong = error_of(load_together, folder / "wrong.toml")
 print(f"rank {rank} {read} {config.scene.title} {config.training.rate}; {wrong}\n", end="", flush=True)
 none, run = load_run_together(folder / "none"), load_run_together(folder / "run")
