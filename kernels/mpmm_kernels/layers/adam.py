@@ -22,12 +22,19 @@ from mpmm_kernels.vector import (
     put_lanes,
     root,
     splat,
+    without_smaller,
 )
 
 # A parameter's value and its two moments, flat
 _State: TypeAlias = tuple[Floats, Floats, Floats]
+# Size of a step, correction of the second moment, epsilon, what decay leaves; the least of either moment
+_Factors: TypeAlias = tuple[float, float, float, float, float, float]
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
+# The smallest numbers with all their digits, by bytes: with others a processor takes a hundred times as long
+_SMALLEST = {4: 2.0**-126, 8: 2.0**-1022}
+# A first moment of so many times the smallest still has all digits when it is multiplied by a small rate
+_ROOM = 2.0**26
 
 
 class AdamState(NamedTuple):
@@ -63,6 +70,8 @@ def adam_step(
     first = beta1 first + (1 - beta1) gradient, second = beta2 second + (1 - beta2) gradient^2;
     value -= rate decay value, then value -= rate m / (sqrt(v) + epsilon) with the corrected moments
     m = first / (1 - beta1^step) and v = second / (1 - beta2^step).
+    Where no gradient comes any more moments would shrink for ever. A second one below the smallest number
+    that has all its digits becomes zero, and so does a first one below 2^26 times that number.
 
     Parameters
     ----------
@@ -76,7 +85,8 @@ def adam_step(
     new = old if into is None else (_row(into[0]), _row(into[1]), _row(into[2]))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
-    factors = size, correction, float(epsilon), 1 - rate * decay
+    smallest = _SMALLEST[value.itemsize]
+    factors = size, correction, float(epsilon), 1 - rate * decay, smallest * _ROOM, smallest
     arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors
     if value.size > PART:
         past = into is not None and goes_past(new, [*old, gradient], soon=False)
@@ -101,7 +111,7 @@ def _adam(
     to_second: Floats,
     beta1: float,
     beta2: float,
-    factors: tuple[float, float, float, float],
+    factors: _Factors,
     past: bool,
     workers: int,
 ) -> None:
@@ -128,15 +138,16 @@ def _moved_part(
     to_second: Floats,
     beta1: float,
     beta2: float,
-    factors: tuple[float, float, float, float],
+    factors: _Factors,
     past: bool,
 ) -> None:
     """One pass over memory, though arrays may be the same: compiled loops over elements would take two."""
-    number, (size, correction, epsilon, shrinking) = value.dtype.type, factors
+    number, (size, correction, epsilon, shrinking, least1, least2) = value.dtype.type, factors
     one, keep1, keep2 = number(1), number(beta1), number(beta2)
     rates = splat(keep1), splat(one - keep1), splat(keep2), splat(one - keep2)
     ends = splat(number(size)), splat(number(correction)), splat(number(epsilon)), splat(number(shrinking))
-    old, new, how = (value, first, second), (to_value, to_first, to_second), (rates, ends)
+    leasts = splat(number(least1)), splat(number(least2))
+    old, new, how = (value, first, second), (to_value, to_first, to_second), (rates, ends, leasts)
     step = lanes_of(value)
     whole = value.size - value.size % step
     for at in range(0, whole, step):
@@ -150,12 +161,13 @@ def _move(
     old: _State, gradient: Floats, new: _State, part: tuple[int, int], how: Any, whole: Size, past: bool
 ) -> None:
     """A vector's new value and moments; ``part`` is where it begins, and its elements."""
-    (at, left), ((keep1, new1, keep2, new2), (size, correction, epsilon, shrinking)) = part, how
+    (at, left), (rates, (size, correction, epsilon, shrinking), (least1, least2)) = part, how
+    keep1, new1, keep2, new2 = rates
     value = load_lanes(old[0], at, left, whole)
     first, second = load_lanes(old[1], at, left, whole), load_lanes(old[2], at, left, whole)
     g = load_lanes(gradient, at, left, whole)
-    first = add(multiplied(keep1, first), multiplied(new1, g))
-    second = add(multiplied(keep2, second), multiplied(multiplied(new2, g), g))
+    first = without_smaller(add(multiplied(keep1, first), multiplied(new1, g)), least1)
+    second = without_smaller(add(multiplied(keep2, second), multiplied(multiplied(new2, g), g)), least2)
     scale = add(multiplied(root(second), correction), epsilon)
     value = less(multiplied(shrinking, value), divided(multiplied(size, first), scale))
     to_value, to_first, to_second = new

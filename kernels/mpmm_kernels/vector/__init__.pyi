@@ -31,6 +31,7 @@ from .copy import (
     store_up_to,
 )
 from .emit import FUSED
+from .magnitude import without_smaller
 from .registers import OWN, PLANNED, Registers
 from .streaming import AHEAD, PIECE, end_streams, goes_past, put_block, put_lanes
 from .tile import LANES, fetch, fetch_run, move_tile
@@ -132,6 +133,7 @@ __all__ = [
     "where_above",
     "where_number",
     "widened",
+    "without_smaller",
     "zero_vectors",
     "zeros",
 ]

@@ -168,9 +168,12 @@ def _bits(vector: ir.VectorType) -> int:
 
 def root(builder: Any, value: Any) -> Any:
     """The square root, lane by lane, rounded once."""
-    name = f"llvm.sqrt.v{value.type.count}f{_bits(value.type)}"
-    function = _declare(builder.module, ir.FunctionType(value.type, [value.type]), name)
-    return builder.call(function, [value])
+    return _of_each("sqrt", builder, value)
+
+
+def magnitude(builder: Any, value: Any) -> Any:
+    """The vector without its signs."""
+    return _of_each("fabs", builder, value)
 
 
 def at_least(builder: Any, value: Any, floor: Any) -> Any:
@@ -180,9 +183,13 @@ def at_least(builder: Any, value: Any, floor: Any) -> Any:
 
 def kept(builder: Any, value: Any) -> Any:
     """The vector as it is: LLVM must not make it once more, or differently, for one of those who use it."""
-    name = f"llvm.arithmetic.fence.v{value.type.count}f{_bits(value.type)}"
-    function = _declare(builder.module, ir.FunctionType(value.type, [value.type]), name)
-    return builder.call(function, [value])
+    return _of_each("arithmetic.fence", builder, value)
+
+
+def _of_each(function: str, builder: Any, value: Any) -> Any:
+    """One of LLVM's functions of each lane."""
+    name = f"llvm.{function}.v{value.type.count}f{_bits(value.type)}"
+    return builder.call(_declare(builder.module, ir.FunctionType(value.type, [value.type]), name), [value])
 
 
 def lanes(builder: Any, value: Any, first: int, count: int) -> Any:

@@ -53,6 +53,25 @@ def test_the_first_step_is_the_rate_long():
     np.testing.assert_allclose(value, [-0.01, 0.01, -0.01], rtol=1e-4)
 
 
+@pytest.mark.parametrize(("dtype", "smallest"), [("float32", -126), ("float64", -1022)])
+def test_moments_to_which_no_gradient_comes_end_as_zeros(dtype, smallest):
+    """Those of units that had died went on below what has all its digits, and slowed steps by a quarter."""
+    size = 37
+    value, first, second = (np.ones(size, dtype) for _ in range(3))
+    none = np.zeros(size, dtype)
+    first[::2] = -1
+    signs = first.copy()
+    for number in range(1, 40 - smallest):
+        options = AdamOptions(0.01, 0.5, 0.25, 1e-8, 0.0)
+        adam_step(AdamState(value, first, second), none, options, number)
+        # halves and quarters are exact
+        np.testing.assert_array_equal(first, signs * 2.0**-number if number <= -smallest - 26 else 0)
+        np.testing.assert_array_equal(second, 4.0**-number if number <= -smallest / 2 else 0)
+    assert np.isfinite(value).all()
+    adam_step(AdamState(value, first, second), np.full(size, np.nan, dtype), options, 1)
+    assert np.isnan([value, first, second]).all()
+
+
 @pytest.mark.parametrize("size", [15, 3 * PART + 1])
 def test_elsewhere_is_the_same_and_leaves_the_old_as_it_was(size):
     rng = np.random.default_rng(6)

@@ -27,6 +27,7 @@ from mpmm_kernels.vector import (
     where_above,
     where_number,
     widened,
+    without_smaller,
 )
 
 DTYPES = ["float32", "float64"]
@@ -73,7 +74,7 @@ def test_half_a_vector_has_half_the_lanes(dtype):
 @compiled
 def arithmetic(x, y, out, floor):
     """Rows: sum, at least the floor, y where x is above the floor, splat, first three, first three of x,
-    and x + x * y, rounded twice."""
+    x + x * y, rounded twice, and x without what is smaller than the floor."""
     n = lanes_of(x)
     a, b, least = load(x, 0), load(y, 0), splat(floor)
     store(out, 0, add(a, b))
@@ -83,6 +84,7 @@ def arithmetic(x, y, out, floor):
     store(out, 4 * n, load_part(x, 0, 3))
     store_part(out, 5 * n, a, 3)
     store(out, 6 * n, add(a, multiplied(a, b)))
+    store(out, 7 * n, without_smaller(a, least))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -90,14 +92,16 @@ def test_arithmetic_is_lane_by_lane(dtype):
     n, floor = lanes(dtype), np.dtype(dtype).type(0.25)
     rng = np.random.default_rng(1)
     x, y = (rng.standard_normal(n).astype(dtype) for _ in range(2))
-    x[0] = np.nan
-    out = np.full(7 * n, 7, dtype)
+    x[0], x[1] = np.nan, -floor / 2
+    out = np.full(8 * n, 7, dtype)
     arithmetic(x, y, out, floor)
-    rows = out.reshape(7, n)
+    rows = out.reshape(8, n)
     first = np.arange(n) < 3
     np.testing.assert_array_equal(rows[0], x + y)
     np.testing.assert_array_equal(rows[1], np.where(np.isnan(x), x, np.maximum(x, floor)))
     np.testing.assert_array_equal(rows[2], np.where(x > floor, y, 0))
+    np.testing.assert_array_equal(rows[7], np.where(np.abs(x) < floor, 0, x))
+    assert rows[7][1] == 0
     np.testing.assert_array_equal(rows[3], np.full(n, x[1]))
     np.testing.assert_array_equal(rows[4], np.where(first, x, 0))
     np.testing.assert_array_equal(rows[5], np.where(first, x, 7))
