@@ -34,7 +34,7 @@ def command(config: Path, to: Path | None) -> None:
     console, settings = Console(), load_config(config)
     if to is not None:
         refuse_inputs([to], [config, *settings.read_files()])
-    warm_up(Network(spec_of_headers(settings)), compiling(console))
+    warm_up(Network(spec_of_headers(settings), drawn=False), compiling(console))
     say(console, "kernels", "all compiled")
     if to is not None:
         say(console, "copied to", str(_carried(to)))

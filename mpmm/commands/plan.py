@@ -129,12 +129,12 @@ def command(
         raise click.UsageError(f"{given}: for how many ranks? Add -n, e.g. -n 5")
     spec = spec_of_headers(agreed(settings))
     if ranks is None:
-        click.echo(Network(spec).summary())
+        click.echo(Network(spec, drawn=False).summary())
         return
     settings = overridden(settings, update=update, micro_batches=foresight.micro_batches)
     machine = foresight.machine(ranks, settings.layout.threads or os.cpu_count() or 1)
     if summary:
-        click.echo(Network(spec).summary())
+        click.echo(Network(spec, drawn=False).summary())
         return
     problem = _problem(settings, spec, machine, foresight)
     chosen, choice = _layout(settings, problem, layout, foresight)

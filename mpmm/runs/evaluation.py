@@ -261,8 +261,8 @@ def _player(
     """This rank's blocks; the server has all, with the parameters that it will send."""
     layout, spec = preparation.layout, preparation.prepared.spec
     if group.rank != layout.server:
-        return group.player([Network(spec, only=layout.blocks_of(group.rank))], loss)
-    network = Network(spec)
+        return group.player([Network(spec, only=layout.blocks_of(group.rank), drawn=False)], loss)
+    network = Network(spec, drawn=False)
     network.load(parameters)
     if group.alone:
         return group.player([network], loss)

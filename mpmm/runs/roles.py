@@ -37,9 +37,11 @@ def play(rank_run: RankRun) -> str | None:
 def _work(rank_run: RankRun) -> None:
     """Compute this rank's blocks as the server orders."""
     prepared = rank_run.prepared
-    network = Network(prepared.spec, only=rank_run.layout.blocks_of(rank_run.group.rank))
+    own, updates = rank_run.layout.blocks_of(rank_run.group.rank), rank_run.layout.owners_update
+    # values come from the server otherwise
+    network = Network(prepared.spec, only=own, drawn=updates)
     rank_run.warm_up(network)
-    store = _owner_store(rank_run, network) if rank_run.layout.owners_update else None
+    store = _owner_store(rank_run, network) if updates else None
     player, schedules = _player(rank_run, network, store), rank_run.schedules()
     Worker(player, schedules, rank_run.reader(), prepared.config.training.seed).run()
     gather_costs(rank_run.group, schedules, rank_run.recording_rank)

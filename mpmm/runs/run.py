@@ -138,7 +138,7 @@ class Run:
 
     def network(self, checkpoint: CheckpointName = "best") -> Network:
         """The network with the parameters of a checkpoint."""
-        network = Network(self.prepared.spec)
+        network = Network(self.prepared.spec, drawn=False)
         network.load(self._parameters(checkpoint))
         return network
 

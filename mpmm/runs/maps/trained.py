@@ -68,7 +68,7 @@ class Trained:
             name: Normalization.from_dict(values) for name, values in plain["normalization"].items()
         }
         bands = {name: len(normalization.shift) for name, normalization in normalizations.items()}
-        network = Network(network_spec(config, bands, len(classes)))
+        network = Network(network_spec(config, bands, len(classes)), drawn=False)
         network.load(parameters)
         return cls(folder, config, classes, normalizations, network, records_of(plain["bands"]))
 
