@@ -27,14 +27,17 @@ from mpmm_kernels.vector import (
 
 # A parameter's value and its two moments, flat
 _State: TypeAlias = tuple[Floats, Floats, Floats]
-# Size of a step, correction of the second moment, epsilon, what decay leaves; the least of either moment
-_Factors: TypeAlias = tuple[float, float, float, float, float, float]
+# Size of a step, correction of the second moment, epsilon, what decay leaves
+_Factors: TypeAlias = tuple[float, float, float, float]
+# The least first moment, second moment, and gradient that counts in the second
+_Leasts: TypeAlias = tuple[float, float, float]
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
 # The smallest numbers with all their digits, by bytes: with others a processor takes a hundred times as long
 _SMALLEST = {4: 2.0**-126, 8: 2.0**-1022}
-# A first moment of so many times the smallest still has all digits when it is multiplied by a small rate
-_ROOM = 2.0**26
+# At so many times the smallest a first moment keeps all digits when it is multiplied by a small rate, and a
+# gradient's square when it is multiplied by what is new of a second moment
+_ROOM, _SQUARE_ROOM = 2.0**26, 2.0**14
 
 
 class AdamState(NamedTuple):
@@ -71,7 +74,8 @@ def adam_step(
     value -= rate decay value, then value -= rate m / (sqrt(v) + epsilon) with the corrected moments
     m = first / (1 - beta1^step) and v = second / (1 - beta2^step).
     Where no gradient comes any more moments would shrink for ever. A second one below the smallest number
-    that has all its digits becomes zero, and so does a first one below 2^26 times that number.
+    that has all its digits becomes zero, and so does a first one below 2^26 times that number. In the second
+    no gradient counts below 2^7 times that number's root.
 
     Parameters
     ----------
@@ -86,8 +90,9 @@ def adam_step(
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
     smallest = _SMALLEST[value.itemsize]
-    factors = size, correction, float(epsilon), 1 - rate * decay, smallest * _ROOM, smallest
-    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors
+    leasts = smallest * _ROOM, smallest, math.sqrt(smallest * _SQUARE_ROOM)
+    factors = size, correction, float(epsilon), 1 - rate * decay
+    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors, leasts
     if value.size > PART:
         past = into is not None and goes_past(new, [*old, gradient], soon=False)
         _adam(*arguments, past, computing_threads())
@@ -112,6 +117,7 @@ def _adam(
     beta1: float,
     beta2: float,
     factors: _Factors,
+    leasts: _Leasts,
     past: bool,
     workers: int,
 ) -> None:
@@ -122,7 +128,7 @@ def _adam(
             stop = min(start + PART, value.size)
             old = value[start:stop], first[start:stop], second[start:stop]
             new = to_value[start:stop], to_first[start:stop], to_second[start:stop]
-            _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, past)
+            _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, leasts, past)
             start = PART * next_piece(taken)
         end_streams()
 
@@ -139,15 +145,16 @@ def _moved_part(
     beta1: float,
     beta2: float,
     factors: _Factors,
+    leasts: _Leasts,
     past: bool,
 ) -> None:
     """One pass over memory, though arrays may be the same: compiled loops over elements would take two."""
-    number, (size, correction, epsilon, shrinking, least1, least2) = value.dtype.type, factors
+    number, (size, correction, epsilon, shrinking) = value.dtype.type, factors
     one, keep1, keep2 = number(1), number(beta1), number(beta2)
     rates = splat(keep1), splat(one - keep1), splat(keep2), splat(one - keep2)
     ends = splat(number(size)), splat(number(correction)), splat(number(epsilon)), splat(number(shrinking))
-    leasts = splat(number(least1)), splat(number(least2))
-    old, new, how = (value, first, second), (to_value, to_first, to_second), (rates, ends, leasts)
+    floors = splat(number(leasts[0])), splat(number(leasts[1])), splat(number(leasts[2]))
+    old, new, how = (value, first, second), (to_value, to_first, to_second), (rates, ends, floors)
     step = lanes_of(value)
     whole = value.size - value.size % step
     for at in range(0, whole, step):
@@ -161,12 +168,13 @@ def _move(
     old: _State, gradient: Floats, new: _State, part: tuple[int, int], how: Any, whole: Size, past: bool
 ) -> None:
     """A vector's new value and moments; ``part`` is where it begins, and its elements."""
-    (at, left), (rates, (size, correction, epsilon, shrinking), (least1, least2)) = part, how
+    (at, left), (rates, (size, correction, epsilon, shrinking), (least1, least2, least)) = part, how
     keep1, new1, keep2, new2 = rates
     value = load_lanes(old[0], at, left, whole)
     first, second = load_lanes(old[1], at, left, whole), load_lanes(old[2], at, left, whole)
     g = load_lanes(gradient, at, left, whole)
     first = without_smaller(add(multiplied(keep1, first), multiplied(new1, g)), least1)
+    g = without_smaller(g, least)
     second = without_smaller(add(multiplied(keep2, second), multiplied(multiplied(new2, g), g)), least2)
     scale = add(multiplied(root(second), correction), epsilon)
     value = less(multiplied(shrinking, value), divided(multiplied(size, first), scale))

@@ -72,6 +72,15 @@ def test_moments_to_which_no_gradient_comes_end_as_zeros(dtype, smallest):
     assert np.isnan([value, first, second]).all()
 
 
+@pytest.mark.parametrize(("dtype", "least"), [("float32", -56), ("float64", -504)])
+def test_a_gradient_whose_square_would_lose_digits_does_not_count_in_the_second_moment(dtype, least):
+    value, first, second = (np.zeros(3, dtype) for _ in range(3))
+    gradient = np.array([2.0**least, -(2.0 ** (least - 1)), -(2.0 ** (least + 1))], dtype)
+    adam_step(AdamState(value, first, second), gradient, AdamOptions(0.01, 0.5, 0.25, 1e-8, 0.0), 1)
+    np.testing.assert_array_equal(first, gradient / 2)
+    np.testing.assert_array_equal(second, 0.75 * gradient**2 * [1, 0, 1])
+
+
 @pytest.mark.parametrize("size", [15, 3 * PART + 1])
 def test_elsewhere_is_the_same_and_leaves_the_old_as_it_was(size):
     rng = np.random.default_rng(6)
