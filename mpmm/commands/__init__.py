@@ -48,11 +48,10 @@ class _LazyGroup(click.Group):
         """Import a command's file; None where there is no such command."""
         if name not in COMMANDS:
             return None
-        if name in TOGETHER:
-            # it gets one thread in any case, and to start one a core takes a tenth of the imports' time
-            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         with kept_to_the_end():
             if name in TOGETHER:
+                # it gets one thread in any case, and to start one a core takes a tenth of the imports' time
+                os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
                 _import_numba()
             command: click.Command = importlib.import_module(f"mpmm.commands.{name}").command
         return command

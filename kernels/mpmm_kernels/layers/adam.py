@@ -33,11 +33,12 @@ _Factors: TypeAlias = tuple[float, float, float, float]
 _Leasts: TypeAlias = tuple[float, float, float]
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
-# The smallest numbers with all their digits, by bytes: with others a processor takes a hundred times as long
-_SMALLEST = {4: 2.0**-126, 8: 2.0**-1022}
-# At so many times the smallest a first moment keeps all digits when it is multiplied by a small rate, and a
-# gradient's square when it is multiplied by what is new of a second moment
-_ROOM, _SQUARE_ROOM = 2.0**26, 2.0**14
+# By bytes of a number: times the smallest that has all its digits, below which a processor takes a hundred
+# times as long. A first moment has room for a product with a small rate, a square for one with a small share.
+_LEASTS: dict[int, _Leasts] = {
+    4: (2.0 ** (26 - 126), 2.0**-126, 2.0 ** (7 - 63)),
+    8: (2.0 ** (26 - 1022), 2.0**-1022, 2.0 ** (7 - 511)),
+}
 
 
 class AdamState(NamedTuple):
@@ -89,10 +90,8 @@ def adam_step(
     new = old if into is None else (_row(into[0]), _row(into[1]), _row(into[2]))
     size = rate / (1 - beta1**step)
     correction = 1 / math.sqrt(1 - beta2**step)
-    smallest = _SMALLEST[value.itemsize]
-    leasts = smallest * _ROOM, smallest, math.sqrt(smallest * _SQUARE_ROOM)
     factors = size, correction, float(epsilon), 1 - rate * decay
-    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors, leasts
+    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors, _LEASTS[value.itemsize]
     if value.size > PART:
         past = into is not None and goes_past(new, [*old, gradient], soon=False)
         _adam(*arguments, past, computing_threads())

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array
+from mpmm_kernels.arrays import Array, read_only
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import LANES, fetch, fetch_run, move_tile
 
@@ -54,8 +54,7 @@ def gather_patches(values: Array, centres: Array, codes: Array, linear: Array, p
 
 def gather_none() -> None:
     """Load or compile what cuts patches out of scenes, which are read-only; cut none."""
-    values = np.zeros((1, 1, 1), np.float32)
-    values.flags.writeable = False
+    values = read_only(np.zeros((1, 1, 1)))
     centres, codes, linear = np.zeros((0, 2), np.int32), np.zeros(0, np.uint8), np.ones((2, 1), np.float32)
     gather_patches(values, centres, codes, linear, np.zeros((0, 1, 1, 1), np.float32))
 

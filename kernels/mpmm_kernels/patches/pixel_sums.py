@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array
+from mpmm_kernels.arrays import Array, read_only
 from mpmm_kernels.runtime import compiled
 
 
@@ -41,6 +41,5 @@ def add_pixels(values: Array, times: Array, mean: Array, squared: bool, sums: Ar
 
 def add_none() -> None:
     """Load or compile the kernel, by the types that a scene's arrays have."""
-    values, times = np.zeros((1, 1, 1), np.float32), np.zeros((1, 1), np.int32)
-    values.flags.writeable = False
+    values, times = read_only(np.zeros((1, 1, 1))), np.zeros((1, 1), np.int32)
     add_pixels(values, times, np.zeros(1), False, np.zeros(1))

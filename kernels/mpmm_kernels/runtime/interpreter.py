@@ -8,7 +8,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -52,7 +52,8 @@ def as_if_not_installed(*modules: str) -> Iterator[None]:
     """
     hidden = [name for name in modules if name not in sys.modules]
     # what the import system takes for a module that is known not to be there
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    nothing: dict[str, Any] = dict.fromkeys(hidden)
+    sys.modules.update(nothing)
     try:
         yield
     finally:
