@@ -99,19 +99,21 @@ class SoftmaxCrossEntropy:
         weights = self._checked(logits, labels)
         losses, dlogits = np.empty(len(logits)), np.empty_like(logits)
         scale = 1.0 / (batch or len(logits))
-        target = labels.astype("int64"), weights, float(self.label_smoothing)
+        target = labels.astype(np.int64), weights, float(self.label_smoothing)
         if self.focus:
             focal_kernel.focal_loss(logits, *target, self.focus, scale, losses, dlogits)
         else:
             kernel.cross_entropy(logits, *target, scale, losses, dlogits)
-        samples = np.stack([losses, logits.argmax(axis=1) == labels], axis=1)
+        samples = np.empty((len(logits), 2))
+        samples[:, 0] = losses
+        np.equal(logits.argmax(axis=1), labels, out=samples[:, 1])
         ((total, correct),) = sum_groups(samples, group_tree(len(samples)))
         return BatchLoss(float(total) * scale, int(correct), dlogits, samples)
 
     def _checked(self, logits: Array, labels: Labels) -> Array:
         """The class weights, once logits, labels and they are known to fit each other."""
         samples, classes = logits.shape
-        if labels.shape != (samples,) or not np.issubdtype(labels.dtype, np.integer):
+        if labels.shape != (samples,) or labels.dtype.kind not in "iu":
             raise NetworkError(
                 f"loss: labels are {labels.dtype} {labels.shape}, expected ({samples},) integers",
                 "one class position a sample",
@@ -121,12 +123,14 @@ class SoftmaxCrossEntropy:
                 f"loss: labels from {labels.min()} to {labels.max()}, the network has {classes} classes",
                 "labels are positions in the list of classes, from 0",
             )
-        weights = np.ones(classes) if self.class_weights is None else self.class_weights
-        if weights.shape != (classes,):
+        if self.class_weights is None:
+            return np.ones(classes, logits.dtype)
+        if self.class_weights.shape != (classes,):
             raise NetworkError(
-                f"loss: {weights.size} class weights, the network has {classes} classes", "give one a class"
+                f"loss: {self.class_weights.size} class weights, the network has {classes} classes",
+                "give one a class",
             )
-        return weights.astype(logits.dtype)
+        return self.class_weights.astype(logits.dtype)
 
 
 def probabilities(logits: Array) -> Array:

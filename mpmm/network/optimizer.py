@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from mpmm_kernels import layers as kernel
 from mpmm_kernels.layers import AdamOptions, AdamState, adam_step, exponential_average
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array, Parameter
 from mpmm.network.rates import Rates
 from mpmm.network.state import check_state
+
+if TYPE_CHECKING:
+    from mpmm_kernels.layers import UpdatedArrays
 
 # the two moments by the names they have in a state
 ORDERS = ("first", "second")
@@ -52,6 +57,7 @@ class Adam:
         self.decay = decay
         self.average = average
         self._moments: dict[str, tuple[Array, Array]] = {}
+        self._together: _Together | None = None
 
     def update(self, parameter: Parameter, step: int) -> None:
         """Move one parameter in place by its gradient; ``step`` counts the updates from 1."""
@@ -60,6 +66,26 @@ class Adam:
             return
         state = parameter.value, *self.moments(parameter)
         self.move(state, parameter.gradient, step, decayed=parameter.value.ndim > 1)
+
+    def update_all(self, parameters: Iterable[Parameter], step: int) -> None:
+        """Update several parameters in one pass, with the same bits; ``step`` counts from 1.
+
+        Raises
+        ------
+        NetworkError
+            A value or a gradient is not contiguous, or of another dtype than the first.
+        """
+        updated = list(parameters)
+        if self._together is None or not self._together.is_of(updated):
+            self._together = _Together([self._arrays_of(parameter) for parameter in updated])
+        self._together.table.update(self._options(step), step, self.average)
+
+    def _arrays_of(self, parameter: Parameter) -> UpdatedArrays:
+        moments = self.moments(parameter) if parameter.trainable else None
+        return kernel.UpdatedArrays(parameter.value, parameter.gradient, moments)
+
+    def _options(self, step: int, drops: int = 0) -> AdamOptions:
+        return AdamOptions(self.rates.at(step - 1, drops), self.beta1, self.beta2, self.epsilon, self.decay)
 
     def move(
         self,
@@ -75,8 +101,8 @@ class Adam:
 
         ``step`` counts the updates from 1; ``drops`` are those of the learning rate so far.
         """
-        decay = self.decay if decayed else 0.0
-        options = AdamOptions(self.rates.at(step - 1, drops), self.beta1, self.beta2, self.epsilon, decay)
+        options = self._options(step, drops)
+        options = options if decayed else options._replace(decay=0.0)
         adam_step(AdamState(*state), gradient, options, step, into)
 
     def state(self) -> dict[str, Array]:
@@ -105,6 +131,7 @@ class Adam:
             for name, like in trained.items()
             if values
         }
+        self._together = None
 
     def moments(self, parameter: Parameter) -> tuple[Array, Array]:
         """A trained parameter's two moments themselves, no copies; zeros before its first update."""
@@ -118,6 +145,26 @@ class Adam:
                 "take the checkpoint of this network",
             )
         return pair
+
+
+class _Together:
+    """Parameters that are updated in one pass, and the arrays that they had when their table was made."""
+
+    def __init__(self, arrays: Sequence[UpdatedArrays]) -> None:
+        self._arrays = arrays
+        try:
+            self.table = kernel.AdamTable(arrays)
+        except ValueError as error:
+            raise NetworkError(str(error), "update such parameters one by one") from error
+
+    def is_of(self, parameters: Sequence[Parameter]) -> bool:
+        """Whether these are the same parameters, with the same arrays."""
+        return len(parameters) == len(self._arrays) and all(
+            parameter.value is arrays.value
+            and parameter.gradient is arrays.gradient
+            and parameter.trainable == (arrays.moments is not None)
+            for parameter, arrays in zip(parameters, self._arrays, strict=True)
+        )
 
 
 def _copy(values: Array, like: Array) -> Array:

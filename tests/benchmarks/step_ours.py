@@ -36,8 +36,7 @@ class Ours:
         self.number += 1
         logits = self.network.forward(self.patches, Step(training=True, number=self.number, seed=0))
         self.network.backward(self.loss(logits, self.labels).dlogits)
-        for parameter in self.network.parameters.values():
-            self.optimizer.update(parameter, self.number)
+        self.optimizer.update_all(self.network.parameters.values(), self.number)
 
     def infer(self):
         return self.network.forward(self.patches, EVALUATION)

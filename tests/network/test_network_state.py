@@ -28,6 +28,32 @@ def test_a_loaded_state_goes_on_with_the_same_bits():
     assert state_sha256(again.state()) == state_sha256(optimizer.state())
 
 
+def test_updated_in_one_pass_a_network_has_the_same_bits():
+    """Also where a layer gets other arrays, or the moments are loaded, between two updates."""
+    networks, optimizers = [Network(SPEC) for _ in range(2)], [Adam(decay=0.01) for _ in range(2)]
+    for number in range(1, 6):
+        for network in networks:
+            if number == 3:
+                layer = network.blocks["hsi.block1"].layers[0]
+                layer.take_values(layer.values.copy())
+            for parameter in network.parameters.values():
+                chance = np.random.default_rng([number, len(parameter.name)])
+                parameter.gradient[...] = chance.standard_normal(parameter.gradient.shape)
+        if number == 4:
+            optimizers[1].load_state(optimizers[0].state(), networks[1].parameters)
+        for parameter in networks[0].parameters.values():
+            optimizers[0].update(parameter, number)
+        optimizers[1].update_all(networks[1].parameters.values(), number)
+        assert parameters_sha256(networks[1]) == parameters_sha256(networks[0])
+        assert state_sha256(optimizers[1].state()) == state_sha256(optimizers[0].state())
+
+
+def test_a_parameter_that_no_pass_can_update_is_refused():
+    value = np.zeros((4, 6), "float32").T
+    with pytest.raises(NetworkError, match=r"contiguous arrays of float32, one is float32 with strides"):
+        Adam().update_all([Parameter("turned", value, value.copy())], 1)
+
+
 def test_a_state_is_a_copy():
     network, optimizer = trained()
     for state in (network.state(), optimizer.state()):

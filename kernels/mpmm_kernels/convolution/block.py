@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from mpmm_kernels.arrays import Floats
 from mpmm_kernels.convolution.methods import METHODS, choose
 from mpmm_kernels.convolution.operands import ConvolutionBlock, Gradients, Operands
@@ -12,6 +14,7 @@ from mpmm_kernels.layers.ending import end
 from mpmm_kernels.vocabulary import Kernels
 
 Buffers: TypeAlias = Any  # each method's own dataclass of arrays
+_TYPES = {name: np.dtype(name) for name in ("float32", "float64")}
 
 
 def plan_block(
@@ -59,7 +62,13 @@ def forward(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     """Output of the block for x (n, depth, rows, columns, channels): a view into the buffers.
 
     It holds until the next call with these buffers, and so does what `backward` needs.
+
+    Raises
+    ------
+    TypeError
+        An operand is of another type than the plan.
     """
+    _demand_type(plan, operands.x, operands.w, operands.b)
     return METHODS[plan.method].forward(plan, buffers, operands)
 
 
@@ -72,7 +81,13 @@ def backward(
     -------
     dx or None
         The input's gradient, a view into the buffers, if ``to_input`` asks for it.
+
+    Raises
+    ------
+    TypeError
+        An operand or a gradient is of another type than the plan.
     """
+    _demand_type(plan, operands.x, operands.w, operands.b, gradients.dy, gradients.dw, gradients.db)
     return METHODS[plan.method].backward(plan, buffers, operands, gradients, to_input)
 
 
@@ -86,10 +101,25 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
 
     Its bits are those of a sum and a batch-norm behind the block. What no kernel ends while it has it in the
     first caches is gone through once more, in place.
+
+    Raises
+    ------
+    TypeError
+        An operand is of another type than the plan.
     """
+    ends = [array for array in (operands.norm, operands.normalised, operands.onto) if array is not None]
+    _demand_type(plan, operands.x, operands.w, operands.b, *ends, *operands.addends)
     method = METHODS[plan.method]
     assert operands.onto is None or method.adds(plan), f"{plan} adds to nothing in place"
     y = method.infer(plan, buffers, operands)
     if operands.norm is not None and not method.ends(plan):
         end(y, kernel_ending(plan, operands, True))
     return y
+
+
+def _demand_type(plan: BlockPlan, *arrays: Floats) -> None:
+    """Kernels, which look at types once, would read another type's bits."""
+    dtype = _TYPES[plan.dtype]
+    for array in arrays:
+        if array.dtype is not dtype and array.dtype != dtype:
+            raise TypeError(f"{plan} computes in {dtype}, got an array of {array.dtype}: convert it before")

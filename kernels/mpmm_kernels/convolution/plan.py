@@ -47,6 +47,11 @@ class BlockPlan:
     def __str__(self) -> str:
         return f"{self.method} {self.detail}".rstrip()
 
+    def __hash__(self) -> int:
+        # of few fields: layouts are looked up by plans some ten times a pass, and few plans differ in the
+        # others only
+        return hash((self.input_shape, self.output_shape, self.kernel, self.method, self.detail))
+
 
 def convolved_length(length: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:
     """Output length of a convolution along one axis, and the zeros it puts before the input.

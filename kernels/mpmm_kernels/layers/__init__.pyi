@@ -1,6 +1,7 @@
 from . import (
     activation,
     adam,
+    adam_table,
     batchnorm,
     dense,
     dropout,
@@ -13,14 +14,18 @@ from . import (
 )
 from .activation import sigmoid
 from .adam import AdamOptions, AdamState, adam_step
+from .adam_table import AdamTable, UpdatedArrays
 from .batchnorm import exponential_average
 
 __all__ = [
     "AdamOptions",
     "AdamState",
+    "AdamTable",
+    "UpdatedArrays",
     "activation",
     "adam",
     "adam_step",
+    "adam_table",
     "batchnorm",
     "dense",
     "dropout",

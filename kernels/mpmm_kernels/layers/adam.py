@@ -28,14 +28,14 @@ from mpmm_kernels.vector import (
 # A parameter's value and its two moments, flat
 _State: TypeAlias = tuple[Floats, Floats, Floats]
 # Size of a step, correction of the second moment, epsilon, what decay leaves
-_Factors: TypeAlias = tuple[float, float, float, float]
+Factors: TypeAlias = tuple[float, float, float, float]
 # The least first moment, second moment, and gradient that counts in the second
-_Leasts: TypeAlias = tuple[float, float, float]
+Leasts: TypeAlias = tuple[float, float, float]
 # Elements that a thread takes at a time; for a parameter of one part no other thread wakes up
 PART = 8192
 # By bytes of a number: times the smallest that has all its digits, below which a processor takes a hundred
 # times as long. A first moment has room for a product with a small rate, a square for one with a small share.
-_LEASTS: dict[int, _Leasts] = {
+_LEASTS: dict[int, Leasts] = {
     4: (2.0 ** (26 - 126), 2.0**-126, 2.0 ** (7 - 63)),
     8: (2.0 ** (26 - 1022), 2.0**-1022, 2.0 ** (7 - 511)),
 }
@@ -85,18 +85,28 @@ def adam_step(
     into
         Where the new value and moments go, while those of ``state`` stay as they are.
     """
-    (value, first, second), (rate, beta1, beta2, epsilon, decay) = state, options
+    value, first, second = state
     old = _row(value), _row(first), _row(second)
     new = old if into is None else (_row(into[0]), _row(into[1]), _row(into[2]))
-    size = rate / (1 - beta1**step)
-    correction = 1 / math.sqrt(1 - beta2**step)
-    factors = size, correction, float(epsilon), 1 - rate * decay
-    arguments = *old, _row(gradient), *new, float(beta1), float(beta2), factors, _LEASTS[value.itemsize]
+    numbers = float(options.beta1), float(options.beta2), factors_of(options, step), leasts_of(value)
+    arguments = *old, _row(gradient), *new, *numbers
     if value.size > PART:
         past = into is not None and goes_past(new, [*old, gradient], soon=False)
         _adam(*arguments, past, computing_threads())
     else:
-        _moved_part(*arguments, False)
+        moved_part(*arguments, False)
+
+
+def factors_of(options: AdamOptions, step: int) -> Factors:
+    """What a step's vectors are multiplied with."""
+    rate, beta1, beta2, epsilon, decay = options
+    size = rate / (1 - beta1**step)
+    return size, 1 / math.sqrt(1 - beta2**step), float(epsilon), 1 - rate * decay
+
+
+def leasts_of(value: Floats) -> Leasts:
+    """Below which moments, and gradients in the second, are zero."""
+    return _LEASTS[value.itemsize]
 
 
 def _row(array: Floats) -> Floats:
@@ -115,8 +125,8 @@ def _adam(
     to_second: Floats,
     beta1: float,
     beta2: float,
-    factors: _Factors,
-    leasts: _Leasts,
+    factors: Factors,
+    leasts: Leasts,
     past: bool,
     workers: int,
 ) -> None:
@@ -127,13 +137,13 @@ def _adam(
             stop = min(start + PART, value.size)
             old = value[start:stop], first[start:stop], second[start:stop]
             new = to_value[start:stop], to_first[start:stop], to_second[start:stop]
-            _moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, leasts, past)
+            moved_part(*old, gradient[start:stop], *new, beta1, beta2, factors, leasts, past)
             start = PART * next_piece(taken)
         end_streams()
 
 
 @compiled
-def _moved_part(
+def moved_part(
     value: Floats,
     first: Floats,
     second: Floats,
@@ -143,8 +153,8 @@ def _moved_part(
     to_second: Floats,
     beta1: float,
     beta2: float,
-    factors: _Factors,
-    leasts: _Leasts,
+    factors: Factors,
+    leasts: Leasts,
     past: bool,
 ) -> None:
     """One pass over memory, though arrays may be the same: compiled loops over elements would take two."""

@@ -6,8 +6,20 @@ from typing import get_args
 import numpy as np
 import pytest
 from mpmm_kernels.arrays import WorkerScratch
-from mpmm_kernels.convolution import ConvolutionBlock, cost, plan_block, scratch_bytes
+from mpmm_kernels.convolution import (
+    ConvolutionBlock,
+    Gradients,
+    Operands,
+    allocate,
+    backward,
+    cost,
+    forward,
+    infer,
+    plan_block,
+    scratch_bytes,
+)
 from mpmm_kernels.convolution.methods import METHODS
+from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vocabulary import Kernels, MethodName
 
 BLOCK = ConvolutionBlock(16, (3, 3, 3), activation="relu", pool="max", window=(2, 2, 2))
@@ -72,10 +84,38 @@ def arrays_of(buffers):
     for part in buffers if isinstance(buffers, tuple) else vars(buffers).values():
         if isinstance(part, np.ndarray):
             yield part
-        elif part is not None:
+        elif part is not None and not isinstance(part, SameTypes):
             yield from arrays_of(part.whole if isinstance(part, WorkerScratch) else part)
 
 
 def test_the_reference_keeps_the_convolution_and_argmax():
     convolved, pooled = 10 * 12 * 12 * 16, 5 * 6 * 6 * 16
     assert scratch_bytes(PLAN, 2) == 2 * (4 * convolved + pooled)
+
+
+@pytest.mark.parametrize("kernels", get_args(Kernels))
+def test_an_array_of_another_type_is_refused(kernels):
+    """Kernels, which look at types once, would take its bits for numbers of the plan's."""
+    plan = plan_block((3, 4, 4, 2), ConvolutionBlock(3, (2, 3, 3)), "float32", kernels)
+    buffers, shapes = allocate(plan, 2), ((2, *plan.input_shape), plan.weights_shape, (plan.filters,))
+    right, wrong = ([np.zeros(shape, dtype) for shape in shapes] for dtype in ("float32", "float64"))
+    dy = np.zeros((2, *plan.output_shape), "float32")
+    passes = {
+        "forward": lambda operands: forward(plan, buffers, operands),
+        "infer": lambda operands: infer(plan, buffers, operands),
+        "backward": lambda operands: backward(
+            plan, buffers, operands, Gradients.of_batch(dy, right[1].copy(), right[2].copy()), True
+        ),
+    }
+    for run in passes.values():
+        run(Operands(*right))
+        for n in range(3):
+            with pytest.raises(TypeError, match="computes in float32, got an array of float64: convert it"):
+                run(Operands(*right[:n], wrong[n], *right[n + 1 :]))
+    for odd in ({"dy": dy.astype("float64")}, {"dw": wrong[1][None]}, {"db": wrong[2][None]}):
+        gradients = Gradients.of_batch(dy, right[1].copy(), right[2].copy())._replace(**odd)
+        with pytest.raises(TypeError, match="got an array of float64"):
+            backward(plan, buffers, Operands(*right), gradients, True)
+    norm = np.ones((4, 3))
+    with pytest.raises(TypeError, match="got an array of float64"):
+        infer(plan, buffers, Operands(*right, norm=norm))

@@ -74,7 +74,7 @@ def test_backward_points_lead_from_filters_to_channels_by_planes_in_turned_order
 
 def test_threads_share_the_weights_and_have_the_same_bits(plan):
     w, _, side = drawn(plan)
-    weights, tile = layout_of(plan).backward_weights
+    weights, tile, _ = layout_of(plan).backward_weights
     gathered = np.zeros((3, gathered_elements(plan)))
     made = []
     for rows in (gathered[:1], gathered):

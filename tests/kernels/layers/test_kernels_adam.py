@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
-from mpmm_kernels.layers import AdamOptions, AdamState, adam_step
+from mpmm_kernels.layers import (
+    AdamOptions,
+    AdamState,
+    AdamTable,
+    UpdatedArrays,
+    adam_step,
+    exponential_average,
+)
 from mpmm_kernels.layers.adam import PART
+from mpmm_kernels.runtime import set_threads
 from naive import optimisation as naive
 
 OPTIONS = {"rate": 0.01, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
@@ -102,3 +110,51 @@ def test_a_large_parameter_moves_as_its_parts_do():
     whole = steps(value.copy(), [gradient], 0.1)
     for part in range(3):
         np.testing.assert_array_equal(whole[part], steps(value[part].copy(), [gradient[part]], 0.1))
+
+
+# of weights, which decay, biases and running averages: less than a vector, several parts, and a bit more
+WEIGHTS, BIASES, AVERAGES = [(3, 5), (2, PART + 3), (1, 1)], [(1,), (2 * PART,), (37,)], [(7,), (PART + 9,)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_updated_together_all_have_the_bits_of_updates_each(dtype, threads):
+    random, options = np.random.default_rng(8), AdamOptions(**OPTIONS, decay=0.1)
+    shapes = [*WEIGHTS, *BIASES, *AVERAGES]
+    alone, together = (
+        [np.random.default_rng(9).standard_normal((3, *shape)).astype(dtype) for shape in shapes]
+        for _ in range(2)
+    )
+    gradients = [np.empty(shape, dtype) for shape in shapes]
+    # moments are of squares, and none is negative
+    for arrays in (*alone, *together):
+        arrays[2] = abs(arrays[2])
+    averaged = len(WEIGHTS) + len(BIASES)
+    moments = [(first, second) if n < averaged else None for n, (_, first, second) in enumerate(together)]
+    values = [value for value, *_ in together]
+    table = AdamTable([UpdatedArrays(*each) for each in zip(values, gradients, moments, strict=True)])
+    set_threads(threads)
+    for number in (1, 2, 3):
+        for n, gradient in enumerate(gradients):
+            gradient[...] = random.standard_normal(gradient.shape)
+            plain = options._replace(decay=0.0) if n >= len(WEIGHTS) else options
+            if n < averaged:
+                adam_step(AdamState(*alone[n]), gradient, plain, number)
+            else:
+                exponential_average(alone[n][0], gradient, 0.9)
+        table.update(options, number, 0.9)
+        for one_by_one, at_once in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(at_once, one_by_one)
+
+
+def test_a_table_of_nothing_updates_nothing():
+    AdamTable([]).update(AdamOptions(**OPTIONS, decay=0.0), 1, 0.9)
+
+
+@pytest.mark.parametrize("odd", [np.zeros((4, 4), "float32").T[:, ::2], np.zeros(3, "float64")])
+def test_arrays_that_no_table_can_hold_are_refused(odd):
+    even = np.zeros_like(odd, "float32", order="C")
+    first = UpdatedArrays(np.zeros(2, "float32"), np.zeros(2, "float32"), None)
+    for arrays in (UpdatedArrays(odd, even, None), UpdatedArrays(even, even, (even, odd))):
+        with pytest.raises(ValueError, match=f"of float32, one is {odd.dtype} with strides"):
+            AdamTable([first, arrays])

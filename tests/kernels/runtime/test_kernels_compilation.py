@@ -20,7 +20,7 @@ from numba.core.registry import cpu_target
 PROGRAM = """
 import numpy as np
 from mpmm_kernels.layers import AdamOptions, AdamState, adam_step
-from mpmm_kernels.layers.adam import _moved_part
+from mpmm_kernels.layers.adam import moved_part
 from mpmm_kernels.layers.softmax import softmax
 from mpmm_kernels.runtime import compile_once
 
@@ -29,7 +29,7 @@ with compile_once("adam and softmax") as first:
     value, gradient, *moments = values
     adam_step(AdamState(value, *moments), gradient, AdamOptions(0.1, 0.9, 0.999, 1e-8, 0.0), 1)
     softmax(np.ones((2, 2)), np.ones((2, 2)))
-made = sum(sum(kernel.stats.cache_misses.values()) for kernel in (_moved_part, softmax))
+made = sum(sum(kernel.stats.cache_misses.values()) for kernel in (moved_part, softmax))
 print(int(first), made, *values[0])
 """
 

@@ -1,8 +1,8 @@
 """Gradients of weights and bias by argmax: of max-pools, and of one channel with few filters."""
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.epilogue import gate
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
-from mpmm_kernels.runtime import compiled
+from mpmm_kernels.runtime import SameTypes, compiled
 
 # Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
 _EXACT = 1 << 24
@@ -51,6 +51,7 @@ class ArgmaxBuffers:
     sum_places: Array
     bias_sums: Floats
     scratch: WorkerScratch[ArgmaxScratch]
+    run: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_weights))
 
 
 def allocate(plan: BlockPlan) -> ArgmaxBuffers:
@@ -102,7 +103,7 @@ def weight_gradient(
     layout = layout_of(plan)
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     rows = buffers.scratch.rows()
-    kernels.backward_weights(
+    buffers.run(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.geometry, *layout.tile
     )
     add_groups(sums.dw, tree.merges)

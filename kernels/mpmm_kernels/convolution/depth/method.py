@@ -1,6 +1,7 @@
 """The method "depth": "indirect" whose register blocks hold neighbours in depth, for kernels deep enough."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     pad,
 )
 from mpmm_kernels.convolution.shared.geometry import needed
+from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED, lanes
 
 # Terms of a plane of the kernel, from which a block is worth beginning
@@ -63,6 +65,8 @@ class DepthBuffers:
     indirect: indirect.IndirectBuffers
     forward_scratch: WorkerScratch[DepthForwardScratch]
     input_scratch: WorkerScratch[DepthInputScratch]
+    run_forward: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_input: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_input))
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -130,7 +134,7 @@ def _run_forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands, y: 
     arrays, numbers = indirect.forward_arrays(outer, operands, y), (len(operands.x), floor(plan))
     rows = buffers.forward_scratch.rows()
     added, tile = operands.onto is not None, layout_of(inner).tile
-    kernels.forward(*arrays, *rows, *numbers, added, *forward_geometry(inner), *tile)
+    buffers.run_forward(*arrays, *rows, *numbers, added, *forward_geometry(inner), *tile)
 
 
 def _backward(
@@ -155,7 +159,7 @@ def _input_gradient(
     arrays = InputGradientArrays(w=flat(outer.flipped), dx=flat(outer.input_gradient))
     rows = buffers.input_scratch.rows()
     geometry = input_geometry(core(plan), layout)
-    kernels.backward_input(*core_gradient, *arrays, *rows, samples, gate(plan), *geometry, *layout.tile)
+    buffers.run_input(*core_gradient, *arrays, *rows, samples, gate(plan), *geometry, *layout.tile)
     return outer.input_gradient[:samples]
 
 

@@ -1,6 +1,7 @@
 """The method "direct": convolution by emitted micro-kernels, fused with bias, ReLU and max-pool."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.runtime import SameTypes
 
 
 class DirectLineScratch(NamedTuple):
@@ -64,6 +66,9 @@ class DirectBuffers:
     weights_scratch: WorkerScratch[DirectLineScratch]
     input_scratch: WorkerScratch[DirectSampleScratch]
     by_argmax: argmax_gradient.ArgmaxBuffers | None
+    run_forward: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_weights: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_weights))
+    run_input: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_input))
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -123,7 +128,7 @@ def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Flo
         argmax=buffers.argmax,
     )
     rows = buffers.forward_scratch.rows()
-    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.forward_tile)
+    buffers.run_forward(*arrays, *rows, samples, floor(plan), *layout.forward, *layout.forward_tile)
     return finish_forward(plan, buffers.around, samples)
 
 
@@ -143,7 +148,7 @@ def _weight_gradient(
 ) -> None:
     layout, rows = layout_of(core(plan)), buffers.weights_scratch.rows()
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
-    kernels.backward_weights(
+    buffers.run_weights(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.weights_tile
     )
     add_groups(sums.dw, tree.merges)
@@ -167,9 +172,7 @@ def _input_gradient(
     flip(operands.w, buffers.flipped_weights.reshape(shape))
     arrays = InputGradientArrays(w=buffers.flipped_weights, dx=flat(buffers.input_gradient))
     rows = buffers.input_scratch.rows()
-    kernels.backward_input(
-        *core_gradient, *arrays, *rows, samples, gate(plan), *layout.input, *layout.input_tile
-    )
+    buffers.run_input(*core_gradient, *arrays, *rows, samples, gate(plan), *layout.input, *layout.input_tile)
     return buffers.input_gradient[:samples]
 
 

@@ -7,7 +7,8 @@ staged sample has its zeros around it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED, lanes
 
 # The table of offsets is read once for every block: whole scenes would read more of it than of themselves
@@ -93,6 +95,11 @@ class IndirectBuffers:
     input_scratch: WorkerScratch[IndirectInputScratch]
     one_pass_scratch: WorkerScratch[OnePassScratch]
     by_argmax: argmax_gradient.ArgmaxBuffers | None
+    run_forward: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_averaged: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_weights: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_weights))
+    run_input: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_input))
+    run_one_pass: SameTypes = field(default_factory=partial(SameTypes, backward_in_one_pass))
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -213,7 +220,8 @@ def _run_forward(
     share = np.dtype(plan.dtype).type(1 / math.prod(made.window) if made.pool == "average" else 0)
     numbers = len(operands.x), floor(plan), share
     ending = kernel_ending(plan, operands, _ends(plan))
-    kernels.forward(*arrays, *ending, *rows, *numbers, *layout.forward, *layout.tile)
+    run = buffers.run_averaged if made.pool == "average" else buffers.run_forward
+    run(*arrays, *ending, *rows, *numbers, *layout.forward, *layout.tile)
 
 
 def _backward(
@@ -236,7 +244,7 @@ def weight_gradient(
     layout = layout_of(core(plan))
     sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
     rows = buffers.weights_scratch.rows()
-    kernels.backward_weights(
+    buffers.run_weights(
         flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.tile
     )
     _add_up(plan, buffers, sums, gradients)
@@ -265,7 +273,7 @@ def _both_gradients(
     layout, input_tile = layout_of(core(plan)), input_layout_of(core(plan)).tile
     numbers, geometry = (tree.bounds, gate(plan)), (*one_pass_geometry(core(plan)), *layout.weights)
     tiles = *layout.tile, *input_tile
-    backward_in_one_pass(flat(operands.x), *core_gradient, *arrays, *sums, *rows, *numbers, *geometry, *tiles)
+    buffers.run_one_pass(flat(operands.x), *core_gradient, *arrays, *sums, *rows, *numbers, *geometry, *tiles)
     _add_up(plan, buffers, sums, gradients)
     return buffers.input_gradient[: len(operands.x)]
 
@@ -278,9 +286,7 @@ def input_gradient(
     flip(operands.w, buffers.flipped)
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
     rows = buffers.input_scratch.rows()
-    kernels.backward_input(
-        *core_gradient, *arrays, *rows, samples, gate(plan), *layout.geometry, *layout.tile
-    )
+    buffers.run_input(*core_gradient, *arrays, *rows, samples, gate(plan), *layout.geometry, *layout.tile)
     return buffers.input_gradient[:samples]
 
 

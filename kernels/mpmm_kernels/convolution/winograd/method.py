@@ -1,7 +1,8 @@
 """The method "winograd": planes of 3x3 kernels by Winograd's tiles, depth and channels summed in between."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
 from mpmm_kernels.groups import GROUPS, GroupTree
+from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED
 
 # Work beyond the products, as a factor: transforms, and products that are smaller than the direct ones
@@ -104,6 +106,8 @@ class WinogradBuffers:
     forward_scratch: WorkerScratch[WinogradForwardScratch]
     backward_scratch: WorkerScratch[WinogradBackwardScratch]
     by_argmax: argmax_gradient.ArgmaxBuffers | None
+    run_forward: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_backward: SameTypes = field(default_factory=partial(SameTypes, kernels.backward))
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -225,7 +229,7 @@ def _run_forward(
         argmax=buffers.argmax,
     )
     rows = buffers.forward_scratch.rows()
-    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *layout.forward_tile)
+    buffers.run_forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *layout.forward_tile)
     return finish_forward(plan, buffers.around, samples)
 
 
@@ -265,7 +269,7 @@ def _run_backward(
         dx=flat(dx),
     )
     rows = buffers.backward_scratch.rows()
-    kernels.backward(
+    buffers.run_backward(
         flat(x),
         *core_gradient,
         *arrays,

@@ -8,7 +8,7 @@ from mpmm_kernels.arrays import Array, Floats, flat, workers
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.winograd.squares import load_tile, store_tile
 from mpmm_kernels.convolution.winograd.transform import weight_gradient, weight_points
-from mpmm_kernels.runtime import compiled, next_piece, threads_for, tickets
+from mpmm_kernels.runtime import SameTypes, compiled, next_piece, threads_for, tickets
 from mpmm_kernels.vector import (
     ONE,
     Size,
@@ -52,10 +52,11 @@ class PointTile(NamedTuple):
 
 
 class WeightPoints(NamedTuple):
-    """The points of a product's weights: how they lie, and the sizes that they are compiled for."""
+    """The points of a product's weights: how they lie, sizes they are compiled for, and what makes them."""
 
     weights: PointWeights
     tile: PointTile
+    transform: SameTypes
 
 
 def to_outputs(plan: BlockPlan, square: Size, channels: tuple[int, int], wide: int) -> WeightPoints:
@@ -64,7 +65,7 @@ def to_outputs(plan: BlockPlan, square: Size, channels: tuple[int, int], wide: i
     inner, outer = channels
     steps = 0, rows * columns * summed * made, summed * made, made, 1
     weights = PointWeights(planes, rows, summed, inner, made, wide, outer // wide, *steps)
-    return WeightPoints(weights, _tile(plan, square))
+    return WeightPoints(weights, _tile(plan, square), SameTypes(transform_weights))
 
 
 def to_inputs(plan: BlockPlan, square: Size, channels: tuple[int, int], wide: int) -> WeightPoints:
@@ -74,7 +75,7 @@ def to_inputs(plan: BlockPlan, square: Size, channels: tuple[int, int], wide: in
     plane = rows * columns * summed * made
     steps = (planes - 1) * plane, -plane, summed * made, 1, summed
     weights = PointWeights(planes, rows, summed, inner, made, wide, outer // wide, *steps)
-    return WeightPoints(weights, _tile(plan, square))
+    return WeightPoints(weights, _tile(plan, square), SameTypes(transform_weights))
 
 
 def _tile(plan: BlockPlan, square: Size) -> PointTile:
@@ -92,7 +93,7 @@ def fill_weight_points(w: Floats, points: Floats, gathered: Array, product: Weig
     What only fills up vectors stays as it is; ``gathered`` has a row of `gathered_elements` for each thread.
     """
     with threads_for(points.size):
-        transform_weights(flat(w), points, workers(gathered), product.weights, *product.tile)
+        product.transform(flat(w), points, workers(gathered), product.weights, *product.tile)
 
 
 @compiled(parallel=True)

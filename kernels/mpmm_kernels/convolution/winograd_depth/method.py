@@ -1,8 +1,8 @@
 """The method "winograd-depth": kernels of 7 or 11 bands and one pixel, by minimal filtering along bands."""
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +32,7 @@ from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.activation import relu_backward
 from mpmm_kernels.layers.ending import BlockEnding, ending
 from mpmm_kernels.layers.normalising import NORM_ROWS
+from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import size
 
 # Work beyond the products, as a factor
@@ -86,6 +87,10 @@ class WinogradDepthBuffers:
     input_gradient: Floats
     scratch: WorkerScratch[DepthFilteringScratch]
     weights_scratch: WorkerScratch[DepthWeightScratch]
+    transform: SameTypes = field(default_factory=partial(SameTypes, transform_weights))
+    run_forward: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_input: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_weights: SameTypes = field(default_factory=partial(SameTypes, kernels.backward_weights))
 
 
 @cache
@@ -154,7 +159,10 @@ def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands)
         ends=flat(buffers.ends),
         y=flat(buffers.around.core_output),
     )
-    _run(plan, buffers, arrays, made, (samples, floor(plan)), _tiles(core(plan))[0])
+    tiles = _tiles(core(plan))[0]
+    tile = geometry.product_tile(tiles, plan.kernel[0], plan.dtype)
+    rows = buffers.scratch.rows()
+    buffers.run_forward(*arrays, *made, *rows, samples, floor(plan), tiles, *tile)
     return finish_forward(plan, buffers.around, samples)
 
 
@@ -175,21 +183,7 @@ def _fill_ends(ends: Floats, bias: Floats, made: BlockEnding) -> None:
 def _transform(plan: BlockPlan, buffers: WinogradDepthBuffers, weights: Floats) -> None:
     """Fill the points of weights."""
     shape = geometry.width(plan.dtype), size(plan.kernel[0])
-    transform_weights(flat(weights), buffers.weight_points, shape)
-
-
-def _run(
-    plan: BlockPlan,
-    buffers: WinogradDepthBuffers,
-    arrays: DepthFilteringArrays,
-    made: BlockEnding,
-    numbers: tuple[int, float],
-    tiles: geometry.DepthTiles,
-) -> None:
-    """Convolve a number of samples, with a floor and what an inference ends with."""
-    rows = buffers.scratch.rows()
-    tile = geometry.product_tile(tiles, plan.kernel[0], plan.dtype)
-    kernels.forward(*arrays, *made, *rows, *numbers, tiles, *tile)
+    buffers.transform(flat(weights), buffers.weight_points, shape)
 
 
 def _backward(
@@ -204,8 +198,9 @@ def _backward(
         x=dy, w=buffers.weight_points, ends=flat(buffers.no_ends), y=flat(buffers.input_gradient)
     )
     tiles, samples, least = _tiles(core(plan))[1], len(operands.x), np.dtype(plan.dtype).type(-np.inf)
-    nothing = ending(None, (), None, plan.dtype)
-    _run(plan, buffers, arrays, nothing, (samples, least), tiles)
+    tile = geometry.product_tile(tiles, plan.kernel[0], plan.dtype)
+    nothing, rows = ending(None, (), None, plan.dtype), buffers.scratch.rows()
+    buffers.run_input(*arrays, *nothing, *rows, samples, least, tiles, *tile)
     return buffers.input_gradient[:samples]
 
 
@@ -229,7 +224,7 @@ def _weight_gradient(
     sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, tree)
     rows = buffers.weights_scratch.rows()
     tile = geometry.weight_tile(tiles, plan.kernel[0], plan.dtype)
-    kernels.backward_weights(flat(x), dy, *sums, *rows, tree.bounds, tiles, *tile)
+    buffers.run_weights(flat(x), dy, *sums, *rows, tree.bounds, tiles, *tile)
     add_groups(sums.dw, tree.merges)
     for row, dw in zip(tree.rows, gradients.dw, strict=True):
         dw[...] = sums.dw[row][: dw.size].reshape(dw.shape)

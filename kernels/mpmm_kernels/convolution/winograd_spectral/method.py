@@ -6,8 +6,8 @@ are short.
 """
 
 import math
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
 from mpmm_kernels.convolution.winograd_spectral import kernels
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralTile, offers, spectral_layout
+from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import size
 
 layout_of = cache(spectral_layout)
@@ -45,6 +46,8 @@ class SpectralBuffers:
     gathered: Floats
     weight_points: Floats
     scratch: WorkerScratch[SpectralForwardScratch]
+    run_forward: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
+    run_inference: SameTypes = field(default_factory=partial(SameTypes, kernels.forward))
 
 
 def _offer(plan: BlockPlan) -> str | None:
@@ -90,15 +93,19 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
 
 
 def _forward(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Floats:
-    return _run(plan, buffers, operands, layout_of(core(plan)).tile)
+    _run(plan, buffers, operands, buffers.run_forward, layout_of(core(plan)).tile)
+    return finish_forward(plan, buffers.back.around, len(operands.x))
 
 
 def _infer(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Floats:
-    return _run(plan, buffers, operands, layout_of(core(plan)).tile._replace(numbers=size(0)))
+    _run(plan, buffers, operands, buffers.run_inference, layout_of(core(plan)).tile._replace(numbers=size(0)))
+    return finish_forward(plan, buffers.back.around, len(operands.x))
 
 
-def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: SpectralTile) -> Floats:
-    """Run the kernel; argmax is kept where the tile has numbers, for the backward pass only."""
+def _run(
+    plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, run: SameTypes, tile: SpectralTile
+) -> None:
+    """Run the kernel for a tile; argmax is kept where the tile has numbers, for the backward pass only."""
     layout, back, samples = layout_of(core(plan)), buffers.back, len(operands.x)
     back.bias[: plan.filters] = operands.b
     fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, layout.weights)
@@ -110,8 +117,7 @@ def _run(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, tile: Sp
         argmax=back.argmax,
     )
     rows = buffers.scratch.rows()
-    kernels.forward(*arrays, *rows, samples, floor(plan), *layout.geometry, *tile)
-    return finish_forward(plan, back.around, samples)
+    run(*arrays, *rows, samples, floor(plan), *layout.geometry, *tile)
 
 
 def _backward(
