@@ -12,7 +12,12 @@ from types import TracebackType
 from typing import NoReturn
 
 import click
-from mpmm_kernels.runtime import as_if_not_installed, kept_to_the_end, with_room_for_frames
+from mpmm_kernels.runtime import (
+    as_if_not_installed,
+    kept_to_the_end,
+    with_room_for_frames,
+    written_code_kept,
+)
 
 from mpmm._version import __version__
 from mpmm.errors import MpmmError
@@ -81,7 +86,8 @@ def main() -> None:
     _print_in_any_encoding()
     _report_undecodable_words_once()
     try:
-        code = program.main(standalone_mode=False)
+        with written_code_kept():
+            code = program.main(standalone_mode=False)
         sys.stdout.flush()
     except click.UsageError as error:
         text = io.StringIO()

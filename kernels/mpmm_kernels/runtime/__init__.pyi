@@ -16,6 +16,7 @@ from .threads import (
     threads_for,
 )
 from .work_queue import Tickets, next_piece, nth_longest, parts, shared_better_by_halves, tickets
+from .written_code import written_code_kept
 
 __all__ = [
     "HeldElsewhere",
@@ -48,4 +49,5 @@ __all__ = [
     "types",
     "wait_together",
     "with_room_for_frames",
+    "written_code_kept",
 ]

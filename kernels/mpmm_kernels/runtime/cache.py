@@ -7,7 +7,6 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +14,8 @@ import llvmlite
 import llvmlite.binding
 import numba
 import numpy as np
+
+from mpmm_kernels.runtime.cache_parents import cache_parents, usable
 
 # NUMBA_... variables that do not change the code that is made
 _HARMLESS = {"NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_DEBUG_CACHE"}
@@ -32,9 +33,9 @@ def cache_folder() -> Path:
     ``MPMM_KERNEL_CACHE`` names may be read only, as in an image, its code is copied to the user's cache.
     """
     carried: Path | None = None
-    for parent in _candidates():
+    for parent in cache_parents():
         folder = parent / f"kernels-{cache_key()}"
-        if _usable(folder):
+        if usable(folder):
             if carried is not None:
                 _copy(carried, folder)
             os.utime(folder)
@@ -113,26 +114,6 @@ def _settings() -> list[tuple[str, str]]:
         return numbas or name == "MPMM_VECTOR_BITS"
 
     return sorted((name, value) for name, value in os.environ.items() if matters(name))
-
-
-def _candidates() -> Iterator[Path]:
-    if "MPMM_KERNEL_CACHE" in os.environ:
-        yield Path(os.environ["MPMM_KERNEL_CACHE"])
-    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # a container's user may have no home at all: then the tilde stays
-    if not user_cache.startswith("~"):
-        yield Path(user_cache) / "mpmm"
-    yield Path(tempfile.gettempdir()) / f"mpmm-{os.getuid()}"
-
-
-def _usable(folder: Path) -> bool:
-    """Whether the folder is ours alone to write: compiled code is loaded from it as it is."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-        return folder.stat().st_uid == os.getuid()
-    except OSError:
-        return False
 
 
 def _trusted(folder: Path) -> bool:

@@ -210,7 +210,7 @@ def carried(tmp_path, monkeypatch):
     """A copy of a cache with one file, which this user may not write to, and a home to write to instead."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(
-        cache, "_usable", lambda folder: tmp_path / "image" not in folder.parents and usable(folder)
+        cache, "usable", lambda folder: tmp_path / "image" not in folder.parents and usable(folder)
     )
     monkeypatch.setenv("MPMM_KERNEL_CACHE", str(tmp_path / "image"))
     folder = tmp_path / "image" / f"kernels-{cache.cache_key()}"
@@ -220,7 +220,7 @@ def carried(tmp_path, monkeypatch):
     return folder
 
 
-usable = cache._usable
+usable = cache.usable
 
 
 def test_a_carried_cache_that_cannot_be_written_to_is_copied(tmp_path, monkeypatch):
