@@ -22,6 +22,7 @@ CACHE_LINE = 64
 _TOGETHER = 1024
 # Sums that one thread adds up in less time than it may wait for another whose core is taken
 _FEW = 1 << 18
+_EIGHT_BYTES = np.dtype("u8")
 # Of arrays on cache lines
 _held = 0
 _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
@@ -181,5 +182,5 @@ def flat(array: Array) -> Array:
 
 def same_bits(array: Array, other: Array) -> bool:
     """Whether two arrays of one shape and type hold the same bits: a NaN is itself, -0 is not 0."""
-    bits = np.dtype(f"u{array.dtype.itemsize}")
-    return bool((array.view(bits) == other.view(bits)).all())
+    bits = _EIGHT_BYTES if array.nbytes % 8 == 0 else np.dtype(f"u{array.dtype.itemsize}")
+    return bool((flat(array).view(bits) == flat(other).view(bits)).all())

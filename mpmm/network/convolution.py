@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,8 +113,11 @@ class Convolution(Layer):
         """
         self._keep(x, EVALUATION)
         self._make_room(len(x))
-        operands = self._operands(x)._replace(norm=norm, addends=addends, normalised=normalised, onto=onto)
-        with nullcontext() if self._inferred else compile_once(f"inference {self.plan!r}"):
+        parameters = self.weights.value, self.bias.value
+        operands = kernel.Operands(x, *parameters, norm, addends, normalised, onto)
+        if self._inferred:
+            return kernel.infer(self.plan, self._buffers, operands)
+        with compile_once(f"inference {self.plan!r}"):
             self._inferred = True
             return kernel.infer(self.plan, self._buffers, operands)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from mpmm.network.batchnorm import BatchNorm
 from mpmm.network.convolution import Convolution
@@ -30,25 +30,18 @@ def forward_through(
         for layer in layers:
             x = layer.forward(x, step)
         return x
-    for layer, batchnorm in _passes(layers, step):
-        for computed in (layer, batchnorm):
-            if before is not None and computed is not None:
-                before(computed)
-        if isinstance(layer, Convolution) and batchnorm is not None:
-            x = layer.infer(x, batchnorm.begin_inference())
-        else:
+    normalised = False
+    for layer, follower in zip(layers, [*layers[1:], None], strict=False):
+        if normalised:
+            # in the pass of the layer before
+            normalised = False
+            continue
+        if before is not None:
+            before(layer)
+        if step.training or not (isinstance(layer, Convolution) and isinstance(follower, BatchNorm)):
             x = layer.forward(x, step)
+            continue
+        if before is not None:
+            before(follower)
+        x, normalised = layer.infer(x, follower.begin_inference()), True
     return x
-
-
-def _passes(layers: Sequence[Layer], step: Step) -> Iterator[tuple[Layer, BatchNorm | None]]:
-    """Each layer, of an inference a convolution with the batch-norm right behind it."""
-    left = list(layers)
-    while left:
-        layer, follower = left.pop(0), left[0] if left else None
-        together = not step.training and isinstance(layer, Convolution)
-        if together and isinstance(follower, BatchNorm):
-            yield layer, follower
-            del left[0]
-        else:
-            yield layer, None

@@ -107,19 +107,19 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     TypeError
         An operand is of another type than the plan.
     """
-    ends = [array for array in (operands.norm, operands.normalised, operands.onto) if array is not None]
-    _demand_type(plan, operands.x, operands.w, operands.b, *ends, *operands.addends)
+    x, w, b, norm, addends, normalised, onto = operands
+    _demand_type(plan, x, w, b, norm, normalised, onto, *addends)
     method = METHODS[plan.method]
-    assert operands.onto is None or method.adds(plan), f"{plan} adds to nothing in place"
+    assert onto is None or method.adds(plan), f"{plan} adds to nothing in place"
     y = method.infer(plan, buffers, operands)
-    if operands.norm is not None and not method.ends(plan):
+    if norm is not None and not (method.ends(plan) or (method.normalises(plan) and not addends)):
         end(y, kernel_ending(plan, operands, True))
     return y
 
 
-def _demand_type(plan: BlockPlan, *arrays: Floats) -> None:
+def _demand_type(plan: BlockPlan, *arrays: Floats | None) -> None:
     """Kernels, which look at types once, would read another type's bits."""
     dtype = _TYPES[plan.dtype]
     for array in arrays:
-        if array.dtype is not dtype and array.dtype != dtype:
+        if array is not None and array.dtype is not dtype and array.dtype != dtype:
             raise TypeError(f"{plan} computes in {dtype}, got an array of {array.dtype}: convert it before")

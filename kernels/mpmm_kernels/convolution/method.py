@@ -29,6 +29,8 @@ class Method:
         All arrays the method needs for up to so many samples; only the method itself looks inside.
     ends
         Whether its kernels end an inference of a plan with a sum and a batch-norm.
+    normalises
+        Whether they end it with a batch-norm alone.
     adds
         Whether they can add an inference's output to an array in place.
     """
@@ -42,6 +44,7 @@ class Method:
     infer: Callable[[BlockPlan, Any, Operands], Floats]
     backward: Callable[[BlockPlan, Any, Operands, Gradients, bool], Floats | None]
     ends: Callable[[BlockPlan], bool] = lambda plan: False
+    normalises: Callable[[BlockPlan], bool] = lambda plan: False
     adds: Callable[[BlockPlan], bool] = lambda plan: False
 
 

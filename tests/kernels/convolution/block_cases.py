@@ -149,6 +149,8 @@ REBUILT = (
 )
 # ones whose inference ends with a sum and batch-norm: by their own kernels, and by one behind it
 ENDED = "F(8,7), padded", "averaged, indirect", "odd channels, pooled"
+# ones whose inference ends with batch-norm alone in the kernel that pools: direct, by tiles, shared by bands
+NORMALISED = "odd channels, pooled", "F(3x3,3x3), odd channels", "one channel, F(4x4,5x5)"
 # ones that an inference can add to what is there
 ADDED = "sixteen filters, depth", "half a vector, no pool, depth", "two share, depth"
 
@@ -261,6 +263,14 @@ def run_ended(name):
     return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm, (dy,), apart)), apart
 
 
+def run_normalised(name):
+    """What an inference ends with that is normalised alone; a norm apart for each channel."""
+    plan, x, w, b, _ = make(*CASES[name], "float32", 3)
+    mean, scale, beta = np.random.default_rng(6).standard_normal((3, plan.filters), "float32")
+    norm = norm_of(mean, scale, beta, "float32", relu=False)
+    return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm))
+
+
 def run_added(name):
     """What an inference makes of an array that it adds its output to."""
     plan, x, w, b, dy = make(*CASES[name], "float32", 3)
@@ -268,9 +278,11 @@ def run_added(name):
 
 
 def print_ended():
-    """Print the fingerprints of what some inferences end with, and of what one adds to."""
+    """Print the fingerprints of what some inferences end with, and of what one of them adds to."""
     for name in ENDED:
         print(f"{name}, ended: {digest(run_ended(name))}")
+    for name in NORMALISED:
+        print(f"{name}, normalised: {digest([run_normalised(name)])}")
     print(f"{ADDED[-1]}, added: {digest([run_added(ADDED[-1])])}")
 
 
@@ -296,6 +308,12 @@ def threads():
         for count in (1, 2, 4):
             set_threads(count)
             results.append([array.tobytes() for array in run_ended(name)])
+        assert results[0] == results[1] == results[2], name
+    for name in NORMALISED:
+        results = []
+        for count in (1, 2, 4):
+            set_threads(count)
+            results.append(run_normalised(name).tobytes())
         assert results[0] == results[1] == results[2], name
     print_ended()
 

@@ -87,6 +87,7 @@ def test_inference_goes_back_to_its_weights_after_a_forward_by_others(name):
 NORMALISED = (
     *("odd sizes, indirect", "strided, indirect", "four vectors, indirect", "F(2x2,4x4), odd channels"),
     *("averaged, indirect", "F(8,7), padded", "F(8,7), two runs"),
+    *("odd channels, pooled", "one channel, F(4x4,5x5)", "F(3x3,3x3), odd channels", "odd sizes"),
 )
 
 

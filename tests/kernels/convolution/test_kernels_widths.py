@@ -4,7 +4,19 @@ import os
 from functools import cache
 
 import pytest
-from block_cases import ADDED, ALONG_BANDS, BANDS, DEPTH, ENDED, REBUILT, SOME, WINOGRAD, python, script
+from block_cases import (
+    ADDED,
+    ALONG_BANDS,
+    BANDS,
+    DEPTH,
+    ENDED,
+    NORMALISED,
+    REBUILT,
+    SOME,
+    WINOGRAD,
+    python,
+    script,
+)
 from mpmm_kernels.vector import REGISTER_BITS
 
 # The fewest of LLVM's passes, which take half of the time: places and bits are ours to say, not theirs
@@ -62,7 +74,8 @@ def rebuilt_bits():
 
 
 def _ended():
-    return (*(f"{name}, ended" for name in ENDED), f"{ADDED[-1]}, added")
+    ended = (f"{name}, ended" for name in ENDED)
+    return (*ended, *(f"{name}, normalised" for name in NORMALISED), f"{ADDED[-1]}, added")
 
 
 @pytest.mark.xdist_group("own width")

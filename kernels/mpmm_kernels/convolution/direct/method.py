@@ -23,7 +23,9 @@ from mpmm_kernels.convolution.shared.epilogue import (
     allocate_surroundings,
     argmax_bytes,
     begin_backward,
+    bias_and_norm,
     core,
+    ends_core,
     epilogue_bytes,
     finish_forward,
     flip,
@@ -33,6 +35,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.runtime import SameTypes
 
 
@@ -52,11 +55,15 @@ class DirectSampleScratch(NamedTuple):
 
 @dataclass(frozen=True)
 class DirectBuffers:
-    """Arrays of a block: its output side, weights as kernels read them, sums of gradients, scratch."""
+    """Arrays of a block: its output side, weights as kernels read them, sums of gradients, scratch.
+
+    ``ends`` are the bias and room for a norm behind it.
+    """
 
     around: Surroundings
     argmax: Array
     weights: Floats
+    ends: Floats
     bias: Floats
     flipped_weights: Floats
     weight_sums: Floats
@@ -101,11 +108,13 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
     staged, lines = scratch(layout.staged_elements, plan.dtype), scratch(line, plan.dtype)
     gradients = scratch(layout.sample_elements, plan.dtype)
     by_lines = layout.weights.spread is layout.lines
+    ends = zeros((1 + NORM_ROWS) * filters)
     return DirectBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * filters,), "uint8"),
         weights=zeros(*plan.kernel, plan.input_shape[3], filters),
-        bias=zeros(filters),
+        ends=ends,
+        bias=ends[:filters],
         flipped_weights=zeros(flipped),
         weight_sums=zeros(GROUPS, weights),
         bias_sums=zeros(GROUPS, filters),
@@ -123,7 +132,7 @@ def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Flo
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=flat(buffers.weights),
-        bias=buffers.bias,
+        bias=bias_and_norm(plan, buffers.ends, operands),
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
     )
@@ -177,4 +186,14 @@ def _input_gradient(
 
 
 # Inference does the same: it keeps nothing but a byte for each element of the output.
-DIRECT = Method("direct", _offer, direct_cost, _scratch_bytes, _allocate, _forward, _forward, _backward)
+DIRECT = Method(
+    "direct",
+    _offer,
+    direct_cost,
+    _scratch_bytes,
+    _allocate,
+    _forward,
+    _forward,
+    _backward,
+    normalises=ends_core,
+)

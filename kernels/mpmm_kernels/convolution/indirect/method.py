@@ -47,6 +47,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
+from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED, lanes
 
@@ -80,11 +81,15 @@ class IndirectInputScratch(NamedTuple):
 
 @dataclass(frozen=True)
 class IndirectBuffers:
-    """Arrays of a block: its output side, weights as kernels read them, sums of gradients, scratch."""
+    """Arrays of a block: its output side, weights as kernels read them, sums of gradients, scratch.
+
+    ``ends`` are the bias and room for a norm behind it, which another method's forward ends with.
+    """
 
     around: Surroundings
     argmax: Array
     weights: Floats
+    ends: Floats
     bias: Floats
     flipped: Floats
     weight_sums: Floats
@@ -154,11 +159,13 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     sums = row(max(group, max(CELL, lines * shape.line) * channels))
     gradients = row(lines * shape.line * filters)
     sample_gradients = row(math.prod(geometry.gradient_extents(core(plan))) * filters)
+    ends = zeros((1 + NORM_ROWS) * filters)
     return IndirectBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * filters,), "uint8"),
         weights=zeros(*plan.kernel, plan.input_shape[3], filters),
-        bias=zeros(filters),
+        ends=ends,
+        bias=ends[:filters],
         flipped=zeros(*plan.kernel, filters, channels),
         weight_sums=zeros(GROUPS, shape.terms * filters),
         bias_sums=zeros(GROUPS, filters),

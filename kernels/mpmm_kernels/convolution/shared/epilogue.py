@@ -17,6 +17,7 @@ from mpmm_kernels.convolution.shared.geometry import whole_vectors
 from mpmm_kernels.layers import sigmoid
 from mpmm_kernels.layers.activation import sigmoid_backward
 from mpmm_kernels.layers.ending import BlockEnding, ending
+from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.layers.pooling import average_pool3d_backward, average_pool3d_forward
 
 
@@ -118,6 +119,19 @@ def pad(operands: Operands, weights: Floats, bias: Floats) -> None:
     filters = len(operands.b)
     weights[..., :filters] = operands.w
     bias[:filters] = operands.b
+
+
+def bias_and_norm(plan: BlockPlan, ends: Floats, operands: Operands) -> Floats:
+    """Bias, and where a kernel is to end with a norm its rows behind it, as `write_pooled` reads them.
+
+    ``ends`` has room for both, of filters in whole vectors.
+    """
+    rows = ends.reshape(1 + NORM_ROWS, -1)
+    rows[0, : plan.filters] = operands.b
+    if operands.norm is None or operands.addends or not ends_core(plan):
+        return ends[: rows.shape[1]]
+    rows[1:, : plan.filters] = operands.norm
+    return ends
 
 
 def flip(w: Floats, flipped: Floats) -> None:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread
-from mpmm_kernels.layers.normalising import TOGETHER
+from mpmm_kernels.layers.normalising import NORM_ROWS, TOGETHER, normalised
 from mpmm_kernels.runtime import compiled
 from mpmm_kernels.vector import (
     AHEAD,
@@ -31,7 +31,10 @@ from mpmm_kernels.vector import (
 
 
 class OutputSide(NamedTuple):
-    """A block's output side, flat: output, its gradient, argmax, and bias or the sum of its gradient."""
+    """A block's output side, flat: output, its gradient, argmax, and bias or the sum of its gradient.
+
+    An inference's bias may have the rows of a `Normalisation` behind it.
+    """
 
     y: Floats
     dy: Floats
@@ -90,8 +93,16 @@ def _pool_pixels(
 
 @compiled
 def write_pooled(value: Any, output: OutputSide, pixel: int, c: int, floor: float, pooled: Pooled) -> None:
-    """Write max(value + bias, floor) to y, from channel c of the pixel on."""
+    """Write max(value + bias, floor) to y, from channel c of the pixel on.
+
+    Where rows of a norm lie behind the bias, of as many channels each, that is normalised by them.
+    """
     value = at_least(add(value, load(output.bias, c)), splat(floor))
+    if output.bias.size >= (1 + NORM_ROWS) * pooled.padded:
+        row = output.bias.size // (1 + NORM_ROWS)
+        mean, scale = load(output.bias, row + c), load(output.bias, 2 * row + c)
+        beta, least = load(output.bias, 3 * row + c), load(output.bias, 4 * row + c)
+        value = normalised(value, (mean, scale, beta, least))
     store_up_to(output.y, pixel * pooled.channels + c, value, pooled.channels - c)
 
 

@@ -28,7 +28,9 @@ from mpmm_kernels.convolution.shared.epilogue import (
     allocate_surroundings,
     argmax_bytes,
     begin_backward,
+    bias_and_norm,
     core,
+    ends_core,
     epilogue_bytes,
     finish_forward,
     floor,
@@ -39,6 +41,7 @@ from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
 from mpmm_kernels.groups import GROUPS, GroupTree
+from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED
 
@@ -88,6 +91,7 @@ class WinogradBackwardScratch(NamedTuple):
 class WinogradBuffers:
     """Arrays of a block: its output side, its weights' points, sums of gradients, workers' scratch.
 
+    ``ends`` are the bias and room for a norm behind it.
     ``inferred_points`` are always those of ``inferred_weights``, which the last inference was given; a
     training leaves both alone.
     """
@@ -98,7 +102,7 @@ class WinogradBuffers:
     inferred_points: Floats
     gathered: Floats
     weight_points: Floats
-    bias: Floats
+    ends: Floats
     flipped_points: Floats
     weight_sums: Floats
     bias_sums: Floats
@@ -164,7 +168,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         inferred_points=zeros(weight_points),
         gathered=row(gathered_elements(plan)),
         weight_points=zeros(weight_points),
-        bias=zeros(tiles.filters),
+        ends=zeros((1 + NORM_ROWS) * tiles.filters),
         flipped_points=zeros(weight_points),
         weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
@@ -220,11 +224,10 @@ def _run_forward(
     plan: BlockPlan, buffers: WinogradBuffers, operands: Operands, weight_points: Floats
 ) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
-    buffers.bias[: plan.filters] = operands.b
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=weight_points,
-        bias=buffers.bias,
+        bias=bias_and_norm(plan, buffers.ends, operands),
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
     )
@@ -291,4 +294,14 @@ def _add_up(plan: BlockPlan, buffers: WinogradBuffers, sums: WeightSums, gradien
 
 
 # Inference keeps no more than a byte for each element of the output.
-WINOGRAD = Method("winograd", _offer, _cost, _scratch_bytes, _allocate, _forward, _infer, _backward)
+WINOGRAD = Method(
+    "winograd",
+    _offer,
+    _cost,
+    _scratch_bytes,
+    _allocate,
+    _forward,
+    _infer,
+    _backward,
+    normalises=ends_core,
+)

@@ -19,7 +19,14 @@ from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import ForwardArrays
-from mpmm_kernels.convolution.shared.epilogue import core, epilogue_bytes, finish_forward, floor
+from mpmm_kernels.convolution.shared.epilogue import (
+    bias_and_norm,
+    core,
+    ends_core,
+    epilogue_bytes,
+    finish_forward,
+    floor,
+)
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
 from mpmm_kernels.convolution.winograd_spectral import kernels
@@ -107,12 +114,11 @@ def _run(
 ) -> None:
     """Run the kernel for a tile; argmax is kept where the tile has numbers, for the backward pass only."""
     layout, back, samples = layout_of(core(plan)), buffers.back, len(operands.x)
-    back.bias[: plan.filters] = operands.b
     fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, layout.weights)
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=buffers.weight_points,
-        bias=back.bias,
+        bias=bias_and_norm(plan, back.ends, operands),
         y=flat(back.around.core_output),
         argmax=back.argmax,
     )
@@ -127,5 +133,13 @@ def _backward(
 
 
 WINOGRAD_SPECTRAL = Method(
-    "winograd-spectral", _offer, _cost, _scratch_bytes, _allocate, _forward, _infer, _backward
+    "winograd-spectral",
+    _offer,
+    _cost,
+    _scratch_bytes,
+    _allocate,
+    _forward,
+    _infer,
+    _backward,
+    normalises=ends_core,
 )
