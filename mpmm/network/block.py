@@ -106,6 +106,10 @@ class Block:
 
     def join(self, inputs: Mapping[str, Array]) -> Array:
         """The first layer's input: the block's inputs checked, and side by side where there are several."""
+        if self.joining is None:
+            array = self._checked(self.inputs[0], inputs)
+            self._samples, shape = len(array), self.layers[0].input_shape
+            return array if array.shape[1:] == shape else array.reshape(len(array), *shape)
         arrays = [self._checked(name, inputs) for name in self.inputs]
         counts = [len(array) for array in arrays]
         if len(set(counts)) > 1:
@@ -114,9 +118,7 @@ class Block:
                 "give every modality the same patches",
             )
         self._samples = counts[0]
-        if self.joining is not None:
-            return self.joining.forward(arrays)
-        return arrays[0].reshape(len(arrays[0]), *self.layers[0].input_shape)
+        return self.joining.forward(arrays)
 
     def split(self, dx: Array | None) -> dict[str, Array]:
         """The first layer's input gradient, back in parts by input name."""
@@ -126,7 +128,8 @@ class Block:
             gradients = self.joining.backward(dx, own=self._owns_gradient)
             return dict(zip(self.inputs, gradients, strict=True))
         name = self.inputs[0]
-        return {name: dx.reshape(len(dx), *self.input_shapes[name])}
+        shape = self.input_shapes[name]
+        return {name: dx if dx.shape[1:] == shape else dx.reshape(len(dx), *shape)}
 
     def output_gradient(self, gradients: Sequence[Array]) -> Array:
         """The gradient of the output from those of its readers, in the order of ``outputs``: their sum."""

@@ -34,13 +34,18 @@ def _without_pool(plan: BlockPlan) -> BlockPlan:
 
 def floor(plan: BlockPlan) -> float:
     """What the activation lets nothing fall below, as the block's type."""
-    bound: float = np.dtype(plan.dtype).type(0.0 if plan.activation == "relu" else -np.inf)
-    return bound
+    return _bound(plan.dtype, 0.0 if plan.activation == "relu" else -math.inf)
 
 
 def gate(plan: BlockPlan) -> float:
     """What the output is above where its gradient goes on: of no ReLU not a number, which all is above."""
-    bound: float = np.dtype(plan.dtype).type(0.0 if plan.activation == "relu" else np.nan)
+    return _bound(plan.dtype, 0.0 if plan.activation == "relu" else math.nan)
+
+
+@cache
+def _bound(dtype: str, value: float) -> float:
+    """A number of a block's type; made once, for a pass asks for it at each call."""
+    bound: float = np.dtype(dtype).type(value)
     return bound
 
 
@@ -103,12 +108,13 @@ def begin_backward(plan: BlockPlan, arrays: Surroundings, argmax: Array, dy: Flo
 
     Only ReLU asks for the output, which comes from memory: where there is none the gradient is in its place.
     """
-    y, gradient = arrays.core_output[: len(dy)], arrays.core_gradient[: len(dy)]
     if plan.pool == "average":
+        gradient = arrays.core_gradient[: len(dy)]
         average_pool3d_backward(dy, gradient, plan.window, plan.window)
         dy = gradient
     if plan.activation == "sigmoid":
-        sigmoid_backward(y, dy, gradient)
+        gradient = arrays.core_gradient[: len(dy)]
+        sigmoid_backward(arrays.core_output[: len(dy)], dy, gradient)
         dy = gradient
     output = arrays.core_output if plan.activation == "relu" else dy
     return CoreGradient(y=flat(output), dy=flat(dy), argmax=argmax)
