@@ -6,8 +6,6 @@ with zeros: so one kernel serves all layers, but for those of many inputs and a 
 take twice as long.
 """
 
-from typing import Any
-
 import numpy as np
 
 from mpmm_kernels.arrays import Floats, flat, sum_groups
@@ -15,7 +13,6 @@ from mpmm_kernels.groups import GroupTree, group_tree
 from mpmm_kernels.layers.activation import relu_backward, sigmoid, sigmoid_backward
 from mpmm_kernels.layers.dense_kernels import (
     DenseProduct,
-    finish,
     multiply,
     multiply_groups,
     multiply_transposed,
@@ -35,10 +32,7 @@ _NARROW, _MANY = (size(_HEIGHT), size(1)), 4096
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
     """Fill y (n, units) = activation(x w + b) for x (n, inputs), w (inputs, units), b (units,)."""
-    dense_product(x, w, y)
-    floor: Any = y.dtype.type(0 if activation == "relu" else -np.inf)
-    with threads_for(y.size) as workers:
-        finish(y, b, floor, workers)
+    _product(x, w, y, b, 0.0 if activation == "relu" else -np.inf)
     if activation == "sigmoid":
         sigmoid(y, y)
 
@@ -88,11 +82,16 @@ def dense_backward_weights(
 
 def dense_product(x: Floats, w: Floats, y: Floats) -> None:
     """Fill y (n, units) = x w for x (n, inputs) and w (inputs, units)."""
-    sizes = _sizes(len(w), w)
+    _product(x, w, y, np.empty(0, y.dtype), -np.inf)
+
+
+def _product(x: Floats, w: Floats, y: Floats, b: Floats, floor: float) -> None:
+    """Fill y = x w, and where there is a bias y = max(x w + b, floor)."""
+    sizes, bound = _sizes(len(w), w), y.dtype.type(floor)
     wide, products = _filled_up(w, sizes), _beside(y, sizes)
     shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
     with threads_for(len(x) * wide.size // _PRODUCTS) as workers:
-        multiply(flat(x), flat(wide), flat(products), shape, *sizes, workers)
+        multiply(flat(x), flat(wide), flat(b), flat(products), bound, shape, *sizes, workers)
     if products is not y:
         y[...] = products[..., : y.shape[-1]]
 

@@ -14,15 +14,21 @@ from mpmm_kernels.runtime import compiled, next_piece, tickets
 from mpmm_kernels.vector import (
     ONE,
     Size,
+    add,
     add_blocks,
+    at_least,
     copy_run,
     end_streams,
     fetch,
     fetch_run,
     lanes_of,
+    load,
     load_block,
+    load_up_to,
     outer,
     put_block,
+    splat,
+    store,
     store_block,
     transposed,
     zeros,
@@ -46,9 +52,19 @@ class DenseProduct(NamedTuple):
 
 @compiled(parallel=True)
 def multiply(
-    x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, workers: int
+    x: Floats,
+    w: Floats,
+    b: Floats,
+    y: Floats,
+    floor: float,
+    shape: DenseProduct,
+    block: Size,
+    width: Size,
+    workers: int,
 ) -> None:
-    """Fill y; a worker takes some neighbouring blocks at a time.
+    """Fill y by the product, and where there is a bias b by max(product + b, floor); a NaN stays one.
+
+    A worker takes some neighbouring blocks at a time.
 
     Weights that several blocks meet one after the other are brought together first: rows of w are often some
     multiple of 512 bytes apart, and would all fall into a few lines of the first cache.
@@ -74,6 +90,9 @@ def multiply(
                             there = column
                         weights = panel, 0, step
                     _rows(x, weights, y, (row, column * step), terms, shape, block, width)
+                    if terms[1] == shape.depth:
+                        rows = row * (len(block) // len(width)), (row + 1) * (len(block) // len(width))
+                        _finish(y, rows, (column * step, step), b, floor, shape)
             piece = next_piece(taken)
 
 
@@ -129,6 +148,18 @@ def _block(
         at = row * shape.row_step + k * shape.depth_step
         sums = outer(sums, x, at, shape.row_step, ONE, w, start + (k - first) * step, width)
     store_block(sums, y, to, shape.columns, width)
+
+
+@compiled
+def _finish(
+    y: Floats, rows: tuple[int, int], columns: tuple[int, int], b: Floats, floor: float, shape: DenseProduct
+) -> None:
+    """Add the bias to a block's columns, where there is one, and let nothing fall below the floor."""
+    (first, last), (column, wide) = rows, columns
+    for row in range(first, min(last, shape.rows)):
+        for c in range(column, min(column + wide, b.size), lanes_of(y)):
+            at = row * shape.columns + c
+            store(y, at, at_least(add(load(y, at), load_up_to(b, c, b.size - c)), splat(floor)))
 
 
 @compiled(parallel=True)
@@ -270,16 +301,3 @@ def _transpose_panel(w: Floats, start: int, panel: Floats, depth: int, step: int
         for j in range(0, step, len(square)):
             rows = load_block(square, w, start + j * depth + k, depth, ONE)
             store_block(transposed(rows), panel, k * step + j, step, ONE)
-
-
-@compiled(parallel=True)
-def finish(y: Floats, b: Floats, floor: float, workers: int) -> None:
-    """Replace y (n, units) by max(y + b, floor); a NaN stays one."""
-    taken = tickets()
-    for _worker in prange(workers):
-        n = next_piece(taken)
-        while n < y.shape[0]:
-            for u in range(y.shape[1]):
-                value = y[n, u] + b[u]
-                y[n, u] = floor if value < floor else value
-            n = next_piece(taken)
