@@ -73,7 +73,8 @@ class Adam:
         Raises
         ------
         NetworkError
-            A value or a gradient is not contiguous, or of another dtype than the first.
+            A value or a gradient is not contiguous, of another dtype than the first, or of another shape
+            than its own; or a value is read-only.
         """
         updated = list(parameters)
         if self._together is None or not self._together.is_of(updated):

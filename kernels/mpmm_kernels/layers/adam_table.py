@@ -55,7 +55,8 @@ class AdamTable:
     Raises
     ------
     ValueError
-        An array is not contiguous, or of another type than the first.
+        An array is not contiguous, of another type than the first value, or of another shape than its own;
+        or one that is moved may not be written.
     """
 
     def __init__(self, parameters: Sequence[UpdatedArrays]) -> None:
@@ -85,11 +86,14 @@ class AdamTable:
         first, second = arrays.moments or (arrays.value, arrays.value)
         held = arrays.value, arrays.gradient, first, second
         for array in held:
-            if not array.flags.c_contiguous or array.dtype != self._like.dtype:
+            alike = array.dtype == self._like.dtype and array.shape == arrays.value.shape
+            if not (alike and array.flags.c_contiguous):
                 raise ValueError(
-                    f"updated together are contiguous arrays of {self._like.dtype}, one is {array.dtype} "
-                    f"with strides {array.strides}"
+                    f"updated together are contiguous arrays of {self._like.dtype} {arrays.value.shape}, "
+                    f"one is {array.dtype} {array.shape} with strides {array.strides}"
                 )
+            if array is not arrays.gradient and not array.flags.writeable:
+                raise ValueError(f"an array {array.shape} to be updated is read-only")
         kind = _DECAYED if arrays.value.ndim > 1 else _MOVED
         kind = _AVERAGED if arrays.moments is None else kind
         addresses = [array.ctypes.data for array in held]

@@ -151,10 +151,22 @@ def test_a_table_of_nothing_updates_nothing():
     AdamTable([]).update(AdamOptions(**OPTIONS, decay=0.0), 1, 0.9)
 
 
-@pytest.mark.parametrize("odd", [np.zeros((4, 4), "float32").T[:, ::2], np.zeros(3, "float64")])
+ODD = [np.zeros((4, 4), "float32").T[:, ::2], np.zeros((4, 2), "float64"), np.zeros((4, 1), "float32")]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=["strided", "another type", "another shape"])
 def test_arrays_that_no_table_can_hold_are_refused(odd):
-    even = np.zeros_like(odd, "float32", order="C")
+    """The kernel goes by addresses: it would write beside them."""
+    even = np.zeros((4, 2), "float32")
     first = UpdatedArrays(np.zeros(2, "float32"), np.zeros(2, "float32"), None)
-    for arrays in (UpdatedArrays(odd, even, None), UpdatedArrays(even, even, (even, odd))):
-        with pytest.raises(ValueError, match=f"of float32, one is {odd.dtype} with strides"):
+    for arrays in (UpdatedArrays(even, odd, None), UpdatedArrays(even, even, (even, odd))):
+        with pytest.raises(ValueError, match=rf"of float32 \(4, 2\), one is {odd.dtype} .* with strides"):
             AdamTable([first, arrays])
+
+
+def test_a_value_that_may_only_be_read_is_not_written():
+    value, gradient = np.zeros((2, 3))
+    value.flags.writeable = False
+    with pytest.raises(ValueError, match=r"an array \(3,\) to be updated is read-only"):
+        AdamTable([UpdatedArrays(value, gradient, None)])
+    AdamTable([UpdatedArrays(gradient, value, None)])

@@ -31,7 +31,6 @@ from mpmm_kernels.convolution.shared.epilogue import (
     flip,
     floor,
     gate,
-    pad,
 )
 from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
 from mpmm_kernels.groups import GROUPS
@@ -128,7 +127,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
 
 def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
-    pad(operands, buffers.weights, buffers.bias)
+    buffers.weights[..., : plan.filters] = operands.w
     arrays = ForwardArrays(
         x=flat(operands.x),
         w=flat(buffers.weights),
