@@ -108,8 +108,8 @@ class Block:
         """The first layer's input: the block's inputs checked, and side by side where there are several."""
         if self.joining is None:
             array = self._checked(self.inputs[0], inputs)
-            self._samples, shape = len(array), self.layers[0].input_shape
-            return array if array.shape[1:] == shape else array.reshape(len(array), *shape)
+            self._samples = len(array)
+            return array.reshape(len(array), *self.layers[0].input_shape)
         arrays = [self._checked(name, inputs) for name in self.inputs]
         counts = [len(array) for array in arrays]
         if len(set(counts)) > 1:
@@ -128,8 +128,7 @@ class Block:
             gradients = self.joining.backward(dx, own=self._owns_gradient)
             return dict(zip(self.inputs, gradients, strict=True))
         name = self.inputs[0]
-        shape = self.input_shapes[name]
-        return {name: dx if dx.shape[1:] == shape else dx.reshape(len(dx), *shape)}
+        return {name: dx.reshape(len(dx), *self.input_shapes[name])}
 
     def output_gradient(self, gradients: Sequence[Array]) -> Array:
         """The gradient of the output from those of its readers, in the order of ``outputs``: their sum."""

@@ -111,9 +111,10 @@ def infer(plan: BlockPlan, buffers: Buffers, operands: Operands) -> Floats:
     _demand_type(plan, x, w, b, norm, normalised, onto, *addends)
     method = METHODS[plan.method]
     assert onto is None or method.adds(plan), f"{plan} adds to nothing in place"
-    y = method.infer(plan, buffers, operands)
-    if norm is not None and not (method.ends(plan) or (method.normalises(plan) and not addends)):
-        end(y, kernel_ending(plan, operands, True))
+    if norm is None or method.ends(plan) or (method.normalises(plan) and not addends):
+        return method.infer(plan, buffers, operands)
+    y = method.infer(plan, buffers, Operands(x, w, b))
+    end(y, kernel_ending(plan, operands))
     return y
 
 

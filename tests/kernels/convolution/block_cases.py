@@ -268,7 +268,7 @@ def run_normalised(name):
     plan, x, w, b, _ = make(*CASES[name], "float32", 3)
     mean, scale, beta = np.random.default_rng(6).standard_normal((3, plan.filters), "float32")
     norm = norm_of(mean, scale, beta, "float32", relu=False)
-    return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm))
+    return [block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, norm))]
 
 
 def run_added(name):
@@ -277,12 +277,15 @@ def run_added(name):
     return block.infer(plan, block.allocate(plan, 3), Operands(x, w, b, onto=dy))
 
 
+# what inferences end with, by the word for it, and the cases of each
+ENDINGS = {"ended": (run_ended, ENDED), "normalised": (run_normalised, NORMALISED)}
+
+
 def print_ended():
     """Print the fingerprints of what some inferences end with, and of what one of them adds to."""
-    for name in ENDED:
-        print(f"{name}, ended: {digest(run_ended(name))}")
-    for name in NORMALISED:
-        print(f"{name}, normalised: {digest([run_normalised(name)])}")
+    for word, (inference, names) in ENDINGS.items():
+        for name in names:
+            print(f"{name}, {word}: {digest(inference(name))}")
     print(f"{ADDED[-1]}, added: {digest([run_added(ADDED[-1])])}")
 
 
@@ -303,18 +306,13 @@ def threads():
             results.append([array.tobytes() for array in run(*CASES[name], samples=11)])
         assert results[0] == results[1] == results[2], name
         print(f"{name}: {digest(run(*CASES[name]))}")
-    for name in ENDED:
-        results = []
-        for count in (1, 2, 4):
-            set_threads(count)
-            results.append([array.tobytes() for array in run_ended(name)])
-        assert results[0] == results[1] == results[2], name
-    for name in NORMALISED:
-        results = []
-        for count in (1, 2, 4):
-            set_threads(count)
-            results.append(run_normalised(name).tobytes())
-        assert results[0] == results[1] == results[2], name
+    for inference, names in ENDINGS.values():
+        for name in names:
+            results = []
+            for count in (1, 2, 4):
+                set_threads(count)
+                results.append([array.tobytes() for array in inference(name)])
+            assert results[0] == results[1] == results[2], name
     print_ended()
 
 

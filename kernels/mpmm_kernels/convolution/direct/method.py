@@ -63,7 +63,6 @@ class DirectBuffers:
     argmax: Array
     weights: Floats
     ends: Floats
-    bias: Floats
     flipped_weights: Floats
     weight_sums: Floats
     bias_sums: Floats
@@ -107,13 +106,11 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
     staged, lines = scratch(layout.staged_elements, plan.dtype), scratch(line, plan.dtype)
     gradients = scratch(layout.sample_elements, plan.dtype)
     by_lines = layout.weights.spread is layout.lines
-    ends = zeros((1 + NORM_ROWS) * filters)
     return DirectBuffers(
         around=allocate_surroundings(plan, batch),
         argmax=zeros_aligned((pixels * filters,), "uint8"),
         weights=zeros(*plan.kernel, plan.input_shape[3], filters),
-        ends=ends,
-        bias=ends[:filters],
+        ends=zeros((1 + NORM_ROWS) * filters),
         flipped_weights=zeros(flipped),
         weight_sums=zeros(GROUPS, weights),
         bias_sums=zeros(GROUPS, filters),
@@ -161,7 +158,7 @@ def _weight_gradient(
     )
     add_groups(sums.dw, tree.merges)
     for row, dw in zip(tree.rows, gradients.dw, strict=True):
-        dw[...] = _as_weights(plan, sums.dw[row], len(buffers.bias))
+        dw[...] = _as_weights(plan, sums.dw[row], layout.forward.source.filters)
     add_up_bias(sums, gradients)
 
 
@@ -176,7 +173,7 @@ def _input_gradient(
     plan: BlockPlan, buffers: DirectBuffers, operands: Operands, core_gradient: CoreGradient
 ) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
-    shape = *plan.kernel, len(buffers.bias), layout.input.source.filters
+    shape = *plan.kernel, layout.forward.source.filters, layout.input.source.filters
     flip(operands.w, buffers.flipped_weights.reshape(shape))
     arrays = InputGradientArrays(w=buffers.flipped_weights, dx=flat(buffers.input_gradient))
     rows = buffers.input_scratch.rows()

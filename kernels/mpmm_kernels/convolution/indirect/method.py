@@ -226,7 +226,7 @@ def _run_forward(
     rows = buffers.forward_scratch.rows()
     share = np.dtype(plan.dtype).type(1 / math.prod(made.window) if made.pool == "average" else 0)
     numbers = len(operands.x), floor(plan), share
-    ending = kernel_ending(plan, operands, _ends(plan))
+    ending = kernel_ending(plan, operands)
     run = buffers.run_averaged if made.pool == "average" else buffers.run_forward
     run(*arrays, *ending, *rows, *numbers, *layout.forward, *layout.tile)
 

@@ -54,10 +54,8 @@ def ends_core(plan: BlockPlan) -> bool:
     return plan.activation != "sigmoid" and plan.pool != "average"
 
 
-def kernel_ending(plan: BlockPlan, operands: Operands, ended: bool) -> BlockEnding:
-    """What a method's kernel ends with; nothing where the block is not ``ended`` by it."""
-    if not ended:
-        return ending(None, (), None, plan.dtype)
+def kernel_ending(plan: BlockPlan, operands: Operands) -> BlockEnding:
+    """What a kernel ends with, by operands which ask for nothing where another pass ends the block."""
     return ending(operands.norm, operands.addends, operands.normalised, plan.dtype)
 
 
@@ -134,7 +132,7 @@ def bias_and_norm(plan: BlockPlan, ends: Floats, operands: Operands) -> Floats:
     """
     rows = ends.reshape(1 + NORM_ROWS, -1)
     rows[0, : plan.filters] = operands.b
-    if operands.norm is None or operands.addends or not ends_core(plan):
+    if operands.norm is None:
         return ends[: rows.shape[1]]
     rows[1:, : plan.filters] = operands.norm
     return ends

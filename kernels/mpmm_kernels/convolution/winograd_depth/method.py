@@ -150,7 +150,7 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
 
 
 def _forward(plan: BlockPlan, buffers: WinogradDepthBuffers, operands: Operands) -> Floats:
-    samples, made = len(operands.x), kernel_ending(plan, operands, ends_core(plan))
+    samples, made = len(operands.x), kernel_ending(plan, operands)
     _fill_ends(buffers.ends, operands.b, made)
     _transform(plan, buffers, operands.w)
     arrays = DepthFilteringArrays(

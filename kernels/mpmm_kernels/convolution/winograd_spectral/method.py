@@ -100,18 +100,17 @@ def _allocate(plan: BlockPlan, batch: int) -> SpectralBuffers:
 
 
 def _forward(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Floats:
-    _run(plan, buffers, operands, buffers.run_forward, layout_of(core(plan)).tile)
-    return finish_forward(plan, buffers.back.around, len(operands.x))
+    return _run(plan, buffers, operands, buffers.run_forward, layout_of(core(plan)).tile)
 
 
 def _infer(plan: BlockPlan, buffers: SpectralBuffers, operands: Operands) -> Floats:
-    _run(plan, buffers, operands, buffers.run_inference, layout_of(core(plan)).tile._replace(numbers=size(0)))
-    return finish_forward(plan, buffers.back.around, len(operands.x))
+    tile = layout_of(core(plan)).tile._replace(numbers=size(0))
+    return _run(plan, buffers, operands, buffers.run_inference, tile)
 
 
 def _run(
     plan: BlockPlan, buffers: SpectralBuffers, operands: Operands, run: SameTypes, tile: SpectralTile
-) -> None:
+) -> Floats:
     """Run the kernel for a tile; argmax is kept where the tile has numbers, for the backward pass only."""
     layout, back, samples = layout_of(core(plan)), buffers.back, len(operands.x)
     fill_weight_points(operands.w, buffers.weight_points, buffers.gathered, layout.weights)
@@ -124,6 +123,7 @@ def _run(
     )
     rows = buffers.scratch.rows()
     run(*arrays, *rows, samples, floor(plan), *layout.geometry, *tile)
+    return finish_forward(plan, back.around, samples)
 
 
 def _backward(
