@@ -5,7 +5,6 @@ from weakref import finalize
 
 import numba
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from mpmm_kernels.groups import GroupTree
@@ -18,11 +17,6 @@ Arrays = TypeVar("Arrays", bound=tuple[Array, ...])
 
 # Bytes of a line of the caches
 CACHE_LINE = 64
-# Elements of a row that are added up before the next ones: sums of groups stay in the first cache
-_TOGETHER = 1024
-# Sums that one thread adds up in less time than it may wait for another whose core is taken
-_FEW = 1 << 18
-_EIGHT_BYTES = np.dtype("u8")
 # Of arrays on cache lines
 _held = 0
 _MOST_THREADS: int = vars(numba.config)["NUMBA_NUM_THREADS"]
@@ -91,21 +85,6 @@ class WorkerScratch(Generic[Arrays]):
         return self._rows[count]
 
 
-def add_groups(sums: Floats, merges: Array) -> None:
-    """Add up the groups' rows as a `GroupTree` says, in place: what is left is in the tree's ``rows``."""
-    if sums.size < _FEW:
-        _add_groups(sums, merges, 0, sums.shape[1])
-    else:
-        _add_in_threads(sums, merges)
-
-
-@compiled(parallel=True)
-def _add_in_threads(sums: Floats, merges: Array) -> None:
-    pieces = -(-sums.shape[1] // _TOGETHER)
-    for piece in prange(pieces):
-        _add_groups(sums, merges, piece * _TOGETHER, min((piece + 1) * _TOGETHER, sums.shape[1]))
-
-
 def sum_groups(values: Floats, tree: GroupTree) -> Floats:
     """Sums of the samples' values (n, ...) over each group, added up: (nodes, ...).
 
@@ -142,7 +121,7 @@ def sum_rows(rows: Floats, bounds: Array, merges: Array, sums: Floats) -> None:
         for n in range(bounds[group] + 1, bounds[group + 1]):
             for i in range(rows.shape[1]):
                 sums[group, i] += rows[n, i]
-    _add_groups(sums, merges, 0, rows.shape[1])
+    add_columns(sums, merges, 0, rows.shape[1])
 
 
 @compiled
@@ -158,7 +137,11 @@ def _add_two_rows(total: Floats, more: Floats, last: Floats) -> None:
 
 
 @compiled
-def _add_groups(sums: Floats, merges: Array, first: int, last: int) -> None:
+def add_columns(sums: Floats, merges: Array, first: int, last: int) -> None:
+    """Add up some columns of the groups' rows as a `GroupTree` says, in place.
+
+    What is left is in the tree's ``rows``.
+    """
     left, top = np.empty(merges.size, np.int64), 0
     for group in range(merges.size):
         row, count = group, merges[group]
@@ -178,9 +161,3 @@ def _add_groups(sums: Floats, merges: Array, first: int, last: int) -> None:
 def flat(array: Array) -> Array:
     """The array's elements as one row; a view, which kernels take because it is contiguous."""
     return np.ascontiguousarray(array).reshape(-1)
-
-
-def same_bits(array: Array, other: Array) -> bool:
-    """Whether two arrays of one shape and type hold the same bits: a NaN is itself, -0 is not 0."""
-    bits = _EIGHT_BYTES if array.nbytes % 8 == 0 else np.dtype(f"u{array.dtype.itemsize}")
-    return bool((flat(array).view(bits) == flat(other).view(bits)).all())

@@ -1,6 +1,7 @@
 """What an inference ends a block with: a sum with other blocks' outputs, and batch-norm of that."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,9 +46,17 @@ def ending(
     norm: Normalisation | None, addends: Sequence[Floats], z: Floats | None, dtype: str
 ) -> BlockEnding:
     """The arrays of an ending as kernels take them."""
+    if norm is None and z is None and not addends:
+        return _nothing(dtype)
     nothing: Floats = np.empty(0, dtype)
     rows, made = (nothing if each is None else each.reshape(-1) for each in (norm, z))
     return BlockEnding(*addends_of(addends, dtype), rows, made)
+
+
+@cache
+def _nothing(dtype: str) -> BlockEnding:
+    """Of a block that ends as it is; made once, for it takes as long as a kernel's call."""
+    return BlockEnding(*[np.empty(0, dtype)] * len(BlockEnding._fields))
 
 
 def end(y: Floats, made: BlockEnding) -> None:

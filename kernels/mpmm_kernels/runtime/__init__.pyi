@@ -1,7 +1,7 @@
 from .cache import cache_key, carry_cache, sources_key
 from .cold_start import compile_for_holder, compile_once
 from .compiler import compiled
-from .dispatcher import SameTypes
+from .dispatcher import CallsByType, SameTypes
 from .interpreter import as_if_not_installed, kept_to_the_end, with_room_for_frames
 from .intrinsic import compiled_intrinsic, types
 from .locator import all_on_disk
@@ -19,6 +19,7 @@ from .work_queue import Tickets, next_piece, nth_longest, parts, shared_better_b
 from .written_code import written_code_kept
 
 __all__ = [
+    "CallsByType",
     "HeldElsewhere",
     "SameTypes",
     "Tickets",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba.core import config, registry, sigutils
 
 from mpmm_kernels.runtime.cache import cache_folder
@@ -60,6 +61,20 @@ class SameTypes:
         if isinstance(self._kernel, KernelDispatcher):
             types = tuple(self._kernel.typeof_pyval(argument) for argument in arguments)
             self._code = self._kernel.overloads[types].entry_point
+
+
+class CallsByType:
+    """A kernel whose arguments differ between its calls in the type of a block alone: a call for each."""
+
+    def __init__(self, kernel: Callable[..., Any]) -> None:
+        self._kernel = kernel
+        self._calls: dict[np.dtype[Any], SameTypes] = {}
+
+    def of(self, dtype: np.dtype[Any]) -> SameTypes:
+        """The call for arrays of a type, the same one every time."""
+        if dtype not in self._calls:
+            self._calls[dtype] = SameTypes(self._kernel)
+        return self._calls[dtype]
 
 
 def _cache_of(function: Any) -> KernelCache:

@@ -64,7 +64,7 @@ def copy_run(x: Floats, x_at: int, y: Floats, y_at: int, count: int) -> None:
         store_part(y, y_at + whole, rest, count - whole)
 
 
-@compiled
+@compiled(inlined=True)
 def copy_columns(
     x: Floats, x_at: int, x_step: int, y: Floats, y_at: int, y_step: int, columns: int, channels: int
 ) -> None:

@@ -36,7 +36,7 @@ from mpmm_kernels.convolution.winograd_spectral import method as spectral
 from mpmm_kernels.convolution.winograd_spectral.layout import SpectralGeometry, SpectralTile
 from mpmm_kernels.layers.ending import BlockEnding
 
-NUMBERS, BY_GROUPS = ("samples", "floor"), ("bounds", "floor")
+NUMBERS, BY_ROWS = ("samples", "floor"), ("floor", "row")
 FORWARD, TO_WEIGHTS = (ForwardArrays,), ("x", CoreGradient, WeightSums)
 TO_INPUT = CoreGradient, InputGradientArrays
 # what each call of a kernel stars, in order
@@ -47,7 +47,7 @@ CALLS = {
     ),
     "direct, to weights": (
         direct_kernels.backward_weights,
-        (*TO_WEIGHTS, direct.DirectLineScratch, *BY_GROUPS, direct_layout.DirectWeightGeometry, DirectTile),
+        (*TO_WEIGHTS, direct.DirectLineScratch, *BY_ROWS, direct_layout.DirectWeightGeometry, DirectTile),
     ),
     "direct, to input": (
         direct_kernels.backward_input,
@@ -70,7 +70,7 @@ CALLS = {
         (
             *TO_WEIGHTS,
             indirect.IndirectWeightScratch,
-            *BY_GROUPS,
+            *BY_ROWS,
             indirect_layout.IndirectWeightGeometry,
             IndirectTile,
         ),
@@ -92,7 +92,7 @@ CALLS = {
             *TO_INPUT,
             WeightSums,
             one_pass.OnePassScratch,
-            *BY_GROUPS,
+            *BY_ROWS,
             one_pass.OnePassGeometry,
             indirect_layout.IndirectWeightGeometry,
             IndirectTile,
@@ -129,9 +129,11 @@ CALLS = {
         (
             "x",
             CoreGradient,
-            winograd.WinogradBackwardArrays,
+            "flipped",
+            WeightSums,
+            "dx",
             winograd.WinogradBackwardScratch,
-            *BY_GROUPS,
+            *BY_ROWS,
             winograd_layout.WinogradGeometry,
             winograd_layout.WinogradBackwardTile,
         ),
@@ -154,7 +156,7 @@ CALLS = {
             "dy",
             WeightSums,
             filtering.DepthWeightScratch,
-            "bounds",
+            "row",
             "shape",
             filtering_geometry.DepthFilteringTile,
         ),
@@ -165,7 +167,7 @@ CALLS = {
     ),
     "argmax, to weights": (
         argmax_kernels.backward_weights,
-        (*TO_WEIGHTS, argmax.ArgmaxScratch, *BY_GROUPS, ArgmaxGeometry, ArgmaxTile),
+        (*TO_WEIGHTS, argmax.ArgmaxScratch, "floor", "places", ArgmaxGeometry, ArgmaxTile),
     ),
 }
 

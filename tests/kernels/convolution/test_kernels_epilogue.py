@@ -1,8 +1,8 @@
-"""What methods do around their kernels: the core of a block, sigmoid, average pool, weights in vectors."""
+"""What methods do around their kernels: the core of a block, sigmoid, average pool."""
 
 import numpy as np
 import pytest
-from mpmm_kernels.convolution import ConvolutionBlock, Operands, plan_block
+from mpmm_kernels.convolution import ConvolutionBlock, plan_block
 from mpmm_kernels.convolution.shared.epilogue import (
     allocate_surroundings,
     argmax_bytes,
@@ -10,9 +10,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     core,
     epilogue_bytes,
     finish_forward,
-    flip,
     floor,
-    pad,
 )
 from mpmm_kernels.vector import lanes
 from naive import pooling
@@ -89,22 +87,3 @@ def test_bytes_are_those_of_what_is_kept(pool):
     assert epilogue_bytes(whole, 2) == (2 * 4 * convolved if pool == "average" else 0)
     pixels = int(np.prod(whole.output_shape[:3]))
     assert argmax_bytes(whole, 2) == (2 * pixels * lanes("float32") if pool == "max" else 0)
-
-
-def test_padded_weights_leave_zeros_behind_the_filters():
-    w, b = np.ones((2, 1, 2, 3, 5)), np.full(5, 2.0)
-    weights, bias = np.zeros((2, 1, 2, 3, 8)), np.zeros(8)
-    pad(Operands(np.zeros(0), w, b), weights, bias)
-    np.testing.assert_array_equal(weights[..., :5], w)
-    np.testing.assert_array_equal(bias, [2] * 5 + [0] * 3)
-    assert not weights[..., 5:].any()
-
-
-def test_the_flipped_kernel_leads_from_filters_to_channels():
-    w = np.random.default_rng(3).standard_normal((2, 3, 2, 3, 5))
-    flipped = np.zeros((2, 3, 2, 8, 4))
-    flip(w, flipped)
-    for d, r, c, i, o in np.ndindex(*w.shape):
-        assert flipped[1 - d, 2 - r, 1 - c, o, i] == w[d, r, c, i, o]
-    assert not flipped[..., 5:, :].any()
-    assert not flipped[..., 3:].any()

@@ -19,6 +19,7 @@ from mpmm_kernels.convolution import (
     scratch_bytes,
 )
 from mpmm_kernels.convolution.methods import METHODS
+from mpmm_kernels.convolution.shared.sums import SumRow
 from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vocabulary import Kernels, MethodName
 
@@ -84,7 +85,7 @@ def arrays_of(buffers):
     for part in buffers if isinstance(buffers, tuple) else vars(buffers).values():
         if isinstance(part, np.ndarray):
             yield part
-        elif part is not None and not isinstance(part, SameTypes):
+        elif part is not None and not isinstance(part, SameTypes | SumRow):
             yield from arrays_of(part.whole if isinstance(part, WorkerScratch) else part)
 
 

@@ -9,6 +9,7 @@ from mpmm_kernels.convolution.winograd.transform import weights_matrix
 from mpmm_kernels.convolution.winograd.weights import (
     fill_weight_points,
     gathered_elements,
+    keep_weight_points,
     transform_weights,
     transform_weights_back,
 )
@@ -82,6 +83,31 @@ def test_threads_share_the_weights_and_have_the_same_bits(plan):
         transform_weights(w.reshape(-1), points, rows, weights, *tile)
         made.append(points.tobytes())
     assert made[0] == made[1]
+
+
+def test_points_are_made_anew_where_a_bit_of_the_weights_has_changed(plan):
+    """A NaN is itself, and -0 is not 0; wherever it is, and of weights that threads share too."""
+    w, _, _ = drawn(plan)
+    w.flat[0], w.flat[1] = np.nan, 0.0
+    product, gathered = layout_of(plan).forward_weights, scratch(gathered_elements(plan), "float64")
+    weights, side = product.weights, int(len(product.tile.square) ** 0.5)
+    points = np.zeros(side * side * (weights.planes * weights.inner * weights.wide * weights.blocks + 16))
+    last = np.zeros_like(w), points
+    keep_weight_points(w, last, gathered, product)
+    assert last[0].tobytes() == w.tobytes()
+    made = points.copy()
+    points[:] = 7
+    keep_weight_points(w, last, gathered, product)
+    assert (points == 7).all(), "nothing has changed"
+    for place, value in ((1, -0.0), (w.size // 2, 3.0), (w.size - 1, np.nan)):
+        before = w.flat[place]
+        for number in (value, before):
+            w.flat[place] = number
+            points[:] = 0
+            keep_weight_points(w, last, gathered, product)
+            assert last[0].tobytes() == w.tobytes()
+            assert points.any()
+    assert points.tobytes() == made.tobytes()
 
 
 def test_the_gradient_of_points_goes_back_by_the_adjoint(plan):

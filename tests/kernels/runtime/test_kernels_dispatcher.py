@@ -1,7 +1,7 @@
 """Kernels whose arguments' types are looked at once."""
 
 import numpy as np
-from mpmm_kernels.runtime import SameTypes, compiled
+from mpmm_kernels.runtime import CallsByType, SameTypes, compiled
 from mpmm_kernels.runtime.dispatcher import KernelDispatcher
 
 
@@ -34,6 +34,16 @@ def test_each_has_the_code_of_its_own_types():
             total = np.zeros(4, dtype)
             kernel(total, numbers)
             np.testing.assert_array_equal(total, numbers[0])
+
+
+def test_a_block_s_type_has_a_call_of_its_own():
+    calls = CallsByType(add_first)
+    for dtype in ("float32", "float64", "float32"):
+        total = np.zeros(3, dtype)
+        calls.of(total.dtype)(total, (2, 3))
+        np.testing.assert_array_equal(total, 2)
+    assert calls.of(np.dtype("float32")) is calls.of(np.zeros(1, "float32").dtype)
+    assert calls.of(np.dtype("float32")) is not calls.of(np.dtype("float64"))
 
 
 def test_where_nothing_is_compiled_the_function_itself_is_run():

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, WorkerScratch, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution.argmax_gradient import kernels
 from mpmm_kernels.convolution.argmax_gradient.layout import ArgmaxTile, argmax_layout
 from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import CoreGradient
 from mpmm_kernels.convolution.shared.epilogue import gate
-from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.convolution.shared.sums import give_other_nodes, rows_of_groups
 from mpmm_kernels.groups import GROUPS
-from mpmm_kernels.runtime import SameTypes, compiled
+from mpmm_kernels.runtime import SameTypes
 
 # Places are worked out in vectors of the block's type: float32 holds whole numbers up to here exactly
 _EXACT = 1 << 24
@@ -101,26 +101,11 @@ def weight_gradient(
 ) -> None:
     """Fill dw and db of a block's core, from its flat output, the gradient of that, and argmax."""
     layout = layout_of(plan)
-    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients)
     rows = buffers.scratch.rows()
-    buffers.run(
-        flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.geometry, *layout.tile
-    )
-    add_groups(sums.dw, tree.merges)
-    for row, dw in zip(tree.rows, gradients.dw, strict=True):
-        _take(sums.dw[row], buffers.sum_places, dw.reshape(-1))
-    add_up_bias(sums, gradients)
-
-
-@compiled
-def _take(sums: Floats, places: Array, dw: Floats) -> None:
-    """Fill dw from each weight's place among the sums.
-
-    Through views that `_as_weights` makes NumPy takes three times as long, for few elements are next to each
-    other in both; places are unsigned, for Numba asks of a signed one whether it counts from the end.
-    """
-    for i in range(dw.size):
-        dw[i] = sums[places[i]]
+    places = buffers.sum_places
+    buffers.run(flat(x), *core_gradient, *sums, *rows, gate(plan), places, *layout.geometry, *layout.tile)
+    give_other_nodes(sums, places, gradients)
 
 
 def _as_weights(plan: BlockPlan, tile: ArgmaxTile, sums: Array) -> Array:

@@ -15,6 +15,7 @@ from mpmm_kernels.convolution.shared.bands import Bands, stage_bands
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_pixels
 from mpmm_kernels.convolution.shared.staging import beginning, stage
+from mpmm_kernels.convolution.shared.sums import add_up_places
 from mpmm_kernels.runtime import compiled, next_piece, nth_longest, shared_better_by_halves, tickets
 from mpmm_kernels.vector import (
     ONE,
@@ -41,13 +42,17 @@ def backward_weights(
     argmax: Array,
     dw: Floats,
     db: Floats,
+    bounds: Array,
+    merges: Array,
+    weights: Floats,
+    bias: Floats,
     staged: Floats,
     unfolded: Floats,
     gradients: Floats,
     positions: Array,
     bias_sums: Floats,
-    bounds: Array,
     floor: float,
+    places: Array,
     staging: Staging,
     bands: Bands,
     unfolding: Unfolding,
@@ -64,7 +69,7 @@ def backward_weights(
     apart: Size,
     square: Size,
 ) -> None:
-    """Fill dw (part, filter, vector) and db, a row for each group of samples; scratch has one a worker.
+    """Fill dw (part, filter, vector) and db, a row for each group of samples, and add those up.
 
     Where some workers would have a group less than others, each takes half of a group's filters at a time.
     """
@@ -104,6 +109,7 @@ def backward_weights(
             if half == 0:
                 db[group] = bias_sums[worker, : db.shape[1]]
             piece = next_piece(taken)
+    add_up_places(dw, db, merges, beginning(), weights, bias, places, workers)
 
 
 @compiled

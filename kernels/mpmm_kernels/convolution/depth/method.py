@@ -28,12 +28,11 @@ from mpmm_kernels.convolution.shared.epilogue import (
     ends_core,
     epilogue_bytes,
     finish_forward,
-    flip,
     floor,
     gate,
-    pad,
 )
 from mpmm_kernels.convolution.shared.geometry import needed
+from mpmm_kernels.convolution.shared.weights import flip, packed
 from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED, lanes
 
@@ -130,8 +129,9 @@ def _infer(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats
 
 def _run_forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands, y: Floats) -> None:
     inner, outer = core(plan), buffers.indirect
-    pad(operands, outer.weights, outer.bias)
-    arrays, numbers = indirect.forward_arrays(outer, operands, y), (len(operands.x), floor(plan))
+    weights = packed(operands.w, outer.weights, len(outer.bias))
+    outer.bias[: plan.filters] = operands.b
+    arrays, numbers = indirect.forward_arrays(outer, operands, weights, y), (len(operands.x), floor(plan))
     rows = buffers.forward_scratch.rows()
     added, tile = operands.onto is not None, layout_of(inner).tile
     buffers.run_forward(*arrays, *rows, *numbers, added, *forward_geometry(inner), *tile)

@@ -13,6 +13,7 @@ from mpmm_kernels.convolution.direct.tile import DirectTile
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Slab, Source, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage
+from mpmm_kernels.convolution.shared.sums import SumRow, add_up_rows
 from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
@@ -89,10 +90,14 @@ def backward_weights(
     argmax: Array,
     dw: Floats,
     db: Floats,
+    bounds: Array,
+    merges: Array,
+    weights: Floats,
+    bias: Floats,
     staged: Floats,
     lines: Floats,
-    bounds: Array,
     floor: float,
+    row: SumRow,
     staging: Staging,
     source: Source,
     spread: Spread,
@@ -102,7 +107,7 @@ def backward_weights(
     columns: Size,
     taps: Size,
 ) -> None:
-    """Fill dw (kernel rows, kernel depth, products, filters) and db, a row for each group of samples."""
+    """Fill dw (kernel rows, kernel depth, products, filters) and db, a row for each group, and add up."""
     workers, groups = lines.shape[0], dw.shape[0]
     depths, rows = spread.planes // pooled.window_depth, spread.lines // pooled.window_rows
     taken = tickets()
@@ -122,6 +127,7 @@ def backward_weights(
                         slab = window_line(d, r, spread.planes, spread.lines, pooled)
                         add_weight_gradient(origin, scratch, dw[group], slab, source, spread, tile)
             piece = next_piece(taken)
+    add_up_rows(dw, db, merges, beginning(), weights, bias, row, workers)
 
 
 @compiled(parallel=True)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, WorkerScratch, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct import kernels
 from mpmm_kernels.convolution.direct.layout import layout_of
@@ -28,11 +28,11 @@ from mpmm_kernels.convolution.shared.epilogue import (
     ends_core,
     epilogue_bytes,
     finish_forward,
-    flip,
     floor,
     gate,
 )
-from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.convolution.shared.sums import SumRow, give_other_nodes, row_of_taps, rows_of_groups
+from mpmm_kernels.convolution.shared.weights import flip, packed
 from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.runtime import SameTypes
@@ -65,6 +65,7 @@ class DirectBuffers:
     ends: Floats
     flipped_weights: Floats
     weight_sums: Floats
+    sum_row: SumRow
     bias_sums: Floats
     input_gradient: Floats
     forward_scratch: WorkerScratch[DirectLineScratch]
@@ -113,6 +114,7 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
         ends=zeros((1 + NORM_ROWS) * filters),
         flipped_weights=zeros(flipped),
         weight_sums=zeros(GROUPS, weights),
+        sum_row=_sum_row(plan, weights, filters),
         bias_sums=zeros(GROUPS, filters),
         input_gradient=zeros(batch, *plan.input_shape),
         forward_scratch=WorkerScratch(DirectLineScratch(staged, lines)),
@@ -124,10 +126,9 @@ def _allocate(plan: BlockPlan, batch: int) -> DirectBuffers:
 
 def _forward(plan: BlockPlan, buffers: DirectBuffers, operands: Operands) -> Floats:
     layout, samples = layout_of(core(plan)), len(operands.x)
-    buffers.weights[..., : plan.filters] = operands.w
     arrays = ForwardArrays(
         x=flat(operands.x),
-        w=flat(buffers.weights),
+        w=packed(operands.w, buffers.weights, buffers.weights.shape[-1]),
         bias=bias_and_norm(plan, buffers.ends, operands),
         y=flat(buffers.around.core_output),
         argmax=buffers.argmax,
@@ -152,21 +153,16 @@ def _weight_gradient(
     plan: BlockPlan, buffers: DirectBuffers, x: Floats, core_gradient: CoreGradient, gradients: Gradients
 ) -> None:
     layout, rows = layout_of(core(plan)), buffers.weights_scratch.rows()
-    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
-    buffers.run_weights(
-        flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.weights_tile
-    )
-    add_groups(sums.dw, tree.merges)
-    for row, dw in zip(tree.rows, gradients.dw, strict=True):
-        dw[...] = _as_weights(plan, sums.dw[row], layout.forward.source.filters)
-    add_up_bias(sums, gradients)
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients)
+    row, tile = buffers.sum_row, layout.weights_tile
+    buffers.run_weights(flat(x), *core_gradient, *sums, *rows, gate(plan), row, *layout.weights, *tile)
+    give_other_nodes(sums, row, gradients)
 
 
-def _as_weights(plan: BlockPlan, sums: Floats, filters: int) -> Floats:
-    """A gradient as the weights lie, without the planes and filters that only fill up blocks."""
-    depth, rows, columns = plan.kernel
-    taps = sums.reshape(rows, -1, columns, plan.input_shape[3], filters)
-    return taps[:, :depth, :, :, : plan.filters].swapaxes(0, 1)
+def _sum_row(plan: BlockPlan, elements: int, filters: int) -> SumRow:
+    """How a group's sums lie: rows before planes, of which there are some that only fill up blocks."""
+    row = row_of_taps(plan, plan.input_shape[3], filters)
+    return row._replace(plane_step=row.row_step, row_step=elements // plan.kernel[1])
 
 
 def _input_gradient(

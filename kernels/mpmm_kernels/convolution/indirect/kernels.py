@@ -31,6 +31,7 @@ from mpmm_kernels.convolution.shared.pooling import (
     spread_slab,
 )
 from mpmm_kernels.convolution.shared.staging import beginning, stage
+from mpmm_kernels.convolution.shared.sums import SumRow, add_up_rows
 from mpmm_kernels.layers.ending import BlockEnding, end_pixels
 from mpmm_kernels.runtime import compiled, next_piece, nth_longest, parts, tickets
 from mpmm_kernels.vector import Size
@@ -175,11 +176,15 @@ def backward_weights(
     argmax: Array,
     dw: Floats,
     db: Floats,
+    bounds: Array,
+    merges: Array,
+    weights: Floats,
+    bias: Floats,
     staged: Floats,
     gradients: Floats,
     unused: Floats,
-    bounds: Array,
     floor: float,
+    row: SumRow,
     staging: Staging,
     shape: Sums,
     runs: Offsets,
@@ -195,7 +200,7 @@ def backward_weights(
     columns: Size,
     last: Size,
 ) -> None:
-    """Fill dw (terms, filters) and db, a row for each group of samples.
+    """Fill dw (terms, filters) and db, a row for each group of samples, and add those up.
 
     Workers share the blocks of all groups; the bias's gradient comes with a group's first block.
     """
@@ -224,3 +229,4 @@ def backward_weights(
                         own = Taken(taps, adjacent, runs[begins[k] : begins[k + 1]], n == first and k == 0)
                         add_weight_sums(origin, gradient, dw[group], own, rows, cuts, tile)
             piece = next_piece(taken)
+    add_up_rows(dw, db, merges, beginning(), weights, bias, row, workers)

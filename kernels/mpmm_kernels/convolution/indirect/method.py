@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Array, Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
+from mpmm_kernels.arrays import Array, Floats, WorkerScratch, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution import argmax_gradient
 from mpmm_kernels.convolution.direct.tile import slide_width
 from mpmm_kernels.convolution.indirect import geometry, kernels
@@ -29,7 +29,6 @@ from mpmm_kernels.convolution.shared.arguments import (
     CoreGradient,
     ForwardArrays,
     InputGradientArrays,
-    WeightSums,
 )
 from mpmm_kernels.convolution.shared.epilogue import (
     Surroundings,
@@ -40,12 +39,12 @@ from mpmm_kernels.convolution.shared.epilogue import (
     ends_core,
     epilogue_bytes,
     finish_forward,
-    flip,
     floor,
     gate,
     kernel_ending,
 )
-from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.convolution.shared.sums import SumRow, give_other_nodes, row_of_taps, rows_of_groups
+from mpmm_kernels.convolution.shared.weights import flip, packed
 from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.runtime import SameTypes
@@ -93,6 +92,7 @@ class IndirectBuffers:
     bias: Floats
     flipped: Floats
     weight_sums: Floats
+    sum_row: SumRow
     bias_sums: Floats
     input_gradient: Floats
     forward_scratch: WorkerScratch[IndirectForwardScratch]
@@ -168,6 +168,7 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
         bias=ends[:filters],
         flipped=zeros(*plan.kernel, filters, channels),
         weight_sums=zeros(GROUPS, shape.terms * filters),
+        sum_row=row_of_taps(plan, plan.input_shape[3], filters),
         bias_sums=zeros(GROUPS, filters),
         input_gradient=zeros(batch, *plan.input_shape),
         forward_scratch=WorkerScratch(IndirectForwardScratch(staged, sums, zeros(max(filters, channels)))),
@@ -178,29 +179,15 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     )
 
 
-def forward_arrays(buffers: IndirectBuffers, operands: Operands, y: Floats) -> ForwardArrays:
-    """The arrays of a forward pass to y, whose weights and bias are filled before."""
+def forward_arrays(buffers: IndirectBuffers, operands: Operands, weights: Floats, y: Floats) -> ForwardArrays:
+    """The arrays of a forward pass to y, whose bias is filled before."""
     return ForwardArrays(
         x=flat(operands.x),
-        w=flat(buffers.weights),
+        w=weights,
         bias=buffers.bias,
         y=flat(y),
         argmax=buffers.argmax,
     )
-
-
-def _pack(plan: BlockPlan, operands: Operands, buffers: IndirectBuffers) -> None:
-    """Put weights as blocks read them: (parts of the filters, terms, filters of a row); and the bias."""
-    layout = layout_of(core(plan))
-    span, weights = len(layout.tile.columns) * lanes(plan.dtype), np.ascontiguousarray(operands.w)
-    weights = weights.reshape(-1, plan.filters)
-    packed, (whole, rest) = buffers.weights.reshape(-1, len(weights), span), divmod(plan.filters, span)
-    # rows as single items: NumPy's loops over their elements take twice as long
-    row = np.dtype((np.void, span * weights.itemsize))
-    packed[:whole].view(row)[..., 0] = weights[:, : whole * span].view(row).T
-    if rest > 0:
-        packed[whole, :, :rest] = weights[:, -rest:]
-    buffers.bias[: plan.filters] = operands.b
 
 
 def _forward(plan: BlockPlan, buffers: IndirectBuffers, operands: Operands) -> Floats:
@@ -221,8 +208,9 @@ def _run_forward(
 ) -> None:
     """Run the kernel, by which y is ``made``: the block's core, or all of it."""
     layout = layout_of(made)
-    _pack(plan, operands, buffers)
-    arrays = forward_arrays(buffers, operands, y)
+    weights = packed(operands.w, buffers.weights, len(layout.tile.columns) * lanes(plan.dtype))
+    buffers.bias[: plan.filters] = operands.b
+    arrays = forward_arrays(buffers, operands, weights, y)
     rows = buffers.forward_scratch.rows()
     share = np.dtype(plan.dtype).type(1 / math.prod(made.window) if made.pool == "average" else 0)
     numbers = len(operands.x), floor(plan), share
@@ -249,20 +237,11 @@ def weight_gradient(
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         return
     layout = layout_of(core(plan))
-    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients)
     rows = buffers.weights_scratch.rows()
-    buffers.run_weights(
-        flat(x), *core_gradient, *sums, *rows, tree.bounds, gate(plan), *layout.weights, *layout.tile
-    )
-    _add_up(plan, buffers, sums, gradients)
-
-
-def _add_up(plan: BlockPlan, buffers: IndirectBuffers, sums: WeightSums, gradients: Gradients) -> None:
-    """Add up the groups' rows, and leave out the filters that only fill up vectors."""
-    add_groups(sums.dw, gradients.tree.merges)
-    for row, dw in zip(gradients.tree.rows, gradients.dw, strict=True):
-        dw[...] = sums.dw[row].reshape(buffers.weights.shape)[..., : plan.filters]
-    add_up_bias(sums, gradients)
+    row = buffers.sum_row
+    buffers.run_weights(flat(x), *core_gradient, *sums, *rows, gate(plan), row, *layout.weights, *layout.tile)
+    give_other_nodes(sums, row, gradients)
 
 
 def _both_gradients(
@@ -273,15 +252,15 @@ def _both_gradients(
     gradients: Gradients,
 ) -> Floats:
     """Fill dw and db, and return the gradient of the samples: a view into the buffers."""
-    sums, tree = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients.tree), gradients.tree
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients)
     flip(operands.w, buffers.flipped)
     arrays = InputGradientArrays(w=flat(buffers.flipped), dx=flat(buffers.input_gradient))
     rows = buffers.one_pass_scratch.rows()
     layout, input_tile = layout_of(core(plan)), input_layout_of(core(plan)).tile
-    numbers, geometry = (tree.bounds, gate(plan)), (*one_pass_geometry(core(plan)), *layout.weights)
+    numbers, geometry = (gate(plan), buffers.sum_row), (*one_pass_geometry(core(plan)), *layout.weights)
     tiles = *layout.tile, *input_tile
     buffers.run_one_pass(flat(operands.x), *core_gradient, *arrays, *sums, *rows, *numbers, *geometry, *tiles)
-    _add_up(plan, buffers, sums, gradients)
+    give_other_nodes(sums, buffers.sum_row, gradients)
     return buffers.input_gradient[: len(operands.x)]
 
 

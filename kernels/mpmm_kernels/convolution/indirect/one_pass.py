@@ -20,6 +20,7 @@ from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, spread_lines
 from mpmm_kernels.convolution.shared.staging import beginning
+from mpmm_kernels.convolution.shared.sums import SumRow, add_up_rows
 from mpmm_kernels.runtime import compiled, next_piece, nth_longest, tickets
 from mpmm_kernels.vector import Size, copy_columns
 
@@ -61,10 +62,14 @@ def backward(
     dx: Floats,
     dw: Floats,
     db: Floats,
+    bounds: Array,
+    merges: Array,
+    weights: Floats,
+    bias: Floats,
     gradients: Floats,
     scratch: Floats,
-    bounds: Array,
     floor: float,
+    row: SumRow,
     pixels: Offsets,
     flipped: FlippedConvolution,
     staging: Staging,
@@ -86,14 +91,15 @@ def backward(
     input_columns: Size,
     input_last: Size,
 ) -> None:
-    """Fill dw (terms, filters) and db, a row for each group of samples, and dx.
+    """Fill dw (terms, filters) and db, a row for each group of samples, add those up, and fill dx.
 
     A worker takes a whole group; no sample has zeros around it (``staging``).
     """
     channels, taken, step = staging.channels, tickets(), spread.planes * spread.plane_step
     together = flipped.channels == channels
     sample_size = shape.lines * shape.line * channels
-    for worker in prange(gradients.shape[0]):
+    workers = gradients.shape[0]
+    for worker in prange(workers):
         piece = next_piece(taken)
         tile = IndirectTile(tall, short, columns, last)
         input_tile = IndirectTile(input_tall, input_short, input_columns, input_last)
@@ -119,3 +125,4 @@ def backward(
                         padded, count = flipped.channels, cell.stop
                         copy_columns(sums, beginning(), padded, dx, to_dx, channels, count, channels)
             piece = next_piece(taken)
+    add_up_rows(dw, db, merges, beginning(), weights, bias, row, workers)

@@ -7,7 +7,7 @@ o and k running over depth, rows and columns, x being zero outside.
 import numpy as np
 from numba import prange
 
-from mpmm_kernels.arrays import Array, Floats, Triple, add_groups
+from mpmm_kernels.arrays import Array, Floats, Triple, add_columns
 from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.runtime import compiled
 
@@ -41,7 +41,8 @@ def conv3d_backward_weights(x: Floats, gradients: Gradients, stride: Triple, bef
     bias = np.zeros((len(tree.merges), *db.shape[1:]), db.dtype)
     _backward_weights(x, dy, weights, bias, tree.bounds, stride, before)
     for sums, gradient in ((weights, dw), (bias, db)):
-        add_groups(sums.reshape(len(sums), -1), tree.merges)
+        rows = sums.reshape(len(sums), -1)
+        add_columns(rows, tree.merges, 0, rows.shape[1])
         gradient[...] = sums[list(tree.rows)]
 
 

@@ -28,10 +28,17 @@ class CoreGradient(NamedTuple):
 
 
 class WeightSums(NamedTuple):
-    """Gradients of weights and bias, a row for each group of samples."""
+    """Gradients of weights and bias, a row for each group of samples, and what the rows add up to.
+
+    ``bounds`` and ``merges`` are those of a `GroupTree`; its first sum goes to ``weights`` and ``bias``.
+    """
 
     dw: Floats
     db: Floats
+    bounds: Array
+    merges: Array
+    weights: Floats
+    bias: Floats
 
 
 class InputGradientArrays(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the fast methods do the plain way around their kernels: sigmoid, average pooling, padded weights.
+"""What the fast methods do the plain way around their kernels: sigmoid, average pooling.
 
 Their kernels compute convolution, bias, a floor (ReLU's zero, or none) and max-pool, the `core` of a block.
 """
@@ -118,13 +118,6 @@ def begin_backward(plan: BlockPlan, arrays: Surroundings, argmax: Array, dy: Flo
     return CoreGradient(y=flat(output), dy=flat(dy), argmax=argmax)
 
 
-def pad(operands: Operands, weights: Floats, bias: Floats) -> None:
-    """Put weights and bias where kernels read them, in whole vectors; what only fills those up stays zero."""
-    filters = len(operands.b)
-    weights[..., :filters] = operands.w
-    bias[:filters] = operands.b
-
-
 def bias_and_norm(plan: BlockPlan, ends: Floats, operands: Operands) -> Floats:
     """Bias, and where a kernel is to end with a norm its rows behind it, as `write_pooled` reads them.
 
@@ -136,8 +129,3 @@ def bias_and_norm(plan: BlockPlan, ends: Floats, operands: Operands) -> Floats:
         return ends[: rows.shape[1]]
     rows[1:, : plan.filters] = operands.norm
     return ends
-
-
-def flip(w: Floats, flipped: Floats) -> None:
-    """The same of the flipped kernel, by which the input's gradient is made: filters, then channels."""
-    flipped[..., : w.shape[4], : w.shape[3]] = w[::-1, ::-1, ::-1].swapaxes(3, 4)

@@ -205,7 +205,7 @@ def spread_lines(
         spread_line(output, line + i, floor, g, g_at + i * step, spread, pooled, offsets)
 
 
-@compiled
+@compiled(inlined=True)
 def spread_pixels(
     output: OutputSide, part: tuple[int, int], floor: float, g: Floats, to: tuple[int, int], pooled: Pooled
 ) -> None:

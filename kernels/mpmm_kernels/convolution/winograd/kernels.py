@@ -11,6 +11,7 @@ from mpmm_kernels.arrays import Array, Floats
 from mpmm_kernels.convolution.shared.geometry import Offsets, Pooled, Spread, Staging
 from mpmm_kernels.convolution.shared.pooling import OutputSide, pool_lines, spread_slab
 from mpmm_kernels.convolution.shared.staging import beginning, stage, staged_row
+from mpmm_kernels.convolution.shared.sums import SumRow, add_up_rows
 from mpmm_kernels.convolution.winograd.geometry import WinogradTiles
 from mpmm_kernels.convolution.winograd.lines import (
     PointProduct,
@@ -178,6 +179,10 @@ def backward(
     flipped: Floats,
     dw: Floats,
     db: Floats,
+    bounds: Array,
+    merges: Array,
+    weights: Floats,
+    bias: Floats,
     dx: Floats,
     staged: Floats,
     staged_gradient: Floats,
@@ -186,8 +191,8 @@ def backward(
     gradient: Floats,
     gradient_points: Floats,
     point_sums: Floats,
-    bounds: Array,
     floor: float,
+    row: SumRow,
     staging: Staging,
     tiles: WinogradTiles,
     spread: Spread,
@@ -202,10 +207,10 @@ def backward(
     taps: Size,
     plane: Size,
 ) -> None:
-    """Fill dw and db, a row for each group of samples, and dx.
+    """Fill dw and db, a row for each group of samples, add those up, and fill dx.
 
-    A group's gradient goes back from points to weights as soon as it is there: that is not exact, so who adds
-    up the groups must do it afterwards. An empty x leaves dw as it is, an empty dx has no gradient. Where
+    A group's gradient goes back from points to weights as soon as it is there: that is not exact, so groups
+    are added up afterwards. An empty x leaves dw as it is, an empty dx has no gradient. Where
     some workers would have a group less than others, one takes a group's dw and another its dx.
     """
     workers, groups = points.shape[0], dw.shape[0]
@@ -248,6 +253,8 @@ def backward(
                 kernel = tiles.kernel_depth, tiles.kernel_rows
                 transform_weights_back(point_sums[worker], dw[group], kernel, plane, square)
             piece = next_piece(taken)
+    if x.size > 0:
+        add_up_rows(dw, db, merges, beginning(), weights, bias, row, workers)
 
 
 @compiled

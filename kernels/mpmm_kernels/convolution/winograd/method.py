@@ -11,9 +11,7 @@ from mpmm_kernels.arrays import (
     Array,
     Floats,
     WorkerScratch,
-    add_groups,
     flat,
-    same_bits,
     scratch,
     zeros_aligned,
 )
@@ -36,11 +34,15 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
     gate,
 )
-from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.convolution.shared.sums import SumRow, give_other_nodes, row_of_taps, rows_of_groups
 from mpmm_kernels.convolution.winograd import geometry, kernels
 from mpmm_kernels.convolution.winograd.layout import layout_of
-from mpmm_kernels.convolution.winograd.weights import fill_weight_points, gathered_elements
-from mpmm_kernels.groups import GROUPS, GroupTree
+from mpmm_kernels.convolution.winograd.weights import (
+    fill_weight_points,
+    gathered_elements,
+    keep_weight_points,
+)
+from mpmm_kernels.groups import GROUPS
 from mpmm_kernels.layers.normalising import NORM_ROWS
 from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED
@@ -64,15 +66,6 @@ class WinogradForwardScratch(NamedTuple):
     points: Floats
     products: Floats
     convolved: Floats
-
-
-class WinogradBackwardArrays(NamedTuple):
-    """Points of the flipped weights, sums of the weights' and bias's gradients, the input's gradient."""
-
-    flipped: Floats
-    dw: Floats
-    db: Floats
-    dx: Floats
 
 
 class WinogradBackwardScratch(NamedTuple):
@@ -105,6 +98,7 @@ class WinogradBuffers:
     ends: Floats
     flipped_points: Floats
     weight_sums: Floats
+    sum_row: SumRow
     bias_sums: Floats
     input_gradient: Floats
     forward_scratch: WorkerScratch[WinogradForwardScratch]
@@ -170,7 +164,8 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradBuffers:
         weight_points=zeros(weight_points),
         ends=zeros((1 + NORM_ROWS) * tiles.filters),
         flipped_points=zeros(weight_points),
-        weight_sums=zeros(GROUPS, *plan.kernel, tiles.channels, tiles.filters),
+        weight_sums=zeros(GROUPS, math.prod(plan.kernel) * tiles.channels * tiles.filters),
+        sum_row=row_of_taps(plan, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
         forward_scratch=WorkerScratch(
@@ -213,10 +208,8 @@ def _forward(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> F
 
 def _infer(plan: BlockPlan, buffers: WinogradBuffers, operands: Operands) -> Floats:
     """The same, with the points of weights kept from call to call where no bit of these has changed."""
-    if not same_bits(buffers.inferred_weights, operands.w):
-        buffers.inferred_weights[...] = operands.w
-        weights = layout_of(core(plan)).forward_weights
-        fill_weight_points(operands.w, buffers.inferred_points, buffers.gathered, weights)
+    last = buffers.inferred_weights, buffers.inferred_points
+    keep_weight_points(operands.w, last, buffers.gathered, layout_of(core(plan)).forward_weights)
     return _run_forward(plan, buffers, operands, buffers.inferred_points)
 
 
@@ -248,10 +241,10 @@ def _backward(
     if buffers.by_argmax is not None:
         argmax_gradient.weight_gradient(core(plan), buffers.by_argmax, x, core_gradient, gradients)
         if to_input:
-            _run_backward(plan, buffers, (x[:0], dx), core_gradient, gradients.tree)
+            _run_backward(plan, buffers, (x[:0], dx), core_gradient, gradients)
     else:
-        sums = _run_backward(plan, buffers, (x, dx), core_gradient, gradients.tree)
-        _add_up(plan, buffers, sums, gradients)
+        sums = _run_backward(plan, buffers, (x, dx), core_gradient, gradients)
+        give_other_nodes(sums, buffers.sum_row, gradients)
     return dx if to_input else None
 
 
@@ -260,37 +253,15 @@ def _run_backward(
     buffers: WinogradBuffers,
     inputs: tuple[Floats, Floats],
     core_gradient: CoreGradient,
-    tree: GroupTree,
+    gradients: Gradients,
 ) -> WeightSums:
     """Run the kernel for x and dx: an empty x leaves the weights' gradient out, an empty dx the input's."""
     layout, (x, dx) = layout_of(core(plan)), inputs
-    sums = rows_of_groups(buffers.weight_sums.reshape(GROUPS, -1), buffers.bias_sums, tree)
-    arrays = WinogradBackwardArrays(
-        flipped=buffers.flipped_points,
-        dw=sums.dw,
-        db=sums.db,
-        dx=flat(dx),
-    )
-    rows = buffers.backward_scratch.rows()
-    buffers.run_backward(
-        flat(x),
-        *core_gradient,
-        *arrays,
-        *rows,
-        tree.bounds,
-        gate(plan),
-        *layout.geometry,
-        *layout.backward_tile,
-    )
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients)
+    arrays = flat(x), *core_gradient, buffers.flipped_points, *sums, flat(dx)
+    rows, numbers = buffers.backward_scratch.rows(), (gate(plan), buffers.sum_row)
+    buffers.run_backward(*arrays, *rows, *numbers, *layout.geometry, *layout.backward_tile)
     return sums
-
-
-def _add_up(plan: BlockPlan, buffers: WinogradBuffers, sums: WeightSums, gradients: Gradients) -> None:
-    """Add up the groups' gradients, and leave out the channels and filters that only fill up vectors."""
-    add_groups(sums.dw, gradients.tree.merges)
-    for row, dw in zip(gradients.tree.rows, gradients.dw, strict=True):
-        dw[...] = buffers.weight_sums[row, :, :, :, : plan.input_shape[3], : plan.filters]
-    add_up_bias(sums, gradients)
 
 
 # Inference keeps no more than a byte for each element of the output.

@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats, flat, workers
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.winograd.squares import load_tile, store_tile
 from mpmm_kernels.convolution.winograd.transform import weight_gradient, weight_points
-from mpmm_kernels.runtime import SameTypes, compiled, next_piece, threads_for, tickets
+from mpmm_kernels.runtime import CallsByType, SameTypes, compiled, next_piece, threads_for, tickets
 from mpmm_kernels.vector import (
     ONE,
     Size,
@@ -19,6 +20,9 @@ from mpmm_kernels.vector import (
     store_block,
     transposed,
 )
+
+# Numbers of 4 bytes that are compared, and copied if one differs, at a time
+_COMPARED = 8192
 
 
 class PointWeights(NamedTuple):
@@ -94,6 +98,38 @@ def fill_weight_points(w: Floats, points: Floats, gathered: Array, product: Weig
     """
     with threads_for(points.size):
         product.transform(flat(w), points, workers(gathered), product.weights, *product.tile)
+
+
+def keep_weight_points(
+    w: Floats, last: tuple[Floats, Floats], gathered: Array, product: WeightPoints
+) -> None:
+    """The same where a bit of w is another than in the ``last`` weights, which come with their points."""
+    weights, points = last
+    changed = np.zeros(1, np.bool_)
+    with threads_for(w.size) as workers:
+        _taken_over.of(w.dtype)(flat(w), flat(weights), changed, workers)
+    if changed[0]:
+        fill_weight_points(w, points, gathered, product)
+
+
+@compiled(parallel=True)
+def _take_over(w: Floats, last: Floats, changed: Array, workers: int) -> None:
+    """Copy w where bits of it are others than the last ones: a NaN is itself, -0 is not 0."""
+    taken, bits, bits_before = tickets(), w.view(np.uint32), last.view(np.uint32)
+    for _worker in prange(workers):
+        piece = next_piece(taken)
+        while piece * _COMPARED < bits.size:
+            others = np.uint32(0)
+            for i in range(piece * _COMPARED, min((piece + 1) * _COMPARED, bits.size)):
+                others |= bits[i] ^ bits_before[i]
+            if others != 0:
+                changed[0] = True
+                for i in range(piece * _COMPARED, min((piece + 1) * _COMPARED, bits.size)):
+                    bits_before[i] = bits[i]
+            piece = next_piece(taken)
+
+
+_taken_over = CallsByType(_take_over)
 
 
 @compiled(parallel=True)

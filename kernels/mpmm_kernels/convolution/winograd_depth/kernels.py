@@ -7,6 +7,8 @@ every output is one sum in an order that follows from the shapes, and sums over 
 from numba import prange
 
 from mpmm_kernels.arrays import Array, Floats
+from mpmm_kernels.convolution.shared.staging import beginning
+from mpmm_kernels.convolution.shared.sums import SumRow, add_up_rows
 from mpmm_kernels.convolution.winograd_depth.filtering import OUTPUTS
 from mpmm_kernels.convolution.winograd_depth.geometry import DepthTiles, ProductTile
 from mpmm_kernels.convolution.winograd_depth.lines import (
@@ -110,11 +112,15 @@ def backward_weights(
     dy: Floats,
     dw: Floats,
     db: Floats,
+    bounds: Array,
+    merges: Array,
+    weights: Floats,
+    bias: Floats,
     staged: Floats,
     points: Floats,
     gradient_points: Floats,
     point_sums: Floats,
-    bounds: Array,
+    row: SumRow,
     shape: DepthTiles,
     width: Size,
     taps: Size,
@@ -123,7 +129,7 @@ def backward_weights(
     last: Size,
     gap: Size,
 ) -> None:
-    """Fill dw and db, a row for each group of samples; of dw one tap more too."""
+    """Fill dw and db, a row for each group of samples, of dw one tap more too; add those up."""
     workers, groups, taken = points.shape[0], dw.shape[0], tickets()
     each = shape.tiles * shape.runs
     for worker in prange(workers):
@@ -145,6 +151,7 @@ def backward_weights(
                 add_weight_products(points[worker], gradient, sums, rows, shape, tile)
             transform_weights_back(sums, dw[group], size)
             piece = next_piece(taken)
+    add_up_rows(dw, db, merges, beginning(), weights, bias, row, workers)
 
 
 @compiled

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mpmm_kernels.arrays import Floats, WorkerScratch, add_groups, flat, scratch, zeros_aligned
+from mpmm_kernels.arrays import Floats, WorkerScratch, flat, scratch, zeros_aligned
 from mpmm_kernels.convolution.method import Method
 from mpmm_kernels.convolution.operands import Gradients, Operands
 from mpmm_kernels.convolution.plan import BlockPlan
@@ -22,7 +22,8 @@ from mpmm_kernels.convolution.shared.epilogue import (
     floor,
     kernel_ending,
 )
-from mpmm_kernels.convolution.shared.sums import add_up_bias, rows_of_groups
+from mpmm_kernels.convolution.shared.sums import SumRow, give_other_nodes, row_of_taps, rows_of_groups
+from mpmm_kernels.convolution.shared.weights import flip
 from mpmm_kernels.convolution.winograd.method import TILED_COST
 from mpmm_kernels.convolution.winograd_depth import geometry, kernels
 from mpmm_kernels.convolution.winograd_depth.blocks import ENDS
@@ -79,10 +80,12 @@ class WinogradDepthBuffers:
 
     around: Surroundings
     gradient: Floats
+    flipped: Floats
     weight_points: Floats
     ends: Floats
     no_ends: Floats
     weight_sums: Floats
+    sum_row: SumRow
     bias_sums: Floats
     input_gradient: Floats
     scratch: WorkerScratch[DepthFilteringScratch]
@@ -138,10 +141,12 @@ def _allocate(plan: BlockPlan, batch: int) -> WinogradDepthBuffers:
     return WinogradDepthBuffers(
         around=allocate_surroundings(plan, batch),
         gradient=zeros(masked),
+        flipped=zeros(*plan.kernel, tiles.filters, tiles.channels),
         weight_points=zeros(tiles.points * pairs),
         ends=_ends(plan.dtype, tiles.run, tiles.filters),
         no_ends=_ends(plan.dtype, to_input.run, to_input.filters),
         weight_sums=zeros(GROUPS, (plan.kernel[0] + 1) * pairs),
+        sum_row=row_of_taps(plan, tiles.channels, tiles.filters),
         bias_sums=zeros(GROUPS, tiles.filters),
         input_gradient=zeros(batch, *plan.input_shape),
         scratch=WorkerScratch(DepthFilteringScratch(staged, points, products)),
@@ -193,7 +198,8 @@ def _backward(
     _weight_gradient(core(plan), buffers, operands.x, dy, gradients)
     if not to_input:
         return None
-    _transform(plan, buffers, operands.w[::-1].swapaxes(3, 4))
+    flip(operands.w, buffers.flipped)
+    _transform(plan, buffers, buffers.flipped)
     arrays = DepthFilteringArrays(
         x=dy, w=buffers.weight_points, ends=flat(buffers.no_ends), y=flat(buffers.input_gradient)
     )
@@ -220,15 +226,12 @@ def _weight_gradient(
     plan: BlockPlan, buffers: WinogradDepthBuffers, x: Floats, dy: Floats, gradients: Gradients
 ) -> None:
     """Fill dw and db by the gradient of the core's output."""
-    tiles, tree = _tiles(plan)[0], gradients.tree
-    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, tree)
+    tiles, row = _tiles(plan)[0], buffers.sum_row
+    sums = rows_of_groups(buffers.weight_sums, buffers.bias_sums, gradients)
     rows = buffers.weights_scratch.rows()
     tile = geometry.weight_tile(tiles, plan.kernel[0], plan.dtype)
-    buffers.run_weights(flat(x), dy, *sums, *rows, tree.bounds, tiles, *tile)
-    add_groups(sums.dw, tree.merges)
-    for row, dw in zip(tree.rows, gradients.dw, strict=True):
-        dw[...] = sums.dw[row][: dw.size].reshape(dw.shape)
-    add_up_bias(sums, gradients)
+    buffers.run_weights(flat(x), dy, *sums, *rows, row, tiles, *tile)
+    give_other_nodes(sums, row, gradients)
 
 
 # Inference does the same: forward keeps nothing for backward but its output.
