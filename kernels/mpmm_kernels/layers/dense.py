@@ -15,8 +15,8 @@ from mpmm_kernels.layers.dense_kernels import (
     DenseProduct,
     multiply,
     multiply_groups,
-    multiply_transposed,
 )
+from mpmm_kernels.layers.dense_transposed import multiply_transposed
 from mpmm_kernels.runtime import computing_threads, threads_for
 from mpmm_kernels.vector import REGISTERS, Size, goes_past, lanes, size
 from mpmm_kernels.vocabulary import Activation
@@ -49,10 +49,10 @@ def dense_backward_activation(y: Floats, dy: Floats, dz: Floats, activation: Act
 
 def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
     """Fill dx = dz w^T."""
-    if w.shape[0] % _columns(w, _SIZES) or w.shape[1] % lanes(w.dtype):
+    if w.shape[0] % _columns(w, _SIZES):
         dense_product(dz, np.ascontiguousarray(w.T), dx)
         return
-    shape, square = DenseProduct(len(dz), len(w), w.shape[1], w.shape[1], 1), size(lanes(w.dtype))
+    shape, square = DenseProduct(len(dz), len(w), len(w), w.shape[1], w.shape[1], 1), size(lanes(w.dtype))
     multiply_transposed(flat(dz), flat(w), flat(dx), shape, *_SIZES, square, computing_threads())
 
 
@@ -70,13 +70,14 @@ def dense_backward_weights(
     if tree is None:
         dw, db, tree = dw[None], db[None], group_tree(len(x))
     inputs, sizes = dw.shape[1], _sizes(dw.shape[1], dw)
-    wide, sums = _filled_up(dz, sizes), _beside(dw, sizes)
-    shape = DenseProduct(inputs, wide.shape[1], len(x), 1, inputs)
+    wide, sums = _filled_up(dz, sizes), dw if dw.flags.c_contiguous else np.empty(dw.shape, dw.dtype)
+    shape = DenseProduct(inputs, wide.shape[1], dw.shape[2], len(x), 1, inputs)
     arrays = flat(x), flat(wide), flat(sums), tree.bounds, tree.merges
-    past = goes_past([sums], [x, wide], soon=False)
+    # rows of whole vectors begin where these can be written past the caches
+    past = shape.own_columns % lanes(dw.dtype) == 0 and goes_past([sums], [x, wide], soon=False)
     multiply_groups(*arrays, shape, *sizes, past, computing_threads())
     if sums is not dw:
-        dw[...] = sums[..., : dw.shape[2]]
+        dw[...] = sums
     db[...] = sum_groups(dz, tree)
 
 
@@ -88,10 +89,10 @@ def dense_product(x: Floats, w: Floats, y: Floats) -> None:
 def _product(x: Floats, w: Floats, y: Floats, b: Floats, floor: float) -> None:
     """Fill y = x w, and where there is a bias y = max(x w + b, floor)."""
     sizes, bound = _sizes(len(w), w), y.dtype.type(floor)
-    wide, products = _filled_up(w, sizes), _beside(y, sizes)
-    shape = DenseProduct(len(x), wide.shape[1], len(w), len(w), 1)
-    with threads_for(len(x) * wide.size // _PRODUCTS) as workers:
-        multiply(flat(x), flat(wide), flat(b), flat(products), bound, shape, *sizes, workers)
+    products = _beside(y, sizes)
+    shape = DenseProduct(len(x), products.shape[1], w.shape[1], len(w), len(w), 1)
+    with threads_for(len(x) * len(w) * products.shape[1] // _PRODUCTS) as workers:
+        multiply(flat(x), flat(w), flat(b), flat(products), bound, shape, *sizes, workers)
     if products is not y:
         y[...] = products[..., : y.shape[-1]]
 

@@ -30,7 +30,6 @@ from mpmm_kernels.vector import (
     splat,
     store,
     store_block,
-    transposed,
     zeros,
 )
 
@@ -41,10 +40,14 @@ PIECES = 4
 
 
 class DenseProduct(NamedTuple):
-    """y (rows, columns) = sum over ``depth`` of x w; w (depth, columns), x by its steps in flat memory."""
+    """y (rows, columns) = sum over ``depth`` of x w; w (depth, own_columns), x by its steps in flat memory.
+
+    Columns are whole blocks of sums; beyond the own ones there is nothing of interest.
+    """
 
     rows: int
     columns: int
+    own_columns: int
     depth: int
     row_step: int
     depth_step: int
@@ -67,12 +70,14 @@ def multiply(
     A worker takes some neighbouring blocks at a time.
 
     Weights that several blocks meet one after the other are brought together first: rows of w are often some
-    multiple of 512 bytes apart, and would all fall into a few lines of the first cache.
+    multiple of 512 bytes apart, and would all fall into a few lines of the first cache. So are those of fewer
+    columns than a block has, with zeros behind them.
     """
     step = len(width) * lanes_of(y)
     down, across = -(-shape.rows // (len(block) // len(width))), shape.columns // step
-    pieces, taken = min(PIECES * workers, down * across), tickets()
-    together = 1 < down <= across
+    filled = shape.own_columns < shape.columns
+    pieces, taken = min((1 if filled else PIECES) * workers, down * across), tickets()
+    together = filled or 1 < down <= across
     for _worker in prange(workers):
         panel = np.empty(TERMS * step if together else 0, w.dtype)
         piece = next_piece(taken)
@@ -81,12 +86,14 @@ def multiply(
                 terms, there = (k, min(k + TERMS, shape.depth)), -1
                 for task in range(piece * down * across // pieces, (piece + 1) * down * across // pieces):
                     row, column = (
-                        (task // across, task % across) if down > across else (task % down, task // down)
+                        (task % down, task // down)
+                        if together or down <= across
+                        else (task // across, task % across)
                     )
-                    weights = w, k * shape.columns + column * step, shape.columns
+                    weights = w, k * shape.own_columns + column * step, shape.own_columns
                     if together:
                         if column != there:
-                            _bring_together(weights, panel, terms, width)
+                            _bring_together(weights, panel, terms, shape.own_columns - column * step, width)
                             there = column
                         weights = panel, 0, step
                     _rows(x, weights, y, (row, column * step), terms, shape, block, width)
@@ -98,13 +105,20 @@ def multiply(
 
 @compiled
 def _bring_together(
-    weights: tuple[Floats, int, int], panel: Floats, terms: tuple[int, int], width: Size
+    weights: tuple[Floats, int, int], panel: Floats, terms: tuple[int, int], left: int, width: Size
 ) -> None:
-    """Copy the rows of some terms, as wide as a block, one behind the other; the next ones are fetched."""
+    """Copy the rows of some terms, as wide as a block, one behind the other; the next ones are fetched.
+
+    Where fewer columns are ``left`` there are zeros behind them.
+    """
     (w, start, step), wide = weights, len(width) * lanes_of(panel)
     for k in range(terms[1] - terms[0]):
         fetch(w, start + (k + TERMS) * step)
-        store_block(load_block(width, w, start + k * step, step, width), panel, k * wide, wide, width)
+        if left >= wide:
+            store_block(load_block(width, w, start + k * step, step, width), panel, k * wide, wide, width)
+            continue
+        for c in range(0, wide, lanes_of(panel)):
+            store(panel, k * wide + c, load_up_to(w, start + k * step + c, left - c))
 
 
 @compiled
@@ -177,20 +191,24 @@ def multiply_groups(
 ) -> None:
     """Fill y (nodes, rows, columns) with the products over the terms of each group, added up as a tree.
 
-    Rows are neighbours in x: of ``shape`` the row's step is one.
+    Rows are neighbours in x: of ``shape`` the row's step is one. Here w has whole blocks of columns, and y
+    the own ones.
     """
     height, step = len(block) // len(width), len(width) * lanes_of(y)
     down, taken = -(-shape.rows // height), tickets()
     pieces = min(PIECES * workers, down)
     for _worker in prange(workers):
         target = y, past
-        scratch = np.empty(shape.depth * height, x.dtype), np.empty(merges.size * height * step, y.dtype)
+        scratch = (
+            np.empty(shape.depth * height, x.dtype),
+            np.empty((merges.size + 1) * height * step, y.dtype),
+        )
         piece = next_piece(taken)
         while piece < pieces:
             for task in range(piece * down // pieces, (piece + 1) * down // pieces):
                 row = task * height
                 if not past:
-                    fetch_run(y, (row + height) * shape.columns, height * shape.columns)
+                    fetch_run(y, (row + height) * shape.own_columns, height * shape.own_columns)
                 if row + height <= shape.rows:
                     _group_rows(x, w, target, scratch, row, (bounds, merges), shape, (block, width))
                 else:
@@ -236,11 +254,13 @@ def _group_block(
 ) -> None:
     """Fill a block of the result; ``sums`` holds those that are still to be added, one behind the other.
 
-    The newest group's sum stays in registers, and so does what it is added to.
+    The newest group's sum stays in registers, and so does what it is added to. Where y has fewer columns than
+    a block the sums' last place takes the block, of which they are copied.
     """
     (row, column), (bounds, merges), (block, width), (y, past) = corner, groups, sizes, target
     height, step, top = len(block) // len(width), len(width) * lanes_of(y), 0
-    whole, to, node = height * step, row * shape.columns + column, shape.rows * shape.columns
+    whole, to, node = height * step, row * shape.own_columns + column, shape.rows * shape.own_columns
+    inside = column + step <= shape.own_columns
     for group in range(merges.size):
         total = zeros(y, block)
         for k in range(bounds[group], bounds[group + 1]):
@@ -248,56 +268,16 @@ def _group_block(
         for _merge in range(merges[group]):
             top -= 1
             total = add_blocks(load_block(block, sums, top * whole, step, width), total)
-        if group < merges.size - 1:
+        if group < merges.size - 1 or not inside:
             store_block(total, sums, top * whole, step, width)
             top += 1
         else:
-            put_block(total, y, top * node + to, shape.columns, width, past)
+            put_block(total, y, top * node + to, shape.own_columns, width, past)
     for k in range(top):
-        total = load_block(block, sums, k * whole, step, width)
-        put_block(total, y, k * node + to, shape.columns, width, past)
-
-
-@compiled(parallel=True)
-def multiply_transposed(
-    x: Floats, w: Floats, y: Floats, shape: DenseProduct, block: Size, width: Size, square: Size, workers: int
-) -> None:
-    """Fill y = x w^T, w being (columns, depth): a panel of w at a time is transposed and multiplied.
-
-    While it is, the worker's next one is fetched, a part of it before each block.
-    """
-    height, step = len(block) // len(width), len(width) * lanes_of(y)
-    panels, taken = shape.columns // step, tickets()
-    for _worker in prange(workers):
-        panel = np.empty(shape.depth * step, w.dtype)
-        task = next_piece(taken)
-        while task < panels:
-            _transpose_panel(w, task * step * shape.depth, panel, shape.depth, step, square)
-            whole, soon = shape.rows // height * height, (task + workers) * step * shape.depth
-            share = step * shape.depth // max(1, whole // height)
-            for row in range(0, whole, height):
-                fetch_run(w, soon + row // height * share, share)
-                _panel(x, panel, y, row, task * step, shape, block, width)
-            for row in range(whole, shape.rows):
-                _panel(x, panel, y, row, task * step, shape, width, width)
-            task = next_piece(taken)
-
-
-@compiled
-def _panel(
-    x: Floats, panel: Floats, y: Floats, row: int, column: int, shape: DenseProduct, block: Size, width: Size
-) -> None:
-    sums, step = zeros(y, block), len(width) * lanes_of(y)
-    for k in range(shape.depth):
-        at = row * shape.row_step + k * shape.depth_step
-        sums = outer(sums, x, at, shape.row_step, ONE, panel, k * step, width)
-    store_block(sums, y, row * shape.columns + column, shape.columns, width)
-
-
-@compiled
-def _transpose_panel(w: Floats, start: int, panel: Floats, depth: int, step: int, square: Size) -> None:
-    """The panel (depth, step) of w (step, depth), by squares of as many vectors as a vector has elements."""
-    for k in range(0, depth, len(square)):
-        for j in range(0, step, len(square)):
-            rows = load_block(square, w, start + j * depth + k, depth, ONE)
-            store_block(transposed(rows), panel, k * step + j, step, ONE)
+        if inside:
+            total = load_block(block, sums, k * whole, step, width)
+            put_block(total, y, k * node + to, shape.own_columns, width, past)
+        else:
+            for r in range(height):
+                left = shape.own_columns - column
+                copy_run(sums, k * whole + r * step, y, k * node + to + r * shape.own_columns, left)
