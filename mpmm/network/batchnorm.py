@@ -7,6 +7,7 @@ import math
 import numpy as np
 from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import batchnorm as kernel
+from mpmm_kernels.layers import batchnorm_whole as whole
 from mpmm_kernels.layers.normalising import Normalisation, Normalised
 
 from mpmm.network.layer import BatchLayer, Cost, Step, Workspace
@@ -59,6 +60,7 @@ class BatchNorm(BatchLayer):
         self._positions = math.prod(shape[:-1])
         self._y = Workspace(shape, dtype)
         self._sample_sums = Workspace(self.sums_shape, "float64")
+        self._buffers: whole.BatchNormBuffers | None = None
         self._count = 0
         # of the batch's samples, those that the statistics are over
         self._part = 1.0
@@ -68,9 +70,11 @@ class BatchNorm(BatchLayer):
 
     def forward(self, x: Array, step: Step) -> Array:
         """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, or ReLU of that."""
-        if step.training:
+        if not step.training:
+            return self._normalised(x, self.begin_inference())
+        if step.batch:
             return self.proceed(self.measure(x, step)[0])
-        return self._normalised(x, self.begin_inference())
+        return self._whole_forward(x, step)
 
     def begin_inference(self) -> Normalisation:
         """What an inference normalises by, here or in the pass before; nothing is kept for a backward.
@@ -103,12 +107,31 @@ class BatchNorm(BatchLayer):
         """Normalise by the batch's mean and variance; these go where the optimizer looks."""
         assert self._kept is not None, "measured just before"
         summed = kernel.BatchTotal(total, self._count)
-        running = kernel.BatchStatistics(self.mean.gradient, self.variance.gradient, self._part)
-        self._by = kernel.normalised_by_batch(summed, EPSILON, self._affine, self.relu, running)
-        if self._count == 1:
-            self.mean.gradient[:] = self.mean.value * self._part
-            self.variance.gradient[:] = self.variance.value * self._part
+        self._by = kernel.normalised_by_batch(summed, EPSILON, self._affine, self.relu, self._statistics)
+        self._keep_running()
         return self._normalised(self._kept, self._by.norm)
+
+    def backward(self, dy: Array) -> Array:
+        """Of a whole batch that is here both in one kernel."""
+        if self._buffers is None or self._by is not self._buffers.by:
+            return super().backward(dy)
+        x = self._taken()
+        arrays = whole.BatchNormArrays(x, self._y.take(len(x)), self._sample_sums.take(len(x)))
+        gradients = kernel.Affine(self.gamma.gradient, self.beta.gradient)
+        whole.backward(arrays, dy, self._buffers, self._tree, gradients)
+        return arrays.y
+
+    def _whole_forward(self, x: Array, step: Step) -> Array:
+        """Measure, and go on with that, in one kernel."""
+        self._keep(x, step)
+        if self._buffers is None:
+            self._buffers = whole.allocate(self.sums_shape[1], x.dtype, EPSILON, self.relu)
+        samples, self._by = len(x), self._buffers.by
+        self._count, self._part = samples * self._positions, 1.0
+        arrays = whole.BatchNormArrays(x, self._y.take(samples), self._sample_sums.take(samples))
+        whole.forward(arrays, self._buffers, self._tree, self._affine, self._statistics)
+        self._keep_running()
+        return arrays.y
 
     def _sum_alone(self, samples: int) -> None:
         """Of a shard as a batch of its own: all its partial sums but the first, which takes all, are 0."""
@@ -138,6 +161,17 @@ class BatchNorm(BatchLayer):
         """Two operations a value for the sums and two for the result; twice that backward."""
         values = self._positions * self.output_shape[-1]
         return Cost(4 * values, 8 * values, values * self.gamma.value.itemsize)
+
+    def _keep_running(self) -> None:
+        """Leave the running statistics as they are where a single value has no variance."""
+        if self._count == 1:
+            self.mean.gradient[:] = self.mean.value * self._part
+            self.variance.gradient[:] = self.variance.value * self._part
+
+    @property
+    def _statistics(self) -> kernel.BatchStatistics:
+        """Where the batch's statistics go."""
+        return kernel.BatchStatistics(self.mean.gradient, self.variance.gradient, self._part)
 
     @property
     def _affine(self) -> kernel.Affine:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from mpmm_kernels.arrays import sum_groups
-from mpmm_kernels.groups import group_tree
-from mpmm_kernels.layers import focal as focal_kernel
-from mpmm_kernels.layers import softmax as kernel
+from mpmm_kernels.layers import loss as kernel
+from mpmm_kernels.layers.softmax import softmax
 
 from mpmm.errors import NetworkError
 from mpmm.network.parameter import Array
@@ -96,35 +95,28 @@ class SoftmaxCrossEntropy:
         NetworkError
             Labels do not fit the logits.
         """
-        weights = self._checked(logits, labels)
-        losses, dlogits = np.empty(len(logits)), np.empty_like(logits)
-        scale = 1.0 / (batch or len(logits))
-        target = labels.astype(np.int64), weights, float(self.label_smoothing)
-        if self.focus:
-            focal_kernel.focal_loss(logits, *target, self.focus, scale, losses, dlogits)
-        else:
-            kernel.cross_entropy(logits, *target, scale, losses, dlogits)
-        samples = np.empty((len(logits), 2))
-        samples[:, 0] = losses
-        np.equal(logits.argmax(axis=1), labels, out=samples[:, 1])
-        ((total, correct),) = sum_groups(samples, group_tree(len(samples)))
+        weights = self._demand_fit(logits, labels)
+        dlogits, scale = np.empty(logits.shape, logits.dtype), 1.0 / (batch or len(logits))
+        positions = np.ascontiguousarray(labels, np.int64)
+        target = kernel.Target(positions, weights, float(self.label_smoothing), self.focus)
+        samples, (total, correct), (first, last) = kernel.batch_loss(logits, target, scale, dlogits)
+        if first < 0 or last >= logits.shape[1]:
+            raise NetworkError(
+                f"loss: labels from {first} to {last}, the network has {logits.shape[1]} classes",
+                "labels are positions in the list of classes, from 0",
+            )
         return BatchLoss(float(total) * scale, int(correct), dlogits, samples)
 
-    def _checked(self, logits: Array, labels: Labels) -> Array:
-        """The class weights, once logits, labels and they are known to fit each other."""
+    def _demand_fit(self, logits: Array, labels: Labels) -> Array:
+        """The class weights, once the shapes of logits, labels and they are known to fit each other."""
         samples, classes = logits.shape
         if labels.shape != (samples,) or labels.dtype.kind not in "iu":
             raise NetworkError(
                 f"loss: labels are {labels.dtype} {labels.shape}, expected ({samples},) integers",
                 "one class position a sample",
             )
-        if labels.min() < 0 or labels.max() >= classes:
-            raise NetworkError(
-                f"loss: labels from {labels.min()} to {labels.max()}, the network has {classes} classes",
-                "labels are positions in the list of classes, from 0",
-            )
         if self.class_weights is None:
-            return np.ones(classes, logits.dtype)
+            return _ones(classes, logits.dtype)
         if self.class_weights.shape != (classes,):
             raise NetworkError(
                 f"loss: {self.class_weights.size} class weights, the network has {classes} classes",
@@ -133,8 +125,14 @@ class SoftmaxCrossEntropy:
         return self.class_weights.astype(logits.dtype)
 
 
+@cache
+def _ones(classes: int, dtype: np.dtype[Any]) -> Array:
+    """The weights of classes that count alike."""
+    return np.ones(classes, dtype)
+
+
 def probabilities(logits: Array) -> Array:
     """Softmax of each row of (n, classes)."""
     result = np.empty_like(logits)
-    kernel.softmax(np.ascontiguousarray(logits), result)
+    softmax(np.ascontiguousarray(logits), result)
     return result

@@ -160,12 +160,15 @@ class _Together:
 
     def is_of(self, parameters: Sequence[Parameter]) -> bool:
         """Whether these are the same parameters, with the same arrays."""
-        return len(parameters) == len(self._arrays) and all(
-            parameter.value is arrays.value
-            and parameter.gradient is arrays.gradient
-            and parameter.trainable == (arrays.moments is not None)
-            for parameter, arrays in zip(parameters, self._arrays, strict=True)
-        )
+        if len(parameters) != len(self._arrays):
+            return False
+        # a loop of its own: a generator's takes three times as long
+        for parameter, (value, gradient, moments) in zip(parameters, self._arrays, strict=True):
+            if parameter.value is not value or parameter.gradient is not gradient:
+                return False
+            if parameter.trainable is not (moments is not None):
+                return False
+        return True
 
 
 def _copy(values: Array, like: Array) -> Array:

@@ -14,7 +14,7 @@ from mpmm_kernels.arrays import zeros_aligned
 Array = npt.NDArray[np.floating[Any]]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Parameter:
     """A named array of a layer and what the last backward found for it.
 

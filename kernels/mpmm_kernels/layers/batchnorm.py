@@ -33,7 +33,7 @@ def batchnorm_sums(x: Floats, sums: Floats, tree: GroupTree) -> Floats:
     """
     rows = _rows_of(sums, tree)
     with threads_for(x.size) as workers:
-        _sums(x.reshape(-1), *rows, workers)
+        sum_samples(x.reshape(-1), *rows, workers)
     return left_rows(rows.groups, tree).reshape(-1, *sums.shape[1:])
 
 
@@ -103,7 +103,7 @@ def normalised_by_batch(
     floor = 0.0 if relu else -np.inf
     means, variances, part = running
     numbers = *total, epsilon, floor, part
-    _normalised_by_batch(*numbers, gamma, beta, means, variances, statistics, norm)
+    normalised_by_total(*numbers, gamma, beta, means, variances, statistics, norm)
     return Normalised(statistics[0], statistics[2], norm)
 
 
@@ -115,7 +115,7 @@ def normalise(x: Floats, norm: Normalisation, y: Floats) -> None:
     """
     values, made = x.reshape(-1), y.reshape(-1)
     with threads_for(x.size) as workers:
-        _normalise(values, norm.reshape(-1), made, goes_past([made], [values], soon=True), workers)
+        normalise_pieces(values, norm.reshape(-1), made, goes_past([made], [values], soon=True), workers)
 
 
 def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats, tree: GroupTree) -> Floats:
@@ -132,7 +132,7 @@ def batchnorm_backward_sums(x: Floats, dy: Floats, by: Normalised, sums: Floats,
     rows = _rows_of(sums, tree)
     with threads_for(x.size) as workers:
         arrays = x.reshape(-1), dy.reshape(-1), by.mean, by.inverse, by.norm.reshape(-1)
-        _backward_sums(*arrays, *rows, workers)
+        sum_gradients(*arrays, *rows, workers)
     return left_rows(rows.groups, tree).reshape(-1, *sums.shape[1:])
 
 
@@ -153,7 +153,7 @@ def batchnorm_backward(
     with threads_for(x.size) as workers:
         arrays = x.reshape(-1), dy.reshape(-1), by.inverse, by.norm.reshape(-1)
         past = goes_past([dx], [x, dy], soon=True)
-        _backward(*arrays, *total, *gradients, dx.reshape(-1), past, workers)
+        give_gradient(*arrays, *total, *gradients, dx.reshape(-1), past, workers)
 
 
 def exponential_average(running: Floats, batch: Floats, momentum: float) -> None:
@@ -163,7 +163,7 @@ def exponential_average(running: Floats, batch: Floats, momentum: float) -> None
 
 
 @compiled
-def _normalised_by_batch(
+def normalised_by_total(
     total: Array,
     count: int,
     epsilon: float,
@@ -176,6 +176,7 @@ def _normalised_by_batch(
     statistics: Array,
     norm: Floats,
 ) -> None:
+    """Fill statistics (mean, variance, inverse) and norm by sums of x and of x squared."""
     unbiased = count / (count - 1) if count > 1 else 1.0
     for c in range(gamma.size):
         center = total[0, c] / count
@@ -198,9 +199,10 @@ def _normalised_by(
 
 
 @compiled(parallel=True)
-def _sums(
+def sum_samples(
     x: Floats, sums: Floats, rows: Floats, groups: Floats, bounds: Array, merges: Array, workers: int
 ) -> None:
+    """Fill the sums of samples, and of groups of them."""
     taken, samples, channels = tickets(), len(rows), rows.shape[1] // 2
     pixels = x.size // (samples * channels)
     for _worker in prange(workers):
@@ -212,7 +214,8 @@ def _sums(
 
 
 @compiled(parallel=True)
-def _normalise(x: Floats, norm: Floats, y: Floats, past: bool, workers: int) -> None:
+def normalise_pieces(x: Floats, norm: Floats, y: Floats, past: bool, workers: int) -> None:
+    """Fill y, piece by piece, by the rows of a norm."""
     taken, pieces, channels = tickets(), -(-x.size // PIECE), norm.size // NORM_ROWS
     rows = around(norm, NORM_ROWS, channels, x)
     for _worker in prange(workers):
@@ -225,7 +228,7 @@ def _normalise(x: Floats, norm: Floats, y: Floats, past: bool, workers: int) -> 
 
 
 @compiled(parallel=True)
-def _backward_sums(
+def sum_gradients(
     x: Floats,
     dy: Floats,
     mean: Array,
@@ -238,6 +241,7 @@ def _backward_sums(
     merges: Array,
     workers: int,
 ) -> None:
+    """Fill the sums of samples' gradients, and of groups of them."""
     taken, samples, channels = tickets(), len(rows), rows.shape[1] // 2
     pixels = x.size // (samples * channels)
     for _worker in prange(workers):
@@ -249,7 +253,7 @@ def _backward_sums(
 
 
 @compiled(parallel=True)
-def _backward(
+def give_gradient(
     x: Floats,
     dy: Floats,
     inverse: Array,
@@ -262,6 +266,7 @@ def _backward(
     past: bool,
     workers: int,
 ) -> None:
+    """Fill dx, piece by piece, and the gradients of gamma and beta."""
     channels = inverse.size
     each = np.empty(GRADIENT_ROWS * channels, x.dtype)
     for i in range(norm.size):
