@@ -17,7 +17,7 @@ from mpmm_kernels.layers.dense_kernels import (
     multiply_groups,
 )
 from mpmm_kernels.layers.dense_transposed import multiply_transposed
-from mpmm_kernels.runtime import computing_threads, threads_for
+from mpmm_kernels.runtime import CallsByType, computing_threads, threads_for
 from mpmm_kernels.vector import REGISTERS, Size, goes_past, lanes, size
 from mpmm_kernels.vocabulary import Activation
 
@@ -28,6 +28,9 @@ _PRODUCTS = 8
 _SIZES = size(_HEIGHT * _WIDTH), size(_WIDTH)
 # Of products with one vector of columns, and the inputs from which they are worth kernels of their own
 _NARROW, _MANY = (size(_HEIGHT), size(1)), 4096
+_plain, _by_groups, _transposed = (
+    CallsByType(kernel) for kernel in (multiply, multiply_groups, multiply_transposed)
+)
 
 
 def dense_forward(x: Floats, w: Floats, b: Floats, y: Floats, activation: Activation = "none") -> None:
@@ -53,7 +56,8 @@ def dense_backward_input(dz: Floats, w: Floats, dx: Floats) -> None:
         dense_product(dz, np.ascontiguousarray(w.T), dx)
         return
     shape, square = DenseProduct(len(dz), len(w), len(w), w.shape[1], w.shape[1], 1), size(lanes(w.dtype))
-    multiply_transposed(flat(dz), flat(w), flat(dx), shape, *_SIZES, square, computing_threads())
+    run = _transposed.of(w.dtype)
+    run(flat(dz), flat(w), flat(dx), shape, *_SIZES, square, computing_threads())
 
 
 def dense_backward_weights(
@@ -75,7 +79,7 @@ def dense_backward_weights(
     arrays = flat(x), flat(wide), flat(sums), tree.bounds, tree.merges
     # rows of whole vectors begin where these can be written past the caches
     past = shape.own_columns % lanes(dw.dtype) == 0 and goes_past([sums], [x, wide], soon=False)
-    multiply_groups(*arrays, shape, *sizes, past, computing_threads())
+    _by_groups.of(dw.dtype, len(sizes[1]))(*arrays, shape, *sizes, past, computing_threads())
     if sums is not dw:
         dw[...] = sums
     db[...] = sum_groups(dz, tree)
@@ -92,7 +96,8 @@ def _product(x: Floats, w: Floats, y: Floats, b: Floats, floor: float) -> None:
     products = _beside(y, sizes)
     shape = DenseProduct(len(x), products.shape[1], w.shape[1], len(w), len(w), 1)
     with threads_for(len(x) * len(w) * products.shape[1] // _PRODUCTS) as workers:
-        multiply(flat(x), flat(w), flat(b), flat(products), bound, shape, *sizes, workers)
+        run = _plain.of(w.dtype, len(sizes[1]))
+        run(flat(x), flat(w), flat(b), flat(products), bound, shape, *sizes, workers)
     if products is not y:
         y[...] = products[..., : y.shape[-1]]
 

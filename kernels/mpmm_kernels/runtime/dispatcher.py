@@ -64,17 +64,21 @@ class SameTypes:
 
 
 class CallsByType:
-    """A kernel whose arguments differ between its calls in the type of a block alone: a call for each."""
+    """A kernel whose arguments differ between its calls in their arrays' type and in a size: a call for each.
+
+    Whoever calls sees to it that arrays are contiguous, for those that are not are of other types.
+    """
 
     def __init__(self, kernel: Callable[..., Any]) -> None:
         self._kernel = kernel
-        self._calls: dict[np.dtype[Any], SameTypes] = {}
+        self._calls: dict[tuple[np.dtype[Any], int], SameTypes] = {}
 
-    def of(self, dtype: np.dtype[Any]) -> SameTypes:
-        """The call for arrays of a type, the same one every time."""
-        if dtype not in self._calls:
-            self._calls[dtype] = SameTypes(self._kernel)
-        return self._calls[dtype]
+    def of(self, dtype: np.dtype[Any], size: int = 0) -> SameTypes:
+        """The call for arrays of a type, and tuples of a size, the same one every time."""
+        key = dtype, size
+        if key not in self._calls:
+            self._calls[key] = SameTypes(self._kernel)
+        return self._calls[key]
 
 
 def _cache_of(function: Any) -> KernelCache:
