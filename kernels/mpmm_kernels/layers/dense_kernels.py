@@ -199,10 +199,8 @@ def multiply_groups(
     pieces = min(PIECES * workers, down)
     for _worker in prange(workers):
         target = y, past
-        scratch = (
-            np.empty(shape.depth * height, x.dtype),
-            np.empty((merges.size + 1) * height * step, y.dtype),
-        )
+        panel, rest = np.empty(shape.depth * height, x.dtype), merges.size * height * step
+        scratch = panel, np.empty(rest, y.dtype), np.empty(rest, y.dtype)
         piece = next_piece(taken)
         while piece < pieces:
             for task in range(piece * down // pieces, (piece + 1) * down // pieces):
@@ -223,7 +221,7 @@ def _group_rows(
     x: Floats,
     w: Floats,
     target: tuple[Floats, bool],
-    scratch: tuple[Floats, Floats],
+    scratch: tuple[Floats, Floats, Floats],
     row: int,
     groups: tuple[Array, Array],
     shape: DenseProduct,
@@ -233,12 +231,12 @@ def _group_rows(
 
     ``target`` is an array, and whether it is written past the caches.
     """
-    (panel, sums), (block, width) = scratch, sizes
+    (panel, sums, edge), (block, width) = scratch, sizes
     height = len(block) // len(width)
     for k in range(shape.depth):
         copy_run(x, row + k * shape.depth_step, panel, k * height, height)
     for column in range(0, shape.columns, len(width) * lanes_of(x)):
-        _group_block(panel, w, target, sums, (row, column), groups, shape, sizes)
+        _group_block(panel, w, target, (sums, edge), (row, column), groups, shape, sizes)
 
 
 @compiled
@@ -246,38 +244,41 @@ def _group_block(
     panel: Floats,
     w: Floats,
     target: tuple[Floats, bool],
-    sums: Floats,
+    scratch: tuple[Floats, Floats],
     corner: tuple[int, int],
     groups: tuple[Array, Array],
     shape: DenseProduct,
     sizes: tuple[Size, Size],
 ) -> None:
-    """Fill a block of the result; ``sums`` holds those that are still to be added, one behind the other.
+    """Fill a block of the result; of ``scratch`` the first holds sums still to be added, behind each other.
 
-    The newest group's sum stays in registers, and so does what it is added to. Where y has fewer columns than
-    a block the sums' last place takes the block, of which they are copied.
+    The newest group's sum stays in registers, and so does what it is added to. A block that is wider than
+    what is left of y's columns goes to the second, of which they are copied.
     """
-    (row, column), (bounds, merges), (block, width), (y, past) = corner, groups, sizes, target
-    height, step, top = len(block) // len(width), len(width) * lanes_of(y), 0
-    whole, to, node = height * step, row * shape.own_columns + column, shape.rows * shape.own_columns
-    inside = column + step <= shape.own_columns
+    (row, column), (bounds, merges), (block, width) = corner, groups, sizes
+    (y, past), (sums, edge) = target, scratch
+    height, wide, top = len(block) // len(width), len(width) * lanes_of(y), 0
+    whole, left, origin = height * wide, shape.own_columns - column, row * shape.own_columns + column
+    inside, nodes = left >= wide, shape.rows * shape.own_columns
+    made, to, node, step = (y, origin, nodes, shape.own_columns) if inside else (edge, 0, whole, wide)
     for group in range(merges.size):
         total = zeros(y, block)
         for k in range(bounds[group], bounds[group + 1]):
             total = outer(total, panel, k * height, 1, ONE, w, k * shape.columns + column, width)
         for _merge in range(merges[group]):
             top -= 1
-            total = add_blocks(load_block(block, sums, top * whole, step, width), total)
-        if group < merges.size - 1 or not inside:
-            store_block(total, sums, top * whole, step, width)
+            total = add_blocks(load_block(block, sums, top * whole, wide, width), total)
+        if group < merges.size - 1:
+            store_block(total, sums, top * whole, wide, width)
             top += 1
         else:
-            put_block(total, y, top * node + to, shape.own_columns, width, past)
+            put_block(total, made, top * node + to, step, width, past and inside)
     for k in range(top):
-        if inside:
-            total = load_block(block, sums, k * whole, step, width)
-            put_block(total, y, k * node + to, shape.own_columns, width, past)
-        else:
+        total = load_block(block, sums, k * whole, wide, width)
+        put_block(total, made, k * node + to, step, width, past and inside)
+    if not inside:
+        for k in range(top + 1):
             for r in range(height):
-                left = shape.own_columns - column
-                copy_run(sums, k * whole + r * step, y, k * node + to + r * shape.own_columns, left)
+                # a loop of its own: what is called in two places is no part of its caller any more
+                for c in range(left):
+                    y[k * nodes + origin + r * shape.own_columns + c] = edge[k * whole + r * wide + c]

@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 from numba import prange
 
-from mpmm_kernels.arrays import Array, Floats, add_columns
+from mpmm_kernels.arrays import Array, Floats, add_columns, copy_row
 from mpmm_kernels.convolution.operands import Gradients
 from mpmm_kernels.convolution.plan import BlockPlan
 from mpmm_kernels.convolution.shared.arguments import WeightSums
 from mpmm_kernels.runtime import compiled, computing_threads, next_piece, tickets
-from mpmm_kernels.vector import copy_run
 
 # Elements that are added up together: sums of a few groups stay in the first cache
 _TOGETHER = 1024
@@ -78,7 +77,7 @@ def add_up_places(
     places are unsigned, for Numba asks of a signed one whether it counts from the end.
     """
     add_columns(db_sums, merges, 0, db.size)
-    copy_run(db_sums[node], 0, db, 0, db.size)
+    copy_row(db, db_sums[node, : db.size])
     taken, elements = tickets(), dw_sums.shape[1]
     for _worker in prange(workers):
         piece = next_piece(taken)
@@ -107,7 +106,7 @@ def add_up_rows(
 ) -> None:
     """The same where sums lie in rows of taps, of which a part is added up and copied at a time."""
     add_columns(db_sums, merges, 0, db.size)
-    copy_run(db_sums[node], 0, db, 0, db.size)
+    copy_row(db, db_sums[node, : db.size])
     line, together = row.columns * row.channels, max(1, _TOGETHER // row.filters)
     pieces, taken = -(-line // together), tickets()
     for _worker in prange(workers):
@@ -126,11 +125,14 @@ def _give(sums: Floats, start: int, part: tuple[int, int], dw: Floats, number: i
     """Copy channels of a row of taps, the ``number``-th, from ``start`` on to dw."""
     first, last = part
     if row.channels == row.own_channels and row.filters == row.own_filters:
-        to = (number * row.columns * row.channels + first) * row.filters
-        copy_run(sums, start + first * row.filters, dw, to, (last - first) * row.filters)
+        to, elements = number * row.columns * row.channels * row.filters, row.filters
+        copy_row(
+            dw[to + first * elements : to + last * elements],
+            sums[start + first * elements : start + last * elements],
+        )
         return
     for k in range(first, last):
         column, channel = k // row.channels, k % row.channels
         if channel < row.own_channels:
-            to = ((number * row.columns + column) * row.own_channels + channel) * row.own_filters
-            copy_run(sums, start + k * row.filters, dw, to, row.own_filters)
+            at, to = start + k * row.filters, ((number * row.columns + column) * row.own_channels + channel)
+            copy_row(dw[to * row.own_filters : (to + 1) * row.own_filters], sums[at : at + row.own_filters])
