@@ -10,27 +10,29 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
 import numpy as np
+from mpmm_kernels.arrays import sum_groups
+from mpmm_kernels.groups import group_tree
 from mpmm_kernels.layers import adam
 from mpmm_kernels.patches import run_readers
 from mpmm_kernels.runtime import compile_for_holder, with_room_for_frames
 
 from mpmm.network.block import Block
-from mpmm.network.layer import EVALUATION, Step
+from mpmm.network.layer import EVALUATION, BatchLayer, Step
 from mpmm.network.loss import SoftmaxCrossEntropy
 from mpmm.network.network import Network
 from mpmm.network.optimizer import Adam
-from mpmm.network.parameter import Parameter
+from mpmm.network.parameter import Array, Parameter
 from mpmm.network.spec import NetworkSpec
 
 # Stand among names of blocks for what belongs to none: loss and update of parameters; what reads scenes
 UPDATE, READER = "update", "reader"
 
-# What kernels are for: steps, scores and maps, the focal loss
-Use = Literal["training", "evaluation", "focus"]
+# What kernels are for: steps, steps of parts of a batch, scores and maps, the focal loss
+Use = Literal["training", "shards", "evaluation", "focus"]
 USES: tuple[Use, ...] = get_args(Use)
 
 
@@ -59,16 +61,23 @@ def _run(block: Block, uses: Collection[Use]) -> None:
     if "evaluation" in uses:
         block.forward(inputs, EVALUATION)
     if "training" in uses:
-        y = block.forward(inputs, Step(training=True))
-        block.backward(np.zeros_like(y))
+        _step(block, inputs, Step(training=True))
+    if "shards" in uses and any(isinstance(layer, BatchLayer) for layer in block.layers):
+        _step(block, inputs, Step(training=True, batch=1))
+
+
+def _step(block: Block, inputs: Mapping[str, Array], step: Step) -> None:
+    y = block.forward(inputs, step)
+    block.backward(np.zeros_like(y))
 
 
 def _update(classes: int, dtype: np.dtype[np.floating], uses: Collection[Use]) -> None:
-    """The loss, Adam and the running average, on arrays of their own."""
+    """The loss, its sums over ranks, Adam and the running average, on arrays of their own."""
     logits = np.zeros((1, classes), dtype)
     for focus in (0.0, 1.0) if "focus" in uses else (0.0,):
         SoftmaxCrossEntropy(focus=focus)(logits, np.zeros(1, np.int16))
     if "training" in uses:
+        sum_groups(np.zeros((1, 3)), group_tree(1))
         # a long parameter is moved by all threads, by a kernel of its own
         for size in (1, adam.PART + 1):
             Adam().update(Parameter.trained("warm", np.zeros(size, dtype)), 1)

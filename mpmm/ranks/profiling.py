@@ -96,7 +96,7 @@ def profile_of(
     if earlier is not None and _timed_threads(earlier) >= _possible(threads):
         return earlier
     network = Network(spec)
-    warm_up(network, compiling, uses=["training"])
+    warm_up(network, compiling, uses=["training", "shards"])
     samples = {max(1, batch * groups // GROUPS) for groups in _TIMED_GROUPS}
     profile = measured(network, samples, threads)
     keep_profile(spec, batch, profile)

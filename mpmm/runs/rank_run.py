@@ -123,6 +123,8 @@ class RankRun:
         uses: list[Use] = ["training"]
         if self.prepared.config.training.focus:
             uses.append("focus")
+        if self.layout.shares or self.layout.options.micro_batches > 1:
+            uses.append("shards")
         warm_up(network, report, only, self.layout.blocks_of_any(self.group.together), uses)
 
 

@@ -131,6 +131,22 @@ def test_pools_activations_and_norms_run_on_zeros_too():
         run_on_zeros(network, name)
 
 
+@pytest.mark.parametrize("parts", [False, True])
+def test_what_parts_of_a_batch_need_runs_on_zeros_where_it_is_asked_for(parts, monkeypatch):
+    """A batch that is here has kernels of its own, and its shards others, which a run would compile late."""
+    network, measured = Network(branched()), []
+    for name in ("measure", "measure_gradient"):
+        whole = getattr(BatchNorm, name)
+        monkeypatch.setattr(
+            BatchNorm,
+            name,
+            lambda self, *of, name=name, whole=whole: measured.append(name) or whole(self, *of),
+        )
+    for name in network.blocks:
+        run_on_zeros(network, name, ["training", "shards"] if parts else ["training"])
+    assert set(measured) == ({"measure", "measure_gradient"} if parts else set())
+
+
 def test_a_summary_names_joins_and_what_follows_them():
     lines = Network(branched()).summary().splitlines()
     layers = [line.split()[0] for line in lines if line.startswith("hsi.block8")]
