@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mpmm_kernels.arrays import scratch
 from mpmm_kernels.convolution import ConvolutionBlock, plan_block
+from mpmm_kernels.convolution.winograd import weights as winograd_weights
 from mpmm_kernels.convolution.winograd.layout import layout_of
 from mpmm_kernels.convolution.winograd.transform import weights_matrix
 from mpmm_kernels.convolution.winograd.weights import (
@@ -108,6 +109,25 @@ def test_points_are_made_anew_where_a_bit_of_the_weights_has_changed(plan):
             assert last[0].tobytes() == w.tobytes()
             assert points.any()
     assert points.tobytes() == made.tobytes()
+
+
+def test_points_that_an_interrupt_left_half_made_are_made_anew(plan, monkeypatch):
+    w, _, _ = drawn(plan)
+    product, gathered = layout_of(plan).forward_weights, scratch(gathered_elements(plan), "float64")
+    weights, side = product.weights, int(len(product.tile.square) ** 0.5)
+    points = np.zeros(side * side * (weights.planes * weights.inner * weights.wide * weights.blocks + 16))
+    last = np.zeros_like(w), points
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(winograd_weights, "fill_weight_points", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            keep_weight_points(w, last, gathered, product)
+    keep_weight_points(w, last, gathered, product)
+    assert points.any()
+    assert last[0].tobytes() == w.tobytes()
 
 
 def test_the_gradient_of_points_goes_back_by_the_adjoint(plan):

@@ -21,7 +21,7 @@ from mpmm_kernels.vector import (
     transposed,
 )
 
-# Numbers of 4 bytes that are compared, and copied if one differs, at a time
+# Numbers of 4 bytes that a thread compares at a time
 _COMPARED = 8192
 
 
@@ -103,18 +103,21 @@ def fill_weight_points(w: Floats, points: Floats, gathered: Array, product: Weig
 def keep_weight_points(
     w: Floats, last: tuple[Floats, Floats], gathered: Array, product: WeightPoints
 ) -> None:
-    """The same where a bit of w is another than in the ``last`` weights, which come with their points."""
-    weights, points = last
-    changed = np.zeros(1, np.bool_)
+    """The same where a bit of w is another than in the ``last`` weights, which come with their points.
+
+    A NaN is itself, and -0 is not 0. Weights are kept last: who interrupts this finds them changed again.
+    """
+    (weights, points), changed = last, np.zeros(1, np.bool_)
     with threads_for(w.size) as workers:
-        _taken_over.of(w.dtype)(flat(w), flat(weights), changed, workers)
+        _comparison.of(w.dtype)(flat(w), flat(weights), changed, workers)
     if changed[0]:
         fill_weight_points(w, points, gathered, product)
+        np.copyto(weights, w)
 
 
 @compiled(parallel=True)
-def _take_over(w: Floats, last: Floats, changed: Array, workers: int) -> None:
-    """Copy w where bits of it are others than the last ones: a NaN is itself, -0 is not 0."""
+def _compare(w: Floats, last: Floats, changed: Array, workers: int) -> None:
+    """Tell whether two rows of as many elements differ in a bit."""
     taken, bits, bits_before = tickets(), w.view(np.uint32), last.view(np.uint32)
     for _worker in prange(workers):
         piece = next_piece(taken)
@@ -124,12 +127,10 @@ def _take_over(w: Floats, last: Floats, changed: Array, workers: int) -> None:
                 others |= bits[i] ^ bits_before[i]
             if others != 0:
                 changed[0] = True
-                for i in range(piece * _COMPARED, min((piece + 1) * _COMPARED, bits.size)):
-                    bits_before[i] = bits[i]
             piece = next_piece(taken)
 
 
-_taken_over = CallsByType(_take_over)
+_comparison = CallsByType(_compare)
 
 
 @compiled(parallel=True)
