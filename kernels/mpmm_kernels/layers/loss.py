@@ -38,7 +38,7 @@ def batch_loss(logits: Floats, target: Target, scale: float, dlogits: Floats) ->
     """Fill dlogits, contiguous, by the gradient of scale * sum of losses, logits being (n, classes)."""
     logits, tree = np.ascontiguousarray(logits), group_tree(len(logits))
     samples, sums, ends = np.empty((len(logits), 2)), np.empty((len(tree.merges), 2)), np.empty(2, np.int64)
-    scored = dlogits, samples, sums, ends, tree.bounds, tree.merges
+    scored = dlogits, samples, ends, (tree.bounds, tree.merges, sums)
     labels, weights, smoothing, focus = target
     if focus:
         _focal.of(logits.dtype)(logits, labels, weights, smoothing, focus, scale, *scored)
@@ -56,15 +56,12 @@ def _cross_entropy(
     scale: float,
     dlogits: Floats,
     samples: Array,
-    sums: Array,
     ends: Array,
-    bounds: Array,
-    merges: Array,
+    rows: tuple[Array, Array, Array],
 ) -> None:
     losses = np.empty(len(logits))
     cross_entropy(logits, labels, class_weights, smoothing, scale, losses, dlogits)
-    _score(logits, labels, losses, samples, ends)
-    sum_rows(samples, bounds, merges, sums)
+    _score(logits, labels, losses, samples, ends, rows)
 
 
 @compiled
@@ -77,20 +74,27 @@ def _focal_loss(
     scale: float,
     dlogits: Floats,
     samples: Array,
-    sums: Array,
     ends: Array,
-    bounds: Array,
-    merges: Array,
+    rows: tuple[Array, Array, Array],
 ) -> None:
     losses = np.empty(len(logits))
     focal_loss(logits, labels, class_weights, smoothing, focus, scale, losses, dlogits)
-    _score(logits, labels, losses, samples, ends)
-    sum_rows(samples, bounds, merges, sums)
+    _score(logits, labels, losses, samples, ends, rows)
 
 
 @compiled
-def _score(logits: Floats, labels: Array, losses: Array, samples: Array, ends: Array) -> None:
-    """Fill samples and the ends of the labels; of equal logits the first wins, and one that is no number."""
+def _score(
+    logits: Floats,
+    labels: Array,
+    losses: Array,
+    samples: Array,
+    ends: Array,
+    rows: tuple[Array, Array, Array],
+) -> None:
+    """Fill samples, their sums and the ends of the labels.
+
+    Of equal logits the first wins, and one that is no number. ``rows`` are the tree's, and the sums' own.
+    """
     ends[0] = ends[1] = labels[0]
     for n in range(labels.size):
         best = 0
@@ -100,6 +104,8 @@ def _score(logits: Floats, labels: Array, losses: Array, samples: Array, ends: A
                 best = k
         samples[n, 0], samples[n, 1] = losses[n], 1.0 if best == labels[n] else 0.0
         ends[0], ends[1] = min(ends[0], labels[n]), max(ends[1], labels[n])
+    bounds, merges, sums = rows
+    sum_rows(samples, bounds, merges, sums)
 
 
 _plain, _focal = CallsByType(_cross_entropy), CallsByType(_focal_loss)

@@ -32,7 +32,7 @@ from mpmm_kernels.convolution.shared.epilogue import (
     gate,
 )
 from mpmm_kernels.convolution.shared.geometry import needed
-from mpmm_kernels.convolution.shared.weights import flip, packed
+from mpmm_kernels.convolution.shared.weights import flip
 from mpmm_kernels.runtime import SameTypes
 from mpmm_kernels.vector import PLANNED, lanes
 
@@ -129,9 +129,10 @@ def _infer(plan: BlockPlan, buffers: DepthBuffers, operands: Operands) -> Floats
 
 def _run_forward(plan: BlockPlan, buffers: DepthBuffers, operands: Operands, y: Floats) -> None:
     inner, outer = core(plan), buffers.indirect
-    weights = packed(operands.w, outer.weights, len(outer.bias))
-    outer.bias[: plan.filters] = operands.b
-    arrays, numbers = indirect.forward_arrays(outer, operands, weights, y), (len(operands.x), floor(plan))
+    arrays, numbers = (
+        indirect.forward_arrays(outer, operands, len(outer.bias), y),
+        (len(operands.x), floor(plan)),
+    )
     rows = buffers.forward_scratch.rows()
     added, tile = operands.onto is not None, layout_of(inner).tile
     buffers.run_forward(*arrays, *rows, *numbers, added, *forward_geometry(inner), *tile)

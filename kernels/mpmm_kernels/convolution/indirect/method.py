@@ -179,11 +179,12 @@ def _allocate(plan: BlockPlan, batch: int) -> IndirectBuffers:
     )
 
 
-def forward_arrays(buffers: IndirectBuffers, operands: Operands, weights: Floats, y: Floats) -> ForwardArrays:
-    """The arrays of a forward pass to y, whose bias is filled before."""
+def forward_arrays(buffers: IndirectBuffers, operands: Operands, span: int, y: Floats) -> ForwardArrays:
+    """The arrays of a forward pass to y: the bias filled up, weights by parts of ``span`` filters."""
+    buffers.bias[: len(operands.b)] = operands.b
     return ForwardArrays(
         x=flat(operands.x),
-        w=weights,
+        w=packed(operands.w, buffers.weights, span),
         bias=buffers.bias,
         y=flat(y),
         argmax=buffers.argmax,
@@ -208,9 +209,7 @@ def _run_forward(
 ) -> None:
     """Run the kernel, by which y is ``made``: the block's core, or all of it."""
     layout = layout_of(made)
-    weights = packed(operands.w, buffers.weights, len(layout.tile.columns) * lanes(plan.dtype))
-    buffers.bias[: plan.filters] = operands.b
-    arrays = forward_arrays(buffers, operands, weights, y)
+    arrays = forward_arrays(buffers, operands, len(layout.tile.columns) * lanes(plan.dtype), y)
     rows = buffers.forward_scratch.rows()
     share = np.dtype(plan.dtype).type(1 / math.prod(made.window) if made.pool == "average" else 0)
     numbers = len(operands.x), floor(plan), share
